@@ -1,0 +1,26 @@
+"""Randomness. The only module that draws it; everything else is handed the bytes."""
+
+import secrets
+from typing import Protocol
+
+
+class Chance(Protocol):
+    """Draws what nobody can predict."""
+
+    def draw(self, size: int) -> bytes:
+        """Return `size` fresh bytes."""
+
+    def below(self, bound: int) -> int:
+        """Return a number from 0 to `bound` - 1, each as likely as the others."""
+
+
+class SystemChance:
+    """The operating system's generator, safe across forks."""
+
+    def draw(self, size: int) -> bytes:
+        """Return `size` bytes of `secrets.token_bytes`."""
+        return secrets.token_bytes(size)
+
+    def below(self, bound: int) -> int:
+        """Return `secrets.randbelow(bound)`: no modulo bias."""
+        return secrets.randbelow(bound)

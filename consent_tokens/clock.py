@@ -1,0 +1,61 @@
+"""What time it is. The only module that asks the machine; everything else is told."""
+
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Tells the time, always aware and always in UTC."""
+
+    def now(self) -> datetime:
+        """Return this moment, in whole seconds: what a token can carry, a row can keep."""
+
+    def elapsed(self) -> float:
+        """Return seconds since some fixed point; never goes back, whatever the wall clock does."""
+
+    def pause(self, seconds: float) -> None:
+        """Let that much time pass."""
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        """Return this moment."""
+        return datetime.now(UTC).replace(microsecond=0)
+
+    def elapsed(self) -> float:
+        """Return the monotonic clock's seconds."""
+        return time.monotonic()
+
+    def pause(self, seconds: float) -> None:
+        """Wait on an event that nobody sets."""
+        threading.Event().wait(seconds)
+
+
+@dataclass
+class StoppedClock:
+    """A clock for tests. It moves only when told, and never backwards by accident."""
+
+    at: datetime = datetime(2021, 11, 11, 4, tzinfo=UTC)  # noon in Shanghai, Double 11
+
+    def now(self) -> datetime:
+        """Return the moment at which it stands."""
+        return self.at
+
+    def elapsed(self) -> float:
+        """Return the seconds of the moment at which it stands."""
+        return self.at.timestamp()
+
+    def pause(self, seconds: float) -> None:
+        """Move on by whole seconds, at least one, so that whoever waits comes to an end."""
+        self.at += timedelta(seconds=max(1, round(seconds)))
+
+    def advance(self, by: timedelta) -> None:
+        """Move on; a negative step is a mistake in the test."""
+        if by < timedelta():
+            raise ValueError("a clock does not go backwards; set .at if the test is about that")
+        self.at += by

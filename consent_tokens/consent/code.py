@@ -1,0 +1,44 @@
+"""One-time codes: their form, their life, and how often one may fail (NIST SP 800-63B-4, 3.1.3.2).
+
+A code is six decimal digits from the system's generator, good once, for five minutes and five
+tries. A new code does not reset the count of failures for a number: ten a day, whatever is sent.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from consent_tokens.consent.scope import Cap
+
+CODE_DIGITS: Final = 6
+CODE_SPACE: Final = 10**CODE_DIGITS
+CODE_LIFE: Final = timedelta(minutes=5)
+CODE_TRIES: Final = 5
+FAILURES: Final = Cap(10, timedelta(days=1))  # for one number, over all its codes
+
+
+def code_text(drawn: int) -> str:
+    """Return a drawn number as the six digits that are sent."""
+    return f"{drawn:0{CODE_DIGITS}}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Challenge:
+    """A code that was sent, as the service knows it: a keyed hash, bound to one browser."""
+
+    id: bytes  # hash of the secret that only the asking browser holds
+    about: str  # what the code is for; a code for one thing opens no other
+    digest: bytes  # keyed hash of the code
+    box: bytes  # the number, sealed under a key that only the asking browser holds
+    limit_key: bytes  # where failures for this number are counted
+    sent: datetime
+    tries: int = 0
+    used: bool = False
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether one more try is allowed."""
+        return not self.used and self.tries < CODE_TRIES and now < self.sent + CODE_LIFE
+
+    def tried(self, *, well: bool) -> "Challenge":
+        """Return the challenge after one more try."""
+        return replace(self, tries=self.tries + 1, used=well)

@@ -1,0 +1,57 @@
+"""A grant: one consumer's live yes to one merchant, and the only ways in which it may change."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from consent_tokens.consent.scope import Scope
+
+
+class GrantState(StrEnum):
+    """Where a grant stands. REVOKED and EXPIRED are for good: its key is gone."""
+
+    LIVE = "live"
+    PAUSED = "paused"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
+class EndedBy(StrEnum):
+    """Who or what ended a grant."""
+
+    CONSUMER = "consumer"
+    MERCHANT = "merchant"
+    REPLY = "reply"
+    EXPIRY = "expiry"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """The row of truth behind a token, at the address (home, number)."""
+
+    home: int
+    number: int
+    merchant_id: str
+    scope: Scope
+    language: str
+    granted: datetime
+    state: GrantState
+    since: datetime
+
+    def standing(self, now: datetime) -> GrantState:
+        """Return the state as it is now: past its end a grant has expired, told or not."""
+        if self.state in {GrantState.LIVE, GrantState.PAUSED} and now >= self.scope.ends:
+            return GrantState.EXPIRED
+        return self.state
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its end was recorded and its key destroyed."""
+        return self.state in {GrantState.REVOKED, GrantState.EXPIRED}
+
+    def ended(self, now: datetime, by: EndedBy) -> "Grant":
+        """Return the grant, ended. Ending an ended grant changes nothing."""
+        if self.is_over:
+            return self
+        state = GrantState.EXPIRED if by is EndedBy.EXPIRY else GrantState.REVOKED
+        return replace(self, state=state, since=now)

@@ -1,0 +1,89 @@
+"""What a grant covers: purposes, channel, a cap, the hours in which it may be used, and its end."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Final, Self
+from zoneinfo import ZoneInfo
+
+from consent_tokens.consent.purposes import Purpose
+
+MOST_MESSAGES: Final = 1000  # in one cap
+MOST_DAYS: Final = 365  # in one cap
+SMS: Final = "sms"
+MINUTES_A_DAY: Final = 24 * 60
+CLOCK_TIME = re.compile(r"([01]\d|2[0-4]):([0-5]\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """At most `most` messages in any `within`: a sliding window, not a calendar box."""
+
+    most: int
+    within: timedelta
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.most <= MOST_MESSAGES:
+            raise ValueError(f"a cap is from 1 to {MOST_MESSAGES} messages")
+        if not timedelta(days=1) <= self.within <= timedelta(days=MOST_DAYS):
+            raise ValueError(f"a cap is for 1 to {MOST_DAYS} days")
+
+
+def minutes(text: str) -> int:
+    """Return the minutes since midnight in `09:00`; `24:00` is the end of the day."""
+    match = CLOCK_TIME.fullmatch(text)
+    if match is None or (value := int(match[1]) * 60 + int(match[2])) > MINUTES_A_DAY:
+        raise ValueError("not a time such as 09:00, up to 24:00")
+    return value
+
+
+def clock_time(value: int) -> str:
+    """Return `09:00` for minutes since midnight."""
+    return f"{value // 60:02}:{value % 60:02}"
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """From `opens` inclusive to `closes` exclusive, in minutes since the recipient's midnight."""
+
+    opens: int
+    closes: int
+    zone: ZoneInfo
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.opens < self.closes <= MINUTES_A_DAY:
+            raise ValueError("hours begin before they end, within one day")
+
+    @classmethod
+    def parse(cls, opens: str, closes: str, zone: ZoneInfo) -> Self:
+        """Return the hours of `09:00` and `21:00`. Raises ValueError."""
+        return cls(minutes(opens), minutes(closes), zone)
+
+    def next_open(self, at: datetime) -> datetime:
+        """Return `at` if open then, or the next moment that is.
+
+        Wall-clock minutes count, so a day of 23 or 25 hours opens and closes by the clock on the
+        wall; an opening that falls into the skipped hour is the first moment after it.
+        """
+        local = at.astimezone(self.zone)
+        minute = local.hour * 60 + local.minute
+        if self.opens <= minute < self.closes:
+            return at
+        day = local.date() if minute < self.opens else local.date() + timedelta(days=1)
+        opening = datetime.combine(day, time(self.opens // 60, self.opens % 60), self.zone)
+        return opening.astimezone(at.tzinfo)
+
+    def overlap(self, other: "Hours") -> "Hours | None":
+        """Return the hours that both allow, in this zone; None if there are none."""
+        opens, closes = max(self.opens, other.opens), min(self.closes, other.closes)
+        return Hours(opens, closes, self.zone) if opens < closes else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """All of what was agreed, and the moment at which it ends. The channel is SMS."""
+
+    purposes: frozenset[Purpose]
+    cap: Cap
+    hours: Hours
+    ends: datetime

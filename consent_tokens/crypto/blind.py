@@ -1,0 +1,27 @@
+"""Keyed hashes: what the database knows of a number, a code or an asker, and cannot turn back."""
+
+import hmac
+
+from consent_tokens.crypto.keys import IndexKey, derived
+
+
+def blind_index(e164: str, key: IndexKey) -> bytes:
+    """Return HMAC-SHA256(index key, E.164): where a recipient is found."""
+    return hmac.digest(key.secret, e164.encode("ascii"), "sha256")
+
+
+def limit_key(kind: str, value: str, key: IndexKey) -> bytes:
+    """Return where a limit counts; another sub-key, so that it leads to no recipient."""
+    secret = derived(key.secret, "limits")
+    return hmac.digest(secret, f"{kind}\n{value}".encode(), "sha256")
+
+
+def code_digest(code: str, challenge_id: bytes, key: IndexKey) -> bytes:
+    """Return the keyed hash of a one-time code, bound to its challenge."""
+    secret = derived(key.secret, "codes")
+    return hmac.digest(secret, challenge_id + code.encode(), "sha256")
+
+
+def is_same(one: bytes, other: bytes) -> bool:
+    """Whether two digests are the same, in constant time."""
+    return hmac.compare_digest(one, other)

@@ -1,0 +1,96 @@
+"""Handles: what the outside calls a row, and the row's address inside.
+
+A row lives at (home, number), two random 64-bit numbers. Its handle is the single-block AES-256
+encryption of the two: a permutation, so to whoever lacks the key it is 128 random-looking bits,
+and two handles of one home have nothing in common. One key a kind: the handle of one kind is
+noise as a handle of any other.
+"""
+
+import struct
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, Self
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from consent_tokens.crypto.encoding import decode, encode
+from consent_tokens.crypto.keys import HandleKey, derived
+
+PAIR: Final = struct.Struct(">qq")  # signed, as databases keep 64 bits
+HANDLE_CHARACTERS: Final = 22
+LINK_BYTES: Final = 16  # of any handle: home and number
+
+
+class Address(NamedTuple):
+    """Where a row lives."""
+
+    home: int
+    number: int
+
+    @classmethod
+    def at(cls, home: int, drawn: bytes) -> Self:
+        """Return a new address in a home; `drawn` is 8 random bytes."""
+        return cls(home, int.from_bytes(drawn, "big", signed=True))
+
+
+def new_home(drawn: bytes) -> int:
+    """Return a home; `drawn` is 8 random bytes."""
+    return int.from_bytes(drawn, "big", signed=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Permutation:
+    """One block of AES, there and back, with a prefix that people can read."""
+
+    prefix: str
+    cipher: Cipher[modes.ECB] = field(repr=False)
+
+    @classmethod
+    def under(cls, secret: bytes, prefix: str = "") -> Self:
+        # one block, no chaining: a permutation of 128 bits is what is wanted, not a mode
+        return cls(prefix, Cipher(algorithms.AES256(secret), modes.ECB()))  # noqa: S305 - see above
+
+    def hide(self, address: Address) -> str:
+        """Return the handle of an address."""
+        return self.prefix + encode(self.cipher.encryptor().update(PAIR.pack(*address)))
+
+    def find(self, handle: str) -> Address | None:
+        """Return the address of a handle; None if it cannot be one of this kind."""
+        text = handle.removeprefix(self.prefix)
+        if len(text) != HANDLE_CHARACTERS or len(handle) != len(self.prefix) + HANDLE_CHARACTERS:
+            return None
+        try:
+            block = decode(text)
+        except ValueError:
+            return None
+        return Address(*PAIR.unpack(self.cipher.decryptor().update(block)))
+
+
+@dataclass(frozen=True, slots=True)
+class Handles:
+    """A permutation for each kind of thing that has a name outside.
+
+    `grant`, `message` and `request` are known to the merchant; `link` (a message's, for its
+    consumer) and `code` (a request's, for whoever is asked) lead to the same rows and say
+    nothing of each other.
+    """
+
+    grant: _Permutation
+    message: _Permutation
+    request: _Permutation
+    link: _Permutation
+    code: _Permutation
+
+    @classmethod
+    def under(cls, key: HandleKey) -> Self:
+        """Return the handles under a key: grants under the key itself, others under sub-keys."""
+
+        def kind(name: str, prefix: str = "") -> _Permutation:
+            return _Permutation.under(derived(key.secret, f"handle {name}"), prefix)
+
+        return cls(
+            grant=_Permutation.under(key.secret),
+            message=kind("message", "msg_"),
+            request=kind("request", "req_"),
+            link=kind("link"),
+            code=kind("code"),
+        )

@@ -1,0 +1,75 @@
+"""Events: one line of evidence each, added and never changed.
+
+An event names rows by their addresses, and codes; never a number, never a text. To whoever lacks
+the handle key and the index key it names no one (promise 10).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from consent_tokens.consent.grant import EndedBy, Grant
+from consent_tokens.relay.decision import Accepted, Decision, Deferred, Refused
+
+
+class Kind(StrEnum):
+    """What happened."""
+
+    REQUEST_ASKED = "request_asked"
+    REQUEST_DECLINED = "request_declined"
+    CODE_SENT = "code_sent"
+    CODE_WITHHELD = "code_withheld"
+    CODE_FAILED = "code_failed"
+    GRANT_GIVEN = "grant_given"
+    GRANT_ENDED = "grant_ended"
+    TOKEN_FETCHED = "token_fetched"  # noqa: S105 - a kind, not a secret
+    TOKEN_RENEWED = "token_renewed"  # noqa: S105 - a kind, not a secret
+    MESSAGE_ACCEPTED = "message_accepted"
+    MESSAGE_DEFERRED = "message_deferred"
+    MESSAGE_REFUSED = "message_refused"
+    MESSAGE_LEFT = "message_left"
+    MESSAGE_FAILED = "message_failed"
+    MESSAGE_EXPIRED = "message_expired"
+    MESSAGE_UNKNOWN = "message_unknown"
+    MESSAGE_REPORTED = "message_reported"
+    MERCHANT_ADMITTED = "merchant_admitted"
+    MERCHANT_SUSPENDED = "merchant_suspended"
+    SENDER_ADMITTED = "sender_admitted"
+    API_KEY_MADE = "api_key_made"
+    API_KEY_REVOKED = "api_key_revoked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened, kept in the home of whom it is about."""
+
+    home: int
+    at: datetime
+    kind: Kind
+    merchant_id: str | None = None
+    grant: int | None = None  # numbers of rows in that home
+    message: int | None = None
+    code: str | None = None
+
+
+def kind_of(decision: Decision) -> tuple[Kind, str | None]:
+    """Return what kind of event a decision is, and its code."""
+    match decision:
+        case Accepted():
+            return Kind.MESSAGE_ACCEPTED, None
+        case Deferred():
+            return Kind.MESSAGE_DEFERRED, None
+        case Refused(reason=reason):
+            return Kind.MESSAGE_REFUSED, reason.value
+
+
+def of_end(grant: Grant, by: EndedBy) -> Event:
+    """Return the event that tells the end of a grant."""
+    return Event(
+        home=grant.home,
+        at=grant.since,
+        kind=Kind.GRANT_ENDED,
+        merchant_id=grant.merchant_id,
+        grant=grant.number,
+        code=by.value,
+    )

@@ -1,0 +1,218 @@
+"""A consumer answers: yes, with the number proved, or no. After a yes the token waits 24 hours."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from consent_tokens.consent.grant import Grant, GrantState
+from consent_tokens.consent.notice import Notice, Terms, compose
+from consent_tokens.consent.purposes import Purpose, in_order
+from consent_tokens.consent.request import ConsentRequest
+from consent_tokens.consent.scope import Hours
+from consent_tokens.crypto.blind import blind_index
+from consent_tokens.crypto.handles import Address
+from consent_tokens.crypto.keys import GrantKey
+from consent_tokens.crypto.sealing import disclose, enclose, wrap
+from consent_tokens.errors import ConflictError, GoneError, InvalidError, NotFoundError
+from consent_tokens.evidence.events import Event, Kind
+from consent_tokens.flow.prove import Secret, prove
+from consent_tokens.store import events, grants, merchants, recipients, requests
+from consent_tokens.store.engine import Transaction
+from consent_tokens.store.merchants import Merchant, MerchantState
+from consent_tokens.tokens.mint import Binding, mint, seal_number
+from consent_tokens.world import World
+from zoneinfo import ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as the consumer sees it."""
+
+    code: str
+    request: ConsentRequest
+    merchant: Merchant
+
+    @property
+    def about(self) -> str:
+        """Return what a one-time code for this request is for; it opens nothing else."""
+        return f"consent {self.code}"
+
+    def terms(self, purposes: frozenset[Purpose], hours: Hours, ends: datetime) -> Terms:
+        """Return what the notice is about."""
+        return Terms(
+            merchant=self.merchant.name,
+            purposes=in_order(purposes & self.request.question.purposes),
+            cap=self.request.question.cap,
+            hours=hours,
+            ends=ends,
+        )
+
+    def notice(
+        self, purposes: frozenset[Purpose], zone: ZoneInfo, language: str, now: datetime
+    ) -> Notice:
+        """Return the exact words for a choice of purposes, as of now."""
+        question = self.request.question
+        hours = Hours.parse(question.opens, question.closes, zone)
+        return compose(self.terms(purposes, hours, now + question.valid_for), language)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Yes:
+    """A consumer's yes, as it comes from the page: what was ticked, and the words that stood there.
+
+    `words` is the SHA-256 of the notice on the page: a yes to other words is none.
+    """
+
+    purposes: frozenset[Purpose]
+    language: str
+    words: bytes
+    secret: Secret | None
+    code: str
+
+
+def asked(world: World, code: str) -> Asked:
+    """Return the request behind `/c/{code}`. Raises NotFoundError."""
+    address = world.keyring.handles.code.find(code)
+
+    def question(transaction: Transaction) -> Asked:
+        request = requests.find(transaction, address) if address else None
+        merchant = merchants.find(transaction, request.merchant_id) if request else None
+        if request is None or merchant is None:
+            raise NotFoundError("no consent request here")
+        return Asked(code, request, merchant)
+
+    return world.store.read(question)
+
+
+def decline(world: World, question: Asked) -> None:
+    """Record the consumer's no. Raises ConflictError if the request is closed."""
+    now = world.clock.now()
+
+    def deed(transaction: Transaction) -> None:
+        request = _held(transaction, question)
+        requests.put_decision(transaction, request.declined(now))
+        line = Event(
+            home=request.home, at=now, kind=Kind.REQUEST_DECLINED, merchant_id=request.merchant_id
+        )
+        events.record(transaction, [line], world.chance.draw)
+
+    world.store.run(deed)
+
+
+def agree(world: World, question: Asked, yes: Yes) -> Grant | None:
+    """Return the grant that a proved yes makes; None if the code proves nothing.
+
+    Raises ConflictError if the request is closed, InvalidError if nothing was ticked or if the
+    words on the page are no longer the words of the grant.
+    """
+    now = world.clock.now()
+
+    def deed(transaction: Transaction) -> Grant | None:
+        request = _held(transaction, question)
+        merchant = merchants.find(transaction, request.merchant_id)
+        if merchant is None or merchant.state is not MerchantState.ACTIVE:
+            raise ConflictError("the platform does not let this merchant ask at present")
+        if not yes.purposes & request.question.purposes:
+            raise InvalidError({"purposes": ["choose_one"]})
+        number = prove(world, transaction, yes.secret, about=question.about, code=yes.code)
+        if number is None:
+            return None
+        zone = number.zone(world.zone)
+        notice = question.notice(yes.purposes, zone, yes.language, now)
+        if notice.digest != yes.words:
+            raise InvalidError({"notice": ["changed"]})
+        home = recipients.settle(
+            transaction,
+            blind_index(number.reveal(), world.keyring.index),
+            world.chance.draw(8),
+        )
+        hours = Hours.parse(request.question.opens, request.question.closes, zone)
+        grant = Grant(
+            home=home,
+            number=Address.at(home, world.chance.draw(8)).number,
+            merchant_id=request.merchant_id,
+            scope=request.scope_for(yes.purposes, hours, now),
+            language=yes.language,
+            granted=now,
+            state=GrantState.LIVE,
+            since=now,
+        )
+        address = Address(grant.home, grant.number)
+        key = GrantKey(world.chance.draw(32))
+        grants.add(transaction, grant, wrapped_key=wrap(key, world.keyring.wrapping), notice=notice)
+        binding = binding_of(world, grant)
+        token = mint(
+            grant,
+            binding,
+            box=seal_number(number, key, binding, world.chance.draw(12)),
+            notice=notice.digest,
+            now=now,
+            key=world.keyring.signing,
+        )
+        requests.put_decision(
+            transaction,
+            request.granted(now, grant_home=address.home, grant_number=address.number),
+            token=_enclosed(world, request, token),
+        )
+        line = Event(
+            home=home,
+            at=now,
+            kind=Kind.GRANT_GIVEN,
+            merchant_id=grant.merchant_id,
+            grant=grant.number,
+        )
+        events.record(transaction, [line], world.chance.draw)
+        return grant
+
+    return world.store.run(deed)
+
+
+def fetch_token(world: World, transaction: Transaction, request: ConsentRequest) -> tuple[str, str]:
+    """Return the waiting token and the handle of its grant.
+
+    Raises ConflictError before the yes, GoneError after 24 hours or once the grant has ended.
+    """
+    now = world.clock.now()
+    request.token_waits(now)
+    address = Address(request.home, request.number)
+    envelope = requests.waiting_token(transaction, address)
+    if envelope is None or request.grant_home is None or request.grant_number is None:
+        raise GoneError("the grant has ended, and its token with it")
+    token = disclose(envelope, world.keyring.unwrapping, bound_to=_token_binding(world, request))
+    grant = Address(request.grant_home, request.grant_number)
+    line = Event(
+        home=grant.home,
+        at=now,
+        kind=Kind.TOKEN_FETCHED,
+        merchant_id=request.merchant_id,
+        grant=grant.number,
+    )
+    events.record(transaction, [line], world.chance.draw)
+    return token.decode("ascii"), world.keyring.handles.grant.hide(grant)
+
+
+def binding_of(world: World, grant: Grant) -> Binding:
+    """Return what the box of a grant is bound to."""
+    handle = world.keyring.handles.grant.hide(Address(grant.home, grant.number))
+    return Binding(world.base_url, handle, grant.merchant_id)
+
+
+def _held(transaction: Transaction, question: Asked) -> ConsentRequest:
+    request = requests.lock(transaction, Address(question.request.home, question.request.number))
+    if request is None:
+        raise NotFoundError("no consent request here")
+    return request
+
+
+def _enclosed(world: World, request: ConsentRequest, token: str) -> bytes:
+    return enclose(
+        token.encode("ascii"),
+        GrantKey(world.chance.draw(32)),
+        world.keyring.wrapping,
+        bound_to=_token_binding(world, request),
+        nonce=world.chance.draw(12),
+    )
+
+
+def _token_binding(world: World, request: ConsentRequest) -> bytes:
+    handle = world.keyring.handles.request.hide(Address(request.home, request.number))
+    return f"token\n{handle}".encode()

@@ -1,0 +1,44 @@
+"""A merchant asks one consumer for consent."""
+
+from consent_tokens.consent.request import ConsentRequest, Question
+from consent_tokens.crypto.handles import Address
+from consent_tokens.errors import ForbiddenError, NotFoundError
+from consent_tokens.evidence.events import Event, Kind
+from consent_tokens.store import events, merchants, requests
+from consent_tokens.store.engine import Transaction
+from consent_tokens.store.merchants import MerchantState
+from consent_tokens.world import World
+
+
+def ask(
+    world: World, transaction: Transaction, merchant_id: str, question: Question
+) -> ConsentRequest:
+    """Return a new consent request. Raises ForbiddenError if the merchant is suspended."""
+    now = world.clock.now()
+    merchant = merchants.find(transaction, merchant_id)
+    if merchant is None or merchant.state is not MerchantState.ACTIVE:
+        raise ForbiddenError("the platform does not let this merchant ask at present")
+    address = Address.at(merchant.home, world.chance.draw(8))
+    request = ConsentRequest(
+        home=address.home,
+        number=address.number,
+        merchant_id=merchant_id,
+        question=question,
+        asked=now,
+        expires=now + world.request_for,
+    )
+    requests.add(transaction, request)
+    line = Event(home=address.home, at=now, kind=Kind.REQUEST_ASKED, merchant_id=merchant_id)
+    events.record(transaction, [line], world.chance.draw)
+    return request
+
+
+def the_request(
+    world: World, transaction: Transaction, merchant_id: str, handle: str
+) -> ConsentRequest:
+    """Return a merchant's request by its handle. Raises NotFoundError, for others' too."""
+    address = world.keyring.handles.request.find(handle)
+    request = requests.find(transaction, address) if address else None
+    if request is None or request.merchant_id != merchant_id:
+        raise NotFoundError("no consent request of that id")
+    return request

@@ -1,0 +1,92 @@
+"""What every gateway does, whatever it speaks."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeAlias
+
+from consent_tokens.consent.phone import PhoneNumber
+from consent_tokens.relay.composition import Composed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """One message on its way out: the only thing outside a sealed box that holds a number."""
+
+    number: PhoneNumber
+    source: str  # port and extension
+    composed: Composed
+    tag: int  # 0 to 255: names the segments of one long message
+    valid_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The gateway took it, and will report under this id."""
+
+    gateway_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """Not now. Nothing was taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """The line broke after sending: it may have been taken. Promise 7 decides what follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The gateway will never take it; `code` is its own word for why."""
+
+    code: str
+
+
+Outcome: TypeAlias = Submitted | Throttled | Uncertain | Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReport:
+    """What the gateway says became of a message (DLR)."""
+
+    gateway_id: str
+    was_delivered: bool
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inbound:
+    """What a consumer's phone sent to a sender (MO)."""
+
+    number: PhoneNumber
+    source: str  # the sender that it was sent to
+    text: str
+
+
+Heard: TypeAlias = DeliveryReport | Inbound
+
+
+class Gateway(Protocol):
+    """A line to the carriers. Safe to use from several threads."""
+
+    @property
+    def name(self) -> str:
+        """Return which kind it is."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it would take a message now."""
+
+    def open(self, heard: Callable[[], None]) -> None:
+        """Connect, and call `heard` (from any thread) whenever something has come in."""
+
+    def submit(self, submissions: Sequence[Submission]) -> list[Outcome]:
+        """Hand over messages, and say what became of each. Never raises for the line's sake."""
+
+    def take(self) -> list[Heard]:
+        """Return what has come in since the last call."""
+
+    def close(self) -> None:
+        """Hang up, and let nothing be half sent."""

@@ -1,0 +1,113 @@
+"""What the consumer reads: signature, the merchant's text, and for marketing the way to refuse.
+
+GSM 7-bit default alphabet and its extension table (3GPP TS 23.038, 6.2.1), or UCS-2; long texts in
+segments with a concatenation header (3GPP TS 23.040, 9.2.3.24.1).
+"""
+
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+GSM_BASIC: Final = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+ESCAPE: Final = 0x1B
+GSM_EXTENSION: Final = {
+    "\f": 0x0A, "^": 0x14, "{": 0x28, "}": 0x29, "\\": 0x2F,
+    "[": 0x3C, "~": 0x3D, "]": 0x3E, "|": 0x40, "€": 0x65,
+}  # fmt: skip
+GSM: Final[dict[str, bytes]] = {
+    **{letter: bytes([code]) for code, letter in enumerate(GSM_BASIC) if code != ESCAPE},
+    **{letter: bytes([ESCAPE, code]) for letter, code in GSM_EXTENSION.items()},
+}
+GSM_LETTERS: Final = {octets: letter for letter, octets in GSM.items()}
+# Octets of one message that is whole, and of each segment of a long one. GSM letters are counted
+# as one octet each, as SMPP carries them; 160 of seven bits fit into the 140 octets of the air.
+GSM_WHOLE, GSM_SEGMENT = 160, 153
+UCS2_WHOLE, UCS2_SEGMENT = 140, 134
+
+# Letters that steer how a text is shown, or are not shown at all: they hide one text in another.
+DECEPTIVE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"}) | {"Zl", "Zp"}
+ALLOWED_CONTROLS: Final = frozenset("\n\r")
+LINK_CHARACTERS: Final = 22
+
+
+class Coding(StrEnum):
+    """How the letters are carried."""
+
+    GSM7 = "gsm7"
+    UCS2 = "ucs2"
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A text as it is sent: its octets, already cut into segments without their headers."""
+
+    coding: Coding
+    segments: tuple[bytes, ...]
+
+
+def is_clean(text: str) -> bool:
+    """Whether a merchant's text shows what it says: no controls, bidi or zero-width letters."""
+    if text.isascii() and text.isprintable():
+        return True
+    return all(
+        letter in ALLOWED_CONTROLS or unicodedata.category(letter) not in DECEPTIVE
+        for letter in text
+    )
+
+
+def dress(text: str, *, signature: str, language: str, link: str | None) -> str:
+    """Return a merchant's text between signature and, if there is a link, the way to refuse."""
+    if language == "zh-CN":
+        ending = f" 拒收请回复R {link}" if link else ""
+        return f"【{signature}】{text}{ending}"
+    ending = f" Reply STOP to refuse: {link}" if link else ""
+    return f"[{signature}] {text}{ending}"
+
+
+def compose(text: str) -> Composed:
+    """Return a text in the narrower of the two alphabets that holds it, cut where it must be.
+
+    No letter is cut in two: neither an escaped one of GSM nor a surrogate pair of UCS-2 (UTF-16BE).
+    """
+    if all(letter in GSM for letter in text):
+        units, coding = [GSM[letter] for letter in text], Coding.GSM7
+        whole, segment = GSM_WHOLE, GSM_SEGMENT
+    else:
+        units, coding = [letter.encode("utf-16-be") for letter in text], Coding.UCS2
+        whole, segment = UCS2_WHOLE, UCS2_SEGMENT
+    octets = b"".join(units)
+    if len(octets) <= whole:
+        return Composed(coding, (octets,))
+    return Composed(coding, tuple(_cut(units, segment)))
+
+
+def _cut(units: list[bytes], most: int) -> Iterator[bytes]:
+    segment = bytearray()
+    for unit in units:
+        if len(segment) + len(unit) > most:
+            yield bytes(segment)
+            segment.clear()
+        segment += unit
+    yield bytes(segment)
+
+
+def read(composed: Composed) -> str:
+    """Return a composed text as a phone shows it."""
+    return read_octets(b"".join(composed.segments), composed.coding)
+
+
+def read_octets(octets: bytes, coding: Coding) -> str:
+    """Return the text in octets; what stands for no letter is shown as U+FFFD."""
+    if coding is Coding.UCS2:
+        return octets.decode("utf-16-be", errors="replace")
+    letters: list[str] = []
+    rest = iter(octets)
+    for octet in rest:
+        unit = bytes([octet, next(rest, 0)]) if octet == ESCAPE else bytes([octet])
+        letters.append(GSM_LETTERS.get(unit, "\ufffd"))
+    return "".join(letters)

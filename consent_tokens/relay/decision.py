@@ -1,0 +1,267 @@
+"""Whether a message may leave, and when: the whole law of the relay, on one screen.
+
+Questions are asked in the order of docs/refusals.md; the first no is the answer. Nothing here
+reads a clock, a key or a row. It is asked twice: when a message is accepted, with its token, and
+again when it leaves, with the grant as it is then (promise 2).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import Final, TypeAlias
+
+from consent_tokens.consent.grant import Grant, GrantState
+from consent_tokens.consent.purposes import Purpose
+from consent_tokens.consent.scope import SMS, Hours
+from consent_tokens.relay.cap import Cap, next_free
+from consent_tokens.relay.composition import Composed, is_clean
+from consent_tokens.tokens.claims import Claims
+
+
+class Reason(StrEnum):
+    """Why not. The values are part of the API and never change; the order is that of asking."""
+
+    MERCHANT_SUSPENDED = "merchant_suspended"
+    TOKEN_MALFORMED = "token_malformed"  # noqa: S105 - a code, not a secret
+    TOKEN_SIGNATURE_INVALID = "token_signature_invalid"  # noqa: S105 - a code, not a secret
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105 - a code, not a secret
+    TOKEN_NOT_YOURS = "token_not_yours"  # noqa: S105 - a code, not a secret
+    CONSENT_REVOKED = "consent_revoked"
+    CONSENT_PAUSED = "consent_paused"
+    PURPOSE_NOT_GRANTED = "purpose_not_granted"
+    CHANNEL_NOT_GRANTED = "channel_not_granted"
+    SENDER_NOT_ADMITTED = "sender_not_admitted"
+    CONTENT_REJECTED = "content_rejected"
+    TEXT_TOO_LONG = "text_too_long"
+    CAP_REACHED = "cap_reached"
+    OUTSIDE_HOURS = "outside_hours"
+
+
+EXPLANATIONS: Final[dict[Reason, str]] = {
+    Reason.MERCHANT_SUSPENDED: "The platform does not let this merchant send at present.",
+    Reason.TOKEN_MALFORMED: "This is not a token that this service could have issued.",
+    Reason.TOKEN_SIGNATURE_INVALID: "The token was not signed by this service, or was changed.",
+    Reason.TOKEN_EXPIRED: "What the consumer agreed to has ended by then.",
+    Reason.TOKEN_NOT_YOURS: "The token names another merchant; in other hands it is worthless.",
+    Reason.CONSENT_REVOKED: "The consent was taken back. It cannot be revived; do not ask again.",
+    Reason.CONSENT_PAUSED: "The consumer has paused this consent.",
+    Reason.PURPOSE_NOT_GRANTED: "The consumer did not agree to messages of this purpose.",
+    Reason.CHANNEL_NOT_GRANTED: "The consumer did not agree to this channel.",
+    Reason.SENDER_NOT_ADMITTED: "The platform has admitted no sender for this merchant.",
+    Reason.CONTENT_REJECTED: "The text holds control, bidirectional or invisible characters.",
+    Reason.TEXT_TOO_LONG: "With signature and the way to refuse, the text needs too many segments.",
+    Reason.CAP_REACHED: "As many messages as were agreed to have been sent in this period.",
+    Reason.OUTSIDE_HOURS: "The agreed hours do not begin again while the message is valid.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Yes, and it may leave now."""
+
+    leaves: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """Yes, but it waits: for the hours to begin, or for the time the merchant named."""
+
+    leaves: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """No; `again` is when it may be asked again, if ever."""
+
+    reason: Reason
+    again: datetime | None = None
+
+
+Decision: TypeAlias = Accepted | Deferred | Refused
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """All that a decision may depend on.
+
+    `token` is the claims, the fault found in their place, or None once a message has been
+    accepted. `slots` are the moments, ascending, at which other messages of the same class left or
+    will leave under the grant.
+    """
+
+    merchant_id: str
+    is_merchant_active: bool
+    has_sender: bool
+    token: Claims | Reason | None
+    grant: Grant | None
+    purpose: str
+    text: str
+    composed: Composed
+    most_segments: int
+    slots: Sequence[datetime]
+    transactional_cap: Cap
+    earliest: datetime
+    valid_until: datetime
+    now: datetime
+
+    @property
+    def is_marketing(self) -> bool:
+        """Whether cap and hours of the scope bind it; what is in no catalogue is bound."""
+        return self.purpose not in _TRANSACTIONAL
+
+    @property
+    def claims(self) -> Claims | None:
+        """Return what the token says, if there is one and it is sound."""
+        return self.token if isinstance(self.token, Claims) else None
+
+    @cached_property
+    def caps(self) -> tuple[Cap, ...]:
+        """Return every cap that binds: the relay honours the smaller of token and row."""
+        if not self.is_marketing:
+            return (self.transactional_cap,)
+        agreed = [self.grant.scope.cap] if self.grant else []
+        return (*agreed, self.claims.scope.cap) if self.claims else tuple(agreed)
+
+    @cached_property
+    def hours(self) -> tuple[Hours, ...]:
+        """Return all hours that bind."""
+        if not self.is_marketing:
+            return ()
+        agreed = [self.grant.scope.hours] if self.grant else []
+        return (*agreed, self.claims.scope.hours) if self.claims else tuple(agreed)
+
+    @cached_property
+    def leaves(self) -> datetime:
+        """Return when it would leave, if it may: as soon as it should and all hours are open."""
+        return _settled(max(self.now, self.earliest), [hours.next_open for hours in self.hours])
+
+    @property
+    def next_free(self) -> datetime:
+        """Return when it would leave if the caps were all that is in the way."""
+        steps = [hours.next_open for hours in self.hours]
+        caps = [_freed(cap, self.slots) for cap in self.caps]
+        return _settled(max(self.now, self.earliest), [*steps, *caps])
+
+    @property
+    def ends(self) -> datetime | None:
+        """Return when what was agreed ends: by token or by row, whichever is first."""
+        ends = [self.claims.scope.ends] if self.claims else []
+        return min([*ends, self.grant.scope.ends]) if self.grant else min(ends, default=None)
+
+
+_TRANSACTIONAL: Final = frozenset(purpose for purpose in Purpose if not purpose.is_marketing)
+_Step: TypeAlias = Callable[[datetime], datetime]
+MOST_ROUNDS: Final = 1000  # two hours of different zones may never overlap: then it never leaves
+
+
+def _freed(cap: Cap, slots: Sequence[datetime]) -> _Step:
+    return lambda at: next_free(cap, slots, at)
+
+
+def _settled(at: datetime, steps: Sequence[_Step]) -> datetime:
+    """Return the first moment that every step leaves where it is."""
+    for _ in range(MOST_ROUNDS):
+        before = at
+        for step in steps:
+            at = step(at)
+        if at == before:
+            return at
+    return at
+
+
+def is_merchant_active(case: Case) -> Refused | None:
+    """Ask the operator first: a suspended merchant learns nothing of its tokens."""
+    return None if case.is_merchant_active else Refused(Reason.MERCHANT_SUSPENDED)
+
+
+def is_sound(case: Case) -> Refused | None:
+    """Refuse what is malformed or not signed by us."""
+    return Refused(case.token) if isinstance(case.token, Reason) else None
+
+
+def is_current(case: Case) -> Refused | None:
+    """Refuse what has ended, or will have when the message would leave."""
+    if case.ends is not None and case.leaves >= case.ends:
+        return Refused(Reason.TOKEN_EXPIRED)
+    return None
+
+
+def is_yours(case: Case) -> Refused | None:
+    """Promise 4: bound to the merchant that it names, in the token and in the row."""
+    named = {case.claims.merchant_id if case.claims else case.merchant_id}
+    named |= {case.grant.merchant_id} if case.grant else set()
+    return None if named == {case.merchant_id} else Refused(Reason.TOKEN_NOT_YOURS)
+
+
+def is_live(case: Case) -> Refused | None:
+    """Promise 3: revocation is at once and for good. A grant that is not there was revoked."""
+    if case.grant is None or case.grant.is_over:
+        return Refused(Reason.CONSENT_REVOKED)
+    if case.grant.state is GrantState.PAUSED:
+        return Refused(Reason.CONSENT_PAUSED)
+    return None
+
+
+def is_for_this(case: Case) -> Refused | None:
+    """Promise 2: purpose and channel are in the token and in the row."""
+    if case.grant and case.purpose not in case.grant.scope.purposes:
+        return Refused(Reason.PURPOSE_NOT_GRANTED)
+    if case.claims and case.purpose not in case.claims.scope.purposes:
+        return Refused(Reason.PURPOSE_NOT_GRANTED)
+    if case.claims and SMS not in case.claims.channels:
+        return Refused(Reason.CHANNEL_NOT_GRANTED)
+    return None
+
+
+def is_admitted(case: Case) -> Refused | None:
+    """The platform admits sender ports."""
+    return None if case.has_sender else Refused(Reason.SENDER_NOT_ADMITTED)
+
+
+def is_fit(case: Case) -> Refused | None:
+    """The text shows what it says, and is not too long."""
+    if not is_clean(case.text):
+        return Refused(Reason.CONTENT_REJECTED)
+    if len(case.composed.segments) > case.most_segments:
+        return Refused(Reason.TEXT_TOO_LONG)
+    return None
+
+
+def is_within_cap(case: Case) -> Refused | None:
+    """Promise 6: a cap is a cap, at the moment of leaving."""
+    leaves = case.leaves
+    if all(next_free(cap, case.slots, leaves) == leaves for cap in case.caps):
+        return None
+    return Refused(Reason.CAP_REACHED, case.next_free)
+
+
+def is_in_hours(case: Case) -> Refused | None:
+    """Refused only where it cannot wait for the hours to begin."""
+    if case.leaves >= case.valid_until:
+        return Refused(Reason.OUTSIDE_HOURS, case.leaves)
+    return None
+
+
+QUESTIONS: Final[tuple[Callable[[Case], Refused | None], ...]] = (
+    is_merchant_active,
+    is_sound,
+    is_current,
+    is_yours,
+    is_live,
+    is_for_this,
+    is_admitted,
+    is_fit,
+    is_within_cap,
+    is_in_hours,
+)
+
+
+def decide(case: Case) -> Decision:
+    """Return the relay's answer."""
+    for question in QUESTIONS:
+        if refusal := question(case):
+            return refusal
+    leaves = case.leaves
+    return Accepted(leaves) if leaves <= case.now else Deferred(leaves)

@@ -1,0 +1,166 @@
+"""The settings: read once, checked at once, and passed on as values.
+
+Only `world` and `cli` may import this module. A setting is a fact about the installation,
+never a switch for behaviour that could be decided here.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from consent_tokens.errors import SettingError
+
+PERIODS: Final = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(1)}
+CODE_LIMITS: Final = "number=5/hour,10/day;address=60/hour;all=2000/hour"
+BIND = re.compile(r"(?P<host>[^:]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
+RATE = re.compile(r"(?P<most>\d{1,7})/(?P<period>minute|hour|day)")
+MOST_PORT: Final = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `most` in any `within`."""
+
+    most: int
+    within: timedelta
+
+    @classmethod
+    def parse(cls, text: str, variable: str) -> Self:
+        """Return the rate in `5/hour`. Raises SettingError naming `variable`."""
+        match = RATE.fullmatch(text.strip())
+        if match is None or int(match["most"]) < 1:
+            raise SettingError(f"{variable}: {text!r} is no rate such as 5/hour")
+        return cls(int(match["most"]), PERIODS[match["period"]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeLimits:
+    """How many one-time codes are sent, by phone number, by the asker's address, and over all."""
+
+    number: tuple[Rate, ...]
+    address: tuple[Rate, ...]
+    all: tuple[Rate, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the limits in `number=5/hour,10/day;address=60/hour;all=2000/hour`."""
+        name = "CONSENT_CODE_LIMITS"
+        rates: dict[str, tuple[Rate, ...]] = {}
+        for part in text.split(";"):
+            kind, found, listed = part.strip().partition("=")
+            if not found or kind not in {"number", "address", "all"} or kind in rates:
+                raise SettingError(f"{name}: {part!r} is not number=, address= or all=, once each")
+            rates[kind] = tuple(Rate.parse(rate, name) for rate in listed.split(","))
+        if len(rates) != 3:  # noqa: PLR2004 - number, address and all
+            raise SettingError(f"{name} needs number=, address= and all=")
+        return cls(**rates)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that an installation can choose."""
+
+    database_url: str
+    keys_dir: Path
+    gateway_url: str
+    gateway_rate: int  # messages a second; 0: as fast as the gateway takes them
+    base_url: str
+    bind: tuple[str, int]
+    code_limits: CodeLimits
+    transactional_limit: Rate
+    service_sender: str
+    service_name: str
+    default_region: str
+    default_zone: ZoneInfo
+    most_segments: int
+    request_days: int
+    text_days: int
+    trusted_proxies: int
+    simulator_public: bool
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read `CONSENT_*`. Raises SettingError naming the variable at fault."""
+        read = _Reader(environment)
+        return cls(
+            database_url=read.text("CONSENT_DATABASE_URL", "sqlite:///var/consent.db"),
+            keys_dir=Path(read.text("CONSENT_KEYS_DIR", "keys")),
+            gateway_url=read.gateway("CONSENT_GATEWAY_URL", "simulator:"),
+            gateway_rate=read.whole("CONSENT_GATEWAY_RATE", 0, least=0, most=100_000),
+            base_url=read.base("CONSENT_BASE_URL"),
+            bind=read.bind("CONSENT_BIND", "127.0.0.1:8000"),
+            code_limits=CodeLimits.parse(read.text("CONSENT_CODE_LIMITS", CODE_LIMITS)),
+            transactional_limit=Rate.parse(
+                read.text("CONSENT_TRANSACTIONAL_LIMIT", "20/day"), "CONSENT_TRANSACTIONAL_LIMIT"
+            ),
+            service_sender=read.text("CONSENT_SERVICE_SENDER", "10690000"),
+            service_name=read.text("CONSENT_SERVICE_NAME", "短信许可"),
+            default_region=read.text("CONSENT_DEFAULT_REGION", "CN").upper(),
+            default_zone=read.zone("CONSENT_DEFAULT_ZONE", "Asia/Shanghai"),
+            most_segments=read.whole("CONSENT_MAX_SEGMENTS", 8, least=1, most=255),
+            request_days=read.whole("CONSENT_REQUEST_DAYS", 7, least=1, most=90),
+            text_days=read.whole("CONSENT_TEXT_DAYS", 30, least=0, most=365),
+            trusted_proxies=read.whole("CONSENT_TRUSTED_PROXIES", 0, least=0, most=5),
+            simulator_public=read.whole("CONSENT_SIMULATOR_PUBLIC", 0, least=0, most=1) == 1,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads one variable at a time, and names it when it makes no sense."""
+
+    environment: Mapping[str, str]
+
+    def text(self, name: str, default: str) -> str:
+        value = self.environment.get(name, default).strip()
+        if not value:
+            raise SettingError(f"{name} is empty")
+        return value
+
+    def whole(self, name: str, default: int, *, least: int, most: int) -> int:
+        text = self.text(name, str(default))
+        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+            raise SettingError(f"{name} must be a whole number from {least} to {most}")
+        return int(text)
+
+    def bind(self, name: str, default: str) -> tuple[str, int]:
+        return parse_bind(self.text(name, default), name)
+
+    def base(self, name: str) -> str:
+        """Return the base URL: as set, or where we listen, so that a first run needs nothing."""
+        host, port = self.bind("CONSENT_BIND", "127.0.0.1:8000")
+        value = self.text(name, f"http://{host}:{port}").rstrip("/")
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
+            raise SettingError(f"{name} must begin with http:// or https:// and name a host")
+        return value
+
+    def gateway(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        parts = urlsplit(value)
+        if parts.scheme not in {"simulator", "smpp", "smpps"}:
+            raise SettingError(f"{name} must begin with simulator:, smpp:// or smpps://")
+        if parts.scheme != "simulator" and not (parts.hostname and parts.username):
+            raise SettingError(f"{name} must be like smpp://user:password@host:port")
+        return value
+
+    def zone(self, name: str, default: str) -> ZoneInfo:
+        value = self.text(name, default)
+        try:
+            return ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as fault:
+            raise SettingError(f"{name}: {value!r} is no time zone") from fault
+
+
+def parse_bind(text: str, name: str) -> tuple[str, int]:
+    """Return host and port of `127.0.0.1:8000`. Raises SettingError naming `name`."""
+    match = BIND.fullmatch(text)
+    if match is None or not 0 < int(match["port"]) <= MOST_PORT:
+        raise SettingError(f"{name} must be like 127.0.0.1:8000")
+    return match["host"].strip("[]"), int(match["port"])

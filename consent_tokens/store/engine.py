@@ -1,0 +1,234 @@
+"""One database, one way to run a transaction. What SQLite and PostgreSQL differ in is here."""
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self, TypeAlias, TypeVar
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
+
+from consent_tokens.errors import SettingError, StoreBusyError, StoreUnavailableError
+
+Result = TypeVar("Result")
+Transaction: TypeAlias = Connection
+
+MOST_TRIES: Final = 8
+NOT_SERIALISED: Final = frozenset({"40001", "40P01"})  # SQLSTATE: serialization, deadlock
+AWAY: Final = ("08", "53", "57P")  # SQLSTATE classes: connection, resources, operator intervention
+SQLITE_AWAY: Final = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")
+BUSY_SECONDS: Final = 10.0  # how long one SQLite writer waits for another process
+OWNER_ONLY: Final = 0o600
+
+
+def was_not_serialised(fault: DBAPIError) -> bool:
+    """Whether the same deed, run again, may well succeed. Any other fault is a fault."""
+    sqlstate = getattr(fault.orig, "sqlstate", None)
+    sqlite_error = getattr(fault.orig, "sqlite_errorname", "")
+    return sqlstate in NOT_SERIALISED or sqlite_error.startswith("SQLITE_BUSY")
+
+
+def was_away(fault: DBAPIError) -> bool:
+    """Whether the database could not be reached or could not write, so that nothing was done."""
+    sqlstate = getattr(fault.orig, "sqlstate", None) or ""
+    sqlite_error = getattr(fault.orig, "sqlite_errorname", "")
+    return (
+        fault.connection_invalidated
+        or sqlstate.startswith(AWAY)
+        or sqlite_error.startswith(SQLITE_AWAY)
+        or type(fault.orig).__name__ in {"OperationalError", "ConnectionTimeout"}
+        and not sqlstate
+        and not sqlite_error
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A database, and the promise that a deed is done wholly or not at all.
+
+    SQLite has one writer: `_writer` lets the threads of this process queue for it in order,
+    instead of each polling the file's lock. On PostgreSQL it is open to all.
+    """
+
+    engine: Engine
+    _writer: AbstractContextManager[Any] = field(default_factory=nullcontext)
+
+    @classmethod
+    def at(cls, url: str) -> Self:
+        """Open the database that `url` names. Raises SettingError if it names none that we know."""
+        try:
+            parsed = make_url(url)
+        except Exception as fault:
+            raise SettingError("CONSENT_DATABASE_URL is no database URL") from fault
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        if parsed.drivername == "postgresql+psycopg":
+            return cls(
+                create_engine(
+                    parsed, pool_size=10, max_overflow=20, pool_pre_ping=True, hide_parameters=True
+                )
+            )
+        if parsed.get_backend_name() != "sqlite" or not parsed.database:
+            raise SettingError("CONSENT_DATABASE_URL must be sqlite:///file or postgresql://...")
+        return cls(_sqlite(Path(parsed.database)), threading.Lock())
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is the embedded store."""
+        return self.engine.dialect.name == "sqlite"
+
+    def run(self, deed: Callable[[Transaction], Result]) -> Result:
+        """Run `deed` in one transaction, and again if the database could not serialise it.
+
+        A deed may therefore run more than once: it touches nothing but its transaction. Raises
+        StoreBusyError after eight tries, StoreUnavailableError if the database is away.
+        """
+        for _ in range(MOST_TRIES):
+            try:
+                with self._writer, self.engine.begin() as transaction:
+                    return deed(transaction)
+            except DBAPIError as fault:
+                if was_not_serialised(fault):
+                    continue
+                if was_away(fault):
+                    raise StoreUnavailableError from fault
+                raise
+        raise StoreBusyError
+
+    def read(self, question: Callable[[Transaction], Result]) -> Result:
+        """Answer a question that changes nothing. Raises as `run` does."""
+        try:
+            with self.engine.connect().execution_options(reads=True) as transaction:
+                return question(transaction)
+        except DBAPIError as fault:
+            if was_not_serialised(fault):
+                raise StoreBusyError from fault
+            if was_away(fault):
+                raise StoreUnavailableError from fault
+            raise
+
+    def scrub(self) -> None:
+        """Leave nothing of what was deleted in the journal: empty SQLite's, as far as readers let.
+
+        PostgreSQL keeps dead rows until VACUUM and its log until it is recycled: docs/operations.md.
+        """
+        if self.is_sqlite:
+            with self._writer, self.engine.connect() as connection:
+                driver = connection.connection.driver_connection
+                if driver is not None:
+                    driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def _sqlite(path: Path) -> Engine:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=OWNER_ONLY, exist_ok=True)
+    engine = create_engine(
+        f"sqlite:///{path}",
+        connect_args={"timeout": BUSY_SECONDS},
+        pool_size=10,
+        max_overflow=20,
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's
+        connection.isolation_level = None  # we say BEGIN ourselves, below
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",  # accepted means on disk (promise 7)
+            "secure_delete = ON",  # deleted means overwritten
+            "foreign_keys = ON",
+            "temp_store = MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        reads = connection.get_execution_options().get("reads", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+# --- Many rows with one statement ---------------------------------------------------------------
+# On the way of a message a batch costs one statement a table, of the kinds that Citus takes
+# (DESIGN.md 9): multi-row INSERT ... VALUES, and UPDATE ... FROM a list of what was asked.
+
+
+def insert_rows(
+    transaction: Transaction, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Add rows with one statement. Values are as the driver takes them: moments as seconds."""
+    if not rows:
+        return
+    mark = "?" if transaction.dialect.name == "sqlite" else "%s"
+    one = f"({', '.join([mark] * len(columns))})"
+    transaction.exec_driver_sql(
+        # names come from this package's own tables, never from outside
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([one] * len(rows))}",  # noqa: S608
+        tuple(value for row in rows for value in row),
+    )
+
+
+def insert_or_ignore(transaction: Transaction, table: Table, **values: object) -> bool:
+    """Add one row unless its key is taken; whether it was added.
+
+    On PostgreSQL it waits for a rival transaction that is adding the same key.
+    """
+    dialect = sqlite if transaction.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
+    return transaction.execute(statement).rowcount == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A list of rows to join with, as a FROM item named `asked`.
+
+    `columns` maps each name to its PostgreSQL type; SQLite reads the rows from one JSON text.
+    """
+
+    columns: Mapping[str, str]
+    rows: Sequence[Sequence[int | str | None]]
+
+    def clause(self, transaction: Transaction) -> str:
+        """Return the FROM item."""
+        names = list(self.columns)
+        if transaction.dialect.name == "sqlite":
+            values = ", ".join(
+                f"json_extract(value, '$[{place}]') AS {name}" for place, name in enumerate(names)
+            )
+            return f"(SELECT {values} FROM json_each(:asked)) AS asked"  # noqa: S608 - our names
+        arrays = ", ".join(
+            f"CAST(:asked_{place} AS {kind}[])" for place, kind in enumerate(self.columns.values())
+        )
+        return f"unnest({arrays}) AS asked({', '.join(names)})"
+
+    def values(self, transaction: Transaction) -> dict[str, Any]:
+        """Return the parameters of the FROM item."""
+        if transaction.dialect.name == "sqlite":
+            return {"asked": json.dumps(self.rows)}
+        return {
+            f"asked_{place}": [row[place] for row in self.rows]
+            for place, _ in enumerate(self.columns)
+        }
+
+    def run(self, transaction: Transaction, statement: str, **values: object) -> Sequence[Any]:
+        """Execute a statement that holds `{asked}`, and return its rows, if it returns any."""
+        if not self.rows:
+            return []
+        result = transaction.execute(
+            text(statement.format(asked=self.clause(transaction))),
+            self.values(transaction) | values,
+        )
+        return result.all() if result.returns_rows else []
+
+
+ADDRESSES: Final = {"home": "bigint", "number": "bigint"}

@@ -1,0 +1,63 @@
+"""The record of what happened. There is no way here to change or remove a line."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import select
+
+from consent_tokens.crypto.handles import new_home
+from consent_tokens.evidence.events import Event, Kind
+from consent_tokens.store.engine import Transaction, insert_rows
+from consent_tokens.store.tables import events
+
+COLUMNS: Final = (
+    "home", "number", "at", "kind", "merchant_id", "grant_number", "message_number", "code",
+)  # fmt: skip
+NUMBER_BYTES: Final = 8
+
+Draw = Callable[[int], bytes]
+
+
+def record(transaction: Transaction, lines: Sequence[Event], draw: Draw) -> None:
+    """Add lines with one statement; `draw` gives each its random number."""
+    drawn = draw(NUMBER_BYTES * len(lines))
+    insert_rows(
+        transaction,
+        "events",
+        COLUMNS,
+        [
+            (
+                line.home,
+                new_home(drawn[place * NUMBER_BYTES : (place + 1) * NUMBER_BYTES]),
+                int(line.at.timestamp()),
+                line.kind.value,
+                line.merchant_id,
+                line.grant,
+                line.message,
+                line.code,
+            )
+            for place, line in enumerate(lines)
+        ],
+    )
+
+
+def in_home(transaction: Transaction, home: int, since: datetime) -> list[Event]:
+    """Return what happened in a home, the oldest first."""
+    rows = transaction.execute(
+        select(events)
+        .where(events.c.home == home, events.c.at >= since)
+        .order_by(events.c.at, events.c.number)
+    )
+    return [
+        Event(
+            home=row.home,
+            at=row.at,
+            kind=Kind(row.kind),
+            merchant_id=row.merchant_id,
+            grant=row.grant_number,
+            message=row.message_number,
+            code=row.code,
+        )
+        for row in rows
+    ]

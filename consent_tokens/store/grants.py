@@ -1,0 +1,197 @@
+"""Questions about grants, each answered by one function with its SQL in sight."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Row, insert, select, update
+
+from consent_tokens.consent.grant import Grant, GrantState
+from consent_tokens.consent.notice import Notice
+from consent_tokens.consent.purposes import Purpose
+from consent_tokens.consent.scope import Cap, Hours, Scope
+from consent_tokens.crypto.handles import Address
+from consent_tokens.store.engine import ADDRESSES, Asked, Transaction
+from consent_tokens.store.tables import grants, notices
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A grant, held until the transaction ends, with its wrapped key while it has one."""
+
+    grant: Grant
+    wrapped_key: bytes | None
+
+
+COLUMNS = ", ".join(f"grants.{column.name} AS {column.name}" for column in grants.c)
+LOCK = (
+    "UPDATE grants SET state = grants.state FROM {asked} "
+    "WHERE grants.home = asked.home AND grants.number = asked.number "
+    f"RETURNING {COLUMNS}"
+)
+
+
+def lock(transaction: Transaction, addresses: Sequence[Address]) -> Mapping[Address, Held]:
+    """Return the grants at these addresses, held until the transaction ends.
+
+    Locks by updating: SQLite, PostgreSQL and Citus all take that. Addresses are sorted, so that
+    two batches wait for each other rather than lock each other out.
+    """
+    rows = Asked(ADDRESSES, sorted(set(addresses))).run(transaction, LOCK)
+    return {
+        Address(row.home, row.number): Held(_grant(row, _seconds), row.wrapped_key) for row in rows
+    }
+
+
+def lock_one(transaction: Transaction, address: Address) -> Held | None:
+    """Return the grant at an address, held; None if there is none."""
+    return lock(transaction, [address]).get(address)
+
+
+def find(transaction: Transaction, address: Address) -> Grant | None:
+    """Return the grant at an address; None if there is none."""
+    row = transaction.execute(
+        select(grants).where(grants.c.home == address.home, grants.c.number == address.number)
+    ).one_or_none()
+    return _grant(row, _moment) if row else None
+
+
+def in_home(transaction: Transaction, home: int) -> list[Grant]:
+    """Return all grants of a recipient, live or over, the newest first."""
+    rows = transaction.execute(
+        select(grants)
+        .where(grants.c.home == home)
+        .order_by(grants.c.granted_at.desc(), grants.c.number)
+    )
+    return [_grant(row, _moment) for row in rows]
+
+
+def of_merchant(
+    transaction: Transaction, merchant_id: str, *, after: tuple[datetime, int] | None, limit: int
+) -> list[Grant]:
+    """Return a merchant's grants, the oldest first, from behind `after` (granted, number) on."""
+    query = select(grants).where(grants.c.merchant_id == merchant_id)
+    if after is not None:
+        granted, number = after
+        query = query.where(
+            (grants.c.granted_at > granted)
+            | ((grants.c.granted_at == granted) & (grants.c.number > number))
+        )
+    query = query.order_by(grants.c.granted_at, grants.c.number).limit(limit)
+    return [_grant(row, _moment) for row in transaction.execute(query)]
+
+
+def past_end(transaction: Transaction, now: datetime, limit: int) -> list[Address]:
+    """Return where grants have passed their end and still have a key."""
+    rows = transaction.execute(
+        select(grants.c.home, grants.c.number)
+        .where(grants.c.ends_at <= now, grants.c.wrapped_key.is_not(None))
+        .limit(limit)
+    )
+    return [Address(row.home, row.number) for row in rows]
+
+
+def add(transaction: Transaction, grant: Grant, *, wrapped_key: bytes, notice: Notice) -> None:
+    """Keep a new grant, its key, and the words that were agreed to."""
+    scope = grant.scope
+    transaction.execute(
+        insert(grants).values(
+            home=grant.home,
+            number=grant.number,
+            merchant_id=grant.merchant_id,
+            purposes=" ".join(sorted(scope.purposes)),
+            cap_most=scope.cap.most,
+            cap_days=scope.cap.within.days,
+            opens=scope.hours.opens,
+            closes=scope.hours.closes,
+            zone=scope.hours.zone.key,
+            ends_at=scope.ends,
+            language=grant.language,
+            granted_at=grant.granted,
+            state=grant.state,
+            since=grant.since,
+            wrapped_key=wrapped_key,
+        )
+    )
+    transaction.execute(
+        insert(notices).values(
+            home=grant.home,
+            number=grant.number,
+            language=notice.language,
+            text=notice.text,
+            digest=notice.digest,
+        )
+    )
+
+
+def notice_of(transaction: Transaction, address: Address) -> Notice:
+    """Return the words that were agreed to under a grant."""
+    row = transaction.execute(
+        select(notices.c.language, notices.c.text).where(
+            notices.c.home == address.home, notices.c.number == address.number
+        )
+    ).one()
+    return Notice(row.language, row.text)
+
+
+def put_end(transaction: Transaction, ended: Grant) -> None:
+    """Record that a grant has ended, and forget its key in the same breath (promise 3)."""
+    transaction.execute(
+        update(grants)
+        .where(grants.c.home == ended.home, grants.c.number == ended.number)
+        .values(state=ended.state, since=ended.since, wrapped_key=None)
+    )
+
+
+def has_key(transaction: Transaction, address: Address) -> bool:
+    """Whether the number of a grant can still be opened."""
+    key = transaction.scalar(
+        select(grants.c.wrapped_key).where(
+            grants.c.home == address.home, grants.c.number == address.number
+        )
+    )
+    return key is not None
+
+
+def _seconds(value: int) -> datetime:
+    return datetime.fromtimestamp(value, UTC)
+
+
+def _moment(value: datetime) -> datetime:
+    return value
+
+
+@lru_cache(maxsize=4096)
+def _purposes(names: str) -> frozenset[Purpose]:
+    return frozenset(Purpose(name) for name in names.split())
+
+
+@lru_cache(maxsize=4096)
+def _cap(most: int, days: int) -> Cap:
+    return Cap(most, timedelta(days=days))
+
+
+@lru_cache(maxsize=4096)
+def _hours(opens: int, closes: int, zone: str) -> Hours:
+    return Hours(opens, closes, ZoneInfo(zone))
+
+
+def _grant(row: Row[Any], moment: Any) -> Grant:  # noqa: ANN401 - of seconds, or of a datetime
+    return Grant(
+        home=row.home,
+        number=row.number,
+        merchant_id=row.merchant_id,
+        scope=Scope(
+            purposes=_purposes(row.purposes),
+            cap=_cap(row.cap_most, row.cap_days),
+            hours=_hours(row.opens, row.closes, row.zone),
+            ends=moment(row.ends_at),
+        ),
+        language=row.language,
+        granted=moment(row.granted_at),
+        state=GrantState(row.state),
+        since=moment(row.since),
+    )

@@ -1,0 +1,202 @@
+"""Questions about merchants, their API keys and their senders."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+
+from consent_tokens.store.engine import Transaction
+from consent_tokens.store.tables import api_keys, merchants, senders
+
+
+class MerchantState(StrEnum):
+    """Where a merchant stands with the platform."""
+
+    APPLIED = "applied"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merchant:
+    """Who wants to write; `home` is where the merchant's own rows live."""
+
+    id: str
+    home: int
+    name: str
+    state: MerchantState
+    admitted: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """Where a merchant writes from: `source` is what the phone shows as the sender."""
+
+    id: str
+    merchant_id: str
+    port: str
+    extension: str
+    signature: str
+    admitted: datetime
+
+    @property
+    def source(self) -> str:
+        """Return port and extension together."""
+        return self.port + self.extension
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """An API key as the service knows it: the secret itself was shown once."""
+
+    id: str
+    merchant_id: str
+    digest: bytes
+    made: datetime
+    revoked: datetime | None = None
+
+
+def add(transaction: Transaction, merchant: Merchant) -> None:
+    """Keep a new merchant."""
+    transaction.execute(
+        insert(merchants).values(
+            id=merchant.id,
+            home=merchant.home,
+            name=merchant.name,
+            state=merchant.state,
+            admitted_at=merchant.admitted,
+        )
+    )
+
+
+def every(transaction: Transaction) -> list[Merchant]:
+    """Return all merchants, the oldest first."""
+    rows = transaction.execute(select(merchants).order_by(merchants.c.admitted_at, merchants.c.id))
+    return [_merchant(row) for row in rows]
+
+
+def find(transaction: Transaction, merchant_id: str) -> Merchant | None:
+    """Return a merchant; None if there is none."""
+    row = transaction.execute(select(merchants).where(merchants.c.id == merchant_id)).one_or_none()
+    return _merchant(row) if row else None
+
+
+def some(transaction: Transaction, ids: Sequence[str]) -> dict[str, Merchant]:
+    """Return the merchants of these ids."""
+    rows = transaction.execute(select(merchants).where(merchants.c.id.in_(set(ids))))
+    return {row.id: _merchant(row) for row in rows}
+
+
+def put_state(transaction: Transaction, merchant_id: str, state: MerchantState) -> bool:
+    """Set where a merchant stands; whether there is one."""
+    result = transaction.execute(
+        update(merchants).where(merchants.c.id == merchant_id).values(state=state)
+    )
+    return result.rowcount == 1
+
+
+def add_key(transaction: Transaction, key: ApiKey) -> None:
+    """Keep a new API key."""
+    transaction.execute(
+        insert(api_keys).values(
+            id=key.id, merchant_id=key.merchant_id, digest=key.digest, made_at=key.made
+        )
+    )
+
+
+def keys_of(transaction: Transaction, merchant_id: str) -> list[ApiKey]:
+    """Return a merchant's API keys, the oldest first."""
+    rows = transaction.execute(
+        select(api_keys)
+        .where(api_keys.c.merchant_id == merchant_id)
+        .order_by(api_keys.c.made_at, api_keys.c.id)
+    )
+    return [_key(row) for row in rows]
+
+
+def find_key(transaction: Transaction, key_id: str) -> ApiKey | None:
+    """Return an API key, revoked or not; None if there is none."""
+    row = transaction.execute(select(api_keys).where(api_keys.c.id == key_id)).one_or_none()
+    return _key(row) if row else None
+
+
+def revoke_key(transaction: Transaction, key_id: str, at: datetime) -> bool:
+    """Revoke an API key; whether there was a live one."""
+    result = transaction.execute(
+        update(api_keys)
+        .where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
+        .values(revoked_at=at)
+    )
+    return result.rowcount == 1
+
+
+def add_sender(transaction: Transaction, sender: Sender) -> None:
+    """Keep a newly admitted sender."""
+    transaction.execute(
+        insert(senders).values(
+            id=sender.id,
+            merchant_id=sender.merchant_id,
+            port=sender.port,
+            extension=sender.extension,
+            signature=sender.signature,
+            admitted_at=sender.admitted,
+        )
+    )
+
+
+def senders_of(transaction: Transaction, merchant_id: str) -> list[Sender]:
+    """Return a merchant's senders, the one admitted first in front: the one that is used."""
+    rows = transaction.execute(
+        select(senders)
+        .where(senders.c.merchant_id == merchant_id)
+        .order_by(senders.c.admitted_at, senders.c.id)
+    )
+    return [_sender(row) for row in rows]
+
+
+def some_senders(transaction: Transaction, ids: Sequence[str]) -> dict[str, Sender]:
+    """Return the senders of these ids."""
+    rows = transaction.execute(select(senders).where(senders.c.id.in_(set(ids))))
+    return {row.id: _sender(row) for row in rows}
+
+
+def senders_at(transaction: Transaction, source: str) -> list[Sender]:
+    """Return every sender whose port and extension make up this address."""
+    rows = transaction.execute(
+        select(senders).where((senders.c.port + senders.c.extension) == source)
+    )
+    return [_sender(row) for row in rows]
+
+
+def _merchant(row: Row[Any]) -> Merchant:
+    return Merchant(
+        id=row.id,
+        home=row.home,
+        name=row.name,
+        state=MerchantState(row.state),
+        admitted=row.admitted_at,
+    )
+
+
+def _key(row: Row[Any]) -> ApiKey:
+    return ApiKey(
+        id=row.id,
+        merchant_id=row.merchant_id,
+        digest=row.digest,
+        made=row.made_at,
+        revoked=row.revoked_at,
+    )
+
+
+def _sender(row: Row[Any]) -> Sender:
+    return Sender(
+        id=row.id,
+        merchant_id=row.merchant_id,
+        port=row.port,
+        extension=row.extension,
+        signature=row.signature,
+        admitted=row.admitted_at,
+    )

@@ -1,0 +1,123 @@
+"""Questions about consent requests."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+
+from consent_tokens.consent.purposes import Purpose
+from consent_tokens.consent.request import ConsentRequest, Question, RequestState
+from consent_tokens.consent.scope import Cap
+from consent_tokens.crypto.handles import Address
+from consent_tokens.store.engine import Transaction
+from consent_tokens.store.tables import consent_requests as table
+
+
+def add(transaction: Transaction, request: ConsentRequest) -> None:
+    """Keep a new request."""
+    question = request.question
+    transaction.execute(
+        insert(table).values(
+            home=request.home,
+            number=request.number,
+            merchant_id=request.merchant_id,
+            purposes=" ".join(sorted(question.purposes)),
+            cap_most=question.cap.most,
+            cap_days=question.cap.within.days,
+            opens=question.opens,
+            closes=question.closes,
+            valid_days=question.valid_for.days,
+            locale=question.locale,
+            reference=question.reference,
+            return_url=question.return_url,
+            asked_at=request.asked,
+            expires_at=request.expires,
+            state=request.state,
+        )
+    )
+
+
+def find(transaction: Transaction, address: Address) -> ConsentRequest | None:
+    """Return the request at an address; None if there is none."""
+    row = transaction.execute(
+        select(table).where(table.c.home == address.home, table.c.number == address.number)
+    ).one_or_none()
+    return _request(row) if row else None
+
+
+def lock(transaction: Transaction, address: Address) -> ConsentRequest | None:
+    """Return the request at an address, held until the transaction ends; None if there is none."""
+    row = transaction.execute(
+        update(table)
+        .where(table.c.home == address.home, table.c.number == address.number)
+        .values(state=table.c.state)
+        .returning(*table.c)
+    ).one_or_none()
+    return _request(row) if row else None
+
+
+def put_decision(
+    transaction: Transaction, request: ConsentRequest, *, token: bytes | None = None
+) -> None:
+    """Record what became of a request, with the enclosed token that waits to be fetched."""
+    transaction.execute(
+        update(table)
+        .where(table.c.home == request.home, table.c.number == request.number)
+        .values(
+            state=request.state,
+            decided_at=request.decided,
+            grant_home=request.grant_home,
+            grant_number=request.grant_number,
+            token=token,
+        )
+    )
+
+
+def waiting_token(transaction: Transaction, address: Address) -> bytes | None:
+    """Return the enclosed token of a request, if it still waits."""
+    return transaction.scalar(
+        select(table.c.token).where(table.c.home == address.home, table.c.number == address.number)
+    )
+
+
+def drop_token_of(transaction: Transaction, grant: Address) -> None:
+    """Forget the waiting token of a grant that has ended."""
+    transaction.execute(
+        update(table)
+        .where(table.c.grant_home == grant.home, table.c.grant_number == grant.number)
+        .values(token=None)
+    )
+
+
+def drop_tokens(transaction: Transaction, decided_before: datetime) -> int:
+    """Forget the tokens that nobody fetched in time; return how many."""
+    result = transaction.execute(
+        update(table)
+        .where(table.c.token.is_not(None), table.c.decided_at <= decided_before)
+        .values(token=None)
+    )
+    return result.rowcount
+
+
+def _request(row: Row[Any]) -> ConsentRequest:
+    return ConsentRequest(
+        home=row.home,
+        number=row.number,
+        merchant_id=row.merchant_id,
+        question=Question(
+            purposes=frozenset(Purpose(name) for name in row.purposes.split()),
+            cap=Cap(row.cap_most, timedelta(days=row.cap_days)),
+            opens=row.opens,
+            closes=row.closes,
+            valid_for=timedelta(days=row.valid_days),
+            locale=row.locale,
+            reference=row.reference,
+            return_url=row.return_url,
+        ),
+        asked=row.asked_at,
+        expires=row.expires_at,
+        state=RequestState(row.state),
+        decided=row.decided_at,
+        grant_home=row.grant_home,
+        grant_number=row.grant_number,
+    )

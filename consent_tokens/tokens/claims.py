@@ -1,0 +1,171 @@
+"""The claims of a token, strict in both directions."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final, NoReturn, Self
+from zoneinfo import ZoneInfo
+
+from consent_tokens.consent.purposes import Purpose
+from consent_tokens.consent.scope import SMS, Cap, Hours, Scope, clock_time
+from consent_tokens.crypto.encoding import decode, encode
+from consent_tokens.errors import TokenMalformedError
+
+BOX_BYTES: Final = 44  # nonce 12, number 16, tag 16: one length, whatever the number
+DIGEST_BYTES: Final = 32
+LATEST: Final = 253402300799  # the last second of the year 9999
+MEMBERS: Final = frozenset(
+    {
+        "iss",
+        "aud",
+        "client_id",
+        "jti",
+        "iat",
+        "exp",
+        "scope",
+        "channels",
+        "limits",
+        "notice",
+        "rcp",
+    }  # fmt: skip
+)
+LIMIT_MEMBERS: Final = frozenset({"max", "days", "from", "to", "tz"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """What a token says. Every member is required; an unknown one is refused."""
+
+    issuer: str
+    merchant_id: str
+    handle: str
+    issued: datetime
+    scope: Scope
+    channels: tuple[str, ...]
+    notice: bytes  # SHA-256 of the words that were shown
+    box: bytes  # the sealed number
+
+    @property
+    def audience(self) -> str:
+        """Return whom the token is for: the relay of its issuer."""
+        return f"{self.issuer}/relay"
+
+    def to_json(self) -> bytes:
+        """Return the payload: sorted members, no blanks, ASCII, so that vectors can fix it."""
+        scope = self.scope
+        members = {
+            "iss": self.issuer,
+            "aud": self.audience,
+            "client_id": self.merchant_id,
+            "jti": self.handle,
+            "iat": int(self.issued.timestamp()),
+            "exp": int(scope.ends.timestamp()),
+            "scope": " ".join(sorted(scope.purposes)),
+            "channels": list(self.channels),
+            "limits": {
+                "max": scope.cap.most,
+                "days": scope.cap.within.days,
+                "from": clock_time(scope.hours.opens),
+                "to": clock_time(scope.hours.closes),
+                "tz": scope.hours.zone.key,
+            },
+            "notice": encode(self.notice),
+            "rcp": encode(self.box),
+        }
+        return json.dumps(members, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+    @classmethod
+    def from_json(cls, payload: bytes) -> Self:
+        """Return the claims in a payload. Raises TokenMalformedError, whatever is wrong."""
+        try:
+            members = json.loads(
+                payload.decode("utf-8"), object_pairs_hook=_object, parse_constant=_no_constant
+            )
+            return cls._of(members)
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as fault:
+            raise TokenMalformedError from fault
+
+    @classmethod
+    def _of(cls, members: Mapping[str, Any]) -> Self:
+        if not isinstance(members, dict) or members.keys() != MEMBERS:
+            raise ValueError("not the members of a consent token")
+        claims = cls(
+            issuer=_text(members["iss"]),
+            merchant_id=_text(members["client_id"]),
+            handle=_text(members["jti"]),
+            issued=_moment(members["iat"]),
+            scope=_scope(members),
+            channels=tuple(_text(channel) for channel in _list(members["channels"])),
+            notice=_bytes(members["notice"], DIGEST_BYTES),
+            box=_bytes(members["rcp"], BOX_BYTES),
+        )
+        if members["aud"] != claims.audience or SMS not in claims.channels:
+            raise ValueError("not for this relay")
+        return claims
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):  # RFC 7519, 4: no member twice
+        raise ValueError("a member stands twice")
+    return members
+
+
+def _no_constant(_name: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are no JSON")
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("not a list")
+    return value
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int:  # a bool is an int to isinstance
+        raise TypeError("not a whole number")
+    return value
+
+
+def _moment(value: object) -> datetime:
+    seconds = _whole(value)
+    if not 0 <= seconds <= LATEST:
+        raise ValueError("not a moment")
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _bytes(value: object, size: int) -> bytes:
+    data = decode(_text(value))
+    if len(data) != size:
+        raise ValueError("not of that length")
+    return data
+
+
+def _scope(members: Mapping[str, Any]) -> Scope:
+    limits = members["limits"]
+    if not isinstance(limits, dict) or limits.keys() != LIMIT_MEMBERS:
+        raise ValueError("not the limits of a consent token")
+    return Scope(
+        purposes=_purposes(_text(members["scope"])),
+        cap=Cap(_whole(limits["max"]), timedelta(days=_whole(limits["days"]))),
+        hours=_hours(_text(limits["from"]), _text(limits["to"]), _text(limits["tz"])),
+        ends=_moment(members["exp"]),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _purposes(text: str) -> frozenset[Purpose]:
+    return frozenset(Purpose(name) for name in text.split(" "))
+
+
+@lru_cache(maxsize=4096)
+def _hours(opens: str, closes: str, zone: str) -> Hours:
+    return Hours.parse(opens, closes, ZoneInfo(zone))

@@ -1,0 +1,63 @@
+"""From a grant and a number to a token, and from the box in a token back to the number."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from consent_tokens.consent.grant import Grant
+from consent_tokens.consent.phone import PhoneNumber
+from consent_tokens.consent.scope import SMS
+from consent_tokens.crypto import jws
+from consent_tokens.crypto.keys import GrantKey, SigningKey
+from consent_tokens.crypto.sealing import seal, unseal
+from consent_tokens.tokens.claims import Claims
+
+NUMBER_BYTES: Final = 16  # "+" and at most 15 digits (E.164): one length, whatever the number
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What a box is bound to: it opens for this issuer, grant and merchant only."""
+
+    issuer: str
+    handle: str
+    merchant_id: str
+
+    def to_bytes(self) -> bytes:
+        """Return the associated data; none of the three can hold a line break."""
+        return f"{self.issuer}\n{self.handle}\n{self.merchant_id}".encode()
+
+
+def seal_number(number: PhoneNumber, key: GrantKey, binding: Binding, nonce: bytes) -> bytes:
+    """Return the box with a number in it: 44 bytes."""
+    plaintext = number.reveal().encode("ascii").ljust(NUMBER_BYTES)
+    return seal(plaintext, key, bound_to=binding.to_bytes(), nonce=nonce)
+
+
+def open_number(box: bytes, key: GrantKey, binding: Binding) -> PhoneNumber:
+    """Return the number in a box. Raises SealBrokenError."""
+    plaintext = unseal(box, key, bound_to=binding.to_bytes())
+    return PhoneNumber(plaintext.decode("ascii").rstrip())
+
+
+def mint(
+    grant: Grant,
+    binding: Binding,
+    *,
+    box: bytes,
+    notice: bytes,
+    now: datetime,
+    key: SigningKey,
+) -> str:
+    """Return the consent token of a grant; `notice` is the SHA-256 of the words shown."""
+    claims = Claims(
+        issuer=binding.issuer,
+        merchant_id=binding.merchant_id,
+        handle=binding.handle,
+        issued=now,
+        scope=grant.scope,
+        channels=(SMS,),
+        notice=notice,
+        box=box,
+    )
+    return jws.sign(claims.to_json(), key)

@@ -1,0 +1,108 @@
+"""Everything impure that the flow may touch, put together once. The composition root.
+
+    settings -> keys, database, gateway, clock, chance -> World -> flow
+
+`web`, `workers` and `cli` open a world and pass it on. Tests make their own, with a StoppedClock,
+a Simulator and a real database.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final, Self
+from zoneinfo import ZoneInfo
+
+from consent_tokens.chance import Chance, SystemChance
+from consent_tokens.clock import Clock, SystemClock
+from consent_tokens.crypto.keyring import Keyring
+from consent_tokens.errors import SettingError
+from consent_tokens.gateways.base import Gateway
+from consent_tokens.gateways.simulator import Simulator
+from consent_tokens.gateways.smpp import SmppGateway
+from consent_tokens.settings import CodeLimits, Rate, Settings
+from consent_tokens.store.engine import Store
+
+DEFAULTS: Final = Settings.from_environment({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Time, chance, memory and the way out, and what the installation has chosen."""
+
+    base_url: str
+    clock: Clock
+    chance: Chance
+    keyring: Keyring
+    store: Store
+    gateway: Gateway
+    gateway_rate: int = DEFAULTS.gateway_rate
+    code_limits: CodeLimits = DEFAULTS.code_limits
+    transactional_limit: Rate = DEFAULTS.transactional_limit
+    service_sender: str = DEFAULTS.service_sender
+    service_name: str = DEFAULTS.service_name
+    region: str = DEFAULTS.default_region
+    zone: ZoneInfo = DEFAULTS.default_zone
+    most_segments: int = DEFAULTS.most_segments
+    request_for: timedelta = timedelta(days=DEFAULTS.request_days)
+    texts_for: timedelta = timedelta(days=DEFAULTS.text_days)
+    trusted_proxies: int = DEFAULTS.trusted_proxies
+    something_to_do: threading.Event = field(default_factory=threading.Event)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Open the world that the settings describe. Raises SettingError, KeyUnavailableError."""
+        chance = SystemChance()
+        return cls(
+            base_url=settings.base_url,
+            clock=SystemClock(),
+            chance=chance,
+            keyring=Keyring.in_folder(settings.keys_dir, chance.draw),
+            store=Store.at(settings.database_url),
+            gateway=gateway_of(settings, chance),
+            gateway_rate=settings.gateway_rate,
+            code_limits=settings.code_limits,
+            transactional_limit=settings.transactional_limit,
+            service_sender=settings.service_sender,
+            service_name=settings.service_name,
+            region=settings.default_region,
+            zone=settings.default_zone,
+            most_segments=settings.most_segments,
+            request_for=timedelta(days=settings.request_days),
+            texts_for=timedelta(days=settings.text_days),
+            trusted_proxies=settings.trusted_proxies,
+        )
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Open the world that the environment describes."""
+        return cls.of(Settings.from_environment())
+
+    @property
+    def simulator(self) -> Simulator | None:
+        """Return the simulator, if that is the gateway."""
+        return self.gateway if isinstance(self.gateway, Simulator) else None
+
+    @property
+    def is_https(self) -> bool:
+        """Whether the outside reaches us over TLS."""
+        return self.base_url.startswith("https://")
+
+    def close(self) -> None:
+        """Hang up and let go of the database."""
+        self.gateway.close()
+        self.store.close()
+
+
+def gateway_of(settings: Settings, chance: Chance) -> Gateway:
+    """Return the gateway that the settings name, not yet connected. Raises SettingError."""
+    kinds: dict[str, Callable[[str], Gateway]] = {"smpp": SmppGateway.at, "smpps": SmppGateway.at}
+    kind = kinds.get(settings.gateway_url.partition(":")[0])
+    if kind:
+        return kind(settings.gateway_url)
+    if settings.base_url.startswith("https://") and not settings.simulator_public:
+        raise SettingError(
+            "CONSENT_GATEWAY_URL is simulator:, which delivers nothing, while CONSENT_BASE_URL is "
+            "https: set a gateway, or CONSENT_SIMULATOR_PUBLIC=1 if this is a demonstration"
+        )
+    return Simulator(run=f"simulated-{chance.draw(6).hex()}")
