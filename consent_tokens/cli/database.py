@@ -1,0 +1,52 @@
+"""`init-db`, `upgrade-db` and `keys`."""
+
+import click
+
+from consent_tokens.chance import SystemChance
+from consent_tokens.cli.tables import as_json, show
+from consent_tokens.crypto.keyring import Keyring
+from consent_tokens.settings import Settings
+from consent_tokens.store.engine import Store
+from consent_tokens.store.schema import upgrade
+
+
+@click.command("init-db")
+def init_db() -> None:
+    """Make the tables in a new database."""
+    _upgrade()
+
+
+@click.command("upgrade-db")
+def upgrade_db() -> None:
+    """Bring the database to the version of this program."""
+    _upgrade()
+
+
+@click.group()
+def keys() -> None:
+    """Look at the keys of this installation."""
+
+
+@keys.command("list")
+@as_json
+def list_keys(*, as_json: bool) -> None:
+    """List signing and wrapping keys by name; the one in use is marked. No secret is shown."""
+    ring = Keyring.in_folder(Settings.from_environment().keys_dir, SystemChance().draw)
+    signing = [
+        {"kind": "signing", "kid": key.kid, "in_use": key.kid == ring.signing.kid}
+        for key in ring.verifying.values()
+    ]
+    wrapping = [
+        {"kind": "wrapping", "kid": kid.hex(), "in_use": kid == ring.wrapping.kid}
+        for kid in ring.unwrapping
+    ]
+    show([*signing, *wrapping], in_json=as_json)
+
+
+def _upgrade() -> None:
+    store = Store.at(Settings.from_environment().database_url)
+    try:
+        upgrade(store)
+    finally:
+        store.close()
+    click.echo("the database is up to date")

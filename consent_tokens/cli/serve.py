@@ -1,0 +1,145 @@
+"""`serve`, `web` and `dispatch`: the service in one process, and its two halves alone."""
+
+import multiprocessing.util
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from types import FrameType
+from typing import Any, Final
+
+import click
+import structlog
+from granian.constants import Interfaces
+from granian.server import Server
+
+from consent_tokens.flow import admit
+from consent_tokens.settings import Settings, parse_bind
+from consent_tokens.store import merchants
+from consent_tokens.store.schema import upgrade
+from consent_tokens.web import create_app
+from consent_tokens.workers.dispatcher import Dispatcher
+from consent_tokens.world import World
+
+log = structlog.get_logger()
+
+THREADS: Final = 4  # of one web process: enough to keep the others going while one waits on disk
+STOP_SECONDS: Final = 30  # after which a web process that does not stop is killed
+FINALIZER_PRIORITY: Final = 100
+DEMO_MERCHANT: Final = "晨光书店"
+DEMO_PORT, DEMO_EXTENSION = "10690001", "12"
+
+
+@click.command()
+@click.option("--bind", help="Where to listen, such as 127.0.0.1:8000.")
+def serve(bind: str | None) -> None:
+    """Run everything in one place: web pages, API and dispatcher."""
+    settings = _settings(bind)
+    _prepare(settings)
+    _listen(settings, 1, partial(_whole, settings))
+
+
+@click.command()
+@click.option("--bind", help="Where to listen, such as 127.0.0.1:8000.")
+@click.option("--workers", default=1, help="How many processes.")
+def web(bind: str | None, workers: int) -> None:
+    """Run the web half alone: pages and API."""
+    settings = _settings(bind)
+    if settings.gateway_url.startswith("simulator:"):
+        raise click.UsageError("the simulator lives in one process: use `serve`, or set a gateway")
+    _listen(settings, workers, partial(_web, settings))
+
+
+@click.command()
+def dispatch() -> None:
+    """Run the dispatcher alone."""
+    settings = Settings.from_environment()
+    if settings.gateway_url.startswith("simulator:"):
+        raise click.UsageError("the simulator lives in one process: use `serve`, or set a gateway")
+    stop = threading.Event()
+
+    def told(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, told)
+    signal.signal(signal.SIGINT, told)
+    dispatcher = Dispatcher(World.of(settings))
+    dispatcher.start()
+    click.echo("consent-tokens: dispatching", err=True)
+    stop.wait()
+    dispatcher.stop()
+
+
+def _settings(bind: str | None) -> Settings:
+    """Return the settings, with another address to listen at if one is given.
+
+    Where no base URL is set, it follows the address.
+    """
+    if bind is None:
+        return Settings.from_environment()
+    host, port = parse_bind(bind, "--bind")
+    settings = Settings.from_environment()
+    follows = settings.base_url == f"http://{settings.bind[0]}:{settings.bind[1]}"
+    base_url = f"http://{host}:{port}" if follows else settings.base_url
+    return replace(settings, bind=(host, port), base_url=base_url)
+
+
+def _prepare(settings: Settings) -> None:
+    """Make keys and tables, and with the simulator a merchant to try things with."""
+    world = World.of(settings)
+    upgrade(world.store)
+    if world.simulator and not world.store.read(merchants.every):
+        admitted = admit.admit(world, DEMO_MERCHANT)
+        admit.add_sender(
+            world,
+            admitted.merchant.id,
+            port=DEMO_PORT,
+            extension=DEMO_EXTENSION,
+            signature=DEMO_MERCHANT,
+        )
+        click.echo(
+            f"A merchant to try things with: {DEMO_MERCHANT}, {admitted.merchant.id}", err=True
+        )
+        click.echo(f"Its API key, shown this once: {admitted.api_key}", err=True)
+    world.store.close()
+
+
+def _listen(settings: Settings, workers: int, load: Callable[[], Any]) -> None:
+    host, port = settings.bind
+    server = Server(
+        target="consent_tokens",  # only a name for the process list: `load` makes the app
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=THREADS,
+        log_enabled=False,
+        workers_kill_timeout=STOP_SECONDS,
+    )
+    server.serve(target_loader=load, wrap_loader=False)
+
+
+def _whole(settings: Settings) -> Any:  # noqa: ANN401 - a WSGI app
+    """Return the app, with a dispatcher beside it in the same process.
+
+    The finalizer runs on every way out of granian's worker but SIGKILL: it closes the gateway,
+    which smpp34 insists on.
+    """
+    world = World.of(settings)
+    dispatcher = Dispatcher(world)
+    dispatcher.start()
+    multiprocessing.util.Finalize(None, dispatcher.stop, exitpriority=FINALIZER_PRIORITY)
+    return _ready(world)
+
+
+def _web(settings: Settings) -> Any:  # noqa: ANN401 - a WSGI app
+    return _ready(World.of(settings))
+
+
+def _ready(world: World) -> Any:  # noqa: ANN401 - a WSGI app
+    app = create_app(world)
+    click.echo(f"consent-tokens: ready at {world.base_url}", err=True)
+    sys.stderr.flush()
+    return app

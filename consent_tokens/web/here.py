@@ -1,0 +1,17 @@
+"""What a view needs to know about where it stands: the world, and who asks."""
+
+from typing import cast
+
+from flask import current_app, request
+
+from consent_tokens.world import World
+
+
+def world() -> World:
+    """Return the world of the app that answers this request."""
+    return cast("World", current_app.extensions["consent_tokens"])
+
+
+def client_address() -> str:
+    """Return the asker's address, as the trusted proxies in front of us tell it."""
+    return request.remote_addr or "unknown"

@@ -1,0 +1,177 @@
+"""`/v1/messages`: hand in one or a thousand, and see what became of them."""
+
+from typing import Any, cast
+
+from flask import request
+
+from consent_tokens.crypto.handles import Address
+from consent_tokens.errors import InvalidError, NotFoundError
+from consent_tokens.flow.accept import Draft, Verdict, Verified, accept, verified
+from consent_tokens.flow.once import Answer, once
+from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused
+from consent_tokens.relay.message import MOST_AHEAD, Message
+from consent_tokens.store import messages
+from consent_tokens.store.engine import Transaction
+from consent_tokens.web import problems
+from consent_tokens.web.here import world
+from consent_tokens.web.merchant import blueprint, for_merchant, loaded, merchant_id, once_key
+from consent_tokens.web.merchant.paging import Page, page_asked
+from consent_tokens.web.merchant.schemas import MOST_REFERENCE, BatchSchema, DraftSchema
+
+doors = blueprint("messages")
+
+DRAFT = DraftSchema()
+BATCH = BatchSchema()
+
+
+@doors.post("/messages")
+@for_merchant
+def send_one() -> Answer:
+    """Hand in a message."""
+    merchant = merchant_id()
+    draft = verified(world(), _draft(request.get_json()))
+    answer = once(
+        world(),
+        once_key(merchant),
+        lambda transaction: accept(world(), transaction, merchant, [draft])[0],
+        _one,
+    )
+    world().something_to_do.set()
+    return answer
+
+
+@doors.post("/messages/batch")
+@for_merchant
+def send_many() -> Answer:
+    """Hand in up to 1000 messages; each is judged for itself."""
+    merchant = merchant_id()
+    batch = cast("dict[str, list[object]]", loaded(BATCH, request.get_json()))
+    items = [_verified_or_invalid(item) for item in batch["messages"]]
+    sound = [item for item in items if isinstance(item, Verified)]
+
+    def render(verdicts: list[Verdict]) -> Answer:
+        rest = iter(verdicts)
+        results = [
+            _result(next(rest)) if isinstance(item, Verified) else _refused(item) for item in items
+        ]
+        return Answer(200, {"results": results})
+
+    answer = once(
+        world(),
+        once_key(merchant),
+        lambda transaction: accept(world(), transaction, merchant, sound),
+        render,
+    )
+    world().something_to_do.set()
+    return answer
+
+
+@doors.get("/messages/<handle>")
+@for_merchant
+def look_at_message(handle: str) -> Answer:
+    """Look at a message: where it stands, and why."""
+    merchant = merchant_id()
+    address = world().keyring.handles.message.find(handle)
+    found = (
+        world().store.read(lambda transaction: messages.find(transaction, address))
+        if address
+        else None
+    )
+    if found is None or found.merchant_id != merchant:
+        raise NotFoundError("no message of that id")
+    return Answer(200, rendered(found))
+
+
+@doors.get("/messages")
+@for_merchant
+def list_messages() -> Answer:
+    """List the messages of one reference, the oldest first."""
+    merchant = merchant_id()
+    page = page_asked()
+    reference = request.args.get("reference", "")
+    if not 0 < len(reference) <= MOST_REFERENCE or not reference.isprintable():
+        raise InvalidError({"reference": [f"Must be 1 to {MOST_REFERENCE} characters."]})
+
+    def question(transaction: Transaction) -> Answer:
+        found = messages.by_reference(
+            transaction, merchant, reference, after=page.after, limit=page.limit + 1
+        )
+        last = found[page.limit - 1] if len(found) > page.limit else None
+        cursor = Page.cursor(last.accepted, last.address.number) if last else None
+        items = [rendered(message) for message in found[: page.limit]]
+        return Answer(200, {"items": items, "next": cursor})
+
+    return world().store.read(question)
+
+
+def rendered(message: Message) -> dict[str, Any]:
+    """Return a message as its merchant sees it: not the text, which the merchant has."""
+    handles = world().keyring.handles
+    is_ours = message.reason in set(Reason)
+    return {
+        "id": handles.message.hide(message.address),
+        "grant": handles.grant.hide(message.grant or Address(0, 0)),
+        "status": message.state.value,
+        "purpose": message.purpose,
+        "reference": message.reference,
+        "accepted_at": message.accepted.isoformat(),
+        "send_after": message.leaves.isoformat(),
+        "valid_until": message.valid_until.isoformat(),
+        "changed_at": message.changed.isoformat(),
+        "segments": message.segments,
+        "reason": message.reason,
+        "explain": problems.explain(Reason(message.reason)) if is_ours else None,
+    }
+
+
+def _draft(body: object) -> Draft:
+    """Return the draft in a body. Raises InvalidError."""
+    draft = cast("Draft", loaded(DRAFT, body))
+    if draft.send_at and draft.send_at > world().clock.now() + MOST_AHEAD:
+        raise InvalidError({"send_at": [f"Must be within {MOST_AHEAD.days} days."]})
+    return draft
+
+
+def _verified_or_invalid(item: object) -> Verified | InvalidError:
+    try:
+        return verified(world(), _draft(item))
+    except InvalidError as fault:
+        return fault
+
+
+def _one(verdict: Verdict) -> Answer:
+    match verdict.decision:
+        case Refused() as refusal:
+            body = problems.of_refusal(refusal)
+            return Answer(body["status"], body)
+        case Accepted() | Deferred():
+            return Answer(202, _accepted(verdict))
+
+
+def _result(verdict: Verdict) -> dict[str, Any]:
+    match verdict.decision:
+        case Refused() as refusal:
+            return {"status": "refused", "problem": problems.of_refusal(refusal)}
+        case Accepted() | Deferred():
+            return _accepted(verdict) | {"status": "accepted"}
+
+
+def _refused(fault: InvalidError) -> dict[str, Any]:
+    return {"status": "refused", "problem": problems.of_invalid(fault.fields)}
+
+
+def _accepted(verdict: Verdict) -> dict[str, Any]:
+    match verdict.decision:
+        case Accepted(leaves=leaves):
+            status = "queued"
+        case Deferred(leaves=leaves):
+            status = "deferred"
+        case Refused():
+            raise TypeError("a refusal is not an accepted message")
+    address = verdict.address or Address(0, 0)
+    return {
+        "id": world().keyring.handles.message.hide(address),
+        "status": status,
+        "send_after": leaves.isoformat(),
+        "segments": verdict.segments,
+    }

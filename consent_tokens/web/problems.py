@@ -1,0 +1,140 @@
+"""Errors and refusals as RFC 9457 problems: the one place where the inside meets status codes."""
+
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from flask import Response, current_app, json, request
+from werkzeug.exceptions import HTTPException
+
+from consent_tokens.errors import (
+    ConflictError,
+    ConsentTokensError,
+    ForbiddenError,
+    GoneError,
+    IdempotencyKeyReusedError,
+    InvalidError,
+    KeyUnavailableError,
+    NotFoundError,
+    StoreBusyError,
+    StoreUnavailableError,
+    TokenError,
+    TooManyError,
+    UnauthenticatedError,
+)
+from consent_tokens.relay.decision import EXPLANATIONS, Reason, Refused
+
+log = structlog.get_logger()
+
+PROBLEM_JSON: Final = "application/problem+json"
+RETRY_SECONDS: Final = 1
+
+STATUS: Final[dict[type[ConsentTokensError], HTTPStatus]] = {
+    TokenError: HTTPStatus.FORBIDDEN,
+    UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
+    NotFoundError: HTTPStatus.NOT_FOUND,
+    ConflictError: HTTPStatus.CONFLICT,
+    GoneError: HTTPStatus.GONE,
+    InvalidError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    IdempotencyKeyReusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    TooManyError: HTTPStatus.TOO_MANY_REQUESTS,
+    StoreBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
+    StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    KeyUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+DETAILS: Final[dict[str, str]] = {
+    "unauthenticated": "Send a valid API key as `Authorization: Bearer ...`.",
+    "not_found": "There is no such thing, or it is not yours.",
+    "gone": "It was there, and is no more.",
+    "conflict": "It is not in a state that allows this.",
+    "forbidden": "This is not allowed at present.",
+    "invalid": "The input makes no sense; `errors` says where and why.",
+    "idempotency_key_reused": "This Idempotency-Key came before, with another request.",
+    "too_many_requests": "Asked too often; try again after `Retry-After` seconds.",
+    "store_busy": "Too many are writing at once; nothing was done. Try again.",
+    "store_unavailable": "The database is away; nothing was done. Try again.",
+    "key_unavailable": "A key is missing; nothing leaves until the operator has mended it.",
+    "bad_request": "The request cannot be read.",
+    "method_not_allowed": "This address does not take that method.",
+    "request_entity_too_large": "The request is larger than this address takes.",
+    "unsupported_media_type": "Send JSON, as `Content-Type: application/json`.",
+    "internal": "Something went wrong on our side; nothing half-done was kept.",
+}
+REFUSAL_STATUS: Final[dict[Reason, HTTPStatus]] = {
+    Reason.TOKEN_MALFORMED: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Reason.CONTENT_REJECTED: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Reason.TEXT_TOO_LONG: HTTPStatus.UNPROCESSABLE_ENTITY,
+}  # the others: 403, we know who asks, and the consumer or the operator says no
+
+
+def problem(code: str, status: HTTPStatus, **members: object) -> dict[str, Any]:
+    """Return a problem as JSON (RFC 9457, 3.1)."""
+    base: str = current_app.extensions["consent_tokens"].base_url
+    return {
+        "type": f"{base}/docs#{code}",
+        "title": code.replace("_", " ").capitalize(),
+        "status": status.value,
+        "detail": DETAILS.get(code, status.description or status.phrase),
+        "code": code,
+        **members,
+    }
+
+
+def of_refusal(refusal: Refused) -> dict[str, Any]:
+    """Return a refusal of the relay as a problem."""
+    reason = refusal.reason
+    members: dict[str, object] = {"detail": EXPLANATIONS[reason], "explain": explain(reason)}
+    if refusal.again is not None:
+        members["next_at"] = refusal.again.isoformat()
+    return problem(reason.value, REFUSAL_STATUS.get(reason, HTTPStatus.FORBIDDEN), **members)
+
+
+def explain(reason: Reason) -> dict[str, str]:
+    """Return why, in words and codes."""
+    return {"code": reason.value, "words": EXPLANATIONS[reason]}
+
+
+def of_invalid(fields: dict[str, list[str]]) -> dict[str, Any]:
+    """Return faults in the input, by field, as a problem."""
+    return problem("invalid", HTTPStatus.UNPROCESSABLE_ENTITY, errors=fields)
+
+
+def reply(body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+    """Return a problem as a response of its own status."""
+    response = Response(json.dumps(body), status=body["status"], content_type=PROBLEM_JSON)
+    response.headers.update(headers or {})
+    return response
+
+
+def answer(fault: Exception) -> Response:
+    """Return the problem that tells a fault; what we did not foresee tells nothing."""
+    if isinstance(fault, HTTPException):
+        return _of_http(fault)
+    if isinstance(fault, RecursionError):  # JSON nested beyond all reason
+        return reply(problem("bad_request", HTTPStatus.BAD_REQUEST))
+    if not isinstance(fault, ConsentTokensError):
+        # the text of a fault may hold what was sent: only its kind and place are logged
+        log.error("internal_error", fault=type(fault).__name__, endpoint=request.endpoint)
+        return reply(problem("internal", HTTPStatus.INTERNAL_SERVER_ERROR))
+    internal = HTTPStatus.INTERNAL_SERVER_ERROR
+    status = next((STATUS[kind] for kind in type(fault).mro() if kind in STATUS), internal)
+    if isinstance(fault, InvalidError):
+        return reply(of_invalid(fault.fields))
+    headers: dict[str, str] = {}
+    if isinstance(fault, TooManyError):
+        headers["Retry-After"] = str(fault.retry_after)
+    elif status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(RETRY_SECONDS)
+    elif status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="consent-tokens"'
+    return reply(problem(fault.code, status), headers)
+
+
+def _of_http(fault: HTTPException) -> Response:
+    status = HTTPStatus(fault.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    code = "internal" if status is HTTPStatus.INTERNAL_SERVER_ERROR else status.name.lower()
+    headers = {
+        name: value for name, value in fault.get_headers() if name.lower() in {"allow", "location"}
+    }
+    return reply(problem(code, status), headers)

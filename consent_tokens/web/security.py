@@ -1,0 +1,104 @@
+"""What every answer and every form is held to: headers, cookies, CSRF, sizes."""
+
+import hmac
+from hashlib import sha256
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, abort, request, session
+from flask.sessions import SecureCookieSessionInterface
+
+from consent_tokens.crypto.encoding import encode
+from consent_tokens.web.here import world
+from consent_tokens.world import World
+
+MOST_BYTES: Final = 8 * 1024 * 1024  # a batch of 1000 messages, each with a token of 4 KiB
+MOST_FORM_BYTES: Final = 64 * 1024
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+ONE_YEAR: Final = 365 * 24 * 3600
+
+# ASVS 5.0 V3.4; Mozilla's Web Security Guidelines
+HEADERS: Final[dict[str, str]] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+
+
+class _Sessions(SecureCookieSessionInterface):
+    """Flask's signed cookie, with SHA-256 in place of its default."""
+
+    salt = "consent-tokens session"
+    digest_method = staticmethod(sha256)
+    key_derivation = "hmac"
+
+
+def secure(app: Flask, of: World) -> None:
+    """Hold an app to all of this."""
+    name = "__Host-session" if of.is_https else "session"
+    *older, newest = of.keyring.session
+    app.session_interface = _Sessions()
+    app.config.update(
+        SECRET_KEY=newest,
+        SECRET_KEY_FALLBACKS=older,
+        SESSION_COOKIE_NAME=name,
+        SESSION_COOKIE_SECURE=of.is_https,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        MAX_CONTENT_LENGTH=MOST_BYTES,
+        MAX_FORM_MEMORY_SIZE=MOST_FORM_BYTES,
+        MAX_FORM_PARTS=100,
+    )
+    app.after_request(_headed)
+
+
+def _headed(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if world().is_https:
+        response.headers["Strict-Transport-Security"] = f"max-age={ONE_YEAR}; includeSubDomains"
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.pop("Server", None)
+    return response
+
+
+def csrf_token() -> str:
+    """Return what a form must carry to be taken from this browser."""
+    if "csrf" not in session:
+        session["csrf"] = encode(world().chance.draw(16))
+    token: str = session["csrf"]
+    return token
+
+
+def refuse_forgeries() -> None:
+    """Refuse a form that did not come from a page of ours in this very browser (ASVS 3.5.1)."""
+    if request.method in SAFE:
+        return
+    request.max_content_length = MOST_FORM_BYTES
+    origin = request.headers.get("Origin")
+    ours = {request.host, urlsplit(world().base_url).netloc}
+    if origin is not None and urlsplit(origin).netloc not in ours:
+        abort(403)
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+        abort(403)
+    sent, kept = request.form.get("csrf", ""), session.get("csrf", "")
+    if not kept or not hmac.compare_digest(sent.encode(), kept.encode()):
+        abort(403)
+
+
+def begin_session(**kept: Any) -> None:  # noqa: ANN401 - what JSON holds
+    """Begin the browser's session anew, so that nothing from before a login is worth stealing."""
+    language = session.get("language")
+    session.clear()
+    session.update({name: value for name, value in kept.items() if value is not None})
+    if language:
+        session["language"] = language
+    csrf_token()
