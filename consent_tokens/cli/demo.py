@@ -52,7 +52,6 @@ class _Browser:
 
     def call(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Call the merchant API, and return its answer, a problem or not."""
-
         headers = {"Authorization": f"Bearer {self.api_key}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         try:
@@ -71,6 +70,11 @@ def demo() -> None:
 
 
 def _tell(consumer: _Browser, merchant: _Browser) -> None:
+    token = _tell_of_yes(consumer, merchant)
+    _tell_of_no(consumer, merchant, token)
+
+
+def _tell_of_yes(consumer: _Browser, merchant: _Browser) -> str:
     say = click.echo
     say("1. The shop asks a customer for consent. It does not know the number.")
     asked = merchant.call(
@@ -101,6 +105,11 @@ def _tell(consumer: _Browser, merchant: _Browser) -> None:
     fetched = merchant.call(f"/v1/consent-requests/{asked['id']}/token", {})
     token = str(fetched["token"])
     say(f"   The shop fetches its consent token ({len(token)} characters): {token[:48]}...")
+    return token
+
+
+def _tell_of_no(consumer: _Browser, merchant: _Browser, token: str) -> None:
+    say = click.echo
     say("4. The shop sends, with the token in place of a number.")
     draft = {"token": token, "purpose": "marketing.promotions", "text": "50 off 200, tonight"}
     sent = merchant.call("/v1/messages", draft)

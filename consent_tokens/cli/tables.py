@@ -1,11 +1,11 @@
 """What commands print."""
 
 import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
-import unicodedata
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

@@ -12,7 +12,9 @@ STOP_WORDS: Final[dict[str, tuple[str, ...]]] = {
         "stop", "quit", "end", "revoke", "opt out", "optout", "opt-out", "cancel",
         "unsubscribe", "stopall", "stop all", "remove",
     ),
-    "zh": ("R", "TD", "T", "N", "退订", "退訂", "取消订阅", "取消訂閱", "拒收", "停止", "0000", "QX"),
+    "zh": (
+        "R", "TD", "T", "N", "退订", "退訂", "取消订阅", "取消訂閱", "拒收", "停止", "0000", "QX",
+    ),
     "fr": ("arret", "arrêt", "desabonner"),
     "es": ("baja", "alto", "parar", "cancelar", "no mas", "no más"),
     "de": ("stopp", "abmelden", "ende"),

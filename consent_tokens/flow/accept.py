@@ -31,7 +31,7 @@ from consent_tokens.relay.message import VALID_FOR, Message, MessageState, Rank,
 from consent_tokens.store import events, grants, merchants, messages
 from consent_tokens.store.engine import Transaction
 from consent_tokens.store.grants import Held
-from consent_tokens.store.merchants import Merchant, MerchantState, Sender
+from consent_tokens.store.merchants import Merchant, Sender, is_active
 from consent_tokens.tokens.claims import Claims
 from consent_tokens.tokens.verify import verify
 from consent_tokens.world import World
@@ -156,7 +156,7 @@ class _Desk:
         earliest = draft.send_at or self.now
         case = Case(
             merchant_id=self.merchant_id,
-            is_merchant_active=bool(self.merchant) and self.merchant.state is MerchantState.ACTIVE,
+            is_merchant_active=is_active(self.merchant),
             has_sender=self.sender is not None,
             token=claims,
             grant=held.grant if held else None,

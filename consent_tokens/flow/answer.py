@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from consent_tokens.consent.grant import Grant, GrantState
 from consent_tokens.consent.notice import Notice, Terms, compose
+from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.consent.purposes import Purpose, in_order
 from consent_tokens.consent.request import ConsentRequest
 from consent_tokens.consent.scope import Hours
@@ -17,10 +19,9 @@ from consent_tokens.evidence.events import Event, Kind
 from consent_tokens.flow.prove import Secret, prove
 from consent_tokens.store import events, grants, merchants, recipients, requests
 from consent_tokens.store.engine import Transaction
-from consent_tokens.store.merchants import Merchant, MerchantState
+from consent_tokens.store.merchants import Merchant, is_active
 from consent_tokens.tokens.mint import Binding, mint, seal_number
 from consent_tokens.world import World
-from zoneinfo import ZoneInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def agree(world: World, question: Asked, yes: Yes) -> Grant | None:
     def deed(transaction: Transaction) -> Grant | None:
         request = _held(transaction, question)
         merchant = merchants.find(transaction, request.merchant_id)
-        if merchant is None or merchant.state is not MerchantState.ACTIVE:
+        if not is_active(merchant):
             raise ConflictError("the platform does not let this merchant ask at present")
         if not yes.purposes & request.question.purposes:
             raise InvalidError({"purposes": ["choose_one"]})
@@ -120,50 +121,57 @@ def agree(world: World, question: Asked, yes: Yes) -> Grant | None:
         notice = question.notice(yes.purposes, zone, yes.language, now)
         if notice.digest != yes.words:
             raise InvalidError({"notice": ["changed"]})
-        home = recipients.settle(
-            transaction,
-            blind_index(number.reveal(), world.keyring.index),
-            world.chance.draw(8),
-        )
-        hours = Hours.parse(request.question.opens, request.question.closes, zone)
-        grant = Grant(
-            home=home,
-            number=Address.at(home, world.chance.draw(8)).number,
-            merchant_id=request.merchant_id,
-            scope=request.scope_for(yes.purposes, hours, now),
-            language=yes.language,
-            granted=now,
-            state=GrantState.LIVE,
-            since=now,
-        )
-        address = Address(grant.home, grant.number)
-        key = GrantKey(world.chance.draw(32))
-        grants.add(transaction, grant, wrapped_key=wrap(key, world.keyring.wrapping), notice=notice)
-        binding = binding_of(world, grant)
-        token = mint(
-            grant,
-            binding,
-            box=seal_number(number, key, binding, world.chance.draw(12)),
-            notice=notice.digest,
-            now=now,
-            key=world.keyring.signing,
-        )
-        requests.put_decision(
-            transaction,
-            request.granted(now, grant_home=address.home, grant_number=address.number),
-            token=_enclosed(world, request, token),
-        )
-        line = Event(
-            home=home,
-            at=now,
-            kind=Kind.GRANT_GIVEN,
-            merchant_id=grant.merchant_id,
-            grant=grant.number,
-        )
-        events.record(transaction, [line], world.chance.draw)
-        return grant
+        return _grant(world, transaction, request, yes, number, notice)
 
     return world.store.run(deed)
+
+
+def _grant(
+    world: World,
+    transaction: Transaction,
+    request: ConsentRequest,
+    yes: Yes,
+    number: PhoneNumber,
+    notice: Notice,
+) -> Grant:
+    """Keep a new grant with its key and its words, and lay its token out for the merchant."""
+    now, question = world.clock.now(), request.question
+    home = recipients.settle(
+        transaction, blind_index(number.reveal(), world.keyring.index), world.chance.draw(8)
+    )
+    hours = Hours.parse(question.opens, question.closes, number.zone(world.zone))
+    grant = Grant(
+        home=home,
+        number=Address.at(home, world.chance.draw(8)).number,
+        merchant_id=request.merchant_id,
+        scope=request.scope_for(yes.purposes, hours, now),
+        language=yes.language,
+        granted=now,
+        state=GrantState.LIVE,
+        since=now,
+    )
+    key = GrantKey(world.chance.draw(32))
+    grants.add(transaction, grant, wrapped_key=wrap(key, world.keyring.wrapping), notice=notice)
+    binding = binding_of(world, grant)
+    token = mint(
+        grant,
+        binding,
+        box=seal_number(number, key, binding, world.chance.draw(12)),
+        notice=notice.digest,
+        now=now,
+        key=world.keyring.signing,
+    )
+    granted = request.granted(now, grant_home=home, grant_number=grant.number)
+    requests.put_decision(transaction, granted, token=_enclosed(world, request, token))
+    line = Event(
+        home=home,
+        at=now,
+        kind=Kind.GRANT_GIVEN,
+        merchant_id=grant.merchant_id,
+        grant=grant.number,
+    )
+    events.record(transaction, [line], world.chance.draw)
+    return grant
 
 
 def fetch_token(world: World, transaction: Transaction, request: ConsentRequest) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from consent_tokens.errors import ForbiddenError, NotFoundError
 from consent_tokens.evidence.events import Event, Kind
 from consent_tokens.store import events, merchants, requests
 from consent_tokens.store.engine import Transaction
-from consent_tokens.store.merchants import MerchantState
+from consent_tokens.store.merchants import is_active
 from consent_tokens.world import World
 
 
@@ -16,7 +16,7 @@ def ask(
     """Return a new consent request. Raises ForbiddenError if the merchant is suspended."""
     now = world.clock.now()
     merchant = merchants.find(transaction, merchant_id)
-    if merchant is None or merchant.state is not MerchantState.ACTIVE:
+    if merchant is None or not is_active(merchant):
         raise ForbiddenError("the platform does not let this merchant ask at present")
     address = Address.at(merchant.home, world.chance.draw(8))
     request = ConsentRequest(

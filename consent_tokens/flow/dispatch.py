@@ -24,6 +24,8 @@ from consent_tokens.flow.end import LEASE_SECONDS
 from consent_tokens.flow.prove import open_service_message
 from consent_tokens.gateways.base import (
     Outcome as Answer,
+)
+from consent_tokens.gateways.base import (
     Rejected,
     Submission,
     Submitted,
@@ -42,7 +44,7 @@ from consent_tokens.relay.message import (
 from consent_tokens.store import events, grants, merchants, messages
 from consent_tokens.store.engine import Transaction
 from consent_tokens.store.grants import Held
-from consent_tokens.store.merchants import Merchant, MerchantState, Sender
+from consent_tokens.store.merchants import Merchant, Sender, is_active
 from consent_tokens.tokens.mint import open_number
 from consent_tokens.world import World
 
@@ -162,11 +164,14 @@ class _Counter:
         if self.now >= message.valid_until:
             return self._outcome(message, MessageState.EXPIRED, self.now)
         sender = self.senders.get(message.sender_id or "")
-        if message.grant is None:
-            if message.wrapped_key is None:
-                return self._outcome(message, MessageState.REFUSED, self.now, "no_key")
-            return Departure(message, None, message.wrapped_key, sender)
-        held = self.held.get(message.grant)
+        if message.grant is None:  # the service's own: it carries its key
+            return Departure(message, None, message.wrapped_key or b"", sender)
+        return self._judge_merchants(message, message.grant, sender)
+
+    def _judge_merchants(
+        self, message: Message, grant: Address, sender: Sender | None
+    ) -> Departure | Outcome:
+        held = self.held.get(grant)
         match decide(self._case(message, held, sender)):
             case Refused(reason=reason, again=again):
                 if reason is Reason.CAP_REACHED and again and again < message.valid_until:
@@ -178,14 +183,13 @@ class _Counter:
                 if held is None or held.wrapped_key is None:
                     gone = Reason.CONSENT_REVOKED.value
                     return self._outcome(message, MessageState.REFUSED, self.now, gone)
-                self.slots[message.grant, message.rank].append(self.now)
+                self.slots[grant, message.rank].append(self.now)
                 return Departure(message, held.grant, held.wrapped_key, sender)
 
     def _case(self, message: Message, held: Held | None, sender: Sender | None) -> Case:
-        merchant = self.merchants.get(message.merchant_id or "")
         return Case(
             merchant_id=message.merchant_id or "",
-            is_merchant_active=bool(merchant) and merchant.state is MerchantState.ACTIVE,
+            is_merchant_active=is_active(self.merchants.get(message.merchant_id or "")),
             has_sender=sender is not None,
             token=None,  # it was verified when the message was accepted
             grant=held.grant if held else None,

@@ -59,7 +59,6 @@ def hear_reply(world: World, inbound: Inbound) -> list[Grant]:
     """
     if not is_stop(inbound.text):
         return []
-    now = world.clock.now()
     index = blind_index(inbound.number.reveal(), world.keyring.index)
 
     def deed(transaction: Transaction) -> list[Grant]:
@@ -83,7 +82,6 @@ def hear_reply(world: World, inbound: Inbound) -> list[Grant]:
                 world,
                 inbound.number,
                 _confirmation(senders[merchant_id], named[merchant_id], language),
-                now=now,
                 purpose=CONFIRMATION,
                 sender_id=senders[merchant_id].id,
             )

@@ -111,9 +111,7 @@ def send_code(
         fails = challenges.peek_hits(transaction, challenge.limit_key)
         may_leave = takes_sms and within and next_free(FAILURES, fails, now) == now
         challenges.add(transaction, challenge)
-        message = service_message(
-            world, number, text, now=now, purpose=CODE_PURPOSE, may_leave=may_leave
-        )
+        message = service_message(world, number, text, purpose=CODE_PURPOSE, may_leave=may_leave)
         messages.put_out(transaction, [message])
         line = Event(
             home=message.address.home,
@@ -164,12 +162,12 @@ def service_message(
     number: PhoneNumber,
     text: str,
     *,
-    now: datetime,
     purpose: str,
     may_leave: bool = True,
     sender_id: str | None = None,
 ) -> Message:
     """Return a message of the service's own, number and text sealed under a key of its own."""
+    now = world.clock.now()
     key = GrantKey(world.chance.draw(32))
     address = Address.at(new_home(world.chance.draw(8)), world.chance.draw(8))
     box = seal(

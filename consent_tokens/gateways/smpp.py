@@ -46,6 +46,7 @@ WANTS_REPORT: Final = 1  # registered_delivery (5.2.17)
 TRY_LATER: Final = frozenset({0x08, 0x14, 0x58})  # system error, queue full, throttled (5.1.3)
 FINAL_STATES: Final = {2: "DELIVRD", 3: "EXPIRED", 4: "DELETED", 5: "UNDELIV", 8: "REJECTD"}
 REPORT = re.compile(rb"id:(?P<id>\S+).*?stat:(?P<stat>[A-Z]+)", re.DOTALL | re.IGNORECASE)
+TLV_RECEIPTED_MESSAGE_ID, TLV_MESSAGE_PAYLOAD, TLV_MESSAGE_STATE = 0x1E, 0x0424, 0x0427  # 5.3.2
 INTERIM: Final = frozenset({"ENROUTE", "ACCEPTD", "UNKNOWN"})
 
 
@@ -211,7 +212,7 @@ async def _submit_segment(smsc: smpp34.Smsc, submission: Submission, octets: byt
 def hear(event: smpp34.DeliverSmEvent) -> Heard | None:
     """Return what a deliver_sm says; None if it says nothing final, or comes from no number."""
     tlvs = {tlv.tag: tlv for tlv in event.tlvs}
-    payload = tlvs.get(smpp34.TLV_MESSAGE_PAYLOAD)
+    payload = tlvs.get(TLV_MESSAGE_PAYLOAD)
     octets = event.short_message or (payload.value if payload else b"")
     if event.esm_class & KIND_MASK == IS_REPORT:
         return _report(tlvs, octets)
@@ -227,8 +228,8 @@ def hear(event: smpp34.DeliverSmEvent) -> Heard | None:
 
 
 def _report(tlvs: dict[int, smpp34.Tlv], octets: bytes) -> DeliveryReport | None:
-    """Return a delivery report, by TLV if there are any, else in the usual text (SMPP 3.4, app. B)."""
-    named, state = tlvs.get(smpp34.TLV_RECEIPTED_MESSAGE_ID), tlvs.get(smpp34.TLV_MESSAGE_STATE)
+    """Return a delivery report, by TLV if it has any, else in the usual text (SMPP 3.4, B)."""
+    named, state = tlvs.get(TLV_RECEIPTED_MESSAGE_ID), tlvs.get(TLV_MESSAGE_STATE)
     if named and state:
         code = FINAL_STATES.get(state.as_int() or 0)
         gateway_id = named.value.rstrip(b"\0").decode("ascii", errors="replace")

@@ -19,7 +19,7 @@ class Cap(Protocol):
 
 
 def _crowding(cap: Cap, slots: Sequence[datetime], at: datetime) -> datetime | None:
-    """Return the latest first slot of those `cap.most` slots that `at` would crowd; None if it fits.
+    """Return the first of the latest `cap.most` slots that `at` would crowd; None if it fits.
 
     `slots` is in ascending order. With `at` put in its place, every run of N + 1 neighbours that
     holds it must span D or more; that says it for every window (half-open) at once.

@@ -40,9 +40,11 @@ def was_away(fault: DBAPIError) -> bool:
         fault.connection_invalidated
         or sqlstate.startswith(AWAY)
         or sqlite_error.startswith(SQLITE_AWAY)
-        or type(fault.orig).__name__ in {"OperationalError", "ConnectionTimeout"}
-        and not sqlstate
-        and not sqlite_error
+        or (
+            type(fault.orig).__name__ in {"OperationalError", "ConnectionTimeout"}
+            and not sqlstate
+            and not sqlite_error
+        )
     )
 
 
@@ -114,7 +116,7 @@ class Store:
     def scrub(self) -> None:
         """Leave nothing of what was deleted in the journal: empty SQLite's, as far as readers let.
 
-        PostgreSQL keeps dead rows until VACUUM and its log until it is recycled: docs/operations.md.
+        PostgreSQL keeps dead rows until VACUUM, and its log for a while: docs/operations.md.
         """
         if self.is_sqlite:
             with self._writer, self.engine.connect() as connection:

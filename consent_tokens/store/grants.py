@@ -27,11 +27,11 @@ class Held:
 
 
 COLUMNS = ", ".join(f"grants.{column.name} AS {column.name}" for column in grants.c)
-LOCK = (
-    "UPDATE grants SET state = grants.state FROM {asked} "
-    "WHERE grants.home = asked.home AND grants.number = asked.number "
-    f"RETURNING {COLUMNS}"
-)
+# names come from this package's own tables, never from outside
+LOCK = f"""
+UPDATE grants SET state = grants.state FROM {{asked}}
+WHERE grants.home = asked.home AND grants.number = asked.number RETURNING {COLUMNS}
+"""  # noqa: S608 - see above
 
 
 def lock(transaction: Transaction, addresses: Sequence[Address]) -> Mapping[Address, Held]:

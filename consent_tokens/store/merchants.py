@@ -31,6 +31,11 @@ class Merchant:
     admitted: datetime
 
 
+def is_active(merchant: Merchant | None) -> bool:
+    """Whether there is such a merchant and the platform lets it ask and send."""
+    return merchant is not None and merchant.state is MerchantState.ACTIVE
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
     """Where a merchant writes from: `source` is what the phone shows as the sender."""

@@ -17,9 +17,10 @@ def find(transaction: Transaction, blind_index: bytes) -> int | None:
 def settle(transaction: Transaction, blind_index: bytes, drawn: bytes) -> int:
     """Return the home of a recipient, giving a new one if there was none; `drawn` is 8 bytes."""
     insert_or_ignore(transaction, recipients, blind_index=blind_index, home=new_home(drawn))
-    return transaction.scalars(
+    home: int = transaction.scalars(
         select(recipients.c.home).where(recipients.c.blind_index == blind_index)
     ).one()
+    return home
 
 
 def forget_if_idle(transaction: Transaction, home: int) -> bool:

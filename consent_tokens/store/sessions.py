@@ -22,7 +22,7 @@ def touch(
     seen_after: datetime,
 ) -> int | None:
     """Return the home of a session that is neither too old nor too long idle; else None."""
-    return transaction.scalar(
+    home: int | None = transaction.scalar(
         update(sessions)
         .where(
             sessions.c.id == session_id,
@@ -32,6 +32,7 @@ def touch(
         .values(seen_at=now)
         .returning(sessions.c.home)
     )
+    return home
 
 
 def end(transaction: Transaction, session_id: bytes) -> None:

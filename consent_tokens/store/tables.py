@@ -46,6 +46,13 @@ class Moment(TypeDecorator[datetime]):
 
 metadata = MetaData()
 
+WAITING = text("state IN ('queued', 'deferred')")
+SENDING = text("state = 'sending'")
+NAMED = text("reference IS NOT NULL")
+TAKEN = text("gateway_id IS NOT NULL")
+KEYED = text("wrapped_key IS NOT NULL")
+
+
 merchants = Table(
     "merchants",
     metadata,
@@ -129,8 +136,7 @@ grants = Table(
     Column("since", Moment, nullable=False),
     Column("wrapped_key", LargeBinary),  # null from the moment of revocation (promise 3)
     Index("grants_by_merchant", "merchant_id", "granted_at", "number"),
-    Index("grants_by_end", "ends_at", postgresql_where=text("wrapped_key IS NOT NULL"),
-          sqlite_where=text("wrapped_key IS NOT NULL")),
+    Index("grants_by_end", "ends_at", postgresql_where=KEYED, sqlite_where=KEYED),
 )  # fmt: skip
 
 notices = Table(  # at the address of the grant
@@ -142,9 +148,6 @@ notices = Table(  # at the address of the grant
     Column("text", Text, nullable=False),
     Column("digest", LargeBinary(32), nullable=False),
 )
-
-WAITING = text("state IN ('queued', 'deferred')")
-SENDING = text("state = 'sending'")
 
 messages = Table(  # in the home of the recipient; while it waits, this is the outbox
     "messages",
@@ -174,9 +177,8 @@ messages = Table(  # in the home of the recipient; while it waits, this is the o
     Index("messages_sending", "lease_until", postgresql_where=SENDING, sqlite_where=SENDING),
     Index("messages_by_grant", "home", "grant_number", "leaves_at"),
     Index("messages_by_reference", "merchant_id", "reference",
-          postgresql_where=text("reference IS NOT NULL"), sqlite_where=text("reference IS NOT NULL")),
-    Index("messages_by_gateway_id", "gateway_id",
-          postgresql_where=text("gateway_id IS NOT NULL"), sqlite_where=text("gateway_id IS NOT NULL")),
+          postgresql_where=NAMED, sqlite_where=NAMED),
+    Index("messages_by_gateway_id", "gateway_id", postgresql_where=TAKEN, sqlite_where=TAKEN),
 )  # fmt: skip
 
 events = Table(

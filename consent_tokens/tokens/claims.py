@@ -17,19 +17,7 @@ BOX_BYTES: Final = 44  # nonce 12, number 16, tag 16: one length, whatever the n
 DIGEST_BYTES: Final = 32
 LATEST: Final = 253402300799  # the last second of the year 9999
 MEMBERS: Final = frozenset(
-    {
-        "iss",
-        "aud",
-        "client_id",
-        "jti",
-        "iat",
-        "exp",
-        "scope",
-        "channels",
-        "limits",
-        "notice",
-        "rcp",
-    }  # fmt: skip
+    ["iss", "aud", "client_id", "jti", "iat", "exp", "scope", "channels", "limits", "notice", "rcp"]
 )
 LIMIT_MEMBERS: Final = frozenset({"max", "days", "from", "to", "tz"})
 

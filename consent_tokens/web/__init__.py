@@ -49,13 +49,14 @@ def create_app(world: World) -> Flask:
 
 
 def day(moment: datetime, zone: ZoneInfo) -> str:
-    """Return the day of a moment, as the reader's language writes it and the zone's calendar has it."""
-    return format_date(moment.astimezone(zone), format="long", locale=language().replace("-", "_"))
+    """Return the day of a moment: the zone's calendar, in the manner of the reader's language."""
+    locale = language().replace("-", "_")
+    return str(format_date(moment.astimezone(zone), format="long", locale=locale))
 
 
 def state_words(state: MessageState) -> str:
     """Return what became of a message, in the reader's words."""
-    return {
+    words: dict[MessageState, str] = {
         MessageState.QUEUED: _("about to leave"),
         MessageState.DEFERRED: _("waits for its hour"),
         MessageState.SENDING: _("about to leave"),
@@ -65,7 +66,8 @@ def state_words(state: MessageState) -> str:
         MessageState.REFUSED: _("kept from you"),
         MessageState.EXPIRED: _("not sent: too late"),
         MessageState.UNKNOWN: _("may have been sent"),
-    }[state]
+    }
+    return words[state]
 
 
 def _answer(fault: Exception) -> Response:

@@ -24,7 +24,6 @@ from consent_tokens.web.merchant.schemas import (
     TokenView,
 )
 
-
 HANDLE: Final = {"name": "handle", "in": "path", "required": True, "schema": {"type": "string"}}
 CURSOR: Final = {"name": "cursor", "in": "query", "schema": {"type": "string"}}
 LIMIT: Final = {

@@ -8,7 +8,7 @@ import structlog
 
 from consent_tokens.errors import ConsentTokensError
 from consent_tokens.flow.dispatch import MOST_AT_ONCE, dispatch, recover
-from consent_tokens.flow.hear import hear_report, hear_reply
+from consent_tokens.flow.hear import hear_reply, hear_report
 from consent_tokens.flow.sweep import sweep
 from consent_tokens.gateways.base import DeliveryReport, Heard, Inbound
 from consent_tokens.world import World
@@ -52,7 +52,7 @@ class Dispatcher:
                 is_busy = self.round()
             except ConsentTokensError as fault:
                 # nothing was done, or it was done wholly: the next round finds out which
-                log.error("dispatch_failed", code=fault.code)
+                log.warning("dispatch_failed", code=fault.code)
                 self._stop.wait(TROUBLE_SECONDS)
                 continue
             if not is_busy:

@@ -33,40 +33,35 @@ def page(template: str, status: int = 200, **members: object) -> Response:
 
 def error_page(fault: Exception) -> Response:
     """Return the page that tells a fault in plain words, and nothing of the inside."""
+    status, what, then = _words(fault)
+    response = page("error.html", status, what=what, then=then)
+    if isinstance(fault, TooManyError):
+        response.headers["Retry-After"] = str(fault.retry_after)
+    elif status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = "1"
+    return response
+
+
+def _words(fault: Exception) -> tuple[int, str, str]:
     match fault:
         case NotFoundError():
-            return _told(404, _("This link leads nowhere."), _("It may be old, or cut short."))
+            return 404, _("This link leads nowhere."), _("It may be old, or cut short.")
         case ConflictError():
-            return _told(
-                409, _("This question is closed."), _("It was answered, or its time is up.")
-            )
-        case TooManyError(retry_after=seconds):
-            response = _told(
-                429, _("Too many codes were asked for from here."), _("Please try again later.")
-            )
-            response.headers["Retry-After"] = str(seconds)
-            return response
+            return 409, _("This question is closed."), _("It was answered, or its time is up.")
+        case TooManyError():
+            too_many = _("Too many codes were asked for from here.")
+            return 429, too_many, _("Please try again later.")
         case HTTPException(code=403):
-            return _told(
-                403,
-                _("This form came from somewhere else."),
-                _("Open the page again, then try once more."),
-            )
+            again = _("Open the page again, then try once more.")
+            return 403, _("This form came from somewhere else."), again
         case HTTPException(code=int(code)):
-            return _told(code, HTTPStatus(code).phrase, "")
-        case ConsentTokensError(code=code):
-            log.warning("page_failed", code=code)
-            response = _told(
-                503, _("This does not work just now."), _("Nothing was changed. Please try again.")
-            )
-            response.headers["Retry-After"] = "1"
-            return response
+            return code, HTTPStatus(code).phrase, ""
         case _:
-            log.error("internal_error", fault=type(fault).__name__)
-            return _told(
-                500, _("This does not work just now."), _("Nothing was changed. Please try again.")
-            )
+            return _unforeseen(fault)
 
 
-def _told(status: int, what: str, then: str) -> Response:
-    return page("error.html", status, what=what, then=then)
+def _unforeseen(fault: Exception) -> tuple[int, str, str]:
+    is_ours = isinstance(fault, ConsentTokensError)
+    log.error("page_failed", fault=type(fault).__name__)
+    nothing = _("Nothing was changed. Please try again.")
+    return 503 if is_ours else 500, _("This does not work just now."), nothing

@@ -1,5 +1,6 @@
 """`/v1/messages`: hand in one or a thousand, and see what became of them."""
 
+from datetime import datetime
 from typing import Any, cast
 
 from flask import request
@@ -107,7 +108,7 @@ def list_messages() -> Answer:
 def rendered(message: Message) -> dict[str, Any]:
     """Return a message as its merchant sees it: not the text, which the merchant has."""
     handles = world().keyring.handles
-    is_ours = message.reason in set(Reason)
+    reason = Reason(message.reason) if message.reason in set(Reason) else None
     return {
         "id": handles.message.hide(message.address),
         "grant": handles.grant.hide(message.grant or Address(0, 0)),
@@ -120,7 +121,7 @@ def rendered(message: Message) -> dict[str, Any]:
         "changed_at": message.changed.isoformat(),
         "segments": message.segments,
         "reason": message.reason,
-        "explain": problems.explain(Reason(message.reason)) if is_ours else None,
+        "explain": problems.explain(reason) if reason else None,
     }
 
 
@@ -144,30 +145,25 @@ def _one(verdict: Verdict) -> Answer:
         case Refused() as refusal:
             body = problems.of_refusal(refusal)
             return Answer(body["status"], body)
-        case Accepted() | Deferred():
-            return Answer(202, _accepted(verdict))
+        case Accepted(leaves=leaves):
+            return Answer(202, _taken(verdict, "queued", leaves))
+        case Deferred(leaves=leaves):
+            return Answer(202, _taken(verdict, "deferred", leaves))
 
 
 def _result(verdict: Verdict) -> dict[str, Any]:
     match verdict.decision:
         case Refused() as refusal:
             return {"status": "refused", "problem": problems.of_refusal(refusal)}
-        case Accepted() | Deferred():
-            return _accepted(verdict) | {"status": "accepted"}
+        case Accepted(leaves=leaves) | Deferred(leaves=leaves):
+            return _taken(verdict, "accepted", leaves)
 
 
 def _refused(fault: InvalidError) -> dict[str, Any]:
     return {"status": "refused", "problem": problems.of_invalid(fault.fields)}
 
 
-def _accepted(verdict: Verdict) -> dict[str, Any]:
-    match verdict.decision:
-        case Accepted(leaves=leaves):
-            status = "queued"
-        case Deferred(leaves=leaves):
-            status = "deferred"
-        case Refused():
-            raise TypeError("a refusal is not an accepted message")
+def _taken(verdict: Verdict, status: str, leaves: datetime) -> dict[str, Any]:
     address = verdict.address or Address(0, 0)
     return {
         "id": world().keyring.handles.message.hide(address),

@@ -140,7 +140,7 @@ class DraftSchema(Strict):
 
 
 class BatchSchema(Strict):
-    """What `POST /v1/messages/batch` takes. Items are loaded one by one: one bad spoils no other."""
+    """What `POST /v1/messages/batch` takes; items are loaded one by one, so none spoils another."""
 
     messages = fields.List(fields.Raw(), required=True, validate=validate.Length(1, MOST_BATCH))
 

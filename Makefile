@@ -1,0 +1,43 @@
+# `make run` and `make test` need Python 3.11+ and make, and fetch the rest by themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test check bench lock vectors screenshots clean
+
+run: .make/run
+	@$(BIN)/consent-tokens serve
+
+test: .make/test .make/system check
+	$(BIN)/python -m pytest
+
+check: .make/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/interrogate consent_tokens
+	$(BIN)/vulture
+	$(BIN)/djlint --check --lint consent_tokens/web/templates --quiet
+
+bench: .make/test
+	$(BIN)/python -m tests.bench
+
+lock: .make/test
+	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/lock
+
+clean:
+	rm -rf $(VENV) .make
+
+.make/run: requirements/run.txt pyproject.toml
+	@scripts/install "$(PYTHON)" $(VENV) requirements/run.txt
+	@mkdir -p .make && touch $@
+
+.make/test: requirements/test.txt pyproject.toml
+	@scripts/install "$(PYTHON)" $(VENV) requirements/test.txt
+	@mkdir -p .make && touch .make/run $@
+
+.make/system: scripts/system-packages
+	@scripts/system-packages
+	@mkdir -p .make && touch $@
