@@ -10,6 +10,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
+from babel.dates import get_timezone_location
+
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.scope import Cap, Hours, clock_time
 
@@ -84,8 +86,14 @@ def which_hours(hours: Hours, language: str) -> str:
     """Return the hours in plain words, with the place whose clock counts."""
     opens, closes = clock_time(hours.opens), clock_time(hours.closes)
     if language == "zh-CN":
-        return f"打折、推荐一类：{opens} 到 {closes}（{hours.zone.key} 时间）"
-    return f"Offers and the like: from {opens} to {closes} ({hours.zone.key} time)"
+        return f"打折、推荐一类：{opens} 到 {closes}（{place(hours, language)}时间）"
+    return f"Offers and the like: from {opens} to {closes} ({place(hours, language)} time)"
+
+
+def place(hours: Hours, language: str) -> str:
+    """Return the city whose clock counts, in the reader's words (Unicode CLDR)."""
+    locale = language.replace("-", "_")
+    return str(get_timezone_location(hours.zone, locale=locale, return_city=True))
 
 
 def until_when(ends: datetime, hours: Hours, language: str) -> str:

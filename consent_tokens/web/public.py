@@ -1,5 +1,6 @@
 """What anyone may ask: the published keys, the configuration, and how the service is."""
 
+from io import BytesIO
 from typing import Any
 
 import segno
@@ -98,8 +99,9 @@ def qr(code: str) -> Response:
     """Draw the QR code of a consent request, to print or to show."""
     asked(world(), code)
     drawn = segno.make(f"{world().base_url}/c/{code}", error="m", micro=False)
-    svg = drawn.svg_inline(scale=8, border=4, xmldecl=True, svgns=True, omitsize=False)
-    return Response(svg, content_type="image/svg+xml")
+    svg = BytesIO()
+    drawn.save(svg, kind="svg", scale=8, border=4)
+    return Response(svg.getvalue(), content_type="image/svg+xml")
 
 
 def _cached(body: dict[str, Any], content_type: str) -> Response:

@@ -9,12 +9,14 @@ from flask import Flask, Response, abort, request, session
 from flask.sessions import SecureCookieSessionInterface
 
 from consent_tokens.crypto.encoding import encode
+from consent_tokens.crypto.links import opened, signed
 from consent_tokens.web.here import world
 from consent_tokens.world import World
 
 MOST_BYTES: Final = 8 * 1024 * 1024  # a batch of 1000 messages, each with a token of 4 KiB
 MOST_FORM_BYTES: Final = 64 * 1024
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+LINK_TOKEN_SECONDS: Final = 24 * 3600
 ONE_YEAR: Final = 365 * 24 * 3600
 
 # ASVS 5.0 V3.4; Mozilla's Web Security Guidelines
@@ -82,15 +84,42 @@ def refuse_forgeries() -> None:
     """Refuse a form that did not come from a page of ours in this very browser (ASVS 3.5.1)."""
     if request.method in SAFE:
         return
-    request.max_content_length = MOST_FORM_BYTES
-    origin = request.headers.get("Origin")
-    ours = {request.host, urlsplit(world().base_url).netloc}
-    if origin is not None and urlsplit(origin).netloc not in ours:
-        abort(403)
-    if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
-        abort(403)
+    refuse_foreign()
     sent, kept = request.form.get("csrf", ""), session.get("csrf", "")
     if not kept or not hmac.compare_digest(sent.encode(), kept.encode()):
+        abort(403)
+
+
+def link_token(code: str) -> str:
+    """Return what the form behind a link must carry: it was shown, not only guessed at.
+
+    It is bound to the link and not to a cookie, so that stopping works in any browser; the link
+    itself is the secret.
+    """
+    return signed(world().keyring, "link", code)
+
+
+def refuse_unseen_link() -> None:
+    """Refuse a form for a link whose page was not shown, or was shown long ago (promise 8)."""
+    if request.method in SAFE:
+        return
+    refuse_foreign()
+    code = opened(
+        world().keyring, "link", request.form.get("csrf", ""), most_seconds=LINK_TOKEN_SECONDS
+    )
+    if code is None or code != (request.view_args or {}).get("code"):
+        abort(403)
+
+
+def refuse_foreign() -> None:
+    """Refuse a form that a browser says came from another site, or that is too large."""
+    request.max_content_length = MOST_FORM_BYTES
+    origin = request.headers.get("Origin", "null")
+    ours = {request.host, urlsplit(world().base_url).netloc}
+    # under `Referrer-Policy: no-referrer` browsers send `Origin: null` with our own forms too
+    if origin != "null" and urlsplit(origin).netloc not in ours:
+        abort(403)
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
         abort(403)
 
 

@@ -1,5 +1,6 @@
 """The consumer's pages: documents first, no script, one stylesheet."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 
 import structlog
@@ -18,10 +19,10 @@ from consent_tokens.web.security import refuse_forgeries
 log = structlog.get_logger()
 
 
-def blueprint(name: str) -> Blueprint:
-    """Return a blueprint of pages: forms are held to CSRF, errors are pages."""
+def blueprint(name: str, guard: Callable[[], None] = refuse_forgeries) -> Blueprint:
+    """Return a blueprint of pages: `guard` refuses forged forms, errors are pages."""
     doors = Blueprint(name, __name__)
-    doors.before_request(refuse_forgeries)
+    doors.before_request(guard)
     doors.register_error_handler(Exception, error_page)
     return doors
 

@@ -9,8 +9,9 @@ from consent_tokens.flow.end import end
 from consent_tokens.flow.visit import linked
 from consent_tokens.web.consumer import blueprint, page
 from consent_tokens.web.here import world
+from consent_tokens.web.security import link_token, refuse_unseen_link
 
-doors = blueprint("message_link")
+doors = blueprint("message_link", refuse_unseen_link)
 
 
 @doors.get("/m/<code>")
@@ -19,7 +20,7 @@ def look(code: str) -> Response:
     found = linked(world(), code)
     return page(
         "message.html",
-        code=code,
+        csrf=link_token(code),
         message=found.message,
         consent=found.consent,
         left=session.pop("left", 0),
