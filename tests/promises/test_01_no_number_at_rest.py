@@ -1,0 +1,89 @@
+"""Promise 1: a raw number is nowhere but in memory. Every byte that was written is searched."""
+
+import logging
+import pickle
+from pathlib import Path
+
+import pytest
+
+from consent_tokens.consent.phone import PhoneNumber
+from consent_tokens.logs import blot
+from tests.service import LINK, PROMOTIONS, Service, found
+from tests.written import NUMBERS, WRITTEN, files, forms, found_in, swapped
+
+
+def test_the_search_would_find_a_number_in_any_form() -> None:
+    """A search that finds nothing proves something only if it finds what is there."""
+    for number in NUMBERS:
+        for form in forms(number):
+            assert (number, form) in found_in(b"before" + form + b"after")
+
+
+def test_bcd_is_as_sms_carries_it() -> None:
+    assert swapped("8613912340917") == bytes.fromhex("683119320419F7")
+
+
+def test_a_whole_story_leaves_no_number_in_any_answer_or_file(
+    service: Service, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    merchant = service.merchant()
+    answers: list[bytes] = []
+    with caplog.at_level(logging.DEBUG):
+        for number in NUMBERS[:8]:
+            consumer = service.consumer(number)
+            request = merchant.ask(return_url="https://shop.example/back")
+            answers.append(consumer.agree(request["path"], PROMOTIONS).data)
+            token = merchant.token(request)
+            for answer in (
+                merchant.send(token, text="满 200 减 50", reference=f"order-{number[-2:]}"),
+                merchant.send(token, "orders.updates"),
+                merchant.post("/v1/tokens/introspect", {"token": token}),
+                merchant.post("/v1/tokens/renew", {"token": token}),
+                merchant.get("/v1/grants"),
+            ):
+                answers.append(answer.data + str(answer.headers).encode())
+            service.work()
+            answers.append(consumer.log_in().data)
+            answers.append(consumer.get(f"/m/{found(LINK, consumer.texts()[-2])}").data)
+            answers.append(token.encode())
+            service.reply(number, "106900011", "退订")
+            consumer.post("/my", phone="not a number " + number)
+    # the page that echoes nothing, the log that holds nothing, the disk that keeps nothing
+    assert not found_in(b"\n".join(answers), NUMBERS[:8])
+    assert not found_in(caplog.text.encode(), NUMBERS[:8])
+    for path in files([tmp_path]):
+        assert not found_in(path.read_bytes(), NUMBERS[:8]), path
+
+
+def test_a_number_prints_formats_and_pickles_nothing() -> None:
+    number = PhoneNumber.parse(NUMBERS[0])
+    assert not found_in(repr(number).encode() + str(number).encode())
+    with pytest.raises(TypeError):
+        f"{number}"
+    with pytest.raises(TypeError):
+        pickle.dumps(number)
+
+
+@pytest.mark.parametrize("text", [*NUMBERS, "138 1234 0917", "138-1234-0917"])
+def test_logs_blot_what_looks_like_a_number(text: str) -> None:
+    assert blot(f"sent to {text}.") == "sent to [digits]."
+
+
+def test_cookies_hold_no_number(small: Service) -> None:
+    merchant, consumer = small.merchant(), small.consumer()
+    path = merchant.ask()["path"]
+    consumer.post(path, purposes=[PROMOTIONS], phone=consumer.number, decision="grant")
+    cookie = consumer.browser.get_cookie("session")
+    assert cookie is not None
+    assert not found_in(cookie.value.encode())
+
+
+def test_what_the_whole_suite_wrote_holds_no_number() -> None:
+    """The last test of all: databases, journals, logs and PostgreSQL's own files."""
+    assert WRITTEN, "no test has written anything: this test is to run after the others"
+    searched = 0
+    for path in files([folder for folder in WRITTEN if folder.exists()]):
+        data = path.read_bytes()
+        searched += len(data)
+        assert not found_in(data), path
+    assert searched > 0

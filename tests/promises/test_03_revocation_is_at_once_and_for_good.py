@@ -1,0 +1,220 @@
+"""Promise 3, through the front doors, on both databases."""
+
+import threading
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from consent_tokens.clock import SystemClock
+from consent_tokens.consent.grant import EndedBy
+from consent_tokens.crypto.handles import Address
+from consent_tokens.flow.dispatch import dispatch
+from consent_tokens.flow.end import end
+from consent_tokens.gateways.base import Outcome, Submission
+from consent_tokens.gateways.simulator import Simulator
+from consent_tokens.tokens.verify import verify
+from tests.service import LINK, Consumer, Merchant, Service, found
+from tests.written import NUMBERS
+
+
+def by_link(_merchant: Merchant, consumer: Consumer, _token: str) -> None:
+    path = f"/m/{found(LINK, consumer.texts()[-1])}"
+    assert consumer.post(path, action="revoke").status_code == 303
+
+
+def by_page(_merchant: Merchant, consumer: Consumer, _token: str) -> None:
+    page = consumer.log_in().text
+    grant = page.split('name="grant" value="')[1].split('"')[0]
+    assert consumer.post("/my", page, action="revoke", grant=grant).status_code == 303
+
+
+def by_reply(_merchant: Merchant, consumer: Consumer, _token: str) -> None:
+    consumer.service.reply(consumer.number, "106900011", "ｔｄ。")
+
+
+def by_merchant(merchant: Merchant, _consumer: Consumer, token: str) -> None:
+    assert merchant.post("/v1/tokens/revoke", {"token": token}).status_code == 200
+
+
+DOORS = [by_link, by_page, by_reply, by_merchant]
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_after_any_of_the_four_doors_nothing_is_accepted_and_nothing_opens(
+    service: Service, door: object
+) -> None:
+    merchant, consumer = service.merchant(), service.consumer()
+    token = service.agreed(merchant, consumer)
+    assert merchant.send(token).status_code == 202
+    service.work()
+    assert callable(door)
+    door(merchant, consumer, token)
+    refused = merchant.send(token)
+    assert (refused.status_code, refused.json["code"]) == (403, "consent_revoked")
+    assert merchant.post("/v1/tokens/renew", {"token": token}).status_code == 409
+    assert merchant.post("/v1/tokens/introspect", {"token": token}).json == {"active": False}
+
+
+def test_queued_messages_are_refused_at_dispatch_and_say_why(service: Service) -> None:
+    merchant, consumer = service.merchant(), service.consumer()
+    token = service.agreed(merchant, consumer, max_messages=50)
+    queued = [merchant.send(token, text=f"第 {place} 条").json["id"] for place in range(20)]
+    before = consumer.texts()
+    assert merchant.post("/v1/tokens/revoke", {"token": token}).status_code == 200
+    service.work()
+    assert consumer.texts() == before
+    for handle in queued:
+        message = merchant.get(f"/v1/messages/{handle}").json
+        assert (message["status"], message["reason"]) == ("refused", "consent_revoked")
+        assert message["explain"]["code"] == "consent_revoked"
+
+
+def test_the_waiting_token_goes_with_the_grant(service: Service) -> None:
+    merchant, consumer = service.merchant(), service.consumer()
+    request = merchant.ask()
+    consumer.agree(request["path"], "marketing.promotions")
+    token = merchant.token(request)
+    merchant.post("/v1/tokens/revoke", {"token": token})
+    gone = merchant.post(f"/v1/consent-requests/{request['id']}/token")
+    assert (gone.status_code, gone.json["code"]) == (410, "gone")
+
+
+def test_ending_twice_is_no_fault_and_leaves_one_line(service: Service) -> None:
+    merchant, consumer = service.merchant(), service.consumer()
+    token = service.agreed(merchant, consumer)
+    for _ in range(2):
+        assert merchant.post("/v1/tokens/revoke", {"token": token}).status_code == 200
+    lines = service.world.store.read(
+        lambda transaction: transaction.scalar(
+            text("SELECT count(*) FROM events WHERE kind = 'grant_ended'")
+        )
+    )
+    assert lines == 1
+
+
+def test_of_the_wrapped_key_no_byte_is_left_in_the_embedded_store(
+    small: Service, tmp_path: Path
+) -> None:
+    """Database, journal and free pages are searched as bytes, not asked with SELECT."""
+    merchant = small.merchant()
+    tokens = [small.agreed(merchant, small.consumer(number)) for number in NUMBERS[:6]]
+    with small.world.store.engine.connect() as connection:
+        keys = [row.wrapped_key for row in connection.execute(text("SELECT * FROM grants"))]
+    assert len(keys) == len(tokens)
+
+    def on_disk() -> bytes:
+        return b"".join(path.read_bytes() for path in tmp_path.glob("consent.db*"))
+
+    assert all(key in on_disk() for key in keys)
+    for token in tokens:
+        merchant.post("/v1/tokens/revoke", {"token": token})
+    assert not [key for key in keys if key in on_disk()]
+
+
+def test_with_all_other_keys_in_hand_the_box_stays_shut(service: Service) -> None:
+    merchant, consumer = service.merchant(), service.consumer()
+    token = service.agreed(merchant, consumer)
+    merchant.post("/v1/tokens/revoke", {"token": token})
+    ring = service.world.keyring
+    claims = verify(token, ring.verifying, issuer=service.world.base_url)
+    address = ring.handles.grant.find(claims.handle)
+    assert address
+    row = service.world.store.read(
+        lambda transaction: transaction.execute(
+            text("SELECT wrapped_key FROM grants WHERE number = :number"),
+            {"number": address.number},
+        ).one()
+    )
+    assert row.wrapped_key is None
+
+
+class SlowSimulator(Simulator):
+    """A gateway that lets the test act between being handed messages and answering."""
+
+    def __init__(self) -> None:
+        super().__init__(run="slow")
+        self.handed, self.go_on = threading.Event(), threading.Event()
+
+    def submit(self, submissions: list[Submission]) -> list[Outcome]:  # type: ignore[override]
+        self.handed.set()
+        assert self.go_on.wait(10)
+        return super().submit(submissions)
+
+
+def test_the_answer_waits_for_what_a_dispatcher_holds_in_its_hands(
+    database_url: str, tmp_path: Path
+) -> None:
+    """The one race that is left: leased before the revocation, handed over after it."""
+    gateway = SlowSimulator()
+    gateway.go_on.set()
+    service = Service.at(database_url, tmp_path / "keys", gateway=gateway, clock=SystemClock())
+    merchant, consumer = service.merchant(), service.consumer()
+    token = service.agreed(merchant, consumer)
+    assert merchant.send(token).status_code == 202
+    gateway.handed.clear()
+    gateway.go_on.clear()
+    answered = threading.Event()
+    dispatching = threading.Thread(target=lambda: dispatch(service.world))
+    dispatching.start()
+    assert gateway.handed.wait(10)
+
+    def revoke() -> None:
+        merchant.post("/v1/tokens/revoke", {"token": token})
+        answered.set()
+
+    revoking = threading.Thread(target=revoke)
+    revoking.start()
+    assert not answered.wait(0.3), "the revocation was answered while a message was in hand"
+    gateway.go_on.set()
+    revoking.join(10)
+    dispatching.join(10)
+    assert answered.is_set()
+    count = len(consumer.texts())
+    assert merchant.send(token).json["code"] == "consent_revoked"
+    service.work()
+    assert len(consumer.texts()) == count
+    service.close()
+
+
+def test_no_send_races_past_an_answered_revocation(database_url: str, tmp_path: Path) -> None:
+    """Forty grants, one dispatcher at work all the time: what leaves left before the answer."""
+    service = Service.at(database_url, tmp_path / "keys", clock=SystemClock())
+    merchant = service.merchant()
+    consumer = service.consumer()
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            dispatch(service.world)
+
+    request = [merchant.ask(max_messages=200, **{"from": "00:00", "to": "24:00"}) for _ in range(4)]
+    tokens = []
+    for each in request:
+        consumer.agree(each["path"], "marketing.promotions")
+        tokens.append(merchant.token(each))
+    working = threading.Thread(target=work)
+    working.start()
+    try:
+        for round_, token in enumerate(tokens):
+            batch = [
+                {"token": token, "purpose": "marketing.promotions", "text": f"r{round_} n{place}"}
+                for place in range(60)
+            ]
+            merchant.post("/v1/messages/batch", {"messages": batch})
+            claims = verify(
+                token, service.world.keyring.verifying, issuer=service.world.base_url
+            )
+            address = service.world.keyring.handles.grant.find(claims.handle)
+            assert isinstance(address, Address)
+            end(service.world, address, EndedBy.CONSUMER)
+            left = sum(f"r{round_} n" in text for text in consumer.texts())
+            merchant.send(token)
+            tokens_after = sum(f"r{round_} n" in text for text in consumer.texts())
+            assert tokens_after == left
+    finally:
+        stop.set()
+        working.join()
+    assert all(earlier != later for earlier, later in pairwise(tokens))
+    service.close()

@@ -1,0 +1,133 @@
+"""Promise 9: key missing, database away, schema unknown: no message leaves, readiness says why."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from consent_tokens.chance import SystemChance
+from consent_tokens.crypto.keyring import Keyring
+from consent_tokens.errors import KeyUnavailableError, SettingError
+from consent_tokens.settings import Settings
+from consent_tokens.store.engine import Store
+from consent_tokens.world import World
+from tests.service import Service
+
+
+def draw(size: int) -> bytes:
+    return SystemChance().draw(size)
+
+
+def test_keys_are_made_once_for_the_owner_alone(tmp_path: Path) -> None:
+    first = Keyring.in_folder(tmp_path, draw)
+    again = Keyring.in_folder(tmp_path, draw)
+    assert first.signing.kid == again.signing.kid
+    modes = {path.stat().st_mode & 0o777 for path in tmp_path.rglob("*.key")}
+    assert modes == {0o600}
+
+
+@pytest.mark.parametrize("name", ["index.key", "handle.key", "session.key", "wrapping/0001.key"])
+def test_a_key_that_is_lost_is_not_silently_replaced(tmp_path: Path, name: str) -> None:
+    Keyring.in_folder(tmp_path, draw)
+    (tmp_path / name).unlink()
+    with pytest.raises(KeyUnavailableError):
+        Keyring.in_folder(tmp_path, draw)
+
+
+def test_a_key_that_others_can_read_is_refused_by_name(tmp_path: Path) -> None:
+    Keyring.in_folder(tmp_path, draw)
+    (tmp_path / "index.key").chmod(0o640)
+    with pytest.raises(KeyUnavailableError, match=r"index\.key"):
+        Keyring.in_folder(tmp_path, draw)
+
+
+def test_a_key_that_is_none_is_refused_without_being_shown(tmp_path: Path) -> None:
+    Keyring.in_folder(tmp_path, draw)
+    (tmp_path / "handle.key").write_text("not-a-key-but-perhaps-a-password")
+    with pytest.raises(KeyUnavailableError) as fault:
+        Keyring.in_folder(tmp_path, draw)
+    assert "password" not in str(fault.value)
+
+
+def test_without_the_wrapping_key_of_a_grant_nothing_of_it_leaves(service: Service) -> None:
+    merchant, consumer = service.merchant(), service.consumer()
+    token = service.agreed(merchant, consumer)
+    handle = merchant.send(token).json["id"]
+    before = consumer.texts()
+    stranger = Keyring.holding(
+        signing=[bytes(32)], wrapping=[bytes(32)], handle=bytes(32), index=bytes(32),
+        session=[bytes(32)],
+    )  # fmt: skip
+    crippled = service.but(
+        keyring=type(stranger)(
+            signing=service.world.keyring.signing,
+            verifying=service.world.keyring.verifying,
+            wrapping=stranger.wrapping,
+            unwrapping=stranger.unwrapping,
+            handles=service.world.keyring.handles,
+            index=service.world.keyring.index,
+            session=service.world.keyring.session,
+        )
+    )
+    crippled.work()
+    assert consumer.texts() == before
+    assert merchant.get(f"/v1/messages/{handle}").json["status"] == "undeliverable"
+
+
+def test_a_database_that_is_away_is_answered_503_and_readiness_says_so(tmp_path: Path) -> None:
+    service = Service.at(f"sqlite:///{tmp_path}/consent.db", tmp_path / "keys")
+    merchant = service.merchant()
+    away = service.but(store=Store.at("postgresql://nobody@127.0.0.1:1/none"))
+    ready = away.app.test_client().get("/readyz")
+    assert (ready.status_code, ready.json["why"]) == (503, ["store_unavailable"])
+    asked = type(merchant)(away, merchant.id, merchant.api_key).send("x")
+    assert (asked.status_code, asked.json["code"]) == (503, "store_unavailable")
+    assert asked.headers["Retry-After"]
+    assert away.app.test_client().get("/healthz").status_code == 200
+    service.close()
+
+
+def test_a_database_without_its_tables_is_not_ready(tmp_path: Path) -> None:
+    service = Service.at(f"sqlite:///{tmp_path}/consent.db", tmp_path / "keys")
+    with service.world.store.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'older'"))
+    ready = service.app.test_client().get("/readyz")
+    assert (ready.status_code, ready.json["why"]) == (503, ["schema_outdated"])
+    service.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CONSENT_DATABASE_URL", "mysql://x/y"),
+        ("CONSENT_DATABASE_URL", "nonsense"),
+        ("CONSENT_BASE_URL", "ftp://x"),
+        ("CONSENT_BASE_URL", "example.org"),
+        ("CONSENT_BIND", "127.0.0.1"),
+        ("CONSENT_BIND", "127.0.0.1:99999"),
+        ("CONSENT_GATEWAY_URL", "http://x"),
+        ("CONSENT_GATEWAY_URL", "smpp://host"),
+        ("CONSENT_GATEWAY_RATE", "-1"),
+        ("CONSENT_CODE_LIMITS", "number=5/hour"),
+        ("CONSENT_CODE_LIMITS", "number=5/hour;address=x;all=1/day"),
+        ("CONSENT_CODE_LIMITS", "number=0/hour;address=1/day;all=1/day"),
+        ("CONSENT_TRANSACTIONAL_LIMIT", "many"),
+        ("CONSENT_DEFAULT_ZONE", "Mars/Olympus"),
+        ("CONSENT_MAX_SEGMENTS", "0"),
+        ("CONSENT_KEYS_DIR", ""),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_named(name: str, value: str, tmp_path: Path) -> None:
+    environment = {"CONSENT_KEYS_DIR": str(tmp_path / "keys"), name: value}
+    with pytest.raises(SettingError, match=name):
+        World.of(Settings.from_environment(environment))
+
+
+def test_the_simulator_refuses_to_pose_as_the_real_thing(tmp_path: Path) -> None:
+    environment = {
+        "CONSENT_KEYS_DIR": str(tmp_path / "keys"),
+        "CONSENT_DATABASE_URL": f"sqlite:///{tmp_path}/x.db",
+        "CONSENT_BASE_URL": "https://consent.example",
+    }
+    with pytest.raises(SettingError, match="CONSENT_GATEWAY_URL"):
+        World.of(Settings.from_environment(environment))

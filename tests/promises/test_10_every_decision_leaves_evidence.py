@@ -1,0 +1,136 @@
+"""Promise 10: every decision leaves evidence, and evidence names no one to whoever lacks the keys."""
+
+import json
+import re
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from consent_tokens.crypto.encoding import decode
+from consent_tokens.crypto.handles import Address
+from consent_tokens.evidence.events import Kind
+from consent_tokens.store import events, grants
+from tests.service import ORDERS, PROMOTIONS, Service
+
+STORE = Path(__file__).parents[2] / "consent_tokens" / "store"
+
+
+def lines(service: Service) -> list[tuple[str, str | None]]:
+    with service.world.store.engine.connect() as connection:
+        rows = connection.execute(text("SELECT kind, code FROM events ORDER BY at"))
+        return [(row.kind, row.code) for row in rows]
+
+
+def test_a_whole_life_can_be_told_from_its_events(service: Service) -> None:
+    merchant, consumer = service.merchant(), service.consumer()
+    token = service.agreed(merchant, consumer, max_messages=1)
+    merchant.send(token)
+    merchant.send(token)
+    merchant.send(token, ORDERS)
+    merchant.send("nonsense")
+    service.work()
+    merchant.post("/v1/tokens/revoke", {"token": token})
+    merchant.send(token)
+    told = lines(service)
+    for line in [
+        (Kind.MERCHANT_ADMITTED, None),
+        (Kind.REQUEST_ASKED, None),
+        (Kind.CODE_SENT, None),
+        (Kind.GRANT_GIVEN, None),
+        (Kind.TOKEN_FETCHED, None),
+        (Kind.MESSAGE_ACCEPTED, None),
+        (Kind.MESSAGE_REFUSED, "cap_reached"),
+        (Kind.MESSAGE_REFUSED, "purpose_not_granted"),
+        (Kind.MESSAGE_REFUSED, "token_malformed"),
+        (Kind.MESSAGE_LEFT, None),
+        (Kind.MESSAGE_REPORTED, "delivered"),
+        (Kind.GRANT_ENDED, "merchant"),
+        (Kind.MESSAGE_REFUSED, "consent_revoked"),
+    ]:
+        assert line in told, line
+
+
+def test_each_item_of_a_batch_leaves_its_own_line(service: Service) -> None:
+    merchant, consumer = service.merchant(), service.consumer()
+    token = service.agreed(merchant, consumer, max_messages=2)
+    before = len(lines(service))
+    draft = {"token": token, "purpose": PROMOTIONS, "text": "x"}
+    merchant.post("/v1/messages/batch", {"messages": [draft] * 5})
+    assert len(lines(service)) == before + 5
+
+
+def test_a_decision_whose_evidence_cannot_be_written_is_not_made(service: Service) -> None:
+    """The event and the effect are one transaction: without the line there is no message."""
+    merchant, consumer = service.merchant(), service.consumer()
+    token = service.agreed(merchant, consumer)
+    with service.world.store.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE events RENAME TO events_away"))
+    try:
+        assert merchant.send(token).status_code == 500
+        assert merchant.post("/v1/tokens/revoke", {"token": token}).status_code == 500
+    finally:
+        with service.world.store.engine.begin() as connection:
+            connection.execute(text("ALTER TABLE events_away RENAME TO events"))
+    with service.world.store.engine.connect() as connection:
+        count = connection.scalar(
+            text("SELECT count(*) FROM messages WHERE grant_number IS NOT NULL")
+        )
+    assert count == 0
+    assert merchant.send(token).status_code == 202
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+def test_the_very_words_are_kept_and_their_hash_is_in_the_token(
+    service: Service, language: str
+) -> None:
+    merchant, consumer = service.merchant(), service.consumer()
+    request = merchant.ask(PROMOTIONS, ORDERS, locale=language)
+    path = request["path"]
+    consumer.post(path, purposes=[ORDERS], phone=consumer.number, decision="grant")
+    shown = consumer.get(path).text
+    consumer.post(path, code=consumer.code(), decision="grant")
+    token = merchant.token(request)
+    handle = merchant.get("/v1/grants").json["items"][0]["grant"]
+    address = service.world.keyring.handles.grant.find(handle)
+    assert isinstance(address, Address)
+    notice = service.world.store.read(
+        lambda transaction: grants.notice_of(transaction, address)
+    )
+    assert notice.language == language
+    words = re.sub(r"<[^>]+>", " ", shown.split('id="notice"')[1].split("</ul>")[0])
+    assert all(line.replace('"', "&#34;") in words for line in notice.text.splitlines())
+    claims = json.loads(decode(token.split(".")[1]))
+    assert decode(claims["notice"]) == sha256(notice.text.encode()).digest()
+
+
+def test_a_yes_to_other_words_is_none(service: Service) -> None:
+    merchant, consumer = service.merchant(), service.consumer()
+    path = merchant.ask()["path"]
+    consumer.post(path, purposes=[PROMOTIONS], phone=consumer.number, decision="grant")
+    shown = consumer.get(path).text
+    forged = re.sub(r'name="notice" value="[^"]+"', 'name="notice" value="00"', shown)
+    answer = consumer.post(path, forged, code=consumer.code(), decision="grant")
+    assert answer.status_code == 409
+    assert merchant.get("/v1/grants").json["items"] == []
+
+
+def test_there_is_no_way_to_change_or_remove_a_line() -> None:
+    source = (STORE / "events.py").read_text()
+    assert not re.search(r"\b(update|delete|UPDATE|DELETE)\b", source.split('"""', 2)[2])
+    others = [path for path in STORE.glob("*.py") if path.name not in {"events.py", "tables.py"}]
+    assert not [path for path in others if re.search(r"\bevents\b", path.read_text())]
+    public = {name for name in vars(events) if not name.startswith("_")}
+    assert {"record", "in_home"} <= public
+
+
+def test_evidence_holds_no_number_and_no_text(service: Service) -> None:
+    merchant, consumer = service.merchant(), service.consumer()
+    token = service.agreed(merchant, consumer)
+    merchant.send(token, text="特别的文字 xyzzy")
+    service.work()
+    with service.world.store.engine.connect() as connection:
+        rows = repr(connection.execute(text("SELECT * FROM events")).all())
+    assert "xyzzy" not in rows
+    assert consumer.number[3:] not in rows

@@ -1,0 +1,224 @@
+"""A whole service in this process: the real app, deeds, database and simulator, a stopped clock."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from consent_tokens.chance import SystemChance
+from consent_tokens.clock import Clock, StoppedClock
+from consent_tokens.consent.phone import PhoneNumber
+from consent_tokens.crypto.keyring import Keyring
+from consent_tokens.flow import admit
+from consent_tokens.gateways.base import Gateway
+from consent_tokens.gateways.simulator import Simulator
+from consent_tokens.store import schema
+from consent_tokens.store.engine import Store
+from consent_tokens.web import create_app
+from consent_tokens.workers.dispatcher import Dispatcher
+from consent_tokens.world import World
+from tests.written import NUMBERS
+
+BASE = "http://localhost"
+CSRF = re.compile(r'name="csrf" value="([^"]+)"')
+NOTICE = re.compile(r'name="notice" value="([^"]+)"')
+CODE = re.compile(r"(?:验证码|code is) (\d{6})")
+LINK = re.compile(r"/m/([A-Za-z0-9_-]{22})")
+PROMOTIONS, ORDERS = "marketing.promotions", "orders.updates"
+ALWAYS = {"from": "00:00", "to": "24:00"}
+
+Page = TestResponse
+
+
+def found(pattern: re.Pattern[str], text: str) -> str:
+    """Return what a page holds; say so if it does not."""
+    match = pattern.search(text)
+    assert match, f"no {pattern.pattern} in {text[:2000]}"
+    return unescape(match[1])
+
+
+@dataclass
+class Consumer:
+    """A person with a phone and a browser."""
+
+    service: "Service"
+    number: str
+    browser: FlaskClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.browser = self.service.app.test_client()
+
+    def get(self, path: str) -> Page:
+        return self.browser.get(path)
+
+    def post(self, path: str, shown: str | None = None, **form: object) -> Page:
+        """Fill in the form of a page: the one at `path`, unless it was `shown` before."""
+        page = shown if shown is not None else self.get(path).text
+        hidden = {"csrf": found(CSRF, page)}
+        if match := NOTICE.search(page):
+            hidden["notice"] = match[1]
+        return self.browser.post(path, data=hidden | form)
+
+    def texts(self) -> list[str]:
+        """Return what the phone shows, the oldest first."""
+        return self.service.texts(self.number)
+
+    def code(self) -> str:
+        """Return the newest code that arrived."""
+        self.service.work()
+        return [match[1] for text in self.texts() if (match := CODE.search(text))][-1]
+
+    def agree(self, path: str, *purposes: str) -> Page:
+        """Say yes: tick, type the number, type the code."""
+        self.post(path, purposes=list(purposes), phone=self.number, decision="grant")
+        answer = self.post(path, code=self.code(), decision="grant")
+        assert answer.status_code == 303, answer.text
+        return self.get(path)
+
+    def log_in(self) -> Page:
+        """Open /my and prove the number."""
+        self.post("/my", phone=self.number)
+        self.post("/my", code=self.code())
+        return self.get("/my")
+
+
+@dataclass
+class Merchant:
+    """A merchant's program, with its API key."""
+
+    service: "Service"
+    id: str
+    api_key: str
+
+    def call(
+        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> Page:
+        return self.service.app.test_client().open(
+            path,
+            method=method,
+            json=body,
+            headers={"Authorization": f"Bearer {self.api_key}", **(headers or {})},
+        )
+
+    def get(self, path: str) -> Page:
+        return self.call("GET", path)
+
+    def post(self, path: str, body: object = None, **headers: str) -> Page:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.call("POST", path, {} if body is None else body, named)
+
+    def ask(self, *purposes: str, **more: object) -> dict[str, Any]:
+        asked = self.post("/v1/consent-requests", {"purposes": purposes or [PROMOTIONS], **more})
+        assert asked.status_code == 201, asked.text
+        body: dict[str, Any] = asked.json
+        body["path"] = body["consent_url"].removeprefix(BASE)
+        return body
+
+    def token(self, request: Mapping[str, Any]) -> str:
+        fetched = self.post(f"/v1/consent-requests/{request['id']}/token")
+        assert fetched.status_code == 200, fetched.text
+        token: str = fetched.json["token"]
+        return token
+
+    def send(self, token: str, purpose: str = PROMOTIONS, text: str = "你好", **more: object) -> Page:
+        return self.post("/v1/messages", {"token": token, "purpose": purpose, "text": text, **more})
+
+
+@dataclass
+class Service:
+    """The service, and everyone around it."""
+
+    world: World
+    app: Flask
+    dispatcher: Dispatcher
+    merchants: int = 0
+
+    @classmethod
+    def at(
+        cls,
+        database_url: str,
+        keys: Path,
+        *,
+        clock: Clock | None = None,
+        gateway: Gateway | None = None,
+        base_url: str = BASE,
+    ) -> "Service":
+        chance = SystemChance()
+        world = World(
+            base_url=base_url,
+            clock=clock or StoppedClock(),
+            chance=chance,
+            keyring=Keyring.in_folder(keys, chance.draw),
+            store=Store.at(database_url),
+            gateway=gateway or Simulator(run=chance.draw(4).hex()),
+        )
+        schema.upgrade(world.store)
+        return cls.over(world)
+
+    @classmethod
+    def over(cls, world: World) -> "Service":
+        return cls(world, create_app(world), Dispatcher(world))
+
+    def but(self, **changes: Any) -> "Service":  # noqa: ANN401 - of the world's own fields
+        """Return the same service with something else about its world."""
+        return Service.over(replace(self.world, **changes))
+
+    @property
+    def clock(self) -> StoppedClock:
+        assert isinstance(self.world.clock, StoppedClock)
+        return self.world.clock
+
+    @property
+    def simulator(self) -> Simulator:
+        assert isinstance(self.world.gateway, Simulator)
+        return self.world.gateway
+
+    def merchant(self, name: str = "晨光书店", *, sends: bool = True) -> Merchant:
+        self.merchants += 1
+        admitted = admit.admit(self.world, name)
+        if sends:
+            admit.add_sender(
+                self.world,
+                admitted.merchant.id,
+                port="10690001",
+                extension=str(self.merchants),
+                signature=name,
+            )
+        return Merchant(self, admitted.merchant.id, admitted.api_key)
+
+    def consumer(self, number: str = NUMBERS[0]) -> Consumer:
+        return Consumer(self, number)
+
+    def agreed(
+        self,
+        merchant: Merchant,
+        consumer: Consumer,
+        *purposes: str,
+        **more: object,
+    ) -> str:
+        """Return the token of a yes, from the question to the fetched token."""
+        request = merchant.ask(*purposes, **{**ALWAYS, **more})
+        consumer.agree(request["path"], *(purposes or [PROMOTIONS]))
+        return merchant.token(request)
+
+    def work(self) -> None:
+        """Let everything that is due happen."""
+        while self.dispatcher.round():
+            pass
+
+    def texts(self, number: str) -> list[str]:
+        phones = {phone.reveal(): texts for phone, texts in self.simulator.phones()}
+        return [text.text for text in phones.get(number, []) if not text.is_mine]
+
+    def reply(self, number: str, source: str, text: str) -> None:
+        self.simulator.reply(PhoneNumber.parse(number), source, text)
+        self.work()
+
+    def close(self) -> None:
+        self.world.close()

@@ -1,0 +1,66 @@
+"""The numbers that tests use, where tests write, and the search for the ones in the other.
+
+Every test takes its numbers from `NUMBERS`; every folder that a test writes to is put into
+`WRITTEN`. At the end of the run all of it is searched (promise 1).
+"""
+
+import base64
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+NUMBERS = (
+    "+8613912340917", "+8613512348203", "+8618612345719", "+8615012347461",
+    "+8617712342386", "+8613612349954", "+8618912341577", "+8615812346630",
+    "+447400123771", "+4915123418095", "+12025550147", "+886912348876",
+)  # fmt: skip
+CALLING_CODES = ("+86", "+44", "+49", "+1", "+886")
+WRITTEN: list[Path] = []
+
+
+def national(number: str) -> str:
+    """Return the number as people at home type it."""
+    code = next(code for code in sorted(CALLING_CODES, key=len)[::-1] if number.startswith(code))
+    return number.removeprefix(code)
+
+
+def swapped(digits: str) -> bytes:
+    """Return digits as SMS carries them: BCD, the nibbles of each octet swapped (TS 23.040)."""
+    padded = digits + "F" * (len(digits) % 2)
+    return bytes.fromhex("".join(padded[i + 1] + padded[i] for i in range(0, len(padded), 2)))
+
+
+def in_base64(data: bytes) -> Iterator[bytes]:
+    """Return the letters that base64 has for data, wherever in a longer text it begins."""
+    for before in range(3):
+        text = base64.b64encode(b"\0" * before + data + b"\0" * 2)
+        begin = -(-before * 8 // 6)
+        inner = text[begin : begin + (len(data) * 8 - (begin * 6 - before * 8)) // 6]
+        yield inner
+        yield inner.replace(b"+", b"-").replace(b"/", b"_")
+
+
+def forms(number: str) -> set[bytes]:
+    """Return every form in which a number could stand somewhere."""
+    digits = number.removeprefix("+")
+    plain = {number, digits, national(number)}
+    found: set[bytes] = set()
+    for text in plain:
+        data = text.encode()
+        found |= {data, text.encode("utf-16-le"), text.encode("utf-16-be"), data[::-1]}
+        found |= {data.hex().encode(), data.hex().upper().encode()}
+        found |= set(in_base64(data))
+    found |= {swapped(digits), swapped(national(number))}
+    found |= {f"{digits[:2]} {digits[2:5]} {digits[5:9]} {digits[9:]}".encode()}
+    found |= {number.replace("+", "%2B").encode()}
+    return found
+
+
+def found_in(data: bytes, numbers: Sequence[str] = NUMBERS) -> list[tuple[str, bytes]]:
+    """Return which numbers stand in data, and in which form."""
+    return [(number, form) for number in numbers for form in forms(number) if form in data]
+
+
+def files(folders: Sequence[Path]) -> Iterator[Path]:
+    """Return every file below folders."""
+    for folder in {path.resolve() for path in folders}:
+        yield from (path for path in folder.rglob("*") if path.is_file())
