@@ -48,8 +48,13 @@ def verify(compact: str, keys: Mapping[str, VerifyingKey]) -> bytes:
         body, signature = decode(parts["body"]), decode(parts["signature"])
     except ValueError as fault:
         raise TokenMalformedError from fault
+    check(signature, parts["signed"].encode("ascii"), key)
+    return body
+
+
+def check(signature: bytes, signed: bytes, key: VerifyingKey) -> None:
+    """Raise TokenSignatureError unless `key` made the signature (RFC 8032, 5.1.7)."""
     try:
-        key.public.verify(signature, parts["signed"].encode("ascii"))
+        key.public.verify(signature, signed)
     except InvalidSignature as fault:
         raise TokenSignatureError from fault
-    return body
