@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, literal, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
@@ -187,7 +187,7 @@ def insert_or_ignore(transaction: Transaction, table: Table, **values: object) -
     """
     dialect = sqlite if transaction.dialect.name == "sqlite" else postgresql
     statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
-    return transaction.execute(statement).rowcount == 1
+    return transaction.execute(statement.returning(literal(1))).first() is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,111 @@
+"""The same POST under the same Idempotency-Key is done once and answered the same."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from consent_tokens.clock import SystemClock
+from tests.service import ORDERS, Service
+
+
+def messages(service: Service) -> int:
+    with service.world.store.engine.connect() as connection:
+        return int(
+            connection.scalar(
+                text("SELECT count(*) FROM messages WHERE grant_number IS NOT NULL")
+            )
+            or 0
+        )
+
+
+def test_a_repeated_send_sends_once(service: Service) -> None:
+    merchant = service.merchant()
+    token = service.agreed(merchant, service.consumer(), ORDERS)
+    body = {"token": token, "purpose": ORDERS, "text": "x"}
+    answers = [merchant.post("/v1/messages", body, Idempotency_Key="k-1") for _ in range(5)]
+    assert len({answer.text for answer in answers}) == 1
+    assert {answer.status_code for answer in answers} == {202}
+    assert messages(service) == 1
+
+
+def test_the_same_key_with_another_request_is_refused(service: Service) -> None:
+    merchant = service.merchant()
+    token = service.agreed(merchant, service.consumer(), ORDERS)
+    body = {"token": token, "purpose": ORDERS, "text": "x"}
+    merchant.post("/v1/messages", body, Idempotency_Key="k")
+    other = merchant.post("/v1/messages", {**body, "text": "y"}, Idempotency_Key="k")
+    assert (other.status_code, other.json["code"]) == (422, "idempotency_key_reused")
+    elsewhere = merchant.post("/v1/messages/batch", {"messages": [body]}, Idempotency_Key="k")
+    assert elsewhere.status_code == 422
+
+
+def test_keys_of_two_merchants_are_two_keys(service: Service) -> None:
+    body = {"purposes": [ORDERS]}
+    one = service.merchant().post("/v1/consent-requests", body, Idempotency_Key="k")
+    other = service.merchant().post("/v1/consent-requests", body, Idempotency_Key="k")
+    assert one.json["id"] != other.json["id"]
+
+
+def test_a_refusal_is_repeated_and_a_fault_in_the_input_is_not(service: Service) -> None:
+    merchant = service.merchant()
+    token = service.agreed(merchant, service.consumer(), ORDERS)
+    merchant.post("/v1/tokens/revoke", {"token": token})
+    body = {"token": token, "purpose": ORDERS, "text": "x"}
+    refused = [merchant.post("/v1/messages", body, Idempotency_Key="r") for _ in range(2)]
+    assert [answer.json["code"] for answer in refused] == ["consent_revoked"] * 2
+    assert merchant.post("/v1/messages", {}, Idempotency_Key="f").status_code == 422
+    asked = merchant.post("/v1/consent-requests", {"purposes": [ORDERS]}, Idempotency_Key="f")
+    assert asked.status_code == 201
+
+
+def test_a_key_is_good_again_after_a_day(service: Service) -> None:
+    merchant = service.merchant()
+    body = {"purposes": [ORDERS]}
+    first = merchant.post("/v1/consent-requests", body, Idempotency_Key="k").json["id"]
+    service.clock.advance(timedelta(hours=24, seconds=1))
+    service.work()
+    assert merchant.post("/v1/consent-requests", body, Idempotency_Key="k").json["id"] != first
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "\u00e9"])
+def test_a_key_that_is_none_is_refused(service: Service, key: str) -> None:
+    answer = service.merchant().post(
+        "/v1/consent-requests", {"purposes": [ORDERS]}, Idempotency_Key=key
+    )
+    assert answer.status_code == 422
+    assert "Idempotency-Key" in answer.json["errors"]
+
+
+def test_a_kept_answer_holds_no_readable_token(small: Service, tmp_path: Path) -> None:
+    merchant, consumer = small.merchant(), small.consumer()
+    request = merchant.ask(ORDERS)
+    consumer.agree(request["path"], ORDERS)
+    path = f"/v1/consent-requests/{request['id']}/token"
+    answers = [merchant.post(path, Idempotency_Key="fetch") for _ in range(2)]
+    assert answers[0].json == answers[1].json
+    body = answers[0].json["token"].split(".")[1].encode()
+    assert body not in b"".join(each.read_bytes() for each in tmp_path.glob("consent.db*"))
+
+
+def test_fifty_at_once_are_one(database_url: str, tmp_path: Path) -> None:
+    """Two services on one database, many keys, many hands: one message a key, all answers alike."""
+    one = Service.at(database_url, tmp_path / "keys", clock=SystemClock())
+    merchant = one.merchant()
+    token = one.agreed(merchant, one.consumer(), ORDERS)
+    two = Service.at(database_url, tmp_path / "keys", clock=SystemClock())
+    body = {"token": token, "purpose": ORDERS, "text": "x"}
+
+    def send(place: int) -> tuple[int, str]:
+        hands = type(merchant)((one, two)[place % 2], merchant.id, merchant.api_key)
+        answer = hands.post("/v1/messages", body, Idempotency_Key=f"k{place % 5}")
+        return place % 5, answer.text
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = set(pool.map(send, range(50)))
+    assert len(answers) == 5
+    assert messages(one) == 5
+    one.close()
+    two.close()
