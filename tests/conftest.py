@@ -58,17 +58,23 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.cleanup()
 
 
+@pytest.fixture
+def empty_postgres_url(postgres_url: str) -> str:
+    """That PostgreSQL, with nothing in its tables."""
+    store = Store.at(postgres_url)
+    with store.engine.begin() as connection:
+        for table in metadata.sorted_tables:
+            connection.execute(table.delete())
+    store.close()
+    return postgres_url
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Each of the two databases, empty."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/consent.db"
-    url: str = request.getfixturevalue("postgres_url")
-    store = Store.at(url)
-    with store.engine.begin() as connection:
-        for table in metadata.sorted_tables:
-            connection.execute(table.delete())
-    store.close()
+    url: str = request.getfixturevalue("empty_postgres_url")
     return url
 
 

@@ -199,9 +199,15 @@ def under_grant(transaction: Transaction, grant: Address, limit: int) -> list[Me
 
 
 def by_gateway_id(transaction: Transaction, gateway_id: str) -> Message | None:
-    """Return the message that the gateway calls so; None if there is none."""
+    """Return the message that the gateway calls so; None if there is none.
+
+    Carriers use their ids again: of several it is the one that left last.
+    """
     row = transaction.execute(
-        select(messages).where(messages.c.gateway_id == gateway_id).limit(1)
+        select(messages)
+        .where(messages.c.gateway_id == gateway_id)
+        .order_by(messages.c.leaves_at.desc())
+        .limit(1)
     ).one_or_none()
     return _message(row) if row else None
 

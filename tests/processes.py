@@ -1,0 +1,161 @@
+"""The real processes, as an operator starts them, and who talks to them over real sockets."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.service import CSRF, NOTICE, found
+
+ROOT = Path(__file__).parents[1]
+START_SECONDS = 30.0
+
+
+def free_port() -> int:
+    with socket.socket() as each:
+        each.bind(("127.0.0.1", 0))
+        port: int = each.getsockname()[1]
+        return port
+
+
+@dataclass
+class Lines:
+    """What a process says, line by line, for whoever waits for a line of some kind."""
+
+    heard: list[str] = field(default_factory=list)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def listen(self, stream: Any) -> None:  # noqa: ANN401 - a text stream
+        for line in stream:
+            with self.changed:
+                self.heard.append(line)
+                self.changed.notify_all()
+
+    def wait_for(self, is_it: Callable[[str], bool]) -> str:
+        """Return a line of that kind, said already or once it is said."""
+        return self.wait_for_next(is_it, 0)[1]
+
+    def wait_for_next(self, is_it: Callable[[str], bool], begin: int) -> tuple[int, str]:
+        """Return the first line of that kind from a place on, with its place."""
+        with self.changed:
+            arrived = self.changed.wait_for(
+                lambda: any(is_it(line) for line in self.heard[begin:]), START_SECONDS
+            )
+            assert arrived, f"it was never said; what was: {''.join(self.heard)[-3000:]}"
+            return next(
+                (place, line)
+                for place, line in enumerate(self.heard)
+                if place >= begin and is_it(line)
+            )
+
+
+@contextmanager
+def process(*arguments: str, reads: bool = False, **environment: str) -> Iterator[tuple[Any, Lines]]:
+    """Run a Python module as a process; stop it by SIGTERM, and see that it stops well."""
+    lines = Lines()
+    started = subprocess.Popen(
+        [sys.executable, "-m", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+        stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
+        stdout=subprocess.PIPE if reads else subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL if reads else subprocess.PIPE,
+        text=True,
+    )
+    stream = started.stdout if reads else started.stderr
+    listening = threading.Thread(target=lines.listen, args=(stream,), daemon=True)
+    listening.start()
+    try:
+        yield started, lines
+    finally:
+        if reads and started.stdin:
+            started.stdin.close()
+        elif started.poll() is None:
+            started.send_signal(signal.SIGTERM)
+        try:
+            code = started.wait(30)
+        except subprocess.TimeoutExpired:
+            started.kill()
+            started.wait()
+            raise
+        finally:
+            listening.join(5)
+            if stream:
+                stream.close()
+        assert code == 0, f"it ended with {code}: {''.join(lines.heard)[-3000:]}"
+
+
+@dataclass
+class Running:
+    """A service that runs in processes of its own."""
+
+    base: str
+    environment: dict[str, str]
+    lines: Lines
+    clients: ExitStack = field(default_factory=ExitStack)
+
+    def command(self, *arguments: str) -> Any:  # noqa: ANN401 - what --json prints
+        done = subprocess.run(
+            [sys.executable, "-m", "consent_tokens", *arguments, "--json"],
+            cwd=ROOT, env={**os.environ, **self.environment}, capture_output=True, text=True,
+            check=True,
+        )  # fmt: skip
+        return json.loads(done.stdout)
+
+    def merchant(self, name: str = "晨光书店") -> httpx.Client:
+        """Admit a merchant by command line, and return its program."""
+        admitted = self.command("merchant", "add", name)
+        self.command(
+            "sender", "add", admitted["id"],
+            "--port", "10690001", "--extension", "12", "--signature", name,
+        )  # fmt: skip
+        headers = {"Authorization": f"Bearer {admitted['api_key']}"}
+        return self.clients.enter_context(httpx.Client(base_url=self.base, headers=headers))
+
+    def browser(self) -> httpx.Client:
+        return self.clients.enter_context(
+            httpx.Client(base_url=self.base, follow_redirects=True)
+        )
+
+
+@contextmanager
+def service(folder: Path, *, gateway: str = "simulator:", database: str | None = None) -> Iterator[Running]:
+    """Run `consent-tokens serve`."""
+    port = free_port()
+    environment = {
+        "CONSENT_DATABASE_URL": database or f"sqlite:///{folder}/consent.db",
+        "CONSENT_KEYS_DIR": str(folder / "keys"),
+        "CONSENT_GATEWAY_URL": gateway,
+        "CONSENT_BASE_URL": f"http://127.0.0.1:{port}",
+    }
+    arguments = ("consent_tokens", "serve", "--bind", f"127.0.0.1:{port}")
+    with process(*arguments, **environment) as (_, lines):
+        lines.wait_for(lambda line: "ready at" in line)
+        running = Running(f"http://127.0.0.1:{port}", environment, lines)
+        with running.clients:
+            yield running
+    (folder / "log").write_text("".join(lines.heard))
+
+
+def fill(browser: httpx.Client, path: str, shown: str | None = None, **form: object) -> httpx.Response:
+    """Fill in a page's form, as a browser without scripts does."""
+    page = shown if shown is not None else browser.get(path).text
+    hidden = {"csrf": found(CSRF, page)}
+    if match := NOTICE.search(page):
+        hidden["notice"] = match[1]
+    return browser.post(path, data={**hidden, **form})  # type: ignore[arg-type]
+
+
+def code_in(text: str) -> str:
+    return found(re.compile(r"(?:验证码|code is) (\d{6})"), text)

@@ -1,0 +1,168 @@
+"""The whole story over real HTTP and a real SMPP session, against an SMSC in another process."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.processes import Lines, Running, code_in, fill, free_port, process, service
+from tests.service import ALWAYS, LINK, PROMOTIONS, found
+from tests.written import NUMBERS, WRITTEN, files, found_in
+
+pytestmark = pytest.mark.processes
+
+PHONE = NUMBERS[0]
+
+
+class Carrier:
+    """The SMSC process, and the phones behind it."""
+
+    def __init__(self, started: Any, lines: Lines, port: int) -> None:  # noqa: ANN401 - a process
+        self.started, self.lines, self.port = started, lines, port
+        self.read = 0
+
+    def text(self, words: str) -> dict[str, Any]:
+        """Return the next message with these words, once it has arrived."""
+
+        def is_it(line: str) -> bool:
+            return words in json.loads(line).get("text", "")
+
+        place, line = self.lines.wait_for_next(is_it, self.read)
+        self.read = place + 1
+        taken: dict[str, Any] = json.loads(line)
+        return taken
+
+    def taken(self) -> list[dict[str, Any]]:
+        return [line for each in list(self.lines.heard) if "text" in (line := json.loads(each))]
+
+    def reply(self, number: str, source: str, text: str) -> None:
+        line = {"from": number.removeprefix("+"), "to": source, "text": text}
+        self.started.stdin.write(json.dumps(line) + "\n")
+        self.started.stdin.flush()
+
+
+@pytest.fixture
+def carrier() -> Iterator[Carrier]:
+    port = free_port()
+    with process("tests.smsc", str(port), reads=True) as (started, lines):
+        lines.wait_for(lambda line: "ready" in line)
+        yield Carrier(started, lines, port)
+
+
+@pytest.fixture
+def running(carrier: Carrier, database_url: str, tmp_path: Path) -> Iterator[Running]:
+    WRITTEN.append(tmp_path)
+    gateway = f"smpp://esme:secret@127.0.0.1:{carrier.port}"
+    with service(tmp_path, gateway=gateway, database=database_url) as started:
+        carrier.lines.wait_for(lambda line: "bound" in line)
+        yield started
+    for path in files([tmp_path]):
+        assert not found_in(path.read_bytes()), path
+
+
+def agree(running: Running, carrier: Carrier, merchant: httpx.Client) -> str:
+    asked = merchant.post("/v1/consent-requests", json={"purposes": [PROMOTIONS], **ALWAYS}).json()
+    browser = running.browser()
+    path = asked["consent_url"].removeprefix(running.base)
+    fill(browser, path, purposes=[PROMOTIONS], phone=PHONE, decision="grant")
+    code = code_in(carrier.text("验证码")["text"])
+    assert "可以给您发短信了" in fill(browser, path, code=code, decision="grant").text
+    fetched = merchant.post(f"/v1/consent-requests/{asked['id']}/token", json={})
+    token: str = fetched.json()["token"]
+    return token
+
+
+def until(merchant: httpx.Client, handle: str, status: str) -> None:
+    """Wait until a message stands there; each look is a request, so there is no bare sleep."""
+    for _ in range(2000):
+        if merchant.get(f"/v1/messages/{handle}").json()["status"] == status:
+            return
+    pytest.fail(f"never {status}: {merchant.get(f'/v1/messages/{handle}').json()}")
+
+
+def test_from_a_yes_to_a_text_on_a_phone_and_back_to_no(running: Running, carrier: Carrier) -> None:
+    merchant = running.merchant()
+    token = agree(running, carrier, merchant)
+    draft = {"token": token, "purpose": PROMOTIONS, "text": "满 200 减 50，今晚八点"}
+    accepted = merchant.post("/v1/messages", json=draft)
+    assert accepted.status_code == 202
+    taken = carrier.text("满 200")
+    assert (taken["from"], taken["to"]) == ("1069000112", PHONE.removeprefix("+"))
+    assert taken["coding"] == 8
+    until(merchant, accepted.json()["id"], "delivered")
+    link = f"/m/{found(LINK, whole(carrier, taken))}"
+    stopped = fill(running.browser(), link, action="revoke")
+    assert "不能再给您发短信了" in stopped.text
+    refused = merchant.post("/v1/messages", json=draft)
+    assert (refused.status_code, refused.json()["code"]) == (403, "consent_revoked")
+
+
+def whole(carrier: Carrier, first: dict[str, Any]) -> str:
+    """Return a long text put together from its segments, as a phone does."""
+    if not first["header"]:
+        return str(first["text"])
+    reference, total = first["header"][:8], int(first["header"][8:10], 16)
+    carrier.lines.wait_for(
+        lambda _: sum(each["header"][:8] == reference for each in carrier.taken()) == total
+    )
+    parts = [each for each in carrier.taken() if each["header"][:8] == reference]
+    return "".join(each["text"] for each in sorted(parts, key=lambda each: each["header"]))
+
+
+def test_a_reply_of_td_ends_it_and_is_confirmed_once(running: Running, carrier: Carrier) -> None:
+    merchant = running.merchant()
+    token = agree(running, carrier, merchant)
+    carrier.reply(PHONE, "1069000112", "td")
+    assert "已停止" in carrier.text("已停止")["text"]
+    draft = {"token": token, "purpose": PROMOTIONS, "text": "x"}
+    assert merchant.post("/v1/messages", json=draft).json()["code"] == "consent_revoked"
+    carrier.reply(PHONE, "1069000112", "TD")
+    agree(running, carrier, merchant)  # a whole story later there is still one confirmation
+    assert sum("已停止" in each["text"] for each in carrier.taken()) == 1
+
+
+def test_a_long_text_arrives_in_segments_with_the_ending_in_the_last(
+    running: Running, carrier: Carrier
+) -> None:
+    merchant = running.merchant()
+    token = agree(running, carrier, merchant)
+    text = "长" * 130 + "尾"
+    accepted = merchant.post(
+        "/v1/messages", json={"token": token, "purpose": PROMOTIONS, "text": text}
+    ).json()
+    assert accepted["segments"] == 3
+    until(merchant, accepted["id"], "delivered")
+    parts = [each for each in carrier.taken() if each["header"]]
+    assert [each["header"][-4:] for each in parts] == ["0301", "0302", "0303"]
+    assert {each["esm_class"] for each in parts} == {0x40}
+    assert len({each["header"][:6] for each in parts}) == 1
+    joined = "".join(each["text"] for each in parts)
+    assert text in joined
+    assert "拒收请回复R http" in joined
+    assert found(LINK, parts[-1]["text"] if "/m/" in parts[-1]["text"] else joined)
+
+
+def test_when_the_carrier_goes_away_messages_wait_and_then_leave(tmp_path: Path) -> None:
+    """Accepted while nobody is there; delivered once somebody is."""
+    WRITTEN.append(tmp_path)
+    port = free_port()
+    gateway = f"smpp://esme:secret@127.0.0.1:{port}"
+    with process("tests.smsc", str(port), reads=True) as (started, lines):
+        lines.wait_for(lambda line: "ready" in line)
+        first = Carrier(started, lines, port)
+        with service(tmp_path, gateway=gateway) as running:
+            lines.wait_for(lambda line: "bound" in line)
+            merchant = running.merchant()
+            token = agree(running, first, merchant)
+            started.stdin.close()
+            started.wait(10)
+            running.lines.wait_for(lambda line: "gateway_away" in line or "gateway_left" in line)
+            draft = {"token": token, "purpose": PROMOTIONS, "text": "等一等"}
+            handle = merchant.post("/v1/messages", json=draft).json()["id"]
+            with process("tests.smsc", str(port), reads=True) as (again, heard):
+                second = Carrier(again, heard, port)
+                assert "等一等" in second.text("等一等")["text"]
+                until(merchant, handle, "delivered")
