@@ -47,6 +47,7 @@ class World:
     request_for: timedelta = timedelta(days=DEFAULTS.request_days)
     texts_for: timedelta = timedelta(days=DEFAULTS.text_days)
     trusted_proxies: int = DEFAULTS.trusted_proxies
+    recalled_keys: dict[bytes, tuple[str, float]] = field(default_factory=dict, repr=False)
     something_to_do: threading.Event = field(default_factory=threading.Event)
 
     @classmethod

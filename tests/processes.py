@@ -61,7 +61,9 @@ class Lines:
 
 
 @contextmanager
-def process(*arguments: str, reads: bool = False, **environment: str) -> Iterator[tuple[Any, Lines]]:
+def process(
+    *arguments: str, reads: bool = False, **environment: str
+) -> Iterator[tuple[Any, Lines]]:
     """Run a Python module as a process; stop it by SIGTERM, and see that it stops well."""
     lines = Lines()
     started = subprocess.Popen(
@@ -124,13 +126,13 @@ class Running:
         return self.clients.enter_context(httpx.Client(base_url=self.base, headers=headers))
 
     def browser(self) -> httpx.Client:
-        return self.clients.enter_context(
-            httpx.Client(base_url=self.base, follow_redirects=True)
-        )
+        return self.clients.enter_context(httpx.Client(base_url=self.base, follow_redirects=True))
 
 
 @contextmanager
-def service(folder: Path, *, gateway: str = "simulator:", database: str | None = None) -> Iterator[Running]:
+def service(
+    folder: Path, *, gateway: str = "simulator:", database: str | None = None
+) -> Iterator[Running]:
     """Run `consent-tokens serve`."""
     port = free_port()
     environment = {
@@ -148,7 +150,9 @@ def service(folder: Path, *, gateway: str = "simulator:", database: str | None =
     (folder / "log").write_text("".join(lines.heard))
 
 
-def fill(browser: httpx.Client, path: str, shown: str | None = None, **form: object) -> httpx.Response:
+def fill(
+    browser: httpx.Client, path: str, shown: str | None = None, **form: object
+) -> httpx.Response:
     """Fill in a page's form, as a browser without scripts does."""
     page = shown if shown is not None else browser.get(path).text
     hidden = {"csrf": found(CSRF, page)}

@@ -126,7 +126,9 @@ class Merchant:
         token: str = fetched.json["token"]
         return token
 
-    def send(self, token: str, purpose: str = PROMOTIONS, text: str = "你好", **more: object) -> Page:
+    def send(
+        self, token: str, purpose: str = PROMOTIONS, text: str = "你好", **more: object
+    ) -> Page:
         return self.post("/v1/messages", {"token": token, "purpose": purpose, "text": text, **more})
 
 

@@ -7,6 +7,7 @@ noise as a handle of any other.
 """
 
 import struct
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Self
 
@@ -53,16 +54,35 @@ class _Permutation:
         """Return the handle of an address."""
         return self.prefix + encode(self.cipher.encryptor().update(PAIR.pack(*address)))
 
+    def hide_all(self, addresses: Sequence[Address]) -> list[str]:
+        """Return the handles of many addresses, at the price of one."""
+        blocks = self.cipher.encryptor().update(b"".join(PAIR.pack(*each) for each in addresses))
+        return [
+            self.prefix + encode(blocks[place : place + LINK_BYTES])
+            for place in range(0, len(blocks), LINK_BYTES)
+        ]
+
     def find(self, handle: str) -> Address | None:
         """Return the address of a handle; None if it cannot be one of this kind."""
+        return self.find_all([handle]).get(handle)
+
+    def find_all(self, handles: Iterable[str]) -> dict[str, Address]:
+        """Return the addresses of many handles; those that are none are left out."""
+        blocks = {handle: block for handle in handles if (block := self._block(handle)) is not None}
+        clear = self.cipher.decryptor().update(b"".join(blocks.values()))
+        return {
+            handle: Address(*pair)
+            for handle, pair in zip(blocks, PAIR.iter_unpack(clear), strict=True)
+        }
+
+    def _block(self, handle: str) -> bytes | None:
         text = handle.removeprefix(self.prefix)
         if len(text) != HANDLE_CHARACTERS or len(handle) != len(self.prefix) + HANDLE_CHARACTERS:
             return None
         try:
-            block = decode(text)
+            return decode(text)
         except ValueError:
             return None
-        return Address(*PAIR.unpack(self.cipher.decryptor().update(block)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,6 @@ from consent_tokens.relay.composition import Composed, compose, dress
 from consent_tokens.relay.decision import (
     Case,
     Decision,
-    Deferred,
     Reason,
     Refused,
     decide,
@@ -80,9 +79,19 @@ def verified(world: World, draft: Draft) -> Verified:
 def accept(
     world: World, transaction: Transaction, merchant_id: str, drafts: Sequence[Verified]
 ) -> list[Verdict]:
-    """Return the relay's answer to each draft, in order. Accepted means on disk (promise 7)."""
-    desk = _Desk.opened(world, transaction, merchant_id, drafts)
-    verdicts = [desk.judge(draft) for draft in drafts]
+    """Return the relay's answer to each draft of a merchant, in order.
+
+    Accepted means on disk (promise 7), once the transaction has been committed.
+    """
+    return accept_all(world, transaction, [(merchant_id, draft) for draft in drafts])
+
+
+def accept_all(
+    world: World, transaction: Transaction, asked: Sequence[tuple[str, Verified]]
+) -> list[Verdict]:
+    """Return the relay's answer to each of these (merchant's id, draft), in order."""
+    desk = _Desk.opened(world, transaction, asked)
+    verdicts = [desk.judge(merchant_id, draft) for merchant_id, draft in asked]
     messages.put_out(transaction, desk.laid_out)
     events.record(transaction, desk.lines, world.chance.draw)
     return verdicts
@@ -90,12 +99,11 @@ def accept(
 
 @dataclass(slots=True)
 class _Desk:
-    """All that was loaded for a batch, and what is to be written for it."""
+    """All that was loaded for what came in together, and what is to be written for it."""
 
     world: World
-    merchant_id: str
-    merchant: Merchant | None
-    sender: Sender | None
+    merchants: Mapping[str, Merchant]
+    senders: Mapping[str, Sender]  # by merchant
     addresses: Mapping[str, Address]  # by handle
     held: Mapping[Address, Held]
     slots: dict[tuple[Address, Rank], list[datetime]]
@@ -105,26 +113,17 @@ class _Desk:
 
     @classmethod
     def opened(
-        cls,
-        world: World,
-        transaction: Transaction,
-        merchant_id: str,
-        drafts: Sequence[Verified],
+        cls, world: World, transaction: Transaction, asked: Sequence[tuple[str, Verified]]
     ) -> "_Desk":
         now = world.clock.now()
-        merchant = merchants.find(transaction, merchant_id)
-        senders = merchants.senders_of(transaction, merchant_id)
+        named, senders = merchants.at_desk(transaction, {merchant_id for merchant_id, _ in asked})
         # only the merchant's own: of others' grants nothing is read (promise 4)
         handles = {
             draft.token.handle
-            for draft in drafts
+            for merchant_id, draft in asked
             if isinstance(draft.token, Claims) and draft.token.merchant_id == merchant_id
         }
-        addresses = {
-            handle: address
-            for handle in handles
-            if (address := world.keyring.handles.grant.find(handle)) is not None
-        }
+        addresses = world.keyring.handles.grant.find_all(handles)
         held = grants.lock(transaction, list(addresses.values()))
         slots: dict[tuple[Address, Rank], list[datetime]] = defaultdict(list)
         for address, taken in messages.slots(transaction, list(held), _since(held, now)).items():
@@ -132,9 +131,8 @@ class _Desk:
                 slots[address, slot.rank].append(slot.leaves)
         return cls(
             world=world,
-            merchant_id=merchant_id,
-            merchant=merchant,
-            sender=senders[0] if senders else None,
+            merchants=named,
+            senders=senders,
             addresses=addresses,
             held=held,
             slots=slots,
@@ -143,26 +141,26 @@ class _Desk:
             lines=[],
         )
 
-    def judge(self, verified: Verified) -> Verdict:
+    def judge(self, merchant_id: str, verified: Verified) -> Verdict:
         """Decide one draft, and lay out what follows from it."""
         draft, claims = verified.draft, verified.token
         address = None
-        if isinstance(claims, Claims) and claims.merchant_id == self.merchant_id:
+        if isinstance(claims, Claims) and claims.merchant_id == merchant_id:
             address = self.addresses.get(claims.handle)
         held = self.held.get(address) if address else None
         purpose = _purpose(draft.purpose)
         rank = rank_of(purpose) if purpose else Rank.MARKETING
-        composed = self._composed(draft, held, rank)
+        sender = self.senders.get(merchant_id)
         earliest = draft.send_at or self.now
         case = Case(
-            merchant_id=self.merchant_id,
-            is_merchant_active=is_active(self.merchant),
-            has_sender=self.sender is not None,
+            merchant_id=merchant_id,
+            is_merchant_active=is_active(self.merchants.get(merchant_id)),
+            has_sender=sender is not None,
             token=claims,
             grant=held.grant if held else None,
             purpose=draft.purpose,
             text=draft.text,
-            composed=composed,
+            composed=self._composed(draft, held, rank, sender),
             most_segments=self.world.most_segments,
             slots=self.slots[address, rank] if address else (),
             transactional_cap=self.world.transactional_limit,
@@ -171,43 +169,44 @@ class _Desk:
             now=self.now,
         )
         decision = decide(case)
-        if isinstance(decision, Refused) or held is None or address is None:
-            self._record(decision, held, address, None)
+        if isinstance(decision, Refused) or address is None or sender is None:
+            self._record(case, decision, address if held else None, None)
             return Verdict(decision)
-        message = self._message(case, decision, address, draft, rank)
+        message = self._message(case, draft, address, rank, sender)
         self.laid_out.append(message)
         insort(self.slots[address, rank], decision.leaves)
-        self._record(decision, held, address, message.address.number)
+        self._record(case, decision, address, message.address.number)
         return Verdict(decision, message.address, message.segments)
 
-    def _composed(self, draft: Draft, held: Held | None, rank: Rank) -> Composed:
+    def _composed(
+        self, draft: Draft, held: Held | None, rank: Rank, sender: Sender | None
+    ) -> Composed:
         """Return the text as it would leave; the link is drawn later, but is as long as this."""
         return compose(
             dress(
                 draft.text,
-                signature=self.sender.signature if self.sender else "",
+                signature=sender.signature if sender else "",
                 language=held.grant.language if held else "zh-CN",
                 link=_sample_link(self.world.base_url) if rank is Rank.MARKETING else None,
             )
         )
 
     def _message(
-        self, case: Case, decision: Decision, address: Address, draft: Draft, rank: Rank
+        self, case: Case, draft: Draft, address: Address, rank: Rank, sender: Sender
     ) -> Message:
-        claims = case.claims
-        ends = case.ends or case.valid_until
+        claims, leaves = case.claims, case.leaves
         return Message(
             address=Address.at(address.home, self.world.chance.draw(8)),
             grant_number=address.number,
-            merchant_id=self.merchant_id,
-            sender_id=self.sender.id if self.sender else None,
+            merchant_id=case.merchant_id,
+            sender_id=sender.id,
             rank=rank,
             purpose=draft.purpose,
             reference=draft.reference,
-            state=MessageState.DEFERRED if isinstance(decision, Deferred) else MessageState.QUEUED,
+            state=MessageState.DEFERRED if leaves > self.now else MessageState.QUEUED,
             accepted=self.now,
-            leaves=case.leaves,
-            valid_until=min(case.valid_until, ends),
+            leaves=leaves,
+            valid_until=min(case.valid_until, case.ends or case.valid_until),
             changed=self.now,
             segments=len(case.composed.segments),
             box=claims.box if claims else None,
@@ -215,20 +214,18 @@ class _Desk:
         )
 
     def _record(
-        self, decision: Decision, held: Held | None, address: Address | None, message: int | None
+        self, case: Case, decision: Decision, grant: Address | None, message: int | None
     ) -> None:
         """Write a line, in the recipient's home where there is one, else in the merchant's."""
         kind, code = kind_of(decision)
-        home = address.home if address and held else None
-        if home is None:
-            home = self.merchant.home if self.merchant else 0
+        merchant = self.merchants.get(case.merchant_id)
         self.lines.append(
             Event(
-                home=home,
+                home=grant.home if grant else (merchant.home if merchant else 0),
                 at=self.now,
                 kind=kind,
-                merchant_id=self.merchant_id,
-                grant=address.number if address and held else None,
+                merchant_id=case.merchant_id,
+                grant=grant.number if grant else None,
                 message=message,
                 code=code,
             )

@@ -223,9 +223,10 @@ def _hand_over(
     """Open each number, hand the messages to the gateway, and return what it answered."""
     answers: list[tuple[Message, Answer]] = []
     opened: list[tuple[Message, Submission]] = []
-    for departure in departures:
+    links = world.keyring.handles.link.hide_all([each.message.address for each in departures])
+    for departure, link in zip(departures, links, strict=True):
         try:
-            opened.append((departure.message, _opened(world, departure)))
+            opened.append((departure.message, _opened(world, departure, link)))
         except (SealBrokenError, KeyUnavailableError) as fault:
             answers.append((departure.message, Rejected(fault.code)))
     if world.clock.elapsed() - begun > HANDS_OVER_WITHIN:
@@ -236,7 +237,7 @@ def _hand_over(
     ]
 
 
-def _opened(world: World, departure: Departure) -> Submission:
+def _opened(world: World, departure: Departure, link: str) -> Submission:
     """Return a message with its number open: from here on it lives for one submission."""
     message, sender = departure.message, departure.sender
     key = unwrap(departure.wrapped_key, world.keyring.unwrapping)
@@ -248,7 +249,8 @@ def _opened(world: World, departure: Departure) -> Submission:
             message.text or "",
             signature=sender.signature if sender else "",
             language=departure.grant.language,
-            link=_link(world, message) if message.rank is Rank.MARKETING else None,
+            # the link of a message lies nowhere: it is computed when it leaves
+            link=f"{world.base_url}/m/{link}" if message.rank is Rank.MARKETING else None,
         )
     return Submission(
         number=number,
@@ -257,11 +259,6 @@ def _opened(world: World, departure: Departure) -> Submission:
         tag=message.address.number & 0xFF,
         valid_until=message.valid_until,
     )
-
-
-def _link(world: World, message: Message) -> str:
-    """Return the short link of a message. It lies nowhere: it is computed when it leaves."""
-    return f"{world.base_url}/m/{world.keyring.handles.link.hide(message.address)}"
 
 
 def _record(

@@ -52,7 +52,7 @@ class Composed:
 
 def is_clean(text: str) -> bool:
     """Whether a merchant's text shows what it says: no controls, bidi or zero-width letters."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():  # then it holds no letter of these categories
         return True
     return all(
         letter in ALLOWED_CONTROLS or unicodedata.category(letter) not in DECEPTIVE
@@ -75,15 +75,16 @@ def compose(text: str) -> Composed:
     No letter is cut in two: neither an escaped one of GSM nor a surrogate pair of UCS-2 (UTF-16BE).
     """
     if all(letter in GSM for letter in text):
-        units, coding = [GSM[letter] for letter in text], Coding.GSM7
-        whole, segment = GSM_WHOLE, GSM_SEGMENT
-    else:
-        units, coding = [letter.encode("utf-16-be") for letter in text], Coding.UCS2
-        whole, segment = UCS2_WHOLE, UCS2_SEGMENT
-    octets = b"".join(units)
-    if len(octets) <= whole:
-        return Composed(coding, (octets,))
-    return Composed(coding, tuple(_cut(units, segment)))
+        units = [GSM[letter] for letter in text]
+        octets = b"".join(units)
+        if len(octets) <= GSM_WHOLE:
+            return Composed(Coding.GSM7, (octets,))
+        return Composed(Coding.GSM7, tuple(_cut(units, GSM_SEGMENT)))
+    octets = text.encode("utf-16-be")
+    if len(octets) <= UCS2_WHOLE:
+        return Composed(Coding.UCS2, (octets,))
+    units = [letter.encode("utf-16-be") for letter in text]
+    return Composed(Coding.UCS2, tuple(_cut(units, UCS2_SEGMENT)))
 
 
 def _cut(units: list[bytes], most: int) -> Iterator[bytes]:

@@ -6,11 +6,10 @@ again when it leaves, with the grant as it is then (promise 2).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from functools import cached_property
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from consent_tokens.consent.grant import Grant, GrantState
 from consent_tokens.consent.purposes import Purpose
@@ -18,6 +17,8 @@ from consent_tokens.consent.scope import SMS, Hours
 from consent_tokens.relay.cap import Cap, next_free
 from consent_tokens.relay.composition import Composed, is_clean
 from consent_tokens.tokens.claims import Claims
+
+_Limit = TypeVar("_Limit")
 
 
 class Reason(StrEnum):
@@ -82,7 +83,7 @@ class Refused:
 Decision: TypeAlias = Accepted | Deferred | Refused
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """All that a decision may depend on.
 
@@ -106,49 +107,37 @@ class Case:
     valid_until: datetime
     now: datetime
 
-    @property
-    def is_marketing(self) -> bool:
-        """Whether cap and hours of the scope bind it; what is in no catalogue is bound."""
-        return self.purpose not in _TRANSACTIONAL
+    # what follows from these, worked out once: every question asks for it
+    claims: Claims | None = field(init=False)
+    is_marketing: bool = field(init=False)  # bound by cap and hours; what is in no catalogue is too
+    caps: tuple[Cap, ...] = field(init=False)  # all that bind: the smaller of token and row
+    hours: tuple[Hours, ...] = field(init=False)
+    ends: datetime | None = field(init=False)  # of what was agreed: by token or row, as is first
+    leaves: datetime = field(init=False)  # if it may: as soon as it should and all hours are open
 
-    @property
-    def claims(self) -> Claims | None:
-        """Return what the token says, if there is one and it is sound."""
-        return self.token if isinstance(self.token, Claims) else None
-
-    @cached_property
-    def caps(self) -> tuple[Cap, ...]:
-        """Return every cap that binds: the relay honours the smaller of token and row."""
-        if not self.is_marketing:
-            return (self.transactional_cap,)
-        agreed = [self.grant.scope.cap] if self.grant else []
-        return (*agreed, self.claims.scope.cap) if self.claims else tuple(agreed)
-
-    @cached_property
-    def hours(self) -> tuple[Hours, ...]:
-        """Return all hours that bind."""
-        if not self.is_marketing:
-            return ()
-        agreed = [self.grant.scope.hours] if self.grant else []
-        return (*agreed, self.claims.scope.hours) if self.claims else tuple(agreed)
-
-    @cached_property
-    def leaves(self) -> datetime:
-        """Return when it would leave, if it may: as soon as it should and all hours are open."""
-        return _settled(max(self.now, self.earliest), [hours.next_open for hours in self.hours])
+    def __post_init__(self) -> None:
+        claims = self.token if isinstance(self.token, Claims) else None
+        scopes = [party.scope for party in (self.grant, claims) if party is not None]
+        is_marketing = self.purpose not in _TRANSACTIONAL
+        hours = _both([scope.hours for scope in scopes]) if is_marketing else ()
+        caps: tuple[Cap, ...] = (self.transactional_cap,)
+        if is_marketing:
+            caps = _both([scope.cap for scope in scopes])
+        at = max(self.now, self.earliest)
+        put = object.__setattr__  # the way of a frozen dataclass to set what it derives
+        put(self, "claims", claims)
+        put(self, "is_marketing", is_marketing)
+        put(self, "caps", caps)
+        put(self, "hours", hours)
+        put(self, "ends", min((scope.ends for scope in scopes), default=None))
+        put(self, "leaves", _settled(at, [each.next_open for each in hours]))
 
     @property
     def next_free(self) -> datetime:
-        """Return when it would leave if the caps were all that is in the way."""
+        """Return when it would leave if caps and hours were all that is in the way."""
         steps = [hours.next_open for hours in self.hours]
         caps = [_freed(cap, self.slots) for cap in self.caps]
         return _settled(max(self.now, self.earliest), [*steps, *caps])
-
-    @property
-    def ends(self) -> datetime | None:
-        """Return when what was agreed ends: by token or by row, whichever is first."""
-        ends = [self.claims.scope.ends] if self.claims else []
-        return min([*ends, self.grant.scope.ends]) if self.grant else min(ends, default=None)
 
 
 _TRANSACTIONAL: Final = frozenset(purpose for purpose in Purpose if not purpose.is_marketing)
@@ -156,12 +145,20 @@ _Step: TypeAlias = Callable[[datetime], datetime]
 MOST_ROUNDS: Final = 1000  # two hours of different zones may never overlap: then it never leaves
 
 
+def _both(limits: Sequence[_Limit]) -> tuple[_Limit, ...]:
+    """Return limits without repetition: most often token and row say the same."""
+    is_said_twice = len(limits) > 1 and limits[0] == limits[1]
+    return tuple(limits[:1] if is_said_twice else limits)
+
+
 def _freed(cap: Cap, slots: Sequence[datetime]) -> _Step:
     return lambda at: next_free(cap, slots, at)
 
 
 def _settled(at: datetime, steps: Sequence[_Step]) -> datetime:
-    """Return the first moment that every step leaves where it is."""
+    """Return the first moment that every step leaves where it is; a step alone does it at once."""
+    if len(steps) == 1:
+        return steps[0](at)
     for _ in range(MOST_ROUNDS):
         before = at
         for step in steps:

@@ -1,14 +1,17 @@
 """One database, one way to run a transaction. What SQLite and PostgreSQL differ in is here."""
 
 import json
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, literal, make_url, text
+import psycopg
+from sqlalchemy import Connection, Engine, Table, create_engine, event, literal, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
@@ -21,6 +24,8 @@ MOST_TRIES: Final = 8
 NOT_SERIALISED: Final = frozenset({"40001", "40P01"})  # SQLSTATE: serialization, deadlock
 AWAY: Final = ("08", "53", "57P")  # SQLSTATE classes: connection, resources, operator intervention
 SQLITE_AWAY: Final = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")
+# every join on the way of a message is a look-up by key; without statistics that is hard to see
+LOOK_UP: Final = "-c enable_hashjoin=off -c enable_mergejoin=off"
 BUSY_SECONDS: Final = 10.0  # how long one SQLite writer waits for another process
 OWNER_ONLY: Final = 0o600
 
@@ -71,7 +76,12 @@ class Store:
         if parsed.drivername == "postgresql+psycopg":
             return cls(
                 create_engine(
-                    parsed, pool_size=10, max_overflow=20, pool_pre_ping=True, hide_parameters=True
+                    parsed,
+                    pool_size=10,
+                    max_overflow=20,
+                    pool_pre_ping=True,
+                    hide_parameters=True,
+                    connect_args={"options": LOOK_UP},
                 )
             )
         if parsed.get_backend_name() != "sqlite" or not parsed.database:
@@ -168,16 +178,57 @@ def _sqlite(path: Path) -> Engine:
 def insert_rows(
     transaction: Transaction, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
 ) -> None:
-    """Add rows with one statement. Values are as the driver takes them: moments as seconds."""
+    """Add rows with one statement. Values are as the driver takes them: moments as seconds.
+
+    Columns that are null in every row are left out.
+    """
     if not rows:
         return
-    mark = "?" if transaction.dialect.name == "sqlite" else "%s"
-    one = f"({', '.join([mark] * len(columns))})"
-    transaction.exec_driver_sql(
-        # names come from this package's own tables, never from outside
-        f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([one] * len(rows))}",  # noqa: S608
-        tuple(value for row in rows for value in row),
+    used = [place for place, values in enumerate(zip(*rows, strict=True)) if _any(values)]
+    values = [row[place] for row in rows for place in used]
+    names = ", ".join(columns[place] for place in used)
+    if transaction.dialect.name == "sqlite":
+        one = f"({', '.join('?' * len(used))})"
+        marks = ", ".join([one] * len(rows))
+    else:
+        marks = _numbered(len(rows), len(used))
+    # names come from this package's own tables, never from outside
+    statement = f"INSERT INTO {table} ({names}) VALUES {marks}"  # noqa: S608 - see above
+    if transaction.dialect.name == "sqlite":
+        transaction.exec_driver_sql(statement, tuple(values))
+    else:
+        _execute_raw(transaction, statement, values)
+
+
+def _any(values: Sequence[object]) -> bool:
+    return any(value is not None for value in values)
+
+
+@lru_cache(maxsize=64)
+def _numbered(rows: int, columns: int) -> str:
+    """Return PostgreSQL's own placeholders for so many rows."""
+    return ", ".join(
+        f"({', '.join(f'${row * columns + column + 1}' for column in range(columns))})"
+        for row in range(rows)
     )
+
+
+def _execute_raw(transaction: Transaction, statement: str, values: Sequence[Any]) -> None:
+    """Execute a statement that has PostgreSQL's own placeholders.
+
+    psycopg would look for its own in the text of thousands of them, which takes longer than the
+    statement. Faults are SQLAlchemy's, as everywhere.
+    """
+    connection = transaction.connection.driver_connection
+    if not isinstance(connection, psycopg.Connection):
+        raise TypeError("not a connection of psycopg's")
+    try:
+        with psycopg.RawCursor(connection) as cursor:
+            cursor.execute(statement.encode(), values)
+    except psycopg.Error as fault:
+        raise DBAPIError.instance(
+            statement, (), fault, psycopg.Error, hide_parameters=True
+        ) from fault
 
 
 def insert_or_ignore(transaction: Transaction, table: Table, **values: object) -> bool:
@@ -226,11 +277,17 @@ class Asked:
         """Execute a statement that holds `{asked}`, and return its rows, if it returns any."""
         if not self.rows:
             return []
-        result = transaction.execute(
-            text(statement.format(asked=self.clause(transaction))),
-            self.values(transaction) | values,
-        )
+        text = statement.format(asked=self.clause(transaction))
+        if transaction.dialect.name != "sqlite":
+            text = _for_psycopg(text)
+        result = transaction.exec_driver_sql(text, self.values(transaction) | values)
         return result.all() if result.returns_rows else []
+
+
+@lru_cache(maxsize=64)
+def _for_psycopg(statement: str) -> str:
+    """Return a statement with `:name` as psycopg writes it."""
+    return re.sub(r":(\w+)", r"%(\1)s", statement)
 
 
 ADDRESSES: Final = {"home": "bigint", "number": "bigint"}

@@ -41,9 +41,7 @@ def lock(transaction: Transaction, addresses: Sequence[Address]) -> Mapping[Addr
     two batches wait for each other rather than lock each other out.
     """
     rows = Asked(ADDRESSES, sorted(set(addresses))).run(transaction, LOCK)
-    return {
-        Address(row.home, row.number): Held(_grant(row, _seconds), row.wrapped_key) for row in rows
-    }
+    return {Address(row[0], row[1]): _held(*row) for row in rows}
 
 
 def lock_one(transaction: Transaction, address: Address) -> Held | None:
@@ -56,7 +54,7 @@ def find(transaction: Transaction, address: Address) -> Grant | None:
     row = transaction.execute(
         select(grants).where(grants.c.home == address.home, grants.c.number == address.number)
     ).one_or_none()
-    return _grant(row, _moment) if row else None
+    return _grant(row) if row else None
 
 
 def in_home(transaction: Transaction, home: int) -> list[Grant]:
@@ -66,7 +64,7 @@ def in_home(transaction: Transaction, home: int) -> list[Grant]:
         .where(grants.c.home == home)
         .order_by(grants.c.granted_at.desc(), grants.c.number)
     )
-    return [_grant(row, _moment) for row in rows]
+    return [_grant(row) for row in rows]
 
 
 def of_merchant(
@@ -81,7 +79,7 @@ def of_merchant(
             | ((grants.c.granted_at == granted) & (grants.c.number > number))
         )
     query = query.order_by(grants.c.granted_at, grants.c.number).limit(limit)
-    return [_grant(row, _moment) for row in transaction.execute(query)]
+    return [_grant(row) for row in transaction.execute(query)]
 
 
 def past_end(transaction: Transaction, now: datetime, limit: int) -> list[Address]:
@@ -160,8 +158,41 @@ def _seconds(value: int) -> datetime:
     return datetime.fromtimestamp(value, UTC)
 
 
-def _moment(value: datetime) -> datetime:
-    return value
+def _held(  # noqa: PLR0913, PLR0917 - the columns of the table, in their order
+    home: int,
+    number: int,
+    merchant_id: str,
+    purposes: str,
+    cap_most: int,
+    cap_days: int,
+    opens: int,
+    closes: int,
+    zone: str,
+    ends_at: int,
+    language: str,
+    granted_at: int,
+    state: str,
+    since: int,
+    wrapped_key: bytes | None,
+) -> Held:
+    """Return a grant from a row of bare SQL, in which moments are seconds."""
+    scope = Scope(
+        purposes=_purposes(purposes),
+        cap=_cap(cap_most, cap_days),
+        hours=_hours(opens, closes, zone),
+        ends=_seconds(ends_at),
+    )
+    grant = Grant(
+        home=home,
+        number=number,
+        merchant_id=merchant_id,
+        scope=scope,
+        language=language,
+        granted=_seconds(granted_at),
+        state=GrantState(state),
+        since=_seconds(since),
+    )
+    return Held(grant, wrapped_key)
 
 
 @lru_cache(maxsize=4096)
@@ -179,7 +210,7 @@ def _hours(opens: int, closes: int, zone: str) -> Hours:
     return Hours(opens, closes, ZoneInfo(zone))
 
 
-def _grant(row: Row[Any], moment: Any) -> Grant:  # noqa: ANN401 - of seconds, or of a datetime
+def _grant(row: Row[Any]) -> Grant:
     return Grant(
         home=row.home,
         number=row.number,
@@ -188,10 +219,10 @@ def _grant(row: Row[Any], moment: Any) -> Grant:  # noqa: ANN401 - of seconds, o
             purposes=_purposes(row.purposes),
             cap=_cap(row.cap_most, row.cap_days),
             hours=_hours(row.opens, row.closes, row.zone),
-            ends=moment(row.ends_at),
+            ends=row.ends_at,
         ),
         language=row.language,
-        granted=moment(row.granted_at),
+        granted=row.granted_at,
         state=GrantState(row.state),
-        since=moment(row.since),
+        since=row.since,
     )

@@ -1,14 +1,14 @@
 """Questions about merchants, their API keys and their senders."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
-from consent_tokens.store.engine import Transaction
+from consent_tokens.store.engine import Asked, Transaction
 from consent_tokens.store.tables import api_keys, merchants, senders
 
 
@@ -93,6 +93,40 @@ def some(transaction: Transaction, ids: Sequence[str]) -> dict[str, Merchant]:
     """Return the merchants of these ids."""
     rows = transaction.execute(select(merchants).where(merchants.c.id.in_(set(ids))))
     return {row.id: _merchant(row) for row in rows}
+
+
+DESK = """
+SELECT m.id, m.home, m.name, m.state, m.admitted_at, s.id AS sender_id, s.port, s.extension,
+    s.signature, s.admitted_at AS sender_admitted_at
+FROM {asked} JOIN merchants m ON m.id = asked.id LEFT JOIN senders s ON s.merchant_id = m.id
+ORDER BY s.admitted_at DESC, s.id DESC
+"""
+
+
+def at_desk(
+    transaction: Transaction, ids: Collection[str]
+) -> tuple[dict[str, Merchant], dict[str, Sender]]:
+    """Return merchants by their ids, and the sender each writes from: the one admitted first."""
+    named: dict[str, Merchant] = {}
+    first: dict[str, Sender] = {}
+    for row in Asked({"id": "text"}, [(name,) for name in sorted(ids)]).run(transaction, DESK):
+        named[row.id] = Merchant(
+            id=row.id,
+            home=row.home,
+            name=row.name,
+            state=MerchantState(row.state),
+            admitted=datetime.fromtimestamp(row.admitted_at, UTC),
+        )
+        if row.sender_id is not None:  # the last row of a merchant is the sender admitted first
+            first[row.id] = Sender(
+                id=row.sender_id,
+                merchant_id=row.id,
+                port=row.port,
+                extension=row.extension,
+                signature=row.signature,
+                admitted=datetime.fromtimestamp(row.sender_admitted_at, UTC),
+            )
+    return named, first
 
 
 def put_state(transaction: Transaction, merchant_id: str, state: MerchantState) -> bool:

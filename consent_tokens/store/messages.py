@@ -19,11 +19,15 @@ PUT_OUT: Final = (
 )  # fmt: skip
 
 
+COLUMNS: Final = ", ".join(PUT_OUT)
+
+
 def put_out(transaction: Transaction, laid_out: Sequence[Message]) -> None:
     """Lay messages in the outbox with one statement: from here on none is lost (promise 7)."""
     insert_rows(transaction, "messages", PUT_OUT, [_row(message) for message in laid_out])
 
 
+WAITING: Final = frozenset({MessageState.QUEUED, MessageState.DEFERRED})
 SLOTS = """
 SELECT m.home, m.number, m.grant_number, m.rank, m.leaves_at, m.state
 FROM {asked} JOIN messages m ON m.home = asked.home AND m.grant_number = asked.number
@@ -42,17 +46,14 @@ def slots(
     found: dict[Address, list[Slot]] = defaultdict(list)
     asked = Asked(ADDRESSES, sorted(set(grants)))
     for row in asked.run(transaction, SLOTS, since=int(since.timestamp())):
-        slot = Slot(
-            row.number,
-            Rank(row.rank),
-            datetime.fromtimestamp(row.leaves_at, UTC),
-            not MessageState(row.state).is_waiting,
-        )
-        found[Address(row.home, row.grant_number)].append(slot)
+        home, number, grant_number, rank, leaves_at, state = row
+        leaves = datetime.fromtimestamp(leaves_at, UTC)
+        slot = Slot(number, Rank(rank), leaves, state not in WAITING)
+        found[Address(home, grant_number)].append(slot)
     return found
 
 
-LEASE = text("""
+LEASE = text(f"""
 UPDATE messages
 SET state = 'sending', attempts = attempts + 1, lease_until = :until, leaves_at = :now,
     changed_at = :now
@@ -60,10 +61,8 @@ WHERE state IN ('queued', 'deferred') AND (home, number) IN (
     SELECT home, number FROM messages
     WHERE state IN ('queued', 'deferred') AND rank = :rank AND leaves_at <= :now
     ORDER BY leaves_at LIMIT :most)
-RETURNING home, number, grant_number, merchant_id, sender_id, rank, purpose, reference, state,
-    reason, accepted_at, leaves_at, valid_until, changed_at, segments, attempts, box, wrapped_key,
-    text
-""")
+RETURNING {COLUMNS}
+""")  # noqa: S608 - the names are this package's own
 
 
 def lease(transaction: Transaction, now: datetime, *, until: datetime, most: int) -> list[Message]:
@@ -130,13 +129,11 @@ def conclude(
     return frozenset(Address(row.home, row.number) for row in concluded)
 
 
-STALE = text("""
+STALE = text(f"""
 UPDATE messages SET lease_until = NULL
 WHERE state = 'sending' AND lease_until IS NOT NULL AND lease_until < :now
-RETURNING home, number, grant_number, merchant_id, sender_id, rank, purpose, reference, state,
-    reason, accepted_at, leaves_at, valid_until, changed_at, segments, attempts, box, wrapped_key,
-    text
-""")
+RETURNING {COLUMNS}
+""")  # noqa: S608 - the names are this package's own
 
 
 def stale(transaction: Transaction, now: datetime) -> list[Message]:
@@ -271,12 +268,35 @@ def _row(message: Message) -> tuple[Any, ...]:
     )
 
 
-def _leased(row: Row[Any]) -> Message:
-    """Return the message in a row of bare SQL, in which moments are seconds."""
-    return _message(row, lambda seconds: datetime.fromtimestamp(seconds, UTC))
+def _leased(row: Sequence[Any]) -> Message:
+    """Return the message in a row of bare SQL, in the order of PUT_OUT; moments are seconds."""
+    (
+        home, number, grant_number, merchant_id, sender_id, rank, purpose, reference, state, reason,
+        accepted, leaves, valid_until, changed, segments, attempts, box, wrapped_key, text_,
+    ) = row  # fmt: skip
+    return Message(
+        address=Address(home, number),
+        grant_number=grant_number,
+        merchant_id=merchant_id,
+        sender_id=sender_id,
+        rank=Rank(rank),
+        purpose=purpose,
+        reference=reference,
+        state=MessageState(state),
+        reason=reason,
+        accepted=datetime.fromtimestamp(accepted, UTC),
+        leaves=datetime.fromtimestamp(leaves, UTC),
+        valid_until=datetime.fromtimestamp(valid_until, UTC),
+        changed=datetime.fromtimestamp(changed, UTC),
+        segments=segments,
+        attempts=attempts,
+        box=box,
+        wrapped_key=wrapped_key,
+        text=text_,
+    )
 
 
-def _message(row: Row[Any], moment: Any = lambda value: value) -> Message:  # noqa: ANN401 - both
+def _message(row: Row[Any]) -> Message:
     return Message(
         address=Address(row.home, row.number),
         grant_number=row.grant_number,
@@ -287,10 +307,10 @@ def _message(row: Row[Any], moment: Any = lambda value: value) -> Message:  # no
         reference=row.reference,
         state=MessageState(row.state),
         reason=row.reason,
-        accepted=moment(row.accepted_at),
-        leaves=moment(row.leaves_at),
-        valid_until=moment(row.valid_until),
-        changed=moment(row.changed_at),
+        accepted=row.accepted_at,
+        leaves=row.leaves_at,
+        valid_until=row.valid_until,
+        changed=row.changed_at,
         segments=row.segments,
         attempts=row.attempts,
         box=row.box,

@@ -68,10 +68,7 @@ class Claims:
     def from_json(cls, payload: bytes) -> Self:
         """Return the claims in a payload. Raises TokenMalformedError, whatever is wrong."""
         try:
-            members = json.loads(
-                payload.decode("utf-8"), object_pairs_hook=_object, parse_constant=_no_constant
-            )
-            return cls._of(members)
+            return cls._of(DECODER.decode(payload.decode("utf-8")))
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as fault:
             raise TokenMalformedError from fault
 
@@ -103,6 +100,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(_name: str) -> NoReturn:
     raise ValueError("NaN and Infinity are no JSON")
+
+
+DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant)
 
 
 def _text(value: object) -> str:
@@ -143,7 +143,7 @@ def _scope(members: Mapping[str, Any]) -> Scope:
         raise ValueError("not the limits of a consent token")
     return Scope(
         purposes=_purposes(_text(members["scope"])),
-        cap=Cap(_whole(limits["max"]), timedelta(days=_whole(limits["days"]))),
+        cap=_cap(_whole(limits["max"]), _whole(limits["days"])),
         hours=_hours(_text(limits["from"]), _text(limits["to"]), _text(limits["tz"])),
         ends=_moment(members["exp"]),
     )
@@ -152,6 +152,11 @@ def _scope(members: Mapping[str, Any]) -> Scope:
 @lru_cache(maxsize=1024)
 def _purposes(text: str) -> frozenset[Purpose]:
     return frozenset(Purpose(name) for name in text.split(" "))
+
+
+@lru_cache(maxsize=4096)
+def _cap(most: int, days: int) -> Cap:
+    return Cap(most, timedelta(days=days))
 
 
 @lru_cache(maxsize=4096)

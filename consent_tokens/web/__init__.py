@@ -10,6 +10,7 @@ from flask_babel import gettext as _
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from consent_tokens.consent.notice import LANGUAGES
+from consent_tokens.flow.gather import Gatherer
 from consent_tokens.relay.message import MessageState
 from consent_tokens.web import problems, public, start
 from consent_tokens.web.consumer import error_page, invitation, message_link, my
@@ -23,6 +24,7 @@ def create_app(world: World) -> Flask:
     """Return the WSGI app over a world."""
     app = Flask(__name__)
     app.extensions["consent_tokens"] = world
+    app.extensions["consent_tokens_gatherer"] = Gatherer(world)
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # of Flask's default provider
     secure(app, world)
     Babel(app, locale_selector=lambda: language().replace("-", "_"))

@@ -4,12 +4,18 @@ from typing import cast
 
 from flask import current_app, request
 
+from consent_tokens.flow.gather import Gatherer
 from consent_tokens.world import World
 
 
 def world() -> World:
     """Return the world of the app that answers this request."""
     return cast("World", current_app.extensions["consent_tokens"])
+
+
+def gatherer() -> Gatherer:
+    """Return the queue in front of the relay."""
+    return cast("Gatherer", current_app.extensions["consent_tokens_gatherer"])
 
 
 def client_address() -> str:

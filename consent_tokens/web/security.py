@@ -63,8 +63,7 @@ def secure(app: Flask, of: World) -> None:
 
 
 def _headed(response: Response) -> Response:
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+    response.headers.extend(HEADERS)
     if world().is_https:
         response.headers["Strict-Transport-Security"] = f"max-age={ONE_YEAR}; includeSubDomains"
     response.headers.setdefault("Cache-Control", "no-store")

@@ -191,14 +191,25 @@ def test_a_number_that_is_no_mobile_gets_no_sms_and_the_same_page(service: Servi
     assert {phone.reveal() for phone, _ in service.simulator.phones()} == set(NUMBERS[:2])
 
 
-@pytest.mark.parametrize("text_", ["", "x", "12", "+999999999999999999", "１３９", "139123409170000000"])
+@pytest.mark.parametrize(
+    "text_", ["", "x", "12", "+999999999999999999", "１３９", "139123409170000000"]
+)
 def test_what_is_no_number_is_said_to_be_none(small: Service, text_: str) -> None:
     answer = small.consumer().post("/my", phone=text_)
     assert answer.status_code == 422
     assert "不像是手机号码" in answer.text
 
 
-@pytest.mark.parametrize("typed", ["13912340917", "139 1234 0917", "+86 139-1234-0917", "008613912340917", "１３９１２３４０９１７"])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "13912340917",
+        "139 1234 0917",
+        "+86 139-1234-0917",
+        "008613912340917",
+        "１３９１２３４０９１７",
+    ],
+)
 def test_numbers_typed_as_people_do(service: Service, typed: str) -> None:
     consumer = service.consumer("+8613912340917")
     ask(consumer, typed)

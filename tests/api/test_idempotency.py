@@ -14,9 +14,7 @@ from tests.service import ORDERS, Service
 def messages(service: Service) -> int:
     with service.world.store.engine.connect() as connection:
         return int(
-            connection.scalar(
-                text("SELECT count(*) FROM messages WHERE grant_number IS NOT NULL")
-            )
+            connection.scalar(text("SELECT count(*) FROM messages WHERE grant_number IS NOT NULL"))
             or 0
         )
 

@@ -14,7 +14,9 @@ def draft(token: str, **more: object) -> dict[str, object]:
 @pytest.fixture
 def sender(service: Service) -> tuple[Merchant, str]:
     merchant = service.merchant()
-    return merchant, service.agreed(merchant, service.consumer(), PROMOTIONS, ORDERS, max_messages=9)
+    return merchant, service.agreed(
+        merchant, service.consumer(), PROMOTIONS, ORDERS, max_messages=9
+    )
 
 
 def statuses(merchant: Merchant, items: list[object]) -> list[str]:
@@ -38,7 +40,9 @@ def test_one_bad_item_at_every_place_spoils_no_other(small: Service, bad: str) -
     item, code = BAD[bad]
     for place in range(12):
         small.clock.advance(timedelta(days=1))
-        items: list[object] = [draft(tokens[i % 2], reference=f"{bad} {place} {i}") for i in range(12)]
+        items: list[object] = [
+            draft(tokens[i % 2], reference=f"{bad} {place} {i}") for i in range(12)
+        ]
         items[place] = item
         results = merchant.post("/v1/messages/batch", {"messages": items}).json["results"]
         expected = ["refused" if i == place else "accepted" for i in range(12)]

@@ -203,9 +203,7 @@ def test_no_send_races_past_an_answered_revocation(database_url: str, tmp_path: 
                 for place in range(60)
             ]
             merchant.post("/v1/messages/batch", {"messages": batch})
-            claims = verify(
-                token, service.world.keyring.verifying, issuer=service.world.base_url
-            )
+            claims = verify(token, service.world.keyring.verifying, issuer=service.world.base_url)
             address = service.world.keyring.handles.grant.find(claims.handle)
             assert isinstance(address, Address)
             end(service.world, address, EndedBy.CONSUMER)

@@ -6,7 +6,9 @@ from consent_tokens.flow import admit
 from tests.service import PROMOTIONS, Merchant, Service
 
 
-def calls(merchant: Merchant, token: str, request: str, grant: str, message: str) -> dict[str, object]:
+def calls(
+    merchant: Merchant, token: str, request: str, grant: str, message: str
+) -> dict[str, object]:
     """Return what every call answers to whoever tries it with these."""
     draft = {"token": token, "purpose": PROMOTIONS, "text": "x"}
     batch = merchant.post("/v1/messages/batch", {"messages": [draft]}).json["results"][0]

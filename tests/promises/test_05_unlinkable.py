@@ -58,9 +58,7 @@ def test_twice_the_same_consumer_at_one_merchant_is_two_strangers(service: Servi
 def test_handles_of_one_home_look_like_noise() -> None:
     handles = Handles.under(HandleKey(bytes(range(32))))
     home = new_home(b"12345678")
-    blocks = [
-        decode(handles.grant.hide(Address(home, number))) for number in range(-500, 500)
-    ]
+    blocks = [decode(handles.grant.hide(Address(home, number))) for number in range(-500, 500)]
     assert len({block[:8] for block in blocks}) == len(blocks)
     ones = sum(byte.bit_count() for block in blocks for byte in block)
     assert abs(ones / (len(blocks) * 128) - 0.5) < 0.01

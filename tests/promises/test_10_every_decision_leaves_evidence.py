@@ -95,9 +95,7 @@ def test_the_very_words_are_kept_and_their_hash_is_in_the_token(
     handle = merchant.get("/v1/grants").json["items"][0]["grant"]
     address = service.world.keyring.handles.grant.find(handle)
     assert isinstance(address, Address)
-    notice = service.world.store.read(
-        lambda transaction: grants.notice_of(transaction, address)
-    )
+    notice = service.world.store.read(lambda transaction: grants.notice_of(transaction, address))
     assert notice.language == language
     words = re.sub(r"<[^>]+>", " ", shown.split('id="notice"')[1].split("</ul>")[0])
     assert all(line.replace('"', "&#34;") in words for line in notice.text.splitlines())

@@ -119,9 +119,7 @@ def test_no_question_crashes_it(small: Service, question: dict[str, Any]) -> Non
     ],
 )  # fmt: skip
 def test_the_field_at_fault_is_named(small: Service, field: str, value: object) -> None:
-    answer = small.merchant().post(
-        "/v1/consent-requests", {"purposes": [PROMOTIONS], field: value}
-    )
+    answer = small.merchant().post("/v1/consent-requests", {"purposes": [PROMOTIONS], field: value})
     assert (answer.status_code, answer.json["code"]) == (422, "invalid")
     assert any(name.split(".")[0] == field for name in answer.json["errors"])
 

@@ -23,8 +23,7 @@ def test_the_good_one_is_taken() -> None:
 def test_the_files_are_those_that_the_maker_makes() -> None:
     kept = {path.stem: json.loads(path.read_text()) for path in FILES}
     made = {
-        name: {"expect": expected, "token": token}
-        for name, (token, expected) in vectors().items()
+        name: {"expect": expected, "token": token} for name, (token, expected) in vectors().items()
     }
     assert kept == made, "run: python -m tests.vectors.make"
 

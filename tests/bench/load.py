@@ -1,0 +1,96 @@
+"""A light load generator: prebuilt requests over keep-alive sockets, a thread a connection."""
+
+import json
+import re
+import socket
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import quantiles
+
+LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a load measured: requests a second, and milliseconds by percentile."""
+
+    a_second: float
+    p50: float
+    p99: float
+    statuses: dict[int, int]
+
+
+def request(path: str, body: bytes, api_key: str = "") -> bytes:
+    """Return the bytes of one POST."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {api_key}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def ask(sock: socket.socket, data: bytes) -> tuple[int, bytes]:
+    """Send one request and return status and body of its answer."""
+    sock.sendall(data)
+    heard = b""
+    while b"\r\n\r\n" not in heard:
+        heard += receive(sock)
+    head, _, body = heard.partition(b"\r\n\r\n")
+    match = LENGTH.search(head)
+    length = int(match[1]) if match else 0
+    while len(body) < length:
+        body += receive(sock)
+    return int(head[9:12]), body
+
+
+def receive(sock: socket.socket) -> bytes:
+    data = sock.recv(1 << 20)
+    if not data:
+        raise ConnectionError("the server hung up")
+    return data
+
+
+def load(port: int, requests: Sequence[bytes], connections: int) -> Figures:
+    """Send all requests over so many connections, and return the figures."""
+    took: list[float] = []
+    statuses: dict[int, int] = {}
+    rest = iter(requests)
+    lock = threading.Lock()
+
+    def hands() -> None:
+        with socket.create_connection(("127.0.0.1", port)) as sock:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            while True:
+                with lock:
+                    data = next(rest, None)
+                if data is None:
+                    return
+                begun = time.perf_counter()
+                status, _ = ask(sock, data)
+                took.append(time.perf_counter() - begun)
+                statuses[status] = statuses.get(status, 0) + 1
+
+    threads = [threading.Thread(target=hands) for _ in range(connections)]
+    begun = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    elapsed = time.perf_counter() - begun
+    cuts = quantiles(took, n=100) if len(took) > 1 else [took[0]] * 99
+    return Figures(len(took) / elapsed, cuts[49] * 1000, cuts[98] * 1000, statuses)
+
+
+def table(title: str, rows: Sequence[tuple[str, str]]) -> None:
+    """Print figures as a table that Markdown takes."""
+    sys.stdout.write(f"\n| {title} | |\n| --- | ---: |\n")
+    for name, value in rows:
+        sys.stdout.write(f"| {name} | {value} |\n")
+    sys.stdout.flush()
+
+
+def dumps(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
