@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench lock vectors screenshots clean
+.PHONY: run test check bench translations lock clean
 
 run: .make/run
 	@$(BIN)/consent-tokens serve
@@ -19,7 +19,10 @@ check: .make/test
 	$(BIN)/deptry .
 	$(BIN)/interrogate consent_tokens
 	$(BIN)/vulture
-	$(BIN)/djlint --check --lint consent_tokens/web/templates --quiet
+	$(BIN)/djlint --lint consent_tokens/web/templates --quiet
+
+translations: .make/test
+	$(BIN)/pybabel compile --directory consent_tokens/web/translations
 
 bench: .make/test
 	$(BIN)/python -m tests.bench

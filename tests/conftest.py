@@ -1,4 +1,4 @@
-"""What tests stand on: real databases, a stopped clock, and the loud line about what was skipped."""
+"""What tests stand on: real databases, a stopped clock, a loud line about what was skipped."""
 
 import os
 import shutil

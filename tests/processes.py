@@ -8,10 +8,11 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -62,7 +63,7 @@ class Lines:
 
 @contextmanager
 def process(
-    *arguments: str, reads: bool = False, **environment: str
+    *arguments: str, reads: bool = False, environment: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[tuple[Any, Lines]]:
     """Run a Python module as a process; stop it by SIGTERM, and see that it stops well."""
     lines = Lines()
@@ -142,7 +143,7 @@ def service(
         "CONSENT_BASE_URL": f"http://127.0.0.1:{port}",
     }
     arguments = ("consent_tokens", "serve", "--bind", f"127.0.0.1:{port}")
-    with process(*arguments, **environment) as (_, lines):
+    with process(*arguments, environment=environment) as (_, lines):
         lines.wait_for(lambda line: "ready at" in line)
         running = Running(f"http://127.0.0.1:{port}", environment, lines)
         with running.clients:
@@ -158,7 +159,7 @@ def fill(
     hidden = {"csrf": found(CSRF, page)}
     if match := NOTICE.search(page):
         hidden["notice"] = match[1]
-    return browser.post(path, data={**hidden, **form})  # type: ignore[arg-type]
+    return browser.post(path, data={**hidden, **form})
 
 
 def code_in(text: str) -> str:

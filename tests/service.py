@@ -116,7 +116,7 @@ class Merchant:
     def ask(self, *purposes: str, **more: object) -> dict[str, Any]:
         asked = self.post("/v1/consent-requests", {"purposes": purposes or [PROMOTIONS], **more})
         assert asked.status_code == 201, asked.text
-        body: dict[str, Any] = asked.json
+        body: dict[str, Any] = asked.get_json()
         body["path"] = body["consent_url"].removeprefix(BASE)
         return body
 

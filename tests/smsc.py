@@ -9,6 +9,8 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Coroutine
+from typing import Any
 
 import smpp34
 
@@ -23,7 +25,7 @@ class Smsc:
         self.esmes: dict[str, smpp34.Esme] = {}
         self.taken = 0
         self.is_quiet = is_quiet
-        self.tasks: set[asyncio.Task[object]] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self) -> None:
         await self.server.start()
@@ -55,8 +57,8 @@ class Smsc:
                 say(told(event, message_id))
                 self.later(self.report(event, message_id))
 
-    def later(self, work: object) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[arg-type]
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 

@@ -55,7 +55,7 @@ class _Browser:
         headers = {"Authorization": f"Bearer {self.api_key}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         try:
-            with self.opener.open(Request(self.base + path, data, headers)) as reply:  # noqa: S310
+            with self.opener.open(Request(self.base + path, data, headers)) as reply:  # noqa: S310 - ours
                 answer: dict[str, Any] = json.load(reply)
         except HTTPError as fault:
             answer = json.load(fault)

@@ -46,7 +46,8 @@ def create_app(world: World) -> Flask:
     if world.simulator:
         app.register_blueprint(start.demo)
     if hops := world.trusted_proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+        # Flask's own way to wrap an app
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]  # see above
     return app
 
 

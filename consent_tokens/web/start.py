@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Final
 
-from flask import Blueprint, Response, redirect, request, session, url_for
+from flask import Blueprint, Response, request, session
 
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.consent.purposes import Purpose
@@ -20,7 +20,7 @@ from consent_tokens.relay.decision import EXPLANATIONS, Refused
 from consent_tokens.store import merchants
 from consent_tokens.store.engine import Transaction
 from consent_tokens.store.merchants import Merchant
-from consent_tokens.web.consumer import blueprint, page
+from consent_tokens.web.consumer import blueprint, page, see_other
 from consent_tokens.web.consumer.languages import language
 from consent_tokens.web.here import world
 
@@ -82,7 +82,7 @@ def act_in_shop() -> Response:
     else:
         session["told"] = _send(merchant, request.form.get("text", "")[:MOST_TEXT])
         world().something_to_do.set()
-    return redirect(url_for("demo.shop"), 303)  # type: ignore[return-value]
+    return see_other("demo.shop")
 
 
 @demo.get("/demo/phones")
@@ -104,7 +104,7 @@ def reply() -> Response:
         raise NotFoundError("no such phone") from None
     source, text = request.form.get("source", "")[:24], request.form.get("text", "")[:MOST_REPLY]
     _simulator().reply(number, source, text)
-    return redirect(url_for("demo.phones"), 303)  # type: ignore[return-value]
+    return see_other("demo.phones")
 
 
 def _simulator() -> Simulator:

@@ -130,9 +130,10 @@ def test_lists_go_on_where_they_ended(service: Service) -> None:
 
 def test_grants_are_listed_with_what_is_left(service: Service) -> None:
     merchant = service.merchant()
-    for number in PEOPLE:
-        token = service.agreed(merchant, service.consumer(number), max_messages=2)
-    merchant.send(token)
+    tokens = [
+        service.agreed(merchant, service.consumer(number), max_messages=2) for number in PEOPLE
+    ]
+    merchant.send(tokens[-1])
     first = merchant.get("/v1/grants?limit=2").json
     rest = merchant.get(f"/v1/grants?limit=2&cursor={first['next']}").json
     grants = first["items"] + rest["items"]

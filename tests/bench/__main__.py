@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -32,7 +33,7 @@ from consent_tokens.consent.grant import Grant, GrantState
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.scope import Cap, Hours, Scope
-from consent_tokens.crypto import jws
+from consent_tokens.crypto.encoding import decode
 from consent_tokens.crypto.handles import Address, new_home
 from consent_tokens.crypto.keyring import Keyring
 from consent_tokens.crypto.keys import GrantKey
@@ -44,7 +45,7 @@ from consent_tokens.flow.dispatch import dispatch
 from consent_tokens.gateways.simulator import Simulator
 from consent_tokens.gateways.smpp import SmppGateway
 from consent_tokens.store import schema
-from consent_tokens.store.engine import Store, insert_rows
+from consent_tokens.store.engine import Store, Transaction, insert_rows
 from consent_tokens.tokens.mint import mint, seal_number
 from consent_tokens.web import create_app
 from consent_tokens.world import World
@@ -54,6 +55,7 @@ from tests.processes import free_port
 
 BATCH, BATCHES, SINGLES, DISPATCHED = 500, 24, 3000, 10_000
 WINDOW = 64
+PURPOSE, TEXT = "marketing.promotions", "满 200 减 50，今晚八点"
 ROOT = Path(__file__).parents[2]
 
 
@@ -105,11 +107,13 @@ def seeded(world: World, merchant_id: str, count: int) -> list[str]:
         "home", "number", "merchant_id", "purposes", "cap_most", "cap_days", "opens", "closes",
         "zone", "ends_at", "language", "granted_at", "state", "since", "wrapped_key",
     )  # fmt: skip
+
+    def put(part: list[tuple[Any, ...]], transaction: Transaction) -> None:
+        insert_rows(transaction, "grants", columns, part)
+
     for begin in range(0, count, 1000):
         part = rows[begin : begin + 1000]
-        world.store.run(
-            lambda transaction, part=part: insert_rows(transaction, "grants", columns, part)
-        )  # type: ignore[misc]
+        world.store.run(partial(put, part))
     return tokens
 
 
@@ -117,7 +121,7 @@ def raw_verifications(world: World, tokens: list[str]) -> float:
     """Return Ed25519 verifications a second, in one thread, of these very tokens."""
     public = world.keyring.signing.verifying.public
     parts = [token.rsplit(".", 1) for token in tokens]
-    signed = [(jws.decode(signature), body.encode()) for body, signature in parts]
+    signed = [(decode(signature), body.encode()) for body, signature in parts]
     begun = time.perf_counter()
     for signature, body in signed:
         public.verify(signature, body)
@@ -172,7 +176,7 @@ def relay(name: str, url: str, folder: Path, empty: float) -> float:
     world.close()
 
     def draft(token: str) -> dict[str, str]:
-        return {"token": token, "purpose": "marketing.promotions", "text": "满 200 减 50，今晚八点"}
+        return {"token": token, "purpose": PURPOSE, "text": TEXT}
 
     def app() -> Flask:
         made = create_app(world_at(url, folder / "keys"))
@@ -232,7 +236,7 @@ async def _smpp_alone(port: int, count: int) -> float:
         host="127.0.0.1", port=port, system_id="alone", password="x", window_size=WINDOW
     )
     session = await client.connect()
-    text = "【店名】满 200 减 50，今晚八点 拒收请回复R".encode("utf-16-be")
+    text = f"【店名】{TEXT} 拒收请回复R".encode("utf-16-be")
 
     async def one(place: int) -> None:
         await session.submit_sm(
@@ -256,19 +260,14 @@ def dispatching(url: str, folder: Path, gateway: Any) -> float:  # noqa: ANN401 
     admitted = admit.admit(world, "bench")
     admit.add_sender(world, admitted.merchant.id, port="1069", extension="1", signature="店名")
     tokens = seeded(world, admitted.merchant.id, DISPATCHED)
+
+    def put(part: list[str], transaction: Transaction) -> None:
+        drafts = [Draft(token=each, purpose=PURPOSE, text=TEXT) for each in part]
+        read = [verified(world, draft) for draft in drafts]
+        accept(world, transaction, admitted.merchant.id, read)
+
     for at in range(0, DISPATCHED, 1000):
-        drafts = [
-            verified(
-                world,
-                Draft(token=token, purpose="marketing.promotions", text="满 200 减 50，今晚八点"),
-            )
-            for token in tokens[at : at + 1000]
-        ]
-        world.store.run(
-            lambda transaction, drafts=drafts: accept(
-                world, transaction, admitted.merchant.id, drafts
-            )  # type: ignore[misc]
-        )
+        world.store.run(partial(put, tokens[at : at + 1000]))
     world.gateway.open(lambda: None)
     while not world.gateway.is_up:
         time.sleep(0.01)

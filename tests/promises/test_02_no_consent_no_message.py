@@ -1,4 +1,4 @@
-"""Promise 2: what leaves has a live grant for it at the moment it leaves, not only when accepted."""
+"""Promise 2: what leaves has a live grant at the moment it leaves, not only when accepted."""
 
 from datetime import timedelta
 

@@ -1,6 +1,7 @@
 """Promise 3, through the front doors, on both databases."""
 
 import threading
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -137,7 +138,7 @@ class SlowSimulator(Simulator):
         super().__init__(run="slow")
         self.handed, self.go_on = threading.Event(), threading.Event()
 
-    def submit(self, submissions: list[Submission]) -> list[Outcome]:  # type: ignore[override]
+    def submit(self, submissions: Sequence[Submission]) -> list[Outcome]:
         self.handed.set()
         assert self.go_on.wait(10)
         return super().submit(submissions)

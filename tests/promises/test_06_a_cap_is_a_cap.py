@@ -157,8 +157,9 @@ def test_many_racing_for_the_last_one_get_exactly_the_cap(
     left = one.world.store.read(
         lambda transaction: transaction.execute(
             text(
-                "SELECT grant_number, count(*) AS n FROM messages WHERE state IN ('sent', 'delivered')"
-                " AND grant_number IS NOT NULL GROUP BY grant_number"
+                "SELECT grant_number, count(*) AS n FROM messages"
+                " WHERE state IN ('sent', 'delivered') AND grant_number IS NOT NULL"
+                " GROUP BY grant_number"
             )
         ).all()
     )

@@ -1,4 +1,4 @@
-"""Promise 10: every decision leaves evidence, and evidence names no one to whoever lacks the keys."""
+"""Promise 10: every decision leaves evidence, which names no one to whoever lacks the keys."""
 
 import json
 import re

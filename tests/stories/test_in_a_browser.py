@@ -97,7 +97,9 @@ def phone_shows(context: BrowserContext, running: Running, number: str, words: s
         for _ in range(200):
             page.goto(f"{running.base}/demo/phones")
             article = page.locator("article", has_text=number)
-            texts = article.locator(".bubble:not(.mine)").all_inner_texts() if article.count() else []
+            texts = (
+                article.locator(".bubble:not(.mine)").all_inner_texts() if article.count() else []
+            )
             if found := [text for text in texts if words in text]:
                 return found[-1]
         pytest.fail(f"no text with {words}")
@@ -122,8 +124,13 @@ def test_the_whole_story(
     page.goto(asked["consent_url"])
     camera = Camera(context, page)
     assert page.locator("input[type=checkbox][name=purposes]:checked").count() == 0
-    no, yes = (page.locator(f"button[name=decision][value={each}]") for each in ("decline", "grant"))
-    sizes = [box and (round(box["width"]), round(box["height"])) for box in (no.bounding_box(), yes.bounding_box())]
+    no, yes = (
+        page.locator(f"button[name=decision][value={each}]") for each in ("decline", "grant")
+    )
+    sizes = [
+        box and (round(box["width"]), round(box["height"]))
+        for box in (no.bounding_box(), yes.bounding_box())
+    ]
     assert sizes[0] == sizes[1], "no is as large as yes"
     camera.take("1-question")
 

@@ -88,7 +88,10 @@ def vectors() -> dict[str, tuple[str, str]]:
         "alg-lower-case": (with_header({**HEADER, "alg": "eddsa"}), MALFORMED),
         "typ-jwt": (with_header({**HEADER, "typ": "JWT"}), MALFORMED),
         "typ-missing": (with_header({"alg": "EdDSA", "kid": KEY.kid}), MALFORMED),
-        "typ-with-application": (with_header({**HEADER, "typ": "application/consent+jwt"}), MALFORMED),
+        "typ-with-application": (
+            with_header({**HEADER, "typ": "application/consent+jwt"}),
+            MALFORMED,
+        ),
         "kid-of-a-stranger": (with_header({**HEADER, "kid": STRANGER.kid}, STRANGER), MALFORMED),
         "kid-is-a-path": (with_header({**HEADER, "kid": "../../dev/null"}), MALFORMED),
         "kid-missing": (with_header({"alg": "EdDSA", "typ": "consent+jwt"}), MALFORMED),

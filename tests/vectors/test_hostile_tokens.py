@@ -1,4 +1,4 @@
-"""Hostile tokens, one fault a file: each is refused with its code, at every door, without a crash."""
+"""Hostile tokens, one fault a file: each is refused with its code, at every door."""
 
 import json
 from pathlib import Path

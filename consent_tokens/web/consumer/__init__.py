@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
 import structlog
-from flask import Blueprint, Response, make_response, render_template
+from flask import Blueprint, Response, make_response, redirect, render_template, url_for
 from flask_babel import gettext as _
 from werkzeug.exceptions import HTTPException
 
@@ -30,6 +31,11 @@ def blueprint(name: str, guard: Callable[[], None] = refuse_forgeries) -> Bluepr
 def page(template: str, status: int = 200, **members: object) -> Response:
     """Return a page."""
     return make_response(render_template(template, **members), status)
+
+
+def see_other(endpoint: str, **values: Any) -> Response:  # noqa: ANN401 - as url_for takes them
+    """Send the browser on after a form, so that loading again sends nothing again (303)."""
+    return make_response(redirect(url_for(endpoint, **values), HTTPStatus.SEE_OTHER))
 
 
 def error_page(fault: Exception) -> Response:

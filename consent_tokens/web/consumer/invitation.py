@@ -3,7 +3,7 @@
 from hashlib import sha256
 from zoneinfo import ZoneInfo
 
-from flask import Response, redirect, request, session, url_for
+from flask import Response, request, session
 from flask_babel import gettext as _
 
 from consent_tokens.consent import notice as words
@@ -13,7 +13,7 @@ from consent_tokens.consent.scope import Hours
 from consent_tokens.errors import InvalidError
 from consent_tokens.flow.answer import Asked, Yes, agree, asked, decline
 from consent_tokens.flow.prove import Secret, send_code, typed_number
-from consent_tokens.web.consumer import blueprint, page
+from consent_tokens.web.consumer import blueprint, page, see_other
 from consent_tokens.web.consumer.languages import language
 from consent_tokens.web.here import client_address, world
 
@@ -72,7 +72,7 @@ def answer(code: str) -> Response:
         "purposes": sorted(chosen),
         "zone": number.zone(world().zone).key,
     }
-    return redirect(url_for("invitation.look", code=code), 303)  # type: ignore[return-value]
+    return see_other("invitation.look", code=code)
 
 
 def _with_code(question: Asked) -> Response:
@@ -99,7 +99,7 @@ def _with_code(question: Asked) -> Response:
 def _answered(code: str, answer: str) -> Response:
     session.pop(PENDING, None)
     session[ANSWERED] = {"code": code, "answer": answer}
-    return redirect(url_for("invitation.look", code=code), 303)  # type: ignore[return-value]
+    return see_other("invitation.look", code=code)
 
 
 def _question(

@@ -1,13 +1,13 @@
 """`/m/{code}`: the short link in each marketing message. No login; it can only take back."""
 
-from flask import Response, redirect, request, session, url_for
+from flask import Response, request, session
 from werkzeug.exceptions import BadRequest
 
 from consent_tokens.consent.grant import EndedBy
 from consent_tokens.crypto.handles import Address
 from consent_tokens.flow.end import end
 from consent_tokens.flow.visit import linked
-from consent_tokens.web.consumer import blueprint, page
+from consent_tokens.web.consumer import blueprint, page, see_other
 from consent_tokens.web.here import world
 from consent_tokens.web.security import link_token, refuse_unseen_link
 
@@ -37,4 +37,4 @@ def act(code: str) -> Response:
     grant = found.consent.grant
     ended = end(world(), Address(grant.home, grant.number), EndedBy.CONSUMER)
     session["left"] = ended.left_meanwhile if ended else 0
-    return redirect(url_for("message_link.look", code=code), 303)  # type: ignore[return-value]
+    return see_other("message_link.look", code=code)

@@ -1,12 +1,12 @@
 """`/my`: every consent, over all merchants, after a one-time code."""
 
-from flask import Response, redirect, request, session, url_for
+from flask import Response, request, session
 from flask_babel import gettext as _
 
 from consent_tokens.errors import InvalidError
 from consent_tokens.flow.prove import Secret, send_code, typed_number
 from consent_tokens.flow.visit import LOGIN, consents, end_own, home_of, log_in, log_out
-from consent_tokens.web.consumer import blueprint, page
+from consent_tokens.web.consumer import blueprint, page, see_other
 from consent_tokens.web.consumer.languages import language
 from consent_tokens.web.here import client_address, world
 from consent_tokens.web.security import begin_session
@@ -76,4 +76,4 @@ def _revoke() -> Response:
 
 
 def _to_my() -> Response:
-    return redirect(url_for("my.look"), 303)  # type: ignore[return-value]
+    return see_other("my.look")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
+from http import HTTPStatus
 from typing import ParamSpec
 
 from flask import Blueprint, Response, json, request
@@ -39,7 +40,7 @@ def for_merchant(view: Callable[P, Answer]) -> Callable[P, Response]:
     @wraps(view)
     def answered(*args: P.args, **kwargs: P.kwargs) -> Response:
         answer = view(*args, **kwargs)
-        is_problem = isinstance(answer.body, dict) and answer.status >= 400  # noqa: PLR2004
+        is_problem = isinstance(answer.body, dict) and answer.status >= HTTPStatus.BAD_REQUEST
         return Response(
             json.dumps(answer.body),
             status=answer.status,

@@ -1,0 +1,153 @@
+"""Small things: stop words, hours, settings, the simulator, reports in SMPP."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consent_tokens.clock import StoppedClock
+from consent_tokens.consent.scope import Cap, Hours, clock_time, minutes
+from consent_tokens.consent.stopwords import STOP_WORDS, is_stop
+from consent_tokens.crypto.encoding import decode, encode
+from consent_tokens.gateways.base import DeliveryReport, Inbound
+from consent_tokens.gateways.smpp import hear
+
+EVERY = [word for words in STOP_WORDS.values() for word in words]
+NOISE = st.text(" .,!?！。，、【】\t\n\u3000", max_size=4)
+
+
+@pytest.mark.parametrize("word", EVERY)
+def test_every_stop_word_stops_in_any_dress(word: str) -> None:
+    wide = "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in word)
+    for dressed in (
+        word,
+        word.upper(),
+        word.title(),
+        f" {word} ",
+        f"{word}。",
+        f"【{word}】",
+        wide,
+    ):
+        assert is_stop(dressed), dressed
+
+
+@given(st.sampled_from(EVERY), NOISE, NOISE)
+def test_noise_around_it_changes_nothing(word: str, before: str, after: str) -> None:
+    assert is_stop(before + word + after)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "不要退订", "如何退订?", "退订了吗", "123456", "yes", "stop it tomorrow " * 5, "stopping"],
+)
+def test_what_is_no_stop_word_does_not_stop(text: str) -> None:
+    assert not is_stop(text)
+
+
+@given(st.integers(0, 1440))
+def test_times_are_read_as_they_are_written(value: int) -> None:
+    assert minutes(clock_time(value)) == value
+
+
+@pytest.mark.parametrize("text", ["9:00", "24:01", "12:60", "", "noon", "-1:00", "09:00 "])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="time"):
+        minutes(text)
+
+
+@pytest.mark.parametrize(("most", "days"), [(0, 1), (1001, 1), (1, 0), (1, 366)])
+def test_a_cap_out_of_bounds_cannot_be_made(most: int, days: int) -> None:
+    with pytest.raises(ValueError, match="cap"):
+        Cap(most, timedelta(days=days))
+
+
+def test_hours_that_end_before_they_begin_cannot_be_made() -> None:
+    with pytest.raises(ValueError, match="hours"):
+        Hours.parse("21:00", "09:00", ZoneInfo("UTC"))
+
+
+@given(st.binary(max_size=80))
+def test_base64url_is_read_as_it_is_written(data: bytes) -> None:
+    assert decode(encode(data)) == data
+
+
+@given(st.text("ABab01-_+/= \n", max_size=12))
+def test_base64url_takes_canonical_text_only(text: str) -> None:
+    try:
+        data = decode(text)
+    except ValueError:
+        return
+    assert encode(data) == text
+
+
+def test_a_clock_in_a_test_does_not_go_backwards() -> None:
+    with pytest.raises(ValueError, match="backwards"):
+        StoppedClock().advance(timedelta(seconds=-1))
+
+
+@dataclass
+class Tlv:
+    tag: int
+    value: bytes
+
+    def as_int(self) -> int:
+        return int.from_bytes(self.value, "big")
+
+
+@dataclass
+class Event:
+    """A deliver_sm, as far as it is looked at."""
+
+    short_message: bytes = b""
+    esm_class: int = 0
+    data_coding: int = 0
+    source_addr: str = "8613912340917"
+    destination_addr: str = "1069000112"
+    tlvs: list[Tlv] = field(default_factory=list)
+
+
+REPORT = (
+    b"id:%s sub:001 dlvrd:001 submit date:2111111200 done date:2111111201 stat:%s err:000 text:x"
+)
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (Event(REPORT % (b"a1", b"DELIVRD"), 4), DeliveryReport("a1", True, "DELIVRD")),
+        (Event(REPORT % (b"a1", b"UNDELIV"), 4), DeliveryReport("a1", False, "UNDELIV")),
+        (Event(REPORT % (b"a1", b"ENROUTE"), 4), None),
+        (Event(b"nonsense", 4), None),
+        (Event(b"", 4, tlvs=[Tlv(0x1E, b"b2\0"), Tlv(0x427, b"\x02")]),
+         DeliveryReport("b2", True, "DELIVRD")),
+        (Event(b"", 4, tlvs=[Tlv(0x1E, b"b2\0"), Tlv(0x427, b"\x05")]),
+         DeliveryReport("b2", False, "UNDELIV")),
+        (Event(b"", 4, tlvs=[Tlv(0x424, REPORT % (b"c3", b"EXPIRED"))]),
+         DeliveryReport("c3", False, "EXPIRED")),
+        (Event(b"x", source_addr="SHOP"), None),
+    ],
+)  # fmt: skip
+def test_reports_are_read_in_both_forms(event: Event, expected: object) -> None:
+    assert hear(event) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("octets", "coding", "esm_class", "text"),
+    [
+        (b"STOP", 0, 0, "STOP"),
+        (b"STOP", 1, 0, "STOP"),
+        ("退订".encode("utf-16-be"), 8, 0, "退订"),
+        (b"\xe9", 3, 0, "é"),
+        (b"\x05\x00\x03\x01\x02\x01TD", 0, 0x40, "TD"),
+        (b"\x1b\x65", 0, 0, "€"),
+        (b"\xff\xff\xff", 8, 0, "\uffff\ufffd"),
+        (b"", 0, 0x40, ""),
+    ],
+)
+def test_inbound_texts_are_read(octets: bytes, coding: int, esm_class: int, text: str) -> None:
+    heard = hear(Event(octets, esm_class, coding))  # type: ignore[arg-type]
+    assert isinstance(heard, Inbound)
+    assert (heard.text, heard.source) == (text, "1069000112")
