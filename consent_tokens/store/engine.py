@@ -180,35 +180,36 @@ def insert_rows(
 ) -> None:
     """Add rows with one statement. Values are as the driver takes them: moments as seconds.
 
-    Columns that are null in every row are left out.
+    Columns that are null in every row are left out, and a value that is the same in every row is
+    handed over once: of a batch that is most of them.
     """
     if not rows:
         return
-    used = [place for place, values in enumerate(zip(*rows, strict=True)) if _any(values)]
-    values = [row[place] for row in rows for place in used]
-    names = ", ".join(columns[place] for place in used)
-    if transaction.dialect.name == "sqlite":
-        one = f"({', '.join('?' * len(used))})"
-        marks = ", ".join([one] * len(rows))
-    else:
-        marks = _numbered(len(rows), len(used))
+    names: list[str] = []
+    values: list[Any] = []
+    first: list[tuple[int, int]] = []  # of each column: its placeholder, and the step to the next
+    for name, column in zip(columns, zip(*rows, strict=True), strict=True):
+        is_alike = column.count(column[0]) == len(column)
+        if is_alike and column[0] is None:
+            continue
+        names.append(name)
+        first.append((len(values) + 1, 0 if is_alike else 1))
+        values.extend(column[:1] if is_alike else column)
+    is_sqlite = transaction.dialect.name == "sqlite"
+    marks = _numbered(len(rows), tuple(first), "?" if is_sqlite else "$")
     # names come from this package's own tables, never from outside
-    statement = f"INSERT INTO {table} ({names}) VALUES {marks}"  # noqa: S608 - see above
-    if transaction.dialect.name == "sqlite":
+    statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES {marks}"  # noqa: S608 - see above
+    if is_sqlite:
         transaction.exec_driver_sql(statement, tuple(values))
     else:
         _execute_raw(transaction, statement, values)
 
 
-def _any(values: Sequence[object]) -> bool:
-    return any(value is not None for value in values)
-
-
 @lru_cache(maxsize=64)
-def _numbered(rows: int, columns: int) -> str:
-    """Return PostgreSQL's own placeholders for so many rows."""
+def _numbered(rows: int, first: tuple[tuple[int, int], ...], mark: str) -> str:
+    """Return numbered placeholders for so many rows: `?1` for SQLite, `$1` for PostgreSQL."""
     return ", ".join(
-        f"({', '.join(f'${row * columns + column + 1}' for column in range(columns))})"
+        f"({', '.join(f'{mark}{begin + step * row}' for begin, step in first)})"
         for row in range(rows)
     )
 
