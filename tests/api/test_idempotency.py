@@ -40,6 +40,26 @@ def test_the_same_key_with_another_request_is_refused(service: Service) -> None:
     assert elsewhere.status_code == 422
 
 
+def test_every_post_honours_the_key(service: Service) -> None:
+    merchant = service.merchant()
+    token = service.agreed(merchant, service.consumer(), ORDERS)
+    draft = {"token": token, "purpose": ORDERS, "text": "x"}
+    bodies: dict[str, tuple[object, object]] = {
+        "/v1/consent-requests": ({"purposes": [ORDERS]}, {"purposes": [ORDERS], "reference": "r"}),
+        "/v1/messages": (draft, {**draft, "text": "y"}),
+        "/v1/messages/batch": ({"messages": [draft]}, {"messages": [draft, draft]}),
+        "/v1/tokens/introspect": ({"token": token}, {"token": "other"}),
+        "/v1/tokens/renew": ({"token": token}, {"token": "other"}),
+        "/v1/tokens/revoke": ({"token": token}, {"token": "other"}),
+    }
+    for path, (body, other) in bodies.items():
+        answers = [merchant.post(path, body, Idempotency_Key=path) for _ in range(2)]
+        assert answers[0].status_code < 300, path
+        assert answers[0].text == answers[1].text, path
+        reused = merchant.post(path, other, Idempotency_Key=path)
+        assert (reused.status_code, reused.json["code"]) == (422, "idempotency_key_reused"), path
+
+
 def test_keys_of_two_merchants_are_two_keys(service: Service) -> None:
     body = {"purposes": [ORDERS]}
     one = service.merchant().post("/v1/consent-requests", body, Idempotency_Key="k")

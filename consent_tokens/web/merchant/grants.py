@@ -55,12 +55,12 @@ def look_at_grant(handle: str) -> Answer:
 @for_merchant
 def introspect() -> Answer:
     """Introspect a token (RFC 7662); another's looks like none."""
-    merchant = merchant_id()
+    merchant, key = merchant_id(), once_key(merchant_id())
     claims = own_claims(world(), merchant, _token())
-    if claims is None:
-        return Answer(200, {"active": False})
 
     def question(transaction: Transaction) -> Answer:
+        if claims is None:
+            return Answer(200, {"active": False})
         found = standing_of(world(), transaction, merchant, claims.handle)
         now = world().clock.now()
         if found.state not in {GrantState.LIVE, GrantState.PAUSED} or claims.scope.ends <= now:
@@ -82,7 +82,9 @@ def introspect() -> Answer:
             },
         )
 
-    return world().store.read(question)
+    if key is None:
+        return world().store.read(question)
+    return once(world(), key, question, lambda answer: answer)
 
 
 @doors.post("/tokens/renew")
@@ -103,12 +105,12 @@ def renew_token() -> Answer:
 def revoke_token() -> Answer:
     """Let go of a grant (RFC 7009); a token that is not the merchant's is answered the same."""
     merchant, token = merchant_id(), _token()
-    once_key(merchant)  # its form is checked; revoking twice is once, with or without it
+    answer = once(world(), once_key(merchant), lambda _: None, lambda _: Answer(200, {}))
     claims = own_claims(world(), merchant, token)
     address = world().keyring.handles.grant.find(claims.handle) if claims else None
-    if address:
+    if address:  # again, too, for a repeated key: ending twice is ending once
         end(world(), address, EndedBy.MERCHANT)
-    return Answer(200, {})
+    return answer
 
 
 def rendered(found: Standing) -> dict[str, Any]:
