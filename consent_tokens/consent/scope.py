@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from functools import lru_cache
 from typing import Final, Self
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,7 @@ class Cap:
             raise ValueError(f"a cap is for 1 to {MOST_DAYS} days")
 
 
+@lru_cache(maxsize=2048)
 def minutes(text: str) -> int:
     """Return the minutes since midnight in `09:00`; `24:00` is the end of the day."""
     match = CLOCK_TIME.fullmatch(text)
@@ -77,6 +79,24 @@ class Hours:
         """Return the hours that both allow, in this zone; None if there are none."""
         opens, closes = max(self.opens, other.opens), min(self.closes, other.closes)
         return Hours(opens, closes, self.zone) if opens < closes else None
+
+
+@lru_cache(maxsize=4096)
+def cap_of(most: int, days: int) -> Cap:
+    """Return a cap; the same one for the same words, so that comparing them costs nothing."""
+    return Cap(most, timedelta(days=days))
+
+
+@lru_cache(maxsize=4096)
+def hours_of(opens: int, closes: int, zone: str) -> Hours:
+    """Return hours in a named zone; the same ones for the same words. Raises ValueError."""
+    return Hours(opens, closes, ZoneInfo(zone))
+
+
+@lru_cache(maxsize=4096)
+def purposes_of(names: str) -> frozenset[Purpose]:
+    """Return the purposes whose names stand in a text, one space between. Raises ValueError."""
+    return frozenset(Purpose(name) for name in names.split(" "))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -118,10 +118,12 @@ class Case:
     def __post_init__(self) -> None:
         claims = self.token if isinstance(self.token, Claims) else None
         scopes = [party.scope for party in (self.grant, claims) if party is not None]
+        ends = min([scope.ends for scope in scopes], default=None)
         is_marketing = self.purpose not in _TRANSACTIONAL
-        hours = _both([scope.hours for scope in scopes]) if is_marketing else ()
+        hours: tuple[Hours, ...] = ()
         caps: tuple[Cap, ...] = (self.transactional_cap,)
         if is_marketing:
+            hours = _both([scope.hours for scope in scopes])
             caps = _both([scope.cap for scope in scopes])
         at = max(self.now, self.earliest)
         put = object.__setattr__  # the way of a frozen dataclass to set what it derives
@@ -129,7 +131,7 @@ class Case:
         put(self, "is_marketing", is_marketing)
         put(self, "caps", caps)
         put(self, "hours", hours)
-        put(self, "ends", min((scope.ends for scope in scopes), default=None))
+        put(self, "ends", ends)
         put(self, "leaves", _settled(at, [each.next_open for each in hours]))
 
     @property
@@ -147,8 +149,9 @@ MOST_ROUNDS: Final = 1000  # two hours of different zones may never overlap: the
 
 def _both(limits: Sequence[_Limit]) -> tuple[_Limit, ...]:
     """Return limits without repetition: most often token and row say the same."""
-    is_said_twice = len(limits) > 1 and limits[0] == limits[1]
-    return tuple(limits[:1] if is_said_twice else limits)
+    if len(limits) > 1 and (limits[0] is limits[1] or limits[0] == limits[1]):
+        return (limits[0],)
+    return tuple(limits)
 
 
 def _freed(cap: Cap, slots: Sequence[datetime]) -> _Step:

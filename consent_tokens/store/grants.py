@@ -2,17 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, insert, select, update
 
 from consent_tokens.consent.grant import Grant, GrantState
 from consent_tokens.consent.notice import Notice
-from consent_tokens.consent.purposes import Purpose
-from consent_tokens.consent.scope import Cap, Hours, Scope
+from consent_tokens.consent.scope import Scope, cap_of, hours_of, purposes_of
 from consent_tokens.crypto.handles import Address
 from consent_tokens.store.engine import ADDRESSES, Asked, Transaction
 from consent_tokens.store.tables import grants, notices
@@ -177,9 +174,9 @@ def _held(  # noqa: PLR0913, PLR0917 - the columns of the table, in their order
 ) -> Held:
     """Return a grant from a row of bare SQL, in which moments are seconds."""
     scope = Scope(
-        purposes=_purposes(purposes),
-        cap=_cap(cap_most, cap_days),
-        hours=_hours(opens, closes, zone),
+        purposes=purposes_of(purposes),
+        cap=cap_of(cap_most, cap_days),
+        hours=hours_of(opens, closes, zone),
         ends=_seconds(ends_at),
     )
     grant = Grant(
@@ -195,30 +192,15 @@ def _held(  # noqa: PLR0913, PLR0917 - the columns of the table, in their order
     return Held(grant, wrapped_key)
 
 
-@lru_cache(maxsize=4096)
-def _purposes(names: str) -> frozenset[Purpose]:
-    return frozenset(Purpose(name) for name in names.split())
-
-
-@lru_cache(maxsize=4096)
-def _cap(most: int, days: int) -> Cap:
-    return Cap(most, timedelta(days=days))
-
-
-@lru_cache(maxsize=4096)
-def _hours(opens: int, closes: int, zone: str) -> Hours:
-    return Hours(opens, closes, ZoneInfo(zone))
-
-
 def _grant(row: Row[Any]) -> Grant:
     return Grant(
         home=row.home,
         number=row.number,
         merchant_id=row.merchant_id,
         scope=Scope(
-            purposes=_purposes(row.purposes),
-            cap=_cap(row.cap_most, row.cap_days),
-            hours=_hours(row.opens, row.closes, row.zone),
+            purposes=purposes_of(row.purposes),
+            cap=cap_of(row.cap_most, row.cap_days),
+            hours=hours_of(row.opens, row.closes, row.zone),
             ends=row.ends_at,
         ),
         language=row.language,

@@ -3,13 +3,18 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from datetime import UTC, datetime
 from typing import Any, Final, NoReturn, Self
-from zoneinfo import ZoneInfo
 
-from consent_tokens.consent.purposes import Purpose
-from consent_tokens.consent.scope import SMS, Cap, Hours, Scope, clock_time
+from consent_tokens.consent.scope import (
+    SMS,
+    Scope,
+    cap_of,
+    clock_time,
+    hours_of,
+    minutes,
+    purposes_of,
+)
 from consent_tokens.crypto.encoding import decode, encode
 from consent_tokens.errors import TokenMalformedError
 
@@ -142,23 +147,10 @@ def _scope(members: Mapping[str, Any]) -> Scope:
     if not isinstance(limits, dict) or limits.keys() != LIMIT_MEMBERS:
         raise ValueError("not the limits of a consent token")
     return Scope(
-        purposes=_purposes(_text(members["scope"])),
-        cap=_cap(_whole(limits["max"]), _whole(limits["days"])),
-        hours=_hours(_text(limits["from"]), _text(limits["to"]), _text(limits["tz"])),
+        purposes=purposes_of(_text(members["scope"])),
+        cap=cap_of(_whole(limits["max"]), _whole(limits["days"])),
+        hours=hours_of(
+            minutes(_text(limits["from"])), minutes(_text(limits["to"])), _text(limits["tz"])
+        ),
         ends=_moment(members["exp"]),
     )
-
-
-@lru_cache(maxsize=1024)
-def _purposes(text: str) -> frozenset[Purpose]:
-    return frozenset(Purpose(name) for name in text.split(" "))
-
-
-@lru_cache(maxsize=4096)
-def _cap(most: int, days: int) -> Cap:
-    return Cap(most, timedelta(days=days))
-
-
-@lru_cache(maxsize=4096)
-def _hours(opens: str, closes: str, zone: str) -> Hours:
-    return Hours.parse(opens, closes, ZoneInfo(zone))

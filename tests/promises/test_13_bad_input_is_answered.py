@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from consent_tokens.web.merchant.schemas import PLAIN, DraftSchema, plain_draft
 from tests.service import PROMOTIONS, Service
 
 POSTS = [
@@ -95,6 +96,12 @@ def test_no_message_crashes_it(small: Service, draft: dict[str, Any]) -> None:
             headers={"Authorization": f"Bearer {merchant.api_key}"},
         )
         assert answer.status_code < 500, answer.text
+
+
+@given(item=DRAFTS | st.fixed_dictionaries({name: st.text() for name in PLAIN}) | JSON)
+def test_the_short_way_of_a_batch_is_the_way_of_its_schema(item: object) -> None:
+    plain = plain_draft(item)
+    assert plain is None or plain == DraftSchema().load(item)  # type: ignore[arg-type]  # any JSON
 
 
 @MANY

@@ -16,7 +16,12 @@ from consent_tokens.web import problems
 from consent_tokens.web.here import gatherer, world
 from consent_tokens.web.merchant import blueprint, for_merchant, loaded, merchant_id, once_key
 from consent_tokens.web.merchant.paging import Page, page_asked
-from consent_tokens.web.merchant.schemas import MOST_REFERENCE, BatchSchema, DraftSchema
+from consent_tokens.web.merchant.schemas import (
+    MOST_REFERENCE,
+    BatchSchema,
+    DraftSchema,
+    plain_draft,
+)
 from consent_tokens.world import World
 
 doors = blueprint("messages")
@@ -138,7 +143,7 @@ def _draft(here: World, body: object) -> Draft:
 
 def _verified_or_invalid(here: World, item: object) -> Verified | InvalidError:
     try:
-        return verified(here, _draft(here, item))
+        return verified(here, plain_draft(item) or _draft(here, item))
     except InvalidError as fault:
         return fault
 

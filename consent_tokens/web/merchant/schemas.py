@@ -24,6 +24,7 @@ from consent_tokens.relay.message import MOST_VALID_FOR, VALID_FOR
 
 MOST_REFERENCE: Final = 100
 MOST_URL: Final = 2000
+MOST_PURPOSE: Final = 64
 MOST_TOKEN: Final = 16_384  # the relay says `token_malformed` above 4096
 MOST_TEXT: Final = 20_000  # the relay says `text_too_long` far below
 MOST_BATCH: Final = 1000
@@ -118,7 +119,7 @@ class DraftSchema(Strict):
     """What `POST /v1/messages` takes, and each item of a batch."""
 
     token = fields.String(required=True, validate=validate.Length(1, MOST_TOKEN))
-    purpose = fields.String(required=True, validate=validate.Length(1, 64))
+    purpose = fields.String(required=True, validate=validate.Length(1, MOST_PURPOSE))
     text = fields.String(required=True, validate=[validate.Length(1, MOST_TEXT), _is_unicode])
     reference = fields.String(validate=[validate.Length(1, MOST_REFERENCE), _is_printable])
     send_at = fields.AwareDateTime(format="iso")
@@ -137,6 +138,30 @@ class DraftSchema(Strict):
             send_at=send_at.replace(microsecond=0) if send_at else None,
             valid_for=VALID_FOR if valid_for is None else timedelta(minutes=valid_for),
         )
+
+
+PLAIN: Final = frozenset({"token", "purpose", "text"})
+
+
+def plain_draft(item: object) -> Draft | None:
+    """Return the draft in an item that is plainly well-formed; None sends it to DraftSchema.
+
+    A short way for the most common form, since a batch has a thousand of them. A test holds it to
+    the schema: what it returns is what the schema returns.
+    """
+    if not isinstance(item, dict) or item.keys() != PLAIN:
+        return None
+    token, purpose, text = item["token"], item["purpose"], item["text"]
+    is_plain = (
+        isinstance(token, str)
+        and isinstance(purpose, str)
+        and isinstance(text, str)
+        and 0 < len(token) <= MOST_TOKEN
+        and 0 < len(purpose) <= MOST_PURPOSE
+        and 0 < len(text) <= MOST_TEXT
+        and text.isprintable()  # no half of a surrogate pair is
+    )
+    return Draft(token=token, purpose=purpose, text=text) if is_plain else None
 
 
 class BatchSchema(Strict):
