@@ -5,8 +5,8 @@ from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, request, session
-from flask.sessions import SecureCookieSessionInterface
+from flask import Flask, Request, Response, abort, request, session
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 from consent_tokens.crypto.encoding import encode
 from consent_tokens.crypto.links import opened, signed
@@ -41,6 +41,12 @@ class _Sessions(SecureCookieSessionInterface):
     salt = "consent-tokens session"
     digest_method = staticmethod(sha256)
     key_derivation = "hmac"
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """Return what the cookie holds; a program without cookies costs no cryptography."""
+        if self.get_cookie_name(app) not in request.cookies:
+            return self.session_class()
+        return super().open_session(app, request)
 
 
 def secure(app: Flask, of: World) -> None:

@@ -35,7 +35,8 @@ BATCH = BatchSchema()
 def send_one() -> Answer:
     """Hand in a message."""
     merchant = merchant_id()
-    draft = verified(world(), _draft(world(), request.get_json()))
+    body = request.get_json()
+    draft = verified(world(), plain_draft(body) or _draft(world(), body))
     key = once_key(merchant)
     if key is None:
         answer = _one(gatherer().accept(merchant, draft))

@@ -99,6 +99,7 @@ def upgrade() -> None:
         sa.Column("since", sa.BigInteger(), nullable=False),
         sa.Column("wrapped_key", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("home", "number"),
+        postgresql_with={"fillfactor": 50},
     )
     with op.batch_alter_table("grants", schema=None) as batch_op:
         batch_op.create_index(
@@ -156,6 +157,7 @@ def upgrade() -> None:
         sa.Column("wrapped_key", sa.LargeBinary(), nullable=True),
         sa.Column("text", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("home", "number"),
+        postgresql_with={"fillfactor": 70},
     )
     with op.batch_alter_table("messages", schema=None) as batch_op:
         batch_op.create_index(
