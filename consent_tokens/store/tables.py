@@ -194,7 +194,6 @@ events = Table(
     Column("grant_number", BigInteger),
     Column("message_number", BigInteger),
     Column("code", String(64)),
-    Index("events_by_time", "home", "at"),
 )
 
 challenges = Table(

@@ -78,9 +78,6 @@ def upgrade() -> None:
         sa.Column("code", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("home", "number"),
     )
-    with op.batch_alter_table("events", schema=None) as batch_op:
-        batch_op.create_index("events_by_time", ["home", "at"], unique=False)
-
     op.create_table(
         "grants",
         sa.Column("home", sa.BigInteger(), nullable=False),
@@ -299,9 +296,6 @@ def downgrade() -> None:
         )
 
     op.drop_table("grants")
-    with op.batch_alter_table("events", schema=None) as batch_op:
-        batch_op.drop_index("events_by_time")
-
     op.drop_table("events")
     with op.batch_alter_table("consent_requests", schema=None) as batch_op:
         batch_op.drop_index("consent_requests_by_grant")
