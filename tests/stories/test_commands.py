@@ -1,0 +1,145 @@
+"""The commands, as an operator types them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.processes import ROOT, Running, free_port, process, service
+from tests.service import PROMOTIONS
+from tests.stories.test_over_smpp import Carrier, agree, until
+from tests.written import WRITTEN
+
+pytestmark = pytest.mark.processes
+
+
+def run(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "CONSENT_DATABASE_URL": f"sqlite:///{folder}/consent.db",
+        "CONSENT_KEYS_DIR": str(folder / "keys"),
+        **more,
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "consent_tokens", *arguments],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_demo_tells_the_whole_story(tmp_path: Path) -> None:
+    told = run(tmp_path, "demo")
+    assert told.returncode == 0, told.stderr
+    for words in ("Your code is", "queued: msg_", "403 consent_revoked", "active = false"):
+        assert words in told.stdout
+
+
+def test_merchants_keys_and_senders(tmp_path: Path) -> None:
+    WRITTEN.append(tmp_path)
+    assert run(tmp_path, "init-db").returncode == 0
+    added = json.loads(run(tmp_path, "merchant", "add", "晨光书店", "--json").stdout)
+    assert added.keys() == {"id", "api_key"}
+    sender = run(
+        tmp_path, "sender", "add", added["id"],
+        "--port", "10690001", "--extension", "12", "--signature", "【晨光书店】", "--json",
+    )  # fmt: skip
+    assert json.loads(sender.stdout).keys() == {"id"}
+    senders = json.loads(run(tmp_path, "sender", "list", added["id"], "--json").stdout)
+    assert [each["signature"] for each in senders] == ["晨光书店"]
+    assert "suspended" in run(tmp_path, "merchant", "suspend", added["id"]).stdout
+    listed = json.loads(run(tmp_path, "merchant", "list", "--json").stdout)
+    assert [each["state"] for each in listed] == ["suspended"]
+    assert "active" in run(tmp_path, "merchant", "activate", added["id"]).stdout
+    second = json.loads(run(tmp_path, "api-key", "add", added["id"], "--json").stdout)
+    assert run(tmp_path, "api-key", "revoke", second["id"]).returncode == 0
+    keys = json.loads(run(tmp_path, "api-key", "list", added["id"], "--json").stdout)
+    assert [bool(each["revoked_at"]) for each in keys] == [False, True]
+    assert "晨光书店" in run(tmp_path, "merchant", "list").stdout
+    assert run(tmp_path, "doctor").returncode == 0
+    kinds = json.loads(run(tmp_path, "keys", "list", "--json").stdout)
+    assert {each["kind"] for each in kinds} == {"signing", "wrapping"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("merchant", "suspend", "mer_none"), "not_found"),
+        (("merchant", "add", ""), "name:"),
+        (("sender", "add", "mer_none", "--port", "x", "--signature", "s"), "port:"),
+        (("api-key", "revoke", "key_none"), "not_found"),
+        (("dispatch",), "simulator"),
+        (("web",), "simulator"),
+        (("serve", "--bind", "nowhere"), "--bind"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(
+    tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    done = run(tmp_path, *arguments)
+    assert done.returncode != 0
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_setting_at_fault_is_named_by_every_command(tmp_path: Path) -> None:
+    for command in (("serve",), ("merchant", "list"), ("init-db",)):
+        done = run(tmp_path, *command, CONSENT_DATABASE_URL="mysql://x")
+        assert done.returncode == 1
+        assert "CONSENT_DATABASE_URL" in done.stderr
+
+
+def test_keys_that_others_can_read_stop_the_service(tmp_path: Path) -> None:
+    assert run(tmp_path, "merchant", "list").returncode == 0
+    (tmp_path / "keys" / "index.key").chmod(0o644)
+    done = run(tmp_path, "serve", "--bind", f"127.0.0.1:{free_port()}")
+    assert done.returncode == 1
+    assert "index.key" in done.stderr
+
+
+def test_a_restart_keeps_everything(tmp_path: Path) -> None:
+    """The key of before still opens, and the demo merchant is made once."""
+    WRITTEN.append(tmp_path)
+    with service(tmp_path) as first:
+        merchant = first.merchant()
+        asked = merchant.post("/v1/consent-requests", json={"purposes": [PROMOTIONS]}).json()
+        key = merchant.headers["Authorization"]
+    with service(tmp_path) as second:
+        again = second.browser().get(
+            f"/v1/consent-requests/{asked['id']}", headers={"Authorization": key}
+        )
+        assert again.json()["status"] == "pending"
+        assert len(second.command("merchant", "list")) == 2
+        assert not [line for line in second.lines.heard if "ctk_" in line]
+
+
+def test_the_two_halves_alone_on_postgresql(empty_postgres_url: str, tmp_path: Path) -> None:
+    """`web` in one process, `dispatch` in another; both stop cleanly."""
+    WRITTEN.append(tmp_path)
+    smsc_port, web_port = free_port(), free_port()
+    environment = {
+        "CONSENT_DATABASE_URL": empty_postgres_url,
+        "CONSENT_KEYS_DIR": str(tmp_path / "keys"),
+        "CONSENT_GATEWAY_URL": f"smpp://esme:secret@127.0.0.1:{smsc_port}",
+        "CONSENT_BASE_URL": f"http://127.0.0.1:{web_port}",
+        "CONSENT_BIND": f"127.0.0.1:{web_port}",
+    }
+    assert run(tmp_path, "upgrade-db", **environment).returncode == 0
+    assert run(tmp_path, "keys", "list", **environment).returncode == 0  # makes them
+    with (
+        process("tests.smsc", str(smsc_port), reads=True) as (smsc, told),
+        process("consent_tokens", "dispatch", environment=environment),
+        process("consent_tokens", "web", environment=environment) as (_, said),
+    ):
+        carrier = Carrier(smsc, told, smsc_port)
+        told.wait_for(lambda line: "bound" in line)
+        said.wait_for(lambda line: "ready at" in line)
+        running = Running(environment["CONSENT_BASE_URL"], environment, said)
+        with running.clients:
+            merchant = running.merchant()
+            token = agree(running, carrier, merchant)
+            draft = {"token": token, "purpose": PROMOTIONS, "text": "两半"}
+            handle = merchant.post("/v1/messages", json=draft).json()["id"]
+            assert "两半" in carrier.text("两半")["text"]
+            until(merchant, handle, "delivered")
