@@ -154,6 +154,6 @@ def calm_collector() -> None:
 def _ready(world: World) -> Any:  # noqa: ANN401 - a WSGI app
     app = create_app(world)
     calm_collector()
-    click.echo(f"consent-tokens: ready at {world.base_url}", err=True)
+    click.echo(f"consent-tokens: ready at {world.base_url} - open it in a browser", err=True)
     sys.stderr.flush()
     return app

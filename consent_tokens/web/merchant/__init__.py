@@ -1,11 +1,12 @@
 """The doors of the merchant API, `/v1`: parse, one deed, render."""
 
+import json
 from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
 from typing import ParamSpec
 
-from flask import Blueprint, Response, json, request
+from flask import Blueprint, Response, request
 from marshmallow import Schema, ValidationError
 
 from consent_tokens.errors import InvalidError, UnauthenticatedError
@@ -42,7 +43,7 @@ def for_merchant(view: Callable[P, Answer]) -> Callable[P, Response]:
         answer = view(*args, **kwargs)
         is_problem = isinstance(answer.body, dict) and answer.status >= HTTPStatus.BAD_REQUEST
         return Response(
-            json.dumps(answer.body),
+            json.dumps(answer.body, ensure_ascii=False),
             status=answer.status,
             content_type=problems.PROBLEM_JSON if is_problem else "application/json",
         )

@@ -1,0 +1,70 @@
+"""What anyone may ask, and what nobody gets: no debugger, no inside, no cookie that leaks."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.service import Service
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/?__debugger__=yes&cmd=resource&f=style.css", "/my?__debugger__=yes", "/docs?__debugger__=1"],
+)
+def test_there_is_no_debugger(small: Service, path: str) -> None:
+    answer = small.app.test_client().get(path)
+    assert not small.app.debug
+    assert "werkzeug" not in answer.text.lower()
+    assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/console", "/static/../keys/index.key", "/.git/config"])
+def test_there_is_nothing_where_others_have_left_something(small: Service, path: str) -> None:
+    assert small.app.test_client().get(path).status_code == 404
+
+
+@pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PUT", "DELETE", "PATCH"])
+def test_no_other_method_is_taken(small: Service, method: str) -> None:
+    for path in ("/my", "/v1/messages", "/"):
+        assert small.app.test_client().open(path, method=method).status_code in {404, 405}
+
+
+def test_under_https_cookies_and_transport_are_strict(tmp_path: Path) -> None:
+    service = Service.at(
+        f"sqlite:///{tmp_path}/consent.db", tmp_path / "keys", base_url="https://consent.example"
+    )
+    answer = service.app.test_client().get("/my", base_url="https://consent.example")
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-session=")
+    for word in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/"):
+        assert word in cookie
+    assert "Domain" not in cookie
+    assert answer.headers["Strict-Transport-Security"].startswith("max-age=31536000")
+    service.close()
+
+
+def test_the_doors_that_machines_knock_at(small: Service) -> None:
+    browser = small.app.test_client()
+    assert browser.get("/healthz").json == {"status": "alive"}
+    assert browser.get("/readyz").json == {"ready": True, "why": []}
+    metrics = browser.get("/metrics")
+    assert metrics.status_code == 200
+    assert "python_info" in metrics.text
+    assert browser.get("/robots.txt").text.startswith("User-agent: *")
+    described = browser.get("/openapi.json").json
+    assert described["openapi"] == "3.1.0"
+    code = small.merchant().ask()["path"]
+    drawn = browser.get(f"{code}/qr.svg")
+    assert drawn.content_type == "image/svg+xml"
+    assert b"<path" in drawn.data
+
+
+def test_a_cookie_that_was_touched_is_no_session(small: Service) -> None:
+    consumer = small.consumer()
+    small.agreed(small.merchant(), consumer)
+    consumer.log_in()
+    cookie = consumer.browser.get_cookie("session")
+    assert cookie
+    thief = small.app.test_client()
+    thief.set_cookie("session", cookie.value[:-2] + ("AA" if cookie.value[-2:] != "AA" else "BB"))
+    assert 'name="phone"' in thief.get("/my").text
