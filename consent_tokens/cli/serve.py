@@ -49,8 +49,7 @@ def serve(bind: str | None) -> None:
 def web(bind: str | None, workers: int) -> None:
     """Run the web half alone: pages and API."""
     settings = _settings(bind)
-    if settings.gateway_url.startswith("simulator:"):
-        raise click.UsageError("the simulator lives in one process: use `serve`, or set a gateway")
+    _refuse_simulator(settings)
     _listen(settings, workers, partial(_web, settings))
 
 
@@ -58,8 +57,7 @@ def web(bind: str | None, workers: int) -> None:
 def dispatch() -> None:
     """Run the dispatcher alone."""
     settings = Settings.from_environment()
-    if settings.gateway_url.startswith("simulator:"):
-        raise click.UsageError("the simulator lives in one process: use `serve`, or set a gateway")
+    _refuse_simulator(settings)
     stop = threading.Event()
 
     def told(_signal: int, _frame: FrameType | None) -> None:
@@ -72,6 +70,11 @@ def dispatch() -> None:
     click.echo("consent-tokens: dispatching", err=True)
     stop.wait()
     dispatcher.stop()
+
+
+def _refuse_simulator(settings: Settings) -> None:
+    if settings.gateway_url.startswith("simulator:"):
+        raise click.UsageError("the simulator lives in one process: use `serve`, or set a gateway")
 
 
 def _settings(bind: str | None) -> Settings:

@@ -75,11 +75,6 @@ class Hours:
         opening = datetime.combine(day, time(self.opens // 60, self.opens % 60), self.zone)
         return opening.astimezone(at.tzinfo)
 
-    def overlap(self, other: "Hours") -> "Hours | None":
-        """Return the hours that both allow, in this zone; None if there are none."""
-        opens, closes = max(self.opens, other.opens), min(self.closes, other.closes)
-        return Hours(opens, closes, self.zone) if opens < closes else None
-
 
 @lru_cache(maxsize=4096)
 def cap_of(most: int, days: int) -> Cap:

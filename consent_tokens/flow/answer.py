@@ -121,35 +121,36 @@ def agree(world: World, question: Asked, yes: Yes) -> Grant | None:
         notice = question.notice(yes.purposes, zone, yes.language, now)
         if notice.digest != yes.words:
             raise InvalidError({"notice": ["changed"]})
-        return _grant(world, transaction, request, yes, number, notice)
+        home = recipients.settle(
+            transaction, blind_index(number.reveal(), world.keyring.index), world.chance.draw(8)
+        )
+        hours = Hours.parse(request.question.opens, request.question.closes, zone)
+        grant = Grant(
+            home=home,
+            number=Address.at(home, world.chance.draw(8)).number,
+            merchant_id=request.merchant_id,
+            scope=request.scope_for(yes.purposes, hours, now),
+            language=yes.language,
+            granted=now,
+            state=GrantState.LIVE,
+            since=now,
+        )
+        _keep(world, transaction, request, grant, number, notice)
+        return grant
 
     return world.store.run(deed)
 
 
-def _grant(
+def _keep(
     world: World,
     transaction: Transaction,
     request: ConsentRequest,
-    yes: Yes,
+    grant: Grant,
     number: PhoneNumber,
     notice: Notice,
-) -> Grant:
+) -> None:
     """Keep a new grant with its key and its words, and lay its token out for the merchant."""
-    now, question = world.clock.now(), request.question
-    home = recipients.settle(
-        transaction, blind_index(number.reveal(), world.keyring.index), world.chance.draw(8)
-    )
-    hours = Hours.parse(question.opens, question.closes, number.zone(world.zone))
-    grant = Grant(
-        home=home,
-        number=Address.at(home, world.chance.draw(8)).number,
-        merchant_id=request.merchant_id,
-        scope=request.scope_for(yes.purposes, hours, now),
-        language=yes.language,
-        granted=now,
-        state=GrantState.LIVE,
-        since=now,
-    )
+    now = grant.granted
     key = GrantKey(world.chance.draw(32))
     grants.add(transaction, grant, wrapped_key=wrap(key, world.keyring.wrapping), notice=notice)
     binding = binding_of(world, grant)
@@ -161,17 +162,16 @@ def _grant(
         now=now,
         key=world.keyring.signing,
     )
-    granted = request.granted(now, grant_home=home, grant_number=grant.number)
+    granted = request.granted(now, grant_home=grant.home, grant_number=grant.number)
     requests.put_decision(transaction, granted, token=_enclosed(world, request, token))
     line = Event(
-        home=home,
+        home=grant.home,
         at=now,
         kind=Kind.GRANT_GIVEN,
         merchant_id=grant.merchant_id,
         grant=grant.number,
     )
     events.record(transaction, [line], world.chance.draw)
-    return grant
 
 
 def fetch_token(world: World, transaction: Transaction, request: ConsentRequest) -> tuple[str, str]:

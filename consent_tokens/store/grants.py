@@ -141,16 +141,6 @@ def put_end(transaction: Transaction, ended: Grant) -> None:
     )
 
 
-def has_key(transaction: Transaction, address: Address) -> bool:
-    """Whether the number of a grant can still be opened."""
-    key = transaction.scalar(
-        select(grants.c.wrapped_key).where(
-            grants.c.home == address.home, grants.c.number == address.number
-        )
-    )
-    return key is not None
-
-
 def _seconds(value: int) -> datetime:
     return datetime.fromtimestamp(value, UTC)
 

@@ -1,6 +1,5 @@
 """`/c/{code}`: the merchant's question, the number, the code, and yes or no."""
 
-from hashlib import sha256
 from zoneinfo import ZoneInfo
 
 from flask import Response, request, session
@@ -79,14 +78,15 @@ def _with_code(question: Asked) -> Response:
     pending = session.get(PENDING, {})
     if pending.get("code") != question.code:
         return _question(question, 422)
+    shown = _shown(question, pending)
     yes = Yes(
         purposes=_chosen(question, pending["purposes"]),
         language=_language(question),
-        words=_shown(question, pending).digest,
+        words=shown.digest,
         secret=Secret.from_text(pending["secret"]),
         code="".join(request.form["code"].split())[:16],
     )
-    if request.form.get("notice") != sha256(_shown(question, pending).text.encode()).hexdigest():
+    if request.form.get("notice") != shown.digest.hex():
         return _confirmation(question, 409, notice=_("The words have changed. Please read again."))
     granted = agree(world(), question, yes)
     if granted is None:
@@ -140,7 +140,7 @@ def _confirmation(question: Asked, status: int = 200, **faults: str) -> Response
         question=question,
         headline=headline,
         lines=lines,
-        digest=sha256(notice.text.encode()).hexdigest(),
+        digest=notice.digest.hex(),
         faults=faults,
     )
 
