@@ -10,6 +10,10 @@ from typing import Protocol
 class Clock(Protocol):
     """Tells the time, always aware and always in UTC."""
 
+    @property
+    def is_real(self) -> bool:
+        """Whether it tells the world's time, so that another machine's should agree."""
+
     def now(self) -> datetime:
         """Return this moment, in whole seconds: what a token can carry, a row can keep."""
 
@@ -22,6 +26,11 @@ class Clock(Protocol):
 
 class SystemClock:
     """The machine's own clock."""
+
+    @property
+    def is_real(self) -> bool:
+        """Return that it is."""
+        return True
 
     def now(self) -> datetime:
         """Return this moment."""
@@ -41,6 +50,11 @@ class StoppedClock:
     """A clock for tests. It moves only when told, and never backwards by accident."""
 
     at: datetime = datetime(2021, 11, 11, 4, tzinfo=UTC)  # noon in Shanghai, Double 11
+
+    @property
+    def is_real(self) -> bool:
+        """Return that it is not."""
+        return False
 
     def now(self) -> datetime:
         """Return the moment at which it stands."""

@@ -59,6 +59,41 @@ class StoreUnavailableError(ConsentTokensError):
     code = "store_unavailable"
 
 
+class UntrustedError(ConsentTokensError):
+    """Base of what keeps everything back: if we are not sure that it is safe, nothing leaves."""
+
+
+class JournalUnavailableError(UntrustedError):
+    """The revocation journal is missing, cannot be written, or is not the one we know."""
+
+    code = "journal_unavailable"
+
+
+class RevocationsBehindError(UntrustedError):
+    """The journal holds revocations that this database has not seen: it is an old copy."""
+
+    code = "revocations_behind"
+
+
+class ClockInDoubtError(UntrustedError):
+    """The clock jumped, or stands before a time at which we were already."""
+
+    code = "clock_in_doubt"
+
+
+class OutboxFullError(ConsentTokensError):
+    """So much marketing waits that no more is taken for now; `retry_after` is in seconds."""
+
+    code = "outbox_full"
+    retry_after = 30
+
+
+class NotAloneError(ConsentTokensError):
+    """Another dispatcher works on this database, which takes one at a time."""
+
+    code = "dispatcher_running"
+
+
 class NotFoundError(ConsentTokensError):
     """There is no such thing, or it is not yours: the two look the same."""
 

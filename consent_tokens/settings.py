@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -21,6 +22,14 @@ CODE_LIMITS: Final = "number=5/hour,10/day;address=60/hour;all=2000/hour"
 BIND = re.compile(r"(?P<host>[^:]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
 RATE = re.compile(r"(?P<most>\d{1,7})/(?P<period>minute|hour|day)")
 MOST_PORT: Final = 65535
+KEYS_DIR: Final = "keys"
+GATEWAYS: Final = {  # by scheme: which kind it is
+    "simulator": "simulator",
+    "smpp": "smpp",
+    "smpps": "smpp",
+    "kannel+http": "kannel",
+    "kannel+https": "kannel",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,12 @@ class Settings:
     database_url: str
     keys_dir: Path
     gateway_url: str
-    gateway_rate: int  # messages a second; 0: as fast as the gateway takes them
+    journal: Path  # of revocations: outside the database, and outside its backup
+    gateway_rate: int  # segments a second; 0: as fast as the gateway takes them
+    sender_rate: int  # segments a second for one merchant's sender; 0: no limit of its own
+    outbox_limit: int  # marketing messages that may wait; beyond it more are not taken
+    webhook_networks: tuple[IPv4Network | IPv6Network, ...]  # inner ones that may be called
+    metrics_bind: tuple[str, int] | None  # where `dispatch` publishes its figures
     base_url: str
     bind: tuple[str, int]
     code_limits: CodeLimits
@@ -90,9 +104,14 @@ class Settings:
         read = _Reader(environment)
         return cls(
             database_url=read.text("CONSENT_DATABASE_URL", "sqlite:///var/consent.db"),
-            keys_dir=Path(read.text("CONSENT_KEYS_DIR", "keys")),
+            keys_dir=Path(read.text("CONSENT_KEYS_DIR", KEYS_DIR)),
             gateway_url=read.gateway("CONSENT_GATEWAY_URL", "simulator:"),
+            journal=read.journal("CONSENT_JOURNAL"),
             gateway_rate=read.whole("CONSENT_GATEWAY_RATE", 0, least=0, most=100_000),
+            sender_rate=read.whole("CONSENT_SENDER_RATE", 0, least=0, most=100_000),
+            outbox_limit=read.whole("CONSENT_OUTBOX_LIMIT", 1_000_000, least=1, most=1_000_000_000),
+            webhook_networks=read.networks("CONSENT_WEBHOOK_NETWORKS"),
+            metrics_bind=read.bind_if_set("CONSENT_METRICS_BIND"),
             base_url=read.base("CONSENT_BASE_URL"),
             bind=read.bind("CONSENT_BIND", "127.0.0.1:8000"),
             code_limits=CodeLimits.parse(read.text("CONSENT_CODE_LIMITS", CODE_LIMITS)),
@@ -142,13 +161,39 @@ class _Reader:
         return value
 
     def gateway(self, name: str, default: str) -> str:
+        """Return one URL, or several of one carrier's lines."""
         value = self.text(name, default)
-        parts = urlsplit(value)
-        if parts.scheme not in {"simulator", "smpp", "smpps"}:
-            raise SettingError(f"{name} must begin with simulator:, smpp:// or smpps://")
-        if parts.scheme != "simulator" and not (parts.hostname and parts.username):
-            raise SettingError(f"{name} must be like smpp://user:password@host:port")
+        kinds = set()
+        for url in value.split():
+            parts = urlsplit(url)
+            kinds.add(GATEWAYS.get(parts.scheme))
+            if None in kinds:
+                known = ", ".join(f"{scheme}:" for scheme in GATEWAYS)
+                raise SettingError(f"{name} must begin with one of {known}")
+            if parts.scheme != "simulator" and not (parts.hostname and parts.username):
+                raise SettingError(f"{name} must be like smpp://user:password@host:port")
+        if len(kinds) > 1 or (kinds != {"smpp"} and len(value.split()) > 1):
+            raise SettingError(f"{name}: several lines are several SMPP URLs")
         return value
+
+    def journal(self, name: str) -> Path:
+        """Return where revocations are journalled: beside the keys, unless it is set."""
+        keys = self.text("CONSENT_KEYS_DIR", KEYS_DIR)
+        return Path(self.text(name, f"{keys}/revocations.journal"))
+
+    def networks(self, name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+        try:
+            return tuple(
+                ip_network(part.strip())
+                for part in self.environment.get(name, "").split(",")
+                if part.strip()
+            )
+        except ValueError as fault:
+            raise SettingError(f"{name}: {fault}") from fault
+
+    def bind_if_set(self, name: str) -> tuple[str, int] | None:
+        text = self.environment.get(name, "").strip()
+        return parse_bind(text, name) if text else None
 
     def zone(self, name: str, default: str) -> ZoneInfo:
         value = self.text(name, default)

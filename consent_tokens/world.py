@@ -7,7 +7,6 @@ a Simulator and a real database.
 """
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Self
@@ -16,14 +15,36 @@ from zoneinfo import ZoneInfo
 from consent_tokens.chance import Chance, SystemChance
 from consent_tokens.clock import Clock, SystemClock
 from consent_tokens.crypto.keyring import Keyring
-from consent_tokens.errors import SettingError
+from consent_tokens.errors import SettingError, UntrustedError
 from consent_tokens.gateways.base import Gateway
+from consent_tokens.gateways.kannel import KannelGateway
 from consent_tokens.gateways.simulator import Simulator
 from consent_tokens.gateways.smpp import SmppGateway
+from consent_tokens.gateways.webhook import Caller
+from consent_tokens.journal import Journal, Position
 from consent_tokens.settings import CodeLimits, Rate, Settings
 from consent_tokens.store.engine import Store
 
 DEFAULTS: Final = Settings.from_environment({})
+
+
+@dataclass(slots=True)
+class Watch:
+    """What a process remembers of its last look at clock and journal (flow.trust)."""
+
+    offset: float | None = None  # of the wall clock, from the one that never jumps
+    jumped: tuple[float, float] | None = None  # where the wall clock is now, and since when
+    seen: Position | None = None  # up to where the journal agrees with the database
+    looked: float = float("-inf")
+    refused: UntrustedError | None = None
+
+
+@dataclass(slots=True)
+class Pressure:
+    """Whether the outbox was full when this process last looked (flow.pressure)."""
+
+    is_full: bool = False
+    believed_until: float = float("-inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +57,11 @@ class World:
     keyring: Keyring
     store: Store
     gateway: Gateway
+    journal: Journal
+    caller: Caller
     gateway_rate: int = DEFAULTS.gateway_rate
+    sender_rate: int = DEFAULTS.sender_rate
+    outbox_limit: int = DEFAULTS.outbox_limit
     code_limits: CodeLimits = DEFAULTS.code_limits
     transactional_limit: Rate = DEFAULTS.transactional_limit
     service_sender: str = DEFAULTS.service_sender
@@ -49,6 +74,8 @@ class World:
     trusted_proxies: int = DEFAULTS.trusted_proxies
     recalled_keys: dict[bytes, tuple[str, float]] = field(default_factory=dict, repr=False)
     something_to_do: threading.Event = field(default_factory=threading.Event)
+    watch: Watch = field(default_factory=Watch)
+    pressure: Pressure = field(default_factory=Pressure)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -61,7 +88,11 @@ class World:
             keyring=Keyring.in_folder(settings.keys_dir, chance.draw),
             store=Store.at(settings.database_url),
             gateway=gateway_of(settings, chance),
+            journal=Journal(settings.journal),
+            caller=Caller(settings.webhook_networks),
             gateway_rate=settings.gateway_rate,
+            sender_rate=settings.sender_rate,
+            outbox_limit=settings.outbox_limit,
             code_limits=settings.code_limits,
             transactional_limit=settings.transactional_limit,
             service_sender=settings.service_sender,
@@ -97,10 +128,11 @@ class World:
 
 def gateway_of(settings: Settings, chance: Chance) -> Gateway:
     """Return the gateway that the settings name, not yet connected. Raises SettingError."""
-    kinds: dict[str, Callable[[str], Gateway]] = {"smpp": SmppGateway.at, "smpps": SmppGateway.at}
-    kind = kinds.get(settings.gateway_url.partition(":")[0])
-    if kind:
-        return kind(settings.gateway_url)
+    kind = settings.gateway_url.partition(":")[0]
+    if kind in {"smpp", "smpps"}:
+        return SmppGateway.at(settings.gateway_url, lambda: chance.below(1000) / 1000)
+    if kind in {"kannel+http", "kannel+https"}:
+        return KannelGateway.at(settings.gateway_url, run=chance.draw(6).hex())
     if settings.base_url.startswith("https://") and not settings.simulator_public:
         raise SettingError(
             "CONSENT_GATEWAY_URL is simulator:, which delivers nothing, while CONSENT_BASE_URL is "

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from html import unescape
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from consent_tokens.crypto.keyring import Keyring
 from consent_tokens.flow import admit
 from consent_tokens.gateways.base import Gateway
 from consent_tokens.gateways.simulator import Simulator
+from consent_tokens.gateways.webhook import Caller
+from consent_tokens.journal import Journal
 from consent_tokens.store import schema
 from consent_tokens.store.engine import Store
 from consent_tokens.web import create_app
@@ -159,6 +162,8 @@ class Service:
             keyring=Keyring.in_folder(keys, chance.draw),
             store=Store.at(database_url),
             gateway=gateway or Simulator(run=chance.draw(4).hex()),
+            journal=Journal(keys / "revocations.journal"),
+            caller=Caller((ip_network("127.0.0.0/8"),)),
         )
         schema.upgrade(world.store)
         return cls.over(world)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from consent_tokens import logs
-from consent_tokens.cli import admission, database, demo, doctor, serve
+from consent_tokens.cli import admission, database, demo, doctor, send, serve, webhook
 from consent_tokens.errors import ConsentTokensError, InvalidError
 
 
@@ -39,9 +39,12 @@ for command in (
     database.init_db,
     database.upgrade_db,
     database.keys,
+    database.replay_revocations,
     admission.merchant,
     admission.api_key,
     admission.sender,
+    webhook.webhook,
+    send.send,
     demo.demo,
     doctor.doctor,
 ):

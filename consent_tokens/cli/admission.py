@@ -50,6 +50,17 @@ def list_merchants(*, as_json: bool) -> None:
 
 @merchant.command()
 @click.argument("merchant_id")
+@click.argument("weight", type=int)
+@as_json
+def share(merchant_id: str, weight: int, *, as_json: bool) -> None:
+    """Set a merchant's share of the way out when many want to send: 1 unless set, up to 100."""
+    with opened_world() as world:
+        admit.put_share(world, merchant_id, weight)
+    show_one({"id": merchant_id, "weight": weight}, in_json=as_json)
+
+
+@merchant.command()
+@click.argument("merchant_id")
 @as_json
 def suspend(merchant_id: str, *, as_json: bool) -> None:
     """Stop a merchant from asking and sending, at once."""

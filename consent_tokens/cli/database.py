@@ -3,11 +3,13 @@
 import click
 
 from consent_tokens.chance import SystemChance
-from consent_tokens.cli.tables import as_json, show
+from consent_tokens.cli.tables import as_json, show, show_one
 from consent_tokens.crypto.keyring import Keyring
+from consent_tokens.flow.trust import replay
 from consent_tokens.settings import Settings
 from consent_tokens.store.engine import Store
 from consent_tokens.store.schema import upgrade
+from consent_tokens.world import World
 
 
 @click.command("init-db")
@@ -20,6 +22,24 @@ def init_db() -> None:
 def upgrade_db() -> None:
     """Bring the database to the version of this program."""
     _upgrade()
+
+
+@click.command("replay-revocations")
+@click.option(
+    "--adopt",
+    is_flag=True,
+    help="Take the journal as it is, or a new one: what stood only in a lost one is lost.",
+)
+@as_json
+def replay_revocations(*, adopt: bool, as_json: bool) -> None:
+    """End again what the revocation journal says has ended, after a backup was restored."""
+    world = World.from_environment()
+    try:
+        upgrade(world.store)
+        count = replay(world, adopt=adopt)
+    finally:
+        world.store.close()
+    show_one({"ended": count}, in_json=as_json)
 
 
 @click.group()

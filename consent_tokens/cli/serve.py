@@ -15,10 +15,13 @@ import click
 import structlog
 from granian.constants import Interfaces
 from granian.server import Server
+from prometheus_client import start_http_server
 
 from consent_tokens.flow import admit
+from consent_tokens.flow.figures import figures
 from consent_tokens.settings import Settings, parse_bind
 from consent_tokens.store import merchants
+from consent_tokens.store.alone import alone
 from consent_tokens.store.schema import upgrade
 from consent_tokens.web import create_app
 from consent_tokens.workers.dispatcher import Dispatcher
@@ -65,8 +68,12 @@ def dispatch() -> None:
 
     signal.signal(signal.SIGTERM, told)
     signal.signal(signal.SIGINT, told)
-    dispatcher = Dispatcher(World.of(settings))
+    world = World.of(settings)
+    dispatcher = Dispatcher(world)
     dispatcher.start()
+    if settings.metrics_bind:
+        host, port = settings.metrics_bind
+        start_http_server(port, host, registry=figures(world))
     click.echo("consent-tokens: dispatching", err=True)
     stop.wait()
     dispatcher.stop()
@@ -95,6 +102,7 @@ def _prepare(settings: Settings) -> None:
     """Make keys and tables, and with the simulator a merchant to try things with."""
     world = World.of(settings)
     upgrade(world.store)
+    alone(world.store)()  # say so here and now if another dispatcher is at work
     if world.simulator and not world.store.read(merchants.every):
         admitted = admit.admit(world, DEMO_MERCHANT)
         admit.add_sender(

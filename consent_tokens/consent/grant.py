@@ -23,6 +23,7 @@ class EndedBy(StrEnum):
     MERCHANT = "merchant"
     REPLY = "reply"
     EXPIRY = "expiry"
+    JOURNAL = "journal"  # it had been ended before, in a database that was lost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

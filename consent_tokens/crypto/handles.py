@@ -89,8 +89,8 @@ class _Permutation:
 class Handles:
     """A permutation for each kind of thing that has a name outside.
 
-    `grant`, `message` and `request` are known to the merchant; `link` (a message's, for its
-    consumer) and `code` (a request's, for whoever is asked) lead to the same rows and say
+    `grant`, `message`, `request` and `event` are known to the merchant; `link` (a message's, for
+    its consumer) and `code` (a request's, for whoever is asked) lead to the same rows and say
     nothing of each other.
     """
 
@@ -99,6 +99,7 @@ class Handles:
     request: _Permutation
     link: _Permutation
     code: _Permutation
+    event: _Permutation
 
     @classmethod
     def under(cls, key: HandleKey) -> Self:
@@ -113,4 +114,5 @@ class Handles:
             request=kind("request", "req_"),
             link=kind("link"),
             code=kind("code"),
+            event=kind("event", "evt_"),
         )

@@ -11,13 +11,14 @@ from consent_tokens.crypto.handles import new_home
 from consent_tokens.errors import InvalidError, NotFoundError, UnauthenticatedError
 from consent_tokens.evidence.events import Event, Kind
 from consent_tokens.relay.composition import is_clean
-from consent_tokens.store import events, merchants
+from consent_tokens.store import events, merchants, shares
 from consent_tokens.store.engine import Transaction
 from consent_tokens.store.merchants import ApiKey, Merchant, MerchantState, Sender
 from consent_tokens.world import World
 
 MOST_NAME: Final = 60  # characters
 MOST_SIGNATURE: Final = 20
+MOST_WEIGHT: Final = 100
 RECALLED_SECONDS: Final = 2.0
 MOST_RECALLED: Final = 10_000
 API_KEY = re.compile(r"ctk_(?P<id>[0-9a-f]{16})_(?P<secret>[A-Za-z0-9_-]{43})")
@@ -70,6 +71,18 @@ def put_state(world: World, merchant_id: str, state: MerchantState) -> Merchant:
         return merchant
 
     return world.store.run(deed)
+
+
+def put_share(world: World, merchant_id: str, weight: int) -> None:
+    """Set a merchant's share of the way out, 1 to 100. Raises InvalidError, NotFoundError."""
+    if not 1 <= weight <= MOST_WEIGHT:
+        raise InvalidError({"weight": [f"must be 1 to {MOST_WEIGHT}"]})
+
+    def deed(transaction: Transaction) -> None:
+        _the(transaction, merchant_id)
+        shares.put(transaction, merchant_id, weight)
+
+    world.store.run(deed)
 
 
 def add_key(world: World, merchant_id: str) -> tuple[ApiKey, str]:

@@ -16,6 +16,7 @@ from consent_tokens.crypto.keys import GrantKey
 from consent_tokens.crypto.sealing import disclose, enclose, wrap
 from consent_tokens.errors import ConflictError, GoneError, InvalidError, NotFoundError
 from consent_tokens.evidence.events import Event, Kind
+from consent_tokens.flow.notify import announce, of_grant
 from consent_tokens.flow.prove import Secret, prove
 from consent_tokens.store import events, grants, merchants, recipients, requests
 from consent_tokens.store.engine import Transaction
@@ -172,6 +173,7 @@ def _keep(
         grant=grant.number,
     )
     events.record(transaction, [line], world.chance.draw)
+    announce(world, transaction, [of_grant(world, grant)], now)
 
 
 def fetch_token(world: World, transaction: Transaction, request: ConsentRequest) -> tuple[str, str]:

@@ -7,7 +7,9 @@ from consent_tokens.consent.grant import EndedBy, Grant
 from consent_tokens.crypto.handles import Address
 from consent_tokens.errors import StoreBusyError
 from consent_tokens.evidence.events import of_end
-from consent_tokens.store import events, grants, messages, recipients, requests
+from consent_tokens.flow.journalled import check, tell
+from consent_tokens.flow.notify import announce, of_grant
+from consent_tokens.store import events, grants, marks, messages, recipients, requests
 from consent_tokens.store.engine import Transaction
 from consent_tokens.world import World
 
@@ -29,11 +31,14 @@ def end(world: World, address: Address, by: EndedBy) -> Ended | None:
     When this returns, nothing under the grant leaves that the gateway does not already have, and
     nobody can open its number, with whatever keys (promise 3): its key is destroyed, and any
     message that a dispatcher held in its hands at that moment has been waited for. Ending an ended
-    grant changes nothing and is no fault.
+    grant changes nothing and is no fault. Raises JournalUnavailableError: a revocation that a
+    restored database would forget is none.
     """
+    check(world)
     ended = world.store.run(lambda transaction: end_in(world, transaction, address, by))
     if ended is None:
         return None
+    tell(world)
     world.store.scrub()
     return Ended(ended, _wait_for_hands(world, address))
 
@@ -50,6 +55,9 @@ def end_in(world: World, transaction: Transaction, address: Address, by: EndedBy
         requests.drop_token_of(transaction, address)
         events.record(transaction, [of_end(ended, by)], world.chance.draw)
         recipients.forget_if_idle(transaction, address.home)
+        if by not in {EndedBy.EXPIRY, EndedBy.JOURNAL} and world.store.is_upgraded:
+            marks.lay_out(transaction, address, now)
+        announce(world, transaction, [of_grant(world, ended, by)], now)
     return ended
 
 
@@ -60,11 +68,15 @@ def _wait_for_hands(world: World, address: Address) -> int:
     only what it held before can still leave. Raises StoreBusyError if it holds one beyond any
     lease: the grant is over all the same.
     """
-    first = held = world.store.read(lambda transaction: messages.under_way(transaction, address))
+
+    def in_hands(transaction: Transaction) -> int:
+        return messages.under_way(transaction, address, world.clock.now())
+
+    first = held = world.store.read(in_hands)
     begun = world.clock.elapsed()
     while held:
         if world.clock.elapsed() - begun > LEASE_SECONDS:
             raise StoreBusyError("a dispatcher does not answer")
         world.clock.pause(LOOK_AGAIN_SECONDS)
-        held = world.store.read(lambda transaction: messages.under_way(transaction, address))
+        held = world.store.read(in_hands)
     return first

@@ -1,5 +1,6 @@
 """What comes back: delivery reports, and what consumers' phones reply."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from consent_tokens.consent.grant import EndedBy, Grant
@@ -8,6 +9,8 @@ from consent_tokens.crypto.blind import blind_index
 from consent_tokens.crypto.handles import Address
 from consent_tokens.evidence.events import Event, Kind
 from consent_tokens.flow.end import end_in
+from consent_tokens.flow.journalled import tell
+from consent_tokens.flow.notify import announce, of_message
 from consent_tokens.flow.prove import service_message
 from consent_tokens.gateways.base import DeliveryReport, Inbound
 from consent_tokens.relay.message import MessageState
@@ -24,30 +27,50 @@ WORDS: Final[dict[str, str]] = {
 }
 
 
-def hear_report(world: World, report: DeliveryReport) -> bool:
-    """Record what the gateway says became of a message; whether the message was found."""
-    now = world.clock.now()
-    state = MessageState.DELIVERED if report.was_delivered else MessageState.UNDELIVERABLE
+def hear_reports(world: World, reports: Sequence[DeliveryReport]) -> list[DeliveryReport]:
+    """Record what the gateway says became of messages; return the reports of none of ours.
 
-    def deed(transaction: Transaction) -> bool:
-        message = messages.by_gateway_id(transaction, report.gateway_id)
-        if message is None:
-            return False
-        reason = None if report.was_delivered else report.code
-        if messages.put_report(transaction, message.address, state, reason, now):
-            line = Event(
-                home=message.address.home,
+    However many they are, they cost one transaction.
+    """
+    now = world.clock.now()
+
+    def deed(transaction: Transaction) -> list[DeliveryReport]:
+        found = messages.by_gateway_ids(transaction, [report.gateway_id for report in reports])
+        told = {
+            found[report.gateway_id].address: _told(report)
+            for report in reversed(reports)  # of two about one message the first counts
+            if report.gateway_id in found
+        }
+        fresh = messages.put_reports(transaction, told, now)
+        ours = [each for each in found.values() if each.address in fresh]
+        lines = [
+            Event(
+                home=each.address.home,
                 at=now,
                 kind=Kind.MESSAGE_REPORTED,
-                merchant_id=message.merchant_id,
-                grant=message.grant_number,
-                message=message.address.number,
-                code=state.value,
+                merchant_id=each.merchant_id,
+                grant=each.grant_number,
+                message=each.address.number,
+                code=told[each.address][0].value,
             )
-            events.record(transaction, [line], world.chance.draw)
-        return True
+            for each in ours
+        ]
+        events.record(transaction, lines, world.chance.draw)
+        news = [
+            of_message(world, each.address, each.merchant_id, each.reference, told[each.address])
+            for each in ours
+            if each.merchant_id
+        ]
+        announce(world, transaction, news, now)
+        return [report for report in reports if report.gateway_id not in found]
 
-    return world.store.run(deed)
+    return world.store.run(deed) if reports else []
+
+
+def _told(report: DeliveryReport) -> tuple[MessageState, str | None]:
+    if report.was_delivered:
+        return MessageState.DELIVERED, None
+    return MessageState.UNDELIVERABLE, report.code
 
 
 def hear_reply(world: World, inbound: Inbound) -> list[Grant]:
@@ -94,6 +117,7 @@ def hear_reply(world: World, inbound: Inbound) -> list[Grant]:
 
     ended = world.store.run(deed)
     if ended:
+        tell(world)
         world.store.scrub()
         world.something_to_do.set()
     return ended

@@ -6,9 +6,10 @@ from consent_tokens.consent.code import CODE_LIFE
 from consent_tokens.consent.grant import EndedBy
 from consent_tokens.consent.request import TOKEN_WAITS
 from consent_tokens.flow.end import end_in
+from consent_tokens.flow.notify import KEPT
 from consent_tokens.flow.once import REPLIES_LAST
 from consent_tokens.flow.visit import SESSION_LASTS
-from consent_tokens.store import challenges, grants, messages, replies, requests, sessions
+from consent_tokens.store import challenges, grants, messages, replies, requests, sessions, webhooks
 from consent_tokens.store.engine import Transaction
 from consent_tokens.world import World
 
@@ -29,6 +30,8 @@ def sweep(world: World) -> int:
         sessions.drop(transaction, now - SESSION_LASTS)
         replies.drop(transaction, now - REPLIES_LAST)
         messages.drop_texts(transaction, now - world.texts_for)
+        if world.store.is_upgraded:
+            webhooks.drop(transaction, now - KEPT)
         return len(over)
 
     ended = world.store.run(deed)

@@ -18,6 +18,7 @@ class Submission:
     composed: Composed
     tag: int  # 0 to 255: names the segments of one long message
     valid_until: datetime
+    may_go: Callable[[], bool]  # asked at the last moment: is it still ours to hand over?
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,12 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """Not now. Nothing was taken."""
+    """The gateway asks for patience. Nothing was taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """The line was gone, or the time was up, before it was sent. Nothing was taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,17 @@ class Rejected:
     code: str
 
 
-Outcome: TypeAlias = Submitted | Throttled | Uncertain | Rejected
+@dataclass(frozen=True, slots=True)
+class Faulty:
+    """It cannot even be put into the gateway's words. Nothing was taken; others are not to blame.
+
+    `fault` names the kind of mistake, never what was in the message.
+    """
+
+    fault: str
+
+
+Outcome: TypeAlias = Submitted | Throttled | Unsent | Uncertain | Rejected | Faulty
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,16 +119,16 @@ class Case:
         claims = self.token if isinstance(self.token, Claims) else None
         scopes = [party.scope for party in (self.grant, claims) if party is not None]
         ends = min([scope.ends for scope in scopes], default=None)
-        is_marketing = self.purpose not in _TRANSACTIONAL
+        binds = is_marketing(self.purpose)
         hours: tuple[Hours, ...] = ()
         caps: tuple[Cap, ...] = (self.transactional_cap,)
-        if is_marketing:
+        if binds:
             hours = _both([scope.hours for scope in scopes])
             caps = _both([scope.cap for scope in scopes])
         at = max(self.now, self.earliest)
         put = object.__setattr__  # the way of a frozen dataclass to set what it derives
         put(self, "claims", claims)
-        put(self, "is_marketing", is_marketing)
+        put(self, "is_marketing", binds)
         put(self, "caps", caps)
         put(self, "hours", hours)
         put(self, "ends", ends)
@@ -145,6 +145,11 @@ class Case:
 _TRANSACTIONAL: Final = frozenset(purpose for purpose in Purpose if not purpose.is_marketing)
 _Step: TypeAlias = Callable[[datetime], datetime]
 MOST_ROUNDS: Final = 1000  # two hours of different zones may never overlap: then it never leaves
+
+
+def is_marketing(purpose: str) -> bool:
+    """Whether cap and hours bind it: what is in no catalogue is bound, too."""
+    return purpose not in _TRANSACTIONAL
 
 
 def _both(limits: Sequence[_Limit]) -> tuple[_Limit, ...]:

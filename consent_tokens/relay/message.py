@@ -32,6 +32,16 @@ class MessageState(StrEnum):
         """Whether it lies in the outbox."""
         return self in {MessageState.QUEUED, MessageState.DEFERRED}
 
+    @property
+    def is_failure(self) -> bool:
+        """Whether it is over, and nobody can say that it arrived."""
+        return self in {
+            MessageState.UNDELIVERABLE,
+            MessageState.REFUSED,
+            MessageState.EXPIRED,
+            MessageState.UNKNOWN,
+        }
+
 
 class Rank(IntEnum):
     """Which goes first: the service's own messages, then transactional, then marketing."""
@@ -104,3 +114,4 @@ class Outcome:
     leaves: datetime
     reason: str | None = None
     gateway_id: str | None = None
+    was_tried: bool = True  # whether it counts as one of its few tries

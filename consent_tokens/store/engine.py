@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
 import psycopg
-from sqlalchemy import Connection, Engine, Table, create_engine, event, literal, make_url
+from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, literal, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
@@ -28,6 +28,7 @@ SQLITE_AWAY: Final = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_
 LOOK_UP: Final = "-c enable_hashjoin=off -c enable_mergejoin=off"
 BUSY_SECONDS: Final = 10.0  # how long one SQLite writer waits for another process
 OWNER_ONLY: Final = 0o600
+NEWEST: Final = "notifications"  # a table that the newest migration makes
 
 
 def was_not_serialised(fault: DBAPIError) -> bool:
@@ -63,6 +64,7 @@ class Store:
 
     engine: Engine
     _writer: AbstractContextManager[Any] = field(default_factory=nullcontext)
+    _upgraded: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
     def at(cls, url: str) -> Self:
@@ -92,6 +94,17 @@ class Store:
     def is_sqlite(self) -> bool:
         """Whether this is the embedded store."""
         return self.engine.dialect.name == "sqlite"
+
+    @property
+    def is_upgraded(self) -> bool:
+        """Whether the database has the tables of this version, not only those of the one before.
+
+        New and old processes run side by side during an upgrade, before the migration and after
+        it. Until it is there, what needs the new tables is left out.
+        """
+        if not self._upgraded.is_set() and self.read(lambda at: inspect(at).has_table(NEWEST)):
+            self._upgraded.set()
+        return self._upgraded.is_set()
 
     def run(self, deed: Callable[[Transaction], Result]) -> Result:
         """Run `deed` in one transaction, and again if the database could not serialise it.

@@ -1,7 +1,8 @@
 """Questions about messages: what is to go, what went, and what became of it."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -53,42 +54,86 @@ def slots(
     return found
 
 
-LEASE = text(f"""
+LEASE = f"""
 UPDATE messages
 SET state = 'sending', attempts = attempts + 1, lease_until = :until, leaves_at = :now,
     changed_at = :now
 WHERE state IN ('queued', 'deferred') AND (home, number) IN (
     SELECT home, number FROM messages
     WHERE state IN ('queued', 'deferred') AND rank = :rank AND leaves_at <= :now
+        AND {{whose}}
     ORDER BY leaves_at LIMIT :most)
 RETURNING {COLUMNS}
-""")  # noqa: S608 - the names are this package's own
+"""  # noqa: S608 - the names are this package's own
+LEASE_SERVICE = text(LEASE.format(whose="merchant_id IS NULL"))
+LEASE_MERCHANTS = text(LEASE.format(whose="merchant_id = :merchant_id"))
+# steps from one merchant to the next by the index, however many messages each of them has
+WHO_WAITS = text("""
+WITH RECURSIVE waits(id) AS (
+    SELECT MIN(merchant_id) FROM messages
+    WHERE state IN ('queued', 'deferred') AND rank = :rank AND merchant_id IS NOT NULL
+    UNION ALL
+    SELECT (SELECT MIN(merchant_id) FROM messages
+            WHERE state IN ('queued', 'deferred') AND rank = :rank AND merchant_id > waits.id)
+    FROM waits WHERE waits.id IS NOT NULL)
+SELECT waits.id, (SELECT MIN(leaves_at) FROM messages
+                  WHERE state IN ('queued', 'deferred') AND rank = :rank
+                      AND merchant_id = waits.id) AS first
+FROM waits WHERE waits.id IS NOT NULL
+""")
 
 
-def lease(transaction: Transaction, now: datetime, *, until: datetime, most: int) -> list[Message]:
-    """Take due messages out of the hands of every other dispatcher, transactional before marketing.
+def who_waits(transaction: Transaction, rank: Rank, now: datetime) -> list[str]:
+    """Return the merchants that have a message of a rank due, by id."""
+    rows = transaction.execute(WHO_WAITS, {"rank": rank.value})
+    return [row.id for row in rows if row.first <= int(now.timestamp())]
 
-    Each is `sending` until its outcome is recorded or `until` is past.
+
+def lease(
+    transaction: Transaction,
+    rank: Rank,
+    merchant_id: str | None,
+    now: datetime,
+    *,
+    until: datetime,
+    most: int,
+) -> list[Message]:
+    """Take a merchant's (or the service's own) due messages of a rank, the oldest first.
+
+    They are out of the hands of every other dispatcher: each is `sending` until its outcome is
+    recorded or `until` is past.
     """
-    leased: list[Message] = []
-    for rank in Rank:
-        if len(leased) < most:
-            rows = transaction.execute(
-                LEASE,
-                {
-                    "now": int(now.timestamp()),
-                    "until": int(until.timestamp()),
-                    "rank": rank.value,
-                    "most": most - len(leased),
-                },
-            )
-            leased += [_leased(row) for row in rows]
-    return leased
+    asked = {
+        "now": int(now.timestamp()),
+        "until": int(until.timestamp()),
+        "rank": rank.value,
+        "most": most,
+    }
+    rows = (
+        transaction.execute(LEASE_SERVICE, asked)
+        if merchant_id is None
+        else transaction.execute(LEASE_MERCHANTS, asked | {"merchant_id": merchant_id})
+    )
+    return [_leased(row) for row in rows]
+
+
+DEPTH = text("""
+SELECT count(*), min(leaves_at) FROM (
+    SELECT leaves_at FROM messages
+    WHERE state IN ('queued', 'deferred') AND rank = :rank LIMIT :most) AS waiting
+""")
+
+
+def depth(transaction: Transaction, rank: Rank, most: int) -> tuple[int, datetime | None]:
+    """Return how many messages of a rank wait (counting to `most`), and when the first was due."""
+    count, first = transaction.execute(DEPTH, {"rank": rank.value, "most": most}).one()
+    return count, None if first is None else datetime.fromtimestamp(first, UTC)
 
 
 OUTCOMES: Final = {
     **ADDRESSES,
     "attempts": "bigint",
+    "tries": "bigint",
     "state": "text",
     "leaves_at": "bigint",
     "reason": "text",
@@ -98,6 +143,7 @@ OUTCOMES: Final = {
 CONCLUDE = """
 UPDATE messages
 SET state = asked.state, leaves_at = asked.leaves_at, reason = asked.reason,
+    attempts = asked.tries,
     gateway_id = COALESCE(asked.gateway_id, messages.gateway_id), changed_at = :now,
     lease_until = NULL,
     box = CASE WHEN asked.waits = 1 THEN messages.box END,
@@ -117,6 +163,7 @@ def conclude(
         (
             *outcome.address,
             outcome.attempts,
+            outcome.attempts if outcome.was_tried else outcome.attempts - 1,
             outcome.state.value,
             int(outcome.leaves.timestamp()),
             outcome.reason,
@@ -131,24 +178,33 @@ def conclude(
 
 STALE = text(f"""
 UPDATE messages SET lease_until = NULL
-WHERE state = 'sending' AND lease_until IS NOT NULL AND lease_until < :now
+WHERE state = 'sending' AND (lease_until < :before OR :is_all = 1)
 RETURNING {COLUMNS}
 """)  # noqa: S608 - the names are this package's own
 
 
-def stale(transaction: Transaction, now: datetime) -> list[Message]:
-    """Return the messages whose dispatcher did not come back within its lease, held."""
-    return [_leased(row) for row in transaction.execute(STALE, {"now": int(now.timestamp())})]
+def stale(transaction: Transaction, before: datetime | None) -> list[Message]:
+    """Return, held, the messages whose dispatcher did not come back within its lease.
+
+    Those are the ones whose lease ended before `before`; if it is None, all that were taken up.
+    """
+    seconds = int(before.timestamp()) if before else 0
+    rows = transaction.execute(STALE, {"before": seconds, "is_all": int(before is None)})
+    return [_leased(row) for row in rows]
 
 
-def under_way(transaction: Transaction, grant: Address) -> int:
-    """Return how many messages of a grant a dispatcher holds in its hands."""
+def under_way(transaction: Transaction, grant: Address, now: datetime) -> int:
+    """Return how many messages of a grant a dispatcher holds in its hands.
+
+    One whose lease is over is in nobody's hands: a dispatcher that wakes up late sends nothing.
+    """
     return len(
         transaction.execute(
             select(messages.c.number).where(
                 messages.c.home == grant.home,
                 messages.c.grant_number == grant.number,
                 messages.c.state == MessageState.SENDING,
+                messages.c.lease_until >= now,
             )
         ).all()
     )
@@ -195,38 +251,55 @@ def under_grant(transaction: Transaction, grant: Address, limit: int) -> list[Me
     return [_message(row) for row in transaction.execute(query)]
 
 
-def by_gateway_id(transaction: Transaction, gateway_id: str) -> Message | None:
-    """Return the message that the gateway calls so; None if there is none.
+BY_GATEWAY_ID = """
+SELECT m.gateway_id, m.home, m.number, m.merchant_id, m.grant_number, m.reference
+FROM {asked} JOIN messages m ON m.gateway_id = asked.id ORDER BY m.leaves_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """As much of a message as a report about it needs."""
+
+    address: Address
+    merchant_id: str | None
+    grant_number: int | None
+    reference: str | None
+
+
+def by_gateway_ids(transaction: Transaction, gateway_ids: Collection[str]) -> dict[str, Reported]:
+    """Return the messages that the gateway calls so, by its ids.
 
     Carriers use their ids again: of several it is the one that left last.
     """
-    row = transaction.execute(
-        select(messages)
-        .where(messages.c.gateway_id == gateway_id)
-        .order_by(messages.c.leaves_at.desc())
-        .limit(1)
-    ).one_or_none()
-    return _message(row) if row else None
-
-
-def put_report(
-    transaction: Transaction,
-    address: Address,
-    state: MessageState,
-    reason: str | None,
-    at: datetime,
-) -> bool:
-    """Record what the gateway reports; whether it was news. A final state never changes."""
-    result = transaction.execute(
-        update(messages)
-        .where(
-            messages.c.home == address.home,
-            messages.c.number == address.number,
-            messages.c.state.in_([MessageState.SENT, MessageState.UNKNOWN]),
+    asked = Asked({"id": "text"}, [(name,) for name in sorted(set(gateway_ids))])
+    return {
+        row.gateway_id: Reported(
+            Address(row.home, row.number), row.merchant_id, row.grant_number, row.reference
         )
-        .values(state=state, reason=reason, changed_at=at)
-    )
-    return result.rowcount == 1
+        for row in asked.run(transaction, BY_GATEWAY_ID)
+    }
+
+
+REPORTS: Final = {**ADDRESSES, "state": "text", "reason": "text"}
+PUT_REPORTS = """
+UPDATE messages SET state = asked.state, reason = asked.reason, changed_at = :now
+FROM {asked}
+WHERE messages.home = asked.home AND messages.number = asked.number
+    AND messages.state IN ('sent', 'unknown')
+RETURNING messages.home AS home, messages.number AS number
+"""
+
+
+def put_reports(
+    transaction: Transaction,
+    reports: Mapping[Address, tuple[MessageState, str | None]],
+    now: datetime,
+) -> frozenset[Address]:
+    """Record what the gateway reports; return what was news. A final state never changes."""
+    rows = [(*address, state.value, reason) for address, (state, reason) in sorted(reports.items())]
+    put = Asked(REPORTS, rows).run(transaction, PUT_REPORTS, now=int(now.timestamp()))
+    return frozenset(Address(row.home, row.number) for row in put)
 
 
 def drop_texts(transaction: Transaction, before: datetime) -> int:

@@ -33,12 +33,23 @@ def upgrade(store: Store) -> None:
 
 def is_current(store: Store) -> bool:
     """Whether the database is of the version that this code expects."""
-    expected = ScriptDirectory.from_config(_config()).get_current_head()
-    return (
-        store.read(
-            lambda transaction: MigrationContext.configure(transaction).get_current_revision()
-        )
-        == expected
+    return revision(store) == ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def is_usable(store: Store) -> bool:
+    """Whether this code works with the database.
+
+    It does with its own version, with the one before (what needs the new tables is left out), and
+    with the one after: a migration takes away nothing that the version before it needs.
+    """
+    found = revision(store)
+    return found is not None and found.isdigit()
+
+
+def revision(store: Store) -> str | None:
+    """Return the version of the database; None if it has no tables of ours."""
+    return store.read(
+        lambda transaction: MigrationContext.configure(transaction).get_current_revision()
     )
 
 

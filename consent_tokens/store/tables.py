@@ -48,6 +48,7 @@ metadata = MetaData()
 
 WAITING = text("state IN ('queued', 'deferred')")
 SENDING = text("state = 'sending'")
+DUE = text("state = 'waiting'")
 NAMED = text("reference IS NOT NULL")
 TAKEN = text("gateway_id IS NOT NULL")
 KEYED = text("wrapped_key IS NOT NULL")
@@ -174,7 +175,8 @@ messages = Table(  # in the home of the recipient; while it waits, this is the o
     Column("box", LargeBinary),  # the sealed number; null once nothing more is to be sent
     Column("wrapped_key", LargeBinary),  # of the service's own messages only
     Column("text", Text),
-    Index("messages_waiting", "rank", "leaves_at", postgresql_where=WAITING, sqlite_where=WAITING),
+    Index("messages_in_turn", "rank", "merchant_id", "leaves_at",
+          postgresql_where=WAITING, sqlite_where=WAITING),
     Index("messages_sending", "lease_until", postgresql_where=SENDING, sqlite_where=SENDING),
     Index("messages_by_grant", "home", "grant_number", "leaves_at"),
     Index("messages_by_reference", "merchant_id", "reference",
@@ -234,4 +236,55 @@ replies = Table(  # what was answered under an Idempotency-Key, enclosed, for 24
     Column("fingerprint", LargeBinary(32), nullable=False),
     Column("at", Moment, nullable=False, index=True),
     Column("envelope", LargeBinary),
+)
+
+merchant_shares = Table(  # of the way out; a merchant without a row has one
+    "merchant_shares",
+    metadata,
+    Column("merchant_id", String(40), primary_key=True),
+    Column("weight", SmallInteger, nullable=False),
+)
+
+# ended grants that are not in the revocation journal yet: put here with the end, gone once told
+to_journal = Table(
+    "to_journal",
+    metadata,
+    Column("home", BigInteger, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("at", Moment, nullable=False),
+)
+
+marks = Table(  # how far the database has come: of the journal, of the clock
+    "marks",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value", String(100), nullable=False),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("merchant_id", String(40), nullable=False, index=True),
+    Column("url", String(2000), nullable=False),
+    Column("kinds", String(200), nullable=False),
+    Column("secret", LargeBinary, nullable=False),  # enclosed
+    Column("made_at", Moment, nullable=False),
+)
+
+notifications = Table(  # in the home of the merchant; while one waits, this is the webhooks' outbox
+    "notifications",
+    metadata,
+    Column("home", BigInteger, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("merchant_id", String(40), nullable=False),
+    Column("webhook_id", String(40), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", String(16), nullable=False),  # waiting, delivered, dead
+    Column("attempts", SmallInteger, nullable=False),
+    Column("due_at", Moment, nullable=False),  # while one is being sent: when that is given up
+    Column("made_at", Moment, nullable=False, index=True),
+    Column("answer", String(40)),  # what the receiver said last: a status, or a kind of fault
+    Index("notifications_due", "due_at", postgresql_where=DUE, sqlite_where=DUE),
 )

@@ -16,11 +16,13 @@ from consent_tokens.errors import (
     InvalidError,
     KeyUnavailableError,
     NotFoundError,
+    OutboxFullError,
     StoreBusyError,
     StoreUnavailableError,
     TokenError,
     TooManyError,
     UnauthenticatedError,
+    UntrustedError,
 )
 from consent_tokens.relay.decision import EXPLANATIONS, Reason, Refused
 
@@ -42,6 +44,8 @@ STATUS: Final[dict[type[ConsentTokensError], HTTPStatus]] = {
     StoreBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     KeyUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    UntrustedError: HTTPStatus.SERVICE_UNAVAILABLE,
+    OutboxFullError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 DETAILS: Final[dict[str, str]] = {
     "unauthenticated": "Send a valid API key as `Authorization: Bearer ...`.",
@@ -55,6 +59,10 @@ DETAILS: Final[dict[str, str]] = {
     "store_busy": "Too many are writing at once; nothing was done. Try again.",
     "store_unavailable": "The database is away; nothing was done. Try again.",
     "key_unavailable": "A key is missing; nothing leaves until the operator has mended it.",
+    "outbox_full": "So much marketing waits that no more is taken now; transactional still is.",
+    "journal_unavailable": "Revocations cannot be journalled; nothing leaves until that is mended.",
+    "revocations_behind": "The database is an old copy; nothing leaves until it has caught up.",
+    "clock_in_doubt": "The clock cannot be trusted; nothing leaves until it can.",
     "bad_request": "The request cannot be read.",
     "method_not_allowed": "This address does not take that method.",
     "request_entity_too_large": "The request is larger than this address takes.",
@@ -100,6 +108,15 @@ def of_invalid(fields: dict[str, list[str]]) -> dict[str, Any]:
     return problem("invalid", HTTPStatus.UNPROCESSABLE_ENTITY, errors=fields)
 
 
+def of_fault(fault: ConsentTokensError) -> dict[str, Any]:
+    """Return a fault of ours as a problem."""
+    if isinstance(fault, InvalidError):
+        return of_invalid(fault.fields)
+    internal = HTTPStatus.INTERNAL_SERVER_ERROR
+    status = next((STATUS[kind] for kind in type(fault).mro() if kind in STATUS), internal)
+    return problem(fault.code, status)
+
+
 def reply(body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
     """Return a problem as a response of its own status."""
     response = Response(json.dumps(body), status=body["status"], content_type=PROBLEM_JSON)
@@ -117,18 +134,15 @@ def answer(fault: Exception) -> Response:
         # the text of a fault may hold what was sent: only its kind and place are logged
         log.error("internal_error", fault=type(fault).__name__, endpoint=request.endpoint)
         return reply(problem("internal", HTTPStatus.INTERNAL_SERVER_ERROR))
-    internal = HTTPStatus.INTERNAL_SERVER_ERROR
-    status = next((STATUS[kind] for kind in type(fault).mro() if kind in STATUS), internal)
-    if isinstance(fault, InvalidError):
-        return reply(of_invalid(fault.fields))
+    body = of_fault(fault)
     headers: dict[str, str] = {}
-    if isinstance(fault, TooManyError):
+    if isinstance(fault, TooManyError | OutboxFullError):
         headers["Retry-After"] = str(fault.retry_after)
-    elif status is HTTPStatus.SERVICE_UNAVAILABLE:
+    elif body["status"] == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_SECONDS)
-    elif status is HTTPStatus.UNAUTHORIZED:
+    elif body["status"] == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="consent-tokens"'
-    return reply(problem(fault.code, status), headers)
+    return reply(body, headers)
 
 
 def _of_http(fault: HTTPException) -> Response:

@@ -9,10 +9,12 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from consent_tokens.consent.notice import LANGUAGES
 from consent_tokens.consent.purposes import Purpose
-from consent_tokens.errors import StoreBusyError, StoreUnavailableError
+from consent_tokens.errors import StoreBusyError, StoreUnavailableError, UntrustedError
 from consent_tokens.flow.answer import asked
+from consent_tokens.flow.figures import figures
+from consent_tokens.flow.trust import trust
 from consent_tokens.relay.decision import EXPLANATIONS
-from consent_tokens.store.schema import is_current
+from consent_tokens.store.schema import is_usable
 from consent_tokens.web import openapi, problems
 from consent_tokens.web.here import world
 
@@ -64,17 +66,20 @@ def healthz() -> dict[str, str]:
 @doors.get("/readyz")
 def readyz() -> tuple[dict[str, Any], int]:
     """Say whether messages may be relayed, and if not, why (promise 9)."""
+    here = world()
     try:
-        why = [] if is_current(world().store) else ["schema_outdated"]
-    except (StoreUnavailableError, StoreBusyError) as fault:
+        why = [] if is_usable(here.store) else ["schema_outdated"]
+        if not why:
+            trust(here)
+    except (StoreUnavailableError, StoreBusyError, UntrustedError) as fault:
         why = [fault.code]
     return {"ready": not why, "why": why}, 503 if why else 200
 
 
 @doors.get("/metrics")
 def metrics() -> Response:
-    """Publish counters for Prometheus; none names a consumer, a merchant or a number."""
-    return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+    """Publish figures for Prometheus; none names a consumer, a merchant or a number."""
+    return Response(generate_latest(figures(world())), content_type=CONTENT_TYPE_LATEST)
 
 
 @doors.get("/openapi.json")

@@ -1,16 +1,25 @@
 """The dispatcher's loop around `flow.dispatch` and `flow.hear`: wait, do, and stop well."""
 
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 
-from consent_tokens.errors import ConsentTokensError
-from consent_tokens.flow.dispatch import MOST_AT_ONCE, dispatch, recover
-from consent_tokens.flow.hear import hear_reply, hear_report
+from consent_tokens import meters
+from consent_tokens.errors import ConsentTokensError, UntrustedError
+from consent_tokens.flow.conclude import recover
+from consent_tokens.flow.dispatch import MOST_AT_ONCE, Dispatched, dispatch
+from consent_tokens.flow.hear import hear_reply, hear_reports
 from consent_tokens.flow.sweep import sweep
+from consent_tokens.flow.take import Room
+from consent_tokens.flow.trust import keep
 from consent_tokens.gateways.base import DeliveryReport, Heard, Inbound
+from consent_tokens.relay.pace import Pace
+from consent_tokens.store import shares
+from consent_tokens.store.alone import alone
+from consent_tokens.workers.notifier import Notifier
 from consent_tokens.world import World
 
 log = structlog.get_logger()
@@ -19,6 +28,7 @@ IDLE_SECONDS: Final = 0.2  # between looks at the outbox, unless something is kn
 TROUBLE_SECONDS: Final = 1.0
 SWEEP_SECONDS: Final = 30.0
 REPORT_WAITS_SECONDS: Final = 30.0  # a report may come before the answer to its submission
+MOST_HEARD_AT_ONCE: Final = 1000
 
 
 @dataclass
@@ -27,15 +37,31 @@ class Dispatcher:
 
     world: World
     _stop: threading.Event = field(default_factory=threading.Event)
+    _heard: list[Heard] = field(default_factory=list)  # not yet written down
     _early: list[tuple[float, DeliveryReport]] = field(default_factory=list)
     _swept: float = float("-inf")
+    _turn: int = 0
+    _weights: Mapping[str, int] = field(default_factory=dict)
+    _pace: Pace = field(init=False)
+    _paces: dict[str, Pace] = field(default_factory=dict)  # of each merchant's sender
+    _let_go: Callable[[], None] = lambda: None
+    _notifier: Notifier | None = None
     _thread: threading.Thread | None = None
 
+    def __post_init__(self) -> None:
+        self._pace = Pace(self.world.gateway_rate, self.world.clock.elapsed())
+
     def start(self) -> None:
-        """Open the gateway and go on in a thread of its own."""
+        """Open the gateway and go on in a thread of its own.
+
+        Raises NotAloneError if another one works on this SQLite database.
+        """
+        self._let_go = alone(self.world.store)
         self.world.gateway.open(self.world.something_to_do.set)
         self._thread = threading.Thread(target=self._go_on, name="dispatcher")
         self._thread.start()
+        self._notifier = Notifier(self.world)
+        self._notifier.start()
 
     def stop(self) -> None:
         """Finish what is in hand, take nothing new, and hang up."""
@@ -43,16 +69,27 @@ class Dispatcher:
         self.world.something_to_do.set()
         if self._thread:
             self._thread.join()
+        if self._notifier:
+            self._notifier.stop()
         self.world.close()
+        self._let_go()
 
     def _go_on(self) -> None:
+        is_first = True
         while not self._stop.is_set():
             self.world.something_to_do.clear()
             try:
+                if is_first and self.world.store.is_sqlite:
+                    recover(self.world, is_alone=True)
+                is_first = False
                 is_busy = self.round()
             except ConsentTokensError as fault:
                 # nothing was done, or it was done wholly: the next round finds out which
                 log.warning("dispatch_failed", code=fault.code)
+                self._stop.wait(TROUBLE_SECONDS)
+                continue
+            except Exception as fault:  # noqa: BLE001 - tells of it, and goes on with the others
+                log.critical("dispatch_faulty", fault=type(fault).__name__)
                 self._stop.wait(TROUBLE_SECONDS)
                 continue
             if not is_busy:
@@ -61,32 +98,91 @@ class Dispatcher:
     def round(self) -> bool:
         """Do what there is to do once; whether there is likely to be more."""
         now = self.world.clock.elapsed()
+        self._hear()
         if now - self._swept >= SWEEP_SECONDS:
+            self._tidy()
             self._swept = now
-            recover(self.world)
-            sweep(self.world)
-        taken = 0
-        if self.world.gateway.is_up:
-            taken = dispatch(self.world).taken
-        heard = self.world.gateway.take()
-        for each in heard:
-            self._hear(each, now)
+        is_busy = self._dispatch(now) if self.world.gateway.is_up else False
+        self._hear()
         self._hear_early(now)
-        return taken == MOST_AT_ONCE or bool(heard)
+        return is_busy or bool(self._heard)
 
-    def _hear(self, heard: Heard, now: float) -> None:
-        match heard:
-            case Inbound():
-                hear_reply(self.world, heard)
-            case DeliveryReport():
-                if not hear_report(self.world, heard):
-                    self._early.append((now, heard))
+    def _tidy(self) -> None:
+        """Put away what is over, and settle what was left lying."""
+        try:
+            keep(self.world)
+            recover(self.world)
+        except UntrustedError as fault:
+            log.critical("dispatch_withheld", code=fault.code, why=str(fault))
+        sweep(self.world)
+        if self.world.store.is_upgraded:
+            self._weights = self.world.store.read(shares.weights)
+
+    def _dispatch(self, now: float) -> bool:
+        """Dispatch as much as may leave now; whether there is likely to be more."""
+        most = min(MOST_AT_ONCE, self._pace.allows(now))
+        if most:
+            try:
+                done = dispatch(self.world, self._room(most, now))
+            except UntrustedError as fault:
+                meters.WITHHELD.labels(fault.code).inc()
+                raise
+            self._turn += 1
+            self._count(done)
+            if done.taken < most:
+                return False
+        if wait := self._pace.wait():
+            self._stop.wait(min(wait, IDLE_SECONDS))
+        return True
+
+    def _room(self, most: int, now: float) -> Room:
+        rate = self.world.sender_rate
+        allowed = {name: pace.allows(now) for name, pace in self._paces.items()} if rate else {}
+        return Room(most=most, turn=self._turn, weights=self._weights, allowed=allowed)
+
+    def _count(self, done: Dispatched) -> None:
+        """Count what left against the rates, and slow down if the gateway asks for it."""
+        segments = sum(done.submitted.values())
+        self._pace.spend(segments)
+        now = self.world.clock.elapsed()
+        if done.throttled:
+            self._pace.throttled(now, segments / max(done.seconds, 0.001))
+            log.info("gateway_throttled", messages=done.throttled, rate=int(self._pace.current))
+        if rate := self.world.sender_rate:
+            for merchant_id, count in done.submitted.items():
+                if merchant_id is not None:
+                    pace = self._paces.setdefault(merchant_id, Pace(rate, now))
+                    pace.spend(count)
+
+    def _hear(self) -> None:
+        """Write down what came in; what cannot be written down now is kept for the next time."""
+        self._heard += self.world.gateway.take()
+        while self._heard:
+            reports = [
+                each
+                for each in self._heard[:MOST_HEARD_AT_ONCE]
+                if isinstance(each, DeliveryReport)
+            ]
+            early = hear_reports(self.world, reports)
+            now = self.world.clock.elapsed()
+            self._early += [(now, report) for report in early]
+            meters.HEARD.labels("report").inc(len(reports))
+            part, rest = self._heard[:MOST_HEARD_AT_ONCE], self._heard[MOST_HEARD_AT_ONCE:]
+            self._heard = [*(each for each in part if isinstance(each, Inbound)), *rest]
+            while self._heard and isinstance(self._heard[0], Inbound):
+                hear_reply(self.world, self._heard[0])
+                meters.HEARD.labels("inbound").inc()
+                del self._heard[0]
 
     def _hear_early(self, now: float) -> None:
         """Hear again what came before its time; forget what belongs to nothing of ours."""
-        waiting, self._early = self._early, []
-        for since, report in waiting:
-            if now - since > REPORT_WAITS_SECONDS:
-                log.warning("report_unknown", gateway=self.world.gateway.name)
-            elif since == now or not hear_report(self.world, report):
-                self._early.append((since, report))
+        waiting = [report for _, report in self._early]
+        unknown = set(hear_reports(self.world, waiting))
+        kept = [each for each in self._early if each[1] in unknown]
+        self._early = [each for each in kept if now - each[0] <= REPORT_WAITS_SECONDS]
+        if len(self._early) < len(kept):
+            log.warning(
+                "report_unknown",
+                gateway=self.world.gateway.name,
+                count=len(kept) - len(self._early),
+            )

@@ -44,6 +44,8 @@ from consent_tokens.flow.answer import binding_of
 from consent_tokens.flow.dispatch import dispatch
 from consent_tokens.gateways.simulator import Simulator
 from consent_tokens.gateways.smpp import SmppGateway
+from consent_tokens.gateways.webhook import Caller
+from consent_tokens.journal import Journal
 from consent_tokens.store import schema
 from consent_tokens.store.engine import Store, Transaction, insert_rows
 from consent_tokens.tokens.mint import mint, seal_number
@@ -68,6 +70,8 @@ def world_at(url: str, keys: Path, gateway: Any = None) -> World:  # noqa: ANN40
         keyring=Keyring.in_folder(keys, chance.draw),
         store=Store.at(url),
         gateway=gateway or Simulator(run=chance.draw(4).hex()),
+        journal=Journal(keys / "revocations.journal"),
+        caller=Caller(),
     )
 
 

@@ -206,7 +206,7 @@ def test_the_demo_pages_tell_the_story(context: BrowserContext, running: Running
     camera.take("20-start")
     page.click("a[href='/demo/shop']")
     page.click("button[value=ask]")
-    assert page.locator("img.qr").is_visible()
+    page.locator("img.qr").wait_for(state="visible")
     camera.take("21-shop")
     page.goto(f"{running.base}/docs")
     assert page.locator("dt#consent_revoked").is_visible()

@@ -1,6 +1,5 @@
 """Small things: stop words, hours, settings, the simulator, reports in SMPP."""
 
-from dataclasses import dataclass, field
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,8 +11,6 @@ from consent_tokens.clock import StoppedClock
 from consent_tokens.consent.scope import Cap, Hours, clock_time, minutes
 from consent_tokens.consent.stopwords import STOP_WORDS, is_stop
 from consent_tokens.crypto.encoding import decode, encode
-from consent_tokens.gateways.base import DeliveryReport, Inbound
-from consent_tokens.gateways.smpp import hear
 
 EVERY = [word for words in STOP_WORDS.values() for word in words]
 NOISE = st.text(" .,!?！。，、【】\t\n\u3000", max_size=4)
@@ -86,68 +83,3 @@ def test_base64url_takes_canonical_text_only(text: str) -> None:
 def test_a_clock_in_a_test_does_not_go_backwards() -> None:
     with pytest.raises(ValueError, match="backwards"):
         StoppedClock().advance(timedelta(seconds=-1))
-
-
-@dataclass
-class Tlv:
-    tag: int
-    value: bytes
-
-    def as_int(self) -> int:
-        return int.from_bytes(self.value, "big")
-
-
-@dataclass
-class Event:
-    """A deliver_sm, as far as it is looked at."""
-
-    short_message: bytes = b""
-    esm_class: int = 0
-    data_coding: int = 0
-    source_addr: str = "8613912340917"
-    destination_addr: str = "1069000112"
-    tlvs: list[Tlv] = field(default_factory=list)
-
-
-REPORT = (
-    b"id:%s sub:001 dlvrd:001 submit date:2111111200 done date:2111111201 stat:%s err:000 text:x"
-)
-
-
-@pytest.mark.parametrize(
-    ("event", "expected"),
-    [
-        (Event(REPORT % (b"a1", b"DELIVRD"), 4), DeliveryReport("a1", True, "DELIVRD")),
-        (Event(REPORT % (b"a1", b"UNDELIV"), 4), DeliveryReport("a1", False, "UNDELIV")),
-        (Event(REPORT % (b"a1", b"ENROUTE"), 4), None),
-        (Event(b"nonsense", 4), None),
-        (Event(b"", 4, tlvs=[Tlv(0x1E, b"b2\0"), Tlv(0x427, b"\x02")]),
-         DeliveryReport("b2", True, "DELIVRD")),
-        (Event(b"", 4, tlvs=[Tlv(0x1E, b"b2\0"), Tlv(0x427, b"\x05")]),
-         DeliveryReport("b2", False, "UNDELIV")),
-        (Event(b"", 4, tlvs=[Tlv(0x424, REPORT % (b"c3", b"EXPIRED"))]),
-         DeliveryReport("c3", False, "EXPIRED")),
-        (Event(b"x", source_addr="SHOP"), None),
-    ],
-)  # fmt: skip
-def test_reports_are_read_in_both_forms(event: Event, expected: object) -> None:
-    assert hear(event) == expected  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("octets", "coding", "esm_class", "text"),
-    [
-        (b"STOP", 0, 0, "STOP"),
-        (b"STOP", 1, 0, "STOP"),
-        ("退订".encode("utf-16-be"), 8, 0, "退订"),
-        (b"\xe9", 3, 0, "é"),
-        (b"\x05\x00\x03\x01\x02\x01TD", 0, 0x40, "TD"),
-        (b"\x1b\x65", 0, 0, "€"),
-        (b"\xff\xff\xff", 8, 0, "\uffff\ufffd"),
-        (b"", 0, 0x40, ""),
-    ],
-)
-def test_inbound_texts_are_read(octets: bytes, coding: int, esm_class: int, text: str) -> None:
-    heard = hear(Event(octets, esm_class, coding))  # type: ignore[arg-type]
-    assert isinstance(heard, Inbound)
-    assert (heard.text, heard.source) == (text, "1069000112")

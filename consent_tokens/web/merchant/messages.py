@@ -4,11 +4,19 @@ from typing import Any, cast
 
 from flask import request
 
+from consent_tokens import meters
 from consent_tokens.crypto.handles import Address
-from consent_tokens.errors import InvalidError, NotFoundError
+from consent_tokens.errors import (
+    ConsentTokensError,
+    InvalidError,
+    NotFoundError,
+    OutboxFullError,
+)
 from consent_tokens.flow.accept import Draft, Verdict, Verified, accept, verified
 from consent_tokens.flow.once import Answer, once
-from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused
+from consent_tokens.flow.pressure import is_full
+from consent_tokens.flow.trust import trust
+from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused, is_marketing
 from consent_tokens.relay.message import MOST_AHEAD, Message
 from consent_tokens.store import messages
 from consent_tokens.store.engine import Transaction
@@ -36,7 +44,11 @@ def send_one() -> Answer:
     """Hand in a message."""
     merchant = merchant_id()
     body = request.get_json()
-    draft = verified(world(), plain_draft(body) or _draft(world(), body))
+    written = plain_draft(body) or _draft(world(), body)
+    trust(world())
+    if is_marketing(written.purpose) and is_full(world()):
+        raise OutboxFullError
+    draft = verified(world(), written)
     key = once_key(merchant)
     if key is None:
         answer = _one(gatherer().accept(merchant, draft))
@@ -58,7 +70,13 @@ def send_many() -> Answer:
     merchant = merchant_id()
     batch = cast("dict[str, list[object]]", loaded(BATCH, request.get_json()))
     here = world()
-    items = [_verified_or_invalid(here, item) for item in batch["messages"]]
+    trust(here)
+    read = [_draft_or_fault(here, item) for item in batch["messages"]]
+    if is_full(here):
+        read = [_held_back(item) for item in read]
+        if all(isinstance(item, OutboxFullError) for item in read):
+            raise OutboxFullError
+    items = [verified(here, item) if isinstance(item, Draft) else item for item in read]
     sound = [item for item in items if isinstance(item, Verified)]
 
     def render(verdicts: list[Verdict]) -> Answer:
@@ -142,14 +160,21 @@ def _draft(here: World, body: object) -> Draft:
     return draft
 
 
-def _verified_or_invalid(here: World, item: object) -> Verified | InvalidError:
+def _draft_or_fault(here: World, item: object) -> Draft | ConsentTokensError:
     try:
-        return verified(here, plain_draft(item) or _draft(here, item))
+        return plain_draft(item) or _draft(here, item)
     except InvalidError as fault:
         return fault
 
 
+def _held_back(item: Draft | ConsentTokensError) -> Draft | ConsentTokensError:
+    """Return what stays of an item while the outbox is full: marketing waits outside."""
+    is_held = isinstance(item, Draft) and is_marketing(item.purpose)
+    return OutboxFullError() if is_held else item
+
+
 def _one(verdict: Verdict) -> Answer:
+    _count([verdict])
     match verdict.decision:
         case Refused() as refusal:
             body = problems.of_refusal(refusal)
@@ -161,6 +186,7 @@ def _one(verdict: Verdict) -> Answer:
 
 def _results(verdicts: list[Verdict]) -> list[dict[str, Any]]:
     """Return the results of a batch, each with its own id or its own problem."""
+    _count(verdicts)
     handles = iter(_handles(verdicts))
     return [
         {"status": "refused", "problem": problems.of_refusal(verdict.decision)}
@@ -168,6 +194,13 @@ def _results(verdicts: list[Verdict]) -> list[dict[str, Any]]:
         else {"id": next(handles), "status": "accepted"} | _when(verdict)
         for verdict in verdicts
     ]
+
+
+def _count(verdicts: list[Verdict]) -> None:
+    for verdict in verdicts:
+        if isinstance(verdict.decision, Refused):
+            meters.REFUSED.labels(verdict.decision.reason.value).inc()
+    meters.ACCEPTED.inc(sum(verdict.address is not None for verdict in verdicts))
 
 
 def _handles(verdicts: list[Verdict]) -> list[str]:
@@ -185,5 +218,5 @@ def _when(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _refused(fault: InvalidError) -> dict[str, Any]:
-    return {"status": "refused", "problem": problems.of_invalid(fault.fields)}
+def _refused(fault: ConsentTokensError) -> dict[str, Any]:
+    return {"status": "refused", "problem": problems.of_fault(fault)}

@@ -1,0 +1,304 @@
+"""A file of messages, sent by the batch call: streaming, resumable, each batch exactly once.
+
+Beside the file lie its progress (which batches are done) and its report (what was refused, and
+why). A batch has an Idempotency-Key made of the file's own content, so one that was under way when
+somebody pulled the plug is sent again and answered as it was the first time.
+"""
+
+import csv
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from hashlib import sha256
+from http import HTTPStatus
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, Final
+
+import httpx
+
+from consent_tokens.errors import ConsentTokensError, InvalidError, UnauthenticatedError
+
+BATCH: Final = 500
+CONNECTIONS: Final = 3
+AHEAD: Final = 2 * CONNECTIONS  # batches read and not yet concluded: all that memory holds
+ANSWER_SECONDS: Final = 60.0
+LONGEST_WAIT_SECONDS: Final = 60.0
+FIELDS: Final = ("token", "purpose", "text", "reference", "send_at", "valid_for_minutes")
+REPORT: Final = ("line", "reference", "code", "detail")
+CHUNK: Final = 1 << 20
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would carry out
+
+
+class InterruptedCampaignError(ConsentTokensError):
+    """Somebody stopped it; what was concluded is kept, and the same command goes on from there."""
+
+    code = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line of the file: a message, or why it cannot be read as one."""
+
+    line: int
+    body: Mapping[str, Any]
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One line that was not taken."""
+
+    line: int
+    reference: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Concluded:
+    """A batch of which every line has its answer."""
+
+    number: int
+    accepted: int
+    refusals: Sequence[Refusal]
+
+
+@dataclass(slots=True)
+class Summary:
+    """What became of the whole file."""
+
+    accepted: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+
+
+def items(path: Path) -> Iterator[Item]:
+    """Return the lines of a CSV file with a header, or of an NDJSON file, one after another."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        yield from _of_json(file) if path.suffix in {".ndjson", ".jsonl"} else _of_csv(file)
+
+
+def _of_csv(file: IO[str]) -> Iterator[Item]:
+    reader = csv.DictReader(file)
+    if not {"token", "purpose", "text"} <= set(reader.fieldnames or ()):
+        raise InvalidError({"file": ["The first line must name token, purpose and text."]})
+    while True:
+        try:
+            row = next(reader, None)
+        except csv.Error as fault:
+            yield Item(reader.line_num, {}, str(fault))
+            continue
+        if row is None:
+            return
+        body: dict[str, Any] = {name: row[name] for name in FIELDS if row.get(name)}
+        minutes = str(body.get("valid_for_minutes", ""))
+        if minutes.isascii() and minutes.isdigit():
+            body["valid_for_minutes"] = int(minutes)
+        yield Item(reader.line_num, body)
+
+
+def _of_json(file: IO[str]) -> Iterator[Item]:
+    for number, line in enumerate(file, start=1):
+        if not line.strip():
+            continue
+        try:
+            body = json.loads(line)
+        except (ValueError, RecursionError):
+            yield Item(number, {}, "not JSON")
+            continue
+        if isinstance(body, dict):
+            yield Item(number, body)
+        else:
+            yield Item(number, {}, "not an object")
+
+
+def fingerprint(path: Path) -> str:
+    """Return what tells this file from any other: SHA-256 of all of it."""
+    digest = sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+class Books:
+    """Progress and report, on disk beside the file, so that both say the same after any stop."""
+
+    def __init__(self, path: Path, mark: str) -> None:
+        """Go on where the file was left. Raises InvalidError if it is another file by now."""
+        self.done: dict[int, Concluded] = {}
+        self.summary = Summary()
+        self.report_path = path.with_name(f"{path.name}.refused.csv")
+        progress = path.with_name(f"{path.name}.progress")
+        size = self._recall(progress, mark)
+        self._progress = progress.open("a", encoding="utf-8")
+        self._report = self.report_path.open("a", encoding="utf-8", newline="")
+        self._report.truncate(size)  # what a batch that was not concluded wrote is written again
+        self._rows = csv.writer(self._report)
+        if not size:
+            self._rows.writerow(REPORT)
+        if not self.done:
+            self._say({"file": mark, "batch": BATCH})
+
+    def _recall(self, progress: Path, mark: str) -> int:
+        """Read what was done; return how long the report was then."""
+        size = 0
+        lines = progress.read_text("utf-8").splitlines() if progress.exists() else []
+        for place, line in enumerate(lines):
+            try:
+                said = json.loads(line)
+            except ValueError:
+                continue  # cut short: that batch was not concluded
+            if place == 0:
+                if said != {"file": mark, "batch": BATCH}:
+                    raise InvalidError(
+                        {"file": [f"It has changed since it was begun; remove {progress.name}."]}
+                    )
+                continue
+            self.done[said["done"]] = Concluded(said["done"], said["accepted"], ())
+            self.summary.accepted += said["accepted"]
+            self.summary.refused.update(said["refused"])
+            size = said["report"]
+        return size
+
+    def conclude(self, batch: Concluded) -> None:
+        """Write down a batch: its refusals, then that it is done."""
+        self._rows.writerows(
+            [each.line, _cell(each.reference), each.code, _cell(each.detail)]
+            for each in batch.refusals
+        )
+        self._report.flush()
+        refused = Counter(each.code for each in batch.refusals)
+        self.summary.accepted += batch.accepted
+        self.summary.refused.update(refused)
+        self._say(
+            {
+                "done": batch.number,
+                "accepted": batch.accepted,
+                "refused": refused,
+                "report": self._report.tell(),
+            }
+        )
+
+    def close(self) -> None:
+        """Close both."""
+        self._progress.close()
+        self._report.close()
+
+    def _say(self, line: Mapping[str, Any]) -> None:
+        self._progress.write(json.dumps(line) + "\n")
+        self._progress.flush()
+
+
+def _cell(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+@dataclass(slots=True)
+class Sending:
+    """One campaign on its way."""
+
+    client: httpx.Client
+    mark: str
+    stop: threading.Event
+    told: Callable[[int], None]  # how many lines more are concluded
+
+    def send(self, path: Path, books: Books) -> None:
+        """Send the whole file, but for the batches that were done before.
+
+        Raises UnauthenticatedError, InterruptedCampaignError.
+        """
+        lines = items(path)
+        batches = iter(lambda: list(islice(lines, BATCH)), [])
+        under_way: set[Future[Concluded]] = set()
+        with ThreadPoolExecutor(CONNECTIONS) as hands:
+            try:
+                for number, batch in enumerate(batches):
+                    if number in books.done:
+                        self.told(len(batch))
+                        continue
+                    under_way.add(hands.submit(self._batch, number, batch))
+                    if len(under_way) >= AHEAD:
+                        under_way = self._conclude(under_way, books)
+                while under_way:
+                    under_way = self._conclude(under_way, books)
+            except BaseException:
+                self.stop.set()
+                raise
+
+    def _conclude(self, under_way: set[Future[Concluded]], books: Books) -> set[Future[Concluded]]:
+        finished, rest = wait(under_way, return_when=FIRST_COMPLETED)
+        for each in finished:
+            batch = each.result()
+            books.conclude(batch)
+            self.told(batch.accepted + len(batch.refusals))
+        return rest
+
+    def _batch(self, number: int, batch: Sequence[Item]) -> Concluded:
+        """Send one batch until each of its lines has a final answer."""
+        refusals = [
+            Refusal(each.line, "", "unreadable", each.fault) for each in batch if each.fault
+        ]
+        rest = [each for each in batch if not each.fault]
+        accepted, attempt = 0, 0
+        while rest:
+            results = self._results(rest, f"{self.mark[:40]}-{number}-{attempt}")
+            later: list[Item] = []
+            for item, result in zip(rest, results, strict=True):
+                if result["status"] == "accepted":
+                    accepted += 1
+                elif result["problem"]["status"] == HTTPStatus.SERVICE_UNAVAILABLE:
+                    later.append(item)
+                else:
+                    refusals.append(_refusal(item, result["problem"]))
+            if later:
+                self._wait(LONGEST_WAIT_SECONDS)
+            rest, attempt = later, attempt + 1
+        return Concluded(number, accepted, sorted(refusals, key=lambda each: each.line))
+
+    def _results(self, batch: Sequence[Item], key: str) -> list[dict[str, Any]]:
+        """Return the answer to a batch, however often it takes to get one."""
+        body = {"messages": [each.body for each in batch]}
+        seconds = 1.0
+        while True:
+            try:
+                answer = self.client.post(
+                    "/v1/messages/batch",
+                    json=body,
+                    headers={"Idempotency-Key": key},
+                    timeout=ANSWER_SECONDS,
+                )
+            except httpx.TransportError:
+                answer = None
+            if answer is not None and answer.status_code == HTTPStatus.OK:
+                results: list[dict[str, Any]] = answer.json()["results"]
+                return results
+            if answer is not None and answer.status_code == HTTPStatus.UNAUTHORIZED:
+                raise UnauthenticatedError("the service does not know this API key")
+            if answer is not None and not _may_change(answer.status_code):
+                raise InvalidError({"batch": [answer.text[:500]]})
+            after = answer.headers.get("Retry-After", "") if answer is not None else ""
+            self._wait(float(after) if after.isdigit() else seconds)
+            seconds = min(LONGEST_WAIT_SECONDS, seconds * 2)
+
+    def _wait(self, seconds: float) -> None:
+        if self.stop.wait(min(seconds, LONGEST_WAIT_SECONDS)):
+            raise InterruptedCampaignError("stopped; run it again to go on")
+
+
+def _may_change(status: int) -> bool:
+    """Whether the same request may be answered otherwise later."""
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in {
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.CONFLICT,
+    }
+
+
+def _refusal(item: Item, problem: Mapping[str, Any]) -> Refusal:
+    faults = problem.get("errors")
+    detail = json.dumps(faults, ensure_ascii=False) if faults else str(problem.get("detail", ""))
+    return Refusal(item.line, str(item.body.get("reference", "")), problem["code"], detail)

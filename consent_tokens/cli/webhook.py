@@ -1,0 +1,107 @@
+"""`webhook`: where merchants are told what became of their consents and messages."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from consent_tokens.cli.admission import opened_world
+from consent_tokens.cli.tables import as_json, show, show_one
+from consent_tokens.errors import NotFoundError
+from consent_tokens.flow.notify import News, add_webhook
+from consent_tokens.store import webhooks
+from consent_tokens.store.webhooks import Webhook
+from consent_tokens.world import World
+
+MOST_SHOWN = 200
+
+
+@click.group()
+def webhook() -> None:
+    """Let merchants be told by webhook; look after what could not be delivered."""
+
+
+@webhook.command()
+@click.argument("merchant_id")
+@click.argument("url")
+@click.option(
+    "--event", "events", multiple=True, type=click.Choice([each.value for each in News]),
+    help="Only this kind of news; may be given several times.",
+)  # fmt: skip
+@as_json
+def add(merchant_id: str, url: str, events: Sequence[str], *, as_json: bool) -> None:
+    """Add a webhook. Its secret is shown once, here (Standard Webhooks, `whsec_...`)."""
+    with opened_world() as world:
+        made, secret = add_webhook(world, merchant_id, url, events)
+    show_one({"id": made.id, "secret": secret}, in_json=as_json)
+
+
+@webhook.command("list")
+@as_json
+def list_webhooks(*, as_json: bool) -> None:
+    """List all webhooks."""
+    with opened_world() as world:
+        found = world.store.read(webhooks.every)
+    show([_row(each) for each in found], in_json=as_json)
+
+
+@webhook.command()
+@click.argument("webhook_id")
+def remove(webhook_id: str) -> None:
+    """Remove a webhook, and what waits for it."""
+    with opened_world() as world:
+        if not world.store.run(lambda transaction: webhooks.remove(transaction, webhook_id)):
+            raise NotFoundError("no webhook of that id")
+    click.echo("removed")
+
+
+@webhook.command()
+@as_json
+def dead(*, as_json: bool) -> None:
+    """List what was given up, the newest first."""
+    with opened_world() as world:
+        found = world.store.read(lambda transaction: webhooks.dead(transaction, MOST_SHOWN))
+        rows = [
+            {
+                "id": world.keyring.handles.event.hide(each.address),
+                "webhook": each.webhook_id,
+                "event": each.kind,
+                "made_at": each.made.isoformat(),
+                "answer": each.answer,
+            }
+            for each in found
+        ]
+    show(rows, in_json=as_json)
+
+
+@webhook.command()
+@click.argument("notification_id", required=False)
+@click.option("--all", "is_all", is_flag=True, help="All that were given up.")
+@as_json
+def replay(notification_id: str | None, *, is_all: bool, as_json: bool) -> None:
+    """Send again what was given up: one by its id, or all."""
+    if (notification_id is None) is not is_all:
+        raise click.UsageError("name one notification, or say --all")
+    with opened_world() as world:
+        count = _revived(world, notification_id)
+    show_one({"sent_again": count}, in_json=as_json)
+
+
+def _revived(world: World, notification_id: str | None) -> int:
+    address = world.keyring.handles.event.find(notification_id) if notification_id else None
+    if notification_id and address is None:
+        raise NotFoundError("no notification of that id")
+    now = world.clock.now()
+    count = world.store.run(lambda transaction: webhooks.revive(transaction, address, now))
+    if address is not None and not count:
+        raise NotFoundError("no dead notification of that id")
+    return count
+
+
+def _row(found: Webhook) -> Mapping[str, Any]:
+    return {
+        "id": found.id,
+        "merchant": found.merchant_id,
+        "url": found.url,
+        "events": " ".join(sorted(found.kinds)),
+    }

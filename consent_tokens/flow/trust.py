@@ -1,0 +1,145 @@
+"""May anything leave at all? Only if revocations, the clock and the keys are what they should be.
+
+Asked before each round of the dispatcher and before anything is accepted; most answers come from
+what this process remembers of its last look.
+"""
+
+from datetime import timedelta
+from itertools import islice
+from typing import Final
+
+import structlog
+
+from consent_tokens.consent.grant import EndedBy
+from consent_tokens.crypto.handles import Address
+from consent_tokens.errors import (
+    ClockInDoubtError,
+    RevocationsBehindError,
+    UntrustedError,
+)
+from consent_tokens.flow.end import end_in
+from consent_tokens.flow.journalled import begin, known, make, tell
+from consent_tokens.store import marks
+from consent_tokens.store.engine import Transaction
+from consent_tokens.world import Watch, World
+
+log = structlog.get_logger()
+
+LOOK_SECONDS: Final = 30.0
+AGAIN_SECONDS: Final = 1.0  # after a look that was not good
+JUMP_SECONDS: Final = 60.0  # by so much a clock may be put right without a word
+SETTLED_SECONDS: Final = 600.0  # a clock that has stood so long where it jumped to is believed
+APART_SECONDS: Final = 10.0  # between this machine's clock and the database's
+AT_ONCE: Final = 500
+
+
+def trust(world: World) -> None:
+    """Return if messages may leave and be accepted.
+
+    Raises ClockInDoubtError, JournalUnavailableError, RevocationsBehindError, and what the store
+    raises.
+    """
+    watch = world.watch
+    _look_at_clock(world, watch)
+    if not world.store.is_upgraded:
+        return  # during an upgrade: the version before knows no journal
+    now = world.clock.elapsed()
+    if watch.refused and now - watch.looked < AGAIN_SECONDS:
+        raise watch.refused
+    end = world.journal.position() if watch.seen else None
+    if end is None or end != watch.seen or now - watch.looked > LOOK_SECONDS:
+        watch.looked, watch.refused = now, None
+        try:
+            _look(world, watch)
+        except UntrustedError as fault:
+            watch.seen, watch.refused = None, fault
+            raise
+
+
+def keep(world: World) -> None:
+    """Write down how far we are, and tell the journal what it has yet to be told."""
+    if not world.store.is_upgraded:
+        return
+    tell(world)
+    trust(world)
+    now, seen = world.clock.now(), world.watch.seen
+
+    def deed(transaction: Transaction) -> None:
+        high = marks.find(transaction, marks.CLOCK)
+        if high is None or int(high) < int(now.timestamp()):
+            marks.put(transaction, marks.CLOCK, str(int(now.timestamp())))
+        if seen and marks.find(transaction, marks.JOURNAL) != str(seen):
+            marks.put(transaction, marks.JOURNAL, str(seen))
+
+    world.store.run(deed)
+
+
+def replay(world: World, *, adopt: bool = False) -> int:
+    """End again every grant that the journal says has ended; return how many were live.
+
+    With `adopt`, take the journal as it is, or a new one, even if it is not the one that this
+    database knows: what stood only in the lost one is lost.
+    """
+    if adopt:
+        make(world)
+    end = world.journal.position()
+    if not adopt:
+        known(end, world.store.read(lambda transaction: marks.find(transaction, marks.JOURNAL)))
+    ended = iter(world.journal.read())
+    count = 0
+    while part := list(islice(ended, AT_ONCE)):
+
+        def deed(transaction: Transaction, part: list[Address] = part) -> int:
+            live = marks.still_live(transaction, part)
+            for address in live:
+                end_in(world, transaction, address, EndedBy.JOURNAL)
+            return len(live)
+
+        count += world.store.run(deed)
+    world.store.scrub()
+    world.store.run(lambda transaction: marks.put(transaction, marks.JOURNAL, str(end)))
+    return count
+
+
+def _look(world: World, watch: Watch) -> None:
+    """Compare journal and database from where we were, or from where the database is."""
+    now = world.clock.now()
+    marked, high, theirs = world.store.read(
+        lambda transaction: (
+            marks.find(transaction, marks.JOURNAL),
+            marks.find(transaction, marks.CLOCK),
+            marks.database_time(transaction),
+        )
+    )
+    if high and now.timestamp() < int(high) - JUMP_SECONDS:
+        raise ClockInDoubtError("the clock stands before a time at which we already were")
+    apart = abs(theirs - now) if theirs and world.clock.is_real else timedelta()
+    if apart > timedelta(seconds=APART_SECONDS + 1):
+        raise ClockInDoubtError("the clocks of this machine and of the database's are apart")
+    if marked is None:
+        marked = str(begin(world))
+    end = world.journal.position()
+    since = known(end, marked)
+    live = world.store.read(
+        lambda transaction: marks.still_live(transaction, list(world.journal.read(since)))
+    )
+    if live:
+        raise RevocationsBehindError(f"{len(live)} grants live that had ended")
+    watch.seen = end
+
+
+def _look_at_clock(world: World, watch: Watch) -> None:
+    """Hold the wall clock against the one that never jumps."""
+    elapsed = world.clock.elapsed()
+    offset = world.clock.now().timestamp() - elapsed
+    if watch.offset is None:
+        watch.offset = offset
+    if abs(offset - watch.offset) <= JUMP_SECONDS:
+        watch.jumped = None
+        return
+    if watch.jumped is None or abs(offset - watch.jumped[0]) > JUMP_SECONDS:
+        watch.jumped = (offset, elapsed)
+        log.warning("clock_jumped", seconds=round(offset - watch.offset))
+    if elapsed - watch.jumped[1] < SETTLED_SECONDS:
+        raise ClockInDoubtError("the clock jumped")
+    watch.offset = offset

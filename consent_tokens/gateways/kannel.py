@@ -1,0 +1,262 @@
+"""Kannel: out by smsbox's sendsms, back by its dlr-url and get-url.
+
+    kannel+http://user:password@smsbox:13013/cgi-bin/sendsms?listen=127.0.0.1:13020&secret=...
+
+`listen` is where this process hears Kannel: delivery reports, and inbound messages if Kannel's
+configuration has, for its sms-service,
+
+    get-url = "http://127.0.0.1:13020/SECRET/inbound?from=%p&to=%P&text=%b&coding=%c"
+
+Both are known by the secret alone, so let nobody but Kannel reach that address. Numbers stand in
+Kannel's own access log: that is the operator's to turn off.
+"""
+
+import re
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from hmac import compare_digest
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+from typing import Final, Self
+from urllib.parse import parse_qs, parse_qsl, quote, unquote, urlsplit
+
+import httpx
+import structlog
+
+from consent_tokens.consent.phone import PhoneNumber
+from consent_tokens.errors import SettingError
+from consent_tokens.gateways.base import (
+    DeliveryReport,
+    Faulty,
+    Heard,
+    Inbound,
+    Outcome,
+    Rejected,
+    Submission,
+    Submitted,
+    Throttled,
+    Uncertain,
+    Unsent,
+)
+from consent_tokens.relay.composition import Coding, read_octets
+
+log = structlog.get_logger()
+
+VARIABLE: Final = "CONSENT_GATEWAY_URL"
+PATH: Final = "/cgi-bin/sendsms"
+HANDS: Final = 16  # submissions without an answer, at most
+ANSWER_SECONDS: Final = 10.0
+LOOK_SECONDS: Final = 1.0  # between looks whether a Kannel that was away is back
+MOST_HEARD: Final = 100_000
+LEAST_SECRET: Final = 16  # characters
+# dlr-mask: 1 delivered, 2 not delivered, 16 rejected by the SMSC (userguide, "Delivery Reports")
+DELIVERED, FAILED, REJECTED = 1, 2, 16
+WANTED: Final = DELIVERED | FAILED | REJECTED
+CODES: Final = {FAILED: "UNDELIV", REJECTED: "REJECTD"}
+GSM7, UCS2 = "0", "2"  # coding
+LISTEN = re.compile(r"(?P<host>[\w.]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
+SECRET = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class KannelGateway:
+    """One smsbox, and an ear for it."""
+
+    def __init__(self, url: str, *, user: str, password: str, run: str) -> None:
+        parts = urlsplit(url)
+        options = dict(parse_qsl(parts.query))
+        listen, self._secret = (
+            LISTEN.fullmatch(options.get("listen", "")),
+            options.get("secret", ""),
+        )
+        if listen is None or len(self._secret) < LEAST_SECRET or not SECRET.fullmatch(self._secret):
+            raise SettingError(
+                f"{VARIABLE} needs ?listen=127.0.0.1:13020&secret=... ({LEAST_SECRET} or more of "
+                "A-Z, a-z, 0-9, _ and -)"
+            )
+        self._at = (listen["host"].strip("[]"), int(listen["port"]))
+        self._ear_url = f"http://{listen[0]}/{self._secret}"
+        self._run, self._count = run, count(1)
+        self._heard: deque[Heard] = deque(maxlen=MOST_HEARD)
+        self._tell: Callable[[], None] = lambda: None
+        self._is_up = False
+        self._stop = threading.Event()
+        self._hands = ThreadPoolExecutor(HANDS, thread_name_prefix="kannel")
+        self._client = httpx.Client(
+            base_url=f"{parts.scheme.removeprefix('kannel+')}://{parts.netloc.rpartition('@')[2]}",
+            timeout=ANSWER_SECONDS,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=HANDS),
+            headers={"X-Kannel-Username": user, "X-Kannel-Password": password},
+        )
+        self._path = parts.path if parts.path.strip("/") else PATH
+        self._ear: ThreadingHTTPServer | None = None
+        self._threads: list[threading.Thread] = []
+
+    @classmethod
+    def at(cls, url: str, *, run: str) -> Self:
+        """Return the gateway that a URL names; its ids begin with `run`. Raises SettingError."""
+        parts = urlsplit(url)
+        return cls(
+            url, user=unquote(parts.username or ""), password=unquote(parts.password or ""), run=run
+        )
+
+    @property
+    def name(self) -> str:
+        """Return which kind it is."""
+        return "kannel"
+
+    @property
+    def is_up(self) -> bool:
+        """Whether smsbox answered when it was last asked."""
+        return self._is_up
+
+    def open(self, heard: Callable[[], None]) -> None:
+        """Listen for Kannel, and look for it in the background."""
+        self._tell = heard
+        self._ear = ThreadingHTTPServer(self._at, _ear(self._hear, self._secret))
+        self._threads = [
+            threading.Thread(target=self._ear.serve_forever, name="kannel-ear", daemon=True),
+            threading.Thread(target=self._look, name="kannel-look", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, submissions: Sequence[Submission]) -> list[Outcome]:
+        """Submit side by side, as many at once as there are hands."""
+        return list(self._hands.map(self._submit, submissions))
+
+    def take(self) -> list[Heard]:
+        """Return the reports and inbound messages since the last call."""
+        heard: list[Heard] = []
+        while self._heard:
+            heard.append(self._heard.popleft())
+        return heard
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._stop.set()
+        if self._ear:
+            self._ear.shutdown()
+            self._ear.server_close()
+        for thread in self._threads:
+            thread.join()
+        self._hands.shutdown()
+        self._client.close()
+
+    def _look(self) -> None:
+        """Find out whether smsbox is there: it answers anything, if only with a no."""
+        while not self._stop.is_set():
+            if not self._is_up:
+                with suppress(httpx.TransportError):
+                    self._client.get("/")
+                    log.info("gateway_bound", gateway="kannel")
+                    self._is_up = True
+                    self._tell()
+            self._stop.wait(LOOK_SECONDS)
+
+    def _submit(self, submission: Submission) -> Outcome:
+        """Submit one message; Kannel cuts it into segments itself."""
+        if not self._is_up or not submission.may_go():
+            return Unsent()
+        gateway_id = f"{self._run}-{next(self._count)}"
+        is_ucs2 = submission.composed.coding is Coding.UCS2
+        text = b"".join(submission.composed.segments)
+        headers = {
+            "X-Kannel-From": submission.source,
+            "X-Kannel-To": submission.number.reveal(),
+            "X-Kannel-Coding": UCS2 if is_ucs2 else GSM7,
+            "X-Kannel-DLR-Mask": str(WANTED),
+            "X-Kannel-DLR-Url": f"{self._ear_url}/report?id={quote(gateway_id)}&status=%d",
+            "Content-Type": "application/octet-stream" if is_ucs2 else "text/plain; charset=UTF-8",
+        }
+        body = text if is_ucs2 else read_octets(text, Coding.GSM7).encode()
+        try:
+            answer = self._client.post(self._path, headers=headers, content=body)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
+            self._is_up = False
+            log.warning("gateway_away", gateway="kannel")
+            return Unsent()
+        except httpx.TransportError:
+            self._is_up = False
+            return Uncertain()
+        except (ValueError, TypeError) as fault:
+            return Faulty(type(fault).__name__)
+        return _outcome(answer.status_code, gateway_id)
+
+    def _hear(self, heard: Heard) -> None:
+        self._heard.append(heard)
+        self._tell()
+
+
+def _outcome(status: int, gateway_id: str) -> Outcome:
+    """Return what smsbox says (userguide, "GET method for the sendsms script")."""
+    if status in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:
+        return Submitted(gateway_id)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return Throttled()  # temporal failure, try again later
+    return Rejected(f"kannel_{status}")
+
+
+def _ear(hear: Callable[[Heard], None], secret: str) -> type[BaseHTTPRequestHandler]:
+    """Return a handler of Kannel's calls. What it cannot read it answers with 404, and forgets."""
+
+    class Ear(BaseHTTPRequestHandler):
+        timeout = 10
+
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            given, _, what = parts.path.lstrip("/").partition("/")
+            heard = None
+            if compare_digest(given.encode(), secret.encode()):
+                heard = heard_in(what, parts.query)
+            if heard:
+                hear(heard)
+            self.send_response(HTTPStatus.OK if heard else HTTPStatus.NOT_FOUND)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its own name
+            """Log nothing: the path has the secret in it, and numbers."""
+
+    return Ear
+
+
+def heard_in(what: str, query: str) -> Heard | None:
+    """Return what one of Kannel's calls says; None if it makes no sense."""
+    said = {
+        name.decode("ascii", "replace"): values[0]
+        for name, values in parse_qs(query.encode(), keep_blank_values=True).items()
+    }
+    if what == "report":
+        return _report(said)
+    if what == "inbound":
+        return _inbound(said)
+    return None
+
+
+def _report(said: dict[str, bytes]) -> DeliveryReport | None:
+    status = said.get("status", b"")
+    if not status.isdigit() or "id" not in said:
+        return None
+    gateway_id = said["id"].decode("ascii", "replace")
+    if int(status) == DELIVERED:
+        return DeliveryReport(gateway_id, was_delivered=True, code="DELIVRD")
+    code = CODES.get(int(status))
+    return DeliveryReport(gateway_id, was_delivered=False, code=code) if code else None
+
+
+def _inbound(said: dict[str, bytes]) -> Inbound | None:
+    digits = said.get("from", b"").decode("ascii", "replace").strip().lstrip("+")
+    try:
+        number = PhoneNumber.parse("+" + digits)
+    except ValueError:
+        return None
+    octets = said.get("text", b"")
+    is_ucs2 = said.get("coding", b"") == UCS2.encode()
+    text = read_octets(octets, Coding.UCS2) if is_ucs2 else octets.decode("utf-8", "replace")
+    source = said.get("to", b"").decode("ascii", "replace").strip()
+    return Inbound(number=number, source=source, text=text)

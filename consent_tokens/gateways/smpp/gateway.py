@@ -1,0 +1,344 @@
+"""SMPP lines, each kept bound by one event loop in a thread of its own.
+
+smpp34 aborts the interpreter if a session is still open when Python exits, so `close` is called on
+every way out. The bridge between our threads and its event loop is in this module alone.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import cycle
+from typing import Final, Self
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+import smpp34
+import structlog
+
+from consent_tokens.errors import SettingError
+from consent_tokens.gateways.base import (
+    Faulty,
+    Heard,
+    Outcome,
+    Submission,
+    Submitted,
+    Throttled,
+    Uncertain,
+    Unsent,
+)
+from consent_tokens.gateways.smpp.pieces import Pieces
+from consent_tokens.gateways.smpp.words import (
+    VENDOR_TAGS,
+    Manner,
+    is_report,
+    outcome_of,
+    piece_in,
+    report_in,
+    submissions,
+)
+
+log = structlog.get_logger()
+
+DEFAULT_PORT: Final = 2775
+WINDOW: Final = 64  # submissions without an answer, at most, on one line
+MOST_WINDOW: Final = 1000
+MOST_BINDS: Final = 16
+CONNECT_MILLISECONDS: Final = 5000
+ANSWER_SECONDS: Final = 10.0  # a gateway that is silent for longer may or may not have taken it
+BACK_OFF: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # seconds between attempts to bind
+STEADY_SECONDS: Final = 10.0  # a bind that lasted so long was a good one
+JITTER: Final = 0.5  # of the back-off, so that many lines do not come back in step
+PATIENCE_SECONDS: Final = 0.5  # before a later segment is tried again
+MOST_HEARD: Final = 100_000  # waiting to be taken; the oldest give way
+PIECES_EVERY_SECONDS: Final = 1.0
+VARIABLE: Final = "CONSENT_GATEWAY_URL"
+NO: Final = frozenset({"0", "no", "off", "false"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """Where one bind goes, and in which manner: what one URL says."""
+
+    host: str
+    port: int
+    system_id: str
+    password: str = field(repr=False)
+    is_tls: bool
+    is_pair: bool = False  # a transmitter and a receiver, instead of one transceiver
+    system_type: str = ""
+    window: int = WINDOW
+    manner: Manner = field(default_factory=Manner)
+
+    @classmethod
+    def all_in(cls, url: str) -> list[Self]:
+        """Return the lines of `smpp://user:password@host:port?binds=2&...`. Raises SettingError."""
+        parts = urlsplit(url)
+        options = dict(parse_qsl(parts.query, keep_blank_values=True))
+        line = cls._of(parts, options)
+        binds = _whole(options, "binds", 1, MOST_BINDS)
+        if options:
+            raise SettingError(f"{VARIABLE}: no such option: {', '.join(sorted(options))}")
+        return [line] * binds
+
+    @classmethod
+    def _of(cls, parts: SplitResult, options: dict[str, str]) -> Self:
+        """Return the line, and take the options that it knows out of `options`."""
+        bind = options.pop("bind", "trx")
+        if bind not in {"trx", "pair"}:
+            raise SettingError(f"{VARIABLE}: bind is trx or pair")
+        vendor = [name for name in options if name.startswith("tlv.")]
+        return cls(
+            host=parts.hostname or "",
+            port=parts.port or DEFAULT_PORT,
+            system_id=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+            is_tls=parts.scheme == "smpps",
+            is_pair=bind == "pair",
+            system_type=options.pop("system_type", ""),
+            window=_whole(options, "window", WINDOW, MOST_WINDOW),
+            manner=Manner(
+                uses_payload=options.pop("payload", "0") not in NO,
+                tells_validity=options.pop("validity", "1") not in NO,
+                vendor_tlvs=tuple(_vendor_tlv(name, options.pop(name)) for name in vendor),
+            ),
+        )
+
+    def client(self, bind_type: str) -> smpp34.Client:
+        """Return a session that is not yet connected."""
+        return smpp34.Client(
+            host=self.host,
+            port=self.port,
+            system_id=self.system_id,
+            password=self.password,
+            bind_type=bind_type,
+            system_type=self.system_type,
+            tls=self.is_tls,
+            window_size=self.window,
+            connect_timeout_ms=CONNECT_MILLISECONDS,
+        )
+
+
+def _whole(options: dict[str, str], name: str, default: int, most: int) -> int:
+    text = options.pop(name, str(default))
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
+        raise SettingError(f"{VARIABLE}: {name} is a whole number from 1 to {most}")
+    return int(text)
+
+
+def _vendor_tlv(name: str, text: str) -> tuple[int, bytes]:
+    """Return tag and value of `tlv.0x1400=text`. Raises SettingError."""
+    try:
+        tag = int(name.removeprefix("tlv."), 16)
+    except ValueError:
+        tag = 0
+    if tag not in VENDOR_TAGS:
+        raise SettingError(f"{VARIABLE}: {name}: a vendor's tag is 0x1400 to 0x3fff")
+    return tag, text.encode()
+
+
+class _Bind:
+    """One line, kept bound: a transceiver, or a transmitter with its receiver."""
+
+    def __init__(self, line: Line, hear: Callable[[smpp34.DeliverSmEvent], None]) -> None:
+        self.line = line
+        self._hear = hear
+        self._smsc: smpp34.Smsc | None = None
+        self._is_mute = asyncio.Event()  # it owes an answer for too long
+        self._room = asyncio.Semaphore(line.window)
+
+    @property
+    def is_up(self) -> bool:
+        return self._smsc is not None
+
+    async def keep(self, stop: asyncio.Event, told: Callable[[], None], jitter: float) -> None:
+        """Bind, again and again with back-off, until told to stop."""
+        loop, failures = asyncio.get_running_loop(), 0
+        while not stop.is_set():
+            begun = loop.time()
+            try:
+                await self._once(stop, told)
+            except (smpp34.SmppError, OSError) as fault:
+                log.warning("gateway_away", gateway="smpp", fault=type(fault).__name__)
+            if stop.is_set():
+                return
+            failures = 0 if loop.time() - begun > STEADY_SECONDS else failures + 1
+            wait = BACK_OFF[min(failures, len(BACK_OFF) - 1)] * (1 - JITTER * jitter)
+            try:
+                await asyncio.wait_for(stop.wait(), wait)
+            except TimeoutError:
+                continue
+
+    async def _once(self, stop: asyncio.Event, told: Callable[[], None]) -> None:
+        """Be bound once, until the session ends, falls silent, or we are told to stop."""
+        kinds = ("TX", "RX") if self.line.is_pair else ("TRX",)
+        clients = [self.line.client(kind) for kind in kinds]
+        self._is_mute.clear()
+        try:
+            sessions = [await client.connect() for client in clients]
+            self._smsc = sessions[0]
+            log.info("gateway_bound", gateway="smpp")
+            told()
+            endings = [asyncio.create_task(event.wait()) for event in (stop, self._is_mute)]
+            listening = [asyncio.create_task(self._listen(session)) for session in sessions]
+            tasks = [*endings, *listening]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            self._smsc = None
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if stop.is_set():
+                for session in sessions:
+                    await session.unbind()
+            else:
+                log.warning("gateway_left", gateway="smpp", mute=self._is_mute.is_set())
+        finally:
+            self._smsc = None
+            for client in clients:
+                await client.stop()
+
+    async def _listen(self, session: smpp34.Smsc) -> None:
+        while not isinstance(event := await session.next(), smpp34.Disconnected):
+            self._hear(event)
+
+    async def submit(self, submission: Submission) -> Outcome:
+        """Submit every segment of one message; it is named by the id of its last."""
+        outcome: Outcome = Unsent()
+        try:
+            parts = list(submissions(submission, self.line.manner))
+        except (ValueError, OverflowError, TypeError) as fault:
+            return Faulty(type(fault).__name__)
+        for place, part in enumerate(parts):
+            outcome = await self._submit_part(submission, part)
+            while place and isinstance(outcome, Throttled):  # half of it is on the phone already
+                await asyncio.sleep(PATIENCE_SECONDS)
+                outcome = await self._submit_part(submission, part)
+            if not isinstance(outcome, Submitted):
+                # a first segment decides; a later one leaves half a message, which nobody recalls
+                return Uncertain() if place else outcome
+        return outcome
+
+    async def _submit_part(self, submission: Submission, part: dict[str, object]) -> Outcome:
+        """Submit one segment, if it is still ours to hand over once there is room for it."""
+        async with self._room:
+            smsc = self._smsc
+            if smsc is None or not submission.may_go():
+                return Unsent()
+            return await self._answered(smsc, part)
+
+    async def _answered(self, smsc: smpp34.Smsc, part: dict[str, object]) -> Outcome:
+        try:
+            answer = await asyncio.wait_for(
+                smsc.submit_sm(**part),  # type: ignore[arg-type]  # its own names and kinds
+                ANSWER_SECONDS,
+            )
+        except TimeoutError:
+            self._is_mute.set()
+            return Uncertain()
+        except (smpp34.SmppError, OSError):
+            return Uncertain()
+        except (ValueError, OverflowError, TypeError) as fault:
+            return Faulty(type(fault).__name__)
+        return outcome_of(answer)
+
+
+class SmppGateway:
+    """One or several lines, to one carrier or to several that stand in for each other."""
+
+    def __init__(self, lines: Sequence[Line], jitter: Callable[[], float] = lambda: 0.0) -> None:
+        self._jitter = jitter
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="smpp", daemon=True)
+        self._stop = asyncio.Event()
+        self._heard: deque[Heard] = deque(maxlen=MOST_HEARD)
+        self._pieces = Pieces()
+        self._tell: Callable[[], None] = lambda: None
+        self._binds = [_Bind(line, self._hear) for line in lines]
+
+    @classmethod
+    def at(cls, urls: str, jitter: Callable[[], float] = lambda: 0.0) -> Self:
+        """Return the gateway that one or several URLs (by blanks) name, not yet connected.
+
+        `jitter` gives a number from 0 to 1. Raises SettingError naming the variable.
+        """
+        return cls([line for url in urls.split() for line in Line.all_in(url)], jitter)
+
+    @property
+    def name(self) -> str:
+        """Return which kind it is."""
+        return "smpp"
+
+    @property
+    def is_up(self) -> bool:
+        """Whether any line is bound."""
+        return any(bind.is_up for bind in self._binds)
+
+    def open(self, heard: Callable[[], None]) -> None:
+        """Start to bind, in the background."""
+        self._tell = heard
+        self._thread.start()
+
+    def submit(self, submissions: Sequence[Submission]) -> list[Outcome]:
+        """Submit side by side, over all lines that are up, as many at once as they hold."""
+        whole = asyncio.run_coroutine_threadsafe(self._submit_all(submissions), self._loop)
+        return whole.result()
+
+    def take(self) -> list[Heard]:
+        """Return the reports and inbound messages since the last call."""
+        heard: list[Heard] = []
+        while self._heard:
+            heard.append(self._heard.popleft())
+        return heard
+
+    def close(self) -> None:
+        """Unbind, and wait until the sessions are closed."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join()
+        if not self._loop.is_closed():
+            self._loop.close()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._keep_all())
+
+    async def _keep_all(self) -> None:
+        """Keep every line bound until told to stop."""
+        keeping = [bind.keep(self._stop, self._tell, self._jitter()) for bind in self._binds]
+        await asyncio.gather(self._tidy(), *keeping)
+
+    async def _tidy(self) -> None:
+        """Pass on what came in pieces of which the rest is not coming."""
+        while not self._stop.is_set():
+            try:
+                await asyncio.wait_for(self._stop.wait(), PIECES_EVERY_SECONDS)
+            except TimeoutError:
+                if overdue := self._pieces.overdue(self._loop.time()):
+                    self._heard.extend(overdue)
+                    self._tell()
+
+    async def _submit_all(self, submissions: Sequence[Submission]) -> list[Outcome]:
+        """Spread over the lines; what a line could not send goes to another, once each."""
+        outcomes: list[Outcome] = [Unsent()] * len(submissions)
+        rest = list(range(len(submissions)))
+        for _ in self._binds:
+            up = [bind for bind in self._binds if bind.is_up]
+            if not rest or not up:
+                break
+            turns = cycle(up)
+            tried = [next(turns).submit(submissions[place]) for place in rest]
+            for place, outcome in zip(rest, await asyncio.gather(*tried), strict=True):
+                outcomes[place] = outcome
+            rest = [place for place in rest if isinstance(outcomes[place], Unsent)]
+        return outcomes
+
+    def _hear(self, event: smpp34.DeliverSmEvent) -> None:
+        heard: Heard | None
+        if is_report(event):
+            heard = report_in(event)
+        else:
+            piece = piece_in(event)
+            heard = self._pieces.put(piece, self._loop.time()) if piece else None
+        if heard:
+            self._heard.append(heard)
+            self._tell()

@@ -1,0 +1,174 @@
+"""What goes over an SMPP line, in the words of the specification (SMPP 3.4, issue 1.2)."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import smpp34
+
+from consent_tokens.consent.phone import PhoneNumber
+from consent_tokens.gateways.base import (
+    DeliveryReport,
+    Outcome,
+    Rejected,
+    Submission,
+    Submitted,
+    Throttled,
+    Uncertain,
+)
+from consent_tokens.gateways.smpp.pieces import Piece
+from consent_tokens.relay.composition import Coding, read_octets
+
+INTERNATIONAL, ISDN = 1, 1  # TON and NPI of E.164 numbers (5.2.5 and 5.2.6)
+DATA_GSM, DATA_ASCII, DATA_LATIN1, DATA_UCS2 = 0, 1, 3, 8  # data_coding (5.2.19)
+HAS_HEADER: Final = 0x40  # esm_class (5.2.12): the text begins with a user data header
+KIND_MASK, IS_REPORT = 0x3C, 0x04  # esm_class: what a deliver_sm is
+WANTS_REPORT: Final = 1  # registered_delivery (5.2.17)
+SYSTEM_ERROR, QUEUE_FULL, THROTTLED = 0x08, 0x14, 0x58  # command_status (5.1.3)
+TRY_LATER: Final = frozenset({SYSTEM_ERROR, QUEUE_FULL, THROTTLED})
+FINAL_STATES: Final = {2: "DELIVRD", 3: "EXPIRED", 4: "DELETED", 5: "UNDELIV", 8: "REJECTD"}
+INTERIM: Final = frozenset({"ENROUTE", "ACCEPTD", "UNKNOWN"})
+REPORT = re.compile(rb"id:(?P<id>\S+).*?stat:(?P<stat>[A-Z]+)", re.DOTALL | re.IGNORECASE)
+TLV_RECEIPTED_MESSAGE_ID, TLV_MESSAGE_PAYLOAD, TLV_MESSAGE_STATE = 0x1E, 0x0424, 0x0427  # 5.3.2
+TLV_SAR_REFERENCE, TLV_SAR_TOTAL, TLV_SAR_PLACE = 0x020C, 0x020E, 0x020F
+CONCATENATED_8, CONCATENATED_16 = 0x00, 0x08  # information elements (3GPP TS 23.040, 9.2.3.24)
+VENDOR_TAGS: Final = range(0x1400, 0x4000)  # what carriers may define (5.3.2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """What a carrier wants done its own way; each is an option of the gateway's URL."""
+
+    uses_payload: bool = False  # long texts whole, in message_payload, not in segments
+    tells_validity: bool = True  # sends validity_period
+    vendor_tlvs: tuple[tuple[int, bytes], ...] = ()  # with every submission (India's DLT)
+
+
+def submissions(submission: Submission, manner: Manner) -> Iterator[dict[str, Any]]:
+    """Return the arguments of each submit_sm of one message, in order."""
+    coding = DATA_UCS2 if submission.composed.coding is Coding.UCS2 else DATA_GSM
+    segments = submission.composed.segments
+    tlvs = [smpp34.Tlv(tag, value) for tag, value in manner.vendor_tlvs]
+    common: dict[str, Any] = {
+        "destination_addr": submission.number.reveal().removeprefix("+"),
+        "dest_addr_ton": INTERNATIONAL,
+        "dest_addr_npi": ISDN,
+        "source_addr": submission.source,
+        "data_coding": coding,
+        "registered_delivery": WANTS_REPORT,
+    }
+    if manner.tells_validity:
+        common["validity_period"] = absolute(submission.valid_until)
+    if len(segments) == 1:
+        yield common | {"short_message": segments[0], "tlvs": tlvs}
+    elif manner.uses_payload:
+        whole = smpp34.Tlv(TLV_MESSAGE_PAYLOAD, b"".join(segments))
+        yield common | {"tlvs": [*tlvs, whole]}
+    else:
+        for place, segment in enumerate(segments, start=1):
+            header = bytes([5, 0, 3, submission.tag, len(segments), place])
+            yield common | {
+                "short_message": header + segment,
+                "esm_class": HAS_HEADER,
+                "tlvs": tlvs,
+            }
+
+
+def absolute(moment: datetime) -> str:
+    """Return a moment as SMPP writes it: YYMMDDhhmmsstnnp, in UTC (7.1.1)."""
+    return f"{moment.astimezone(UTC):%y%m%d%H%M%S}000+"
+
+
+def outcome_of(answer: smpp34.SubmitSmResp) -> Outcome:
+    """Return what a submit_sm_resp says: taken, later, or never."""
+    if answer.is_success:
+        # a gateway that takes it and gives no id will never report on it: nobody can say
+        return Submitted(answer.message_id) if answer.message_id else Uncertain()
+    if answer.command_status in TRY_LATER:
+        return Throttled()
+    return Rejected(f"smpp_{answer.command_status:#x}")
+
+
+def report_in(event: smpp34.DeliverSmEvent) -> DeliveryReport | None:
+    """Return the final report in a deliver_sm: by TLV if it has any, else in the usual text (B)."""
+    tlvs = _tlvs(event)
+    state, named = tlvs.get(TLV_MESSAGE_STATE), tlvs.get(TLV_RECEIPTED_MESSAGE_ID)
+    if named and state:
+        code = FINAL_STATES.get(int.from_bytes(state, "big"))
+        return _report(named.rstrip(b"\0"), code) if code else None
+    match = REPORT.search(_octets(event, tlvs))
+    if match is None:
+        return None
+    code = match["stat"].decode("ascii").upper()
+    return None if code in INTERIM else _report(match["id"], code)
+
+
+def is_report(event: smpp34.DeliverSmEvent) -> bool:
+    """Whether a deliver_sm tells what became of a message, rather than bringing one."""
+    return event.esm_class & KIND_MASK == IS_REPORT
+
+
+def piece_in(event: smpp34.DeliverSmEvent) -> Piece | None:
+    """Return the piece of an inbound message in a deliver_sm; None if it comes from no number."""
+    try:
+        number = PhoneNumber.parse("+" + event.source_addr.lstrip("+"))
+    except ValueError:
+        return None
+    tlvs = _tlvs(event)
+    octets = _octets(event, tlvs)
+    reference, total, place = _sar(tlvs)
+    if event.esm_class & HAS_HEADER and octets:
+        header, octets = octets[1 : 1 + octets[0]], octets[1 + octets[0] :]
+        reference, total, place = _concatenation(header) or (reference, total, place)
+    return Piece(
+        number=number,
+        source=event.destination_addr,
+        text=_text(octets, event.data_coding),
+        reference=reference,
+        total=total,
+        place=place,
+    )
+
+
+def _report(gateway_id: bytes, code: str) -> DeliveryReport:
+    named = gateway_id.decode("ascii", errors="replace")
+    return DeliveryReport(named, was_delivered=code == "DELIVRD", code=code)
+
+
+def _tlvs(event: smpp34.DeliverSmEvent) -> dict[int, bytes]:
+    return {tlv.tag: tlv.value for tlv in event.tlvs}
+
+
+def _octets(event: smpp34.DeliverSmEvent, tlvs: Mapping[int, bytes]) -> bytes:
+    return event.short_message or tlvs.get(TLV_MESSAGE_PAYLOAD, b"")
+
+
+def _sar(tlvs: Mapping[int, bytes]) -> tuple[int, int, int]:
+    """Return reference, total and place by the sar_* parameters; one of one without them."""
+    asked = (TLV_SAR_REFERENCE, TLV_SAR_TOTAL, TLV_SAR_PLACE)
+    if not all(tag in tlvs for tag in asked):
+        return 0, 1, 1
+    reference, total, place = (int.from_bytes(tlvs[tag], "big") for tag in asked)
+    return (reference, total, place) if 1 <= place <= total else (0, 1, 1)
+
+
+def _concatenation(header: bytes) -> tuple[int, int, int] | None:
+    """Return reference, total and place in a user data header (TS 23.040, 9.2.3.24.1 and .8)."""
+    while len(header) > 1:
+        element, length = header[0], header[1]
+        data, header = header[2 : 2 + length], header[2 + length :]
+        if (element, len(data)) in {(CONCATENATED_8, 3), (CONCATENATED_16, 4)}:
+            total, place = data[-2], data[-1]
+            if 1 <= place <= total:
+                return int.from_bytes(data[:-2], "big"), total, place
+    return None
+
+
+def _text(octets: bytes, data_coding: int) -> str:
+    if data_coding == DATA_UCS2:
+        return read_octets(octets, Coding.UCS2)
+    if data_coding in {DATA_ASCII, DATA_LATIN1}:
+        return octets.decode("latin-1")
+    return read_octets(octets, Coding.GSM7)

@@ -1,0 +1,203 @@
+"""What goes over an SMPP line: read and written to the letter of the specification."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+from itertools import permutations
+
+import pytest
+
+from consent_tokens.consent.phone import PhoneNumber
+from consent_tokens.errors import SettingError
+from consent_tokens.gateways.base import DeliveryReport, Inbound, Submission
+from consent_tokens.gateways.smpp.gateway import Line
+from consent_tokens.gateways.smpp.pieces import MOST_OPEN, WAIT_SECONDS, Piece, Pieces
+from consent_tokens.gateways.smpp.words import Manner, absolute, piece_in, report_in, submissions
+from consent_tokens.relay.composition import compose
+from tests.written import NUMBERS
+
+
+@dataclass
+class Tlv:
+    tag: int
+    value: bytes
+
+    def as_int(self) -> int:
+        return int.from_bytes(self.value, "big")
+
+
+@dataclass
+class Event:
+    """A deliver_sm, as far as it is looked at."""
+
+    short_message: bytes = b""
+    esm_class: int = 0
+    data_coding: int = 0
+    source_addr: str = "8613912340917"
+    destination_addr: str = "1069000112"
+    tlvs: list[Tlv] = field(default_factory=list)
+
+
+REPORT = (
+    b"id:%s sub:001 dlvrd:001 submit date:2111111200 done date:2111111201 stat:%s err:000 text:x"
+)
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (Event(REPORT % (b"a1", b"DELIVRD"), 4), DeliveryReport("a1", True, "DELIVRD")),
+        (Event(REPORT % (b"a1", b"UNDELIV"), 4), DeliveryReport("a1", False, "UNDELIV")),
+        (Event(REPORT % (b"a1", b"ENROUTE"), 4), None),
+        (Event(b"nonsense", 4), None),
+        (Event(b"", 4, tlvs=[Tlv(0x1E, b"b2\0"), Tlv(0x427, b"\x02")]),
+         DeliveryReport("b2", True, "DELIVRD")),
+        (Event(b"", 4, tlvs=[Tlv(0x1E, b"b2\0"), Tlv(0x427, b"\x05")]),
+         DeliveryReport("b2", False, "UNDELIV")),
+        (Event(b"", 4, tlvs=[Tlv(0x424, REPORT % (b"c3", b"EXPIRED"))]),
+         DeliveryReport("c3", False, "EXPIRED")),
+    ],
+)  # fmt: skip
+def test_reports_are_read_in_both_forms(event: Event, expected: object) -> None:
+    assert report_in(event) == expected  # type: ignore[arg-type]  # as much of one as is read
+
+
+@pytest.mark.parametrize(
+    ("octets", "coding", "esm_class", "text"),
+    [
+        (b"STOP", 0, 0, "STOP"),
+        (b"STOP", 1, 0, "STOP"),
+        ("退订".encode("utf-16-be"), 8, 0, "退订"),
+        (b"\xe9", 3, 0, "é"),
+        (b"\x05\x00\x03\x01\x02\x01TD", 0, 0x40, "TD"),
+        (b"\x1b\x65", 0, 0, "€"),
+        (b"\xff\xff\xff", 8, 0, "\uffff\ufffd"),
+        (b"", 0, 0x40, ""),
+    ],
+)
+def test_inbound_texts_are_read(octets: bytes, coding: int, esm_class: int, text: str) -> None:
+    heard = piece_in(Event(octets, esm_class, coding))  # type: ignore[arg-type]  # see above
+    assert heard
+    assert (heard.text, heard.source) == (text, "1069000112")
+
+
+def test_what_comes_from_no_number_is_no_message() -> None:
+    assert piece_in(Event(b"x", source_addr="SHOP")) is None  # type: ignore[arg-type]  # see above
+
+
+@pytest.mark.parametrize(
+    ("event", "place"),
+    [
+        (Event(b"\x05\x00\x03\x07\x02\x01TD", 0x40), (7, 2, 1)),
+        (Event(b"\x06\x08\x04\x01\x07\x03\x02TD", 0x40), (263, 3, 2)),
+        (Event(b"\x0a\x05\x02\x00\x00\x00\x03\x07\x02\x02TD", 0x40), (7, 2, 2)),
+        (Event(b"\x05\x00\x03\x07\x02\x03TD", 0x40), (0, 1, 1)),  # the third of two
+        (Event(b"\x05\x00", 0x40), (0, 1, 1)),
+        (Event(b"T", tlvs=[Tlv(0x20C, b"\1"), Tlv(0x20E, b"\3"), Tlv(0x20F, b"\1")]), (1, 3, 1)),
+        (Event(b"TD", tlvs=[Tlv(0x20C, b"\1\2"), Tlv(0x20E, b"\3")]), (0, 1, 1)),
+    ],
+)  # fmt: skip
+def test_a_piece_says_which_it_is(event: Event, place: tuple[int, int, int]) -> None:
+    piece = piece_in(event)  # type: ignore[arg-type]  # see above
+    assert piece
+    assert (piece.reference, piece.total, piece.place) == place
+
+
+def piece(place: int, text: str, *, reference: int = 1, total: int = 3) -> Piece:
+    return Piece(
+        number=PhoneNumber(NUMBERS[0]), source="1069", text=text,
+        reference=reference, total=total, place=place,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("order", list(permutations([1, 2, 3])))
+def test_pieces_make_the_whole_in_whatever_order_they_come(order: tuple[int, ...]) -> None:
+    pieces, texts = Pieces(), {1: "退", 2: "订", 3: "。"}
+    assert [pieces.put(piece(place, texts[place]), 0) for place in order[:2]] == [None, None]
+    assert pieces.put(piece(2, "订", reference=2), 0) is None  # of another message
+    whole = pieces.put(piece(order[2], texts[order[2]]), 0)
+    assert whole == Inbound(number=PhoneNumber(NUMBERS[0]), source="1069", text="退订。")
+
+
+def test_what_does_not_come_is_not_waited_for_for_ever() -> None:
+    pieces = Pieces()
+    pieces.put(piece(1, "退订"), 0)
+    assert pieces.overdue(WAIT_SECONDS) == []
+    assert [each.text for each in pieces.overdue(WAIT_SECONDS + 1)] == ["退订"]
+    assert pieces.overdue(WAIT_SECONDS + 2) == []
+
+
+def test_unfinished_messages_are_not_hoarded() -> None:
+    pieces = Pieces()
+    for reference in range(MOST_OPEN + 3):
+        pieces.put(piece(1, str(reference), reference=reference), 0)
+    assert [each.text for each in pieces.overdue(1)] == ["0", "1", "2"]
+
+
+def submission(text: str) -> Submission:
+    return Submission(
+        number=PhoneNumber(NUMBERS[0]), source="106900", composed=compose(text), tag=9,
+        valid_until=datetime(2026, 11, 11, 20, 30, tzinfo=timezone(timedelta(hours=8))),
+        may_go=lambda: True,
+    )  # fmt: skip
+
+
+def test_a_short_text_goes_in_one_submission_with_its_validity() -> None:
+    (part,) = submissions(submission("hello"), Manner())
+    assert part["short_message"] == b"hello"
+    assert part["validity_period"] == "261111123000000+"
+    assert (part["data_coding"], part["registered_delivery"]) == (0, 1)
+    assert "esm_class" not in part
+
+
+def test_a_long_text_goes_in_segments_or_whole_as_the_carrier_wants_it() -> None:
+    parts = list(submissions(submission("长" * 100), Manner(tells_validity=False)))
+    assert [part["short_message"][:6] for part in parts] == [
+        b"\5\0\3\x09\2\1", b"\5\0\3\x09\2\2",
+    ]  # fmt: skip
+    assert {part["esm_class"] for part in parts} == {0x40}
+    assert not any("validity_period" in part for part in parts)
+    (whole,) = submissions(submission("长" * 100), Manner(uses_payload=True))
+    (tlv,) = whole["tlvs"]
+    assert (tlv.tag, tlv.value.decode("utf-16-be")) == (0x0424, "长" * 100)
+    assert "short_message" not in whole
+
+
+def test_what_a_carrier_wants_of_its_own_goes_with_every_part() -> None:
+    manner = Manner(vendor_tlvs=((0x1400, b"1101"), (0x1401, b"1107")))
+    for part in submissions(submission("长" * 100), manner):
+        assert [(tlv.tag, tlv.value) for tlv in part["tlvs"]] == list(manner.vendor_tlvs)
+
+
+def test_moments_are_told_in_utc() -> None:
+    assert absolute(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) == "260102030405000+"
+
+
+def test_a_url_says_how_a_line_is_to_be() -> None:
+    url = (
+        "smpps://esme%40x:pa%3Ass@smsc:3550?bind=pair&binds=3&window=10&payload=1&validity=0"
+        "&system_type=VMA&tlv.0x1400=1101&tlv.0x1401=1107"
+    )
+    lines = Line.all_in(url)
+    assert len(lines) == 3
+    line = lines[0]
+    assert (line.host, line.port, line.system_id, line.password) == (
+        "smsc",
+        3550,
+        "esme@x",
+        "pa:ss",
+    )
+    assert (line.is_tls, line.is_pair, line.window, line.system_type) == (True, True, 10, "VMA")
+    assert line.manner == Manner(
+        uses_payload=True, tells_validity=False,
+        vendor_tlvs=((0x1400, b"1101"), (0x1401, b"1107")),
+    )  # fmt: skip
+    assert "pa:ss" not in repr(line)
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["bind=rx", "binds=0", "binds=17", "window=x", "window=", "tlv.0x0424=x", "tlv.y=x", "what=1"],
+)
+def test_an_option_that_makes_no_sense_is_refused(option: str) -> None:
+    with pytest.raises(SettingError, match="CONSENT_GATEWAY_URL"):
+        Line.all_in(f"smpp://esme:secret@host?{option}")
