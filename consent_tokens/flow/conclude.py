@@ -63,21 +63,28 @@ def after(message: Message, answer: Answer, now: datetime) -> Outcome:
         case Throttled() | Unsent():
             return _again(message, now + SOON, message.reason, was_tried=False)
         case Faulty():
-            if message.attempts >= MOST_TRIES:
-                return ended(message, MessageState.UNDELIVERABLE, message.leaves, reason=SET_ASIDE)
-            return _again(message, now + BACK_OFF * message.attempts, SET_ASIDE)
+            return _after_fault(message, now)
         case Uncertain():
-            return after_uncertainty(message, now)
+            return after_uncertainty(message, now, most_tries=MOST_TRIES)
 
 
-def after_uncertainty(message: Message, now: datetime) -> Outcome:
+def _after_fault(message: Message, now: datetime) -> Outcome:
+    if message.attempts >= MOST_TRIES:
+        return ended(message, MessageState.UNDELIVERABLE, message.leaves, reason=SET_ASIDE)
+    return _again(message, now + BACK_OFF * message.attempts, SET_ASIDE)
+
+
+def after_uncertainty(message: Message, now: datetime, *, most_tries: int | None = None) -> Outcome:
     """Return what becomes of a message that may have left.
 
-    Transactional messages are tried again (at least once), marketing is not (at most once).
+    Transactional messages are tried again (at least once), marketing is not (at most once). One at
+    which the line breaks each time is given up after `most_tries`; a crash of ours is not its
+    fault.
     """
-    if message.rank is Rank.MARKETING or message.attempts >= MOST_TRIES:
+    is_given_up = most_tries is not None and message.attempts >= most_tries
+    if message.rank is Rank.MARKETING or is_given_up:
         return ended(message, MessageState.UNKNOWN, message.leaves, reason=UNCERTAIN)
-    return _again(message, now + SOON * message.attempts, UNCERTAIN)
+    return _again(message, now + SOON * min(message.attempts, MOST_TRIES), UNCERTAIN)
 
 
 def ended(

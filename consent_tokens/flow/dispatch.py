@@ -1,22 +1,22 @@
 """Messages leave: lease, decide again, open, submit, record.
 
-Two transactions with the line between them. In the first a message is taken into the hands of this
-dispatcher, and in that same step its grant is read again and its key taken: what was revoked by
-then does not leave (promises 2 and 3). The number is opened after it, for the time of one
-submission. The second records what became of it.
+Transactions with the line between them. In the first, messages are taken into the hands of this
+dispatcher, and in that same step their grants are read again and their keys taken: what was revoked
+by then does not leave (promises 2 and 3). Numbers are opened after it, for the time of one
+submission. The others record what became of them, a window's worth at a time.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, NamedTuple, TypeAlias
 
 import structlog
 
 from consent_tokens import meters
 from consent_tokens.crypto.sealing import unwrap
 from consent_tokens.errors import KeyUnavailableError, SealBrokenError
-from consent_tokens.flow.answer import binding_of
 from consent_tokens.flow.conclude import after, conclude, is_suspect
 from consent_tokens.flow.end import LEASE_SECONDS
 from consent_tokens.flow.prove import open_service_message
@@ -24,19 +24,18 @@ from consent_tokens.flow.take import Departure, Room, take
 from consent_tokens.flow.trust import trust
 from consent_tokens.gateways.base import (
     Faulty,
+    Outcome,
     Rejected,
     Submission,
     Submitted,
     Throttled,
     Unsent,
 )
-from consent_tokens.gateways.base import (
-    Outcome as Answer,
-)
 from consent_tokens.relay.composition import compose, dress
-from consent_tokens.relay.message import Message, MessageState, Outcome, Rank
+from consent_tokens.relay.message import Message, MessageState, Rank
+from consent_tokens.relay.message import Outcome as Became
 from consent_tokens.store.engine import Transaction
-from consent_tokens.tokens.mint import open_number
+from consent_tokens.tokens.mint import Binding, open_number
 from consent_tokens.world import World
 
 log = structlog.get_logger()
@@ -44,6 +43,15 @@ log = structlog.get_logger()
 MOST_AT_ONCE: Final = 500
 # a dispatcher that was held up for longer hands nothing over: its lease is about to be another's
 HANDS_OVER_WITHIN: Final = LEASE_SECONDS / 2
+
+_Open: TypeAlias = tuple[Message, Submission]
+
+
+class _Names(NamedTuple):
+    """What a message and its grant are called outside."""
+
+    link: str
+    grant: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +73,22 @@ def dispatch(world: World, room: Room | None = None) -> Dispatched:
         lambda transaction: take(world, transaction, room or Room(most=MOST_AT_ONCE))
     )
     handed = world.clock.elapsed()
-    answers = _hand_over(world, departures, begun + HANDS_OVER_WITHIN)
+    answers: list[tuple[Message, Outcome]] = []
+    for part in _handed_over(world, departures, begun + HANDS_OVER_WITHIN):
+        concluded += world.store.run(partial(_record, world, part))
+        answers += part
     seconds = world.clock.elapsed() - handed
-    if answers:
-        meters.SUBMITTED_IN.observe(seconds)
-        concluded += world.store.run(lambda transaction: _record(world, transaction, answers))
+    return _summed_up(concluded, answers, seconds)
+
+
+def _summed_up(
+    concluded: Sequence[Became], answers: Sequence[tuple[Message, Outcome]], seconds: float
+) -> Dispatched:
     became = Counter(outcome.state for outcome in concluded)
     for state, count in became.items():
         meters.CONCLUDED.labels(state.value).inc(count)
+    if answers:
+        meters.SUBMITTED_IN.observe(seconds)
     submitted: Counter[str | None] = Counter()
     for message, answer in answers:
         if isinstance(answer, Submitted):
@@ -86,45 +102,44 @@ def dispatch(world: World, room: Room | None = None) -> Dispatched:
     )
 
 
-def _hand_over(
+def _handed_over(
     world: World, departures: Sequence[Departure], deadline: float
-) -> list[tuple[Message, Answer]]:
-    """Open each number, hand the messages to the gateway, and return what it answered."""
+) -> Iterator[list[tuple[Message, Outcome]]]:
+    """Open each number, hand the messages to the gateway, and return what it answered, in parts.
+
+    Each part is written down before the next is asked for: so what a crash leaves in doubt is never
+    more than the window of the line (promise 7).
+    """
 
     def may_go() -> bool:
         return world.clock.elapsed() < deadline
 
-    answers: list[tuple[Message, Answer]] = []
-    together: list[tuple[Message, Submission]] = []
-    alone: list[tuple[Message, Submission]] = []
+    unsubmitted: list[tuple[Message, Outcome]] = []
+    together: list[_Open] = []
+    alone: list[_Open] = []
     links = world.keyring.handles.link.hide_all([each.message.address for each in departures])
-    for departure, link in zip(departures, links, strict=True):
-        match _opened(world, departure, link, may_go):
+    granted = [each.message.grant or each.message.address for each in departures]
+    handles = world.keyring.handles.grant.hide_all(granted)
+    for departure, link, handle in zip(departures, links, handles, strict=True):
+        match _opened(world, departure, _Names(link, handle), may_go):
             case Submission() as submission:
                 part = alone if is_suspect(departure.message) else together
                 part.append((departure.message, submission))
             case answer:
-                answers.append((departure.message, answer))
-    for part in [together, *([each] for each in alone)]:
-        answers += _submitted(world, part)
-    return answers
-
-
-def _submitted(
-    world: World, part: Sequence[tuple[Message, Submission]]
-) -> list[tuple[Message, Answer]]:
-    if not part:
-        return []
-    outcomes = world.gateway.submit([submission for _, submission in part])
-    return [(message, outcome) for (message, _), outcome in zip(part, outcomes, strict=True)]
+                unsubmitted.append((departure.message, answer))
+    if unsubmitted:
+        yield unsubmitted
+    for part in filter(None, [together, *([each] for each in alone)]):
+        for answers in world.gateway.submit([submission for _, submission in part]):
+            yield [(part[place][0], outcome) for place, outcome in answers]
 
 
 def _opened(
-    world: World, departure: Departure, link: str, may_go: Callable[[], bool]
-) -> Submission | Answer:
+    world: World, departure: Departure, names: _Names, may_go: Callable[[], bool]
+) -> Submission | Outcome:
     """Return a message with its number open: from here on it lives for one submission."""
     try:
-        return _open(world, departure, link, may_go)
+        return _open(world, departure, names, may_go)
     except SealBrokenError as fault:
         return Rejected(fault.code)
     except KeyUnavailableError:
@@ -134,19 +149,22 @@ def _opened(
         return Faulty(type(fault).__name__)
 
 
-def _open(world: World, departure: Departure, link: str, may_go: Callable[[], bool]) -> Submission:
+def _open(
+    world: World, departure: Departure, names: _Names, may_go: Callable[[], bool]
+) -> Submission:
     message, sender = departure.message, departure.sender
     key = unwrap(departure.wrapped_key, world.keyring.unwrapping)
     if departure.grant is None:
         number, text = open_service_message(world, message, key)
     else:
-        number = open_number(message.box or b"", key, binding_of(world, departure.grant))
+        binding = Binding(world.base_url, names.grant, departure.grant.merchant_id)
+        number = open_number(message.box or b"", key, binding)
         text = dress(
             message.text or "",
             signature=sender.signature if sender else "",
             language=departure.grant.language,
             # the link of a message lies nowhere: it is computed when it leaves
-            link=f"{world.base_url}/m/{link}" if message.rank is Rank.MARKETING else None,
+            link=f"{world.base_url}/m/{names.link}" if message.rank is Rank.MARKETING else None,
         )
     return Submission(
         number=number,
@@ -159,8 +177,8 @@ def _open(world: World, departure: Departure, link: str, may_go: Callable[[], bo
 
 
 def _record(
-    world: World, transaction: Transaction, answers: Sequence[tuple[Message, Answer]]
-) -> list[Outcome]:
+    world: World, answers: Sequence[tuple[Message, Outcome]], transaction: Transaction
+) -> list[Became]:
     now = world.clock.now()
     pairs = [(message, after(message, answer, now)) for message, answer in answers]
     conclude(world, transaction, pairs, now)

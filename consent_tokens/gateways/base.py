@@ -1,6 +1,6 @@
 """What every gateway does, whatever it speaks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
@@ -62,6 +62,8 @@ class Faulty:
 
 Outcome: TypeAlias = Submitted | Throttled | Unsent | Uncertain | Rejected | Faulty
 
+Answer: TypeAlias = tuple[int, Outcome]  # to which of the submissions, and what
+
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
@@ -98,8 +100,12 @@ class Gateway(Protocol):
     def open(self, heard: Callable[[], None]) -> None:
         """Connect, and call `heard` (from any thread) whenever something has come in."""
 
-    def submit(self, submissions: Sequence[Submission]) -> list[Outcome]:
-        """Hand over messages, and say what became of each. Never raises for the line's sake."""
+    def submit(self, submissions: Sequence[Submission]) -> Iterator[list[Answer]]:
+        """Hand over messages, and say what became of each, in groups as the answers come.
+
+        A group is settled when the next is asked for: no more than `window` messages are ever with
+        the gateway or answered and not settled. Never raises for the line's sake.
+        """
 
     def take(self) -> list[Heard]:
         """Return what has come in since the last call."""

@@ -14,7 +14,7 @@ Kannel's own access log: that is the operator's to turn off.
 import re
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from hmac import compare_digest
@@ -30,6 +30,7 @@ import structlog
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.errors import SettingError
 from consent_tokens.gateways.base import (
+    Answer,
     DeliveryReport,
     Faulty,
     Heard,
@@ -125,9 +126,11 @@ class KannelGateway:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, submissions: Sequence[Submission]) -> list[Outcome]:
+    def submit(self, submissions: Sequence[Submission]) -> Iterator[list[Answer]]:
         """Submit side by side, as many at once as there are hands."""
-        return list(self._hands.map(self._submit, submissions))
+        for begin in range(0, len(submissions), HANDS):
+            outcomes = self._hands.map(self._submit, submissions[begin : begin + HANDS])
+            yield list(enumerate(outcomes, start=begin))
 
     def take(self) -> list[Heard]:
         """Return the reports and inbound messages since the last call."""

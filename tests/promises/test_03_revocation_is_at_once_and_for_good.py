@@ -1,7 +1,7 @@
 """Promise 3, through the front doors, on both databases."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from consent_tokens.consent.grant import EndedBy
 from consent_tokens.crypto.handles import Address
 from consent_tokens.flow.dispatch import dispatch
 from consent_tokens.flow.end import end
-from consent_tokens.gateways.base import Outcome, Submission
+from consent_tokens.gateways.base import Answer, Submission
 from consent_tokens.gateways.simulator import Simulator
 from consent_tokens.tokens.verify import verify
 from tests.service import LINK, Consumer, Merchant, Service, found
@@ -138,10 +138,10 @@ class SlowSimulator(Simulator):
         super().__init__(run="slow")
         self.handed, self.go_on = threading.Event(), threading.Event()
 
-    def submit(self, submissions: Sequence[Submission]) -> list[Outcome]:
+    def submit(self, submissions: Sequence[Submission]) -> Iterator[list[Answer]]:
         self.handed.set()
         assert self.go_on.wait(10)
-        return super().submit(submissions)
+        yield from super().submit(submissions)
 
 
 def test_the_answer_waits_for_what_a_dispatcher_holds_in_its_hands(

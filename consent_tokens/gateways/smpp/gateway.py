@@ -7,9 +7,11 @@ every way out. The bridge between our threads and its event loop is in this modu
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import cycle
+from queue import Empty, SimpleQueue
 from typing import Final, Self
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -18,6 +20,7 @@ import structlog
 
 from consent_tokens.errors import SettingError
 from consent_tokens.gateways.base import (
+    Answer,
     Faulty,
     Heard,
     Outcome,
@@ -49,6 +52,7 @@ ANSWER_SECONDS: Final = 10.0  # a gateway that is silent for longer may or may n
 BACK_OFF: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # seconds between attempts to bind
 STEADY_SECONDS: Final = 10.0  # a bind that lasted so long was a good one
 JITTER: Final = 0.5  # of the back-off, so that many lines do not come back in step
+GROUP_SECONDS: Final = 0.003  # at most between the answers of one group
 PATIENCE_SECONDS: Final = 0.5  # before a later segment is tried again
 MOST_HEARD: Final = 100_000  # waiting to be taken; the oldest give way
 PIECES_EVERY_SECONDS: Final = 1.0
@@ -228,10 +232,8 @@ class _Bind:
 
     async def _answered(self, smsc: smpp34.Smsc, part: dict[str, object]) -> Outcome:
         try:
-            answer = await asyncio.wait_for(
-                smsc.submit_sm(**part),  # type: ignore[arg-type]  # its own names and kinds
-                ANSWER_SECONDS,
-            )
+            async with asyncio.timeout(ANSWER_SECONDS):
+                answer = await smsc.submit_sm(**part)  # type: ignore[arg-type]  # its own names
         except TimeoutError:
             self._is_mute.set()
             return Uncertain()
@@ -247,13 +249,15 @@ class SmppGateway:
 
     def __init__(self, lines: Sequence[Line], jitter: Callable[[], float] = lambda: 0.0) -> None:
         self._jitter = jitter
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="smpp", daemon=True)
         self._stop = asyncio.Event()
         self._heard: deque[Heard] = deque(maxlen=MOST_HEARD)
         self._pieces = Pieces()
         self._tell: Callable[[], None] = lambda: None
         self._binds = [_Bind(line, self._hear) for line in lines]
+        window = sum(line.window for line in lines)
+        self._unsettled, self._worth = asyncio.Semaphore(window), max(1, window // 4)
 
     @classmethod
     def at(cls, urls: str, jitter: Callable[[], float] = lambda: 0.0) -> Self:
@@ -276,12 +280,28 @@ class SmppGateway:
     def open(self, heard: Callable[[], None]) -> None:
         """Start to bind, in the background."""
         self._tell = heard
+        self._loop = asyncio.new_event_loop()
         self._thread.start()
 
-    def submit(self, submissions: Sequence[Submission]) -> list[Outcome]:
-        """Submit side by side, over all lines that are up, as many at once as they hold."""
-        whole = asyncio.run_coroutine_threadsafe(self._submit_all(submissions), self._loop)
-        return whole.result()
+    def submit(self, submissions: Sequence[Submission]) -> Iterator[list[Answer]]:
+        """Submit side by side, over all lines that are up, as many at once as they hold.
+
+        The lines are kept busy: what is settled makes room for the next at once.
+        """
+        if self._loop is None:
+            yield [(place, Unsent()) for place in range(len(submissions))]
+            return
+        answers: SimpleQueue[Answer] = SimpleQueue()
+        asyncio.run_coroutine_threadsafe(self._submit_all(submissions, answers.put), self._loop)
+        rest = len(submissions)
+        while rest:
+            group = [answers.get()]
+            with suppress(Empty):  # a group that is worth its transaction, if it comes at once
+                while len(group) < min(rest, self._worth):
+                    group.append(answers.get(timeout=GROUP_SECONDS))
+            yield group
+            rest -= len(group)
+            self._loop.call_soon_threadsafe(self._settle, len(group))
 
     def take(self) -> list[Heard]:
         """Return the reports and inbound messages since the last call."""
@@ -292,15 +312,15 @@ class SmppGateway:
 
     def close(self) -> None:
         """Unbind, and wait until the sessions are closed."""
-        if self._thread.is_alive():
+        if self._loop is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
-        if not self._loop.is_closed():
+        if self._loop is not None:
             self._loop.close()
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._keep_all())
+        if self._loop is not None:
+            self._loop.run_until_complete(self._keep_all())
 
     async def _keep_all(self) -> None:
         """Keep every line bound until told to stop."""
@@ -313,24 +333,40 @@ class SmppGateway:
             try:
                 await asyncio.wait_for(self._stop.wait(), PIECES_EVERY_SECONDS)
             except TimeoutError:
-                if overdue := self._pieces.overdue(self._loop.time()):
+                if overdue := self._pieces.overdue(asyncio.get_running_loop().time()):
                     self._heard.extend(overdue)
                     self._tell()
 
-    async def _submit_all(self, submissions: Sequence[Submission]) -> list[Outcome]:
-        """Spread over the lines; what a line could not send goes to another, once each."""
-        outcomes: list[Outcome] = [Unsent()] * len(submissions)
-        rest = list(range(len(submissions)))
-        for _ in self._binds:
-            up = [bind for bind in self._binds if bind.is_up]
-            if not rest or not up:
-                break
-            turns = cycle(up)
-            tried = [next(turns).submit(submissions[place]) for place in rest]
-            for place, outcome in zip(rest, await asyncio.gather(*tried), strict=True):
-                outcomes[place] = outcome
-            rest = [place for place in rest if isinstance(outcomes[place], Unsent)]
-        return outcomes
+    def _settle(self, count: int) -> None:
+        for _ in range(count):
+            self._unsettled.release()
+
+    async def _submit_all(
+        self, submissions: Sequence[Submission], answer: Callable[[Answer], None]
+    ) -> None:
+        """Submit all, and answer each: in whatever order, but each once."""
+        tasks: set[asyncio.Task[None]] = set()
+        turns = cycle(self._binds)
+        for place, submission in enumerate(submissions):
+            await self._unsettled.acquire()
+            task = asyncio.create_task(self._submit_one(place, submission, next(turns), answer))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+        await asyncio.gather(*tasks)
+
+    async def _submit_one(
+        self, place: int, submission: Submission, first: _Bind, answer: Callable[[Answer], None]
+    ) -> None:
+        """Submit over one line; what it could not send goes to the others, once each."""
+        outcome: Outcome = Unsent()
+        try:
+            for bind in sorted(self._binds, key=lambda bind: bind is not first):
+                if isinstance(outcome, Unsent) and bind.is_up:
+                    outcome = await bind.submit(submission)
+        except Exception as fault:  # noqa: BLE001 - whatever it is, somebody waits for an answer
+            log.critical("submission_faulty", fault=type(fault).__name__)
+            outcome = Uncertain()
+        answer((place, outcome))
 
     def _hear(self, event: smpp34.DeliverSmEvent) -> None:
         heard: Heard | None
@@ -338,7 +374,8 @@ class SmppGateway:
             heard = report_in(event)
         else:
             piece = piece_in(event)
-            heard = self._pieces.put(piece, self._loop.time()) if piece else None
+            now = asyncio.get_running_loop().time()
+            heard = self._pieces.put(piece, now) if piece else None
         if heard:
             self._heard.append(heard)
             self._tell()

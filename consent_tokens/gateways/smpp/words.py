@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import smpp34
@@ -76,6 +77,7 @@ def submissions(submission: Submission, manner: Manner) -> Iterator[dict[str, An
             }
 
 
+@lru_cache(maxsize=1024)
 def absolute(moment: datetime) -> str:
     """Return a moment as SMPP writes it: YYMMDDhhmmsstnnp, in UTC (7.1.1)."""
     return f"{moment.astimezone(UTC):%y%m%d%H%M%S}000+"
