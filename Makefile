@@ -41,6 +41,6 @@ clean:
 	@scripts/install "$(PYTHON)" $(VENV) requirements/test.txt
 	@mkdir -p .make && touch .make/run $@
 
-.make/system: scripts/system-packages
+.make/system: scripts/system-packages tests/interop/smsc/package-lock.json
 	@scripts/system-packages
 	@mkdir -p .make && touch $@

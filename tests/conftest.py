@@ -14,6 +14,8 @@ from sqlalchemy import text
 from consent_tokens.store import schema
 from consent_tokens.store.engine import Store
 from consent_tokens.store.tables import metadata
+from tests.carriers import Carrier, has_smsc
+from tests.carriers import carrier as a_carrier
 from tests.service import Service
 from tests.written import WRITTEN
 
@@ -108,3 +110,11 @@ def chromium() -> str:
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     need(is_there=found is not None, what="Chromium")
     return str(found)
+
+
+@pytest.fixture
+def carrier() -> Iterator[Carrier]:
+    """An SMSC that nobody here wrote."""
+    need(is_there=has_smsc(), what="node with the npm package smpp")
+    with a_carrier() as made:
+        yield made

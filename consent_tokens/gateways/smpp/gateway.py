@@ -50,6 +50,7 @@ MOST_BINDS: Final = 16
 CONNECT_MILLISECONDS: Final = 5000
 ANSWER_SECONDS: Final = 10.0  # a gateway that is silent for longer may or may not have taken it
 BACK_OFF: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # seconds between attempts to bind
+SOON_AGAIN: Final = 2  # the step of the back-off for a line that lets us bind
 STEADY_SECONDS: Final = 10.0  # a bind that lasted so long was a good one
 JITTER: Final = 0.5  # of the back-off, so that many lines do not come back in step
 GROUP_SECONDS: Final = 0.003  # at most between the answers of one group
@@ -148,6 +149,7 @@ class _Bind:
         self.line = line
         self._hear = hear
         self._smsc: smpp34.Smsc | None = None
+        self._was_bound = False
         self._is_mute = asyncio.Event()  # it owes an answer for too long
         self._room = asyncio.Semaphore(line.window)
 
@@ -166,7 +168,10 @@ class _Bind:
                 log.warning("gateway_away", gateway="smpp", fault=type(fault).__name__)
             if stop.is_set():
                 return
-            failures = 0 if loop.time() - begun > STEADY_SECONDS else failures + 1
+            if loop.time() - begun > STEADY_SECONDS:
+                failures = 0
+            else:  # one that was bound, if not for long, is there: it is not left alone for long
+                failures = min(failures + 1, SOON_AGAIN) if self._was_bound else failures + 1
             wait = BACK_OFF[min(failures, len(BACK_OFF) - 1)] * (1 - JITTER * jitter)
             try:
                 await asyncio.wait_for(stop.wait(), wait)
@@ -178,9 +183,10 @@ class _Bind:
         kinds = ("TX", "RX") if self.line.is_pair else ("TRX",)
         clients = [self.line.client(kind) for kind in kinds]
         self._is_mute.clear()
+        self._was_bound = False
         try:
             sessions = [await client.connect() for client in clients]
-            self._smsc = sessions[0]
+            self._smsc, self._was_bound = sessions[0], True
             log.info("gateway_bound", gateway="smpp")
             told()
             endings = [asyncio.create_task(event.wait()) for event in (stop, self._is_mute)]

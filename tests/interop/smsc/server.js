@@ -23,18 +23,11 @@ let inSecond = 0;
 const say = (line) => { process.stdout.write(JSON.stringify(line) + '\n'); };
 
 function textOf(pdu) {
-  const short = pdu.short_message || {};
-  let octets = Buffer.isBuffer(short.message) ? short.message : Buffer.from(short.message || '', 'latin1');
-  const payload = pdu.message_payload;
-  if (payload) {
-    const whole = payload.message === undefined ? payload : payload.message;
-    octets = Buffer.isBuffer(whole) ? whole : Buffer.from(whole, 'latin1');
-  }
-  if (pdu.data_coding === 8) {
-    const copy = Buffer.from(octets);
-    return copy.length % 2 ? copy.toString('latin1') : copy.swap16().toString('utf16le');
-  }
-  return octets.toString('latin1');
+  const field = pdu.message_payload || pdu.short_message || '';
+  const message = field.message === undefined ? field : field.message;
+  if (!Buffer.isBuffer(message)) return String(message); // it has decoded the text itself
+  if (pdu.data_coding !== 8 || message.length % 2) return message.toString('latin1');
+  return Buffer.from(message).swap16().toString('utf16le');
 }
 
 function isThrottled() {
@@ -47,7 +40,11 @@ function isThrottled() {
   return Boolean(mode.throttle) && Math.random() < mode.throttle;
 }
 
-function report(session, pdu, id) {
+function report(from, pdu, id) {
+  // a transmitter hears nothing: its report goes to a receiver
+  const hears = (session) => session.kind !== 'bind_transmitter';
+  const session = hears(from) ? from : [...sessions].find(hears);
+  if (!session) return;
   session.deliver_sm({
     source_addr: pdu.destination_addr,
     destination_addr: pdu.source_addr,
@@ -91,6 +88,7 @@ function submitted(session, pdu) {
 const server = smpp.createServer((session) => {
   const bound = (pdu) => {
     sessions.add(session);
+    session.kind = pdu.command;
     session.send(pdu.response({ system_id: 'smsc' }));
     say({ bound: pdu.command, system_id: pdu.system_id, system_type: pdu.system_type });
   };

@@ -1,0 +1,280 @@
+"""SMPP with a server that nobody here wrote: what carriers want, and what they do to one."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from consent_tokens.clock import SystemClock
+from consent_tokens.flow.accept import Draft
+from consent_tokens.gateways.smpp import SmppGateway
+from consent_tokens.relay.message import MessageState
+from tests.carriers import Carrier
+from tests.carriers import carrier as a_carrier
+from tests.seeds import laid_out, merchant, seeded
+from tests.service import ORDERS, PROMOTIONS, Service
+from tests.weather.ledger import states
+from tests.written import NUMBERS, WRITTEN
+
+pytestmark = pytest.mark.processes
+
+
+@dataclass
+class Dispatching:
+    """A service in this process with its dispatcher at work, and messages that it is given."""
+
+    service: Service
+    merchant_id: str
+    handles: dict[str, str]
+
+    def lay_out(self, *texts: str, purpose: str = PROMOTIONS) -> None:
+        world = self.service.world
+        tokens = seeded(world, self.merchant_id, len(texts))
+        drafts = [
+            Draft(token=token, purpose=purpose, text=text)
+            for token, text in zip(tokens, texts, strict=True)
+        ]
+        self.handles |= dict(zip(texts, laid_out(world, self.merchant_id, drafts), strict=True))
+        world.something_to_do.set()
+
+    def state(self, text: str) -> MessageState:
+        return states(self.service.world, {text: self.handles[text]})[text]
+
+    def until(self, text: str, *wanted: MessageState, seconds: float = 30) -> None:
+        """Wait until a message stands there; each look asks the database."""
+        tick = threading.Event()
+        end = time.monotonic() + seconds
+        while self.state(text) not in wanted:
+            assert time.monotonic() < end, f"{text}: {self.state(text)}"
+            tick.wait(0.02)
+
+
+Start = Callable[..., Dispatching]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    WRITTEN.append(tmp_path)
+    with ExitStack() as closing:
+
+        def at(urls: str, **chosen: object) -> Dispatching:
+            service = Service.at(
+                f"sqlite:///{tmp_path}/consent.db", tmp_path / "keys",
+                gateway=SmppGateway.at(urls), clock=SystemClock(),
+            )  # fmt: skip
+            service = service.but(**chosen) if chosen else service
+            service.dispatcher.start()
+            closing.callback(service.dispatcher.stop)
+            return Dispatching(service, merchant(service.world), {})
+
+        yield at
+
+
+def texts(carrier: Carrier) -> list[str]:
+    return [line["text"] for line in carrier.taken()]
+
+
+def test_a_message_leaves_and_its_report_comes_back(carrier: Carrier, start: Start) -> None:
+    at_work = start(carrier.url)
+    at_work.lay_out("hello", purpose=ORDERS)
+    at_work.until("hello", MessageState.DELIVERED)
+    (taken,) = carrier.taken()
+    assert (taken["from"], taken["to"]) == ("1069000112", NUMBERS[0].removeprefix("+"))
+    assert taken["coding"] == 8  # the signature is Chinese
+    assert taken["text"] == "【晨光书店】hello"
+    assert taken["validity"]
+
+
+def test_a_report_may_come_before_the_answer(carrier: Carrier, start: Start) -> None:
+    carrier.behave(early=True)
+    at_work = start(carrier.url)
+    at_work.lay_out("early", purpose=ORDERS)
+    at_work.until("early", MessageState.DELIVERED)
+
+
+def test_a_pair_of_sessions_and_what_one_carrier_wants_of_its_own(
+    carrier: Carrier, start: Start
+) -> None:
+    own = "tlv.0x1400=110100&tlv.0x1401=110700&tlv.0x1402=1"
+    at_work = start(f"{carrier.url}?bind=pair&payload=1&validity=0&system_type=VMA&{own}")
+    carrier.said(bound="bind_transmitter", system_type="VMA")
+    carrier.said(bound="bind_receiver")
+    at_work.lay_out("长" * 150, purpose=ORDERS)
+    at_work.until("长" * 150, MessageState.DELIVERED)
+    (taken,) = carrier.taken()
+    assert taken["payload"]
+    assert taken["text"].endswith("长" * 150)
+    assert taken["validity"] == ""
+    assert taken["dlt"] == ["110100", "110700", "1"]
+
+
+def test_a_long_text_in_segments(carrier: Carrier, start: Start) -> None:
+    at_work = start(carrier.url)
+    at_work.lay_out("长" * 150, purpose=ORDERS)
+    at_work.until("长" * 150, MessageState.DELIVERED)
+    parts = carrier.taken()
+    assert [part["esm_class"] for part in parts] == [0x40, 0x40, 0x40]
+    assert "".join(part["text"] for part in parts).endswith("长" * 150)
+
+
+def test_a_reply_in_pieces_the_last_one_first_ends_the_consent(
+    carrier: Carrier, start: Start
+) -> None:
+    at_work = start(carrier.url)
+    service = at_work.service
+    shop, consumer = service.merchant(), service.consumer()
+    asked = shop.ask(**{"from": "00:00", "to": "24:00"})
+    consumer.post(asked["path"], purposes=[PROMOTIONS], phone=consumer.number, decision="grant")
+    code = carrier.wait(lambda line: "验证码" in line.get("text", ""))["text"].split("验证码 ")[1]
+    consumer.post(asked["path"], code=code[:6], decision="grant")
+    token = shop.token(asked)
+    assert shop.send(token).status_code == 202
+    number, tick = consumer.number.removeprefix("+"), threading.Event()
+    source = carrier.wait(lambda line: "你好" in line.get("text", ""))["from"]
+    carrier.tell({"from": number, "to": source, "text": "unsubscribe", "pieces": 2})
+    for _ in range(500):
+        if shop.send(token).status_code == 403:
+            break
+        tick.wait(0.02)
+    assert shop.send(token).json["code"] == "consent_revoked"
+
+
+def test_when_one_line_is_down_the_other_carries_on(carrier: Carrier, start: Start) -> None:
+    with a_carrier() as second:
+        at_work = start(f"{carrier.url} {second.url}")
+        carrier.said(bound="bind_transceiver")
+        second.said(bound="bind_transceiver")
+        at_work.lay_out(*[f"both {place}" for place in range(20)], purpose=ORDERS)
+        for place in range(20):
+            at_work.until(f"both {place}", MessageState.DELIVERED)
+        assert carrier.taken()
+        assert second.taken()
+        carrier.started.kill()
+        carrier.started.wait()
+        names = [f"after {place}" for place in range(20)]
+        at_work.lay_out(*names, purpose=ORDERS)
+        for name in names:
+            at_work.until(name, MessageState.DELIVERED)
+        assert {f"【晨光书店】{name}" for name in names} <= set(texts(second))
+
+
+def test_several_binds_to_one_carrier(carrier: Carrier, start: Start) -> None:
+    at_work = start(f"{carrier.url}?binds=3")
+    at_work.lay_out("x", purpose=ORDERS)
+    at_work.until("x", MessageState.DELIVERED)
+    tick, bound = threading.Event(), 0
+    while bound < 3:
+        bound = sum("bound" in json.loads(line) for line in list(carrier.lines.heard))
+        tick.wait(0.01)
+
+
+def test_throttling_is_answered_by_slowing_down_and_each_message_arrives_once(
+    carrier: Carrier, start: Start
+) -> None:
+    carrier.behave(rate=100, reports=False)
+    at_work = start(carrier.url)
+    names = [f"n{place}" for place in range(600)]
+    begun = time.monotonic()
+    at_work.lay_out(*names, purpose=ORDERS)
+    for name in names:
+        at_work.until(name, MessageState.SENT, seconds=60)
+    took = time.monotonic() - begun
+    arrived = texts(carrier)
+    assert sorted(arrived) == sorted(f"【晨光书店】{name}" for name in names)
+    print(f"\n600 messages through 100 a second: {took:.1f} s")
+    assert took < 600 / 100 * 3
+
+
+@pytest.mark.parametrize(("status", "state"), [(0x14, "queued"), (0x08, "queued"), (0x0B, None)])
+def test_errors_that_pass_and_errors_that_do_not_are_told_apart(
+    status: int, state: str | None, carrier: Carrier, start: Start
+) -> None:
+    carrier.behave(throttle=1, status=status)
+    at_work = start(carrier.url)
+    at_work.lay_out("x", purpose=ORDERS)
+    if state is None:
+        at_work.until("x", MessageState.UNDELIVERABLE)
+    else:
+        threading.Event().wait(
+            1.5
+        )  # a no of the passing kind changes nothing that could be awaited
+        assert at_work.state("x") is not MessageState.UNDELIVERABLE
+        carrier.behave()
+        at_work.until("x", MessageState.DELIVERED)
+
+
+def test_a_message_at_which_the_line_breaks_is_set_aside_and_delays_no_other(
+    carrier: Carrier, start: Start
+) -> None:
+    carrier.behave(poison="poison")
+    at_work = start(carrier.url)
+    at_work.lay_out("poison", *[f"n{place}" for place in range(30)], purpose=ORDERS)
+    for place in range(30):
+        at_work.until(f"n{place}", MessageState.DELIVERED)
+    at_work.until("poison", MessageState.UNKNOWN, seconds=60)
+    poisoned = [line for line in list(carrier.lines.heard) if "poisoned" in json.loads(line)]
+    assert len(poisoned) <= 5
+    at_work.lay_out("last", purpose=ORDERS)
+    at_work.until("last", MessageState.DELIVERED)
+
+
+def test_a_gateway_that_answers_with_garbage_is_hung_up_on(carrier: Carrier, start: Start) -> None:
+    carrier.behave(garbage=True)
+    at_work = start(carrier.url)
+    at_work.lay_out("T", purpose=ORDERS)
+    at_work.lay_out("M")
+    at_work.until("M", MessageState.UNKNOWN)  # it may have been taken: at most once
+    carrier.behave()
+    at_work.until("T", MessageState.DELIVERED)  # at least once
+
+
+def test_a_gateway_that_never_answers_is_left_and_found_again(
+    carrier: Carrier, start: Start
+) -> None:
+    carrier.behave(mute=True)
+    at_work = start(carrier.url)
+    at_work.lay_out("T", purpose=ORDERS)
+    at_work.lay_out(*[f"M{place}" for place in range(100)])
+    carrier.said(left=True)
+    carrier.behave()
+    at_work.until("T", MessageState.DELIVERED, seconds=60)
+    for place in range(100):
+        at_work.until(f"M{place}", MessageState.DELIVERED, MessageState.UNKNOWN, seconds=60)
+    unknown = sum(at_work.state(f"M{place}") is MessageState.UNKNOWN for place in range(100))
+    assert unknown <= 64, "more than the window was risked on a line that was silent"
+
+
+def test_a_slow_gateway_only_takes_longer(carrier: Carrier, start: Start) -> None:
+    carrier.behave(slow=300)
+    at_work = start(carrier.url)
+    names = [f"n{place}" for place in range(200)]
+    at_work.lay_out(*names)
+    for name in names:
+        at_work.until(name, MessageState.DELIVERED)
+    assert len(texts(carrier)) >= 200
+    assert len({text for text in texts(carrier) if "#" not in text}) >= 200
+
+
+@pytest.mark.parametrize("rate", [40])
+def test_the_rate_is_kept_within_five_percent(rate: int, carrier: Carrier, start: Start) -> None:
+    """Over any ten seconds, while there is enough to send."""
+    carrier.behave(reports=False)
+    at_work = start(carrier.url, gateway_rate=rate)
+    names = [f"n{place}" for place in range(rate * 13)]
+    at_work.lay_out(*names, purpose=ORDERS)
+    for name in names:
+        at_work.until(name, MessageState.SENT, seconds=60)
+    moments = sorted(taken["at"] / 1000 for taken in carrier.taken())
+    counts = [
+        sum(begin <= moment < begin + 10 for moment in moments)
+        for begin in moments
+        if begin + 10 <= moments[-1]
+    ]
+    print(f"\nin any ten seconds at {rate}/s: {min(counts)} to {max(counts)}")
+    assert max(counts) <= rate * 10 * 1.05
+    assert min(counts) >= rate * 10 * 0.95
