@@ -23,9 +23,9 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """The gateway took it, and will report under this id."""
+    """The gateway took it, and will report under this id; if it gives none, it never will."""
 
-    gateway_id: str
+    gateway_id: str | None
 
 
 @dataclass(frozen=True, slots=True)

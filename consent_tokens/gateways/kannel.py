@@ -231,8 +231,8 @@ def _ear(hear: Callable[[Heard], None], secret: str) -> type[BaseHTTPRequestHand
 def heard_in(what: str, query: str) -> Heard | None:
     """Return what one of Kannel's calls says; None if it makes no sense."""
     said = {
-        name.decode("ascii", "replace"): values[0]
-        for name, values in parse_qs(query.encode(), keep_blank_values=True).items()
+        name: values[0].encode("latin-1")  # octets again, whatever they mean
+        for name, values in parse_qs(query, keep_blank_values=True, encoding="latin-1").items()
     }
     if what == "report":
         return _report(said)

@@ -17,7 +17,6 @@ from consent_tokens.gateways.base import (
     Submission,
     Submitted,
     Throttled,
-    Uncertain,
 )
 from consent_tokens.gateways.smpp.pieces import Piece
 from consent_tokens.relay.composition import Coding, read_octets
@@ -86,8 +85,7 @@ def absolute(moment: datetime) -> str:
 def outcome_of(answer: smpp34.SubmitSmResp) -> Outcome:
     """Return what a submit_sm_resp says: taken, later, or never."""
     if answer.is_success:
-        # a gateway that takes it and gives no id will never report on it: nobody can say
-        return Submitted(answer.message_id) if answer.message_id else Uncertain()
+        return Submitted(answer.message_id or None)
     if answer.command_status in TRY_LATER:
         return Throttled()
     return Rejected(f"smpp_{answer.command_status:#x}")

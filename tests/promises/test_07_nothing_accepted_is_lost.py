@@ -1,0 +1,199 @@
+"""Promise 7: nothing accepted is lost. (That it survives being killed: tests/weather.)"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from consent_tokens.errors import NotAloneError
+from consent_tokens.flow.conclude import recover
+from consent_tokens.flow.take import Room, take
+from consent_tokens.gateways.base import (
+    Answer,
+    DeliveryReport,
+    Faulty,
+    Outcome,
+    Rejected,
+    Submission,
+    Submitted,
+    Throttled,
+    Uncertain,
+    Unsent,
+)
+from consent_tokens.gateways.simulator import Simulator
+from consent_tokens.relay.composition import read
+from consent_tokens.store import messages
+from consent_tokens.workers.dispatcher import Dispatcher
+from tests.service import ORDERS, PROMOTIONS, Service
+
+
+@dataclass
+class Moody(Simulator):
+    """A gateway that answers as it is told, and counts what it really took."""
+
+    answers: list[Outcome] = field(default_factory=list)  # used up; then it takes everything
+    took: list[str] = field(default_factory=list)
+    handed: int = 0
+
+    def submit(self, submissions: Sequence[Submission]) -> Iterator[list[Answer]]:
+        for place, submission in enumerate(submissions):
+            self.handed += 1
+            answer = self.answers.pop(0) if self.answers else Submitted(f"m-{self.handed}")
+            if isinstance(answer, Submitted | Uncertain):
+                self.took.append(read(submission.composed))
+            yield [(place, answer)]
+
+
+@pytest.fixture
+def moody(database_url: str, tmp_path: Path) -> Iterator[tuple[Service, Moody]]:
+    gateway = Moody()
+    service = Service.at(database_url, tmp_path / "keys", gateway=gateway)
+    yield service, gateway
+    service.close()
+
+
+def sent(service: Service, purpose: str) -> str:
+    """Return the handle of a message that waits; its consent came by another service's phones."""
+    merchant = service.merchant()
+    helper = service.but(gateway=Simulator())
+    consumer = helper.consumer()
+    asked = merchant.ask(PROMOTIONS, ORDERS, **{"from": "00:00", "to": "24:00"})
+    consumer.agree(asked["path"], PROMOTIONS, ORDERS)
+    handle: str = merchant.send(merchant.token(asked), purpose).json["id"]
+    return handle
+
+
+def state(service: Service, handle: str) -> str:
+    address = service.world.keyring.handles.message.find(handle)
+    assert address
+    found = service.world.store.read(lambda at: messages.find(at, address))
+    assert found
+    return found.state.value
+
+
+def rounds(service: Service, count: int = 30) -> None:
+    for _ in range(count):
+        service.dispatcher.round()
+        service.clock.advance(timedelta(seconds=6))
+
+
+@pytest.mark.parametrize("purpose", [PROMOTIONS, ORDERS])
+@pytest.mark.parametrize("no", [Throttled(), Unsent()])
+def test_what_was_not_taken_is_tried_until_it_is(
+    purpose: str, no: Outcome, moody: tuple[Service, Moody]
+) -> None:
+    service, gateway = moody
+    handle = sent(service, purpose)
+    gateway.answers = [no] * 12
+    rounds(service)
+    assert state(service, handle) in {"sent", "delivered"}
+    assert len(gateway.took) == 1
+
+
+def test_done_but_reported_failed_marketing_is_at_most_once(moody: tuple[Service, Moody]) -> None:
+    service, gateway = moody
+    handle = sent(service, PROMOTIONS)
+    gateway.answers = [Uncertain()]
+    rounds(service)
+    assert (state(service, handle), len(gateway.took)) == ("unknown", 1)
+
+
+def test_done_but_reported_failed_transactional_is_at_least_once(
+    moody: tuple[Service, Moody],
+) -> None:
+    service, gateway = moody
+    handle = sent(service, ORDERS)
+    gateway.answers = [Uncertain(), Uncertain()]
+    rounds(service)
+    assert (state(service, handle), len(gateway.took)) == ("sent", 3)
+
+
+@pytest.mark.parametrize(
+    ("fault", "last"), [(Faulty("x"), "undeliverable"), (Uncertain(), "unknown")]
+)
+def test_what_fails_by_itself_is_set_aside_after_five_tries_and_delays_nobody(
+    fault: Outcome, last: str, moody: tuple[Service, Moody]
+) -> None:
+    service, gateway = moody
+    bad = sent(service, ORDERS)
+    gateway.answers = [fault]
+    service.dispatcher.round()
+    good = sent(service, ORDERS)
+    gateway.answers = [Submitted("good"), *[fault] * 20]
+    service.dispatcher.round()
+    assert state(service, good) == "sent"
+    rounds(service, 60)
+    assert state(service, bad) == last
+    assert gateway.handed == 1 + 1 + 4, "it was tried five times, the good one once"
+
+
+def test_what_the_gateway_will_never_take_is_not_tried_again(moody: tuple[Service, Moody]) -> None:
+    service, gateway = moody
+    handle = sent(service, ORDERS)
+    gateway.answers = [Rejected("smpp_0xb")]
+    rounds(service, 5)
+    assert (state(service, handle), gateway.handed) == ("undeliverable", 1)
+
+
+@pytest.mark.parametrize(("purpose", "after"), [(PROMOTIONS, "unknown"), (ORDERS, "queued")])
+def test_what_a_dead_dispatcher_held_is_settled_by_the_next(
+    purpose: str, after: str, moody: tuple[Service, Moody]
+) -> None:
+    service, _ = moody
+    handle = sent(service, purpose)
+    service.world.store.run(lambda at: take(service.world, at, Room(most=10)))
+    assert state(service, handle) == "sending"
+    assert recover(service.world) == 0, "it may be alive"
+    service.clock.advance(timedelta(seconds=60))
+    assert recover(service.world) == 1
+    assert state(service, handle) == after
+
+
+def test_on_sqlite_the_only_dispatcher_settles_at_once(small: Service) -> None:
+    merchant, consumer = small.merchant(), small.consumer()
+    token = small.agreed(merchant, consumer, PROMOTIONS, ORDERS)
+    merchant.send(token, ORDERS)
+    small.world.store.run(lambda at: take(small.world, at, Room(most=10)))
+    assert recover(small.world, is_alone=True) == 1
+
+
+def test_an_answer_that_comes_too_late_changes_nothing(moody: tuple[Service, Moody]) -> None:
+    """The fencing number: another has taken the message meanwhile."""
+    service, gateway = moody
+    handle = sent(service, ORDERS)
+
+    class Sleeper(Moody):
+        def submit(self, submissions: Sequence[Submission]) -> Iterator[list[Answer]]:
+            service.clock.advance(timedelta(seconds=60))  # it was stopped, past its lease
+            recover(service.world)
+            service.clock.advance(timedelta(seconds=6))
+            service.dispatcher.round()  # another takes it, and sends it
+            may = [submission.may_go() for submission in submissions]
+            assert may == [False] * len(may), "it would send what another has sent"
+            yield [(place, Submitted("late")) for place in range(len(submissions))]
+
+    sleeper = service.but(gateway=Sleeper())
+    sleeper.dispatcher.round()
+    assert len(gateway.took) == 1
+    address = service.world.keyring.handles.message.find(handle)
+    assert address
+    service.world.gateway._heard.append(  # type: ignore[attr-defined]  # of the simulator
+        DeliveryReport("late", was_delivered=False, code="UNDELIV")
+    )
+    rounds(service, 2)
+    assert state(service, handle) == "sent", "the late answer was written down"
+
+
+def test_a_second_dispatcher_on_one_sqlite_file_is_refused_clearly(small: Service) -> None:
+    first, second = Dispatcher(small.world), Dispatcher(small.but().world)
+    first.start()
+    try:
+        with pytest.raises(NotAloneError, match="SQLite takes one at a time"):
+            second.start()
+    finally:
+        first.stop()
+    third = Dispatcher(small.but().world)
+    third.start()  # the place is free again
+    third.stop()
