@@ -21,6 +21,7 @@ import httpx
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
 
+NEEDS: Final = "it must be https, at a public address"
 WHOLE_SECONDS: Final = 10.0
 PORTS: Final = {"http": 80, "https": 443}
 NAT64: Final = ipaddress.ip_network("64:ff9b::/96")  # an IPv4 address in IPv6 clothes (RFC 6052)
@@ -49,7 +50,8 @@ class Caller:
         try:
             self._address(parts)
         except OSError:
-            return None  # a name that is not known yet may be known when it is called
+            # a name that is not known yet may be known when it is called
+            return None if parts.scheme == "https" else NEEDS
         except _ForbiddenError as fault:
             return str(fault)
         return None
@@ -111,7 +113,7 @@ class Caller:
                 address.version == network.version and address in network for network in self._inner
             )
             if not is_inner and (parts.scheme != "https" or not is_public(address)):
-                raise _ForbiddenError("it must be https, at a public address")
+                raise _ForbiddenError(NEEDS)
         return addresses[0]
 
 

@@ -1,0 +1,254 @@
+"""Merchants are told, by Standard Webhooks, and nobody can make us call where we must not."""
+
+import ipaddress
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from click.testing import CliRunner
+from standardwebhooks import Webhook
+
+from consent_tokens.cli import main
+from consent_tokens.clock import SystemClock
+from consent_tokens.errors import InvalidError
+from consent_tokens.flow.notify import WAITS, add_webhook, notify
+from consent_tokens.gateways import webhook as outside
+from consent_tokens.gateways.base import DeliveryReport
+from consent_tokens.gateways.webhook import Caller, is_public
+from consent_tokens.store import webhooks
+from consent_tokens.workers.notifier import Notifier
+from tests.receivers import Receiver
+from tests.receivers import receiver as a_receiver
+from tests.service import Merchant, Service
+from tests.written import found_in
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with a_receiver() as made:
+        yield made
+
+
+def tell(service: Service) -> None:
+    """Send what is due, in this thread."""
+    now = service.world.clock.now()
+    for webhook_id in service.world.store.read(lambda at: webhooks.due(at, now)):
+        while notify(service.world, webhook_id):
+            pass
+
+
+def told(receiver: Receiver) -> list[tuple[str, dict[str, object]]]:
+    bodies = [json.loads(body) for _, body in receiver.got]
+    return [(body["type"], body["data"]) for body in bodies]
+
+
+def test_a_whole_life_is_told_and_signed(small: Service, receiver: Receiver) -> None:
+    service = small.but(clock=SystemClock())  # the library that checks asks the time itself
+    merchant, consumer = service.merchant(), service.consumer()
+    _, secret = add_webhook(service.world, merchant.id, receiver.url)
+    token = service.agreed(merchant, consumer)
+    message = merchant.send(token, reference="spring").json
+    service.work()
+    merchant.post("/v1/tokens/revoke", {"token": token})
+    tell(service)
+    grant = merchant.get("/v1/grants").json["items"][0]["grant"]
+    purposes = ["marketing.promotions"]
+    assert sorted(told(receiver), key=lambda news: news[0]) == [
+        ("consent.granted", {"grant": grant, "state": "live", "purposes": purposes}),
+        ("consent.revoked", {"grant": grant, "state": "revoked"}),
+        ("message.delivered", {
+            "message": message["id"], "reference": "spring", "status": "delivered", "reason": None,
+        }),
+    ]  # fmt: skip
+    for headers, body in receiver.got:
+        Webhook(secret).verify(body, headers)
+        assert not found_in(body)
+    assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 3
+
+
+def test_what_failed_is_told(small: Service, receiver: Receiver) -> None:
+    merchant, consumer = small.merchant(), small.consumer()
+    token = small.agreed(merchant, consumer)
+    add_webhook(small.world, merchant.id, receiver.url, ["message.failed"])
+    merchant.send(token)
+    small.dispatcher.round()
+    simulator = small.world.simulator
+    assert simulator
+    reports = simulator.take()
+    handle = merchant.send(token).json["id"]
+    merchant.post("/v1/tokens/revoke", {"token": token})
+    small.dispatcher._heard = [
+        DeliveryReport(each.gateway_id, was_delivered=False, code="UNDELIV")
+        for each in reports
+        if isinstance(each, DeliveryReport)
+    ]
+    small.work()
+    tell(small)
+    assert {(kind, data["status"], data["reason"]) for kind, data in told(receiver)} <= {
+        ("message.failed", "undeliverable", "UNDELIV"),
+        ("message.failed", "refused", "consent_revoked"),
+    }
+    assert ("refused", handle) in {(data["status"], data["message"]) for _, data in told(receiver)}
+
+
+def test_a_receiver_that_fails_is_tried_again_with_back_off_then_given_up_and_replayed(
+    service: Service, receiver: Receiver
+) -> None:
+    merchant, consumer = service.merchant(), service.consumer()
+    add_webhook(service.world, merchant.id, receiver.url, ["consent.granted", "consent.revoked"])
+    receiver.status = 500
+    token = service.agreed(merchant, consumer)
+    merchant.post("/v1/tokens/revoke", {"token": token})
+    tell(service)
+    assert len(receiver.got) == 1, "what comes after a failed one waits with it"
+    for wait in WAITS:
+        service.clock.advance(wait - timedelta(seconds=1))
+        count = len(receiver.got)
+        tell(service)
+        assert len(receiver.got) == count, "too early"
+        service.clock.advance(timedelta(seconds=2))
+        tell(service)
+    ids = {headers["webhook-id"] for headers, _ in receiver.got}
+    dead = service.world.store.read(lambda at: webhooks.dead(at, 10))
+    assert len(dead) >= 1
+    assert dead[0].answer == "status_500"
+    receiver.status, receiver.got = 204, []
+    now = service.world.clock.now()
+    service.world.store.run(lambda at: webhooks.revive(at, None, now))
+    service.clock.advance(timedelta(days=2))
+    tell(service)
+    assert ids <= {headers["webhook-id"] for headers, _ in receiver.got}
+    assert sorted(kind for kind, _ in told(receiver)) == ["consent.granted", "consent.revoked"]
+
+
+def test_a_redirect_is_not_followed_and_gone_is_gone(small: Service, receiver: Receiver) -> None:
+    merchant, consumer = small.merchant(), small.consumer()
+    add_webhook(small.world, merchant.id, receiver.url)
+    with a_receiver() as other:
+        receiver.status, receiver.headers = 302, {"Location": other.url}
+        small.agreed(merchant, consumer)
+        tell(small)
+        assert (len(receiver.got), len(other.got)) == (1, 0)
+    receiver.status = 410
+    small.clock.advance(WAITS[0])
+    tell(small)
+    assert [each.answer for each in small.world.store.read(lambda at: webhooks.dead(at, 9))] == [
+        "status_410"
+    ]
+
+
+def test_a_receiver_that_hangs_delays_no_other(small: Service, receiver: Receiver) -> None:
+    service = small.but(clock=SystemClock())
+    slow, quick = service.merchant(), service.merchant()
+    with a_receiver() as other:
+        receiver.hang = threading.Event()
+        add_webhook(service.world, slow.id, receiver.url)
+        add_webhook(service.world, quick.id, other.url)
+        consumer = service.consumer()
+        notifier = Notifier(service.world)
+        notifier.start()
+        service.agreed(slow, consumer)
+        receiver.wait(1)
+        begun = time.monotonic()
+        service.agreed(quick, consumer)
+        other.wait(1)
+        assert time.monotonic() - begun < 5
+        receiver.hang.set()
+        notifier.stop()
+
+
+def test_a_drip_of_an_answer_runs_out_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outside, "WHOLE_SECONDS", 0.5)
+    with a_receiver() as made:
+        made.hang = threading.Event()
+        answer = Caller((ipaddress.ip_network("127.0.0.0/8"),)).post(made.url, {}, b"{}")
+    assert not answer.is_well
+    assert answer.said in {"timeout", "readtimeout"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/", "https://127.0.0.1/", "https://localhost/", "https://[::1]/",
+        "https://169.254.169.254/latest/meta-data", "https://10.0.0.1/", "https://192.168.1.1/",
+        "https://172.16.0.1/", "https://0.0.0.0/", "https://2130706433/", "https://0x7f000001/",
+        "https://0177.0.0.1/", "https://127.1/", "https://[::ffff:127.0.0.1]/",
+        "https://[64:ff9b::7f00:1]/", "https://[fd00::1]/", "https://[fe80::1]/",
+        "https://[2002:7f00:1::]/", "https://224.0.0.1/", "https://100.64.0.1/",
+        "https://user:secret@example.com/", "ftp://example.com/", "https://", "x", "",
+        "https://example.com/\nx", "https://例子.测试/",
+    ],
+)  # fmt: skip
+def test_no_address_inside_can_be_called(url: str, small: Service) -> None:
+    strict = small.but(caller=Caller())
+    merchant = strict.merchant()
+    with pytest.raises(InvalidError) as fault:
+        add_webhook(strict.world, merchant.id, url)
+    assert "url" in fault.value.fields
+
+
+@pytest.mark.parametrize(
+    "url", ["https://127.0.0.1:1/", "http://localhost/", "https://no.such.name.invalid/"]
+)
+def test_and_if_it_came_in_all_the_same_it_is_not_called(url: str) -> None:
+    answer = Caller().post(url, {}, b"{}")
+    assert answer.said in {"address_forbidden", "name_unknown"}
+
+
+def test_a_name_that_changes_its_mind_is_called_where_it_was_looked_up(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DNS rebinding: what is checked is what is called, so the second answer is never asked for."""
+    answers = iter([[(2, 1, 6, "", ("8.8.8.8", 443))]])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: next(answers))
+    monkeypatch.setattr(outside, "WHOLE_SECONDS", 0.5)
+    answer = Caller().post("https://rebinding.example/", {}, b"{}")
+    assert not answer.is_well
+    assert receiver.got == []
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2001:4860:4860::8888", "64:ff9b::808:808"])
+def test_public_is_public(address: str) -> None:
+    assert is_public(ipaddress.ip_address(address))
+
+
+def test_an_unknown_event_is_named(small: Service, receiver: Receiver) -> None:
+    merchant = small.merchant()
+    with pytest.raises(InvalidError) as fault:
+        add_webhook(small.world, merchant.id, receiver.url, ["consent.eaten"])
+    assert "consent.eaten" in fault.value.fields["events"][0]
+
+
+def test_the_operator_looks_after_webhooks_by_command(small: Service, receiver: Receiver) -> None:
+    merchant: Merchant = small.merchant()
+    consumer = small.consumer()
+    environment = {
+        "CONSENT_DATABASE_URL": f"sqlite:///{small.world.store.engine.url.database}",
+        "CONSENT_KEYS_DIR": str(small.world.journal.path.parent),
+        "CONSENT_WEBHOOK_NETWORKS": "127.0.0.0/8",
+    }
+
+    def run(*arguments: str) -> str:
+        done = CliRunner().invoke(main, ["webhook", *arguments], env=environment)
+        assert done.exit_code == 0, done.output
+        return str(done.stdout)
+
+    added = json.loads(
+        run("add", merchant.id, receiver.url, "--event", "consent.granted", "--json")
+    )
+    assert added["secret"].startswith("whsec_")
+    assert json.loads(run("list", "--json"))[0]["url"] == receiver.url
+    receiver.status = 410
+    small.agreed(merchant, consumer)
+    tell(small)
+    (dead,) = json.loads(run("dead", "--json"))
+    assert (dead["event"], dead["answer"]) == ("consent.granted", "status_410")
+    assert json.loads(run("replay", dead["id"], "--json")) == {"sent_again": 1}
+    assert json.loads(run("dead", "--json")) == []
+    assert json.loads(run("replay", "--all", "--json")) == {"sent_again": 0}
+    run("remove", added["id"])
+    assert json.loads(run("list", "--json")) == []
