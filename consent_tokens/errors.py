@@ -59,6 +59,12 @@ class StoreUnavailableError(ConsentTokensError):
     code = "store_unavailable"
 
 
+class StoreUncertainError(ConsentTokensError):
+    """The database went away while it committed: it may have been done, or not."""
+
+    code = "store_uncertain"
+
+
 class UntrustedError(ConsentTokensError):
     """Base of what keeps everything back: if we are not sure that it is safe, nothing leaves."""
 

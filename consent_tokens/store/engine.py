@@ -15,7 +15,12 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect,
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
-from consent_tokens.errors import SettingError, StoreBusyError, StoreUnavailableError
+from consent_tokens.errors import (
+    SettingError,
+    StoreBusyError,
+    StoreUnavailableError,
+    StoreUncertainError,
+)
 
 Result = TypeVar("Result")
 Transaction: TypeAlias = Connection
@@ -110,17 +115,25 @@ class Store:
         """Run `deed` in one transaction, and again if the database could not serialise it.
 
         A deed may therefore run more than once: it touches nothing but its transaction. Raises
-        StoreBusyError after eight tries, StoreUnavailableError if the database is away.
+        StoreBusyError after eight tries, StoreUnavailableError if the database is away, and
+        StoreUncertainError if it went away at the very moment of the commit.
         """
         for _ in range(MOST_TRIES):
+            is_done = False
             try:
                 with self._writer, self.engine.begin() as transaction:
-                    return deed(transaction)
+                    result = deed(transaction)
+                    is_done = True
+                return result  # noqa: TRY300 - the commit is part of what is tried
             except DBAPIError as fault:
                 if was_not_serialised(fault):
                     continue
                 if was_away(fault):
-                    raise StoreUnavailableError from fault
+                    # a server that goes away while it commits may have done so; a file tells
+                    is_uncertain = is_done and not self.is_sqlite
+                    raise (
+                        StoreUncertainError if is_uncertain else StoreUnavailableError
+                    ) from fault
                 raise
         raise StoreBusyError
 
