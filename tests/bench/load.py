@@ -53,22 +53,34 @@ def receive(sock: socket.socket) -> bytes:
     return data
 
 
-def load(port: int, requests: Sequence[bytes], connections: int) -> Figures:
-    """Send all requests over so many connections, and return the figures."""
+def load(
+    port: int, requests: Sequence[bytes], connections: int, rate: float | None = None
+) -> Figures:
+    """Send all requests over so many connections, and return the figures.
+
+    With a rate, each is due at its own moment, and its time counts from then: one that had to wait
+    for its turn was slow.
+    """
     took: list[float] = []
     statuses: dict[int, int] = {}
-    rest = iter(requests)
+    rest = iter(enumerate(requests))
     lock = threading.Lock()
+    start = time.perf_counter()
 
     def hands() -> None:
         with socket.create_connection(("127.0.0.1", port)) as sock:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             while True:
                 with lock:
-                    data = next(rest, None)
-                if data is None:
+                    turn = next(rest, None)
+                if turn is None:
                     return
+                place, data = turn
                 begun = time.perf_counter()
+                if rate is not None:
+                    due = start + place / rate
+                    time.sleep(max(0.0, due - begun))
+                    begun = due
                 status, _ = ask(sock, data)
                 took.append(time.perf_counter() - begun)
                 statuses[status] = statuses.get(status, 0) + 1

