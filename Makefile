@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench translations lock clean
+.PHONY: run test check bench soak translations lock clean
 
 run: .make/run
 	@$(BIN)/consent-tokens serve
@@ -24,8 +24,11 @@ check: .make/test
 translations: .make/test
 	$(BIN)/pybabel compile --directory consent_tokens/web/translations
 
-bench: .make/test
+bench: .make/test .make/system
 	$(BIN)/python -m tests.bench
+
+soak: .make/test .make/system
+	$(BIN)/python -m tests.bench.soak
 
 lock: .make/test
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/lock

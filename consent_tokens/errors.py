@@ -4,6 +4,7 @@ A refusal is not here: the relay's no is an answer, not an accident. The web tur
 RFC 9457 problems in one place (`web.problems`); nothing below knows about HTTP.
 """
 
+from datetime import datetime
 from typing import ClassVar
 
 
@@ -128,6 +129,19 @@ class ForbiddenError(ConsentTokensError):
     """We know who asks, and the answer is no."""
 
     code = "forbidden"
+
+
+class InvitationRefusedError(ForbiddenError):
+    """Whom this invites has said no, or nothing, or that nobody shall invite them (promise 12).
+
+    `again` is when the merchant may ask again, where it knows by itself what it asked before.
+    """
+
+    code = "invitation_refused"
+
+    def __init__(self, again: datetime | None = None) -> None:
+        super().__init__("this invitation is not sent")
+        self.again = again
 
 
 class IdempotencyKeyReusedError(ConsentTokensError):

@@ -95,6 +95,11 @@ class Settings:
     most_segments: int
     request_days: int
     text_days: int
+    record_days: int  # how long it can be told that a text was sent, and what complaints said
+    again_days: int  # before a merchant may invite again whoever did not say yes
+    takes_yes_by_reply: bool  # whether `Y` to an invitation is a consent
+    words: Path | None  # the operator's own inbound words
+    countries: frozenset[str]  # calling regions that get codes; empty: all
     trusted_proxies: int
     simulator_public: bool
 
@@ -125,6 +130,11 @@ class Settings:
             most_segments=read.whole("CONSENT_MAX_SEGMENTS", 8, least=1, most=255),
             request_days=read.whole("CONSENT_REQUEST_DAYS", 7, least=1, most=90),
             text_days=read.whole("CONSENT_TEXT_DAYS", 30, least=0, most=365),
+            record_days=read.whole("CONSENT_RECORD_DAYS", 185, least=1, most=3650),
+            again_days=read.whole("CONSENT_INVITE_AGAIN_DAYS", 90, least=1, most=3650),
+            takes_yes_by_reply=read.whole("CONSENT_YES_BY_REPLY", 0, least=0, most=1) == 1,
+            words=read.file_if_set("CONSENT_WORDS"),
+            countries=read.countries("CONSENT_COUNTRIES"),
             trusted_proxies=read.whole("CONSENT_TRUSTED_PROXIES", 0, least=0, most=5),
             simulator_public=read.whole("CONSENT_SIMULATOR_PUBLIC", 0, least=0, most=1) == 1,
         )
@@ -190,6 +200,25 @@ class _Reader:
             )
         except ValueError as fault:
             raise SettingError(f"{name}: {fault}") from fault
+
+    def file_if_set(self, name: str) -> Path | None:
+        text = self.environment.get(name, "").strip()
+        if text and not Path(text).is_file():
+            raise SettingError(f"{name}: there is no file {text}")
+        return Path(text) if text else None
+
+    def countries(self, name: str) -> frozenset[str]:
+        """Return the regions in `CN,HK,TW` (ISO 3166-1, two letters)."""
+        found = frozenset(
+            part.strip().upper()
+            for part in self.environment.get(name, "").split(",")
+            if part.strip()
+        )
+        if wrong := sorted(each for each in found if not (len(each) == 2 and each.isalpha())):  # noqa: PLR2004 - ISO 3166-1 alpha-2
+            raise SettingError(
+                f"{name}: {', '.join(wrong)} is no region of two letters, such as CN"
+            )
+        return found
 
     def bind_if_set(self, name: str) -> tuple[str, int] | None:
         text = self.environment.get(name, "").strip()

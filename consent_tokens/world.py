@@ -7,6 +7,7 @@ a Simulator and a real database.
 """
 
 import threading
+import tomllib
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Self
@@ -14,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from consent_tokens.chance import Chance, SystemChance
 from consent_tokens.clock import Clock, SystemClock
+from consent_tokens.consent.words import VOCABULARY, Intent, Vocabulary
 from consent_tokens.crypto.keyring import Keyring
 from consent_tokens.errors import SettingError, UntrustedError
 from consent_tokens.gateways.base import Gateway
@@ -71,6 +73,11 @@ class World:
     most_segments: int = DEFAULTS.most_segments
     request_for: timedelta = timedelta(days=DEFAULTS.request_days)
     texts_for: timedelta = timedelta(days=DEFAULTS.text_days)
+    records_for: timedelta = timedelta(days=DEFAULTS.record_days)
+    invites_again_after: timedelta = timedelta(days=DEFAULTS.again_days)
+    takes_yes_by_reply: bool = DEFAULTS.takes_yes_by_reply
+    vocabulary: Vocabulary = VOCABULARY
+    countries: frozenset[str] = DEFAULTS.countries
     trusted_proxies: int = DEFAULTS.trusted_proxies
     recalled_keys: dict[bytes, tuple[str, float]] = field(default_factory=dict, repr=False)
     something_to_do: threading.Event = field(default_factory=threading.Event)
@@ -102,6 +109,11 @@ class World:
             most_segments=settings.most_segments,
             request_for=timedelta(days=settings.request_days),
             texts_for=timedelta(days=settings.text_days),
+            records_for=timedelta(days=settings.record_days),
+            invites_again_after=timedelta(days=settings.again_days),
+            takes_yes_by_reply=settings.takes_yes_by_reply,
+            vocabulary=vocabulary_of(settings),
+            countries=settings.countries,
             trusted_proxies=settings.trusted_proxies,
         )
 
@@ -124,6 +136,22 @@ class World:
         """Hang up and let go of the database."""
         self.gateway.close()
         self.store.close()
+
+
+def vocabulary_of(settings: Settings) -> Vocabulary:
+    """Return the inbound words, with the operator's own if there are any. Raises SettingError."""
+    if settings.words is None:
+        return VOCABULARY
+    try:
+        table = tomllib.loads(settings.words.read_text("utf-8"))
+        return VOCABULARY.extended(
+            {
+                language: {Intent(name): tuple(map(str, words)) for name, words in listed.items()}
+                for language, listed in table.items()
+            }
+        )
+    except (OSError, ValueError, AttributeError, TypeError) as fault:
+        raise SettingError(f"CONSENT_WORDS: {settings.words} cannot be read: {fault}") from fault
 
 
 def gateway_of(settings: Settings, chance: Chance) -> Gateway:

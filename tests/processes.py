@@ -65,7 +65,11 @@ class Lines:
 def process(
     *arguments: str, reads: bool = False, environment: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[tuple[Any, Lines]]:
-    """Run a Python module as a process; stop it by SIGTERM, and see that it stops well."""
+    """Run a Python module as a process; stop it by SIGTERM, and see that it stops well.
+
+    Under libfaketime a sleep of a millisecond may fail (its deadline is past before it begins), and
+    granian's way out is made of such: that alone is forgiven.
+    """
     lines = Lines()
     started = subprocess.Popen(
         [sys.executable, "-m", *arguments],
@@ -96,7 +100,8 @@ def process(
             listening.join(5)
             if stream:
                 stream.close()
-        assert code == 0, f"it ended with {code}: {''.join(lines.heard)[-3000:]}"
+        is_faked = "LD_PRELOAD" in environment and "time.sleep(0.001)" in "".join(lines.heard)
+        assert code == 0 or is_faked, f"it ended with {code}: {''.join(lines.heard)[-3000:]}"
 
 
 @dataclass

@@ -10,10 +10,12 @@ from consent_tokens.chance import SystemChance
 from consent_tokens.cli.tables import as_json, show
 from consent_tokens.crypto.keyring import Keyring
 from consent_tokens.errors import ConsentTokensError
+from consent_tokens.flow.trust import trust
 from consent_tokens.settings import Settings
+from consent_tokens.store import marks
 from consent_tokens.store.engine import Store
 from consent_tokens.store.schema import is_current
-from consent_tokens.world import gateway_of
+from consent_tokens.world import World, gateway_of
 
 
 @click.command()
@@ -28,6 +30,8 @@ def doctor(*, as_json: bool) -> None:
             _looked("database", lambda: is_current(Store.at(settings.database_url))),
             _looked("gateway", lambda: bool(gateway_of(settings, SystemChance()).name)),
         ]
+        if all(row["state"] == "well" for row in rows):
+            rows.append(_looked("journal and clock", lambda: _may_relay(settings)))
     show(rows, in_json=as_json)
     sys.exit(0 if all(row["state"] == "well" for row in rows) else 1)
 
@@ -46,3 +50,14 @@ def _has_keys(folder: Path) -> bool:
     if not any(folder.rglob("*.key")):
         return False
     return bool(Keyring.in_folder(folder, SystemChance().draw))
+
+
+def _may_relay(settings: Settings) -> bool:
+    """Whether messages may leave. Raises what keeps them back; begins no journal."""
+    world = World.of(settings)
+    try:
+        if world.store.read(lambda transaction: marks.find(transaction, marks.JOURNAL)):
+            trust(world)
+    finally:
+        world.store.close()
+    return True

@@ -14,6 +14,7 @@ CODE_DIGITS: Final = 6
 CODE_SPACE: Final = 10**CODE_DIGITS
 CODE_LIFE: Final = timedelta(minutes=5)
 CODE_TRIES: Final = 5
+LOGIN: Final = "login"  # what a code is about: one's own consents, or that the number is new
 FAILURES: Final = Cap(10, timedelta(days=1))  # for one number, over all its codes
 
 

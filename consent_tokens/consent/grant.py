@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from consent_tokens.consent.scope import Scope
+from consent_tokens.errors import ConflictError
 
 
 class GrantState(StrEnum):
@@ -23,6 +24,7 @@ class EndedBy(StrEnum):
     MERCHANT = "merchant"
     REPLY = "reply"
     EXPIRY = "expiry"
+    NUMBER = "number"  # the number is another person's now, or nobody's
     JOURNAL = "journal"  # it had been ended before, in a database that was lost
 
 
@@ -56,3 +58,20 @@ class Grant:
             return self
         state = GrantState.EXPIRED if by is EndedBy.EXPIRY else GrantState.REVOKED
         return replace(self, state=state, since=now)
+
+    def paused(self, now: datetime) -> "Grant":
+        """Return the grant, paused. Raises ConflictError if it is over."""
+        return self._put(now, state=GrantState.PAUSED)
+
+    def resumed(self, now: datetime) -> "Grant":
+        """Return the grant, live again after a pause. Raises ConflictError if it is over."""
+        return self._put(now, state=GrantState.LIVE)
+
+    def rescoped(self, now: datetime, scope: Scope) -> "Grant":
+        """Return the grant with another scope. Raises ConflictError if it is over."""
+        return replace(self._put(now, state=self.state), scope=scope)
+
+    def _put(self, now: datetime, *, state: GrantState) -> "Grant":
+        if self.standing(now) in {GrantState.REVOKED, GrantState.EXPIRED}:
+            raise ConflictError("this consent is over")
+        return self if state is self.state else replace(self, state=state, since=now)

@@ -6,16 +6,20 @@ shows these lines and adds none that change their meaning.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from hashlib import sha256
 from typing import Final
 
-from babel.dates import get_timezone_location
+from babel.dates import format_date, format_time, get_timezone_location
 
-from consent_tokens.consent.purposes import Purpose
-from consent_tokens.consent.scope import Cap, Hours, clock_time
+from consent_tokens.consent.purposes import Purpose, in_order
+from consent_tokens.consent.request import Question
+from consent_tokens.consent.scope import MINUTES_A_DAY, Cap, Hours, minutes
 
-LANGUAGES: Final = ("zh-CN", "en")
+LANGUAGES: Final = ("zh-CN", "zh-TW", "en")
+LOCALES: Final = {"zh-CN": "zh_Hans_CN", "zh-TW": "zh_Hant_TW", "en": "en"}  # Unicode CLDR
+FAMILIES: Final = {"zh": "zh-CN", "en": "en"}  # of languages: what whoever reads them gets
+TRADITIONAL: Final = frozenset({"hant", "tw", "hk", "mo"})
 
 PURPOSE_WORDS: Final[dict[str, dict[Purpose, tuple[str, str]]]] = {
     "zh-CN": {
@@ -27,6 +31,16 @@ PURPOSE_WORDS: Final[dict[str, dict[Purpose, tuple[str, str]]]] = {
         Purpose.DELIVERIES: ("您的快递", "例如“预计周四送到”"),
         Purpose.APPOINTMENTS: ("您的预约", "例如“明天上午十点，请准时”"),
         Purpose.NOTICES: ("服务通知", "例如“您的会员卡下月到期”"),
+    },
+    "zh-TW": {
+        Purpose.PROMOTIONS: ("折扣和活動", "例如「滿 200 折 50，今晚八點」"),
+        Purpose.RECOMMENDATIONS: ("為您挑選的推薦", "例如「您喜歡的作者出新書了」"),
+        Purpose.EVENTS: ("實體活動邀請", "例如「週六下午店裡有簽書會」"),
+        Purpose.SURVEYS: ("想聽您的意見", "例如「這次購物您滿意嗎」"),
+        Purpose.ORDERS: ("您的訂單", "例如「您的書已寄出」"),
+        Purpose.DELIVERIES: ("您的包裹", "例如「預計週四送到」"),
+        Purpose.APPOINTMENTS: ("您的預約", "例如「明天上午十點，請準時」"),
+        Purpose.NOTICES: ("服務通知", "例如「您的會員卡下個月到期」"),
     },
     "en": {
         Purpose.PROMOTIONS: ("Sales and offers", "such as “50 off 200, tonight at eight”"),
@@ -43,6 +57,80 @@ PURPOSE_WORDS: Final[dict[str, dict[Purpose, tuple[str, str]]]] = {
     },
 }
 
+SENTENCES: Final[dict[str, dict[str, str]]] = {
+    "zh-CN": {
+        "headline": "{merchant}想给您发短信，您愿意吗？",
+        "purpose": "· {name}（{example}）",
+        "often": "打折、推荐一类：任意 {days} 天最多 {most} 条",
+        "hours": "打折、推荐一类：{opens} 到 {closes}（{place}时间）",
+        "until": "到 {day}，到期自动停止",
+        "stop": "回复 R，或点短信里的链接，两下就停",
+        "records": "短信内容留 {texts} 天，发过什么的记录留 {sendings} 天，然后删掉",
+        "age": "不满 14 岁，要由爸爸妈妈或监护人来决定",
+        "promise": (
+            "{merchant}看不到您的手机号码。您随时可以反悔；反悔以后，谁也不能再用这次同意找到您。"
+        ),
+        "by_text": (
+            "{merchant}想给您发短信：{kinds}。{often}{hours}有效 {valid} 天。{how}不回就是不愿意。"
+        ),
+        "by_text_often": "{days} 天最多 {most} 条，",
+        "by_text_hours": "{opens}-{closes}，",
+        "by_reply": "愿意请回 Y。",
+        "by_link": "愿意请点开：",
+    },
+    "zh-TW": {
+        "headline": "{merchant}想傳簡訊給您，您願意嗎？",
+        "purpose": "· {name}（{example}）",
+        "often": "折扣、推薦一類：任意 {days} 天最多 {most} 則",
+        "hours": "折扣、推薦一類：{opens} 到 {closes}（{place}時間）",
+        "until": "到 {day}，到期自動停止",
+        "stop": "回覆 R，或點簡訊裡的連結，兩下就停",
+        "records": "簡訊內容保留 {texts} 天，傳過什麼的紀錄保留 {sendings} 天，然後刪掉",
+        "age": "未滿 14 歲，要由爸爸媽媽或監護人來決定",
+        "promise": (
+            "{merchant}看不到您的手機號碼。您隨時可以反悔；反悔以後，誰也不能再用這次同意找到您。"
+        ),
+        "by_text": (
+            "{merchant}想傳簡訊給您：{kinds}。{often}{hours}有效 {valid} 天。{how}不回就是不願意。"
+        ),
+        "by_text_often": "{days} 天最多 {most} 則，",
+        "by_text_hours": "{opens}-{closes}，",
+        "by_reply": "願意請回 Y。",
+        "by_link": "願意請點開：",
+    },
+    "en": {
+        "headline": "{merchant} would like to text you. Is that all right?",
+        "purpose": "- {name} ({example})",
+        "often": "Offers and the like: at most {most} {texts} in any {days} {day_word}",
+        "hours": "Offers and the like: from {opens} to {closes} ({place} time)",
+        "until": "Until {day}; then it stops by itself",
+        "stop": "Reply STOP, or open the link in a text: two taps",
+        "records": (
+            "What a text said is kept for {texts} days, that it was sent for {sendings}; "
+            "then both are deleted"
+        ),
+        "age": "If you are under 14, your parent or guardian has to decide",
+        "promise": (
+            "{merchant} does not see your number. You can change your mind at any time; "
+            "after that, nobody can use this consent to reach you."
+        ),
+        "by_text": "{merchant} would like to text you: {kinds}. {often}{hours}For {valid} days. "
+        "{how} No answer means no.",
+        "by_text_often": "At most {most} in any {days} days, ",
+        "by_text_hours": "{opens} to {closes}. ",
+        "by_reply": "Reply Y to agree.",
+        "by_link": "To agree, open:",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """How long the service keeps what a text said, and that it was sent."""
+
+    texts: timedelta
+    sendings: timedelta
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
@@ -53,6 +141,7 @@ class Terms:
     cap: Cap
     hours: Hours
     ends: datetime
+    records: Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,61 +162,77 @@ def purpose_words(purpose: Purpose, language: str) -> tuple[str, str]:
     return PURPOSE_WORDS[language][purpose]
 
 
+def said(language: str, what: str, **members: object) -> str:
+    """Return one of the sentences above, filled in."""
+    return SENTENCES[language][what].format(**members)
+
+
 def how_often(cap: Cap, language: str) -> str:
     """Return the cap in plain words."""
-    if language == "zh-CN":
-        return f"打折、推荐一类：任意 {cap.within.days} 天最多 {cap.most} 条"
-    texts = "text" if cap.most == 1 else "texts"
-    days = "day" if cap.within.days == 1 else "days"
-    return f"Offers and the like: at most {cap.most} {texts} in any {cap.within.days} {days}"
+    days = cap.within.days
+    texts, day_word = ("text" if cap.most == 1 else "texts"), ("day" if days == 1 else "days")
+    return said(language, "often", most=cap.most, days=days, texts=texts, day_word=day_word)
 
 
 def which_hours(hours: Hours, language: str) -> str:
     """Return the hours in plain words, with the place whose clock counts."""
-    opens, closes = clock_time(hours.opens), clock_time(hours.closes)
-    if language == "zh-CN":
-        return f"打折、推荐一类：{opens} 到 {closes}（{place(hours, language)}时间）"
-    return f"Offers and the like: from {opens} to {closes} ({place(hours, language)} time)"
+    return said(
+        language,
+        "hours",
+        opens=time_of_day(hours.opens, language),
+        closes=time_of_day(hours.closes, language),
+        place=place(hours, language),
+    )
+
+
+def time_of_day(minute: int, language: str) -> str:
+    """Return minutes since midnight in the reader's manner; the end of the day is 24:00."""
+    if minute == MINUTES_A_DAY:
+        return {"en": "midnight"}.get(language, "24:00")
+    written = format_time(time(minute // 60, minute % 60), "short", locale=LOCALES[language])
+    return str(written).replace("\u202f", " ")  # what GSM and small phones cannot show
 
 
 def place(hours: Hours, language: str) -> str:
     """Return the city whose clock counts, in the reader's words (Unicode CLDR)."""
-    locale = language.replace("-", "_")
+    locale = LOCALES[language]
     return str(get_timezone_location(hours.zone, locale=locale, return_city=True))
 
 
+def day_of(moment: datetime, hours: Hours, language: str) -> str:
+    """Return the day of a moment, as the recipient's calendar has it."""
+    local = moment.astimezone(hours.zone)
+    return str(format_date(local, "long", locale=LOCALES[language]))
+
+
 def until_when(ends: datetime, hours: Hours, language: str) -> str:
-    """Return the end in plain words, as the recipient's calendar has it."""
-    day = ends.astimezone(hours.zone)
-    if language == "zh-CN":
-        return f"{day.year} 年 {day.month} 月 {day.day} 日，到期自动停止"
-    return f"{day.day} {day.strftime('%B')} {day.year}; then it stops by itself"
+    """Return the end in plain words."""
+    return said(language, "until", day=day_of(ends, hours, language))
 
 
 def how_to_stop(language: str) -> str:
     """Return the ways to end it, in plain words."""
-    if language == "zh-CN":
-        return "回复 R，或点短信里的链接，两下就停"
-    return "Reply STOP, or open the link in a text: two taps"
+    return said(language, "stop")
+
+
+def what_is_kept(records: Records, language: str) -> str:
+    """Return how long what is kept, in plain words (PIPL 17)."""
+    return said(language, "records", texts=records.texts.days, sendings=records.sendings.days)
+
+
+def who_decides(language: str) -> str:
+    """Return who decides for a child (PIPL 31)."""
+    return said(language, "age")
 
 
 def headline(merchant: str, language: str) -> str:
     """Return the question itself."""
-    if language == "zh-CN":
-        return f"{merchant}想给您发短信，您愿意吗？"
-    return f"{merchant} would like to text you. Is that all right?"
+    return said(language, "headline", merchant=merchant)
 
 
 def promise(merchant: str, language: str) -> str:
     """Return what the consumer may count on."""
-    if language == "zh-CN":
-        return (
-            f"{merchant}看不到您的手机号码。您随时可以反悔；反悔以后，谁也不能再用这次同意找到您。"
-        )
-    return (
-        f"{merchant} does not see your number. You can change your mind at any time; "
-        "after that, nobody can use this consent to reach you."
-    )
+    return said(language, "promise", merchant=merchant)
 
 
 def compose(terms: Terms, language: str) -> Notice:
@@ -135,19 +240,49 @@ def compose(terms: Terms, language: str) -> Notice:
     lines = [headline(terms.merchant, language)]
     for purpose in terms.purposes:
         name, example = purpose_words(purpose, language)
-        lines.append(f"· {name}（{example}）" if language == "zh-CN" else f"- {name} ({example})")
+        lines.append(said(language, "purpose", name=name, example=example))
+    if any(purpose.is_marketing for purpose in terms.purposes):
+        lines += [how_often(terms.cap, language), which_hours(terms.hours, language)]
     lines += [
-        how_often(terms.cap, language),
-        which_hours(terms.hours, language),
         until_when(terms.ends, terms.hours, language),
         how_to_stop(language),
+        what_is_kept(terms.records, language),
+        who_decides(language),
         promise(terms.merchant, language),
     ]
     return Notice(language, "\n".join(lines) + "\n")
+
+
+def asked_by_text(merchant: str, question: Question, language: str, *, takes_reply: bool) -> str:
+    """Return the question as one text says it: kind, number, period (MIIT Order 31, 2015)."""
+    names = [purpose_words(purpose, language)[0] for purpose in in_order(question.purposes)]
+    often = hours = ""
+    if any(purpose.is_marketing for purpose in question.purposes):
+        cap = question.cap
+        often = said(language, "by_text_often", most=cap.most, days=cap.within.days)
+        hours = said(
+            language,
+            "by_text_hours",
+            opens=time_of_day(minutes(question.opens), language),
+            closes=time_of_day(minutes(question.closes), language),
+        )
+    return said(
+        language,
+        "by_text",
+        merchant=merchant,
+        kinds=(", " if language == "en" else "、").join(names),
+        often=often,
+        hours=hours,
+        valid=question.valid_for.days,
+        how=said(language, "by_reply" if takes_reply else "by_link"),
+    )
 
 
 def supported(locale: str | None) -> str | None:
     """Return the language of a locale such as `zh`, `zh_CN` or `en-GB`; None if we lack it."""
     if not locale:
         return None
-    return {"zh": "zh-CN", "en": "en"}.get(locale.replace("_", "-").split("-")[0].lower())
+    family, *more = locale.replace("_", "-").lower().split("-")
+    if family == "zh" and TRADITIONAL & set(more):
+        return "zh-TW"
+    return FAMILIES.get(family)

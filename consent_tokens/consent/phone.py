@@ -8,6 +8,7 @@ import phonenumbers
 from phonenumbers import PhoneNumberFormat, PhoneNumberType, timezone
 
 MOST_TYPED: Final = 40  # characters that a person may type, blanks and brackets included
+RANGE_DIGITS: Final = 4  # ten thousand neighbours: what pumping runs through
 UNKNOWN_ZONE: Final = "Etc/Unknown"  # what the library says for numbers of no place
 TAKES_SMS: Final = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 
@@ -42,6 +43,17 @@ class PhoneNumber:
         return (
             phonenumbers.is_valid_number(parsed) and phonenumbers.number_type(parsed) in TAKES_SMS
         )
+
+    def is_in(self, regions: frozenset[str]) -> bool:
+        """Whether its region is one of these (ISO 3166-1); every region is in none at all."""
+        return (
+            not regions
+            or phonenumbers.region_code_for_number(phonenumbers.parse(self._digits)) in regions
+        )
+
+    def range(self) -> str:
+        """Return the number without its last four digits: its neighbours share it."""
+        return self._digits[:-RANGE_DIGITS]
 
     def zone(self, default: ZoneInfo) -> ZoneInfo:
         """Return the time zone of the number's region: the first, where there are several."""

@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from consent_tokens.consent.purposes import Purpose
-from consent_tokens.consent.scope import Cap, Hours, Scope
+from consent_tokens.consent.scope import Cap, Hours, Less, Scope
 from consent_tokens.errors import ConflictError, GoneError
 
 TOKEN_WAITS: Final = timedelta(hours=24)  # how long a token waits to be fetched
@@ -57,17 +58,20 @@ class ConsentRequest:
             return RequestState.EXPIRED
         return self.state
 
-    def scope_for(self, chosen: frozenset[Purpose], hours: Hours, now: datetime) -> Scope:
-        """Return what is agreed: what the consumer ticked, never more than was asked."""
-        purposes = chosen & self.question.purposes
-        if not purposes:
-            raise ValueError("no purpose was chosen")
-        return Scope(
-            purposes=purposes,
-            cap=self.question.cap,
-            hours=hours,
-            ends=now + self.question.valid_for,
+    def scope_for(self, less: Less, zone: ZoneInfo, now: datetime) -> Scope:
+        """Return what is agreed: what the consumer ticked and chose, never more than was asked.
+
+        Raises ValueError if nothing was ticked, or more was chosen than was asked.
+        """
+        question = self.question
+        asked = Scope(
+            purposes=question.purposes,
+            cap=question.cap,
+            hours=Hours.parse(question.opens, question.closes, zone),
+            ends=now + question.valid_for,
         )
+        ends = now + timedelta(days=less.days) if less.days is not None else None
+        return asked.narrowed(less, ends=ends)
 
     def declined(self, now: datetime) -> "ConsentRequest":
         """Return the request, declined. Raises ConflictError if it was answered or has expired."""

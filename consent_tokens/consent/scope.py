@@ -1,7 +1,7 @@
 """What a grant covers: purposes, channel, a cap, the hours in which it may be used, and its end."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from functools import lru_cache
 from typing import Final, Self
@@ -102,3 +102,41 @@ class Scope:
     cap: Cap
     hours: Hours
     ends: datetime
+
+    def narrowed(self, less: "Less", *, ends: datetime | None = None) -> "Scope":
+        """Return the scope with less of what `less` names.
+
+        Raises ValueError where that would be more than before, or nothing at all.
+        """
+        purposes = self.purposes if less.purposes is None else less.purposes & self.purposes
+        most = self.cap.most if less.most is None else less.most
+        opens = self.hours.opens if less.opens is None else less.opens
+        closes = self.hours.closes if less.closes is None else less.closes
+        ends = ends or self.ends
+        if not purposes:
+            raise ValueError("no purpose is left")
+        is_more = most > self.cap.most or ends > self.ends
+        if is_more or opens < self.hours.opens or closes > self.hours.closes:
+            raise ValueError("more than was agreed")
+        return replace(
+            self,
+            purposes=purposes,
+            cap=Cap(most, self.cap.within),
+            hours=Hours(opens, closes, self.hours.zone),
+            ends=ends,
+        )
+
+    def until(self, ends: datetime) -> "Scope":
+        """Return the scope with another end."""
+        return replace(self, ends=ends)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Less:
+    """What a consumer wants less of; None leaves it as it is."""
+
+    purposes: frozenset[Purpose] | None = None
+    most: int | None = None
+    opens: int | None = None  # minutes since midnight
+    closes: int | None = None
+    days: int | None = None  # how long it lasts, from the yes on

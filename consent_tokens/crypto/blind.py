@@ -16,6 +16,18 @@ def limit_key(kind: str, value: str, key: IndexKey) -> bytes:
     return hmac.digest(secret, f"{kind}\n{value}".encode(), "sha256")
 
 
+def fingerprint(e164: str, source: str, essence: str, key: IndexKey) -> bytes:
+    """Return the keyed hash of a text that left: found again by whoever has number and text."""
+    secret = derived(key.secret, "fingerprints")
+    return hmac.digest(secret, f"{e164}\n{source}\n{essence}".encode(), "sha256")
+
+
+def number_of(name: str, digits: int, key: IndexKey) -> str:
+    """Return so many decimal digits for a name, that nobody without the key can guess."""
+    digest = hmac.digest(derived(key.secret, "numbers"), name.encode(), "sha256")
+    return f"{int.from_bytes(digest, 'big') % 10**digits:0{digits}}"
+
+
 def code_digest(code: str, challenge_id: bytes, key: IndexKey) -> bytes:
     """Return the keyed hash of a one-time code, bound to its challenge."""
     secret = derived(key.secret, "codes")

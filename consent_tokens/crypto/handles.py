@@ -91,7 +91,7 @@ class Handles:
 
     `grant`, `message`, `request` and `event` are known to the merchant; `link` (a message's, for
     its consumer) and `code` (a request's, for whoever is asked) lead to the same rows and say
-    nothing of each other.
+    nothing of each other. `receipt` and `complaint` are the consumer's.
     """
 
     grant: _Permutation
@@ -100,6 +100,8 @@ class Handles:
     link: _Permutation
     code: _Permutation
     event: _Permutation
+    receipt: _Permutation
+    complaint: _Permutation
 
     @classmethod
     def under(cls, key: HandleKey) -> Self:
@@ -115,4 +117,6 @@ class Handles:
             link=kind("link"),
             code=kind("code"),
             event=kind("event", "evt_"),
+            receipt=kind("receipt"),
+            complaint=kind("complaint", "cmp_"),
         )

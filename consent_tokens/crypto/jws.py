@@ -22,15 +22,18 @@ COMPACT = re.compile(  # the signature of Ed25519 is 64 bytes: 86 characters
 )
 
 
-def header(kid: str) -> str:
-    """Return the one header that we issue for a key."""
-    fields = {"alg": "EdDSA", "typ": "consent+jwt", "kid": kid}
+TOKEN, RECEIPT = "consent+jwt", "consent-receipt+jwt"
+
+
+def header(kid: str, kind: str = TOKEN) -> str:
+    """Return the one header that we issue for a key, for each kind of what is signed."""
+    fields = {"alg": "EdDSA", "typ": kind, "kid": kid}
     return encode(json.dumps(fields, separators=(",", ":")).encode("ascii"))
 
 
-def sign(payload: bytes, key: SigningKey) -> str:
+def sign(payload: bytes, key: SigningKey, kind: str = TOKEN) -> str:
     """Return the compact form of a signed payload."""
-    signed = f"{header(key.kid)}.{encode(payload)}"
+    signed = f"{header(key.kid, kind)}.{encode(payload)}"
     return f"{signed}.{encode(key.private.sign(signed.encode('ascii')))}"
 
 
@@ -58,3 +61,8 @@ def check(signature: bytes, signed: bytes, key: VerifyingKey) -> None:
         key.public.verify(signature, signed)
     except InvalidSignature as fault:
         raise TokenSignatureError from fault
+
+
+def payload_of(compact: str) -> bytes:
+    """Return the payload of what we have signed ourselves, without verifying it again."""
+    return decode(compact.split(".")[1])

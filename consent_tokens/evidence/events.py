@@ -21,7 +21,15 @@ class Kind(StrEnum):
     CODE_WITHHELD = "code_withheld"
     CODE_FAILED = "code_failed"
     GRANT_GIVEN = "grant_given"
+    GRANT_CHANGED = "grant_changed"
     GRANT_ENDED = "grant_ended"
+    WISHES_CHANGED = "wishes_changed"
+    INVITATION_SENT = "invitation_sent"
+    INVITATION_REFUSED = "invitation_refused"
+    COMPLAINT_FILED = "complaint_filed"
+    COMPLAINT_DECIDED = "complaint_decided"
+    NUMBER_CHANGED = "number_changed"
+    REPLY_HEARD = "reply_heard"
     TOKEN_FETCHED = "token_fetched"  # noqa: S105 - a kind, not a secret
     TOKEN_RENEWED = "token_renewed"  # noqa: S105 - a kind, not a secret
     MESSAGE_ACCEPTED = "message_accepted"

@@ -18,6 +18,7 @@ from consent_tokens.crypto.encoding import encode
 from consent_tokens.crypto.handles import LINK_BYTES, Address
 from consent_tokens.errors import TokenError
 from consent_tokens.evidence.events import Event, kind_of
+from consent_tokens.flow.wished import Wished
 from consent_tokens.relay.composition import Composed, compose, dress
 from consent_tokens.relay.decision import (
     Case,
@@ -107,6 +108,7 @@ class _Desk:
     addresses: Mapping[str, Address]  # by handle
     held: Mapping[Address, Held]
     slots: dict[tuple[Address, Rank], list[datetime]]
+    wished: Wished
     now: datetime
     laid_out: list[Message]
     lines: list[Event]
@@ -136,6 +138,7 @@ class _Desk:
             addresses=addresses,
             held=held,
             slots=slots,
+            wished=Wished.opened(world, transaction, held, now),
             now=now,
             laid_out=[],
             lines=[],
@@ -167,6 +170,8 @@ class _Desk:
             earliest=earliest,
             valid_until=max(earliest, self.now) + draft.valid_for,
             now=self.now,
+            wishes=self.wished.of(address),
+            all_slots=self.wished.slots_of(address),
         )
         decision = decide(case)
         if isinstance(decision, Refused) or address is None or sender is None:
@@ -175,6 +180,7 @@ class _Desk:
         message = self._message(case, draft, address, rank, sender)
         self.laid_out.append(message)
         insort(self.slots[address, rank], decision.leaves)
+        self.wished.take(address, rank, decision.leaves)
         self._record(case, decision, address, message.address.number)
         return Verdict(decision, message.address, message.segments)
 

@@ -2,27 +2,45 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from consent_tokens.consent.grant import Grant, GrantState
-from consent_tokens.consent.notice import Notice, Terms, compose
+from consent_tokens.consent.notice import Notice, Records, Terms, compose
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.consent.purposes import Purpose, in_order
+from consent_tokens.consent.purposes import in_order
 from consent_tokens.consent.request import ConsentRequest
-from consent_tokens.consent.scope import Hours
+from consent_tokens.consent.scope import Less
 from consent_tokens.crypto.blind import blind_index
 from consent_tokens.crypto.handles import Address
 from consent_tokens.crypto.keys import GrantKey
 from consent_tokens.crypto.sealing import disclose, enclose, wrap
 from consent_tokens.errors import ConflictError, GoneError, InvalidError, NotFoundError
 from consent_tokens.evidence.events import Event, Kind
+from consent_tokens.flow.invite import refuse
 from consent_tokens.flow.notify import announce, of_grant
-from consent_tokens.flow.prove import Secret, prove
-from consent_tokens.store import events, grants, merchants, recipients, requests
+from consent_tokens.flow.prove import Secret, prove, service_message
+from consent_tokens.flow.receipt import for_yes
+from consent_tokens.store import (
+    events,
+    grants,
+    invitations,
+    merchants,
+    messages,
+    recipients,
+    requests,
+)
 from consent_tokens.store.engine import Transaction
 from consent_tokens.store.merchants import Merchant, is_active
 from consent_tokens.tokens.mint import Binding, mint, seal_number
 from consent_tokens.world import World
+
+RECEIPT_PURPOSE: Final = "service.receipt"
+RECEIPT_WORDS: Final[dict[str, str]] = {
+    "zh-CN": "【{service}】您同意的凭据，请留好：{url}",
+    "zh-TW": "【{service}】您同意的憑據，請留好：{url}",
+    "en": "[{service}] The receipt of your yes, to keep: {url}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +56,20 @@ class Asked:
         """Return what a one-time code for this request is for; it opens nothing else."""
         return f"consent {self.code}"
 
-    def terms(self, purposes: frozenset[Purpose], hours: Hours, ends: datetime) -> Terms:
-        """Return what the notice is about."""
-        return Terms(
-            merchant=self.merchant.name,
-            purposes=in_order(purposes & self.request.question.purposes),
-            cap=self.request.question.cap,
-            hours=hours,
-            ends=ends,
-        )
-
     def notice(
-        self, purposes: frozenset[Purpose], zone: ZoneInfo, language: str, now: datetime
+        self, less: Less, zone: ZoneInfo, language: str, records: Records, now: datetime
     ) -> Notice:
-        """Return the exact words for a choice of purposes, as of now."""
-        question = self.request.question
-        hours = Hours.parse(question.opens, question.closes, zone)
-        return compose(self.terms(purposes, hours, now + question.valid_for), language)
+        """Return the exact words for what was chosen, as of now. Raises ValueError."""
+        scope = self.request.scope_for(less, zone, now)
+        terms = Terms(
+            merchant=self.merchant.name,
+            purposes=in_order(scope.purposes),
+            cap=scope.cap,
+            hours=scope.hours,
+            ends=scope.ends,
+            records=records,
+        )
+        return compose(terms, language)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +79,20 @@ class Yes:
     `words` is the SHA-256 of the notice on the page: a yes to other words is none.
     """
 
-    purposes: frozenset[Purpose]
+    less: Less
     language: str
     words: bytes
     secret: Secret | None
     code: str
+    wants_text: bool = False  # the receipt as an SMS, too
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A grant, and the handle of the receipt for it."""
+
+    grant: Grant
+    receipt: str | None
 
 
 def asked(world: World, code: str) -> Asked:
@@ -92,6 +116,10 @@ def decline(world: World, question: Asked) -> None:
     def deed(transaction: Transaction) -> None:
         request = _held(transaction, question)
         requests.put_decision(transaction, request.declined(now))
+        if world.store.has_wishes:
+            address = Address(request.home, request.number)
+            if invitation := invitations.of_request(transaction, address):
+                refuse(world, transaction, invitation)
         line = Event(
             home=request.home, at=now, kind=Kind.REQUEST_DECLINED, merchant_id=request.merchant_id
         )
@@ -100,7 +128,7 @@ def decline(world: World, question: Asked) -> None:
     world.store.run(deed)
 
 
-def agree(world: World, question: Asked, yes: Yes) -> Grant | None:
+def agree(world: World, question: Asked, yes: Yes) -> Given | None:
     """Return the grant that a proved yes makes; None if the code proves nothing.
 
     Raises ConflictError if the request is closed, InvalidError if nothing was ticked or if the
@@ -108,38 +136,63 @@ def agree(world: World, question: Asked, yes: Yes) -> Grant | None:
     """
     now = world.clock.now()
 
-    def deed(transaction: Transaction) -> Grant | None:
+    def deed(transaction: Transaction) -> Given | None:
         request = _held(transaction, question)
         merchant = merchants.find(transaction, request.merchant_id)
         if not is_active(merchant):
             raise ConflictError("the platform does not let this merchant ask at present")
-        if not yes.purposes & request.question.purposes:
+        if not (yes.less.purposes or frozenset()) & request.question.purposes:
             raise InvalidError({"purposes": ["choose_one"]})
         number = prove(world, transaction, yes.secret, about=question.about, code=yes.code)
         if number is None:
             return None
         zone = number.zone(world.zone)
-        notice = question.notice(yes.purposes, zone, yes.language, now)
+        notice = question.notice(yes.less, zone, yes.language, records_of(world), now)
         if notice.digest != yes.words:
             raise InvalidError({"notice": ["changed"]})
-        home = recipients.settle(
-            transaction, blind_index(number.reveal(), world.keyring.index), world.chance.draw(8)
-        )
-        hours = Hours.parse(request.question.opens, request.question.closes, zone)
-        grant = Grant(
-            home=home,
-            number=Address.at(home, world.chance.draw(8)).number,
-            merchant_id=request.merchant_id,
-            scope=request.scope_for(yes.purposes, hours, now),
-            language=yes.language,
-            granted=now,
-            state=GrantState.LIVE,
-            since=now,
-        )
-        _keep(world, transaction, request, grant, number, notice)
-        return grant
+        given = give(world, transaction, request, number, notice, yes.less)
+        if yes.wants_text and given.receipt:
+            url = f"{world.base_url}/receipts/{given.receipt}"
+            text = RECEIPT_WORDS[yes.language].format(service=world.service_name, url=url)
+            message = service_message(world, number, text, purpose=RECEIPT_PURPOSE)
+            messages.put_out(transaction, [message])
+        return given
 
-    return world.store.run(deed)
+    given = world.store.run(deed)
+    world.something_to_do.set()
+    return given
+
+
+def give(
+    world: World,
+    transaction: Transaction,
+    request: ConsentRequest,
+    number: PhoneNumber,
+    notice: Notice,
+    less: Less,
+) -> Given:
+    """Return the grant of a yes, kept with its key and its words, once the number is proved."""
+    now = world.clock.now()
+    home = recipients.settle(
+        transaction, blind_index(number.reveal(), world.keyring.index), world.chance.draw(8)
+    )
+    grant = Grant(
+        home=home,
+        number=Address.at(home, world.chance.draw(8)).number,
+        merchant_id=request.merchant_id,
+        scope=request.scope_for(less, number.zone(world.zone), now),
+        language=notice.language,
+        granted=now,
+        state=GrantState.LIVE,
+        since=now,
+    )
+    receipt = _keep(world, transaction, request, grant, number, notice)
+    return Given(grant, receipt)
+
+
+def records_of(world: World) -> Records:
+    """Return how long texts, and the fact that they were sent, are kept."""
+    return Records(texts=world.texts_for, sendings=world.records_for)
 
 
 def _keep(
@@ -149,7 +202,7 @@ def _keep(
     grant: Grant,
     number: PhoneNumber,
     notice: Notice,
-) -> None:
+) -> str | None:
     """Keep a new grant with its key and its words, and lay its token out for the merchant."""
     now = grant.granted
     key = GrantKey(world.chance.draw(32))
@@ -174,6 +227,9 @@ def _keep(
     )
     events.record(transaction, [line], world.chance.draw)
     announce(world, transaction, [of_grant(world, grant)], now)
+    if world.store.has_wishes:
+        invitations.forget_all(transaction, grant.home, grant.merchant_id)
+    return for_yes(world, transaction, grant, notice)
 
 
 def fetch_token(world: World, transaction: Transaction, request: ConsentRequest) -> tuple[str, str]:

@@ -17,8 +17,10 @@ import structlog
 from consent_tokens import meters
 from consent_tokens.crypto.sealing import unwrap
 from consent_tokens.errors import KeyUnavailableError, SealBrokenError
+from consent_tokens.evidence.complaints import essence
 from consent_tokens.flow.conclude import after, conclude, is_suspect
-from consent_tokens.flow.end import LEASE_SECONDS
+from consent_tokens.flow.hands import LEASE_SECONDS
+from consent_tokens.flow.prints import print_of
 from consent_tokens.flow.prove import open_service_message
 from consent_tokens.flow.take import Departure, Room, take
 from consent_tokens.flow.trust import trust
@@ -29,11 +31,13 @@ from consent_tokens.gateways.base import (
     Submission,
     Submitted,
     Throttled,
+    Uncertain,
     Unsent,
 )
 from consent_tokens.relay.composition import compose, dress
 from consent_tokens.relay.message import Message, MessageState, Rank
 from consent_tokens.relay.message import Outcome as Became
+from consent_tokens.store import fingerprints
 from consent_tokens.store.engine import Transaction
 from consent_tokens.tokens.mint import Binding, open_number
 from consent_tokens.world import World
@@ -45,6 +49,7 @@ MOST_AT_ONCE: Final = 500
 HANDS_OVER_WITHIN: Final = LEASE_SECONDS / 2
 
 _Open: TypeAlias = tuple[Message, Submission]
+_Answered: TypeAlias = tuple[Message, Outcome, bytes | None]  # with its fingerprint, if it left
 
 
 class _Names(NamedTuple):
@@ -73,7 +78,7 @@ def dispatch(world: World, room: Room | None = None) -> Dispatched:
         lambda transaction: take(world, transaction, room or Room(most=MOST_AT_ONCE))
     )
     handed = world.clock.elapsed()
-    answers: list[tuple[Message, Outcome]] = []
+    answers: list[_Answered] = []
     for part in _handed_over(world, departures, begun + HANDS_OVER_WITHIN):
         concluded += world.store.run(partial(_record, world, part))
         answers += part
@@ -82,7 +87,7 @@ def dispatch(world: World, room: Room | None = None) -> Dispatched:
 
 
 def _summed_up(
-    concluded: Sequence[Became], answers: Sequence[tuple[Message, Outcome]], seconds: float
+    concluded: Sequence[Became], answers: Sequence[_Answered], seconds: float
 ) -> Dispatched:
     became = Counter(outcome.state for outcome in concluded)
     for state, count in became.items():
@@ -90,21 +95,21 @@ def _summed_up(
     if answers:
         meters.SUBMITTED_IN.observe(seconds)
     submitted: Counter[str | None] = Counter()
-    for message, answer in answers:
+    for message, answer, _ in answers:
         if isinstance(answer, Submitted):
             submitted[message.merchant_id] += message.segments
     return Dispatched(
         taken=len(concluded),
         became=became,
         submitted=submitted,
-        throttled=sum(isinstance(answer, Throttled) for _, answer in answers),
+        throttled=sum(isinstance(answer, Throttled) for _, answer, _ in answers),
         seconds=seconds,
     )
 
 
 def _handed_over(
     world: World, departures: Sequence[Departure], deadline: float
-) -> Iterator[list[tuple[Message, Outcome]]]:
+) -> Iterator[list[_Answered]]:
     """Open each number, hand the messages to the gateway, and return what it answered, in parts.
 
     Each part is written down before the next is asked for: so what a crash leaves in doubt is never
@@ -114,7 +119,7 @@ def _handed_over(
     def may_go() -> bool:
         return world.clock.elapsed() < deadline
 
-    unsubmitted: list[tuple[Message, Outcome]] = []
+    unsubmitted: list[_Answered] = []
     together: list[_Open] = []
     alone: list[_Open] = []
     links = world.keyring.handles.link.hide_all([each.message.address for each in departures])
@@ -126,12 +131,21 @@ def _handed_over(
                 part = alone if is_suspect(departure.message) else together
                 part.append((departure.message, submission))
             case answer:
-                unsubmitted.append((departure.message, answer))
+                unsubmitted.append((departure.message, answer, None))
     if unsubmitted:
         yield unsubmitted
     for part in filter(None, [together, *([each] for each in alone)]):
         for answers in world.gateway.submit([submission for _, submission in part]):
-            yield [(part[place][0], outcome) for place, outcome in answers]
+            yield [(*_left(world, *part[place], outcome),) for place, outcome in answers]
+
+
+def _left(world: World, message: Message, submission: Submission, outcome: Outcome) -> _Answered:
+    """Return an answer with the fingerprint of the text, if that is or may be on its way."""
+    has_left = isinstance(outcome, Submitted | Uncertain) and message.grant is not None
+    if not has_left or not world.store.has_wishes:
+        return message, outcome, None
+    digest = print_of(world, submission.number, submission.source, submission.essence)
+    return message, outcome, digest
 
 
 def _opened(
@@ -154,14 +168,17 @@ def _open(
 ) -> Submission:
     message, sender = departure.message, departure.sender
     key = unwrap(departure.wrapped_key, world.keyring.unwrapping)
+    core = ""
     if departure.grant is None:
         number, text = open_service_message(world, message, key)
     else:
         binding = Binding(world.base_url, names.grant, departure.grant.merchant_id)
         number = open_number(message.box or b"", key, binding)
+        signature = sender.signature if sender else ""
+        core = essence(f"{signature}\n{message.text}")
         text = dress(
             message.text or "",
-            signature=sender.signature if sender else "",
+            signature=signature,
             language=departure.grant.language,
             # the link of a message lies nowhere: it is computed when it leaves
             link=f"{world.base_url}/m/{names.link}" if message.rank is Rank.MARKETING else None,
@@ -173,13 +190,14 @@ def _open(
         tag=message.address.number & 0xFF,
         valid_until=message.valid_until,
         may_go=may_go,
+        essence=core,
     )
 
 
-def _record(
-    world: World, answers: Sequence[tuple[Message, Outcome]], transaction: Transaction
-) -> list[Became]:
+def _record(world: World, answers: Sequence[_Answered], transaction: Transaction) -> list[Became]:
     now = world.clock.now()
-    pairs = [(message, after(message, answer, now)) for message, answer in answers]
+    pairs = [(message, after(message, answer, now)) for message, answer, _ in answers]
     conclude(world, transaction, pairs, now)
+    left = [(digest, message.address) for message, _, digest in answers if digest]
+    fingerprints.add(transaction, left, now)
     return [outcome for _, outcome in pairs]

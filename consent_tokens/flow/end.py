@@ -1,20 +1,22 @@
 """A consent ends: the consumer takes it back, the merchant lets go, or its day has come."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime
 
 from consent_tokens.consent.grant import EndedBy, Grant
 from consent_tokens.crypto.handles import Address
-from consent_tokens.errors import StoreBusyError
-from consent_tokens.evidence.events import of_end
+from consent_tokens.evidence.events import Event, Kind, of_end
+from consent_tokens.evidence.receipts import Propagation
+from consent_tokens.flow.hands import wait_for_hands
 from consent_tokens.flow.journalled import check, tell
-from consent_tokens.flow.notify import announce, of_grant
+from consent_tokens.flow.notify import announce, of_grant, of_message
+from consent_tokens.flow.receipt import for_end
+from consent_tokens.relay.decision import Reason
+from consent_tokens.relay.message import Message, MessageState
 from consent_tokens.store import events, grants, marks, messages, recipients, requests
 from consent_tokens.store.engine import Transaction
 from consent_tokens.world import World
-
-LEASE_SECONDS: Final = 30  # how long a dispatcher may hold a message; see flow.dispatch
-LOOK_AGAIN_SECONDS: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,10 @@ def end(world: World, address: Address, by: EndedBy) -> Ended | None:
         return None
     tell(world)
     world.store.scrub()
-    return Ended(ended, _wait_for_hands(world, address))
+    left = wait_for_hands(
+        world, lambda transaction: messages.under_way(transaction, address, world.clock.now())
+    )
+    return Ended(ended, left)
 
 
 def end_in(world: World, transaction: Transaction, address: Address, by: EndedBy) -> Grant | None:
@@ -54,29 +59,38 @@ def end_in(world: World, transaction: Transaction, address: Address, by: EndedBy
         grants.put_end(transaction, ended)
         requests.drop_token_of(transaction, address)
         events.record(transaction, [of_end(ended, by)], world.chance.draw)
-        recipients.forget_if_idle(transaction, address.home)
-        if by not in {EndedBy.EXPIRY, EndedBy.JOURNAL} and world.store.is_upgraded:
+        if by not in {EndedBy.EXPIRY, EndedBy.JOURNAL} and world.store.has_journal:
             marks.lay_out(transaction, address, now)
         announce(world, transaction, [of_grant(world, ended, by)], now)
+        stopped = messages.stop_waiting(transaction, address, Reason.CONSENT_REVOKED.value, now)
+        _record_stopped(world, transaction, stopped, now)
+        last = messages.last_left(transaction, address)
+        for_end(world, transaction, ended, by, Propagation(stopped=len(stopped), last_left=last))
+        has_wishes = world.store.has_wishes
+        recipients.forget_if_idle(transaction, address.home, has_wishes=has_wishes)
     return ended
 
 
-def _wait_for_hands(world: World, address: Address) -> int:
-    """Wait until no dispatcher holds a message of the grant; return how many one held at first.
-
-    A dispatcher reads the grant again in the step in which it takes a message into its hands, so
-    only what it held before can still leave. Raises StoreBusyError if it holds one beyond any
-    lease: the grant is over all the same.
-    """
-
-    def in_hands(transaction: Transaction) -> int:
-        return messages.under_way(transaction, address, world.clock.now())
-
-    first = held = world.store.read(in_hands)
-    begun = world.clock.elapsed()
-    while held:
-        if world.clock.elapsed() - begun > LEASE_SECONDS:
-            raise StoreBusyError("a dispatcher does not answer")
-        world.clock.pause(LOOK_AGAIN_SECONDS)
-        held = world.store.read(in_hands)
-    return first
+def _record_stopped(
+    world: World, transaction: Transaction, stopped: Sequence[Message], now: datetime
+) -> None:
+    """Record that what waited under a grant is not sent, and tell the merchant."""
+    lines = [
+        Event(
+            home=message.address.home,
+            at=now,
+            kind=Kind.MESSAGE_REFUSED,
+            merchant_id=message.merchant_id,
+            grant=message.grant_number,
+            message=message.address.number,
+            code=Reason.CONSENT_REVOKED.value,
+        )
+        for message in stopped
+    ]
+    events.record(transaction, lines, world.chance.draw)
+    outcome = MessageState.REFUSED, Reason.CONSENT_REVOKED.value
+    news = [
+        of_message(world, message.address, message.merchant_id, message.reference, outcome)
+        for message in stopped
+    ]
+    announce(world, transaction, news, now)

@@ -19,14 +19,14 @@ AT_ONCE: Final = 500
 
 def check(world: World) -> None:
     """Return if a revocation could be journalled. Raises JournalUnavailableError."""
-    if world.store.is_upgraded:
+    if world.store.has_journal:
         marked = world.store.read(lambda transaction: marks.find(transaction, marks.JOURNAL))
         known(world.journal.position() if marked else begin(world), marked)
 
 
 def tell(world: World) -> None:
     """Add to the journal all ends that it has yet to be told. Raises JournalUnavailableError."""
-    if not world.store.is_upgraded:
+    if not world.store.has_journal:
         return
     while waiting := world.store.read(lambda transaction: marks.laid_out(transaction, AT_ONCE)):
         world.journal.add(waiting)

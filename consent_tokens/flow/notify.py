@@ -17,6 +17,7 @@ from standardwebhooks import Webhook as Signature
 
 from consent_tokens import meters
 from consent_tokens.consent.grant import EndedBy, Grant
+from consent_tokens.consent.scope import clock_time
 from consent_tokens.crypto.encoding import encode
 from consent_tokens.crypto.handles import Address
 from consent_tokens.crypto.keys import GrantKey
@@ -70,6 +71,22 @@ def of_grant(world: World, grant: Grant, by: EndedBy | None = None) -> Item:
     return Item(grant.merchant_id, News.CONSENT_REVOKED, data)
 
 
+def of_change(world: World, grant: Grant) -> Item:
+    """Return the news that a grant covers more or less now: what, not why."""
+    scope = grant.scope
+    data = {
+        "grant": world.keyring.handles.grant.hide(Address(grant.home, grant.number)),
+        "state": grant.state.value,
+        "purposes": sorted(scope.purposes),
+        "max_messages": scope.cap.most,
+        "per_days": scope.cap.within.days,
+        "from": clock_time(scope.hours.opens),
+        "to": clock_time(scope.hours.closes),
+        "expires_at": scope.ends.isoformat(),
+    }
+    return Item(grant.merchant_id, News.CONSENT_CHANGED, data)
+
+
 def of_message(
     world: World,
     address: Address,
@@ -91,7 +108,7 @@ def of_message(
 
 def announce(world: World, transaction: Transaction, news: Sequence[Item], now: datetime) -> None:
     """Lay news out for the webhooks that want it."""
-    if not news or not world.store.is_upgraded:
+    if not news or not world.store.has_journal:
         return
     listening = webhooks.listening(transaction, {item.merchant_id for item in news})
     if listening:

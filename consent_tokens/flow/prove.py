@@ -26,6 +26,7 @@ from consent_tokens.crypto.keys import GrantKey, derived
 from consent_tokens.crypto.sealing import seal, unseal, wrap
 from consent_tokens.errors import InvalidError, SealBrokenError, TooManyError
 from consent_tokens.evidence.events import Event, Kind
+from consent_tokens.flow.pump import is_pumped, proved
 from consent_tokens.relay.cap import Cap, next_free
 from consent_tokens.relay.composition import compose
 from consent_tokens.relay.message import Message, MessageState, Rank
@@ -40,6 +41,7 @@ SECRET_BYTES: Final = 32
 
 WORDS: Final[dict[str, str]] = {
     "zh-CN": "【{service}】验证码 {code}，5 分钟内有效。请勿告诉任何人。",
+    "zh-TW": "【{service}】驗證碼 {code}，5 分鐘內有效。請勿告訴任何人。",
     "en": "[{service}] Your code is {code}, for 5 minutes. Tell it to nobody.",
 }
 
@@ -94,7 +96,7 @@ def send_code(
     secret = Secret(world.chance.draw(SECRET_BYTES))
     code = code_text(world.chance.below(CODE_SPACE))
     text = WORDS[language].format(service=world.service_name, code=code)
-    takes_sms = number.takes_sms
+    takes_sms = number.takes_sms and number.is_in(world.countries)
     challenge = Challenge(
         id=secret.challenge_id,
         about=about,
@@ -109,7 +111,8 @@ def send_code(
     def deed(transaction: Transaction) -> Secret:
         within = _count(world, transaction, number, address, now)
         fails = challenges.peek_hits(transaction, challenge.limit_key)
-        may_leave = takes_sms and within and next_free(FAILURES, fails, now) == now
+        pumped = is_pumped(world, transaction, number)
+        may_leave = takes_sms and within and not pumped and next_free(FAILURES, fails, now) == now
         challenges.add(transaction, challenge)
         message = service_message(world, number, text, purpose=CODE_PURPOSE, may_leave=may_leave)
         messages.put_out(transaction, [message])
@@ -152,9 +155,11 @@ def prove(
         events.record(transaction, [line], world.chance.draw)
         return None
     try:
-        return _unpadded(unseal(challenge.box, secret.key, bound_to=challenge.id))
+        number = _unpadded(unseal(challenge.box, secret.key, bound_to=challenge.id))
     except SealBrokenError:
         return None
+    proved(world, transaction, number)
+    return number
 
 
 def service_message(

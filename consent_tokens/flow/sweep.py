@@ -1,15 +1,29 @@
 """What is over is put away: grants past their end lose their keys, and what waited is forgotten."""
 
+from datetime import datetime
 from typing import Final
 
 from consent_tokens.consent.code import CODE_LIFE
 from consent_tokens.consent.grant import EndedBy
 from consent_tokens.consent.request import TOKEN_WAITS
+from consent_tokens.flow.change import end_pauses
 from consent_tokens.flow.end import end_in
 from consent_tokens.flow.notify import KEPT
 from consent_tokens.flow.once import REPLIES_LAST
 from consent_tokens.flow.visit import SESSION_LASTS
-from consent_tokens.store import challenges, grants, messages, replies, requests, sessions, webhooks
+from consent_tokens.store import (
+    challenges,
+    complaints,
+    fingerprints,
+    grants,
+    invitations,
+    messages,
+    recipients,
+    replies,
+    requests,
+    sessions,
+    webhooks,
+)
 from consent_tokens.store.engine import Transaction
 from consent_tokens.world import World
 
@@ -30,10 +44,21 @@ def sweep(world: World) -> int:
         sessions.drop(transaction, now - SESSION_LASTS)
         replies.drop(transaction, now - REPLIES_LAST)
         messages.drop_texts(transaction, now - world.texts_for)
-        if world.store.is_upgraded:
+        if world.store.has_journal:
             webhooks.drop(transaction, now - KEPT)
+        if world.store.has_wishes:
+            _put_away(world, transaction, now)
         return len(over)
 
     ended = world.store.run(deed)
     world.store.scrub()
     return ended
+
+
+def _put_away(world: World, transaction: Transaction, now: datetime) -> None:
+    """End pauses whose day has come, and forget what need not be remembered any more."""
+    end_pauses(world, transaction, now)
+    for home in set(invitations.drop(transaction, now)):
+        recipients.forget_if_idle(transaction, home, has_wishes=True)
+    fingerprints.drop(transaction, now - world.records_for)
+    complaints.drop(transaction, now - world.records_for)

@@ -9,10 +9,11 @@ from typing import Final
 from consent_tokens.consent.grant import Grant
 from consent_tokens.crypto.handles import Address
 from consent_tokens.flow.conclude import conclude, ended
-from consent_tokens.flow.end import LEASE_SECONDS
+from consent_tokens.flow.hands import LEASE_SECONDS
+from consent_tokens.flow.wished import Wished
 from consent_tokens.relay.composition import Coding, Composed
 from consent_tokens.relay.decision import Accepted, Case, Deferred, Reason, Refused, decide
-from consent_tokens.relay.message import Message, MessageState, Outcome, Rank
+from consent_tokens.relay.message import INVITATION, Message, MessageState, Outcome, Rank
 from consent_tokens.relay.share import shares
 from consent_tokens.store import grants, merchants, messages
 from consent_tokens.store.engine import Transaction
@@ -109,6 +110,7 @@ class _Counter:
     merchants: Mapping[str, Merchant]
     senders: Mapping[str, Sender]
     slots: dict[tuple[Address, Rank], list[datetime]]
+    wished: Wished
     now: datetime
 
     @classmethod
@@ -132,6 +134,7 @@ class _Counter:
             merchants=merchants.some(transaction, _named(m.merchant_id for m in leased)),
             senders=merchants.some_senders(transaction, _named(m.sender_id for m in leased)),
             slots=slots,
+            wished=Wished.opened(world, transaction, held, now, but=ours, only_left=True),
             now=now,
         )
 
@@ -148,6 +151,8 @@ class _Counter:
         self, message: Message, grant: Address, sender: Sender | None
     ) -> Departure | Outcome:
         held = self.held.get(grant)
+        if message.purpose == INVITATION:
+            return self._judge_invitation(message, grant, held, sender)
         match decide(self._case(message, held, sender)):
             case Refused(reason=reason, again=again):
                 if reason is Reason.CAP_REACHED and again and again < message.valid_until:
@@ -160,7 +165,20 @@ class _Counter:
                     gone = Reason.CONSENT_REVOKED.value
                     return ended(message, MessageState.REFUSED, self.now, reason=gone)
                 self.slots[grant, message.rank].append(self.now)
+                self.wished.take(grant, message.rank, self.now)
                 return Departure(message, held.grant, held.wrapped_key, sender)
+
+    def _judge_invitation(
+        self, message: Message, grant: Address, held: Held | None, sender: Sender | None
+    ) -> Departure | Outcome:
+        """Let a question leave under the grant of another purpose, if it still may (promise 12)."""
+        wishes = self.wished.of(grant)
+        if held is None or held.wrapped_key is None or sender is None:
+            gone = Reason.CONSENT_REVOKED.value
+            return ended(message, MessageState.REFUSED, self.now, reason=gone)
+        if wishes.no_invitations or wishes.is_calm(self.now):
+            return ended(message, MessageState.REFUSED, self.now, reason="withheld")
+        return Departure(message, held.grant, held.wrapped_key, sender)
 
     def _case(self, message: Message, held: Held | None, sender: Sender | None) -> Case:
         return Case(
@@ -178,18 +196,8 @@ class _Counter:
             earliest=self.now,
             valid_until=message.valid_until,
             now=self.now,
-        )
-
-    @staticmethod
-    def _outcome(
-        message: Message, state: MessageState, leaves: datetime, reason: str | None = None
-    ) -> Outcome:
-        return Outcome(
-            address=message.address,
-            attempts=message.attempts,
-            state=state,
-            leaves=leaves,
-            reason=reason,
+            wishes=self.wished.of(message.grant),
+            all_slots=self.wished.slots_of(message.grant),
         )
 
 

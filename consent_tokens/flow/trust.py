@@ -41,7 +41,7 @@ def trust(world: World) -> None:
     """
     watch = world.watch
     _look_at_clock(world, watch)
-    if not world.store.is_upgraded:
+    if not world.store.has_journal:
         return  # during an upgrade: the version before knows no journal
     now = world.clock.elapsed()
     if watch.refused and now - watch.looked < AGAIN_SECONDS:
@@ -58,7 +58,7 @@ def trust(world: World) -> None:
 
 def keep(world: World) -> None:
     """Write down how far we are, and tell the journal what it has yet to be told."""
-    if not world.store.is_upgraded:
+    if not world.store.has_journal:
         return
     tell(world)
     trust(world)

@@ -1,48 +1,23 @@
 """A consumer visits: proves the number once, and then sees and ends consents in that session."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 from typing import Final
 
-from consent_tokens.consent.grant import EndedBy, Grant
-from consent_tokens.consent.notice import Notice
+from consent_tokens.consent.code import LOGIN
+from consent_tokens.consent.grant import EndedBy
 from consent_tokens.crypto.blind import blind_index
 from consent_tokens.crypto.encoding import encode
-from consent_tokens.crypto.handles import Address
 from consent_tokens.errors import NotFoundError
+from consent_tokens.flow.change import own
 from consent_tokens.flow.end import Ended, end
 from consent_tokens.flow.prove import Secret, prove
-from consent_tokens.relay.message import Message
-from consent_tokens.store import grants, merchants, messages, recipients, sessions
+from consent_tokens.store import recipients, sessions
 from consent_tokens.store.engine import Transaction
-from consent_tokens.store.merchants import Merchant
 from consent_tokens.world import World
 
-LOGIN: Final = "login"  # what a one-time code for this is about
 SESSION_LASTS: Final = timedelta(hours=1)
 SESSION_IDLES: Final = timedelta(minutes=15)
-LINK_LASTS: Final = timedelta(days=180)  # how long the link in a message leads anywhere
-MOST_SHOWN: Final = 50  # messages of one grant
-
-
-@dataclass(frozen=True, slots=True)
-class Consent:
-    """One grant as its consumer sees it."""
-
-    handle: str
-    grant: Grant
-    merchant: Merchant
-    notice: Notice
-    messages: list[Message]
-
-
-@dataclass(frozen=True, slots=True)
-class Linked:
-    """What the link in a message leads to."""
-
-    message: Message
-    consent: Consent
 
 
 def log_in(world: World, secret: Secret | None, code: str) -> str | None:
@@ -88,55 +63,12 @@ def home_of(world: World, session: str | None) -> int | None:
     )
 
 
-def consents(world: World, home: int) -> list[Consent]:
-    """Return every consent of a recipient, over all merchants, the newest first."""
-
-    def question(transaction: Transaction) -> list[Consent]:
-        found = grants.in_home(transaction, home)
-        named = merchants.some(transaction, [grant.merchant_id for grant in found])
-        return [_consent(world, transaction, grant, named[grant.merchant_id]) for grant in found]
-
-    return world.store.read(question)
-
-
 def end_own(world: World, home: int, handle: str) -> Ended:
     """End one of a recipient's own grants. Raises NotFoundError, for others' too."""
-    address = world.keyring.handles.grant.find(handle)
-    if address is None or address.home != home:
-        raise NotFoundError("no consent of yours")
-    ended = end(world, address, EndedBy.CONSUMER)
+    ended = end(world, own(world, home, handle), EndedBy.CONSUMER)
     if ended is None:
         raise NotFoundError("no consent of yours")
     return ended
-
-
-def linked(world: World, code: str) -> Linked:
-    """Return what the link `/m/{code}` leads to. Raises NotFoundError, also when it is too old."""
-    address = world.keyring.handles.link.find(code)
-    since = world.clock.now() - LINK_LASTS
-
-    def question(transaction: Transaction) -> Linked:
-        message = messages.find(transaction, address) if address else None
-        if message is None or message.grant is None or message.accepted < since:
-            raise NotFoundError("this link leads nowhere")
-        grant = grants.find(transaction, message.grant)
-        merchant = merchants.find(transaction, grant.merchant_id) if grant else None
-        if grant is None or merchant is None:
-            raise NotFoundError("this link leads nowhere")
-        return Linked(message, _consent(world, transaction, grant, merchant))
-
-    return world.store.read(question)
-
-
-def _consent(world: World, transaction: Transaction, grant: Grant, merchant: Merchant) -> Consent:
-    address = Address(grant.home, grant.number)
-    return Consent(
-        handle=world.keyring.handles.grant.hide(address),
-        grant=grant,
-        merchant=merchant,
-        notice=grants.notice_of(transaction, address),
-        messages=messages.under_grant(transaction, address, MOST_SHOWN),
-    )
 
 
 def _kept_as(session: str) -> bytes:

@@ -19,6 +19,7 @@ class Submission:
     tag: int  # 0 to 255: names the segments of one long message
     valid_until: datetime
     may_go: Callable[[], bool]  # asked at the last moment: is it still ours to hand over?
+    essence: str = ""  # what of the text is found again when it is pasted (evidence.complaints)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class DeliveryReport:
     gateway_id: str
     was_delivered: bool
     code: str
+    is_gone: bool = False  # for good: there is no such subscriber any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

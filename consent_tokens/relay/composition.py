@@ -32,7 +32,7 @@ UCS2_WHOLE, UCS2_SEGMENT = 140, 134
 # Letters that steer how a text is shown, or are not shown at all: they hide one text in another.
 DECEPTIVE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"}) | {"Zl", "Zp"}
 ALLOWED_CONTROLS: Final = frozenset("\n\r")
-LINK_CHARACTERS: Final = 22
+CHINESE_REFUSAL: Final = {"zh-CN": "拒收请回复R", "zh-TW": "拒收請回覆R"}
 
 
 class Coding(StrEnum):
@@ -62,8 +62,8 @@ def is_clean(text: str) -> bool:
 
 def dress(text: str, *, signature: str, language: str, link: str | None) -> str:
     """Return a merchant's text between signature and, if there is a link, the way to refuse."""
-    if language == "zh-CN":
-        ending = f" 拒收请回复R {link}" if link else ""
+    if language in CHINESE_REFUSAL:
+        ending = f" {CHINESE_REFUSAL[language]} {link}" if link else ""
         return f"【{signature}】{text}{ending}"
     ending = f" Reply STOP to refuse: {link}" if link else ""
     return f"[{signature}] {text}{ending}"

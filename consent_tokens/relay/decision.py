@@ -7,13 +7,14 @@ again when it leaves, with the grant as it is then (promise 2).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 from typing import Final, TypeAlias, TypeVar
 
 from consent_tokens.consent.grant import Grant, GrantState
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.scope import SMS, Hours
+from consent_tokens.consent.wishes import NO_WISHES, Wishes
 from consent_tokens.relay.cap import Cap, next_free
 from consent_tokens.relay.composition import Composed, is_clean
 from consent_tokens.tokens.claims import Claims
@@ -89,7 +90,7 @@ class Case:
 
     `token` is the claims, the fault found in their place, or None once a message has been
     accepted. `slots` are the moments, ascending, at which other messages of the same class left or
-    will leave under the grant.
+    will leave under the grant; `all_slots` those of class marketing, over all merchants.
     """
 
     merchant_id: str
@@ -106,6 +107,8 @@ class Case:
     earliest: datetime
     valid_until: datetime
     now: datetime
+    wishes: Wishes = NO_WISHES
+    all_slots: Sequence[datetime] = ()
 
     # what follows from these, worked out once: every question asks for it
     claims: Claims | None = field(init=False)
@@ -132,14 +135,31 @@ class Case:
         put(self, "caps", caps)
         put(self, "hours", hours)
         put(self, "ends", ends)
-        put(self, "leaves", _settled(at, [each.next_open for each in hours]))
+        put(self, "leaves", _settled(at, self.steps))
+
+    @property
+    def steps(self) -> "list[_Step]":
+        """Return what moves a message on to hours in which it may leave."""
+        steps: list[_Step] = [hours.next_open for hours in self.hours]
+        if self.wishes.rest:
+            steps.append(self.wishes.rest.next_awake)
+        return steps
+
+    @property
+    def limits(self) -> tuple[Cap, ...]:
+        """Return the recipient's own limits over all merchants, if they bind."""
+        return self.wishes.limits if self.is_marketing else ()
 
     @property
     def next_free(self) -> datetime:
-        """Return when it would leave if caps and hours were all that is in the way."""
-        steps = [hours.next_open for hours in self.hours]
+        """Return when it would leave if caps and hours were all that is in the way.
+
+        Where the recipient's limit over all merchants is in the way it is told by the day: when
+        another merchant's message left is nobody's business (promise 5).
+        """
         caps = [_freed(cap, self.slots) for cap in self.caps]
-        return _settled(max(self.now, self.earliest), [*steps, *caps])
+        limits = [_freed_by_day(self, limit) for limit in self.limits]
+        return _settled(max(self.now, self.earliest), [*self.steps, *caps, *limits])
 
 
 _TRANSACTIONAL: Final = frozenset(purpose for purpose in Purpose if not purpose.is_marketing)
@@ -161,6 +181,18 @@ def _both(limits: Sequence[_Limit]) -> tuple[_Limit, ...]:
 
 def _freed(cap: Cap, slots: Sequence[datetime]) -> _Step:
     return lambda at: next_free(cap, slots, at)
+
+
+def _freed_by_day(case: Case, limit: Cap) -> _Step:
+    def step(at: datetime) -> datetime:
+        free = next_free(limit, case.all_slots, at)
+        if free == at:
+            return at
+        zone = case.grant.scope.hours.zone if case.grant else at.tzinfo
+        day = free.astimezone(zone).date() + timedelta(days=1)
+        return datetime.combine(day, time(), zone).astimezone(at.tzinfo)
+
+    return step
 
 
 def _settled(at: datetime, steps: Sequence[_Step]) -> datetime:
@@ -206,6 +238,8 @@ def is_live(case: Case) -> Refused | None:
         return Refused(Reason.CONSENT_REVOKED)
     if case.grant.state is GrantState.PAUSED:
         return Refused(Reason.CONSENT_PAUSED)
+    if case.is_marketing and case.wishes.is_calm(case.leaves):
+        return Refused(Reason.CONSENT_PAUSED)
     return None
 
 
@@ -235,9 +269,10 @@ def is_fit(case: Case) -> Refused | None:
 
 
 def is_within_cap(case: Case) -> Refused | None:
-    """Promise 6: a cap is a cap, at the moment of leaving."""
+    """Promise 6: a cap is a cap, at the moment of leaving; so is a recipient's own limit."""
     leaves = case.leaves
-    if all(next_free(cap, case.slots, leaves) == leaves for cap in case.caps):
+    fits = all(next_free(cap, case.slots, leaves) == leaves for cap in case.caps)
+    if fits and all(next_free(each, case.all_slots, leaves) == leaves for each in case.limits):
         return None
     return Refused(Reason.CAP_REACHED, case.next_free)
 

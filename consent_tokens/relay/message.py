@@ -12,6 +12,7 @@ VALID_FOR: Final = timedelta(days=1)  # unless the merchant says otherwise
 MOST_VALID_FOR: Final = timedelta(days=7)
 MOST_AHEAD: Final = timedelta(days=30)  # how far ahead a message may be laid out
 MOST_TRIES: Final = 5
+INVITATION: Final = "service.invitation"  # the purpose of a question that goes out as a text
 
 
 class MessageState(StrEnum):

@@ -33,7 +33,8 @@ SQLITE_AWAY: Final = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_
 LOOK_UP: Final = "-c enable_hashjoin=off -c enable_mergejoin=off"
 BUSY_SECONDS: Final = 10.0  # how long one SQLite writer waits for another process
 OWNER_ONLY: Final = 0o600
-NEWEST: Final = "notifications"  # a table that the newest migration makes
+JOURNALLED: Final = "notifications"  # a table that migration 0002 makes, with the journal's
+WISHED: Final = "complaints"  # a table that migration 0003 makes, with that of wishes
 
 
 def was_not_serialised(fault: DBAPIError) -> bool:
@@ -69,7 +70,7 @@ class Store:
 
     engine: Engine
     _writer: AbstractContextManager[Any] = field(default_factory=nullcontext)
-    _upgraded: threading.Event = field(default_factory=threading.Event)
+    _found: set[str] = field(default_factory=set)  # tables that are there: they do not go again
 
     @classmethod
     def at(cls, url: str) -> Self:
@@ -101,15 +102,23 @@ class Store:
         return self.engine.dialect.name == "sqlite"
 
     @property
-    def is_upgraded(self) -> bool:
-        """Whether the database has the tables of this version, not only those of the one before.
+    def has_journal(self) -> bool:
+        """Whether the database has the tables of the revocation journal and of webhooks.
 
-        New and old processes run side by side during an upgrade, before the migration and after
-        it. Until it is there, what needs the new tables is left out.
+        New and old processes run side by side during an upgrade, before a migration and after it.
+        Until its tables are there, what needs them is left out.
         """
-        if not self._upgraded.is_set() and self.read(lambda at: inspect(at).has_table(NEWEST)):
-            self._upgraded.set()
-        return self._upgraded.is_set()
+        return self._has(JOURNALLED)
+
+    @property
+    def has_wishes(self) -> bool:
+        """Whether the database has the tables of wishes, receipts, invitations and complaints."""
+        return self._has(WISHED)
+
+    def _has(self, table: str) -> bool:
+        if table not in self._found and self.read(lambda at: inspect(at).has_table(table)):
+            self._found.add(table)
+        return table in self._found
 
     def run(self, deed: Callable[[Transaction], Result]) -> Result:
         """Run `deed` in one transaction, and again if the database could not serialise it.
@@ -202,9 +211,16 @@ def _sqlite(path: Path) -> Engine:
 
 
 def insert_rows(
-    transaction: Transaction, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+    transaction: Transaction,
+    table: str,
+    columns: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+    *,
+    or_ignore: bool = False,
 ) -> None:
     """Add rows with one statement. Values are as the driver takes them: moments as seconds.
+
+    With `or_ignore`, rows whose key is taken are left out.
 
     Columns that are null in every row are left out, and a value that is the same in every row is
     handed over once: of a batch that is most of them.
@@ -223,8 +239,9 @@ def insert_rows(
         values.extend(column[:1] if is_alike else column)
     is_sqlite = transaction.dialect.name == "sqlite"
     marks = _numbered(len(rows), tuple(first), "?" if is_sqlite else "$")
+    conflict = " ON CONFLICT DO NOTHING" if or_ignore else ""
     # names come from this package's own tables, never from outside
-    statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES {marks}"  # noqa: S608 - see above
+    statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES {marks}{conflict}"  # noqa: S608 - see above
     if is_sqlite:
         transaction.exec_driver_sql(statement, tuple(values))
     else:

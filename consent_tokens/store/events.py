@@ -1,11 +1,12 @@
 """The record of what happened. There is no way here to change or remove a line."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy import select
 
+from consent_tokens.consent.grant import EndedBy
 from consent_tokens.crypto.handles import new_home
 from consent_tokens.evidence.events import Event, Kind
 from consent_tokens.store.engine import Transaction, insert_rows
@@ -61,3 +62,19 @@ def in_home(transaction: Transaction, home: int, since: datetime) -> list[Event]
         )
         for row in rows
     ]
+
+
+def refusals_in(transaction: Transaction, home: int) -> list[Event]:
+    """Return the messages to a recipient that the relay refused, the newest first."""
+    found = in_home(transaction, home, datetime.fromtimestamp(0, UTC))
+    return [each for each in reversed(found) if each.kind is Kind.MESSAGE_REFUSED and each.grant]
+
+
+def passed_on_in(transaction: Transaction, home: int) -> frozenset[int]:
+    """Return the grants, by number, that ended because the number has another owner now."""
+    found = in_home(transaction, home, datetime.fromtimestamp(0, UTC))
+    return frozenset(
+        each.grant
+        for each in found
+        if each.kind is Kind.GRANT_ENDED and each.code == EndedBy.NUMBER and each.grant is not None
+    )

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 
 from consent_tokens.consent.grant import Grant, GrantState
 from consent_tokens.consent.notice import Notice
 from consent_tokens.consent.scope import Scope, cap_of, hours_of, purposes_of
 from consent_tokens.crypto.handles import Address
 from consent_tokens.store.engine import ADDRESSES, Asked, Transaction
-from consent_tokens.store.tables import grants, notices
+from consent_tokens.store.tables import grant_changes, grants, notices, pauses
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +97,8 @@ def add(transaction: Transaction, grant: Grant, *, wrapped_key: bytes, notice: N
             home=grant.home,
             number=grant.number,
             merchant_id=grant.merchant_id,
-            purposes=" ".join(sorted(scope.purposes)),
-            cap_most=scope.cap.most,
-            cap_days=scope.cap.within.days,
-            opens=scope.hours.opens,
-            closes=scope.hours.closes,
             zone=scope.hours.zone.key,
-            ends_at=scope.ends,
+            **_columns(scope),
             language=grant.language,
             granted_at=grant.granted,
             state=grant.state,
@@ -122,14 +117,14 @@ def add(transaction: Transaction, grant: Grant, *, wrapped_key: bytes, notice: N
     )
 
 
-def notice_of(transaction: Transaction, address: Address) -> Notice:
-    """Return the words that were agreed to under a grant."""
+def notice_of(transaction: Transaction, address: Address) -> Notice | None:
+    """Return the words that were agreed to under a grant; None if none were kept."""
     row = transaction.execute(
         select(notices.c.language, notices.c.text).where(
             notices.c.home == address.home, notices.c.number == address.number
         )
-    ).one()
-    return Notice(row.language, row.text)
+    ).one_or_none()
+    return Notice(row.language, row.text) if row else None
 
 
 def put_end(transaction: Transaction, ended: Grant) -> None:
@@ -139,6 +134,102 @@ def put_end(transaction: Transaction, ended: Grant) -> None:
         .where(grants.c.home == ended.home, grants.c.number == ended.number)
         .values(state=ended.state, since=ended.since, wrapped_key=None)
     )
+
+
+def put_change(
+    transaction: Transaction, before: Grant, after: Grant, *, what: str, at: datetime, drawn: int
+) -> None:
+    """Record another state or scope of a live grant, and keep what it was until `at`."""
+    scope = after.scope
+    transaction.execute(
+        update(grants)
+        .where(grants.c.home == after.home, grants.c.number == after.number)
+        .values(state=after.state, since=after.since, **_columns(scope))
+    )
+    transaction.execute(
+        insert(grant_changes).values(
+            home=before.home,
+            number=drawn,
+            grant_number=before.number,
+            at=at,
+            what=what,
+            state=before.state,
+            zone=before.scope.hours.zone.key,
+            **_columns(before.scope),
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a grant was until `at`, and what was done to it then."""
+
+    grant: Address
+    at: datetime
+    what: str
+    scope: Scope
+    state: GrantState
+
+
+def changes_in(transaction: Transaction, home: int) -> list[Change]:
+    """Return what became of the grants of a recipient, the oldest first."""
+    rows = transaction.execute(
+        select(grant_changes)
+        .where(grant_changes.c.home == home)
+        .order_by(grant_changes.c.at, grant_changes.c.number)
+    )
+    return [
+        Change(
+            Address(row.home, row.grant_number),
+            row.at,
+            row.what,
+            _scope(row),
+            GrantState(row.state),
+        )
+        for row in rows
+    ]
+
+
+def scope_at(transaction: Transaction, grant: Grant, at: datetime) -> Scope:
+    """Return what was agreed at a past moment: history is added to, never overwritten."""
+    for change in changes_in(transaction, grant.home):
+        if change.grant.number == grant.number and change.at > at:
+            return change.scope
+    return grant.scope
+
+
+def put_pause_end(transaction: Transaction, address: Address, until: datetime | None) -> None:
+    """Keep until when a grant is paused; None: until its consumer says so."""
+    transaction.execute(
+        delete(pauses).where(pauses.c.home == address.home, pauses.c.number == address.number)
+    )
+    if until is not None:
+        transaction.execute(
+            insert(pauses).values(home=address.home, number=address.number, until=until)
+        )
+
+
+def pauses_over(transaction: Transaction, now: datetime, limit: int) -> list[Address]:
+    """Return the grants whose pause has come to its end."""
+    rows = transaction.execute(select(pauses).where(pauses.c.until <= now).limit(limit))
+    return [Address(row.home, row.number) for row in rows]
+
+
+def pauses_in(transaction: Transaction, home: int) -> Mapping[int, datetime]:
+    """Return until when grants of a recipient are paused, by number."""
+    rows = transaction.execute(select(pauses).where(pauses.c.home == home))
+    return {row.number: row.until for row in rows}
+
+
+def _columns(scope: Scope) -> dict[str, Any]:
+    return {
+        "purposes": " ".join(sorted(scope.purposes)),
+        "cap_most": scope.cap.most,
+        "cap_days": scope.cap.within.days,
+        "opens": scope.hours.opens,
+        "closes": scope.hours.closes,
+        "ends_at": scope.ends,
+    }
 
 
 def _seconds(value: int) -> datetime:
@@ -187,14 +278,18 @@ def _grant(row: Row[Any]) -> Grant:
         home=row.home,
         number=row.number,
         merchant_id=row.merchant_id,
-        scope=Scope(
-            purposes=purposes_of(row.purposes),
-            cap=cap_of(row.cap_most, row.cap_days),
-            hours=hours_of(row.opens, row.closes, row.zone),
-            ends=row.ends_at,
-        ),
+        scope=_scope(row),
         language=row.language,
         granted=row.granted_at,
         state=GrantState(row.state),
         since=row.since,
+    )
+
+
+def _scope(row: Row[Any]) -> Scope:
+    return Scope(
+        purposes=purposes_of(row.purposes),
+        cap=cap_of(row.cap_most, row.cap_days),
+        hours=hours_of(row.opens, row.closes, row.zone),
+        ends=row.ends_at,
     )

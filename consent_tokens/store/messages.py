@@ -9,7 +9,14 @@ from typing import Any, Final
 from sqlalchemy import Row, select, text, update
 
 from consent_tokens.crypto.handles import Address
-from consent_tokens.relay.message import Message, MessageState, Outcome, Rank, Slot
+from consent_tokens.relay.message import (
+    INVITATION,
+    Message,
+    MessageState,
+    Outcome,
+    Rank,
+    Slot,
+)
 from consent_tokens.store.engine import ADDRESSES, Asked, Transaction, insert_rows
 from consent_tokens.store.tables import messages
 
@@ -28,6 +35,13 @@ def put_out(transaction: Transaction, laid_out: Sequence[Message]) -> None:
     insert_rows(transaction, "messages", PUT_OUT, [_row(message) for message in laid_out])
 
 
+LEFT: Final = (
+    MessageState.SENDING,
+    MessageState.SENT,
+    MessageState.DELIVERED,
+    MessageState.UNDELIVERABLE,
+    MessageState.UNKNOWN,
+)
 WAITING: Final = frozenset({MessageState.QUEUED, MessageState.DEFERRED})
 SLOTS = """
 SELECT m.home, m.number, m.grant_number, m.rank, m.leaves_at, m.state
@@ -51,6 +65,28 @@ def slots(
         leaves = datetime.fromtimestamp(leaves_at, UTC)
         slot = Slot(number, Rank(rank), leaves, state not in WAITING)
         found[Address(home, grant_number)].append(slot)
+    return found
+
+
+IN_HOMES = """
+SELECT m.home, m.number, m.rank, m.leaves_at, m.state
+FROM {asked} JOIN messages m ON m.home = asked.home
+WHERE m.leaves_at > :since AND m.rank = :rank AND m.state NOT IN ('refused', 'expired')
+ORDER BY m.leaves_at
+"""
+
+
+def slots_in_homes(
+    transaction: Transaction, homes: Collection[int], since: datetime
+) -> Mapping[int, list[Slot]]:
+    """Return what counts against recipients' own limits: marketing, over all merchants."""
+    found: dict[int, list[Slot]] = defaultdict(list)
+    asked = Asked({"home": "bigint"}, [(home,) for home in sorted(set(homes))])
+    rank = Rank.MARKETING.value
+    for row in asked.run(transaction, IN_HOMES, since=int(since.timestamp()), rank=rank):
+        home, number, rank_, leaves_at, state = row
+        leaves = datetime.fromtimestamp(leaves_at, UTC)
+        found[home].append(Slot(number, Rank(rank_), leaves, state not in WAITING))
     return found
 
 
@@ -210,6 +246,68 @@ def under_way(transaction: Transaction, grant: Address, now: datetime) -> int:
     )
 
 
+def under_way_in(
+    transaction: Transaction, home: int, now: datetime, rank: Rank | None = None
+) -> int:
+    """Return how many messages to a recipient a dispatcher holds in its hands."""
+    query = select(messages.c.number).where(
+        messages.c.home == home,
+        messages.c.state == MessageState.SENDING,
+        messages.c.lease_until >= now,
+    )
+    if rank is not None:
+        query = query.where(messages.c.rank == rank.value)
+    return len(transaction.execute(query).all())
+
+
+def stop_waiting(
+    transaction: Transaction, grant: Address, reason: str, now: datetime
+) -> list[Message]:
+    """Refuse what waits under a grant; return it. What is in a dispatcher's hands is not here."""
+    rows = transaction.execute(
+        update(messages)
+        .where(
+            messages.c.home == grant.home,
+            messages.c.grant_number == grant.number,
+            messages.c.state.in_([MessageState.QUEUED, MessageState.DEFERRED]),
+        )
+        .values(
+            state=MessageState.REFUSED, reason=reason, changed_at=now, box=None, wrapped_key=None
+        )
+        .returning(*messages.c)
+    )
+    return [_message(row) for row in rows]
+
+
+def stop_invitations(transaction: Transaction, home: int, now: datetime) -> int:
+    """Refuse the invitations that wait to leave to a recipient; return how many."""
+    result = transaction.execute(
+        update(messages)
+        .where(
+            messages.c.home == home,
+            messages.c.purpose == INVITATION,
+            messages.c.state.in_([MessageState.QUEUED, MessageState.DEFERRED]),
+        )
+        .values(state=MessageState.REFUSED, reason="withheld", changed_at=now, box=None)
+    )
+    return result.rowcount
+
+
+def last_left(transaction: Transaction, grant: Address) -> datetime | None:
+    """Return when the last message under a grant was handed over; None if none ever was."""
+    left: datetime | None = transaction.scalar(
+        select(messages.c.leaves_at)
+        .where(
+            messages.c.home == grant.home,
+            messages.c.grant_number == grant.number,
+            messages.c.state.in_(LEFT),
+        )
+        .order_by(messages.c.leaves_at.desc())
+        .limit(1)
+    )
+    return left
+
+
 def find(transaction: Transaction, address: Address) -> Message | None:
     """Return the message at an address; None if there is none."""
     row = transaction.execute(
@@ -300,6 +398,11 @@ def put_reports(
     rows = [(*address, state.value, reason) for address, (state, reason) in sorted(reports.items())]
     put = Asked(REPORTS, rows).run(transaction, PUT_REPORTS, now=int(now.timestamp()))
     return frozenset(Address(row.home, row.number) for row in put)
+
+
+def forget_texts_in(transaction: Transaction, home: int) -> None:
+    """Forget every text to a recipient."""
+    transaction.execute(update(messages).where(messages.c.home == home).values(text=None))
 
 
 def drop_texts(transaction: Transaction, before: datetime) -> int:

@@ -4,7 +4,7 @@ from sqlalchemy import delete, exists, select
 
 from consent_tokens.crypto.handles import new_home
 from consent_tokens.store.engine import Transaction, insert_or_ignore
-from consent_tokens.store.tables import grants, recipients
+from consent_tokens.store.tables import grants, invitations, recipients, wishes
 
 
 def find(transaction: Transaction, blind_index: bytes) -> int | None:
@@ -23,12 +23,23 @@ def settle(transaction: Transaction, blind_index: bytes, drawn: bytes) -> int:
     return home
 
 
-def forget_if_idle(transaction: Transaction, home: int) -> bool:
-    """Remove the way from a number to its home once no consent is left; whether it was removed."""
-    result = transaction.execute(
-        delete(recipients).where(
-            recipients.c.home == home,
-            ~exists().where(grants.c.home == home, grants.c.wrapped_key.is_not(None)),
-        )
+def forget_if_idle(transaction: Transaction, home: int, *, has_wishes: bool) -> bool:
+    """Remove the way from a number to its home once nothing is left there that needs it.
+
+    What needs it is a consent, a wish, or a no that is still to be remembered; `has_wishes` says
+    whether the database has tables for the last two. Returns whether it was removed.
+    """
+    query = delete(recipients).where(
+        recipients.c.home == home,
+        ~exists().where(grants.c.home == home, grants.c.wrapped_key.is_not(None)),
     )
-    return result.rowcount == 1
+    if has_wishes:
+        query = query.where(
+            ~exists().where(wishes.c.home == home), ~exists().where(invitations.c.home == home)
+        )
+    return transaction.execute(query).rowcount == 1
+
+
+def forget(transaction: Transaction, home: int) -> None:
+    """Remove the way from a number to a home, whatever is left there."""
+    transaction.execute(delete(recipients).where(recipients.c.home == home))

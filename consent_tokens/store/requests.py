@@ -73,6 +73,25 @@ def put_decision(
     )
 
 
+def newest_of(transaction: Transaction, merchant_id: str, reference: str) -> ConsentRequest | None:
+    """Return what a merchant last asked whom it calls so; None if it never did."""
+    row = transaction.execute(
+        select(table)
+        .where(table.c.merchant_id == merchant_id, table.c.reference == reference)
+        .order_by(table.c.asked_at.desc())
+        .limit(1)
+    ).one_or_none()
+    return _request(row) if row else None
+
+
+def newest_in(transaction: Transaction, home: int) -> ConsentRequest | None:
+    """Return what a merchant, whose home this is, last asked anybody; None if it never did."""
+    row = transaction.execute(
+        select(table).where(table.c.home == home).order_by(table.c.asked_at.desc()).limit(1)
+    ).one_or_none()
+    return _request(row) if row else None
+
+
 def waiting_token(transaction: Transaction, address: Address) -> bytes | None:
     """Return the enclosed token of a request, if it still waits."""
     return transaction.scalar(

@@ -43,3 +43,8 @@ def end(transaction: Transaction, session_id: bytes) -> None:
 def drop(transaction: Transaction, seen_before: datetime) -> None:
     """Forget sessions that nobody uses."""
     transaction.execute(delete(sessions).where(sessions.c.seen_at < seen_before))
+
+
+def end_all(transaction: Transaction, home: int) -> None:
+    """Forget every session of a recipient."""
+    transaction.execute(delete(sessions).where(sessions.c.home == home))

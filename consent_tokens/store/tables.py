@@ -116,7 +116,9 @@ consent_requests = Table(  # in the home of the merchant
     Column("grant_number", BigInteger),
     Column("token", LargeBinary),  # enclosed; null once its 24 hours are over
     Index("consent_requests_by_grant", "grant_home", "grant_number"),
-)
+    Index("consent_requests_by_reference", "merchant_id", "reference",
+          postgresql_where=NAMED, sqlite_where=NAMED),
+)  # fmt: skip
 
 grants = Table(
     "grants",
@@ -287,4 +289,100 @@ notifications = Table(  # in the home of the merchant; while one waits, this is 
     Column("made_at", Moment, nullable=False, index=True),
     Column("answer", String(40)),  # what the receiver said last: a status, or a kind of fault
     Index("notifications_due", "due_at", postgresql_where=DUE, sqlite_where=DUE),
+)
+
+wishes = Table(  # of a recipient, over all merchants; one without a row has none
+    "wishes",
+    metadata,
+    Column("home", BigInteger, primary_key=True),
+    Column("calm_from", Moment),
+    Column("calm_until", Moment),
+    Column("day_limit", SmallInteger),
+    Column("week_limit", SmallInteger),
+    Column("rest_from", SmallInteger),  # minutes since midnight
+    Column("rest_until", SmallInteger),
+    Column("zone", String(64), nullable=False),
+    Column("no_invitations", SmallInteger, nullable=False),
+)
+
+pauses = Table(  # at the address of the grant; one that is paused without a day has none
+    "pauses",
+    metadata,
+    Column("home", BigInteger, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("until", Moment, nullable=False, index=True),
+)
+
+grant_changes = Table(  # what a grant was until `at`: history is added to, never overwritten
+    "grant_changes",
+    metadata,
+    Column("home", BigInteger, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("grant_number", BigInteger, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("what", String(16), nullable=False),  # narrowed, paused, resumed, prolonged
+    Column("purposes", String(400), nullable=False),
+    Column("cap_most", Integer, nullable=False),
+    Column("cap_days", Integer, nullable=False),
+    Column("opens", SmallInteger, nullable=False),
+    Column("closes", SmallInteger, nullable=False),
+    Column("zone", String(64), nullable=False),
+    Column("ends_at", Moment, nullable=False),
+    Column("state", String(16), nullable=False),
+)
+
+invitations = Table(  # who was asked by SMS, and from when on the same merchant may ask again
+    "invitations",
+    metadata,
+    Column("home", BigInteger, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("merchant_id", String(40), nullable=False),
+    Column("request_home", BigInteger, nullable=False),
+    Column("request_number", BigInteger, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+    Column("again_at", Moment, nullable=False, index=True),
+    Column("is_open", SmallInteger, nullable=False),
+    Index("invitations_by_request", "request_home", "request_number"),
+)
+
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("home", BigInteger, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("kind", String(16), nullable=False),  # consent, withdrawal
+    Column("grant_number", BigInteger, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("jws", Text, nullable=False),
+)
+
+# of every text that left, with its number and sender: a keyed hash, so that a pasted text is found
+fingerprints = Table(
+    "fingerprints",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("home", BigInteger, primary_key=True),  # of the message
+    Column("number", BigInteger, primary_key=True),
+    Column("at", Moment, nullable=False, index=True),
+)
+
+complaints = Table(
+    "complaints",
+    metadata,
+    Column("home", BigInteger, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("follow", LargeBinary(32), nullable=False, unique=True),  # keyed hash of its number
+    Column("merchant_id", String(40)),
+    Column("grant_number", BigInteger),
+    Column("message_number", BigInteger),
+    Column("purpose", String(64)),
+    Column("sent_at", Moment),
+    Column("reason", String(16), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("said", LargeBinary),  # what the consumer wrote, enclosed
+    Column("picture", LargeBinary),  # enclosed
+    Column("at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Index("complaints_by_merchant", "merchant_id", "at", "number"),
 )

@@ -11,6 +11,7 @@ from consent_tokens.web.merchant.schemas import (
     AcceptedView,
     BatchSchema,
     BatchView,
+    ComplaintList,
     DraftSchema,
     GrantList,
     GrantView,
@@ -68,6 +69,8 @@ CALLS: Final[tuple[Call, ...]] = (
     ("/v1/messages/batch", "post", "Hand in up to 1000 messages",
      BatchSchema, 200, BatchView, [ONCE]),
     ("/v1/messages/{handle}", "get", "Look at a message", None, 200, MessageView, [HANDLE]),
+    ("/v1/complaints", "get", "List the complaints about you: that, and why; never who",
+     None, 200, ComplaintList, [CURSOR, LIMIT]),
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from consent_tokens.errors import (
     GoneError,
     IdempotencyKeyReusedError,
     InvalidError,
+    InvitationRefusedError,
     KeyUnavailableError,
     NotFoundError,
     OutboxFullError,
@@ -54,6 +55,7 @@ DETAILS: Final[dict[str, str]] = {
     "not_found": "There is no such thing, or it is not yours.",
     "gone": "It was there, and is no more.",
     "conflict": "It is not in a state that allows this.",
+    "invitation_refused": "Whom this asks has said no, or nothing, or wants no invitations.",
     "forbidden": "This is not allowed at present.",
     "invalid": "The input makes no sense; `errors` says where and why.",
     "idempotency_key_reused": "This Idempotency-Key came before, with another request.",
@@ -140,6 +142,8 @@ def answer(fault: Exception) -> Response:
         return reply(problem("internal", HTTPStatus.INTERNAL_SERVER_ERROR))
     body = of_fault(fault)
     headers: dict[str, str] = {}
+    if isinstance(fault, InvitationRefusedError) and fault.again:
+        body["next_at"] = fault.again.isoformat()
     if isinstance(fault, TooManyError | OutboxFullError):
         headers["Retry-After"] = str(fault.retry_after)
     elif body["status"] == HTTPStatus.SERVICE_UNAVAILABLE:

@@ -69,11 +69,19 @@ def secure(app: Flask, of: World) -> None:
 
 
 def _headed(response: Response) -> Response:
-    response.headers.extend(HEADERS)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
     if world().is_https:
         response.headers["Strict-Transport-Security"] = f"max-age={ONE_YEAR}; includeSubDomains"
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers.pop("Server", None)
+    return response
+
+
+def allow_script(response: Response) -> Response:
+    """Return a page that may run this service's own script: the one that does the work."""
+    policy = HEADERS["Content-Security-Policy"]
+    response.headers["Content-Security-Policy"] = f"{policy}; script-src 'self'"
     return response
 
 

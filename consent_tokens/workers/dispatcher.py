@@ -11,7 +11,8 @@ from consent_tokens import meters
 from consent_tokens.errors import ConsentTokensError, UntrustedError
 from consent_tokens.flow.conclude import recover
 from consent_tokens.flow.dispatch import MOST_AT_ONCE, Dispatched, dispatch
-from consent_tokens.flow.hear import hear_reply, hear_reports
+from consent_tokens.flow.hear import hear_reports
+from consent_tokens.flow.reply import hear_reply
 from consent_tokens.flow.sweep import sweep
 from consent_tokens.flow.take import Room
 from consent_tokens.flow.trust import keep
@@ -115,7 +116,7 @@ class Dispatcher:
         except UntrustedError as fault:
             log.critical("dispatch_withheld", code=fault.code, why=str(fault))
         sweep(self.world)
-        if self.world.store.is_upgraded:
+        if self.world.store.has_journal:
             self._weights = self.world.store.read(shares.weights)
 
     def _dispatch(self, now: float) -> bool:

@@ -53,7 +53,7 @@ class Notifier:
             self._stop.wait(LOOK_SECONDS)
 
     def _look(self) -> None:
-        if not self.world.store.is_upgraded:
+        if not self.world.store.has_journal:
             return
         now = self.world.clock.now()
         due = self.world.store.read(lambda transaction: webhooks.due(transaction, now))

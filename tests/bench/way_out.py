@@ -91,10 +91,10 @@ def _drain(url: str, keys: Path, gateway: str, ready: Any, go: Any) -> None:  # 
 
 def drained(url: str, keys: Path, gateway: str, processes: int, count: int) -> float:
     """Return messages dispatched a second by so many processes, recorded."""
-    fork = multiprocessing.get_context("fork")
-    ready, go = fork.Semaphore(0), fork.Event()
+    fresh = multiprocessing.get_context("spawn")
+    ready, go = fresh.Semaphore(0), fresh.Event()
     running = [
-        fork.Process(target=_drain, args=(url, keys, gateway, ready, go)) for _ in range(processes)
+        fresh.Process(target=_drain, args=(url, keys, gateway, ready, go)) for _ in range(processes)
     ]
     for each in running:
         each.start()

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import opencc
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -18,11 +19,15 @@ from tests.service import Service
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "consent_tokens"
-TRANSLATIONS = PACKAGE / "web" / "translations" / "zh_Hans_CN" / "LC_MESSAGES"
+TRANSLATIONS = PACKAGE / "web" / "translations"
+LANGUAGE_FOLDERS = ("zh_Hans_CN", "zh_Hant_TW")
 MAY_REVEAL = {
     "consent/phone.py",  # where it is defined
     "flow/answer.py",  # the blind index of whoever agrees
-    "flow/hear.py",  # the blind index of whoever replies
+    "flow/complain.py",  # the blind index of whoever reports, and the limit on reports
+    "flow/forget.py",  # the blind index of a number that changed hands
+    "flow/prints.py",  # the fingerprint of a text that left, or was pasted
+    "flow/reply.py",  # the blind index of whoever replies, and the limit on answers
     "flow/prove.py",  # the seal of a code's message, and the limits of a number
     "flow/visit.py",  # the blind index of whoever logs in
     "gateways/simulator.py",  # the phones in the box
@@ -68,23 +73,42 @@ def test_every_purpose_has_words_in_every_language() -> None:
         assert set(words) == set(Purpose)
 
 
-def test_every_word_of_the_pages_is_translated() -> None:
+def catalogue(folder: str, kind: str) -> dict[object, object]:
+    path = TRANSLATIONS / folder / "LC_MESSAGES" / f"messages.{kind}"
+    with path.open("rb") as file:
+        messages = read_po(file) if kind == "po" else read_mo(file)
+    return {message.id: message.string for message in messages if message.id}
+
+
+@pytest.mark.parametrize("folder", LANGUAGE_FOLDERS)
+def test_every_word_of_the_pages_is_translated(folder: str) -> None:
     wanted: set[str] = set()
     for text in [*sources("web/**/*.html").values(), *sources("web/**/*.py").values()]:
         for quoted in re.findall(r"""_\(\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")""", text):
             wanted.add(quoted[0] or quoted[1])
-    with (TRANSLATIONS / "messages.po").open("rb") as file:
-        kept = {message.id: message.string for message in read_po(file) if message.id}
+    kept = catalogue(folder, "po")
     assert wanted == set(kept), "translate the new words, or drop those that are gone"
     assert all(kept.values())
 
 
-def test_the_compiled_translations_are_those_of_the_text() -> None:
-    with (TRANSLATIONS / "messages.po").open("rb") as file:
-        text = {message.id: message.string for message in read_po(file) if message.id}
-    with (TRANSLATIONS / "messages.mo").open("rb") as file:
-        compiled = {message.id: message.string for message in read_mo(file) if message.id}
-    assert compiled == text, "run: make translations"
+@pytest.mark.parametrize("folder", LANGUAGE_FOLDERS)
+def test_the_compiled_translations_are_those_of_the_text(folder: str) -> None:
+    assert catalogue(folder, "mo") == catalogue(folder, "po"), "run: make translations"
+
+
+@pytest.mark.parametrize("folder", LANGUAGE_FOLDERS)
+def test_a_translation_fills_in_what_the_words_do(folder: str) -> None:
+    for words, translated in catalogue(folder, "po").items():
+        marks = [sorted(re.findall(r"%\((\w+)\)", str(each))) for each in (words, translated)]
+        assert marks[0] == marks[1], words
+
+
+def test_traditional_chinese_holds_no_simplified_letter() -> None:
+    to_traditional = opencc.OpenCC("s2t")
+    for translated in catalogue("zh_Hant_TW", "po").values():
+        text = str(translated)
+        strange = [letter for letter in text if to_traditional.convert(letter) != letter]
+        assert not [letter for letter in strange if letter not in "台里准了后干只面"], text
 
 
 @pytest.mark.parametrize("name", ["run.txt", "test.txt"])
@@ -105,6 +129,26 @@ def test_openapi_is_the_map_of_the_api(small: Service) -> None:
         if rule.rule.startswith("/v1")
     }
     assert {(path, method) for path, calls in described.items() for method in calls} == rules
+
+
+def test_the_dashboard_shows_figures_that_there_are(small: Service) -> None:
+    told = small.app.test_client().get("/metrics").text
+    board = json.loads((ROOT / "docs" / "grafana" / "consent-tokens.json").read_text())
+    asked = {
+        name
+        for panel in board["panels"]
+        for target in panel["targets"]
+        for name in re.findall(r"consent_\w+", target["expr"])
+    }
+    known = set(re.findall(r"^# TYPE (\w+)", told, re.MULTILINE))
+    assert asked, "it asks for nothing"
+    assert {re.sub(r"_bucket$", "", name) for name in asked} <= known
+
+
+def test_every_setting_is_documented() -> None:
+    named = set(re.findall(r"CONSENT_[A-Z_]+[A-Z]", (PACKAGE / "settings.py").read_text()))
+    told = (ROOT / "docs" / "operations.md").read_text()
+    assert [name for name in sorted(named) if f"`{name}`" not in told] == []
 
 
 def test_the_migrations_lead_to_the_tables_as_they_are(service: Service) -> None:

@@ -90,6 +90,18 @@ def test_a_setting_at_fault_is_named_by_every_command(tmp_path: Path) -> None:
         assert "CONSENT_DATABASE_URL" in done.stderr
 
 
+def test_doctor_sees_that_the_journal_is_gone(tmp_path: Path) -> None:
+    WRITTEN.append(tmp_path)
+    with service(tmp_path) as running:
+        environment = running.environment
+        assert running.browser().get("/readyz").json()["ready"]
+    assert run(tmp_path, "doctor", **environment).returncode == 0
+    (tmp_path / "keys" / "revocations.journal").unlink()
+    told = run(tmp_path, "doctor", **environment)
+    assert told.returncode == 1
+    assert "journal" in told.stdout
+
+
 def test_keys_that_others_can_read_stop_the_service(tmp_path: Path) -> None:
     assert run(tmp_path, "merchant", "list").returncode == 0
     (tmp_path / "keys" / "index.key").chmod(0o644)

@@ -1,6 +1,7 @@
 """The whole story over real HTTP and a real SMPP session, against an SMSC in another process."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,16 @@ class Carrier:
         line = {"from": number.removeprefix("+"), "to": source, "text": text}
         self.started.stdin.write(json.dumps(line) + "\n")
         self.started.stdin.flush()
+
+
+def wait_until_heard(running: Running, replies: int) -> None:
+    """Wait until the service has acted on so many replies: each look asks its figures."""
+    told = re.compile(r'^consent_gateway_heard_total\{kind="inbound"\} (\d+)', re.MULTILINE)
+    for _ in range(2000):
+        match = told.search(running.browser().get("/metrics").text)
+        if match and int(match[1]) >= replies:
+            return
+    pytest.fail(f"it never heard {replies} replies")
 
 
 @pytest.fixture
@@ -120,6 +131,7 @@ def test_a_reply_of_td_ends_it_and_is_confirmed_once(running: Running, carrier: 
     draft = {"token": token, "purpose": PROMOTIONS, "text": "x"}
     assert merchant.post("/v1/messages", json=draft).json()["code"] == "consent_revoked"
     carrier.reply(PHONE, "1069000112", "TD")
+    wait_until_heard(running, 2)
     agree(running, carrier, merchant)  # a whole story later there is still one confirmation
     assert sum("已停止" in each["text"] for each in carrier.taken()) == 1
 

@@ -66,7 +66,7 @@ def test_this_version_works_before_its_migration_and_takes_it_up_while_running(
 
 
 def upgraded(service: Service) -> list[bool]:
-    return [service.world.store.is_upgraded]
+    return [service.world.store.has_journal]
 
 
 def test_a_migration_takes_nothing_away_from_the_version_before(

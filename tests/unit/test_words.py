@@ -1,4 +1,4 @@
-"""Small things: stop words, hours, settings, the simulator, reports in SMPP."""
+"""Small things: hours, settings, the simulator, reports in SMPP."""
 
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -9,39 +9,7 @@ from hypothesis import strategies as st
 
 from consent_tokens.clock import StoppedClock
 from consent_tokens.consent.scope import Cap, Hours, clock_time, minutes
-from consent_tokens.consent.stopwords import STOP_WORDS, is_stop
 from consent_tokens.crypto.encoding import decode, encode
-
-EVERY = [word for words in STOP_WORDS.values() for word in words]
-NOISE = st.text(" .,!?！。，、【】\t\n\u3000", max_size=4)
-
-
-@pytest.mark.parametrize("word", EVERY)
-def test_every_stop_word_stops_in_any_dress(word: str) -> None:
-    wide = "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in word)
-    for dressed in (
-        word,
-        word.upper(),
-        word.title(),
-        f" {word} ",
-        f"{word}。",
-        f"【{word}】",
-        wide,
-    ):
-        assert is_stop(dressed), dressed
-
-
-@given(st.sampled_from(EVERY), NOISE, NOISE)
-def test_noise_around_it_changes_nothing(word: str, before: str, after: str) -> None:
-    assert is_stop(before + word + after)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "不要退订", "如何退订?", "退订了吗", "123456", "yes", "stop it tomorrow " * 5, "stopping"],
-)
-def test_what_is_no_stop_word_does_not_stop(text: str) -> None:
-    assert not is_stop(text)
 
 
 @given(st.integers(0, 1440))

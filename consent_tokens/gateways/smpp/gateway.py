@@ -49,6 +49,7 @@ MOST_WINDOW: Final = 1000
 MOST_BINDS: Final = 16
 CONNECT_MILLISECONDS: Final = 5000
 ANSWER_SECONDS: Final = 10.0  # a gateway that is silent for longer may or may not have taken it
+UNBIND_SECONDS: Final = 2.0  # for a line that may not be there any more
 BACK_OFF: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # seconds between attempts to bind
 SOON_AGAIN: Final = 2  # the step of the back-off for a line that lets us bind
 STEADY_SECONDS: Final = 10.0  # a bind that lasted so long was a good one
@@ -106,6 +107,7 @@ class Line:
                 uses_payload=options.pop("payload", "0") not in NO,
                 tells_validity=options.pop("validity", "1") not in NO,
                 vendor_tlvs=tuple(_vendor_tlv(name, options.pop(name)) for name in vendor),
+                gone=frozenset(filter(None, options.pop("gone", "").lower().split(","))),
             ),
         )
 
@@ -145,7 +147,7 @@ def _vendor_tlv(name: str, text: str) -> tuple[int, bytes]:
 class _Bind:
     """One line, kept bound: a transceiver, or a transmitter with its receiver."""
 
-    def __init__(self, line: Line, hear: Callable[[smpp34.DeliverSmEvent], None]) -> None:
+    def __init__(self, line: Line, hear: Callable[[smpp34.DeliverSmEvent, Line], None]) -> None:
         self.line = line
         self._hear = hear
         self._smsc: smpp34.Smsc | None = None
@@ -184,8 +186,10 @@ class _Bind:
         clients = [self.line.client(kind) for kind in kinds]
         self._is_mute.clear()
         self._was_bound = False
+        sessions: list[smpp34.Smsc] = []
         try:
-            sessions = [await client.connect() for client in clients]
+            for client in clients:
+                sessions.append(await client.connect())  # noqa: PERF401 - those before a fault count
             self._smsc, self._was_bound = sessions[0], True
             log.info("gateway_bound", gateway="smpp")
             told()
@@ -197,19 +201,15 @@ class _Bind:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            if stop.is_set():
-                for session in sessions:
-                    await session.unbind()
-            else:
+            if not stop.is_set():
                 log.warning("gateway_left", gateway="smpp", mute=self._is_mute.is_set())
         finally:
             self._smsc = None
-            for client in clients:
-                await client.stop()
+            await _hang_up(sessions, clients)
 
     async def _listen(self, session: smpp34.Smsc) -> None:
         while not isinstance(event := await session.next(), smpp34.Disconnected):
-            self._hear(event)
+            self._hear(event, self.line)
 
     async def submit(self, submission: Submission) -> Outcome:
         """Submit every segment of one message; it is named by the id of its last."""
@@ -248,6 +248,16 @@ class _Bind:
         except (ValueError, OverflowError, TypeError) as fault:
             return Faulty(type(fault).__name__)
         return outcome_of(answer)
+
+
+async def _hang_up(sessions: Sequence[smpp34.Smsc], clients: Sequence[smpp34.Client]) -> None:
+    """Say so and leave, also on a line that is silent: many an SMSC takes one bind of a name."""
+    for session in sessions:
+        with suppress(TimeoutError, smpp34.SmppError, OSError):
+            async with asyncio.timeout(UNBIND_SECONDS):
+                await session.unbind()
+    for client in clients:
+        await client.stop()
 
 
 class SmppGateway:
@@ -374,10 +384,10 @@ class SmppGateway:
             outcome = Uncertain()
         answer((place, outcome))
 
-    def _hear(self, event: smpp34.DeliverSmEvent) -> None:
+    def _hear(self, event: smpp34.DeliverSmEvent, line: Line) -> None:
         heard: Heard | None
         if is_report(event):
-            heard = report_in(event)
+            heard = report_in(event, line.manner)
         else:
             piece = piece_in(event)
             now = asyncio.get_running_loop().time()

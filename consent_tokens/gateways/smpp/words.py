@@ -30,8 +30,13 @@ SYSTEM_ERROR, QUEUE_FULL, THROTTLED = 0x08, 0x14, 0x58  # command_status (5.1.3)
 TRY_LATER: Final = frozenset({SYSTEM_ERROR, QUEUE_FULL, THROTTLED})
 FINAL_STATES: Final = {2: "DELIVRD", 3: "EXPIRED", 4: "DELETED", 5: "UNDELIV", 8: "REJECTD"}
 INTERIM: Final = frozenset({"ENROUTE", "ACCEPTD", "UNKNOWN"})
-REPORT = re.compile(rb"id:(?P<id>\S+).*?stat:(?P<stat>[A-Z]+)", re.DOTALL | re.IGNORECASE)
+REPORT = re.compile(
+    rb"id:(?P<id>\S+).*?stat:(?P<stat>[A-Z0-9:_-]+)(?:.*?err:(?P<err>[A-Z0-9]+))?",
+    re.DOTALL | re.IGNORECASE,
+)
+GSM_UNKNOWN_SUBSCRIBER: Final = b"\x03\x00\x01"  # network GSM, MAP error 1 (3GPP TS 29.002, 17.6)
 TLV_RECEIPTED_MESSAGE_ID, TLV_MESSAGE_PAYLOAD, TLV_MESSAGE_STATE = 0x1E, 0x0424, 0x0427  # 5.3.2
+TLV_NETWORK_ERROR = 0x0423
 TLV_SAR_REFERENCE, TLV_SAR_TOTAL, TLV_SAR_PLACE = 0x020C, 0x020E, 0x020F
 CONCATENATED_8, CONCATENATED_16 = 0x00, 0x08  # information elements (3GPP TS 23.040, 9.2.3.24)
 VENDOR_TAGS: Final = range(0x1400, 0x4000)  # what carriers may define (5.3.2)
@@ -44,6 +49,8 @@ class Manner:
     uses_payload: bool = False  # long texts whole, in message_payload, not in segments
     tells_validity: bool = True  # sends validity_period
     vendor_tlvs: tuple[tuple[int, bytes], ...] = ()  # with every submission (India's DLT)
+    # what in a report means that there is no such subscriber any more: `MK:0001`, or `err:001`
+    gone: frozenset[str] = frozenset()
 
 
 def submissions(submission: Submission, manner: Manner) -> Iterator[dict[str, Any]]:
@@ -91,18 +98,22 @@ def outcome_of(answer: smpp34.SubmitSmResp) -> Outcome:
     return Rejected(f"smpp_{answer.command_status:#x}")
 
 
-def report_in(event: smpp34.DeliverSmEvent) -> DeliveryReport | None:
+def report_in(event: smpp34.DeliverSmEvent, manner: Manner | None = None) -> DeliveryReport | None:
     """Return the final report in a deliver_sm: by TLV if it has any, else in the usual text (B)."""
     tlvs = _tlvs(event)
+    gone = manner.gone if manner else frozenset()
+    is_gone = tlvs.get(TLV_NETWORK_ERROR) == GSM_UNKNOWN_SUBSCRIBER
     state, named = tlvs.get(TLV_MESSAGE_STATE), tlvs.get(TLV_RECEIPTED_MESSAGE_ID)
     if named and state:
         code = FINAL_STATES.get(int.from_bytes(state, "big"))
-        return _report(named.rstrip(b"\0"), code) if code else None
+        return _report(named.rstrip(b"\0"), code, is_gone=is_gone) if code else None
     match = REPORT.search(_octets(event, tlvs))
     if match is None:
         return None
     code = match["stat"].decode("ascii").upper()
-    return None if code in INTERIM else _report(match["id"], code)
+    error = f"err:{(match['err'] or b'').decode('ascii').lower()}"
+    is_gone = is_gone or code.lower() in gone or error in gone
+    return None if code in INTERIM else _report(match["id"], code, is_gone=is_gone)
 
 
 def is_report(event: smpp34.DeliverSmEvent) -> bool:
@@ -132,9 +143,12 @@ def piece_in(event: smpp34.DeliverSmEvent) -> Piece | None:
     )
 
 
-def _report(gateway_id: bytes, code: str) -> DeliveryReport:
+def _report(gateway_id: bytes, code: str, *, is_gone: bool) -> DeliveryReport:
     named = gateway_id.decode("ascii", errors="replace")
-    return DeliveryReport(named, was_delivered=code == "DELIVRD", code=code)
+    was_delivered = code == "DELIVRD"
+    return DeliveryReport(
+        named, was_delivered=was_delivered, code=code[:40], is_gone=is_gone and not was_delivered
+    )
 
 
 def _tlvs(event: smpp34.DeliverSmEvent) -> dict[int, bytes]:

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from consent_tokens.errors import (
     ConflictError,
     ConsentTokensError,
+    InvalidError,
     NotFoundError,
     TooManyError,
 )
@@ -50,21 +51,28 @@ def error_page(fault: Exception) -> Response:
 
 
 def _words(fault: Exception) -> tuple[int, str, str]:
+    again = _("Open the page again, then try once more.")
+    known: dict[type[Exception], tuple[int, str, str]] = {
+        NotFoundError: (404, _("This link leads nowhere."), _("It may be old, or cut short.")),
+        ConflictError: (
+            409,
+            _("This question is closed."),
+            _("It was answered, or its time is up."),
+        ),
+        InvalidError: (422, _("That does not fit."), again),
+        TooManyError: (
+            429,
+            _("Too many codes were asked for from here."),
+            _("Please try again later."),
+        ),
+    }
     match fault:
-        case NotFoundError():
-            return 404, _("This link leads nowhere."), _("It may be old, or cut short.")
-        case ConflictError():
-            return 409, _("This question is closed."), _("It was answered, or its time is up.")
-        case TooManyError():
-            too_many = _("Too many codes were asked for from here.")
-            return 429, too_many, _("Please try again later.")
         case HTTPException(code=403):
-            again = _("Open the page again, then try once more.")
             return 403, _("This form came from somewhere else."), again
         case HTTPException(code=int(code)):
             return code, HTTPStatus(code).phrase, ""
         case _:
-            return _unforeseen(fault)
+            return known.get(type(fault)) or _unforeseen(fault)
 
 
 def _unforeseen(fault: Exception) -> tuple[int, str, str]:

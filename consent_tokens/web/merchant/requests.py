@@ -27,11 +27,11 @@ QUESTION = QuestionSchema()
 def ask_for_consent() -> Answer:
     """Ask one consumer for consent; returns where to send them."""
     merchant = merchant_id()
-    question = cast("Question", loaded(QUESTION, request.get_json()))
+    question, token = cast("tuple[Question, str | None]", loaded(QUESTION, request.get_json()))
     return once(
         world(),
         once_key(merchant),
-        lambda transaction: ask(world(), transaction, merchant, question),
+        lambda transaction: ask(world(), transaction, merchant, question, token=token),
         lambda asked: Answer(201, rendered(asked, None)),
     )
 

@@ -19,6 +19,7 @@ from consent_tokens.consent.notice import LANGUAGES
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.request import MOST_VALID_DAYS, Question
 from consent_tokens.consent.scope import MOST_DAYS, MOST_MESSAGES, Cap, minutes
+from consent_tokens.evidence.complaints import ComplaintState, Verdict, Why
 from consent_tokens.flow.accept import Draft
 from consent_tokens.relay.message import MOST_VALID_FOR, VALID_FOR
 
@@ -93,6 +94,12 @@ class QuestionSchema(Strict):
         load_default=None, allow_none=True, validate=[validate.Length(1, MOST_URL), _is_url]
     )
     locale = fields.String(load_default=LANGUAGES[0], validate=validate.OneOf(LANGUAGES))
+    token = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(1, MOST_TOKEN),
+        metadata={"description": "One of your tokens: its consumer is asked, by a text"},
+    )
 
     @validates_schema(skip_on_field_errors=True)
     def hours_begin_before_they_end(self, members: Mapping[str, Any], **_: object) -> None:
@@ -101,8 +108,8 @@ class QuestionSchema(Strict):
             raise ValidationError("Must be later than `from`.", "to")
 
     @post_load
-    def to_question(self, members: Mapping[str, Any], **_: object) -> Question:
-        """Return the value."""
+    def to_question(self, members: Mapping[str, Any], **_: object) -> tuple[Question, str | None]:
+        """Return the question, and the token of whom it is sent to, if it is."""
         return Question(
             purposes=frozenset(members["purposes"]),
             cap=Cap(members["max_messages"], timedelta(days=members["per_days"])),
@@ -112,7 +119,7 @@ class QuestionSchema(Strict):
             locale=members["locale"],
             reference=members["reference"],
             return_url=members["return_url"],
-        )
+        ), members["token"]
 
 
 class DraftSchema(Strict):
@@ -191,6 +198,25 @@ class RequestView(Schema):
     reference = fields.String(allow_none=True)
     scope = fields.Dict(allow_none=True)
     grant = fields.String(allow_none=True)
+
+
+class ComplaintView(Schema):
+    """A complaint as its merchant sees it: that, and why; never who."""
+
+    id = fields.String()
+    reason = fields.String(validate=validate.OneOf([why.value for why in Why]))
+    verdict = fields.String(validate=validate.OneOf([verdict.value for verdict in Verdict]))
+    state = fields.String(validate=validate.OneOf([state.value for state in ComplaintState]))
+    purpose = fields.String(allow_none=True)
+    filed_on = fields.Date()
+    changed_on = fields.Date()
+
+
+class ComplaintList(Schema):
+    """A page of complaints."""
+
+    items = fields.List(fields.Nested(ComplaintView))
+    next = fields.String(allow_none=True)
 
 
 class TokenView(Schema):

@@ -1,0 +1,78 @@
+"""Proof of work for a browser, in the protocol of ALTCHA (v1): find the number behind a hash.
+
+It costs an honest browser a moment, once, and whoever wants thousands of texts thousands of them.
+"""
+
+import hmac
+import json
+from binascii import Error, a2b_base64
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from altcha import v1
+
+from consent_tokens.crypto.encoding import encode
+from consent_tokens.crypto.keys import IndexKey, derived
+
+HARDNESS: Final = 200_000  # hashes at most, half of it on average: a second or two on a phone
+SALT_BYTES: Final = 12
+MOST_CHARACTERS: Final = 1000  # of a solution
+MEMBERS: Final = {"algorithm": str, "challenge": str, "number": int, "salt": str, "signature": str}
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A challenge as the browser gets it."""
+
+    challenge: str
+    salt: str
+    signature: str
+    most: int
+
+
+def challenge(key: IndexKey, *, drawn: bytes, number: int, expires: datetime) -> Work:
+    """Return a challenge; `drawn` is 12 random bytes, `number` random and below HARDNESS."""
+    made = v1.create_challenge(
+        algorithm="SHA-256",
+        salt_length=SALT_BYTES,
+        params=None,
+        hmac_key=_secret(key),
+        salt=drawn.hex(),
+        number=number,
+        max_number=HARDNESS,
+        expires=expires,
+    )
+    return Work(made.challenge, made.salt, made.signature, HARDNESS)
+
+
+def solved(key: IndexKey, text: str, now: datetime) -> str | None:
+    """Return the name of the challenge that a solution solves; None if it solves none in time."""
+    found = _members(text)
+    if found is None or found["algorithm"] != "SHA-256":
+        return None
+    signature = hmac.new(_secret(key).encode(), found["challenge"].encode(), "sha256").hexdigest()
+    if not hmac.compare_digest(signature.encode(), found["signature"].encode()):
+        return None
+    is_solved, _why = v1.verify_solution(found, _secret(key), check_expires=False)
+    if not is_solved:
+        return None
+    expires = v1.extract_params(found).get("expires", [""])[0]
+    is_in_time = expires.isascii() and expires.isdigit() and now.timestamp() < int(expires)
+    return found["challenge"] if is_in_time else None
+
+
+def _members(text: str) -> Any:  # noqa: ANN401 - altcha's own dictionary
+    """Return a solution's members, each of its type; None if they are not all there."""
+    try:
+        found = json.loads(a2b_base64(text)) if len(text) <= MOST_CHARACTERS else None
+    except (Error, ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or set(found) - {"took"} != set(MEMBERS):
+        return None
+    is_right = all(type(found[name]) is kind for name, kind in MEMBERS.items())
+    return found if is_right else None
+
+
+def _secret(key: IndexKey) -> str:
+    return encode(derived(key.secret, "work"))

@@ -1,0 +1,110 @@
+"""Receipts: what was agreed, or that it ended, in a form that the consumer keeps.
+
+After ISO/IEC TS 27560:2023 (consent record and receipt): header, notice, parties, processing,
+events. Signed as a JWS with the service's published key. A receipt names no number: the consumer
+knows whose it is.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from consent_tokens.consent.grant import EndedBy, Grant
+from consent_tokens.consent.notice import Notice
+from consent_tokens.consent.purposes import in_order
+from consent_tokens.consent.scope import SMS, clock_time
+from consent_tokens.crypto.encoding import encode
+
+SCHEMA: Final = "ISO/IEC TS 27560:2023"
+
+
+class ReceiptKind(StrEnum):
+    """What a receipt is of."""
+
+    CONSENT = "consent"
+    WITHDRAWAL = "withdrawal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parties:
+    """Who is named in a receipt, and how."""
+
+    issuer: str  # the service's base URL
+    receipt: str  # the receipt's own handle
+    grant: str  # the handle of the grant
+    merchant: str
+    notice: Notice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Propagation:
+    """How far a withdrawal has got at the moment it was recorded."""
+
+    stopped: int  # messages that waited, and are not sent
+    last_left: datetime | None  # when the last one was handed over before it
+
+
+def of_consent(grant: Grant, parties: Parties) -> bytes:
+    """Return the payload of a receipt for a yes."""
+    event = {
+        "state": "given",
+        "at": grant.granted.isoformat(),
+        "by": "consumer",
+        "valid_until": grant.scope.ends.isoformat(),
+    }
+    return _payload(ReceiptKind.CONSENT, grant, parties, event, grant.granted)
+
+
+def of_withdrawal(grant: Grant, parties: Parties, by: EndedBy, propagation: Propagation) -> bytes:
+    """Return the payload of a receipt for the end of a grant."""
+    last = propagation.last_left
+    event = {
+        "state": "expired" if by is EndedBy.EXPIRY else "withdrawn",
+        "at": grant.since.isoformat(),
+        "by": by.value,
+        "key_destroyed": True,
+        "queued_messages_stopped": propagation.stopped,
+        "last_handed_over_before": last.isoformat() if last else None,
+    }
+    return _payload(ReceiptKind.WITHDRAWAL, grant, parties, event, grant.since)
+
+
+def _payload(
+    kind: ReceiptKind, grant: Grant, parties: Parties, event: dict[str, Any], at: datetime
+) -> bytes:
+    scope = grant.scope
+    body = {
+        "iss": parties.issuer,
+        "jti": parties.receipt,
+        "iat": int(at.timestamp()),
+        "schema_version": SCHEMA,
+        "receipt_kind": kind.value,
+        "record_id": parties.grant,
+        "notice": {
+            "language": parties.notice.language,
+            "text": parties.notice.text,
+            "sha256": encode(parties.notice.digest),
+        },
+        "parties": [
+            {"role": "pii_controller", "id": grant.merchant_id, "name": parties.merchant},
+            {"role": "pii_processor", "id": parties.issuer},
+        ],
+        "processing": {
+            "purposes": [purpose.value for purpose in in_order(scope.purposes)],
+            "lawful_basis": "consent",
+            "pii": ["mobile number, sealed: the controller never holds it"],
+            "channels": [SMS],
+            "limits": {
+                "max": scope.cap.most,
+                "days": scope.cap.within.days,
+                "from": clock_time(scope.hours.opens),
+                "to": clock_time(scope.hours.closes),
+                "tz": scope.hours.zone.key,
+            },
+        },
+        "events": [event],
+        "withdrawal_method": f"{parties.issuer}/my",
+    }
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,76 @@
+"""Questions about recipients' wishes."""
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Row, delete, select, update
+
+from consent_tokens.consent.wishes import Calm, Rest, Wishes
+from consent_tokens.store.engine import Asked, Transaction, insert_or_ignore
+from consent_tokens.store.tables import wishes as table
+
+LOCK: Final = """
+UPDATE wishes SET home = wishes.home FROM {asked} WHERE wishes.home = asked.home
+RETURNING wishes.home AS home, calm_from, calm_until, day_limit, week_limit, rest_from, rest_until,
+    zone, no_invitations
+"""
+
+
+def lock(transaction: Transaction, homes: Collection[int]) -> Mapping[int, Wishes]:
+    """Return the wishes of these recipients, held until the transaction ends.
+
+    Asked after their grants are held: whoever changes wishes holds all grants of the home, so what
+    is read here stands for as long as those are held. One without wishes is not in the answer.
+    """
+    rows = Asked({"home": "bigint"}, [(home,) for home in sorted(set(homes))])
+    return {row.home: _from_seconds(row) for row in rows.run(transaction, LOCK)}
+
+
+def find(transaction: Transaction, home: int) -> Wishes:
+    """Return a recipient's wishes."""
+    row = transaction.execute(select(table).where(table.c.home == home)).one_or_none()
+    return _wishes(row, row.calm_from, row.calm_until) if row else Wishes()
+
+
+def put(transaction: Transaction, home: int, wished: Wishes, zone: ZoneInfo) -> None:
+    """Keep a recipient's wishes; `zone` is whose clock their rest goes by."""
+    if wished == Wishes():
+        transaction.execute(delete(table).where(table.c.home == home))
+        return
+    calm, rest = wished.calm, wished.rest
+    values: dict[str, Any] = {
+        "calm_from": calm.begins if calm else None,
+        "calm_until": calm.ends if calm else None,
+        "day_limit": wished.a_day,
+        "week_limit": wished.a_week,
+        "rest_from": rest.begins if rest else None,
+        "rest_until": rest.ends if rest else None,
+        "zone": (rest.zone if rest else zone).key,
+        "no_invitations": int(wished.no_invitations),
+    }
+    if not insert_or_ignore(transaction, table, home=home, **values):
+        transaction.execute(update(table).where(table.c.home == home).values(**values))
+
+
+def _from_seconds(row: Row[Any]) -> Wishes:
+    """Return the wishes in a row of bare SQL, in which moments are seconds."""
+
+    def moment(value: int | None) -> datetime | None:
+        return None if value is None else datetime.fromtimestamp(value, UTC)
+
+    return _wishes(row, moment(row.calm_from), moment(row.calm_until))
+
+
+def _wishes(row: Row[Any], calm_from: datetime | None, calm_until: datetime | None) -> Wishes:
+    rest = None
+    if row.rest_from is not None and row.rest_until is not None:
+        rest = Rest(row.rest_from, row.rest_until, ZoneInfo(row.zone))
+    return Wishes(
+        calm=Calm(calm_from, calm_until) if calm_from and calm_until else None,
+        a_day=row.day_limit,
+        a_week=row.week_limit,
+        rest=rest,
+        no_invitations=bool(row.no_invitations),
+    )

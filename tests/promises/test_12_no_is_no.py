@@ -1,0 +1,173 @@
+"""Promise 12: no is no, no answer is a no, and ending takes no more than giving did."""
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from tests.service import ALWAYS, ORDERS, PROMOTIONS, Consumer, Merchant, Service
+from tests.written import NUMBERS
+
+MORE = {"purposes": [PROMOTIONS], **ALWAYS}
+QUESTION = re.compile(r"/c/([A-Za-z0-9_-]{22})")
+
+
+@pytest.fixture
+def shop(service: Service) -> tuple[Merchant, Consumer, str]:
+    """A merchant that may write about orders, and would like more."""
+    merchant, consumer = service.merchant(), service.consumer()
+    return merchant, consumer, service.agreed(merchant, consumer, ORDERS)
+
+
+def invited(merchant: Merchant, token: str, **more: object) -> tuple[int, str]:
+    answer = merchant.post("/v1/consent-requests", {**MORE, "token": token, **more})
+    return answer.status_code, answer.json.get("code", "")
+
+
+def test_an_invitation_arrives_and_can_be_agreed_to(
+    service: Service, shop: tuple[Merchant, Consumer, str]
+) -> None:
+    merchant, consumer, token = shop
+    assert invited(merchant, token) == (201, "")
+    service.work()
+    text = consumer.texts()[-1]
+    for words in ("【晨光书店】", "打折和活动", "30 天最多 4 条", "有效 180 天", "不回就是不愿意"):
+        assert words in text
+    match = QUESTION.search(text)
+    assert match
+    consumer.agree(match[0], PROMOTIONS)
+    assert "打折和活动" in consumer.log_in().text
+
+
+@pytest.mark.parametrize("how", ["declined", "not answered"])
+def test_whoever_did_not_say_yes_is_not_invited_again_for_ninety_days(
+    service: Service, shop: tuple[Merchant, Consumer, str], how: str
+) -> None:
+    merchant, consumer, token = shop
+    assert invited(merchant, token) == (201, "")
+    service.work()
+    if how == "declined":
+        match = QUESTION.search(consumer.texts()[-1])
+        assert match
+        consumer.post(match[0], decision="decline")
+    for days in (0, 1, 8, 80):
+        service.clock.advance(timedelta(days=days))
+        # another wording, another purpose, another sender: it is the same merchant
+        again = invited(merchant, token, purposes=["marketing.events"], max_messages=1)
+        assert again == (403, "invitation_refused")
+    before = len(consumer.texts())
+    service.clock.advance(timedelta(days=2))
+    assert invited(merchant, token) == (201, "")
+    service.work()
+    assert len(consumer.texts()) == before + 1
+
+
+def test_another_merchant_is_another_merchant(
+    service: Service, shop: tuple[Merchant, Consumer, str]
+) -> None:
+    merchant, consumer, token = shop
+    other = service.merchant("乙店")
+    theirs = service.agreed(other, consumer, ORDERS)
+    assert invited(merchant, token) == (201, "")
+    assert invited(other, theirs) == (201, "")
+
+
+def test_nobody_invites_whom_wants_no_invitations(
+    service: Service, shop: tuple[Merchant, Consumer, str]
+) -> None:
+    merchant, consumer, token = shop
+    consumer.log_in()
+    wishes = consumer.get("/my/wishes").text
+    consumer.post("/my", wishes, action="invitations", invitations="none")
+    refused = invited(merchant, token)
+    assert refused == (403, "invitation_refused")
+    # and the merchant cannot tell why: a no of before is answered the same
+    service.clock.advance(timedelta(minutes=1))
+    consumer.agree(merchant.ask(PROMOTIONS, **ALWAYS)["path"], PROMOTIONS)  # who comes, may
+
+
+def test_an_invitation_that_waits_does_not_leave_once_nobody_shall_invite(
+    service: Service, shop: tuple[Merchant, Consumer, str]
+) -> None:
+    merchant, consumer, token = shop
+    service.clock.advance(timedelta(hours=10))  # late in the evening: it waits for the morning
+    consumer.log_in()
+    assert invited(merchant, token) == (201, "")
+    service.work()
+    before = len(consumer.texts())
+    wishes = consumer.get("/my/wishes").text
+    consumer.post("/my", wishes, action="invitations", invitations="none")
+    service.clock.advance(timedelta(hours=14))
+    service.work()
+    assert len(consumer.texts()) == before
+
+
+def test_the_same_customer_is_not_asked_again_by_reference(service: Service) -> None:
+    merchant, consumer = service.merchant(), service.consumer()
+    asked = merchant.ask(PROMOTIONS, reference="customer-8812")
+    consumer.post(asked["path"], decision="decline")
+    again = merchant.post(
+        "/v1/consent-requests", {"purposes": ["marketing.surveys"], "reference": "customer-8812"}
+    )
+    assert (again.status_code, again.json["code"]) == (403, "invitation_refused")
+    assert again.json["next_at"].startswith("2022-02-09")
+    merchant.ask(PROMOTIONS, reference="customer-8813")
+    merchant.ask(PROMOTIONS)
+    service.clock.advance(timedelta(days=90))
+    merchant.ask(PROMOTIONS, reference="customer-8812")
+
+
+def test_a_question_that_nobody_answered_counts_as_a_no(service: Service) -> None:
+    merchant = service.merchant()
+    merchant.ask(PROMOTIONS, reference="customer-1")
+    merchant.ask(PROMOTIONS, reference="customer-1")  # still open: the same page loaded twice
+    service.clock.advance(timedelta(days=8))
+    again = merchant.post(
+        "/v1/consent-requests", {"purposes": [PROMOTIONS], "reference": "customer-1"}
+    )
+    assert again.json["code"] == "invitation_refused"
+
+
+def test_in_other_hands_a_token_invites_nobody(
+    service: Service, shop: tuple[Merchant, Consumer, str]
+) -> None:
+    _, consumer, token = shop
+    other = service.merchant("乙店")
+    assert invited(other, token) == (422, "invalid")
+    assert invited(other, "x") == (422, "invalid")
+    service.work()
+    assert "乙店" not in "".join(consumer.texts())
+
+
+def test_a_consumer_can_always_come_and_agree_by_themselves(
+    service: Service, shop: tuple[Merchant, Consumer, str]
+) -> None:
+    """By texting START, whatever was answered before."""
+    merchant, consumer, token = shop
+    assert invited(merchant, token) == (201, "")
+    service.work()
+    match = QUESTION.search(consumer.texts()[-1])
+    assert match
+    consumer.post(match[0], decision="decline")
+    service.reply(NUMBERS[0], "106900011", "退订")
+    service.reply(NUMBERS[0], "106900011", "订阅")
+    match = QUESTION.search(consumer.texts()[-1])
+    assert match, consumer.texts()
+    consumer.agree(match[0], ORDERS)
+    assert "您的订单" in consumer.log_in().text
+
+
+def test_ending_takes_no_more_steps_than_giving_did(service: Service) -> None:
+    """Giving: tick, number, yes, code, yes. Ending, from a text: the link, and one button."""
+    merchant, consumer = service.merchant(), service.consumer()
+    question = consumer.get(merchant.ask()["path"]).text
+    giving = 2 * question.count('value="grant"') + question.count('type="checkbox"') + 2
+    token = service.agreed(merchant, consumer)
+    merchant.send(token)
+    service.work()
+    link = re.search(r"/m/\S+", consumer.texts()[-1])
+    assert link
+    page = consumer.get(link[0]).text
+    ending = 1 + page.count('value="revoke"')
+    assert ending == 2
+    assert ending <= giving
