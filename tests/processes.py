@@ -168,4 +168,4 @@ def fill(
 
 
 def code_in(text: str) -> str:
-    return found(re.compile(r"(?:验证码|code is) (\d{6})"), text)
+    return found(re.compile(r"(?:验证码|驗證碼|code is) (\d{6})"), text)

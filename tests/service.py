@@ -31,7 +31,7 @@ from tests.written import NUMBERS
 BASE = "http://localhost"
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 NOTICE = re.compile(r'name="notice" value="([^"]+)"')
-CODE = re.compile(r"(?:验证码|code is) (\d{6})")
+CODE = re.compile(r"(?:验证码|驗證碼|code is) (\d{6})")
 LINK = re.compile(r"/m/([A-Za-z0-9_-]{22})")
 PROMOTIONS, ORDERS = "marketing.promotions", "orders.updates"
 ALWAYS = {"from": "00:00", "to": "24:00"}

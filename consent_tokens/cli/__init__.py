@@ -6,7 +6,16 @@ from typing import Any
 import click
 
 from consent_tokens import logs
-from consent_tokens.cli import admission, database, demo, doctor, send, serve, webhook
+from consent_tokens.cli import (
+    admission,
+    complaint,
+    database,
+    demo,
+    doctor,
+    send,
+    serve,
+    webhook,
+)
 from consent_tokens.errors import ConsentTokensError, InvalidError
 
 
@@ -44,6 +53,8 @@ for command in (
     admission.api_key,
     admission.sender,
     webhook.webhook,
+    complaint.complaint,
+    complaint.number,
     send.send,
     demo.demo,
     doctor.doctor,

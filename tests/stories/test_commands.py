@@ -6,12 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.processes import ROOT, Running, free_port, process, service
-from tests.service import PROMOTIONS
+from tests.processes import ROOT, Running, code_in, fill, free_port, process, service
+from tests.service import CODE, PROMOTIONS
 from tests.stories.test_over_smpp import Carrier, agree, until
-from tests.written import WRITTEN
+from tests.written import NUMBERS, WRITTEN
 
 pytestmark = pytest.mark.processes
 
@@ -88,6 +89,47 @@ def test_a_setting_at_fault_is_named_by_every_command(tmp_path: Path) -> None:
         done = run(tmp_path, *command, CONSENT_DATABASE_URL="mysql://x")
         assert done.returncode == 1
         assert "CONSENT_DATABASE_URL" in done.stderr
+
+
+def test_complaints_and_numbers_that_changed_hands(tmp_path: Path) -> None:
+    WRITTEN.append(tmp_path)
+    with service(tmp_path) as running:
+        browser = running.browser()
+        fill(browser, "/report", phone=NUMBERS[0])
+        code = phone_code(browser, NUMBERS[0])
+        told = fill(
+            browser, "/report", code=code, sender="10086", text="中奖", at="2026-01-01T10:00",
+            reason="fraud",
+        )  # fmt: skip
+        assert "不是从这里发出的" in told.text
+        shown = browser.get("/reports").text
+        fill(browser, "/reports", shown, action="more", said="it rang at night")
+        environment = running.environment
+    (listed,) = json.loads(run(tmp_path, "complaint", "list", "--json", **environment).stdout)
+    assert (listed["reason"], listed["state"]) == ("fraud", "received")
+    whole = json.loads(run(tmp_path, "complaint", "show", listed["id"], "--json").stdout)
+    assert whole["said"] == "it rang at night"
+    decided = run(tmp_path, "complaint", "decide", listed["id"], "handed_on")
+    assert "handed_on" in decided.stdout
+    assert "conflict" in run(tmp_path, "complaint", "decide", listed["id"], "upheld").stderr
+    given = tmp_path / "given"
+    given.write_text(f"{NUMBERS[0]},2026-01-01\n\n{NUMBERS[1]}, 2026-01-02\n")
+    told_of = json.loads(run(tmp_path, "number", "reassigned", str(given), "--json").stdout)
+    assert told_of == {"numbers": 2, "ended": 0}
+    given.write_text(f"{NUMBERS[0]}\n")
+    wrong = run(tmp_path, "number", "reassigned", str(given))
+    assert wrong.returncode == 1
+    assert NUMBERS[0] not in wrong.stdout + wrong.stderr
+    given.unlink()
+
+
+def phone_code(browser: httpx.Client, number: str) -> str:
+    """Look at the simulated phones until a code is there."""
+    for _ in range(500):
+        page = browser.get("/demo/phones").text
+        if number in page and CODE.search(page):
+            return code_in(page)
+    pytest.fail("no code came")
 
 
 def test_doctor_sees_that_the_journal_is_gone(tmp_path: Path) -> None:

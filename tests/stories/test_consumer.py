@@ -392,7 +392,7 @@ def test_agreeing_to_less_than_was_asked(service: Service) -> None:
     asked = merchant.ask(PROMOTIONS, ORDERS, max_messages=8, expires_in_days=365, **ALWAYS)
     path = asked["path"]
     less: dict[str, object] = {"max_messages": 2, "expires_in_days": 30, "from": 600, "to": 1200}
-    consumer.post(path, None, **{"purposes": [PROMOTIONS], "phone": consumer.number}, **less)
+    consumer.post(path, None, purposes=[PROMOTIONS], phone=consumer.number, **less)
     shown = consumer.get(path).text
     for words in ("任意 30 天最多 2 条", "10:00 到 20:00", "2021年12月11日"):
         assert words in shown

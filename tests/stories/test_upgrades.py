@@ -13,23 +13,30 @@ from consent_tokens.store.engine import Store
 from tests.service import ALWAYS, ORDERS, PROMOTIONS, Service
 from tests.written import WRITTEN
 
-BEFORE = "0001"
+BEFORE = ("0001", "0002")
 
 
 def moved(store: Store, to: str) -> None:
     config = schema._config()
     with store.engine.begin() as connection:
         config.attributes["connection"] = connection
-        move = command.downgrade if to == BEFORE else command.upgrade
+        move = command.downgrade if to in BEFORE else command.upgrade
         move(config, to)
 
 
+@pytest.fixture(params=BEFORE)
+def before(request: pytest.FixtureRequest) -> str:
+    """A version of the database from before this code's own."""
+    found: str = request.param
+    return found
+
+
 @pytest.fixture
-def older(database_url: str, tmp_path: Path) -> Iterator[Service]:
-    """This version's code on the database of the version before."""
+def older(database_url: str, tmp_path: Path, before: str) -> Iterator[Service]:
+    """This version's code on the database of a version before."""
     WRITTEN.append(tmp_path)
     made = Service.at(database_url, tmp_path / "keys")
-    moved(made.world.store, BEFORE)
+    moved(made.world.store, before)
     again = made.but(store=Store.at(database_url))
     yield again
     moved(again.world.store, "head")
@@ -54,32 +61,32 @@ def live_a_life(service: Service) -> None:
 
 
 def test_this_version_works_before_its_migration_and_takes_it_up_while_running(
-    older: Service,
+    older: Service, before: str
 ) -> None:
-    assert upgraded(older) == [False]
+    assert upgraded(older) == (before == "0002", False)
     live_a_life(older)
     moved(older.world.store, "head")
     live_a_life(older)
-    assert upgraded(older) == [True]
+    assert upgraded(older) == (True, True)
     keep(older.world)
     assert older.world.watch.seen is not None
 
 
-def upgraded(service: Service) -> list[bool]:
-    return [service.world.store.has_journal]
+def upgraded(service: Service) -> tuple[bool, bool]:
+    return service.world.store.has_journal, service.world.store.has_wishes
 
 
 def test_a_migration_takes_nothing_away_from_the_version_before(
-    database_url: str, tmp_path: Path
+    database_url: str, tmp_path: Path, before: str
 ) -> None:
     """Whatever the version before reads or writes is there: tables, columns, and no new duty."""
     store = Store.at(database_url)
     schema.upgrade(store)
-    moved(store, BEFORE)
-    before = described(store)
+    moved(store, before)
+    older_tables = described(store)
     moved(store, "head")
     after = described(store)
-    for table, columns in before.items():
+    for table, columns in older_tables.items():
         assert columns.items() <= after[table].items(), table
         for name in after[table].keys() - columns.keys():
             _, is_nullable = after[table][name]

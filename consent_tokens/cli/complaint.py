@@ -1,0 +1,116 @@
+"""`complaint` and `number`: what consumers reported, and numbers that changed hands."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from consent_tokens.cli.admission import opened_world
+from consent_tokens.cli.tables import as_json, show, show_one
+from consent_tokens.consent.phone import PhoneNumber
+from consent_tokens.errors import InvalidError, NotFoundError
+from consent_tokens.evidence.complaints import ComplaintState
+from consent_tokens.flow.complain import decide_complaint, what_was_said
+from consent_tokens.flow.forget import reassigned
+from consent_tokens.store import complaints
+from consent_tokens.store.complaints import Complaint
+from consent_tokens.world import World
+
+MOST_SHOWN = 200
+DECISIONS = [state.value for state in ComplaintState if state is not ComplaintState.RECEIVED]
+
+
+@click.group()
+def complaint() -> None:
+    """Look at what consumers reported, and decide it."""
+
+
+@complaint.command("list")
+@as_json
+def list_complaints(*, as_json: bool) -> None:
+    """List complaints, the newest first."""
+    with opened_world() as world:
+        found = world.store.read(lambda transaction: complaints.newest(transaction, MOST_SHOWN))
+        rows = [_row(world, each) for each in found]
+    show(rows, in_json=as_json)
+
+
+@complaint.command("show")
+@click.argument("complaint_id")
+@click.option(
+    "--picture", type=click.Path(dir_okay=False, path_type=Path), help="Write the picture there."
+)
+@as_json
+def show_complaint(complaint_id: str, picture: Path | None, *, as_json: bool) -> None:
+    """Show one complaint, with the consumer's own words."""
+    with opened_world() as world:
+        address = world.keyring.handles.complaint.find(complaint_id)
+        found = (
+            world.store.read(lambda transaction: complaints.find(transaction, address))
+            if address
+            else None
+        )
+        if found is None:
+            raise NotFoundError("no complaint of that id")
+        said, shown = what_was_said(world, found)
+        if picture and shown:
+            picture.write_bytes(shown)
+        row = {**_row(world, found), "said": said, "has_picture": bool(shown)}
+    show_one(row, in_json=as_json)
+
+
+@complaint.command()
+@click.argument("complaint_id")
+@click.argument("state", type=click.Choice(DECISIONS))
+@as_json
+def decide(complaint_id: str, state: str, *, as_json: bool) -> None:
+    """Say where a complaint stands; its consumer and its merchant see it."""
+    with opened_world() as world:
+        row = _row(world, decide_complaint(world, complaint_id, ComplaintState(state)))
+    show_one(row, in_json=as_json)
+
+
+def _row(world: World, found: Complaint) -> Mapping[str, Any]:
+    return {
+        "id": world.keyring.handles.complaint.hide(found.address),
+        "merchant": found.merchant_id or "",
+        "reason": found.why.value,
+        "verdict": found.verdict.value,
+        "state": found.state.value,
+        "at": found.at.isoformat(),
+    }
+
+
+@click.group()
+def number() -> None:
+    """Tell the service of numbers that changed hands."""
+
+
+@number.command("reassigned")
+@click.argument("file", type=click.File("r", encoding="utf-8"), default="-")
+@as_json
+def reassigned_numbers(file: IO[str], *, as_json: bool) -> None:
+    """End what former owners agreed to: lines of `number,day`, from a file or standard input.
+
+    The day (2026-11-25) is when the number was given to somebody else; what was agreed to after it
+    stays. Numbers are never given as arguments: the process list would show them.
+    """
+    ended = lines = 0
+    with opened_world() as world:
+        for line in file:
+            if line.strip():
+                ended += reassigned(world, *_parsed(line))
+                lines += 1
+    show_one({"numbers": lines, "ended": ended}, in_json=as_json)
+
+
+def _parsed(line: str) -> tuple[PhoneNumber, datetime]:
+    text, _, day = line.strip().partition(",")
+    try:
+        since = date.fromisoformat(day.strip())
+        return PhoneNumber.parse(text), datetime(since.year, since.month, since.day, tzinfo=UTC)
+    except ValueError:
+        # `from None`: the fault of the parser may carry the line
+        raise InvalidError({"line": ["must be +8613900000000,2026-11-25"]}) from None

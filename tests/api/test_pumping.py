@@ -1,0 +1,147 @@
+"""SMS pumping is stopped before the bill (T9): by range, by work, and with patience."""
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from hashlib import sha256
+from html import unescape
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from consent_tokens.flow import pump
+from consent_tokens.settings import CodeLimits
+from tests.service import Service
+from tests.written import NUMBERS
+
+LIMITS = CodeLimits.parse("number=5/hour;address=100000/hour;all=2000/hour")
+DATA = re.compile(r'data-(\w+)="([^"]*)"')
+HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)">')
+
+
+@pytest.fixture
+def wide(small: Service) -> Service:
+    return small.but(code_limits=LIMITS)
+
+
+def sent(service: Service) -> int:
+    service.work()
+    return sum(len(texts) for _, texts in service.simulator.phones())
+
+
+def pumped(service: Service, count: int, first: str = NUMBERS[0][:-4]) -> Iterator[int]:
+    """Ask for a code for each of so many neighbours, each from a browser of its own."""
+    for place in range(count):
+        consumer = service.consumer(f"{first}{place:04}")
+        yield consumer.post("/my", phone=consumer.number).status_code
+
+
+def test_of_two_thousand_requests_in_one_range_few_leave(wide: Service) -> None:
+    answers = list(pumped(wide, 150))
+    assert set(answers) == {303}, "the page is the same, whether a code leaves or not"
+    assert sent(wide) <= 30
+    other = wide.consumer(NUMBERS[1])
+    other.post("/my", phone=other.number)
+    assert other.code(), "another range is not touched"
+    wide.clock.advance(timedelta(hours=1, minutes=1))
+    list(pumped(wide, 1))
+    assert sent(wide) == 32
+
+
+def test_who_proves_the_number_is_not_counted(wide: Service) -> None:
+    for place in range(60):
+        consumer = wide.consumer(f"{NUMBERS[2][:-4]}{place:04}")
+        consumer.log_in()
+        assert 'value="leave"' in consumer.get("/my").text
+
+
+def test_only_the_regions_that_were_set_get_codes(small: Service) -> None:
+    only = small.but(countries=frozenset({"CN"}))
+    for number, count in ((NUMBERS[8], 0), (NUMBERS[0], 1)):
+        consumer = only.consumer(number)
+        assert consumer.post("/my", phone=number).status_code == 303
+        only.work()
+        assert len(consumer.texts()) == count
+
+
+@pytest.fixture
+def pressed(wide: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """A service at which somebody pumps: it has had more than it stays calm for."""
+    monkeypatch.setattr(pump, "CALM_LEAST", 10)
+    monkeypatch.setattr(pump, "CALM_PART", 1000)
+    list(pumped(wide, 11))
+    return wide
+
+
+def solved(page: str) -> str:
+    """Do the work as the script does."""
+    data = {name: unescape(value) for name, value in DATA.findall(page)}
+    for number in range(int(data["most"]) + 1):
+        if sha256(f"{data['salt']}{number}".encode()).hexdigest() == data["challenge"]:
+            solution = {
+                "algorithm": "SHA-256", "challenge": data["challenge"], "number": number,
+                "salt": data["salt"], "signature": data["signature"],
+            }  # fmt: skip
+            return base64.b64encode(json.dumps(solution).encode()).decode()
+    raise AssertionError("there is no solution")
+
+
+def test_work_lets_in_once(pressed: Service) -> None:
+    consumer = pressed.consumer(NUMBERS[1])
+    page = consumer.post("/my", phone=consumer.number)
+    assert page.status_code == 429
+    assert "script-src 'self'" in page.headers["Content-Security-Policy"]
+    before = sent(pressed)
+    fields = dict(HIDDEN.findall(page.text))
+    assert fields["phone"] == consumer.number
+    work = solved(page.text)
+    form = {**fields, "ticket": "", "work": work}
+    assert consumer.browser.post("/my", data=form).status_code == 303
+    assert sent(pressed) == before + 1
+    assert consumer.browser.post("/my", data=form).status_code == 429, "work counts once"
+    for forged in ("", "x", work[:-4], base64.b64encode(b"[]").decode(), "A" * 5000):
+        assert consumer.browser.post("/my", data={**form, "work": forged}).status_code == 429
+    assert sent(pressed) == before + 1
+
+
+def test_patience_lets_in_without_script(pressed: Service) -> None:
+    consumer = pressed.consumer(NUMBERS[1])
+    page = consumer.post("/my", phone=consumer.number).text
+    form = dict(HIDDEN.findall(page))
+    assert consumer.browser.post("/my", data=form).status_code == 429, "not at once"
+    pressed.clock.advance(timedelta(seconds=60))
+    assert consumer.browser.post("/my", data=form).status_code == 303
+    assert consumer.browser.post("/my", data=form).status_code == 429, "a ticket counts once"
+
+
+def test_the_script_does_the_work_in_a_real_browser(pressed: Service, chromium: str) -> None:
+    """The page as it is, its script, and its hash: all in Chromium, with no server behind it."""
+    consumer = pressed.consumer(NUMBERS[1])
+    shown = consumer.post("/my", phone=consumer.number)
+    handed_in: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+
+        def answer(route: object) -> None:
+            request = route.request  # type: ignore[attr-defined]  # of playwright
+            if request.method == "POST":
+                handed_in.append(request.post_data)
+                route.fulfill(status=200, body="done")  # type: ignore[attr-defined]  # of playwright
+                return
+            path = request.url.removeprefix("http://localhost")
+            served = shown if path == "/work" else consumer.get(path)
+            headers = {"content-security-policy": shown.headers["Content-Security-Policy"]}
+            route.fulfill(  # type: ignore[attr-defined]  # of playwright
+                status=200, body=served.data, content_type=served.content_type, headers=headers
+            )
+
+        page.route("**/*", answer)
+        page.goto("http://localhost/work")
+        page.get_by_text("done").wait_for(timeout=60_000)
+        browser.close()
+    fields = dict(pair.split("=", 1) for pair in handed_in[0].split("&"))
+    assert fields["work"]
+    assert "ticket" not in fields
