@@ -53,7 +53,6 @@ def hear_reports(world: World, reports: Sequence[DeliveryReport]) -> list[Delive
             for report in reports
             if report.is_gone
             and report.gateway_id in found
-            and found[report.gateway_id].address in fresh
             and found[report.gateway_id].grant_number is not None
         }
         return [report for report in reports if report.gateway_id not in found], left

@@ -27,7 +27,9 @@ from consent_tokens.store.receipts import Receipt
 from consent_tokens.world import World
 
 LINK_LASTS: Final = timedelta(days=180)  # how long the link in a message leads anywhere
-MOST_SHOWN: Final = 50  # messages of one grant
+MOST_SHOWN: Final = 50  # messages of one grant, on a page
+MOST_COUNTED: Final = 2000  # for the chart: far above what is asked for in twelve weeks
+MOST_KEPT: Final = 100_000  # for the file of all that is kept
 WEEKS: Final = 12  # of the chart
 
 
@@ -99,8 +101,11 @@ class _Home:
         )
 
 
-def consents(world: World, home: int) -> list[Consent]:
-    """Return every consent of a recipient, over all merchants, the newest first."""
+def consents(world: World, home: int, most: int = MOST_SHOWN) -> list[Consent]:
+    """Return every consent of a recipient, over all merchants, the newest first.
+
+    Each comes with at most `most` of its messages, and of what was refused.
+    """
 
     def question(transaction: Transaction) -> list[Consent]:
         hidden = events.passed_on_in(transaction, home)
@@ -108,7 +113,8 @@ def consents(world: World, home: int) -> list[Consent]:
         named = merchants.some(transaction, [grant.merchant_id for grant in found])
         shared = _Home.opened(world, transaction, home)
         return [
-            _consent(world, transaction, grant, named[grant.merchant_id], shared) for grant in found
+            _consent(world, transaction, grant, named[grant.merchant_id], shared, most)
+            for grant in found
         ]
 
     return world.store.read(question)
@@ -135,18 +141,23 @@ def linked(world: World, code: str) -> Linked:
 
 
 def _consent(
-    world: World, transaction: Transaction, grant: Grant, merchant: Merchant, shared: _Home
+    world: World,
+    transaction: Transaction,
+    grant: Grant,
+    merchant: Merchant,
+    shared: _Home,
+    most: int = MOST_SHOWN,
 ) -> Consent:
     address = Address(grant.home, grant.number)
-    sent = messages.under_grant(transaction, address, MOST_SHOWN)
+    sent = messages.under_grant(transaction, address, max(most, MOST_COUNTED))
     refusals = [each for each in shared.refusals if each.grant == grant.number and not each.message]
     return Consent(
         handle=world.keyring.handles.grant.hide(address),
         grant=grant,
         merchant=merchant,
         notice=grants.notice_of(transaction, address) or Notice(grant.language, ""),
-        messages=sent,
-        refusals=refusals[:MOST_SHOWN],
+        messages=sent[:most],
+        refusals=refusals[:most],
         receipts=[
             (world.keyring.handles.receipt.hide(each.address), each)
             for each in shared.receipts
@@ -192,7 +203,7 @@ class Everything:
 def everything(world: World, home: int) -> Everything:
     """Return all that is kept of a recipient. The number is not among it: nobody keeps it."""
     now = world.clock.now()
-    shown = consents(world, home)
+    shown = consents(world, home, MOST_KEPT)
     own = {consent.grant.number for consent in shown}
 
     def question(transaction: Transaction) -> Everything:

@@ -23,6 +23,7 @@ from consent_tokens.store import (
     requests,
     sessions,
     webhooks,
+    wishes,
 )
 from consent_tokens.store.engine import Transaction
 from consent_tokens.world import World
@@ -58,7 +59,7 @@ def sweep(world: World) -> int:
 def _put_away(world: World, transaction: Transaction, now: datetime) -> None:
     """End pauses whose day has come, and forget what need not be remembered any more."""
     end_pauses(world, transaction, now)
-    for home in set(invitations.drop(transaction, now)):
+    for home in {*invitations.drop(transaction, now), *wishes.drop_past_calm(transaction, now)}:
         recipients.forget_if_idle(transaction, home, has_wishes=True)
     fingerprints.drop(transaction, now - world.records_for)
     complaints.drop(transaction, now - world.records_for)

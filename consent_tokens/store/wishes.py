@@ -54,6 +54,21 @@ def put(transaction: Transaction, home: int, wished: Wishes, zone: ZoneInfo) -> 
         transaction.execute(update(table).where(table.c.home == home).values(**values))
 
 
+def drop_past_calm(transaction: Transaction, now: datetime) -> list[int]:
+    """Forget calm times that are over, and wishes of which nothing is left; return whose."""
+    rows = transaction.execute(
+        update(table)
+        .where(table.c.calm_until <= now)
+        .values(calm_from=None, calm_until=None)
+        .returning(table.c.home)
+    )
+    homes = [row.home for row in rows]
+    for home in homes:
+        if find(transaction, home) == Wishes():
+            transaction.execute(delete(table).where(table.c.home == home))
+    return homes
+
+
 def _from_seconds(row: Row[Any]) -> Wishes:
     """Return the wishes in a row of bare SQL, in which moments are seconds."""
 

@@ -145,6 +145,22 @@ def test_calm_over_double_11(home: Home) -> None:
     assert home.code() == "queued"
 
 
+def test_a_wish_keeps_a_recipient_known_and_only_as_long_as_it_lasts(home: Home) -> None:
+    home.act("calm", season="double11")
+    home.act("revoke")
+
+    def known() -> int:
+        with home.service.world.store.engine.connect() as connection:
+            query = "SELECT count(*) FROM recipients"
+            counted: int = connection.exec_driver_sql(query).scalar_one()
+            return counted
+
+    assert known() == 1
+    home.service.clock.advance(timedelta(days=5))
+    home.service.work()
+    assert known() == 0
+
+
 def test_calm_until_a_day_of_ones_own_and_its_end(home: Home) -> None:
     assert home.act("calm", until="2021-12-24").status_code == 303
     assert home.code() == "consent_paused"

@@ -1,6 +1,7 @@
 """Whole lives of a grant, drawn by a machine: whatever happens, the promises hold."""
 
 import tempfile
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -8,7 +9,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.service import ORDERS, PROMOTIONS, Merchant, Service
+from consent_tokens.consent.scope import Less
+from consent_tokens.consent.wishes import Calm
+from consent_tokens.crypto.handles import Address
+from consent_tokens.errors import ConflictError, InvalidError
+from consent_tokens.flow.change import narrow, pause, resume
+from consent_tokens.flow.wish import wish
+from consent_tokens.tokens.verify import verify
+from tests.service import BASE, ORDERS, PROMOTIONS, Merchant, Service
 from tests.written import WRITTEN
 
 CAP, DAYS = 2, 7
@@ -29,6 +37,8 @@ class Life(RuleBasedStateMachine):
         self.ends: datetime = self.service.clock.now()
         self.arrived: list[datetime] = []
         self.seen = 0
+        self.is_paused = False
+        self.calm_until: datetime = self.service.clock.now()
 
     def settle(self) -> None:
         """Let messages leave, and note which marketing texts arrived, and when."""
@@ -38,6 +48,8 @@ class Life(RuleBasedStateMachine):
         assert new >= 0
         self.arrived += [self.service.clock.now()] * new
         self.seen = count
+        if self.is_quiet():
+            assert new == 0, "it wanted quiet"
         if new:
             assert not self.is_over, "a text arrived after the consent had ended"
             assert self.service.clock.now() < self.ends
@@ -51,7 +63,7 @@ class Life(RuleBasedStateMachine):
                 max_messages=CAP, per_days=DAYS, expires_in_days=days,
                 **{"from": "09:00", "to": "21:00"},
             )  # fmt: skip
-            self.is_over, self.arrived = False, []
+            self.is_over, self.arrived, self.is_paused = False, [], False
             self.ends = self.service.clock.now() + timedelta(days=days)
             self.settle()
 
@@ -77,6 +89,55 @@ class Life(RuleBasedStateMachine):
         self.service.reply(self.consumer.number, "106900011", word)
         if word in {"R", "退订"}:
             self.is_over = True
+        self.settle()
+
+    def is_quiet(self) -> bool:
+        return self.is_paused or self.service.clock.now() < self.calm_until
+
+    def is_live(self) -> bool:
+        return not self.is_over and self.service.clock.now() < self.ends
+
+    def address(self) -> Address:
+        claims = verify(self.token or "", self.service.world.keyring.verifying, issuer=BASE)
+        found = self.service.world.keyring.handles.grant.find(claims.handle)
+        assert found
+        return found
+
+    @precondition(lambda self: self.token)
+    @rule(wants_quiet=st.booleans())
+    def consumer_pauses_or_goes_on(self, wants_quiet: bool) -> None:
+        self.settle()
+        act = pause if wants_quiet else resume
+        try:
+            act(self.service.world, self.address())
+        except ConflictError:
+            assert not self.is_live()
+        else:
+            assert self.is_live()
+            self.is_paused = wants_quiet
+        self.settle()
+
+    @precondition(lambda self: self.token)
+    @rule(days=st.integers(1, 10))
+    def consumer_wants_calm(self, days: int) -> None:
+        self.settle()
+        now = self.service.clock.now()
+        self.calm_until = now + timedelta(days=days)
+        calm = Calm(now, self.calm_until)
+        home = self.address().home
+        wish(self.service.world, home, "calm", lambda before: replace(before, calm=calm))
+        self.settle()
+
+    @precondition(lambda self: self.token)
+    @rule(most=st.sampled_from([1, 2, 3]))
+    def consumer_agrees_to_less(self, most: int) -> None:
+        self.settle()
+        try:
+            narrow(self.service.world, self.address(), Less(most=most))
+        except ConflictError:
+            assert not self.is_live()
+        except InvalidError:
+            assert self.is_live()
         self.settle()
 
     @precondition(lambda self: self.token)
