@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import text
 
+from consent_tokens.crypto.handles import Address
 from tests.service import LINK, Service, found
 
 BOTS = [
@@ -16,7 +17,10 @@ BOTS = [
 PREFETCH: list[dict[str, str]] = [
     {}, {"Purpose": "prefetch"}, {"Sec-Purpose": "prefetch;prerender"}, {"X-Moz": "prefetch"},
 ]  # fmt: skip
-COUNTED = ("grants", "consent_requests", "messages", "events", "recipients", "challenges")
+COUNTED = (
+    "grants", "consent_requests", "messages", "events", "recipients", "challenges", "wishes",
+    "complaints", "receipts", "invitations", "limits",
+)  # fmt: skip
 
 
 def everything(service: Service) -> list[object]:
@@ -28,6 +32,13 @@ def everything(service: Service) -> list[object]:
         ]
 
 
+def receipt_of(service: Service) -> Address:
+    with service.world.store.engine.connect() as connection:
+        row = connection.execute(text("SELECT home, number FROM receipts")).first()
+    assert row
+    return Address(row.home, row.number)
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
 def test_no_bot_that_only_looks_changes_anything(service: Service, method: str) -> None:
     merchant, consumer = service.merchant(), service.consumer()
@@ -37,10 +48,17 @@ def test_no_bot_that_only_looks_changes_anything(service: Service, method: str) 
     service.work()
     link = f"/m/{found(LINK, consumer.texts()[-1])}"
     open_question = merchant.ask()["path"]
+    handle = service.world.keyring.handles.receipt.hide(receipt_of(service))
+    paths = (
+        link, f"{link}?x=1", f"{link}/report", f"{link}?action=revoke", open_question,
+        f"{open_question}?decision=grant", f"{open_question}/qr.svg", "/my", "/my?action=forget",
+        "/my/wishes", "/my/all", "/my/data.json", "/report", "/reports", f"/receipts/{handle}",
+        f"/receipts/{handle}.json", "/",
+    )  # fmt: skip
     before = everything(service)
     for agent in BOTS:
         for headers in PREFETCH:
-            for path in (link, open_question, f"{open_question}/qr.svg", "/my", "/", f"{link}?x=1"):
+            for path in paths:
                 bot = service.app.test_client()
                 bot.open(path, method=method, headers={"User-Agent": agent, **headers})
     assert everything(service) == before
