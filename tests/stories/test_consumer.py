@@ -515,10 +515,19 @@ def test_a_report_can_be_followed_and_said_more_about(home: Home, tmp_path: Path
     shown = later.get("/reports").text
     assert "已收到" in shown
     words = "they call me at " + NUMBERS[4]
-    picture = (tmp_path / "x.png", b"\x89PNG\r\n\x1a\n" + b"0" * 500)
-    picture[0].write_bytes(picture[1])
-    with picture[0].open("rb") as file:
-        later.post("/reports", shown, action="more", said=words, picture=(file, "x.png"))
+
+    def show(data: bytes) -> int:
+        file = tmp_path / "x.png"
+        file.write_bytes(data)
+        with file.open("rb") as opened:
+            return later.post(
+                "/reports", shown, action="more", said=words, picture=(opened, "x.png")
+            ).status_code
+
+    png = b"\x89PNG\r\n\x1a\n"
+    assert show(b"<svg onload=alert(1)>") == 422
+    assert show(png + bytes(1024 * 1024)) in {413, 422}
+    assert show(png + bytes(1024 * 1023)) == 303
     assert "已经加上" in later.get("/reports").text
     with home.service.world.store.engine.connect() as connection:
         said, kept = connection.exec_driver_sql("SELECT said, picture FROM complaints").one()

@@ -26,7 +26,6 @@ doors = blueprint("report")
 MOST_PASTED = 2000
 MOST_SENDER = 24
 PENDING = "report"  # where the browser keeps that a code is on its way
-MOST_FORM = MOST_PICTURE + 64 * 1024
 
 
 @doors.get("/report")
@@ -111,7 +110,6 @@ def follow_one() -> Response:
 @doors.post("/reports")
 def act_on_one() -> Response:
     """Look a complaint up by its number, or say more about it."""
-    request.max_content_length = MOST_FORM
     if request.form.get("action") == "more":
         return _more()
     number = form.text("number", 40)
