@@ -1,6 +1,7 @@
 """Keyed hashes: what the database knows of a number, a code or an asker, and cannot turn back."""
 
 import hmac
+from functools import lru_cache
 
 from consent_tokens.crypto.keys import IndexKey, derived
 
@@ -16,9 +17,14 @@ def limit_key(kind: str, value: str, key: IndexKey) -> bytes:
     return hmac.digest(secret, f"{kind}\n{value}".encode(), "sha256")
 
 
+@lru_cache(maxsize=4)
+def _for_fingerprints(key: IndexKey) -> bytes:
+    return derived(key.secret, "fingerprints")  # once, not for each text that leaves
+
+
 def fingerprint(e164: str, source: str, essence: str, key: IndexKey) -> bytes:
     """Return the keyed hash of a text that left: found again by whoever has number and text."""
-    secret = derived(key.secret, "fingerprints")
+    secret = _for_fingerprints(key)
     return hmac.digest(secret, f"{e164}\n{source}\n{essence}".encode(), "sha256")
 
 

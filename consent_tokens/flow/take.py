@@ -143,9 +143,10 @@ class _Counter:
         if self.now >= message.valid_until:
             return ended(message, MessageState.EXPIRED, self.now)
         sender = self.senders.get(message.sender_id or "")
-        if message.grant is None:  # the service's own: it carries its key
+        grant = message.grant
+        if grant is None:  # the service's own: it carries its key
             return Departure(message, None, message.wrapped_key or b"", sender)
-        return self._judge_merchants(message, message.grant, sender)
+        return self._judge_merchants(message, grant, sender)
 
     def _judge_merchants(
         self, message: Message, grant: Address, sender: Sender | None
@@ -153,7 +154,7 @@ class _Counter:
         held = self.held.get(grant)
         if message.purpose == INVITATION:
             return self._judge_invitation(message, grant, held, sender)
-        match decide(self._case(message, held, sender)):
+        match decide(self._case(message, grant, held, sender)):
             case Refused(reason=reason, again=again):
                 if reason is Reason.CAP_REACHED and again and again < message.valid_until:
                     return _deferred(message, again)
@@ -180,7 +181,9 @@ class _Counter:
             return ended(message, MessageState.REFUSED, self.now, reason="withheld")
         return Departure(message, held.grant, held.wrapped_key, sender)
 
-    def _case(self, message: Message, held: Held | None, sender: Sender | None) -> Case:
+    def _case(
+        self, message: Message, grant: Address, held: Held | None, sender: Sender | None
+    ) -> Case:
         return Case(
             merchant_id=message.merchant_id or "",
             is_merchant_active=is_active(self.merchants.get(message.merchant_id or "")),
@@ -191,13 +194,13 @@ class _Counter:
             text="",  # it was read when the message was accepted
             composed=UNCOMPOSED,
             most_segments=self.world.most_segments,
-            slots=self.slots[message.grant, message.rank] if message.grant else (),
+            slots=self.slots[grant, message.rank],
             transactional_cap=self.world.transactional_limit,
             earliest=self.now,
             valid_until=message.valid_until,
             now=self.now,
-            wishes=self.wished.of(message.grant),
-            all_slots=self.wished.slots_of(message.grant),
+            wishes=self.wished.of(grant),
+            all_slots=self.wished.slots_of(grant),
         )
 
 

@@ -35,6 +35,8 @@ def put_out(transaction: Transaction, laid_out: Sequence[Message]) -> None:
     insert_rows(transaction, "messages", PUT_OUT, [_row(message) for message in laid_out])
 
 
+RANKS: Final = {rank.value: rank for rank in Rank}  # quicker than asking the enumeration
+STATES: Final = {state.value: state for state in MessageState}
 LEFT: Final = (
     MessageState.SENDING,
     MessageState.SENT,
@@ -63,7 +65,7 @@ def slots(
     for row in asked.run(transaction, SLOTS, since=int(since.timestamp())):
         home, number, grant_number, rank, leaves_at, state = row
         leaves = datetime.fromtimestamp(leaves_at, UTC)
-        slot = Slot(number, Rank(rank), leaves, state not in WAITING)
+        slot = Slot(number, RANKS[rank], leaves, state not in WAITING)
         found[Address(home, grant_number)].append(slot)
     return found
 
@@ -455,10 +457,10 @@ def _leased(row: Sequence[Any]) -> Message:
         grant_number=grant_number,
         merchant_id=merchant_id,
         sender_id=sender_id,
-        rank=Rank(rank),
+        rank=RANKS[rank],
         purpose=purpose,
         reference=reference,
-        state=MessageState(state),
+        state=STATES[state],
         reason=reason,
         accepted=datetime.fromtimestamp(accepted, UTC),
         leaves=datetime.fromtimestamp(leaves, UTC),

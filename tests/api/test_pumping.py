@@ -132,7 +132,7 @@ def test_the_script_does_the_work_in_a_real_browser(pressed: Service, chromium: 
                 route.fulfill(status=200, body="done")  # type: ignore[attr-defined]  # of playwright
                 return
             path = request.url.removeprefix("http://localhost")
-            served = shown if path == "/work" else consumer.get(path)
+            served = shown if path == "/work" else consumer.browser.get(path, buffered=True)
             headers = {"content-security-policy": shown.headers["Content-Security-Policy"]}
             route.fulfill(  # type: ignore[attr-defined]  # of playwright
                 status=200, body=served.data, content_type=served.content_type, headers=headers
