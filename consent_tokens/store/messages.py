@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, select, text, update
+from sqlalchemy import ColumnElement, Row, select, text, tuple_, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from consent_tokens.crypto.handles import Address
 from consent_tokens.relay.message import (
@@ -262,37 +263,46 @@ def under_way_in(
     return len(transaction.execute(query).all())
 
 
-def stop_waiting(
-    transaction: Transaction, grant: Address, reason: str, now: datetime
-) -> list[Message]:
-    """Refuse what waits under a grant; return it. What is in a dispatcher's hands is not here."""
-    rows = transaction.execute(
-        update(messages)
+def _refused(
+    whose: ColumnElement[bool], home: int, reason: str, now: datetime
+) -> ReturningUpdate[Any]:
+    """Return the statement that refuses what waits in a home, but for what is just being taken up.
+
+    A dispatcher takes up messages first and then holds their grants; who ends a grant holds it and
+    then comes here. What the dispatcher has locked is passed over: it finds the grant ended.
+    """
+    waiting = (
+        select(messages.c.home, messages.c.number)
         .where(
-            messages.c.home == grant.home,
-            messages.c.grant_number == grant.number,
+            messages.c.home == home,
             messages.c.state.in_([MessageState.QUEUED, MessageState.DEFERRED]),
+            whose,
         )
+        .with_for_update(skip_locked=True)  # SQLite has one writer, and knows no such clause
+    )
+    return (
+        update(messages)
+        .where(messages.c.home == home, tuple_(messages.c.home, messages.c.number).in_(waiting))
         .values(
             state=MessageState.REFUSED, reason=reason, changed_at=now, box=None, wrapped_key=None
         )
         .returning(*messages.c)
     )
+
+
+def stop_waiting(
+    transaction: Transaction, grant: Address, reason: str, now: datetime
+) -> list[Message]:
+    """Refuse what waits under a grant; return it. What is in a dispatcher's hands is not here."""
+    under_it = messages.c.grant_number == grant.number
+    rows = transaction.execute(_refused(under_it, grant.home, reason, now))
     return [_message(row) for row in rows]
 
 
 def stop_invitations(transaction: Transaction, home: int, now: datetime) -> int:
     """Refuse the invitations that wait to leave to a recipient; return how many."""
-    result = transaction.execute(
-        update(messages)
-        .where(
-            messages.c.home == home,
-            messages.c.purpose == INVITATION,
-            messages.c.state.in_([MessageState.QUEUED, MessageState.DEFERRED]),
-        )
-        .values(state=MessageState.REFUSED, reason="withheld", changed_at=now, box=None)
-    )
-    return result.rowcount
+    invitations = messages.c.purpose == INVITATION
+    return len(transaction.execute(_refused(invitations, home, "withheld", now)).all())
 
 
 def last_left(transaction: Transaction, grant: Address) -> datetime | None:

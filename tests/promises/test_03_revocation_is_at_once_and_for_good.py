@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,13 +23,13 @@ from consent_tokens.flow.take import Room
 from consent_tokens.gateways.base import Answer, Submission
 from consent_tokens.gateways.simulator import Simulator
 from consent_tokens.relay.composition import read
-from consent_tokens.relay.message import Message, MessageState
-from consent_tokens.store import messages
+from consent_tokens.relay.message import Message, MessageState, Rank
+from consent_tokens.store import grants, messages
 from consent_tokens.tokens.verify import verify
 from consent_tokens.world import World
 from tests import seeds
 from tests.service import LINK, Consumer, Merchant, Service, found
-from tests.written import NUMBERS
+from tests.written import NUMBERS, WRITTEN
 
 
 def by_link(_merchant: Merchant, consumer: Consumer, _token: str) -> None:
@@ -308,3 +309,30 @@ def _only_message(world: World, token: str) -> Message:
     assert address
     (message,) = world.store.read(lambda at: messages.under_grant(at, address, 2))
     return message
+
+
+def test_a_revocation_does_not_wait_for_a_dispatcher_that_is_taking_messages_up(
+    empty_postgres_url: str, tmp_path: Path
+) -> None:
+    """It passes over what is being taken up; who takes it up then finds the grant ended."""
+    WRITTEN.append(tmp_path)
+    service = Service.at(empty_postgres_url, tmp_path / "keys")
+    merchant = service.merchant()
+    token = service.agreed(merchant, service.consumer())
+    merchant.send(token)
+    merchant.send(token)
+    world, now = service.world, service.clock.now()
+    with world.store.engine.begin() as dispatcher:
+        leased = messages.lease(
+            dispatcher, Rank.MARKETING, merchant.id, now, until=now + timedelta(seconds=30), most=1
+        )
+        assert len(leased) == 1
+        with ThreadPoolExecutor(1) as hands:
+            revoked = hands.submit(merchant.post, "/v1/tokens/revoke", {"token": token})
+            assert revoked.result(timeout=5).status_code == 200
+        grant = leased[0].grant
+        assert grant
+        held = grants.lock_one(dispatcher, grant)
+        assert held
+        assert held.grant.is_over
+    service.close()
