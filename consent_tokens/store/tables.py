@@ -364,6 +364,7 @@ fingerprints = Table(
     Column("home", BigInteger, primary_key=True),  # of the message
     Column("number", BigInteger, primary_key=True),
     Column("at", Moment, nullable=False, index=True),
+    sqlite_with_rowid=False,  # the key is all there is: one tree less to write
 )
 
 complaints = Table(

@@ -2,6 +2,7 @@
 
 import hmac
 from hashlib import sha256
+from io import BytesIO
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -37,6 +38,13 @@ HEADERS: Final[dict[str, str]] = {
 }
 
 
+class _Request(Request):
+    """A request whose uploads stay in memory: they may show anything, and are small."""
+
+    def _get_file_stream(self, *_args: object, **_kwargs: object) -> BytesIO:
+        return BytesIO()
+
+
 class _Sessions(SecureCookieSessionInterface):
     """Flask's signed cookie, with SHA-256 in place of its default."""
 
@@ -56,6 +64,7 @@ def secure(app: Flask, of: World) -> None:
     name = "__Host-session" if of.is_https else "session"
     *older, newest = of.keyring.session
     app.session_interface = _Sessions()
+    app.request_class = _Request
     app.config.update(
         SECRET_KEY=newest,
         SECRET_KEY_FALLBACKS=older,

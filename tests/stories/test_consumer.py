@@ -3,7 +3,6 @@
 import json
 import re
 from datetime import timedelta
-from pathlib import Path
 from threading import Barrier, Thread
 
 import jwt
@@ -12,7 +11,18 @@ import pytest
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.flow import forget
 from consent_tokens.settings import CodeLimits
-from tests.service import ALWAYS, BASE, LINK, ORDERS, PROMOTIONS, Consumer, Merchant, Page, Service
+from tests.service import (
+    ALWAYS,
+    BASE,
+    CSRF,
+    LINK,
+    ORDERS,
+    PROMOTIONS,
+    Consumer,
+    Merchant,
+    Page,
+    Service,
+)
 from tests.service import found as held
 from tests.written import NUMBERS, found_in
 
@@ -505,7 +515,7 @@ def test_anothers_text_is_not_mine(home: Home) -> None:
     assert "没有您的同意" in paste(home, other.texts()[-1])
 
 
-def test_a_report_can_be_followed_and_said_more_about(home: Home, tmp_path: Path) -> None:
+def test_a_report_can_be_followed_and_said_more_about(home: Home) -> None:
     _, text = from_a_message(home)
     number = held(NUMBER, paste(home, text))
     later = home.service.consumer(NUMBERS[4])
@@ -517,12 +527,19 @@ def test_a_report_can_be_followed_and_said_more_about(home: Home, tmp_path: Path
     words = "they call me at " + NUMBERS[4]
 
     def show(data: bytes) -> int:
-        file = tmp_path / "x.png"
-        file.write_bytes(data)
-        with file.open("rb") as opened:
-            return later.post(
-                "/reports", shown, action="more", said=words, picture=(opened, "x.png")
-            ).status_code
+        """Send the form as a browser does: the test client would leave a file of its own open."""
+        fields = {"csrf": held(CSRF, shown), "action": "more", "said": words}
+        parts = [
+            f'--cut\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in fields.items()
+        ]
+        head = (
+            '--cut\r\nContent-Disposition: form-data; name="picture"; filename="x.png"\r\n'
+            "Content-Type: image/png\r\n\r\n"
+        )
+        body = "".join(parts).encode() + head.encode() + data + b"\r\n--cut--\r\n"
+        kind = "multipart/form-data; boundary=cut"
+        return later.browser.post("/reports", data=body, content_type=kind).status_code
 
     png = b"\x89PNG\r\n\x1a\n"
     assert show(b"<svg onload=alert(1)>") == 422

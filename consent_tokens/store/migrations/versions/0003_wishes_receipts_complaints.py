@@ -84,6 +84,7 @@ def upgrade() -> None:
         *address(),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("digest", *ADDRESS),
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_fingerprints_at", "fingerprints", ["at"])
     op.create_table(
