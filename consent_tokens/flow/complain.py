@@ -26,12 +26,11 @@ from consent_tokens.evidence.complaints import (
     weigh,
 )
 from consent_tokens.evidence.events import Event, Kind
+from consent_tokens.flow.limits import hit
 from consent_tokens.flow.prints import print_of
 from consent_tokens.flow.prove import Secret, prove
-from consent_tokens.relay.cap import next_free
 from consent_tokens.relay.message import Message
 from consent_tokens.store import (
-    challenges,
     complaints,
     events,
     fingerprints,
@@ -260,11 +259,9 @@ def _found(
 def _count(world: World, transaction: Transaction, number: PhoneNumber) -> None:
     now = world.clock.now()
     key = limit_key("reports", number.reveal(), world.keyring.index)
-    hits = [hit for hit in challenges.lock_hits(transaction, key) if hit > now - EACH_DAY.within]
-    again = next_free(EACH_DAY, hits, now)
+    again = hit(transaction, key, [EACH_DAY], now)
     if again != now:
         raise TooManyError(int((again - now).total_seconds()))
-    challenges.put_hits(transaction, key, [*hits, now], EACH_DAY.within)
 
 
 def _number(world: World, address: Address) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from consent_tokens.consent.grant import Grant, GrantState
 from consent_tokens.consent.notice import Notice
 from consent_tokens.consent.purposes import in_order
-from consent_tokens.consent.scope import Scope, clock_time
+from consent_tokens.consent.scope import SMS, Scope, clock_time
 from consent_tokens.consent.wishes import Wishes
 from consent_tokens.crypto.handles import Address
 from consent_tokens.errors import NotFoundError
@@ -271,10 +271,10 @@ def _consent_json(world: World, consent: Consent, kept: Everything) -> dict[str,
         "state": consent.state(kept.at).value,
         "since": grant.since.isoformat(),
         "granted_at": grant.granted.isoformat(),
-        "scope": _scope_json(grant.scope),
+        "scope": scope_json(grant.scope),
         "notice": {"language": consent.notice.language, "text": consent.notice.text},
         "changes": [
-            {"at": each.at.isoformat(), "what": each.what, "before": _scope_json(each.scope)}
+            {"at": each.at.isoformat(), "what": each.what, "before": scope_json(each.scope)}
             for each in kept.changes
             if each.grant.number == grant.number
         ],
@@ -294,9 +294,11 @@ def _consent_json(world: World, consent: Consent, kept: Everything) -> dict[str,
     }
 
 
-def _scope_json(scope: Scope) -> dict[str, Any]:
+def scope_json(scope: Scope) -> dict[str, Any]:
+    """Return a scope in the words of the API."""
     return {
         "purposes": [purpose.value for purpose in in_order(scope.purposes)],
+        "channels": [SMS],
         "max_messages": scope.cap.most,
         "per_days": scope.cap.within.days,
         "from": clock_time(scope.hours.opens),

@@ -6,7 +6,6 @@ A number that gets no code - of the wrong kind, or over its limit - goes the ver
 message is laid out as withheld: the page says the same, after the same work.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -26,8 +25,9 @@ from consent_tokens.crypto.keys import GrantKey, derived
 from consent_tokens.crypto.sealing import seal, unseal, wrap
 from consent_tokens.errors import InvalidError, SealBrokenError, TooManyError
 from consent_tokens.evidence.events import Event, Kind
+from consent_tokens.flow.limits import hit
 from consent_tokens.flow.pump import is_pumped, proved
-from consent_tokens.relay.cap import Cap, next_free
+from consent_tokens.relay.cap import next_free
 from consent_tokens.relay.composition import compose
 from consent_tokens.relay.message import Message, MessageState, Rank
 from consent_tokens.store import challenges, events, messages
@@ -234,19 +234,9 @@ def _count(
     order, so that two askers wait rather than lock each other out.
     """
     limits = world.code_limits
-    overall = _hit(transaction, _limit(world, "all", ""), limits.all, now)
-    asker = _hit(transaction, _limit(world, "address", address), limits.address, now)
+    overall = hit(transaction, _limit(world, "all", ""), limits.all, now)
+    asker = hit(transaction, _limit(world, "address", address), limits.address, now)
     again = max(overall, asker)
     if again > now:
         raise TooManyError(int((again - now).total_seconds()))
-    return _hit(transaction, _limit(world, "number", number.reveal()), limits.number, now) == now
-
-
-def _hit(transaction: Transaction, key: bytes, limits: Sequence[Cap], now: datetime) -> datetime:
-    """Count one hit, if every limit allows it; return when it does: `now`, or later."""
-    longest = max(limit.within for limit in limits)
-    hits = [hit for hit in challenges.lock_hits(transaction, key) if hit > now - longest]
-    again = max(next_free(limit, hits, now) for limit in limits)
-    if again == now:
-        challenges.put_hits(transaction, key, [*hits, now], longest)
-    return again
+    return hit(transaction, _limit(world, "number", number.reveal()), limits.number, now) == now

@@ -15,7 +15,7 @@ from consent_tokens.crypto import work
 from consent_tokens.crypto.blind import limit_key
 from consent_tokens.crypto.links import opened, signed
 from consent_tokens.crypto.work import HARDNESS, SALT_BYTES, Work
-from consent_tokens.relay.cap import next_free
+from consent_tokens.flow.limits import hit
 from consent_tokens.store import challenges
 from consent_tokens.store.engine import Transaction
 from consent_tokens.world import World
@@ -100,14 +100,7 @@ def ticket_for(world: World, address: str) -> str | None:
     now = world.clock.now()
     key = limit_key("tickets", address, world.keyring.index)
 
-    def deed(transaction: Transaction) -> bool:
-        hits = [hit for hit in challenges.lock_hits(transaction, key) if hit > now - TICKETS.within]
-        if next_free(TICKETS, hits, now) != now:
-            return False
-        challenges.put_hits(transaction, key, [*hits, now], TICKETS.within)
-        return True
-
-    if not world.store.run(deed):
+    if world.store.run(lambda transaction: hit(transaction, key, [TICKETS], now)) != now:
         return None
     value = f"{int(now.timestamp())} {world.chance.draw(SALT_BYTES).hex()}"
     return signed(world.keyring, TICKET, value)

@@ -24,12 +24,11 @@ from consent_tokens.flow.answer import give
 from consent_tokens.flow.change import narrow_in, resume_in
 from consent_tokens.flow.end import end_in
 from consent_tokens.flow.journalled import tell
+from consent_tokens.flow.limits import hit
 from consent_tokens.flow.prove import service_message
 from consent_tokens.gateways.base import Inbound
-from consent_tokens.relay.cap import next_free
 from consent_tokens.relay.composition import dress
 from consent_tokens.store import (
-    challenges,
     events,
     grants,
     invitations,
@@ -347,13 +346,7 @@ class _Desk:
         now = self.world.clock.now()
         asked = f"{self.inbound.source}\n{self.inbound.number.reveal()}"
         key = limit_key(what, asked, self.world.keyring.index)
-        hits = [
-            hit for hit in challenges.lock_hits(self.transaction, key) if hit > now - cap.within
-        ]
-        if next_free(cap, hits, now) != now:
-            return False
-        challenges.put_hits(self.transaction, key, [*hits, now], cap.within)
-        return True
+        return hit(self.transaction, key, [cap], now) == now
 
     def _answer(self, language: str, what: str, sender: Sender | None, **members: object) -> None:
         self._send(language, WORDS[language][what].format(**members), sender)

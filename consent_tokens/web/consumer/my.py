@@ -57,7 +57,7 @@ def _list(home: int) -> Response:
         asked=asked,
         has_search=len(found) >= MANY or bool(asked),
         wishes=wishes_of(world(), home),
-        season=min((each for each in SEASONS), key=lambda each: each.next(now, zone).ends),
+        season=min(SEASONS, key=lambda each: each.next(now, zone).ends),
         zone=zone,
         now=now,
         told=session.pop("told", None),
@@ -217,10 +217,6 @@ def _prolong(home: int) -> Response:
     return _to_one()
 
 
-def _wish(home: int) -> Response:
-    return take_wishes(home)
-
-
 CHANGES: Mapping[str, Callable[[int], Response]] = {
     "revoke": _revoke,
     "revoke_all": _revoke_all,
@@ -229,11 +225,11 @@ CHANGES: Mapping[str, Callable[[int], Response]] = {
     "resume": _resume,
     "narrow": _narrow,
     "prolong": _prolong,
-    "calm": _wish,
-    "no_calm": _wish,
-    "limits": _wish,
-    "rest": _wish,
-    "invitations": _wish,
+    "calm": take_wishes,
+    "no_calm": take_wishes,
+    "limits": take_wishes,
+    "rest": take_wishes,
+    "invitations": take_wishes,
 }
 
 

@@ -7,6 +7,7 @@ from flask import request
 from consent_tokens.consent.grant import EndedBy, GrantState
 from consent_tokens.errors import InvalidError
 from consent_tokens.flow.end import end
+from consent_tokens.flow.look import scope_json
 from consent_tokens.flow.once import Answer, once
 from consent_tokens.flow.renew import Standing, own_claims, renew, standing_of, standings
 from consent_tokens.store import grants
@@ -14,7 +15,6 @@ from consent_tokens.store.engine import Transaction
 from consent_tokens.web.here import world
 from consent_tokens.web.merchant import blueprint, for_merchant, loaded, merchant_id, once_key
 from consent_tokens.web.merchant.paging import Page, page_asked
-from consent_tokens.web.merchant.requests import rendered_scope
 from consent_tokens.web.merchant.schemas import TokenSchema
 
 doors = blueprint("grants")
@@ -118,7 +118,7 @@ def rendered(found: Standing) -> dict[str, Any]:
     return {
         "grant": found.handle,
         "state": found.state.value,
-        "scope": rendered_scope(found.grant.scope),
+        "scope": scope_json(found.grant.scope),
         "granted_at": found.grant.granted.isoformat(),
         **_left(found),
     }

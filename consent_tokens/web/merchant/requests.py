@@ -4,12 +4,12 @@ from typing import Any, cast
 
 from flask import request
 
-from consent_tokens.consent.purposes import in_order
 from consent_tokens.consent.request import ConsentRequest, Question, RequestState
-from consent_tokens.consent.scope import Scope, clock_time
+from consent_tokens.consent.scope import Scope
 from consent_tokens.crypto.handles import Address
 from consent_tokens.flow.answer import fetch_token
 from consent_tokens.flow.ask import ask, the_request
+from consent_tokens.flow.look import scope_json
 from consent_tokens.flow.once import Answer, once
 from consent_tokens.store import grants
 from consent_tokens.store.engine import Transaction
@@ -86,19 +86,5 @@ def rendered(found: ConsentRequest, granted: Scope | None) -> dict[str, Any]:
     if found.state is RequestState.GRANTED:
         grant = Address(found.grant_home or 0, found.grant_number or 0)
         body["grant"] = here.keyring.handles.grant.hide(grant)
-        body["scope"] = rendered_scope(granted) if granted else None
+        body["scope"] = scope_json(granted) if granted else None
     return body
-
-
-def rendered_scope(scope: Scope) -> dict[str, Any]:
-    """Return a scope in the words of the API."""
-    return {
-        "purposes": [purpose.value for purpose in in_order(scope.purposes)],
-        "channels": ["sms"],
-        "max_messages": scope.cap.most,
-        "per_days": scope.cap.within.days,
-        "from": clock_time(scope.hours.opens),
-        "to": clock_time(scope.hours.closes),
-        "tz": scope.hours.zone.key,
-        "expires_at": scope.ends.isoformat(),
-    }
