@@ -105,8 +105,10 @@ class Gateway(Protocol):
     def submit(self, submissions: Sequence[Submission]) -> Iterator[list[Answer]]:
         """Hand over messages, and say what became of each, in groups as the answers come.
 
-        A group is settled when the next is asked for: no more than `window` messages are ever with
-        the gateway or answered and not settled. Never raises for the line's sake.
+        It may begin before the first group is asked for, behind what was handed over before. A
+        group is settled when the next is asked for: no more than `window` messages are ever with
+        the gateway or answered and not settled. What is never asked for is settled when the
+        iterator is closed. Never raises for the line's sake.
         """
 
     def take(self) -> list[Heard]:

@@ -6,13 +6,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from consent_tokens.clock import SystemClock
+from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.flow.accept import Draft
+from consent_tokens.gateways.base import Answer, Submission, Submitted
 from consent_tokens.gateways.smpp import SmppGateway
+from consent_tokens.relay.composition import compose
 from consent_tokens.relay.message import MessageState
 from tests.carriers import Carrier
 from tests.carriers import carrier as a_carrier
@@ -73,6 +77,37 @@ def start(tmp_path: Path) -> Iterator[Start]:
             return Dispatching(service, merchant(service.world), {})
 
         yield at
+
+
+def submission(text: str) -> Submission:
+    return Submission(
+        number=PhoneNumber.parse(NUMBERS[0]), source="1069", composed=compose(text), tag=1,
+        valid_until=datetime.now(UTC) + timedelta(days=1), may_go=lambda: True,
+    )  # fmt: skip
+
+
+def test_a_round_that_nobody_settles_is_not_in_the_way_of_the_next(carrier: Carrier) -> None:
+    """As when the database went away while answers were being written down."""
+    up = threading.Event()
+    gateway = SmppGateway.at(f"{carrier.url}?window=4")
+    gateway.open(up.set)
+    try:
+        assert up.wait(10)
+        next(gateway.submit([submission(f"left {place}") for place in range(20)]))
+        gateway.submit([submission("never looked at")] * 9)
+        answered: list[Answer] = []
+
+        def go_on() -> None:
+            for group in gateway.submit([submission(f"next {place}") for place in range(20)]):
+                answered.extend(group)
+
+        going = threading.Thread(target=go_on, daemon=True)
+        going.start()
+        going.join(20)
+        assert sorted(place for place, _ in answered) == list(range(20))
+        assert all(isinstance(outcome, Submitted) for _, outcome in answered)
+    finally:
+        gateway.close()
 
 
 def texts(carrier: Carrier) -> list[str]:

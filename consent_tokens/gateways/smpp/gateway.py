@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import smpp34
 import structlog
+import uvloop
 
 from consent_tokens.errors import SettingError
 from consent_tokens.gateways.base import (
@@ -152,7 +153,7 @@ class _Bind:
         self._hear = hear
         self._smsc: smpp34.Smsc | None = None
         self._was_bound = False
-        self._is_mute = asyncio.Event()  # it owes an answer for too long
+        self._owed: dict[object, float] = {}  # since when, for each answer; the oldest first
         self._room = asyncio.Semaphore(line.window)
 
     @property
@@ -184,7 +185,6 @@ class _Bind:
         """Be bound once, until the session ends, falls silent, or we are told to stop."""
         kinds = ("TX", "RX") if self.line.is_pair else ("TRX",)
         clients = [self.line.client(kind) for kind in kinds]
-        self._is_mute.clear()
         self._was_bound = False
         sessions: list[smpp34.Smsc] = []
         try:
@@ -193,16 +193,16 @@ class _Bind:
             self._smsc, self._was_bound = sessions[0], True
             log.info("gateway_bound", gateway="smpp")
             told()
-            endings = [asyncio.create_task(event.wait()) for event in (stop, self._is_mute)]
+            silence = asyncio.create_task(self._silence())
             listening = [asyncio.create_task(self._listen(session)) for session in sessions]
-            tasks = [*endings, *listening]
+            tasks = [asyncio.create_task(stop.wait()), silence, *listening]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             self._smsc = None
+            if not stop.is_set():
+                log.warning("gateway_left", gateway="smpp", mute=silence.done())
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            if not stop.is_set():
-                log.warning("gateway_left", gateway="smpp", mute=self._is_mute.is_set())
         finally:
             self._smsc = None
             await _hang_up(sessions, clients)
@@ -210,6 +210,15 @@ class _Bind:
     async def _listen(self, session: smpp34.Smsc) -> None:
         while not isinstance(event := await session.next(), smpp34.Disconnected):
             self._hear(event, self.line)
+
+    async def _silence(self) -> None:
+        """Return once an answer is owed for too long. Who hangs up then fails what is owed."""
+        loop = asyncio.get_running_loop()
+        while True:
+            since = next(iter(self._owed.values()), loop.time())
+            if (left := since + ANSWER_SECONDS - loop.time()) <= 0:
+                return
+            await asyncio.sleep(left)
 
     async def submit(self, submission: Submission) -> Outcome:
         """Submit every segment of one message; it is named by the id of its last."""
@@ -237,16 +246,16 @@ class _Bind:
             return await self._answered(smsc, part)
 
     async def _answered(self, smsc: smpp34.Smsc, part: dict[str, object]) -> Outcome:
+        this = object()
+        self._owed[this] = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                answer = await smsc.submit_sm(**part)  # type: ignore[arg-type]  # its own names
-        except TimeoutError:
-            self._is_mute.set()
-            return Uncertain()
+            answer = await smsc.submit_sm(**part)  # type: ignore[arg-type]  # its own names
         except (smpp34.SmppError, OSError):
             return Uncertain()
         except (ValueError, OverflowError, TypeError) as fault:
             return Faulty(type(fault).__name__)
+        finally:
+            del self._owed[this]
         return outcome_of(answer)
 
 
@@ -258,6 +267,37 @@ async def _hang_up(sessions: Sequence[smpp34.Smsc], clients: Sequence[smpp34.Cli
                 await session.unbind()
     for client in clients:
         await client.stop()
+
+
+class _HandedOver:
+    """What was handed over together, and the answers to it, passed on in groups."""
+
+    def __init__(self, count: int, worth: int) -> None:
+        self.groups: SimpleQueue[list[Answer]] = SimpleQueue()
+        self.unsettled = 0  # answered, or about to be passed on, and not yet written down
+        self.is_abandoned = False  # nobody wants to know the rest
+        self._unanswered = count
+        self._worth = worth  # how many answers are worth a transaction
+        self._group: list[Answer] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def answer(self, answer: Answer) -> None:
+        """Pass an answer on, with others if they come at once."""
+        self.unsettled += 1
+        self._unanswered -= 1
+        self._group.append(answer)
+        if len(self._group) >= self._worth or not self._unanswered:
+            self._pass_on()
+        elif self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(GROUP_SECONDS, self._pass_on)
+
+    def _pass_on(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        group, self._group = self._group, []
+        self.groups.put(group)
 
 
 class SmppGateway:
@@ -272,8 +312,15 @@ class SmppGateway:
         self._pieces = Pieces()
         self._tell: Callable[[], None] = lambda: None
         self._binds = [_Bind(line, self._hear) for line in lines]
+        # each submission begins with another line, and goes on with the others
+        places = range(len(lines))
+        self._turns = cycle([(*self._binds[at:], *self._binds[:at]) for at in places])
         window = sum(line.window for line in lines)
-        self._unsettled, self._worth = asyncio.Semaphore(window), max(1, window // 4)
+        self._worth = max(1, window // 4)
+        # of the event loop's thread alone
+        self._free = window  # how many more may be on their way, or answered and not settled
+        self._waiting: deque[tuple[_HandedOver, int, Submission]] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @classmethod
     def at(cls, urls: str, jitter: Callable[[], float] = lambda: 0.0) -> Self:
@@ -296,28 +343,39 @@ class SmppGateway:
     def open(self, heard: Callable[[], None]) -> None:
         """Start to bind, in the background."""
         self._tell = heard
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()
         self._thread.start()
 
     def submit(self, submissions: Sequence[Submission]) -> Iterator[list[Answer]]:
         """Submit side by side, over all lines that are up, as many at once as they hold.
 
-        The lines are kept busy: what is settled makes room for the next at once.
+        Begins at once, behind what was handed over before; what is settled makes room for the next.
         """
         if self._loop is None:
-            yield [(place, Unsent()) for place in range(len(submissions))]
-            return
-        answers: SimpleQueue[Answer] = SimpleQueue()
-        asyncio.run_coroutine_threadsafe(self._submit_all(submissions, answers.put), self._loop)
-        rest = len(submissions)
-        while rest:
-            group = [answers.get()]
-            with suppress(Empty):  # a group that is worth its transaction, if it comes at once
-                while len(group) < min(rest, self._worth):
-                    group.append(answers.get(timeout=GROUP_SECONDS))
-            yield group
-            rest -= len(group)
-            self._loop.call_soon_threadsafe(self._settle, len(group))
+            return iter([[(place, Unsent()) for place in range(len(submissions))]])
+        answers = self._answers(self._loop, submissions)
+        next(answers)  # from here on it goes by itself, and its end is seen to, however it comes
+        return answers
+
+    def _answers(
+        self, loop: asyncio.AbstractEventLoop, submissions: Sequence[Submission]
+    ) -> Iterator[list[Answer]]:
+        """Hand over, and return the answers: first none, then all that have come meanwhile."""
+        handed, rest = _HandedOver(len(submissions), self._worth), len(submissions)
+        loop.call_soon_threadsafe(self._hand_over, handed, submissions)
+        try:
+            yield []
+            while rest:
+                group = handed.groups.get()
+                with suppress(Empty):
+                    while True:
+                        group += handed.groups.get_nowait()
+                yield group
+                rest -= len(group)
+                loop.call_soon_threadsafe(self._settle, handed, len(group))
+        finally:
+            if rest and not loop.is_closed():  # what nobody wants to know is in nobody's way
+                loop.call_soon_threadsafe(self._abandon, handed)
 
     def take(self) -> list[Heard]:
         """Return the reports and inbound messages since the last call."""
@@ -353,36 +411,43 @@ class SmppGateway:
                     self._heard.extend(overdue)
                     self._tell()
 
-    def _settle(self, count: int) -> None:
-        for _ in range(count):
-            self._unsettled.release()
+    def _hand_over(self, handed: _HandedOver, submissions: Sequence[Submission]) -> None:
+        self._waiting.extend((handed, place, each) for place, each in enumerate(submissions))
+        self._go_on()
 
-    async def _submit_all(
-        self, submissions: Sequence[Submission], answer: Callable[[Answer], None]
-    ) -> None:
-        """Submit all, and answer each: in whatever order, but each once."""
-        tasks: set[asyncio.Task[None]] = set()
-        turns = cycle(self._binds)
-        for place, submission in enumerate(submissions):
-            await self._unsettled.acquire()
-            task = asyncio.create_task(self._submit_one(place, submission, next(turns), answer))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-        await asyncio.gather(*tasks)
+    def _go_on(self) -> None:
+        """Submit what waits, as long as there is room for it."""
+        while self._free and self._waiting:
+            handed, place, submission = self._waiting.popleft()
+            if handed.is_abandoned:
+                continue
+            self._free -= 1
+            task = asyncio.create_task(self._submit_one(handed, place, submission))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    async def _submit_one(
-        self, place: int, submission: Submission, first: _Bind, answer: Callable[[Answer], None]
-    ) -> None:
+    def _settle(self, handed: _HandedOver, count: int) -> None:
+        handed.unsettled -= count
+        self._free += count
+        self._go_on()
+
+    def _abandon(self, handed: _HandedOver) -> None:
+        handed.is_abandoned = True
+        self._settle(handed, handed.unsettled)
+
+    async def _submit_one(self, handed: _HandedOver, place: int, submission: Submission) -> None:
         """Submit over one line; what it could not send goes to the others, once each."""
         outcome: Outcome = Unsent()
         try:
-            for bind in sorted(self._binds, key=lambda bind: bind is not first):
+            for bind in next(self._turns):
                 if isinstance(outcome, Unsent) and bind.is_up:
                     outcome = await bind.submit(submission)
         except Exception as fault:  # noqa: BLE001 - whatever it is, somebody waits for an answer
             log.critical("submission_faulty", fault=type(fault).__name__)
             outcome = Uncertain()
-        answer((place, outcome))
+        handed.answer((place, outcome))
+        if handed.is_abandoned:
+            self._settle(handed, 1)
 
     def _hear(self, event: smpp34.DeliverSmEvent, line: Line) -> None:
         heard: Heard | None
