@@ -74,7 +74,7 @@ def compose(text: str) -> Composed:
 
     No letter is cut in two: neither an escaped one of GSM nor a surrogate pair of UCS-2 (UTF-16BE).
     """
-    if all(letter in GSM for letter in text):
+    if GSM.keys() >= set(text):
         units = [GSM[letter] for letter in text]
         octets = b"".join(units)
         if len(octets) <= GSM_WHOLE:

@@ -1,6 +1,6 @@
 """A message on its way, and the states it passes through (docs/data-model.md)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import Final
@@ -83,13 +83,12 @@ class Message:
     box: bytes | None
     wrapped_key: bytes | None = None
     text: str | None = None
+    grant: Address | None = field(init=False)  # where its grant lives
 
-    @property
-    def grant(self) -> Address | None:
-        """Return where its grant lives."""
-        if self.grant_number is None:
-            return None
-        return Address(self.address.home, self.grant_number)
+    def __post_init__(self) -> None:
+        number = self.grant_number
+        grant = None if number is None else Address(self.address.home, number)
+        object.__setattr__(self, "grant", grant)  # the way of a frozen dataclass to derive a field
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,7 +180,8 @@ def _sqlite(path: Path) -> Engine:
     engine = create_engine(
         f"sqlite:///{path}",
         connect_args={"timeout": BUSY_SECONDS},
-        pool_size=10,
+        pool_use_lifo=True,  # few connections, whose page caches are warm, rather than many
+        pool_size=5,
         max_overflow=20,
         hide_parameters=True,
     )
@@ -222,10 +223,18 @@ def insert_rows(
 
     With `or_ignore`, rows whose key is taken are left out.
 
-    Columns that are null in every row are left out, and a value that is the same in every row is
-    handed over once: of a batch that is most of them.
+    SQLite runs the statement once a row, which costs it nothing: a long one, in a length that it
+    has not seen, it would have to read first. PostgreSQL gets them all at once: columns that are
+    null in every row are left out, and a value that is the same in every row is handed over once.
     """
     if not rows:
+        return
+    conflict = " ON CONFLICT DO NOTHING" if or_ignore else ""
+    # names come from this package's own tables, never from outside
+    if transaction.dialect.name == "sqlite":
+        marks = ", ".join("?" * len(columns))
+        statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}){conflict}"  # noqa: S608 - see above
+        transaction.exec_driver_sql(statement, list(rows))
         return
     names: list[str] = []
     values: list[Any] = []
@@ -237,23 +246,16 @@ def insert_rows(
         names.append(name)
         first.append((len(values) + 1, 0 if is_alike else 1))
         values.extend(column[:1] if is_alike else column)
-    is_sqlite = transaction.dialect.name == "sqlite"
-    marks = _numbered(len(rows), tuple(first), "?" if is_sqlite else "$")
-    conflict = " ON CONFLICT DO NOTHING" if or_ignore else ""
-    # names come from this package's own tables, never from outside
+    marks = _numbered(len(rows), tuple(first))
     statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES {marks}{conflict}"  # noqa: S608 - see above
-    if is_sqlite:
-        transaction.exec_driver_sql(statement, tuple(values))
-    else:
-        _execute_raw(transaction, statement, values)
+    _execute_raw(transaction, statement, values)
 
 
 @lru_cache(maxsize=64)
-def _numbered(rows: int, first: tuple[tuple[int, int], ...], mark: str) -> str:
-    """Return numbered placeholders for so many rows: `?1` for SQLite, `$1` for PostgreSQL."""
+def _numbered(rows: int, first: tuple[tuple[int, int], ...]) -> str:
+    """Return PostgreSQL's numbered placeholders for so many rows."""
     return ", ".join(
-        f"({', '.join(f'{mark}{begin + step * row}' for begin, step in first)})"
-        for row in range(rows)
+        f"({', '.join(f'${begin + step * row}' for begin, step in first)})" for row in range(rows)
     )
 
 
@@ -313,8 +315,8 @@ class Asked:
         if transaction.dialect.name == "sqlite":
             return {"asked": json.dumps(self.rows)}
         return {
-            f"asked_{place}": [row[place] for row in self.rows]
-            for place, _ in enumerate(self.columns)
+            f"asked_{place}": _array(kind, [row[place] for row in self.rows])
+            for place, kind in enumerate(self.columns.values())
         }
 
     def run(self, transaction: Transaction, statement: str, **values: object) -> Sequence[Any]:
@@ -326,6 +328,28 @@ class Asked:
             text = _for_psycopg(text)
         result = transaction.exec_driver_sql(text, self.values(transaction) | values)
         return result.all() if result.returns_rows else []
+
+    def hold(self, transaction: Transaction, table: str, columns: Sequence[str]) -> Sequence[Any]:
+        """Return the rows of `table` whose key is asked, held until the transaction ends.
+
+        Locks by updating: PostgreSQL and Citus both take that (DESIGN.md 9). SQLite has one writer,
+        who holds everything already; there it is enough to read, and nothing is written again.
+        """
+        key = " AND ".join(f"{table}.{name} = asked.{name}" for name in self.columns)
+        named = ", ".join(f"{table}.{name} AS {name}" for name in columns)
+        # names come from this package's own tables, never from outside
+        if transaction.dialect.name == "sqlite":
+            return self.run(transaction, f"SELECT {named} FROM {{asked}} JOIN {table} ON {key}")  # noqa: S608 - see above
+        other = next(name for name in columns if name not in self.columns)  # Citus: not the key
+        update = f"UPDATE {table} SET {other} = {table}.{other} FROM {{asked}}"  # noqa: S608 - see above
+        return self.run(transaction, f"{update} WHERE {key} RETURNING {named}")
+
+
+def _array(kind: str, column: list[Any]) -> list[Any] | str:
+    """Return a column as PostgreSQL takes it: whole numbers as its own text, which is quicker."""
+    if kind != "bigint":
+        return column
+    return f"{{{','.join('NULL' if value is None else str(int(value)) for value in column)}}}"
 
 
 @lru_cache(maxsize=64)

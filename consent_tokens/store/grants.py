@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from sqlalchemy import Row, delete, insert, select, update
 
@@ -12,7 +12,7 @@ from consent_tokens.consent.notice import Notice
 from consent_tokens.consent.scope import Scope, cap_of, hours_of, purposes_of
 from consent_tokens.crypto.handles import Address
 from consent_tokens.store.engine import ADDRESSES, Asked, Transaction
-from consent_tokens.store.tables import grant_changes, grants, notices, pauses
+from consent_tokens.store.tables import grant_changes, grants, moment, notices, pauses
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +23,16 @@ class Held:
     wrapped_key: bytes | None
 
 
-COLUMNS = ", ".join(f"grants.{column.name} AS {column.name}" for column in grants.c)
-# names come from this package's own tables, never from outside
-LOCK = f"""
-UPDATE grants SET state = grants.state FROM {{asked}}
-WHERE grants.home = asked.home AND grants.number = asked.number RETURNING {COLUMNS}
-"""  # noqa: S608 - see above
+COLUMNS = tuple(column.name for column in grants.c)
+STATES: Final = {state.value: state for state in GrantState}  # quicker than asking the enumeration
 
 
 def lock(transaction: Transaction, addresses: Sequence[Address]) -> Mapping[Address, Held]:
     """Return the grants at these addresses, held until the transaction ends.
 
-    Locks by updating: SQLite, PostgreSQL and Citus all take that. Addresses are sorted, so that
-    two batches wait for each other rather than lock each other out.
+    Addresses are sorted, so that two batches wait for each other rather than lock each other out.
     """
-    rows = Asked(ADDRESSES, sorted(set(addresses))).run(transaction, LOCK)
+    rows = Asked(ADDRESSES, sorted(set(addresses))).hold(transaction, "grants", COLUMNS)
     return {Address(row[0], row[1]): _held(*row) for row in rows}
 
 
@@ -232,10 +227,6 @@ def _columns(scope: Scope) -> dict[str, Any]:
     }
 
 
-def _seconds(value: int) -> datetime:
-    return datetime.fromtimestamp(value, UTC)
-
-
 def _held(  # noqa: PLR0913, PLR0917 - the columns of the table, in their order
     home: int,
     number: int,
@@ -258,7 +249,7 @@ def _held(  # noqa: PLR0913, PLR0917 - the columns of the table, in their order
         purposes=purposes_of(purposes),
         cap=cap_of(cap_most, cap_days),
         hours=hours_of(opens, closes, zone),
-        ends=_seconds(ends_at),
+        ends=moment(ends_at),
     )
     grant = Grant(
         home=home,
@@ -266,9 +257,9 @@ def _held(  # noqa: PLR0913, PLR0917 - the columns of the table, in their order
         merchant_id=merchant_id,
         scope=scope,
         language=language,
-        granted=_seconds(granted_at),
-        state=GrantState(state),
-        since=_seconds(since),
+        granted=moment(granted_at),
+        state=STATES[state],
+        since=moment(since),
     )
     return Held(grant, wrapped_key)
 

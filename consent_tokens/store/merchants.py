@@ -2,14 +2,14 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
 from consent_tokens.store.engine import Asked, Transaction
-from consent_tokens.store.tables import api_keys, merchants, senders
+from consent_tokens.store.tables import api_keys, merchants, moment, senders
 
 
 class MerchantState(StrEnum):
@@ -115,7 +115,7 @@ def at_desk(
             home=row.home,
             name=row.name,
             state=MerchantState(row.state),
-            admitted=datetime.fromtimestamp(row.admitted_at, UTC),
+            admitted=moment(row.admitted_at),
         )
         if row.sender_id is not None:  # the last row of a merchant is the sender admitted first
             first[row.id] = Sender(
@@ -124,7 +124,7 @@ def at_desk(
                 port=row.port,
                 extension=row.extension,
                 signature=row.signature,
-                admitted=datetime.fromtimestamp(row.sender_admitted_at, UTC),
+                admitted=moment(row.sender_admitted_at),
             )
     return named, first
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, select, text, tuple_, update
@@ -19,7 +19,7 @@ from consent_tokens.relay.message import (
     Slot,
 )
 from consent_tokens.store.engine import ADDRESSES, Asked, Transaction, insert_rows
-from consent_tokens.store.tables import messages
+from consent_tokens.store.tables import messages, moment
 
 PUT_OUT: Final = (
     "home", "number", "grant_number", "merchant_id", "sender_id", "rank", "purpose", "reference",
@@ -65,7 +65,7 @@ def slots(
     asked = Asked(ADDRESSES, sorted(set(grants)))
     for row in asked.run(transaction, SLOTS, since=int(since.timestamp())):
         home, number, grant_number, rank, leaves_at, state = row
-        leaves = datetime.fromtimestamp(leaves_at, UTC)
+        leaves = moment(leaves_at)
         slot = Slot(number, RANKS[rank], leaves, state not in WAITING)
         found[Address(home, grant_number)].append(slot)
     return found
@@ -88,7 +88,7 @@ def slots_in_homes(
     rank = Rank.MARKETING.value
     for row in asked.run(transaction, IN_HOMES, since=int(since.timestamp()), rank=rank):
         home, number, rank_, leaves_at, state = row
-        leaves = datetime.fromtimestamp(leaves_at, UTC)
+        leaves = moment(leaves_at)
         found[home].append(Slot(number, Rank(rank_), leaves, state not in WAITING))
     return found
 
@@ -153,7 +153,7 @@ def lease(
         if merchant_id is None
         else transaction.execute(LEASE_MERCHANTS, asked | {"merchant_id": merchant_id})
     )
-    return [_leased(row) for row in rows]
+    return [_leased(row) for row in rows.all()]
 
 
 DEPTH = text("""
@@ -166,7 +166,7 @@ SELECT count(*), min(leaves_at) FROM (
 def depth(transaction: Transaction, rank: Rank, most: int) -> tuple[int, datetime | None]:
     """Return how many messages of a rank wait (counting to `most`), and when the first was due."""
     count, first = transaction.execute(DEPTH, {"rank": rank.value, "most": most}).one()
-    return count, None if first is None else datetime.fromtimestamp(first, UTC)
+    return count, None if first is None else moment(first)
 
 
 OUTCOMES: Final = {
@@ -179,6 +179,8 @@ OUTCOMES: Final = {
     "gateway_id": "text",
     "waits": "bigint",
 }
+# the last condition is of both sides: else a database may look through all that is `sending`, for
+# each row that is asked, instead of finding each by its key
 CONCLUDE = """
 UPDATE messages
 SET state = asked.state, leaves_at = asked.leaves_at, reason = asked.reason,
@@ -189,7 +191,7 @@ SET state = asked.state, leaves_at = asked.leaves_at, reason = asked.reason,
     wrapped_key = CASE WHEN asked.waits = 1 THEN messages.wrapped_key END
 FROM {asked}
 WHERE messages.home = asked.home AND messages.number = asked.number
-    AND messages.attempts = asked.attempts AND messages.state = 'sending'
+    AND messages.attempts = CASE WHEN messages.state = 'sending' THEN asked.attempts END
 RETURNING messages.home AS home, messages.number AS number
 """
 
@@ -472,10 +474,10 @@ def _leased(row: Sequence[Any]) -> Message:
         reference=reference,
         state=STATES[state],
         reason=reason,
-        accepted=datetime.fromtimestamp(accepted, UTC),
-        leaves=datetime.fromtimestamp(leaves, UTC),
-        valid_until=datetime.fromtimestamp(valid_until, UTC),
-        changed=datetime.fromtimestamp(changed, UTC),
+        accepted=moment(accepted),
+        leaves=moment(leaves),
+        valid_until=moment(valid_until),
+        changed=moment(changed),
         segments=segments,
         attempts=attempts,
         box=box,

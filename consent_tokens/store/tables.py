@@ -5,6 +5,7 @@ by it (DESIGN.md 9). `home` and `number` are random 64-bit numbers; together the
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from sqlalchemy import (
     BigInteger,
@@ -21,6 +22,12 @@ from sqlalchemy import (
     TypeDecorator,
     text,
 )
+
+
+@lru_cache(maxsize=1024)
+def moment(seconds: int) -> datetime:
+    """Return the moment that is so many seconds of the epoch; many rows share theirs."""
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 class Moment(TypeDecorator[datetime]):
@@ -41,7 +48,7 @@ class Moment(TypeDecorator[datetime]):
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """Return the aware moment."""
         del dialect
-        return None if value is None else datetime.fromtimestamp(value, UTC)
+        return None if value is None else moment(value)
 
 
 metadata = MetaData()

@@ -1,7 +1,7 @@
 """Questions about recipients' wishes."""
 
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -9,13 +9,10 @@ from sqlalchemy import Row, delete, select, update
 
 from consent_tokens.consent.wishes import Calm, Rest, Wishes
 from consent_tokens.store.engine import Asked, Transaction, insert_or_ignore
+from consent_tokens.store.tables import moment
 from consent_tokens.store.tables import wishes as table
 
-LOCK: Final = """
-UPDATE wishes SET home = wishes.home FROM {asked} WHERE wishes.home = asked.home
-RETURNING wishes.home AS home, calm_from, calm_until, day_limit, week_limit, rest_from, rest_until,
-    zone, no_invitations
-"""
+COLUMNS: Final = tuple(column.name for column in table.c)
 
 
 def lock(transaction: Transaction, homes: Collection[int]) -> Mapping[int, Wishes]:
@@ -25,7 +22,7 @@ def lock(transaction: Transaction, homes: Collection[int]) -> Mapping[int, Wishe
     is read here stands for as long as those are held. One without wishes is not in the answer.
     """
     rows = Asked({"home": "bigint"}, [(home,) for home in sorted(set(homes))])
-    return {row.home: _from_seconds(row) for row in rows.run(transaction, LOCK)}
+    return {row.home: _from_seconds(row) for row in rows.hold(transaction, "wishes", COLUMNS)}
 
 
 def find(transaction: Transaction, home: int) -> Wishes:
@@ -71,11 +68,10 @@ def drop_past_calm(transaction: Transaction, now: datetime) -> list[int]:
 
 def _from_seconds(row: Row[Any]) -> Wishes:
     """Return the wishes in a row of bare SQL, in which moments are seconds."""
-
-    def moment(value: int | None) -> datetime | None:
-        return None if value is None else datetime.fromtimestamp(value, UTC)
-
-    return _wishes(row, moment(row.calm_from), moment(row.calm_until))
+    begins, ends = (
+        None if value is None else moment(value) for value in (row.calm_from, row.calm_until)
+    )
+    return _wishes(row, begins, ends)
 
 
 def _wishes(row: Row[Any], calm_from: datetime | None, calm_until: datetime | None) -> Wishes:
