@@ -16,6 +16,8 @@ from consent_tokens.crypto.sealing import wrap
 from consent_tokens.flow import admit
 from consent_tokens.flow.accept import Draft, accept, verified
 from consent_tokens.flow.answer import binding_of
+from consent_tokens.flow.dispatch import MOST_AT_ONCE, Dispatched, begin
+from consent_tokens.flow.take import Room
 from consent_tokens.store.engine import Transaction, insert_rows
 from consent_tokens.tokens.mint import mint, seal_number
 from consent_tokens.world import World
@@ -76,8 +78,8 @@ def seeded(
     def put(part: list[tuple[Any, ...]], transaction: Transaction) -> None:
         insert_rows(transaction, "grants", COLUMNS, part)
 
-    for begin in range(0, count, AT_ONCE):
-        world.store.run(partial(put, rows[begin : begin + AT_ONCE]))
+    for first in range(0, count, AT_ONCE):
+        world.store.run(partial(put, rows[first : first + AT_ONCE]))
     return tokens
 
 
@@ -90,8 +92,13 @@ def laid_out(world: World, merchant_id: str, drafts: Sequence[Draft]) -> list[st
         verdicts = accept(world, transaction, merchant_id, read)
         return [verdict.address for verdict in verdicts if verdict.address]
 
-    for begin in range(0, len(drafts), AT_ONCE):
-        taken = world.store.run(partial(put, drafts[begin : begin + AT_ONCE]))
+    for first in range(0, len(drafts), AT_ONCE):
+        taken = world.store.run(partial(put, drafts[first : first + AT_ONCE]))
         handles += world.keyring.handles.message.hide_all(taken)
     assert len(handles) == len(drafts), "some were refused"
     return handles
+
+
+def dispatched(world: World, room: Room | None = None) -> Dispatched:
+    """Let a dispatcher take up one round, and see it to its end."""
+    return begin(world, room or Room(most=MOST_AT_ONCE)).settle()

@@ -10,13 +10,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Final, NamedTuple, TypeAlias
 
 import structlog
 
 from consent_tokens import meters
 from consent_tokens.crypto.sealing import unwrap
-from consent_tokens.errors import KeyUnavailableError, SealBrokenError
+from consent_tokens.errors import (
+    KeyUnavailableError,
+    SealBrokenError,
+    StoreBusyError,
+    StoreUnavailableError,
+    StoreUncertainError,
+)
 from consent_tokens.evidence.complaints import essence
 from consent_tokens.flow.conclude import after, conclude, is_suspect
 from consent_tokens.flow.hands import LEASE_SECONDS
@@ -45,6 +52,7 @@ from consent_tokens.world import World
 log = structlog.get_logger()
 
 MOST_AT_ONCE: Final = 500
+RECORD_AGAIN_SECONDS: Final = 0.5
 # a dispatcher that was held up for longer hands nothing over: its lease is about to be another's
 HANDS_OVER_WITHIN: Final = LEASE_SECONDS / 2
 
@@ -70,20 +78,63 @@ class Dispatched:
     seconds: float  # that the line took
 
 
-def dispatch(world: World, room: Room | None = None) -> Dispatched:
-    """Let what is due leave. Raises what `trust` and the store raise; nothing left then."""
+def begin(world: World, room: Room) -> "Round":
+    """Take up what is due, and hand it to the gateway, which begins at once.
+
+    Raises what `trust` and the store raise; nothing left then.
+    """
     trust(world)
     begun = world.clock.elapsed()
-    departures, concluded = world.store.run(
-        lambda transaction: take(world, transaction, room or Room(most=MOST_AT_ONCE))
+    departures, concluded = world.store.run(lambda transaction: take(world, transaction, room))
+    until = begun + HANDS_OVER_WITHIN
+    return Round(
+        world=world,
+        taken=len(departures) + len(concluded),
+        _concluded=concluded,
+        _until=until,
+        _handed=world.clock.elapsed(),
+        _parts=_handed_over(world, departures, until),
     )
-    handed = world.clock.elapsed()
-    answers: list[_Answered] = []
-    for part in _handed_over(world, departures, begun + HANDS_OVER_WITHIN):
-        concluded += world.store.run(partial(_record, world, part))
-        answers += part
-    seconds = world.clock.elapsed() - handed
-    return _summed_up(concluded, answers, seconds)
+
+
+@dataclass(slots=True, kw_only=True)
+class Round:
+    """What was taken up together, and is with the line until it is settled."""
+
+    world: World
+    taken: int
+    _concluded: list[Became]
+    _until: float
+    _handed: float
+    _parts: Iterator[list[_Answered]]
+
+    def settle(self) -> Dispatched:
+        """Write down what became of each message, a part at a time, as the answers come.
+
+        Each part is written down before the next is asked for: so what a crash leaves in doubt is
+        never more than the window of the line (promise 7). Raises what the store raises if it stays
+        away.
+        """
+        answers: list[_Answered] = []
+        for part in self._parts:
+            self._concluded += self._written_down(part)
+            answers += part
+        seconds = self.world.clock.elapsed() - self._handed
+        return _summed_up(self._concluded, answers, seconds)
+
+    def _written_down(self, part: Sequence[_Answered]) -> list[Became]:
+        """Record answers; a database that is away is waited for while they are in our hands.
+
+        To record them twice changes nothing: the second time they are not in our hands any more.
+        """
+        while True:
+            try:
+                return self.world.store.run(partial(_record, self.world, part))
+            except (StoreBusyError, StoreUncertainError, StoreUnavailableError) as fault:
+                if self.world.clock.elapsed() > self._until:
+                    raise
+                log.warning("record_delayed", code=fault.code, messages=len(part))
+                self.world.clock.pause(RECORD_AGAIN_SECONDS)
 
 
 def _summed_up(
@@ -110,11 +161,7 @@ def _summed_up(
 def _handed_over(
     world: World, departures: Sequence[Departure], deadline: float
 ) -> Iterator[list[_Answered]]:
-    """Open each number, hand the messages to the gateway, and return what it answered, in parts.
-
-    Each part is written down before the next is asked for: so what a crash leaves in doubt is never
-    more than the window of the line (promise 7).
-    """
+    """Open each number, hand the messages to the gateway, and return what it answers, in parts."""
 
     def may_go() -> bool:
         return world.clock.elapsed() < deadline
@@ -132,11 +179,19 @@ def _handed_over(
                 part.append((departure.message, submission))
             case answer:
                 unsubmitted.append((departure.message, answer, None))
-    if unsubmitted:
-        yield unsubmitted
-    for part in filter(None, [together, *([each] for each in alone)]):
-        for answers in world.gateway.submit([submission for _, submission in part]):
-            yield [(*_left(world, *part[place], outcome),) for place, outcome in answers]
+    begun = _answers(world, together)  # goes on by itself; the others begin when it is their turn
+    later = (part for each in alone for part in _answers(world, [each]))
+    return chain([unsubmitted] if unsubmitted else [], begun, later)
+
+
+def _answers(world: World, opened: Sequence[_Open]) -> Iterator[list[_Answered]]:
+    """Hand messages to the gateway, and return what it answers, in groups as the answers come."""
+    if not opened:
+        return iter([])
+    groups = world.gateway.submit([submission for _, submission in opened])
+    return (
+        [_left(world, *opened[place], outcome) for place, outcome in answers] for answers in groups
+    )
 
 
 def _left(world: World, message: Message, submission: Submission, outcome: Outcome) -> _Answered:

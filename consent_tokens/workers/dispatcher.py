@@ -10,7 +10,7 @@ import structlog
 from consent_tokens import meters
 from consent_tokens.errors import ConsentTokensError, UntrustedError
 from consent_tokens.flow.conclude import recover
-from consent_tokens.flow.dispatch import MOST_AT_ONCE, Dispatched, dispatch
+from consent_tokens.flow.dispatch import MOST_AT_ONCE, Dispatched, Round, begin
 from consent_tokens.flow.hear import hear_reports
 from consent_tokens.flow.reply import hear_reply
 from consent_tokens.flow.sweep import sweep
@@ -28,6 +28,7 @@ log = structlog.get_logger()
 IDLE_SECONDS: Final = 0.2  # between looks at the outbox, unless something is known to be there
 TROUBLE_SECONDS: Final = 1.0
 SWEEP_SECONDS: Final = 30.0
+QUICK_SECONDS: Final = 1.0  # a line that is done with a round in so long has another one ready
 REPORT_WAITS_SECONDS: Final = 30.0  # a report may come before the answer to its submission
 MOST_HEARD_AT_ONCE: Final = 1000
 
@@ -42,6 +43,8 @@ class Dispatcher:
     _early: list[tuple[float, DeliveryReport]] = field(default_factory=list)
     _swept: float = float("-inf")
     _turn: int = 0
+    _under_way: Round | None = None  # with the line, and not yet written down
+    _is_quick: bool = False  # the line was, when it was last seen
     _weights: Mapping[str, int] = field(default_factory=dict)
     _pace: Pace = field(init=False)
     _paces: dict[str, Pace] = field(default_factory=dict)  # of each merchant's sender
@@ -95,15 +98,34 @@ class Dispatcher:
                 continue
             if not is_busy:
                 self.world.something_to_do.wait(IDLE_SECONDS)
+        self._last()
+
+    def _last(self) -> None:
+        """Write down what was still with the line."""
+        try:
+            self._settle()
+        except ConsentTokensError as fault:
+            log.warning("dispatch_failed", code=fault.code)
 
     def round(self) -> bool:
         """Do what there is to do once; whether there is likely to be more."""
         now = self.world.clock.elapsed()
-        self._hear()
+        # reports are written down after the messages that they are about
+        self._heard += self.world.gateway.take()
+        if any(map(_may_end_a_consent, self._heard)):
+            self._settle()  # that waits for all hands, and these are ours
+            self._hear()
         if now - self._swept >= SWEEP_SECONDS:
+            self._settle()
             self._tidy()
             self._swept = now
-        is_busy = self._dispatch(now) if self.world.gateway.is_up else False
+        is_busy = False
+        if self.world.gateway.is_up:
+            is_busy = self._dispatch(now)
+        else:
+            self._settle()
+        if self._under_way is None:
+            self._heard += self.world.gateway.take()
         self._hear()
         self._hear_early(now)
         return is_busy or bool(self._heard)
@@ -120,21 +142,46 @@ class Dispatcher:
             self._weights = self.world.store.read(shares.weights)
 
     def _dispatch(self, now: float) -> bool:
-        """Dispatch as much as may leave now; whether there is likely to be more."""
+        """Dispatch as much as may leave now; whether there is likely to be more.
+
+        The next round is taken up while the line is busy with this one, if the line is quick: who
+        revokes waits for both. Where a rate binds it is not, since that counts what left.
+        """
         most = min(MOST_AT_ONCE, self._pace.allows(now))
         if most:
+            before, self._under_way = self._under_way, None
             try:
-                done = dispatch(self.world, self._room(most, now))
-            except UntrustedError as fault:
-                meters.WITHHELD.labels(fault.code).inc()
-                raise
+                begun = self._under_way = self._begin(self._room(most, now))
+            finally:
+                if before:
+                    self._count(before.settle())
             self._turn += 1
-            self._count(done)
-            if done.taken < most:
+            if begun.taken == most and self._is_quick and not self._is_bound:
+                return True
+            self._settle()
+            if begun.taken < most:
                 return False
         if wait := self._pace.wait():
             self._stop.wait(min(wait, IDLE_SECONDS))
         return True
+
+    @property
+    def _is_bound(self) -> bool:
+        """Whether a rate has to be kept."""
+        return bool(self._pace.rate or self._pace.is_slowed or self.world.sender_rate)
+
+    def _begin(self, room: Room) -> Round:
+        try:
+            return begin(self.world, room)
+        except UntrustedError as fault:
+            meters.WITHHELD.labels(fault.code).inc()
+            raise
+
+    def _settle(self) -> None:
+        """Write down what became of the round that is with the line, if one is."""
+        under_way, self._under_way = self._under_way, None
+        if under_way:
+            self._count(under_way.settle())
 
     def _room(self, most: int, now: float) -> Room:
         rate = self.world.sender_rate
@@ -143,6 +190,7 @@ class Dispatcher:
 
     def _count(self, done: Dispatched) -> None:
         """Count what left against the rates, and slow down if the gateway asks for it."""
+        self._is_quick = done.seconds <= QUICK_SECONDS
         segments = sum(done.submitted.values())
         self._pace.spend(segments)
         now = self.world.clock.elapsed()
@@ -157,7 +205,6 @@ class Dispatcher:
 
     def _hear(self) -> None:
         """Write down what came in; what cannot be written down now is kept for the next time."""
-        self._heard += self.world.gateway.take()
         while self._heard:
             reports = [
                 each
@@ -187,3 +234,8 @@ class Dispatcher:
                 gateway=self.world.gateway.name,
                 count=len(kept) - len(self._early),
             )
+
+
+def _may_end_a_consent(heard: Heard) -> bool:
+    """Whether to hear this is to wait until no message under some consent is in anybody's hands."""
+    return isinstance(heard, Inbound) or heard.is_gone

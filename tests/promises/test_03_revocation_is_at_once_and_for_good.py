@@ -13,21 +13,24 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from consent_tokens.clock import SystemClock
-from consent_tokens.consent.grant import EndedBy
+from consent_tokens.clock import StoppedClock, SystemClock
+from consent_tokens.consent.grant import EndedBy, GrantState
+from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.crypto.handles import Address
+from consent_tokens.evidence.events import Kind
 from consent_tokens.flow.accept import Draft
-from consent_tokens.flow.dispatch import dispatch
 from consent_tokens.flow.end import end
 from consent_tokens.flow.take import Room
-from consent_tokens.gateways.base import Answer, Submission
+from consent_tokens.gateways.base import Answer, DeliveryReport, Submission
 from consent_tokens.gateways.simulator import Simulator
 from consent_tokens.relay.composition import read
 from consent_tokens.relay.message import Message, MessageState, Rank
-from consent_tokens.store import grants, messages
+from consent_tokens.store import events, grants, messages
 from consent_tokens.tokens.verify import verify
+from consent_tokens.workers import dispatcher
 from consent_tokens.world import World
 from tests import seeds
+from tests.seeds import dispatched
 from tests.service import LINK, Consumer, Merchant, Service, found
 from tests.written import NUMBERS, WRITTEN
 
@@ -169,7 +172,7 @@ def test_the_answer_waits_for_what_a_dispatcher_holds_in_its_hands(
     gateway.handed.clear()
     gateway.go_on.clear()
     answered = threading.Event()
-    dispatching = threading.Thread(target=lambda: dispatch(service.world))
+    dispatching = threading.Thread(target=lambda: dispatched(service.world))
     dispatching.start()
     assert gateway.handed.wait(10)
 
@@ -191,6 +194,60 @@ def test_the_answer_waits_for_what_a_dispatcher_holds_in_its_hands(
     service.close()
 
 
+class TickingSimulator(Simulator):
+    """A gateway for which time passes while it submits."""
+
+    clock: StoppedClock
+
+    def submit(self, submissions: Sequence[Submission]) -> Iterator[list[Answer]]:
+        self.clock.advance(timedelta(seconds=1))
+        yield from super().submit(submissions)
+
+
+@pytest.mark.parametrize("what", ["reply", "gone"])
+def test_what_a_dispatcher_has_with_the_line_is_settled_before_it_hears_of_an_end(
+    what: str, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It cannot wait for its own hands, and nothing leaves after a reply was heard."""
+    gateway = TickingSimulator()
+    service = Service.at(database_url, tmp_path / "keys", gateway=gateway)
+    gateway.clock = service.clock
+    merchant, consumer = service.merchant(), service.consumer()
+    token = service.agreed(merchant, consumer)
+    merchant.send(token, text="zero")
+    service.work()
+    monkeypatch.setattr(dispatcher, "MOST_AT_ONCE", 1)  # so that every round is a full one
+    merchant.send(token, text="one")
+    merchant.send(token, text="two")
+    service.dispatcher.round()
+    assert service.dispatcher._under_way
+    assert _texts_of(consumer, "one", "two") == 0
+    if what == "reply":
+        gateway.reply(PhoneNumber.parse(consumer.number), "106900011", "TD")
+    else:
+        zero = f"{gateway.run}-{gateway._taken}"
+        gateway._heard.append(
+            DeliveryReport(zero, was_delivered=False, code="UNDELIV", is_gone=True)
+        )
+    service.work()
+    (grant,) = service.world.store.read(
+        lambda at: grants.of_merchant(at, merchant.id, after=None, limit=2)
+    )
+    assert grant.state is GrantState.REVOKED
+    lines = service.world.store.read(
+        lambda at: events.in_home(at, grant.home, grant.granted - timedelta(days=1))
+    )
+    left = [each.at for each in lines if each.kind is Kind.MESSAGE_LEFT and each.grant]
+    assert len(left) == 2
+    assert max(left) <= grant.since
+    assert _texts_of(consumer, "one", "two") == 1
+    service.close()
+
+
+def _texts_of(consumer: Consumer, *words: str) -> int:
+    return sum(word in text for text in consumer.texts() for word in words)
+
+
 def test_no_send_races_past_an_answered_revocation(database_url: str, tmp_path: Path) -> None:
     """Forty grants, one dispatcher at work all the time: what leaves left before the answer."""
     service = Service.at(database_url, tmp_path / "keys", clock=SystemClock())
@@ -200,7 +257,7 @@ def test_no_send_races_past_an_answered_revocation(database_url: str, tmp_path: 
 
     def work() -> None:
         while not stop.is_set():
-            dispatch(service.world)
+            dispatched(service.world)
 
     request = [merchant.ask(max_messages=200, **{"from": "00:00", "to": "24:00"}) for _ in range(4)]
     tokens = []
@@ -275,7 +332,7 @@ def test_thousands_of_revocations_race_as_many_sends(database_url: str, tmp_path
 
     def work() -> None:
         while len(answered) < count:
-            dispatch(world, Room(most=4))
+            dispatched(world, Room(most=4))
 
     with ThreadPoolExecutor(6) as hands:
         working = [hands.submit(work) for _ in range(2)]
@@ -289,7 +346,7 @@ def test_thousands_of_revocations_race_as_many_sends(database_url: str, tmp_path
     print(f"\n{len(gateway.handed)} of {count} left before their revocation, {len(late)} after it")
     assert late == []
     assert 20 < len(gateway.handed) < count - 20, "it was no race"
-    while dispatch(world).taken:
+    while dispatched(world).taken:
         pass
     assert (
         len(gateway.handed)

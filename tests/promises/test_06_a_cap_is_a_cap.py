@@ -11,8 +11,8 @@ from sqlalchemy import text
 
 from consent_tokens.clock import SystemClock
 from consent_tokens.consent.scope import Cap
-from consent_tokens.flow.dispatch import dispatch
 from consent_tokens.relay.cap import next_free, remaining
+from tests.seeds import dispatched
 from tests.service import ORDERS, PROMOTIONS, Service
 
 START = datetime(2021, 11, 11, tzinfo=UTC)
@@ -153,7 +153,7 @@ def test_many_racing_for_the_last_one_get_exactly_the_cap(
             answers = list(pool.map(send, range(12)))
         assert sorted(answers) == [202] * cap + [403] * (12 - cap)
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(dispatch, [one.world, two.world]))
+        list(pool.map(dispatched, [one.world, two.world]))
     left = one.world.store.read(
         lambda transaction: transaction.execute(
             text(

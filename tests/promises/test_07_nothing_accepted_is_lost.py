@@ -1,13 +1,20 @@
 """Promise 7: nothing accepted is lost. (That it survives being killed: tests/weather.)"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from consent_tokens.errors import NotAloneError
+from consent_tokens.crypto.handles import Address
+from consent_tokens.errors import (
+    NotAloneError,
+    StoreBusyError,
+    StoreUnavailableError,
+    StoreUncertainError,
+)
+from consent_tokens.evidence.events import Kind
 from consent_tokens.flow.conclude import recover
 from consent_tokens.flow.take import Room, take
 from consent_tokens.gateways.base import (
@@ -24,9 +31,12 @@ from consent_tokens.gateways.base import (
 )
 from consent_tokens.gateways.simulator import Simulator
 from consent_tokens.relay.composition import read
-from consent_tokens.store import messages
+from consent_tokens.store import events, messages
+from consent_tokens.store.engine import Store, Transaction
 from consent_tokens.workers.dispatcher import Dispatcher
 from tests.service import ORDERS, PROMOTIONS, Service
+
+T0 = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass
@@ -65,10 +75,14 @@ def sent(service: Service, purpose: str) -> str:
     return handle
 
 
+def address(service: Service, handle: str) -> Address:
+    found = service.world.keyring.handles.message.find(handle)
+    assert found
+    return found
+
+
 def state(service: Service, handle: str) -> str:
-    address = service.world.keyring.handles.message.find(handle)
-    assert address
-    found = service.world.store.read(lambda at: messages.find(at, address))
+    found = service.world.store.read(lambda at: messages.find(at, address(service, handle)))
     assert found
     return found.state.value
 
@@ -77,6 +91,35 @@ def rounds(service: Service, count: int = 30) -> None:
     for _ in range(count):
         service.dispatcher.round()
         service.clock.advance(timedelta(seconds=6))
+
+
+@pytest.mark.parametrize("purpose", [PROMOTIONS, ORDERS])
+@pytest.mark.parametrize("was_done", [False, True])
+def test_what_left_while_the_database_was_away_is_written_down_when_it_is_back(
+    purpose: str,
+    was_done: bool,
+    moody: tuple[Service, Moody],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    service, gateway = moody
+    handle = sent(service, purpose)
+    run, faults = Store.run, [StoreUncertainError(), StoreUnavailableError(), StoreBusyError()]
+
+    def fails(store: Store, deed: Callable[[Transaction], object]) -> object:
+        if not gateway.handed or not faults:
+            return run(store, deed)
+        if was_done:
+            run(store, deed)
+        raise faults.pop()
+
+    monkeypatch.setattr(Store, "run", fails)
+    service.dispatcher.round()
+    assert not faults
+    assert (state(service, handle), len(gateway.took)) == ("sent", 1)
+    found = service.world.store.read(
+        lambda at: events.in_home(at, address(service, handle).home, T0)
+    )
+    assert [each.kind for each in found].count(Kind.MESSAGE_LEFT) == 1
 
 
 @pytest.mark.parametrize("purpose", [PROMOTIONS, ORDERS])
@@ -177,8 +220,6 @@ def test_an_answer_that_comes_too_late_changes_nothing(moody: tuple[Service, Moo
     sleeper = service.but(gateway=Sleeper())
     sleeper.dispatcher.round()
     assert len(gateway.took) == 1
-    address = service.world.keyring.handles.message.find(handle)
-    assert address
     service.world.gateway._heard.append(  # type: ignore[attr-defined]  # of the simulator
         DeliveryReport("late", was_delivered=False, code="UNDELIV")
     )

@@ -9,11 +9,10 @@ import pytest
 
 from consent_tokens.flow import admit
 from consent_tokens.flow.accept import Draft
-from consent_tokens.flow.dispatch import dispatch
 from consent_tokens.flow.take import Room
 from consent_tokens.store import shares
 from consent_tokens.workers.dispatcher import Dispatcher
-from tests.seeds import laid_out, merchant, seeded
+from tests.seeds import dispatched, laid_out, merchant, seeded
 from tests.service import ORDERS, PROMOTIONS, Service
 from tests.written import NUMBERS
 
@@ -41,7 +40,7 @@ def test_a_million_of_one_does_not_delay_a_hundred_of_another(service: Service) 
     """Not a million here, but the many were there long before the few."""
     lay_out(service, "large", 3000)
     lay_out(service, "small", 100)
-    dispatch(service.world, Room(most=250))
+    dispatched(service.world, Room(most=250))
     first = who_left(service, ["large", "small"])
     assert first == {"large": 150, "small": 100}
 
@@ -49,7 +48,7 @@ def test_a_million_of_one_does_not_delay_a_hundred_of_another(service: Service) 
 def test_transactional_goes_before_marketing_of_anybody(service: Service) -> None:
     lay_out(service, "shop", 300)
     lay_out(service, "parcel", 50, ORDERS)
-    dispatch(service.world, Room(most=60))
+    dispatched(service.world, Room(most=60))
     assert who_left(service, ["shop", "parcel"]) == {"shop": 10, "parcel": 50}
 
 
@@ -58,7 +57,7 @@ def test_shares_are_weighted_and_what_one_leaves_goes_to_the_others(service: Ser
     one, three, few = (lay_out(service, name, 5 if name == "few" else 300) for name in names)
     admit.put_share(service.world, three, 3)
     weights = service.world.store.read(shares.weights)
-    dispatch(service.world, Room(most=100, weights=weights))
+    dispatched(service.world, Room(most=100, weights=weights))
     left = who_left(service, names)
     assert left["few"] == 5
     assert sum(left.values()) == 100
@@ -71,7 +70,7 @@ def test_more_merchants_than_one_round_serves_have_their_turn_in_the_next(small:
     for place, name in enumerate(names):
         lay_out(small, name, 2, first=place)
     for turn in range(4):
-        dispatch(small.world, Room(most=64, turn=turn))
+        dispatched(small.world, Room(most=64, turn=turn))
     assert min(who_left(small, names).values()) >= 1
 
 
