@@ -1,26 +1,53 @@
 """The commands. Each parses, calls `flow`, and prints: a table for people, JSON with `--json`."""
 
 import sys
-from typing import Any
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Final
 
 import click
 
 from consent_tokens import logs
-from consent_tokens.cli import (
-    admission,
-    complaint,
-    database,
-    demo,
-    doctor,
-    send,
-    serve,
-    webhook,
-)
 from consent_tokens.errors import ConsentTokensError, InvalidError
+
+# each is a function of that name in a module of this package; in the order of `--help`
+COMMANDS: Final[Mapping[str, str]] = {
+    "serve": "serve",
+    "web": "serve",
+    "dispatch": "serve",
+    "init-db": "database",
+    "upgrade-db": "database",
+    "keys": "database",
+    "replay-revocations": "database",
+    "merchant": "admission",
+    "api-key": "admission",
+    "sender": "admission",
+    "webhook": "webhook",
+    "complaint": "complaint",
+    "number": "complaint",
+    "send": "send",
+    "demo": "demo",
+    "doctor": "doctor",
+}
 
 
 class _Group(click.Group):
-    """Tells a fault of ours in one line, and exits with 1."""
+    """Tells a fault of ours in one line, and exits with 1.
+
+    A command is imported when it is called for: a merchant's `send` needs no database and no web.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"consent_tokens.cli.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's
         try:
@@ -39,24 +66,3 @@ class _Group(click.Group):
 def main() -> None:
     """Run and operate a consent token service. Settings come from CONSENT_* variables."""
     logs.configure()
-
-
-for command in (
-    serve.serve,
-    serve.web,
-    serve.dispatch,
-    database.init_db,
-    database.upgrade_db,
-    database.keys,
-    database.replay_revocations,
-    admission.merchant,
-    admission.api_key,
-    admission.sender,
-    webhook.webhook,
-    complaint.complaint,
-    complaint.number,
-    send.send,
-    demo.demo,
-    doctor.doctor,
-):
-    main.add_command(command)

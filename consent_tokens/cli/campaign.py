@@ -82,9 +82,11 @@ def items(path: Path) -> Iterator[Item]:
 
 
 def _of_csv(file: IO[str]) -> Iterator[Item]:
-    reader = csv.DictReader(file)
-    if not {"token", "purpose", "text"} <= set(reader.fieldnames or ()):
+    reader = csv.reader(file)
+    header = {name: place for place, name in enumerate(next(reader, []))}
+    if not {"token", "purpose", "text"} <= set(header):
         raise InvalidError({"file": ["The first line must name token, purpose and text."]})
+    places = [(name, header[name]) for name in FIELDS if name in header]
     while True:
         try:
             row = next(reader, None)
@@ -93,8 +95,12 @@ def _of_csv(file: IO[str]) -> Iterator[Item]:
             continue
         if row is None:
             return
-        body: dict[str, Any] = {name: row[name] for name in FIELDS if row.get(name)}
-        minutes = str(body.get("valid_for_minutes", ""))
+        if not row:
+            continue
+        body: dict[str, Any] = {
+            name: row[place] for name, place in places if place < len(row) and row[place]
+        }
+        minutes = body.get("valid_for_minutes", "")
         if minutes.isascii() and minutes.isdigit():
             body["valid_for_minutes"] = int(minutes)
         yield Item(reader.line_num, body)
