@@ -139,10 +139,15 @@ def _some(places: Iterator[int]) -> list[int]:
     return [next(places) for _ in range(EACH_SECOND)]
 
 
+def _slope(looks: list[Look]) -> float:
+    slope = linear_regression([e.at for e in looks], [e.resident for e in looks]).slope
+    return slope * 3600 / MEGABYTE
+
+
 def told(looks: list[Look], took: list[tuple[float, str, int, float]]) -> None:
     warm = [each for each in looks if each.at >= WARM_SECONDS]
-    slope = linear_regression([e.at for e in warm], [e.resident for e in warm]).slope
     half = SECONDS / 2
+    late = [each for each in looks if each.at >= half]
     first, last = (
         quantiles([each[3] for each in took if (each[0] < half) == is_first], n=100)[98] * 1000
         for is_first in (True, False)
@@ -152,9 +157,11 @@ def told(looks: list[Look], took: list[tuple[float, str, int, float]]) -> None:
         ("calls", f"{len(took):,} in {SECONDS} s"),
         ("answered 5xx", f"{faults}"),
         ("memory after a minute", f"{warm[0].resident / MEGABYTE:.0f} MB"),
+        ("memory half-way", f"{late[0].resident / MEGABYTE:.0f} MB"),
         ("memory at the end", f"{warm[-1].resident / MEGABYTE:.0f} MB"),
         ("... of that after a minute", f"{warm[-1].resident / warm[0].resident:.2f}"),
-        ("slope", f"{slope * 3600 / MEGABYTE:+.1f} MB an hour"),
+        ("slope", f"{_slope(warm):+.1f} MB an hour"),
+        ("slope of the second half", f"{_slope(late):+.1f} MB an hour"),
         ("threads, first and last", f"{warm[0].threads}, {warm[-1].threads}"),
         ("open files, first and last", f"{warm[0].files}, {warm[-1].files}"),
         ("SQLite's journal, at most", f"{max(e.journal for e in looks) / MEGABYTE:.1f} MB"),
