@@ -6,7 +6,9 @@ Every test takes its numbers from `NUMBERS`; every folder that a test writes to 
 
 import base64
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 NUMBERS = (
     "+8613912340917", "+8613512348203", "+8618612345719", "+8615012347461",
@@ -39,7 +41,8 @@ def in_base64(data: bytes) -> Iterator[bytes]:
         yield inner.replace(b"+", b"-").replace(b"/", b"_")
 
 
-def forms(number: str) -> set[bytes]:
+@cache
+def forms(number: str) -> frozenset[bytes]:
     """Return every form in which a number could stand somewhere."""
     digits = number.removeprefix("+")
     plain = {number, digits, national(number)}
@@ -52,12 +55,25 @@ def forms(number: str) -> set[bytes]:
     found |= {swapped(digits), swapped(national(number))}
     found |= {f"{digits[:2]} {digits[2:5]} {digits[5:9]} {digits[9:]}".encode()}
     found |= {number.replace("+", "%2B").encode()}
-    return found
+    return frozenset(found)
 
 
 def found_in(data: bytes, numbers: Sequence[str] = NUMBERS) -> list[tuple[str, bytes]]:
     """Return which numbers stand in data, and in which form."""
     return [(number, form) for number in numbers for form in forms(number) if form in data]
+
+
+class Searched(NamedTuple):
+    """What was found in one file."""
+
+    octets: int
+    found: list[tuple[str, bytes]]
+
+
+def searched(path: Path) -> Searched:
+    """Search one file; for a process of its own."""
+    data = path.read_bytes()
+    return Searched(len(data), found_in(data))
 
 
 def files(folders: Sequence[Path]) -> Iterator[Path]:

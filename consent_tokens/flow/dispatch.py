@@ -90,6 +90,7 @@ def begin(world: World, room: Room) -> "Round":
     return Round(
         world=world,
         taken=len(departures) + len(concluded),
+        has_suspects=any(is_suspect(each.message) for each in departures),
         _concluded=concluded,
         _until=until,
         _handed=world.clock.elapsed(),
@@ -103,6 +104,7 @@ class Round:
 
     world: World
     taken: int
+    has_suspects: bool  # they go alone, one after another: no other round may be in their way
     _concluded: list[Became]
     _until: float
     _handed: float

@@ -156,7 +156,7 @@ class Dispatcher:
                 if before:
                     self._count(before.settle())
             self._turn += 1
-            if begun.taken == most and self._is_quick and not self._is_bound:
+            if begun.taken == most and self._may_run_ahead and not begun.has_suspects:
                 return True
             self._settle()
             if begun.taken < most:
@@ -166,9 +166,10 @@ class Dispatcher:
         return True
 
     @property
-    def _is_bound(self) -> bool:
-        """Whether a rate has to be kept."""
-        return bool(self._pace.rate or self._pace.is_slowed or self.world.sender_rate)
+    def _may_run_ahead(self) -> bool:
+        """Whether the line is quick, and no rate has to be kept."""
+        is_bound = self._pace.rate or self._pace.is_slowed or self.world.sender_rate
+        return self._is_quick and not is_bound
 
     def _begin(self, room: Room) -> Round:
         try:

@@ -178,6 +178,19 @@ def test_killed_at_a_named_point(
     check(drained(here, graveyard, lease), graveyard.kills, point)
 
 
+@pytest.mark.parametrize("point", ["in_submit", "before_record"])
+def test_killed_while_one_round_is_with_the_line_and_the_next_is_taken_up(
+    point: str, database_url: str, stage: Stage, graveyard: Graveyard
+) -> None:
+    """Where no rate binds and the line is quick: two rounds are in hand, and one window of them."""
+    here = stage(database_url, 5000, rate=0)
+    lease = None if database_url.startswith("sqlite") else 1
+    for nth in (700, 1100, 900) if point == "in_submit" else (3, 5, 4):
+        pid = graveyard.begin(here.environment, point=point, nth=nth, lease=lease)
+        assert graveyard.wait(pid) == 9, "it lived"
+    check(drained(here, graveyard, lease), graveyard.kills, f"{point}, running ahead")
+
+
 def test_killed_at_random_moments_under_load(
     database_url: str, stage: Stage, graveyard: Graveyard
 ) -> None:
