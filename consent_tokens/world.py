@@ -158,7 +158,7 @@ def gateway_of(settings: Settings, chance: Chance) -> Gateway:
     """Return the gateway that the settings name, not yet connected. Raises SettingError."""
     kind = settings.gateway_url.partition(":")[0]
     if kind in {"smpp", "smpps"}:
-        return SmppGateway.at(settings.gateway_url, lambda: chance.below(1000) / 1000)
+        return SmppGateway(settings.gateway_url, lambda: chance.below(1000) / 1000)
     if kind in {"kannel+http", "kannel+https"}:
         return KannelGateway.at(settings.gateway_url, run=chance.draw(6).hex())
     if settings.base_url.startswith("https://") and not settings.simulator_public:

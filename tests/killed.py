@@ -8,20 +8,20 @@ killed in a minute. What a dispatcher does is the product's own; only where it d
 Answers `{"pid": ...}` to each start, and `{"dead": pid, "signal": ...}` once that process is.
 """
 
-import asyncio
 import json
 import os
 import select
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
 from consent_tokens import logs
 from consent_tokens.flow import conclude, dispatch, take
-from consent_tokens.gateways.smpp import gateway
+from consent_tokens.gateways.smpp import gateway, wire
 from consent_tokens.settings import Settings
 from consent_tokens.store import messages
 from consent_tokens.workers import dispatcher
@@ -48,19 +48,27 @@ def deadly(deed: Anything, nth: int) -> Anything:
     return until
 
 
-def in_submit(deed: Anything, nth: int) -> Anything:
-    """Return a submission of one segment that is sent, and whose answer nobody lives to see."""
-    calls = iter(range(1, 1_000_000))
+def in_submit(nth: int) -> None:
+    """Have this process die once its nth message is with the line: nobody lives to see the answer.
 
-    async def until(*args: Any) -> Any:  # noqa: ANN401 - whatever it takes
-        if next(calls) != nth:
-            return await deed(*args)
-        sending = asyncio.ensure_future(deed(*args))
-        await asyncio.sleep(0.005)
-        die()
-        return await sending
+    The process that speaks SMPP is another one: it has to notice.
+    """
+    tickets, say = iter(range(1, 1_000_000)), gateway.SmppGateway._say
+    is_due = threading.Event()
 
-    return until
+    def put_submission(*args: Any) -> Any:  # noqa: ANN401 - whatever it takes
+        if next(tickets) == nth:
+            is_due.set()
+        return wire.put_submission(*args)
+
+    def said(*args: Any) -> None:  # noqa: ANN401 - whatever it takes
+        say(*args)
+        if is_due.is_set():
+            time.sleep(0.005)
+            die()
+
+    gateway.put_submission = put_submission  # type: ignore[attr-defined, assignment]  # that is the point
+    gateway.SmppGateway._say = said  # type: ignore[method-assign, assignment]  # see above
 
 
 def arm(point: str | None, nth: int) -> None:
@@ -70,7 +78,7 @@ def arm(point: str | None, nth: int) -> None:
     elif point == "after_lease":
         dispatch._handed_over = deadly(dispatch._handed_over, nth)
     elif point == "in_submit":
-        gateway._Bind._answered = in_submit(gateway._Bind._answered, nth)  # type: ignore[method-assign]  # that is the point
+        in_submit(nth)
     elif point == "before_record":
         dispatch._record = deadly(dispatch._record, nth)
     elif point == "after_record":

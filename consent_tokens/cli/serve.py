@@ -103,7 +103,7 @@ def _prepare(settings: Settings) -> None:
     """Make keys and tables, and with the simulator a merchant to try things with."""
     world = World.of(settings)
     upgrade(world.store)
-    alone(world.store)()  # say so here and now if another dispatcher is at work
+    alone(world.store).let_go()  # say so here and now if another dispatcher is at work
     if world.simulator and not world.store.read(merchants.every):
         admitted = admit.admit(world, DEMO_MERCHANT)
         admit.add_sender(

@@ -7,7 +7,7 @@ submission. The others record what became of them, a window's worth at a time.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -32,6 +32,7 @@ from consent_tokens.flow.prove import open_service_message
 from consent_tokens.flow.take import Departure, Room, take
 from consent_tokens.flow.trust import trust
 from consent_tokens.gateways.base import (
+    Deadline,
     Faulty,
     Outcome,
     Rejected,
@@ -94,7 +95,7 @@ def begin(world: World, room: Room) -> "Round":
         _concluded=concluded,
         _until=until,
         _handed=world.clock.elapsed(),
-        _parts=_handed_over(world, departures, until),
+        _parts=_handed_over(world, departures, Deadline(until, world.clock.elapsed)),
     )
 
 
@@ -161,13 +162,9 @@ def _summed_up(
 
 
 def _handed_over(
-    world: World, departures: Sequence[Departure], deadline: float
+    world: World, departures: Sequence[Departure], deadline: Deadline
 ) -> Iterator[list[_Answered]]:
     """Open each number, hand the messages to the gateway, and return what it answers, in parts."""
-
-    def may_go() -> bool:
-        return world.clock.elapsed() < deadline
-
     unsubmitted: list[_Answered] = []
     together: list[_Open] = []
     alone: list[_Open] = []
@@ -175,7 +172,7 @@ def _handed_over(
     granted = [each.message.grant or each.message.address for each in departures]
     handles = world.keyring.handles.grant.hide_all(granted)
     for departure, link, handle in zip(departures, links, handles, strict=True):
-        match _opened(world, departure, _Names(link, handle), may_go):
+        match _opened(world, departure, _Names(link, handle), deadline):
             case Submission() as submission:
                 part = alone if is_suspect(departure.message) else together
                 part.append((departure.message, submission))
@@ -206,11 +203,11 @@ def _left(world: World, message: Message, submission: Submission, outcome: Outco
 
 
 def _opened(
-    world: World, departure: Departure, names: _Names, may_go: Callable[[], bool]
+    world: World, departure: Departure, names: _Names, deadline: Deadline
 ) -> Submission | Outcome:
     """Return a message with its number open: from here on it lives for one submission."""
     try:
-        return _open(world, departure, names, may_go)
+        return _open(world, departure, names, deadline)
     except SealBrokenError as fault:
         return Rejected(fault.code)
     except KeyUnavailableError:
@@ -220,9 +217,7 @@ def _opened(
         return Faulty(type(fault).__name__)
 
 
-def _open(
-    world: World, departure: Departure, names: _Names, may_go: Callable[[], bool]
-) -> Submission:
+def _open(world: World, departure: Departure, names: _Names, deadline: Deadline) -> Submission:
     message, sender = departure.message, departure.sender
     key = unwrap(departure.wrapped_key, world.keyring.unwrapping)
     core = ""
@@ -246,7 +241,7 @@ def _open(
         composed=compose(text),
         tag=message.address.number & 0xFF,
         valid_until=message.valid_until,
-        may_go=may_go,
+        deadline=deadline,
         essence=core,
     )
 

@@ -9,6 +9,22 @@ from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.relay.composition import Composed
 
 
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """Until when a message is ours to hand over, by a clock that never goes back.
+
+    `at` are seconds of that clock; it is the same one in all processes of a machine.
+    """
+
+    at: float
+    elapsed: Callable[[], float]
+
+    @property
+    def is_past(self) -> bool:
+        """Whether it is somebody else's by now."""
+        return self.elapsed() >= self.at
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
     """One message on its way out: the only thing outside a sealed box that holds a number."""
@@ -18,7 +34,7 @@ class Submission:
     composed: Composed
     tag: int  # 0 to 255: names the segments of one long message
     valid_until: datetime
-    may_go: Callable[[], bool]  # asked at the last moment: is it still ours to hand over?
+    deadline: Deadline  # looked at in the last moment
     essence: str = ""  # what of the text is found again when it is pasted (evidence.complaints)
 
 
@@ -99,8 +115,12 @@ class Gateway(Protocol):
     def is_up(self) -> bool:
         """Whether it would take a message now."""
 
-    def open(self, heard: Callable[[], None]) -> None:
-        """Connect, and call `heard` (from any thread) whenever something has come in."""
+    def open(self, heard: Callable[[], None], holds: Sequence[int] = ()) -> None:
+        """Connect, and call `heard` (from any thread) whenever something has come in.
+
+        `holds` are file descriptors that stay open for as long as anything of ours can submit,
+        even after this process was killed: a lock on one of them says so.
+        """
 
     def submit(self, submissions: Sequence[Submission]) -> Iterator[list[Answer]]:
         """Hand over messages, and say what became of each, in groups as the answers come.

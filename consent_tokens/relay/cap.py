@@ -22,8 +22,11 @@ def _crowding(cap: Cap, slots: Sequence[datetime], at: datetime) -> datetime | N
     """Return the first of the latest `cap.most` slots that `at` would crowd; None if it fits.
 
     `slots` is in ascending order. With `at` put in its place, every run of N + 1 neighbours that
-    holds it must span D or more; that says it for every window (half-open) at once.
+    holds it must span D or more; that says it for every window (half-open) at once. Fewer than N
+    crowd nobody.
     """
+    if len(slots) < cap.most:
+        return None
     place = bisect_right(slots, at)
     for first in range(min(place, len(slots) - cap.most), max(-1, place - cap.most - 1), -1):
         others = slots[first], slots[first + cap.most - 1]

@@ -23,6 +23,7 @@ GSM: Final[dict[str, bytes]] = {
     **{letter: bytes([code]) for code, letter in enumerate(GSM_BASIC) if code != ESCAPE},
     **{letter: bytes([ESCAPE, code]) for letter, code in GSM_EXTENSION.items()},
 }
+GSM_LAST: Final = max(GSM)
 GSM_LETTERS: Final = {octets: letter for letter, octets in GSM.items()}
 # Octets of one message that is whole, and of each segment of a long one. GSM letters are counted
 # as one octet each, as SMPP carries them; 160 of seven bits fit into the 140 octets of the air.
@@ -74,7 +75,7 @@ def compose(text: str) -> Composed:
 
     No letter is cut in two: neither an escaped one of GSM nor a surrogate pair of UCS-2 (UTF-16BE).
     """
-    if GSM.keys() >= set(text):
+    if not text or (max(text) <= GSM_LAST and GSM.keys() >= set(text)):
         units = [GSM[letter] for letter in text]
         octets = b"".join(units)
         if len(octets) <= GSM_WHOLE:

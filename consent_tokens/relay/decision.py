@@ -227,9 +227,9 @@ def is_current(case: Case) -> Refused | None:
 
 def is_yours(case: Case) -> Refused | None:
     """Promise 4: bound to the merchant that it names, in the token and in the row."""
-    named = {case.claims.merchant_id if case.claims else case.merchant_id}
-    named |= {case.grant.merchant_id} if case.grant else set()
-    return None if named == {case.merchant_id} else Refused(Reason.TOKEN_NOT_YOURS)
+    if any(each and each.merchant_id != case.merchant_id for each in (case.claims, case.grant)):
+        return Refused(Reason.TOKEN_NOT_YOURS)
+    return None
 
 
 def is_live(case: Case) -> Refused | None:

@@ -291,43 +291,52 @@ def insert_or_ignore(transaction: Transaction, table: Table, **values: object) -
 class Asked:
     """A list of rows to join with, as a FROM item named `asked`.
 
-    `columns` maps each name to its PostgreSQL type; SQLite reads the rows from one JSON text.
+    `columns` maps each name to its PostgreSQL type. SQLite reads the rows from one JSON text, but
+    gets values that are the same in all of them once.
     """
 
     columns: Mapping[str, str]
     rows: Sequence[Sequence[int | str | None]]
 
-    def clause(self, transaction: Transaction) -> str:
-        """Return the FROM item."""
-        names = list(self.columns)
-        if transaction.dialect.name == "sqlite":
-            values = ", ".join(
-                f"json_extract(value, '$[{place}]') AS {name}" for place, name in enumerate(names)
-            )
-            return f"(SELECT {values} FROM json_each(:asked)) AS asked"  # noqa: S608 - our names
-        arrays = ", ".join(
-            f"CAST(:asked_{place} AS {kind}[])" for place, kind in enumerate(self.columns.values())
-        )
-        return f"unnest({arrays}) AS asked({', '.join(names)})"
-
-    def values(self, transaction: Transaction) -> dict[str, Any]:
-        """Return the parameters of the FROM item."""
-        if transaction.dialect.name == "sqlite":
-            return {"asked": json.dumps(self.rows)}
-        return {
-            f"asked_{place}": _array(kind, [row[place] for row in self.rows])
-            for place, kind in enumerate(self.columns.values())
-        }
-
     def run(self, transaction: Transaction, statement: str, **values: object) -> Sequence[Any]:
         """Execute a statement that holds `{asked}`, and return its rows, if it returns any."""
         if not self.rows:
             return []
-        text = statement.format(asked=self.clause(transaction))
-        if transaction.dialect.name != "sqlite":
-            text = _for_psycopg(text)
-        result = transaction.exec_driver_sql(text, self.values(transaction) | values)
+        by_name = dict(zip(self.columns, zip(*self.rows, strict=True), strict=True))
+        if transaction.dialect.name == "sqlite":
+            clause, asked = self._from_json(by_name)
+            text = statement.format(asked=clause)
+        else:
+            clause, asked = self._from_arrays(by_name)
+            text = _for_psycopg(statement.format(asked=clause))
+        result = transaction.exec_driver_sql(text, asked | values)
         return result.all() if result.returns_rows else []
+
+    def _from_json(self, by_name: Mapping[str, Sequence[Any]]) -> tuple[str, dict[str, Any]]:
+        """Return SQLite's FROM item and its parameters."""
+        alike = {
+            name: column[0]
+            for name, column in by_name.items()
+            if column.count(column[0]) == len(column)
+        }
+        others = [name for name in by_name if name not in alike]
+        listed = [f":alike_{name} AS {name}" for name in alike]
+        listed += [
+            f"json_extract(value, '$[{place}]') AS {name}" for place, name in enumerate(others)
+        ]
+        rows = list(zip(*(by_name[name] for name in others), strict=True)) or [()] * len(self.rows)
+        values = {f"alike_{name}": value for name, value in alike.items()}
+        clause = f"(SELECT {', '.join(listed)} FROM json_each(:asked)) AS asked"  # noqa: S608 - our names
+        return clause, {"asked": json.dumps(rows), **values}
+
+    def _from_arrays(self, by_name: Mapping[str, Sequence[Any]]) -> tuple[str, dict[str, Any]]:
+        """Return PostgreSQL's FROM item and its parameters."""
+        kinds = self.columns
+        arrays = ", ".join(f"CAST(:asked_{name} AS {kinds[name]}[])" for name in by_name)
+        values = {
+            f"asked_{name}": _array(kinds[name], list(column)) for name, column in by_name.items()
+        }
+        return f"unnest({arrays}) AS asked({', '.join(by_name)})", values
 
     def hold(self, transaction: Transaction, table: str, columns: Sequence[str]) -> Sequence[Any]:
         """Return the rows of `table` whose key is asked, held until the transaction ends.
@@ -349,7 +358,8 @@ def _array(kind: str, column: list[Any]) -> list[Any] | str:
     """Return a column as PostgreSQL takes it: whole numbers as its own text, which is quicker."""
     if kind != "bigint":
         return column
-    return f"{{{','.join('NULL' if value is None else str(int(value)) for value in column)}}}"
+    texts = ("NULL" if value is None else str(value) for value in column)
+    return f"{{{','.join(map(str, column) if None not in column else texts)}}}"
 
 
 @lru_cache(maxsize=64)

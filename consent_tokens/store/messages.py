@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, select, text, tuple_, update
@@ -12,6 +13,8 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from consent_tokens.crypto.handles import Address
 from consent_tokens.relay.message import (
     INVITATION,
+    MOST_AHEAD,
+    MOST_VALID_FOR,
     Message,
     MessageState,
     Outcome,
@@ -49,9 +52,11 @@ WAITING: Final = frozenset({MessageState.QUEUED, MessageState.DEFERRED})
 SLOTS = """
 SELECT m.home, m.number, m.grant_number, m.rank, m.leaves_at, m.state
 FROM {asked} JOIN messages m ON m.home = asked.home AND m.grant_number = asked.number
-WHERE m.leaves_at > :since AND m.state NOT IN ('refused', 'expired')
+WHERE m.accepted_at > :accepted_since AND m.leaves_at > :since
+    AND m.state NOT IN ('refused', 'expired')
 ORDER BY m.leaves_at
 """
+LAID_OUT_BEFORE: Final = MOST_AHEAD + MOST_VALID_FOR  # at most so long before it leaves
 
 
 def slots(
@@ -63,7 +68,10 @@ def slots(
     """
     found: dict[Address, list[Slot]] = defaultdict(list)
     asked = Asked(ADDRESSES, sorted(set(grants)))
-    for row in asked.run(transaction, SLOTS, since=int(since.timestamp())):
+    since_seconds = int(since.timestamp())
+    accepted_since = since_seconds - int(LAID_OUT_BEFORE.total_seconds())
+    bounds = {"since": since_seconds, "accepted_since": accepted_since}
+    for row in asked.run(transaction, SLOTS, **bounds):
         home, number, grant_number, rank, leaves_at, state = row
         leaves = moment(leaves_at)
         slot = Slot(number, RANKS[rank], leaves, state not in WAITING)
@@ -211,7 +219,7 @@ def conclude(
             outcome.gateway_id,
             int(outcome.state.is_waiting),
         )
-        for outcome in sorted(outcomes, key=lambda outcome: outcome.address)
+        for outcome in sorted(outcomes, key=attrgetter("address"))
     ]
     concluded = Asked(OUTCOMES, rows).run(transaction, CONCLUDE, now=int(now.timestamp()))
     return frozenset(Address(row.home, row.number) for row in concluded)

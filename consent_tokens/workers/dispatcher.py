@@ -1,7 +1,7 @@
 """The dispatcher's loop around `flow.dispatch` and `flow.hear`: wait, do, and stop well."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,7 +19,7 @@ from consent_tokens.flow.trust import keep
 from consent_tokens.gateways.base import DeliveryReport, Heard, Inbound
 from consent_tokens.relay.pace import Pace
 from consent_tokens.store import shares
-from consent_tokens.store.alone import alone
+from consent_tokens.store.alone import Alone, alone
 from consent_tokens.workers.notifier import Notifier
 from consent_tokens.world import World
 
@@ -48,7 +48,7 @@ class Dispatcher:
     _weights: Mapping[str, int] = field(default_factory=dict)
     _pace: Pace = field(init=False)
     _paces: dict[str, Pace] = field(default_factory=dict)  # of each merchant's sender
-    _let_go: Callable[[], None] = lambda: None
+    _alone: Alone = field(default_factory=Alone)
     _notifier: Notifier | None = None
     _thread: threading.Thread | None = None
 
@@ -60,8 +60,8 @@ class Dispatcher:
 
         Raises NotAloneError if another one works on this SQLite database.
         """
-        self._let_go = alone(self.world.store)
-        self.world.gateway.open(self.world.something_to_do.set)
+        self._alone = alone(self.world.store)
+        self.world.gateway.open(self.world.something_to_do.set, self._alone.descriptors)
         self._thread = threading.Thread(target=self._go_on, name="dispatcher")
         self._thread.start()
         self._notifier = Notifier(self.world)
@@ -76,7 +76,7 @@ class Dispatcher:
         if self._notifier:
             self._notifier.stop()
         self.world.close()
-        self._let_go()
+        self._alone.let_go()
 
     def _go_on(self) -> None:
         is_first = True

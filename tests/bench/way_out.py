@@ -87,7 +87,7 @@ def fill(world: World, merchant_id: str, count: int) -> None:
 
 
 def _drain(url: str, keys: Path, gateway: str, ready: Any, go: Any) -> None:  # noqa: ANN401 - of multiprocessing
-    world = world_at(url, keys, SmppGateway.at(gateway))
+    world = world_at(url, keys, SmppGateway(gateway))
     world.gateway.open(lambda: None)
     while not world.gateway.is_up:
         time.sleep(0.01)

@@ -32,6 +32,7 @@ MAY_REVEAL = {
     "flow/visit.py",  # the blind index of whoever logs in
     "gateways/simulator.py",  # the phones in the box
     "gateways/kannel.py",  # the one submission
+    "gateways/smpp/wire.py",  # from the gateway to the process that speaks SMPP for it, and back
     "gateways/smpp/words.py",  # the one submission
     "tokens/mint.py",  # the seal of a token
     "web/start.py",  # the page of the simulated phones

@@ -218,7 +218,7 @@ def test_the_smsc_that_comes_with_kannel_takes_what_we_send(tmp_path: Path) -> N
     with closing(create_server(("127.0.0.1", 13001))), closing(_drive(port, count, log)):
         service = Service.at(
             f"sqlite:///{tmp_path}/consent.db", tmp_path / "keys",
-            gateway=SmppGateway.at(f"smpp://foo:bar@127.0.0.1:{port}?bind=pair"),
+            gateway=SmppGateway(f"smpp://foo:bar@127.0.0.1:{port}?bind=pair"),
             clock=SystemClock(),
         )  # fmt: skip
         service.dispatcher.start()

@@ -14,7 +14,7 @@ import pytest
 from consent_tokens.clock import SystemClock
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.flow.accept import Draft
-from consent_tokens.gateways.base import Answer, Submission, Submitted
+from consent_tokens.gateways.base import Answer, Deadline, Submission, Submitted
 from consent_tokens.gateways.smpp import SmppGateway
 from consent_tokens.relay.composition import compose
 from consent_tokens.relay.message import MessageState
@@ -69,7 +69,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         def at(urls: str, **chosen: object) -> Dispatching:
             service = Service.at(
                 f"sqlite:///{tmp_path}/consent.db", tmp_path / "keys",
-                gateway=SmppGateway.at(urls), clock=SystemClock(),
+                gateway=SmppGateway(urls), clock=SystemClock(),
             )  # fmt: skip
             service = service.but(**chosen) if chosen else service
             service.dispatcher.start()
@@ -82,14 +82,15 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def submission(text: str) -> Submission:
     return Submission(
         number=PhoneNumber.parse(NUMBERS[0]), source="1069", composed=compose(text), tag=1,
-        valid_until=datetime.now(UTC) + timedelta(days=1), may_go=lambda: True,
+        valid_until=datetime.now(UTC) + timedelta(days=1),
+        deadline=Deadline(time.monotonic() + 60, time.monotonic),
     )  # fmt: skip
 
 
 def test_a_round_that_nobody_settles_is_not_in_the_way_of_the_next(carrier: Carrier) -> None:
     """As when the database went away while answers were being written down."""
     up = threading.Event()
-    gateway = SmppGateway.at(f"{carrier.url}?window=4")
+    gateway = SmppGateway(f"{carrier.url}?window=4")
     gateway.open(up.set)
     try:
         assert up.wait(10)

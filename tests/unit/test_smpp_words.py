@@ -8,10 +8,10 @@ import pytest
 
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.errors import SettingError
-from consent_tokens.gateways.base import DeliveryReport, Inbound, Submission
-from consent_tokens.gateways.smpp.gateway import Line
+from consent_tokens.gateways.base import Deadline, DeliveryReport, Inbound, Submission
+from consent_tokens.gateways.smpp.lines import Line, Manner
 from consent_tokens.gateways.smpp.pieces import MOST_OPEN, WAIT_SECONDS, Piece, Pieces
-from consent_tokens.gateways.smpp.words import Manner, absolute, piece_in, report_in, submissions
+from consent_tokens.gateways.smpp.words import absolute, piece_in, report_in, submissions
 from consent_tokens.relay.composition import compose
 from tests.written import NUMBERS
 
@@ -137,7 +137,7 @@ def submission(text: str) -> Submission:
     return Submission(
         number=PhoneNumber(NUMBERS[0]), source="106900", composed=compose(text), tag=9,
         valid_until=datetime(2026, 11, 11, 20, 30, tzinfo=timezone(timedelta(hours=8))),
-        may_go=lambda: True,
+        deadline=Deadline(1.0, lambda: 0.0),
     )  # fmt: skip
 
 

@@ -4,7 +4,9 @@ Counted where it counts: at the SMSC, which is another process.
 """
 
 import json
+import os
 import random
+import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -14,9 +16,11 @@ from typing import Any
 
 import pytest
 
+from consent_tokens.errors import NotAloneError
 from consent_tokens.flow.accept import Draft
 from consent_tokens.settings import Settings
 from consent_tokens.store import schema
+from consent_tokens.store.alone import alone
 from consent_tokens.world import World
 from tests.killed import POINTS
 from tests.processes import Lines, free_port, process
@@ -54,15 +58,15 @@ class Graveyard:
         self.send("kill", pid)
         self.wait(pid)
 
-    def send(self, signal: str, pid: int) -> None:
-        self._tell({signal: pid})
+    def send(self, name: str, pid: int) -> None:
+        self._tell({name: pid})
 
     def wait(self, pid: int) -> int:
         """Return the signal that a dispatcher died of, once it is dead."""
         line = self.lines.wait_for(lambda said: json.loads(said).get("dead") == pid)
-        signal = int(json.loads(line)["signal"])
-        self.kills += signal == 9
-        return signal
+        died_of = int(json.loads(line)["signal"])
+        self.kills += died_of == 9
+        return died_of
 
     def _next(self, name: str) -> dict[str, Any]:
         place, line = self.lines.wait_for_next(lambda said: name in json.loads(said), self.read)
@@ -144,9 +148,11 @@ def scene(folder: Path, database_url: str, smsc: tuple[int, Lines], count: int, 
     )  # fmt: skip
 
 
-def drained(here: Scene, graveyard: Graveyard, lease: int | None = None) -> Ledger:
-    """Let one dispatcher live until nothing waits any more; return what became of all."""
-    pid = graveyard.begin(here.environment, lease=lease)
+def drained(
+    here: Scene, graveyard: Graveyard, lease: int | None = None, alive: int | None = None
+) -> Ledger:
+    """Let a dispatcher live until nothing waits any more; return what became of all."""
+    pid = alive or graveyard.begin(here.environment, lease=lease)
     tick = threading.Event()
     for _ in range(1200):
         if not waiting(here.world):
@@ -203,12 +209,59 @@ def test_killed_at_random_moments_under_load(
     while graveyard.kills < 150 and waiting(here.world) > 50:
         while len(alive) < (1 if is_sqlite else 2):
             alive.append(graveyard.begin(here.environment, lease=lease))
-        wait.wait(chance.uniform(0.02, 0.3))  # the moment is the point of it
+        wait.wait(chance.uniform(0.02, 0.6))  # the moment is the point of it
         graveyard.kill(alive.pop(0))
     for pid in alive:
         graveyard.kill(pid)
     assert graveyard.kills >= 100, "it was over too soon to tell"
     check(drained(here, graveyard, lease), graveyard.kills, "random")
+
+
+def speaker_of(dispatcher: int) -> int | None:
+    """Return the process that speaks SMPP for a dispatcher, if it has one at this moment."""
+    tasks = Path(f"/proc/{dispatcher}/task")
+    children = [
+        each for task in tasks.iterdir() for each in (task / "children").read_text().split()
+    ]
+    return int(children[0]) if children else None
+
+
+def test_the_process_that_speaks_smpp_dies_at_random_moments_under_load(
+    database_url: str, stage: Stage, graveyard: Graveyard
+) -> None:
+    """The dispatcher lives: what was with that process is in doubt, and another one is started."""
+    here = stage(database_url, 2000, rate=500)
+    chance, wait = random.Random(7), threading.Event()  # noqa: S311 - the same each time
+    pid = graveyard.begin(here.environment)
+    kills, read = 10, 0
+    for _ in range(kills):
+        bound, _ = here.lines.wait_for_next(lambda line: "bound" in json.loads(line), read)
+        read = 1 + here.lines.wait_for_next(lambda line: "text" in json.loads(line), bound)[0]
+        wait.wait(chance.uniform(0.0, 0.1))  # the moment is the point of it
+        speaker = speaker_of(pid)
+        assert speaker
+        os.kill(speaker, signal.SIGKILL)
+    assert waiting(here.world), "it was over too soon to tell"
+    check(drained(here, graveyard, None, pid), kills, "speakers")
+    assert graveyard.kills == 0, "the dispatcher did not outlive its speakers"
+
+
+def test_when_a_dispatcher_dies_nothing_of_it_speaks_on(
+    tmp_path: Path, stage: Stage, graveyard: Graveyard
+) -> None:
+    """The next one begins only when the line of the first is silent: it holds the same lock."""
+    here = stage(f"sqlite:///{tmp_path}/consent.db", 500, rate=100)
+    pid = graveyard.begin(here.environment)
+    here.lines.wait_for(lambda line: "#" in json.loads(line).get("text", ""))
+    speaker = speaker_of(pid)
+    assert speaker
+    os.kill(speaker, signal.SIGSTOP)
+    graveyard.kill(pid)
+    with pytest.raises(NotAloneError):
+        alone(here.world.store)
+    os.kill(speaker, signal.SIGCONT)
+    alone(here.world.store).let_go()  # it has heard that its dispatcher is gone, and is gone too
+    check(drained(here, graveyard), graveyard.kills, "speaks on")
 
 
 def test_a_dispatcher_that_was_stopped_past_its_lease_sends_nothing_twice(

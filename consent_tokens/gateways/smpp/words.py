@@ -1,8 +1,7 @@
 """What goes over an SMPP line, in the words of the specification (SMPP 3.4, issue 1.2)."""
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -18,6 +17,7 @@ from consent_tokens.gateways.base import (
     Submitted,
     Throttled,
 )
+from consent_tokens.gateways.smpp.lines import Manner
 from consent_tokens.gateways.smpp.pieces import Piece
 from consent_tokens.relay.composition import Coding, read_octets
 
@@ -39,48 +39,39 @@ TLV_RECEIPTED_MESSAGE_ID, TLV_MESSAGE_PAYLOAD, TLV_MESSAGE_STATE = 0x1E, 0x0424,
 TLV_NETWORK_ERROR = 0x0423
 TLV_SAR_REFERENCE, TLV_SAR_TOTAL, TLV_SAR_PLACE = 0x020C, 0x020E, 0x020F
 CONCATENATED_8, CONCATENATED_16 = 0x00, 0x08  # information elements (3GPP TS 23.040, 9.2.3.24)
-VENDOR_TAGS: Final = range(0x1400, 0x4000)  # what carriers may define (5.3.2)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
-    """What a carrier wants done its own way; each is an option of the gateway's URL."""
-
-    uses_payload: bool = False  # long texts whole, in message_payload, not in segments
-    tells_validity: bool = True  # sends validity_period
-    vendor_tlvs: tuple[tuple[int, bytes], ...] = ()  # with every submission (India's DLT)
-    # what in a report means that there is no such subscriber any more: `MK:0001`, or `err:001`
-    gone: frozenset[str] = frozenset()
-
-
-def submissions(submission: Submission, manner: Manner) -> Iterator[dict[str, Any]]:
+def submissions(submission: Submission, manner: Manner) -> list[dict[str, Any]]:
     """Return the arguments of each submit_sm of one message, in order."""
-    coding = DATA_UCS2 if submission.composed.coding is Coding.UCS2 else DATA_GSM
+    is_ucs2 = submission.composed.coding is Coding.UCS2
     segments = submission.composed.segments
-    tlvs = [smpp34.Tlv(tag, value) for tag, value in manner.vendor_tlvs]
     common: dict[str, Any] = {
         "destination_addr": submission.number.reveal().removeprefix("+"),
         "dest_addr_ton": INTERNATIONAL,
         "dest_addr_npi": ISDN,
         "source_addr": submission.source,
-        "data_coding": coding,
+        "data_coding": DATA_UCS2 if is_ucs2 else DATA_GSM,
         "registered_delivery": WANTS_REPORT,
     }
+    if manner.vendor_tlvs:
+        common["tlvs"] = [smpp34.Tlv(tag, value) for tag, value in manner.vendor_tlvs]
     if manner.tells_validity:
         common["validity_period"] = absolute(submission.valid_until)
     if len(segments) == 1:
-        yield common | {"short_message": segments[0], "tlvs": tlvs}
-    elif manner.uses_payload:
+        common["short_message"] = segments[0]
+        return [common]
+    if manner.uses_payload:
         whole = smpp34.Tlv(TLV_MESSAGE_PAYLOAD, b"".join(segments))
-        yield common | {"tlvs": [*tlvs, whole]}
-    else:
-        for place, segment in enumerate(segments, start=1):
-            header = bytes([5, 0, 3, submission.tag, len(segments), place])
-            yield common | {
-                "short_message": header + segment,
-                "esm_class": HAS_HEADER,
-                "tlvs": tlvs,
-            }
+        return [common | {"tlvs": [*common.get("tlvs", ()), whole]}]
+    common["esm_class"] = HAS_HEADER
+    headers = (
+        bytes([5, 0, 3, submission.tag, len(segments), place])
+        for place in range(1, len(segments) + 1)
+    )
+    return [
+        common | {"short_message": header + segment}
+        for header, segment in zip(headers, segments, strict=True)
+    ]
 
 
 @lru_cache(maxsize=1024)
