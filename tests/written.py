@@ -6,7 +6,9 @@ Every test takes its numbers from `NUMBERS`; every folder that a test writes to 
 
 import base64
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,6 +76,15 @@ def searched(path: Path) -> Searched:
     """Search one file; for a process of its own."""
     data = path.read_bytes()
     return Searched(len(data), found_in(data))
+
+
+def searched_all(folders: Sequence[Path]) -> tuple[list[str], int]:
+    """Return the files in which a number stands, and how many octets were searched."""
+    paths = list(files([folder for folder in folders if folder.exists()]))
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as searchers:
+        found = list(searchers.map(searched, paths, chunksize=8))
+    leaks = [str(path) for path, each in zip(paths, found, strict=True) if each.found]
+    return leaks, sum(each.octets for each in found)
 
 
 def files(folders: Sequence[Path]) -> Iterator[Path]:

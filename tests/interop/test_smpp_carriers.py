@@ -1,6 +1,8 @@
 """SMPP with a server that nobody here wrote: what carriers want, and what they do to one."""
 
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,10 +18,12 @@ from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.flow.accept import Draft
 from consent_tokens.gateways.base import Answer, Deadline, Submission, Submitted
 from consent_tokens.gateways.smpp import SmppGateway
+from consent_tokens.gateways.smpp import gateway as smpp_gateway
 from consent_tokens.relay.composition import compose
 from consent_tokens.relay.message import MessageState
 from tests.carriers import Carrier
 from tests.carriers import carrier as a_carrier
+from tests.processes import free_port
 from tests.seeds import laid_out, merchant, seeded
 from tests.service import ORDERS, PROMOTIONS, Service
 from tests.weather.ledger import states
@@ -109,6 +113,39 @@ def test_a_round_that_nobody_settles_is_not_in_the_way_of_the_next(carrier: Carr
         assert all(isinstance(outcome, Submitted) for _, outcome in answered)
     finally:
         gateway.close()
+
+
+def test_a_line_that_is_down_leaves_its_room_to_nobody(carrier: Carrier) -> None:
+    """Eight may be on their way, and the one line that is up holds two: the others wait for it."""
+    up = threading.Event()
+    gateway = SmppGateway(f"{carrier.url}?window=2 smpp://a:b@127.0.0.1:{free_port()}?window=6")
+    gateway.open(up.set)
+    try:
+        while not gateway.is_up:
+            assert up.wait(10)
+            up.clear()
+        handed = [submission(f"by one line {place}" * (1 + place % 9)) for place in range(40)]
+        answers = [answer for group in gateway.submit(handed) for answer in group]
+        assert sorted(place for place, _ in answers) == list(range(40))
+        assert all(isinstance(outcome, Submitted) for _, outcome in answers)
+    finally:
+        gateway.close()
+
+
+def test_a_speaker_that_hangs_is_replaced(
+    carrier: Carrier, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smpp_gateway, "SILENT_LOOKS", 2)
+    at_work = start(carrier.url)
+    at_work.lay_out("before", purpose=ORDERS)
+    at_work.until("before", MessageState.DELIVERED)
+    gateway = at_work.service.world.gateway
+    assert isinstance(gateway, SmppGateway)
+    assert gateway._speaker
+    os.kill(gateway._speaker.pid, signal.SIGSTOP)
+    at_work.lay_out("after", purpose=ORDERS)
+    at_work.until("after", MessageState.DELIVERED)
+    assert texts(carrier).count("【晨光书店】after") == 1
 
 
 def texts(carrier: Carrier) -> list[str]:

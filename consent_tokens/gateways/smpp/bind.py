@@ -1,9 +1,10 @@
 """One SMPP line, kept bound: it is bound again whenever it is left, and left when it is silent."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import smpp34
 import structlog
@@ -29,7 +30,10 @@ BACK_OFF: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # seconds between attempts t
 SOON_AGAIN: Final = 2  # the step of the back-off for a line that lets us bind
 STEADY_SECONDS: Final = 10.0  # a bind that lasted so long was a good one
 JITTER: Final = 0.5  # of the back-off, so that many lines do not come back in step
+UNFIT: Final = (ValueError, OverflowError, TypeError)  # cannot be put into SMPP's words
 PATIENCE_SECONDS: Final = 0.5  # before a later segment is tried again
+
+Answered: TypeAlias = asyncio.Future[smpp34.SubmitSmResp]
 
 
 class Bind:
@@ -46,8 +50,9 @@ class Bind:
         self._changed = changed  # called when it is bound, and when it is no more
         self._smsc: smpp34.Smsc | None = None
         self._was_bound = False
-        self._owed: dict[object, float] = {}  # since when, for each answer; the oldest first
-        self._room = asyncio.Semaphore(line.window)
+        self._owed: dict[Answered, float] = {}  # since when, for each answer; the oldest first
+        self._busy = 0  # submissions without an answer
+        self._next: deque[asyncio.Future[None]] = deque()  # who waits for room
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -120,12 +125,29 @@ class Bind:
                 return
             await asyncio.sleep(left)
 
+    def submit_now(self, submission: Submission, answered: Callable[[Outcome], None]) -> bool:
+        """Submit a message of one segment if there is room for it at this moment; whether it was.
+
+        `answered` is called with what became of it. Most messages go this way, which needs no task.
+        """
+        if self._smsc is None or submission.deadline.is_past:
+            return False
+        if self._next or self._busy >= self.line.window or len(submission.composed.segments) != 1:
+            return False
+        try:
+            (part,) = submissions(submission, self.line.manner)
+            future = self._sent(self._smsc, part)
+        except UNFIT:
+            return False  # `submit` will say which
+        future.add_done_callback(lambda done: answered(_outcome_in(done)))
+        return True
+
     async def submit(self, submission: Submission) -> Outcome:
         """Submit every segment of one message; it is named by the id of its last."""
         outcome: Outcome = Unsent()
         try:
             parts = submissions(submission, self.line.manner)
-        except (ValueError, OverflowError, TypeError) as fault:
+        except UNFIT as fault:
             return Faulty(type(fault).__name__)
         for place, part in enumerate(parts):
             outcome = await self._submit_part(submission, part)
@@ -139,21 +161,47 @@ class Bind:
 
     async def _submit_part(self, submission: Submission, part: dict[str, Any]) -> Outcome:
         """Submit one segment, if it is still ours to hand over once there is room for it."""
-        await self._room.acquire()
-        this = object()
+        while self._busy >= self.line.window:
+            self._next.append(self._loop.create_future())
+            await self._next[-1]
+        if self._smsc is None or submission.deadline.is_past:
+            self._call_next()
+            return Unsent()
         try:
-            smsc = self._smsc
-            if smsc is None or submission.deadline.is_past:
-                return Unsent()
-            self._owed[this] = self._loop.time()
-            return outcome_of(await smsc.submit_sm(**part))
-        except (smpp34.SmppError, OSError):
-            return Uncertain()
-        except (ValueError, OverflowError, TypeError) as fault:
+            future = self._sent(self._smsc, part)
+        except UNFIT as fault:
+            self._call_next()
             return Faulty(type(fault).__name__)
-        finally:
-            self._owed.pop(this, None)
-            self._room.release()
+        await asyncio.wait([future])
+        return _outcome_in(future)
+
+    def _sent(self, smsc: smpp34.Smsc, part: dict[str, Any]) -> Answered:
+        """Return the answer to come. Raises what UNFIT names if smpp34 cannot put it into words."""
+        future = asyncio.ensure_future(smsc.submit_sm(**part))
+        self._busy += 1
+        self._owed[future] = self._loop.time()
+        future.add_done_callback(self._done)
+        return future
+
+    def _done(self, future: Answered) -> None:
+        self._busy -= 1
+        del self._owed[future]
+        self._call_next()
+
+    def _call_next(self) -> None:
+        """Let one in that waits for room."""
+        if self._next:
+            self._next.popleft().set_result(None)
+
+
+def _outcome_in(future: Answered) -> Outcome:
+    """Return what became of a submission, by an answer that has come."""
+    try:
+        return outcome_of(future.result())
+    except (smpp34.SmppError, OSError):
+        return Uncertain()
+    except UNFIT as fault:
+        return Faulty(type(fault).__name__)
 
 
 async def _hang_up(sessions: Sequence[smpp34.Smsc], clients: Sequence[smpp34.Client]) -> None:

@@ -12,6 +12,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import cycle
 from typing import Any, Final
 
@@ -79,15 +80,17 @@ class Speaker:
         self._unanswered += len(rows)
         for row in rows:
             ticket, submission = got_submission(row, elapsed)
-            task = asyncio.create_task(self._submit_one(ticket, submission))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            binds = next(self._turns)
+            if not binds[0].submit_now(submission, partial(self._answer, ticket)):
+                task = asyncio.create_task(self._submit_one(ticket, submission, binds))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
-    async def _submit_one(self, ticket: int, submission: Submission) -> None:
+    async def _submit_one(self, ticket: int, submission: Submission, binds: Sequence[Bind]) -> None:
         """Submit over one line; what it could not send goes to the others, once each."""
         outcome: Outcome = Unsent()
         try:
-            for bind in next(self._turns):
+            for bind in binds:
                 if isinstance(outcome, Unsent) and bind.is_up:
                     outcome = await bind.submit(submission)
         except Exception as fault:  # noqa: BLE001 - whatever it is, somebody waits for an answer
