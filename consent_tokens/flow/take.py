@@ -124,9 +124,10 @@ class _Counter:
             [taken.grant.scope.cap.within for taken in held.values()], default=timedelta(days=1)
         )
         slots: dict[tuple[Address, Rank], list[datetime]] = defaultdict(list)
-        for address, taken in messages.slots(transaction, list(held), now - longest).items():
+        counted = messages.slots(transaction, list(held), now - longest, but=ours)
+        for address, taken in counted.items():
             for slot in taken:
-                if slot.has_left and slot.number not in ours:
+                if slot.has_left:
                     slots[address, slot.rank].append(slot.leaves)
         return cls(
             world=world,

@@ -1,5 +1,6 @@
 """The record of what happened. There is no way here to change or remove a line."""
 
+import struct
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -7,7 +8,6 @@ from typing import Final
 from sqlalchemy import select
 
 from consent_tokens.consent.grant import EndedBy
-from consent_tokens.crypto.handles import new_home
 from consent_tokens.evidence.events import Event, Kind
 from consent_tokens.store.engine import Transaction, insert_rows
 from consent_tokens.store.tables import events
@@ -22,7 +22,7 @@ Draw = Callable[[int], bytes]
 
 def record(transaction: Transaction, lines: Sequence[Event], draw: Draw) -> None:
     """Add lines with one statement; `draw` gives each its random number."""
-    drawn = draw(NUMBER_BYTES * len(lines))
+    numbers = struct.unpack(f">{len(lines)}q", draw(NUMBER_BYTES * len(lines)))
     insert_rows(
         transaction,
         "events",
@@ -30,7 +30,7 @@ def record(transaction: Transaction, lines: Sequence[Event], draw: Draw) -> None
         [
             (
                 line.home,
-                new_home(drawn[place * NUMBER_BYTES : (place + 1) * NUMBER_BYTES]),
+                number,
                 int(line.at.timestamp()),
                 line.kind.value,
                 line.merchant_id,
@@ -38,7 +38,7 @@ def record(transaction: Transaction, lines: Sequence[Event], draw: Draw) -> None
                 line.message,
                 line.code,
             )
-            for place, line in enumerate(lines)
+            for number, line in zip(numbers, lines, strict=True)
         ],
     )
 

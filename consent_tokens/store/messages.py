@@ -60,11 +60,16 @@ LAID_OUT_BEFORE: Final = MOST_AHEAD + MOST_VALID_FOR  # at most so long before i
 
 
 def slots(
-    transaction: Transaction, grants: Sequence[Address], since: datetime
+    transaction: Transaction,
+    grants: Sequence[Address],
+    since: datetime,
+    *,
+    but: Collection[int] = (),
 ) -> Mapping[Address, list[Slot]]:
     """Return what counts against the caps of these grants, each in ascending order.
 
-    Messages that were refused or that expired cost nothing.
+    Messages that were refused or that expired cost nothing; `but` are those that do not count
+    because they are being judged.
     """
     found: dict[Address, list[Slot]] = defaultdict(list)
     asked = Asked(ADDRESSES, sorted(set(grants)))
@@ -73,9 +78,9 @@ def slots(
     bounds = {"since": since_seconds, "accepted_since": accepted_since}
     for row in asked.run(transaction, SLOTS, **bounds):
         home, number, grant_number, rank, leaves_at, state = row
-        leaves = moment(leaves_at)
-        slot = Slot(number, RANKS[rank], leaves, state not in WAITING)
-        found[Address(home, grant_number)].append(slot)
+        if number not in but:
+            slot = Slot(number, RANKS[rank], moment(leaves_at), state not in WAITING)
+            found[Address(home, grant_number)].append(slot)
     return found
 
 
