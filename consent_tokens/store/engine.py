@@ -192,6 +192,7 @@ def _sqlite(path: Path) -> Engine:
         for pragma in (
             "journal_mode = WAL",
             "synchronous = FULL",  # accepted means on disk (promise 7)
+            "wal_autocheckpoint = 4000",  # pages, 16 MB: what is written again meanwhile goes once
             "secure_delete = ON",  # deleted means overwritten
             "foreign_keys = ON",
             "temp_store = MEMORY",

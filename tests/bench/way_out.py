@@ -275,7 +275,7 @@ def dispatched(folder: Path, server: Any, port: int) -> None:  # noqa: ANN401 - 
     for turn in range(TURNS):
         at = folder / f"turn{turn}"
         for rates, url, line, processes in (
-            (sqlite, f"sqlite:///{at}/wide.db", gateway, 1),
+            (sqlite, f"sqlite:///{at}/wide.db", gateway.replace("500", "1000"), 1),
             (narrow, f"sqlite:///{at}/narrow.db", gateway.replace("500", "64"), 1),
             (one, database(server, f"one{turn}"), gateway, 1),
             (two, database(server, f"two{turn}"), gateway, 2),
@@ -292,7 +292,7 @@ def dispatched(folder: Path, server: Any, port: int) -> None:  # noqa: ANN401 - 
     ]
     for place, (name, rates) in enumerate(
         (
-            ("from SQLite, window 500", sqlite),
+            ("from SQLite, window 1000", sqlite),
             ("from SQLite, window 64", narrow),
             ("from PostgreSQL, window 500", one),
             ("from PostgreSQL, two dispatchers", two),
