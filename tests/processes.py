@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -79,6 +79,7 @@ def process(
         stdout=subprocess.PIPE if reads else subprocess.DEVNULL,
         stderr=subprocess.DEVNULL if reads else subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
     stream = started.stdout if reads else started.stderr
     listening = threading.Thread(target=lines.listen, args=(stream,), daemon=True)
@@ -97,6 +98,8 @@ def process(
             started.wait()
             raise
         finally:
+            with suppress(ProcessLookupError):  # what a way out that failed has left behind
+                os.killpg(started.pid, signal.SIGKILL)
             listening.join(5)
             if stream:
                 stream.close()

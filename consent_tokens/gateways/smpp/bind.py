@@ -136,9 +136,9 @@ class Bind:
             return False
         try:
             (part,) = submissions(submission, self.line.manner)
-            future = self._sent(self._smsc, part)
         except UNFIT:
-            return False  # `submit` will say which
+            return False  # `submit` says which
+        future = self._sent(self._smsc, part)
         future.add_done_callback(lambda done: answered(_outcome_in(done)))
         return True
 
@@ -167,17 +167,17 @@ class Bind:
         if self._smsc is None or submission.deadline.is_past:
             self._call_next()
             return Unsent()
-        try:
-            future = self._sent(self._smsc, part)
-        except UNFIT as fault:
-            self._call_next()
-            return Faulty(type(fault).__name__)
+        future = self._sent(self._smsc, part)
         await asyncio.wait([future])
         return _outcome_in(future)
 
     def _sent(self, smsc: smpp34.Smsc, part: dict[str, Any]) -> Answered:
-        """Return the answer to come. Raises what UNFIT names if smpp34 cannot put it into words."""
-        future = asyncio.ensure_future(smsc.submit_sm(**part))
+        """Return the answer to come, or the fault in its place."""
+        try:
+            future: Answered = asyncio.ensure_future(smsc.submit_sm(**part))
+        except Exception as fault:  # noqa: BLE001 - `_outcome_in` tells them apart
+            future = self._loop.create_future()
+            future.set_exception(fault)
         self._busy += 1
         self._owed[future] = self._loop.time()
         future.add_done_callback(self._done)
@@ -195,13 +195,19 @@ class Bind:
 
 
 def _outcome_in(future: Answered) -> Outcome:
-    """Return what became of a submission, by an answer that has come."""
-    try:
-        return outcome_of(future.result())
-    except (smpp34.SmppError, OSError):
+    """Return what became of a submission, by an answer that has come. Never raises."""
+    if future.cancelled():
         return Uncertain()
-    except UNFIT as fault:
-        return Faulty(type(fault).__name__)
+    match future.exception():
+        case None:
+            return outcome_of(future.result())
+        case ValueError() | OverflowError() | TypeError() as fault:
+            return Faulty(type(fault).__name__)
+        case smpp34.SmppError() | OSError():
+            return Uncertain()
+        case fault:
+            log.critical("submission_faulty", fault=type(fault).__name__)
+            return Uncertain()
 
 
 async def _hang_up(sessions: Sequence[smpp34.Smsc], clients: Sequence[smpp34.Client]) -> None:

@@ -165,8 +165,11 @@ async def _speak(hears: int, tells: int) -> None:
             speaker.submit(content)
         elif say is Say.STOP and speaker and keeping:
             speaker.stop()
-            await keeping
-            return
+            gone = asyncio.create_task(reader.read())  # its dispatcher does not wait any longer
+            await asyncio.wait({keeping, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if keeping.done():
+                return
+            break
     os._exit(ORPHANED)
 
 

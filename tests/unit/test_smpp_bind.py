@@ -1,0 +1,78 @@
+"""Whatever smpp34 says or throws, each message gets one answer."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import smpp34
+
+from consent_tokens.consent.phone import PhoneNumber
+from consent_tokens.gateways.base import Deadline, Faulty, Outcome, Submission, Uncertain, Unsent
+from consent_tokens.gateways.smpp.bind import Bind
+from consent_tokens.gateways.smpp.lines import Line
+from consent_tokens.relay.composition import compose
+from tests.written import NUMBERS
+
+
+async def later(fault: BaseException) -> Any:  # noqa: ANN401 - never returns
+    await asyncio.sleep(0)
+    raise fault
+
+
+def at_once(fault: BaseException) -> Any:  # noqa: ANN401 - never returns
+    raise fault
+
+
+FAULTS = (
+    (smpp34.SmppError("gone"), Uncertain()),
+    (OSError(), Uncertain()),
+    (RuntimeError("what nobody thought of"), Uncertain()),
+    (asyncio.CancelledError(), Uncertain()),
+    (ValueError("too long"), Faulty("ValueError")),
+    (OverflowError(), Faulty("OverflowError")),
+)
+
+
+def submission(text: str, seconds: float = 60) -> Submission:
+    return Submission(
+        number=PhoneNumber.parse(NUMBERS[0]), source="1069", composed=compose(text), tag=1,
+        valid_until=datetime(2026, 11, 11, tzinfo=UTC),
+        deadline=Deadline(time.monotonic() + seconds, time.monotonic),
+    )  # fmt: skip
+
+
+async def answer(
+    submit: Callable[[BaseException], Awaitable[Any]], fault: BaseException, sent: Submission
+) -> Outcome:
+    """Return what is answered of a message, over a line that ends so."""
+
+    class Session:
+        def submit_sm(self, **_: object) -> Any:  # noqa: ANN401 - smpp34's
+            return submit(fault)
+
+    bind = Bind(Line.all_in("smpp://a:b@localhost?window=1")[0], lambda *_: None, lambda: None)
+    bind._smsc = Session()  # type: ignore[assignment]  # that fails as it is told
+    answers: asyncio.Queue[Outcome] = asyncio.Queue()
+    if not bind.submit_now(sent, answers.put_nowait):
+        return await bind.submit(sent)
+    outcome = await answers.get()
+    assert bind._busy == 0, "its room is free again"
+    return outcome
+
+
+@pytest.mark.parametrize(("fault", "expected"), FAULTS)
+@pytest.mark.parametrize("text", ["short", "in several segments " * 20])
+def test_a_fault_of_the_line_is_an_answer(
+    text: str, fault: BaseException, expected: Outcome
+) -> None:
+    assert asyncio.run(answer(later, fault, submission(text))) == expected
+    if isinstance(fault, Exception):
+        assert asyncio.run(answer(at_once, fault, submission(text))) == expected
+
+
+def test_what_is_past_its_deadline_is_not_sent() -> None:
+    past = submission("late", seconds=-1)
+    assert asyncio.run(answer(at_once, AssertionError("it was sent"), past)) == Unsent()
