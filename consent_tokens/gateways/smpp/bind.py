@@ -201,7 +201,7 @@ def _outcome_in(future: Answered) -> Outcome:
     match future.exception():
         case None:
             return outcome_of(future.result())
-        case ValueError() | OverflowError() | TypeError() as fault:
+        case fault if isinstance(fault, UNFIT):
             return Faulty(type(fault).__name__)
         case smpp34.SmppError() | OSError():
             return Uncertain()
