@@ -2,13 +2,9 @@
 
 import gc
 import multiprocessing.util
-import signal
-import sys
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from types import FrameType
 from typing import Any, Final
 
 import click
@@ -17,6 +13,12 @@ from granian.constants import Interfaces
 from granian.server import Server
 from prometheus_client import start_http_server
 
+from consent_tokens.cli.beginning import (
+    Beginning,
+    hold_stops,
+    hold_stops_in_children,
+    next_stop,
+)
 from consent_tokens.flow import admit
 from consent_tokens.flow.figures import figures
 from consent_tokens.settings import Settings, parse_bind
@@ -61,13 +63,7 @@ def dispatch() -> None:
     """Run the dispatcher alone."""
     settings = Settings.from_environment()
     _refuse_simulator(settings)
-    stop = threading.Event()
-
-    def told(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    signal.signal(signal.SIGTERM, told)
-    signal.signal(signal.SIGINT, told)
+    hold_stops()
     world = World.of(settings)
     dispatcher = Dispatcher(world)
     dispatcher.start()
@@ -76,7 +72,7 @@ def dispatch() -> None:
         start_http_server(port, host, registry=figures(world))
     calm_collector()
     click.echo("consent-tokens: dispatching", err=True)
-    stop.wait()
+    next_stop()
     dispatcher.stop()
 
 
@@ -122,6 +118,8 @@ def _prepare(settings: Settings) -> None:
 
 def _listen(settings: Settings, workers: int, load: Callable[[], Any]) -> None:
     host, port = settings.bind
+    beginning = Beginning(load, settings.bind, settings.base_url)
+    hold_stops_in_children()
     server = Server(
         target="consent_tokens",  # only a name for the process list: `load` makes the app
         address=host,
@@ -132,7 +130,7 @@ def _listen(settings: Settings, workers: int, load: Callable[[], Any]) -> None:
         log_enabled=False,
         workers_kill_timeout=STOP_SECONDS,
     )
-    server.serve(target_loader=load, wrap_loader=False)
+    server.serve(target_loader=beginning, wrap_loader=False)
 
 
 def _whole(settings: Settings) -> Any:  # noqa: ANN401 - a WSGI app
@@ -166,6 +164,4 @@ def calm_collector() -> None:
 def _ready(world: World) -> Any:  # noqa: ANN401 - a WSGI app
     app = create_app(world)
     calm_collector()
-    click.echo(f"consent-tokens: ready at {world.base_url} - open it in a browser", err=True)
-    sys.stderr.flush()
     return app

@@ -2,8 +2,12 @@
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import httpx
@@ -197,3 +201,46 @@ def test_the_two_halves_alone_on_postgresql(empty_postgres_url: str, tmp_path: P
             handle = merchant.post("/v1/messages", json=draft).json()["id"]
             assert "两半" in carrier.text("两半")["text"]
             until(merchant, handle, "delivered")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_while_it_starts_it_stops(tmp_path: Path, number: signal.Signals) -> None:
+    """The web process exists, and nobody in it listens to signals yet."""
+    WRITTEN.append(tmp_path)
+    port = free_port()
+    environment = {
+        "CONSENT_DATABASE_URL": f"sqlite:///{tmp_path}/consent.db",
+        "CONSENT_KEYS_DIR": str(tmp_path / "keys"),
+    }
+    command = ("consent_tokens", "serve", "--bind", f"127.0.0.1:{port}")
+    with process(*command, environment=environment) as (started, said):
+        children = Path(f"/proc/{started.pid}/task/{started.pid}/children")
+        while not children.read_text():
+            assert started.poll() is None
+            threading.Event().wait(0.001)
+        begun = time.monotonic()
+        started.send_signal(number)
+        started.wait(30)
+        assert time.monotonic() - begun < 10
+    assert not [line for line in said.heard if "ready at" in line]
+
+
+def test_ready_is_said_once_it_can_be_reached() -> None:
+    port = free_port()
+    script = (
+        "import signal, sys\n"
+        "from consent_tokens.cli.beginning import Beginning\n"
+        f"Beginning(lambda: None, ('127.0.0.1', {port}), 'http://here')()\n"
+        "print('loaded', file=sys.stderr, flush=True)\n"
+        "signal.signal(signal.SIGTERM, lambda *_: None)\n"
+        "sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as begun:  # fmt: skip
+        assert begun.stderr
+        assert begun.stderr.readline() == "loaded\n"
+        with socket.create_server(("127.0.0.1", port)):
+            assert "ready at http://here" in begun.stderr.readline()
+        begun.communicate()
