@@ -1,8 +1,10 @@
 """A grant: one consumer's live yes to one merchant, and the only ways in which it may change."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from consent_tokens.consent.scope import Scope
 from consent_tokens.errors import ConflictError
@@ -28,8 +30,7 @@ class EndedBy(StrEnum):
     JOURNAL = "journal"  # it had been ended before, in a database that was lost
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class Grant(Struct, frozen=True, kw_only=True):
     """The row of truth behind a token, at the address (home, number)."""
 
     home: int

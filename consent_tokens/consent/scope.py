@@ -1,11 +1,14 @@
 """What a grant covers: purposes, channel, a cap, the hours in which it may be used, and its end."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from functools import lru_cache
 from typing import Final, Self
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from consent_tokens.consent.purposes import Purpose
 
@@ -94,8 +97,7 @@ def purposes_of(names: str) -> frozenset[Purpose]:
     return frozenset(Purpose(name) for name in names.split(" "))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
+class Scope(Struct, frozen=True, kw_only=True):
     """All of what was agreed, and the moment at which it ends. The channel is SMS."""
 
     purposes: frozenset[Purpose]

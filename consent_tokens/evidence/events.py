@@ -4,9 +4,10 @@ An event names rows by their addresses, and codes; never a number, never a text.
 the handle key and the index key it names no one (promise 10).
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from consent_tokens.consent.grant import EndedBy, Grant
 from consent_tokens.relay.decision import Accepted, Decision, Deferred, Refused
@@ -47,8 +48,7 @@ class Kind(StrEnum):
     API_KEY_REVOKED = "api_key_revoked"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(Struct, frozen=True, kw_only=True):
     """One thing that happened, kept in the home of whom it is about."""
 
     home: int

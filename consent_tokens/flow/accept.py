@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
+from msgspec import Struct
+
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.scope import MOST_DAYS
 from consent_tokens.crypto.encoding import encode
@@ -39,8 +41,7 @@ from consent_tokens.world import World
 LONGEST_WINDOW: Final = timedelta(days=MOST_DAYS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(Struct, frozen=True, kw_only=True):
     """What a merchant wants to send. The number is not in it."""
 
     token: str
@@ -51,16 +52,14 @@ class Draft:
     valid_for: timedelta = VALID_FOR
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(Struct, frozen=True):
     """A draft, with what its token says, or what is wrong with it."""
 
     draft: Draft
     token: Claims | Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """The relay's answer to one draft; `address` and `segments` if it was taken."""
 
     decision: Decision
@@ -203,7 +202,7 @@ class _Desk:
         claims, leaves = case.claims, case.leaves
         return Message(
             address=Address.at(address.home, self.world.chance.draw(8)),
-            grant_number=address.number,
+            grant=address,
             merchant_id=case.merchant_id,
             sender_id=sender.id,
             rank=rank,

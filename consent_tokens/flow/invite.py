@@ -117,7 +117,7 @@ def _message(  # noqa: PLR0913, PLR0917 - all that a message is made of
     whole = dress(text, signature=sender.signature, language=grant.language, link=world.base_url)
     return Message(
         address=Address.at(address.home, world.chance.draw(8)),
-        grant_number=address.number,
+        grant=address,
         merchant_id=request.merchant_id,
         sender_id=sender.id,
         rank=Rank.MARKETING,

@@ -184,7 +184,7 @@ def service_message(
     wrapped = wrap(key, world.keyring.wrapping)
     return Message(
         address=address,
-        grant_number=None,
+        grant=None,
         merchant_id=None,
         sender_id=sender_id,
         rank=Rank.SERVICE,

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from msgspec import Struct
+
 from consent_tokens.consent.grant import Grant
 from consent_tokens.crypto.handles import Address
 from consent_tokens.flow.conclude import conclude, ended
@@ -26,8 +28,7 @@ MOST_MERCHANTS: Final = 64  # served in one round; the others have their turn in
 UNCOMPOSED: Final = Composed(Coding.GSM7, (b"",))
 
 
-@dataclass(frozen=True, slots=True)
-class Departure:
+class Departure(Struct, frozen=True):
     """A message in our hands that may leave, with all that is needed to open its number."""
 
     message: Message

@@ -1,16 +1,16 @@
 """What every gateway does, whatever it speaks."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
+
+from msgspec import Struct
 
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.relay.composition import Composed
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
+class Deadline(Struct, frozen=True):
     """Until when a message is ours to hand over, by a clock that never goes back.
 
     `at` are seconds of that clock; it is the same one in all processes of a machine.
@@ -25,8 +25,7 @@ class Deadline:
         return self.elapsed() >= self.at
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
+class Submission(Struct, frozen=True, kw_only=True):
     """One message on its way out: the only thing outside a sealed box that holds a number."""
 
     number: PhoneNumber
@@ -38,37 +37,35 @@ class Submission:
     essence: str = ""  # what of the text is found again when it is pasted (evidence.complaints)
 
 
-@dataclass(frozen=True, slots=True)
-class Submitted:
+class _Outcome(Struct, frozen=True, tag=True, array_like=True):
+    """What became of a submission; under its name where it is written down."""
+
+
+class Submitted(_Outcome, frozen=True):
     """The gateway took it, and will report under this id; if it gives none, it never will."""
 
     gateway_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Throttled:
+class Throttled(_Outcome, frozen=True):
     """The gateway asks for patience. Nothing was taken."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unsent:
+class Unsent(_Outcome, frozen=True):
     """The line was gone, or the time was up, before it was sent. Nothing was taken."""
 
 
-@dataclass(frozen=True, slots=True)
-class Uncertain:
+class Uncertain(_Outcome, frozen=True):
     """The line broke after sending: it may have been taken. Promise 7 decides what follows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(_Outcome, frozen=True):
     """The gateway will never take it; `code` is its own word for why."""
 
     code: str
 
 
-@dataclass(frozen=True, slots=True)
-class Faulty:
+class Faulty(_Outcome, frozen=True):
     """It cannot even be put into the gateway's words. Nothing was taken; others are not to blame.
 
     `fault` names the kind of mistake, never what was in the message.
@@ -82,8 +79,7 @@ Outcome: TypeAlias = Submitted | Throttled | Unsent | Uncertain | Rejected | Fau
 Answer: TypeAlias = tuple[int, Outcome]  # to which of the submissions, and what
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryReport:
+class DeliveryReport(Struct, frozen=True):
     """What the gateway says became of a message (DLR)."""
 
     gateway_id: str
@@ -92,8 +88,7 @@ class DeliveryReport:
     is_gone: bool = False  # for good: there is no such subscriber any more
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inbound:
+class Inbound(Struct, frozen=True, kw_only=True):
     """What a consumer's phone sent to a sender (MO)."""
 
     number: PhoneNumber

@@ -11,6 +11,8 @@ from datetime import datetime, time, timedelta
 from enum import StrEnum
 from typing import Final, TypeAlias, TypeVar
 
+from msgspec import Struct
+
 from consent_tokens.consent.grant import Grant, GrantState
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.scope import SMS, Hours
@@ -59,22 +61,19 @@ EXPLANATIONS: Final[dict[Reason, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """Yes, and it may leave now."""
 
     leaves: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Deferred:
+class Deferred(Struct, frozen=True):
     """Yes, but it waits: for the hours to begin, or for the time the merchant named."""
 
     leaves: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """No; `again` is when it may be asked again, if ever."""
 
     reason: Reason
@@ -84,9 +83,9 @@ class Refused:
 Decision: TypeAlias = Accepted | Deferred | Refused
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # a frozen one takes twice as long to make
 class Case:
-    """All that a decision may depend on.
+    """All that a decision may depend on. Nothing changes one once it is made.
 
     `token` is the claims, the fault found in their place, or None once a message has been
     accepted. `slots` are the moments, ascending, at which other messages of the same class left or
@@ -129,13 +128,9 @@ class Case:
             hours = _both([scope.hours for scope in scopes])
             caps = _both([scope.cap for scope in scopes])
         at = max(self.now, self.earliest)
-        put = object.__setattr__  # the way of a frozen dataclass to set what it derives
-        put(self, "claims", claims)
-        put(self, "is_marketing", binds)
-        put(self, "caps", caps)
-        put(self, "hours", hours)
-        put(self, "ends", ends)
-        put(self, "leaves", _settled(at, self.steps))
+        self.claims, self.is_marketing, self.ends = claims, binds, ends
+        self.caps, self.hours = caps, hours
+        self.leaves = _settled(at, self.steps)
 
     @property
     def steps(self) -> "list[_Step]":

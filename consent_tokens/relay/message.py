@@ -1,9 +1,10 @@
 """A message on its way, and the states it passes through (docs/data-model.md)."""
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.crypto.handles import Address
@@ -57,8 +58,7 @@ def rank_of(purpose: Purpose) -> Rank:
     return Rank.MARKETING if purpose.is_marketing else Rank.TRANSACTIONAL
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(Struct, frozen=True):
     """One text, with the sealed number of whom it is for.
 
     A merchant's message opens with the key of its grant; one of the service's own (a code, a
@@ -66,33 +66,31 @@ class Message:
     """
 
     address: Address
-    grant_number: int | None
+    grant: Address | None  # where its grant lives
     merchant_id: str | None
     sender_id: str | None
     rank: Rank
     purpose: str
-    reference: str | None = None
     state: MessageState
-    reason: str | None = None
     accepted: datetime
     leaves: datetime
     valid_until: datetime
     changed: datetime
     segments: int
-    attempts: int = 0
     box: bytes | None
+    reference: str | None = None
+    reason: str | None = None
+    attempts: int = 0
     wrapped_key: bytes | None = None
     text: str | None = None
-    grant: Address | None = field(init=False)  # where its grant lives
 
-    def __post_init__(self) -> None:
-        number = self.grant_number
-        grant = None if number is None else Address(self.address.home, number)
-        object.__setattr__(self, "grant", grant)  # the way of a frozen dataclass to derive a field
+    @property
+    def grant_number(self) -> int | None:
+        """Return its grant's number: a grant lives in the home of its messages."""
+        return self.grant.number if self.grant else None
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(Struct, frozen=True):
     """What one message takes from a cap: the moment at which it left, or is planned to."""
 
     number: int
@@ -101,8 +99,7 @@ class Slot:
     has_left: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Struct, frozen=True, kw_only=True):
     """What becomes of a leased message. `leaves` is when it left, or when it is tried again.
 
     Unless it waits again, the sealed number is dropped with it.

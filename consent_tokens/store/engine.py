@@ -1,6 +1,5 @@
 """One database, one way to run a transaction. What SQLite and PostgreSQL differ in is here."""
 
-import json
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
 import psycopg
+from msgspec.json import Encoder
 from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, literal, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
@@ -35,6 +35,7 @@ BUSY_SECONDS: Final = 10.0  # how long one SQLite writer waits for another proce
 OWNER_ONLY: Final = 0o600
 JOURNALLED: Final = "notifications"  # a table that migration 0002 makes, with the journal's
 WISHED: Final = "complaints"  # a table that migration 0003 makes, with that of wishes
+_put: Final = Encoder().encode
 
 
 def was_not_serialised(fault: DBAPIError) -> bool:
@@ -328,7 +329,7 @@ class Asked:
         rows = list(zip(*(by_name[name] for name in others), strict=True)) or [()] * len(self.rows)
         values = {f"alike_{name}": value for name, value in alike.items()}
         clause = f"(SELECT {', '.join(listed)} FROM json_each(:asked)) AS asked"  # noqa: S608 - our names
-        return clause, {"asked": json.dumps(rows), **values}
+        return clause, {"asked": _put(rows).decode(), **values}
 
     def _from_arrays(self, by_name: Mapping[str, Sequence[Any]]) -> tuple[str, dict[str, Any]]:
         """Return PostgreSQL's FROM item and its parameters."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from msgspec import Struct
 from sqlalchemy import Row, delete, insert, select, update
 
 from consent_tokens.consent.grant import Grant, GrantState
@@ -15,8 +16,7 @@ from consent_tokens.store.engine import ADDRESSES, Asked, Transaction
 from consent_tokens.store.tables import grant_changes, grants, moment, notices, pauses
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """A grant, held until the transaction ends, with its wrapped key while it has one."""
 
     grant: Grant

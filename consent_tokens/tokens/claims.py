@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn, Self
+
+from msgspec import Struct
 
 from consent_tokens.consent.scope import (
     SMS,
@@ -27,8 +28,7 @@ MEMBERS: Final = frozenset(
 LIMIT_MEMBERS: Final = frozenset({"max", "days", "from", "to", "tz"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claims:
+class Claims(Struct, frozen=True, kw_only=True):
     """What a token says. Every member is required; an unknown one is refused."""
 
     issuer: str

@@ -1,8 +1,9 @@
 """From a grant and a number to a token, and from the box in a token back to the number."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from msgspec import Struct
 
 from consent_tokens.consent.grant import Grant
 from consent_tokens.consent.phone import PhoneNumber
@@ -15,8 +16,7 @@ from consent_tokens.tokens.claims import Claims
 NUMBER_BYTES: Final = 16  # "+" and at most 15 digits (E.164): one length, whatever the number
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(Struct, frozen=True):
     """What a box is bound to: it opens for this issuer, grant and merchant only."""
 
     issuer: str

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -146,6 +147,30 @@ def test_a_speaker_that_hangs_is_replaced(
     at_work.lay_out("after", purpose=ORDERS)
     at_work.until("after", MessageState.DELIVERED)
     assert texts(carrier).count("【晨光书店】after") == 1
+
+
+def test_a_speaker_that_is_not_understood_is_replaced(
+    carrier: Carrier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be of another version, while that is being installed: it is not guessed at."""
+    installed = tmp_path / "installed"
+    speaks = (
+        f"import os, sys, time\nif os.path.exists({str(installed)!r}):\n"
+        f"    os.execv(sys.executable, {list(smpp_gateway.SPEAKER)!r})\n"
+        f"open({str(installed)!r}, 'w').close()\n"
+        "print('[\"Sung\"]', flush=True)\ntime.sleep(99)"
+    )
+    monkeypatch.setattr(smpp_gateway, "SPEAKER", (sys.executable, "-c", speaks))
+    up = threading.Event()
+    gateway = SmppGateway(carrier.url)
+    gateway.open(up.set)
+    try:
+        assert up.wait(20)
+        (answer,) = [each for group in gateway.submit([submission("it goes on")]) for each in group]
+        assert isinstance(answer[1], Submitted)
+    finally:
+        gateway.close()
+    assert texts(carrier) == ["it goes on"]
 
 
 def texts(carrier: Carrier) -> list[str]:

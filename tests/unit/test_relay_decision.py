@@ -1,6 +1,5 @@
 """The relay's law, told as sentences and held by properties."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from consent_tokens.consent.grant import EndedBy, Grant, GrantState
 from consent_tokens.consent.purposes import Purpose

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import DecodeError
 
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.gateways.base import (
@@ -23,15 +24,17 @@ from consent_tokens.gateways.base import (
     Unsent,
 )
 from consent_tokens.gateways.smpp.wire import (
-    Say,
-    got,
+    Answers,
+    CameIn,
+    Reported,
+    Submit,
     got_heard,
-    got_outcome,
     got_submission,
     put,
     put_heard,
-    put_outcome,
     put_submission,
+    to_gateway,
+    to_speaker,
 )
 from consent_tokens.relay.composition import compose
 from tests.written import NUMBERS
@@ -53,10 +56,12 @@ def test_a_submission_arrives_whole(text: str, number: str, tag: int) -> None:
         number=PhoneNumber.parse(number), source="1069 \n", composed=compose(clean(text)), tag=tag,
         valid_until=datetime(2026, 11, 11, 12, tzinfo=UTC), deadline=Deadline(12.5, time.monotonic),
     )  # fmt: skip
-    line = put(Say.SUBMIT, [put_submission(7, sent)])
+    line = put(Submit([put_submission(7, sent)]))
     assert line.count(b"\n") == 1, "a line is a line, whatever is in it"
-    say, (row,) = got(line)
-    assert (say, got_submission(row, time.monotonic)) == (Say.SUBMIT, (7, sent))
+    said = to_speaker(line)
+    assert isinstance(said, Submit)
+    (message,) = said.messages
+    assert (message.ticket, got_submission(message, time.monotonic)) == (7, sent)
 
 
 def clean(text: str) -> str:
@@ -65,19 +70,21 @@ def clean(text: str) -> str:
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_an_outcome_arrives_as_it_was(outcome: Outcome) -> None:
-    _, ((_, *told),) = got(put(Say.ANSWERS, [(1, *put_outcome(outcome))]))
-    assert got_outcome(*told) == outcome
+    assert to_gateway(put(Answers([(1, outcome)]))) == Answers([(1, outcome)])
 
 
 def test_every_kind_of_outcome_is_tried_above() -> None:
     assert {type(outcome) for outcome in OUTCOMES} == set(Outcome.__args__)
 
 
-def test_an_outcome_of_no_known_name_is_uncertain() -> None:
-    assert got_outcome("perhaps", None) == Uncertain()
+@pytest.mark.parametrize("line", [b"", b"{}", b'["Answers",[[1,["Perhaps"]]]]', b'["Sung"]'])
+def test_what_is_not_understood_is_told_apart(line: bytes) -> None:
+    with pytest.raises(DecodeError):
+        to_gateway(line)
 
 
 @pytest.mark.parametrize("heard", HEARD)
 def test_what_came_in_arrives_as_it_was(heard: Heard) -> None:
-    _, row = got(put(Say.HEARD, put_heard(heard)))
-    assert got_heard(row) == heard
+    said = to_gateway(put(put_heard(heard)))
+    assert isinstance(said, Reported | CameIn)
+    assert got_heard(said) == heard

@@ -15,20 +15,27 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from queue import Empty, SimpleQueue
-from typing import Any, Final
+from typing import Final
 
 import structlog
+from msgspec import DecodeError
 
-from consent_tokens.gateways.base import Answer, Heard, Submission, Unsent
+from consent_tokens.gateways.base import Answer, Heard, Outcome, Submission, Uncertain, Unsent
 from consent_tokens.gateways.smpp.lines import Line
 from consent_tokens.gateways.smpp.wire import (
-    UNCERTAIN,
-    Say,
-    got,
+    Alive,
+    Answers,
+    CameIn,
+    Message,
+    Open,
+    Reported,
+    Stop,
+    Submit,
+    Up,
     got_heard,
-    got_outcome,
     put,
     put_submission,
+    to_gateway,
 )
 
 log = structlog.get_logger()
@@ -59,7 +66,7 @@ class SmppGateway:
 
     def __init__(self, urls: str, jitter: Callable[[], float] = lambda: 0.0) -> None:
         lines = Line.all_in(urls)
-        self._opening = {"urls": urls, "jitters": [jitter() for _ in lines]}
+        self._opening = Open(urls, [jitter() for _ in lines])
         self._thread = threading.Thread(target=self._keep, name="smpp", daemon=True)
         self._stop = threading.Event()
         self._heard: deque[Heard] = deque(maxlen=MOST_HEARD)
@@ -133,7 +140,7 @@ class SmppGateway:
         """Unbind, and wait until the lines' process has ended."""
         self._stop.set()
         with self._lock:
-            self._say(put(Say.STOP, None))
+            self._say(put(Stop()))
         if self._thread.is_alive():
             self._thread.join(CLOSE_SECONDS)
             self._kill()
@@ -143,7 +150,7 @@ class SmppGateway:
 
     def _go_on(self) -> None:
         """Hand what waits to the speaker, as long as there is room for it."""
-        rows: list[list[Any]] = []
+        messages: list[Message] = []
         unsent: list[tuple[_HandedOver, int]] = []
         while self._free and self._waiting:
             handed, place, submission = self._waiting.popleft()
@@ -155,9 +162,9 @@ class SmppGateway:
                 continue
             ticket = next(self._tickets)
             self._owed[ticket] = handed, place
-            rows.append(put_submission(ticket, submission))
-        if rows:
-            self._say(put(Say.SUBMIT, rows))
+            messages.append(put_submission(ticket, submission))
+        if messages:
+            self._say(put(Submit(messages)))
         for handed, place in unsent:
             handed.unsettled += 1
             handed.groups.put([(place, Unsent())])
@@ -177,7 +184,7 @@ class SmppGateway:
         while not self._stop.is_set():
             try:
                 code = self._once()
-            except OSError as fault:
+            except (OSError, DecodeError) as fault:
                 log.critical("gateway_lost", gateway="smpp", fault=type(fault).__name__)
             else:
                 if not self._stop.is_set():
@@ -185,7 +192,7 @@ class SmppGateway:
             self._stop.wait(AGAIN_SECONDS)
 
     def _once(self) -> int:
-        """Have one speaker, and return with which code it ended. Raises OSError."""
+        """Have one speaker, and return with which code it ended. Raises OSError, DecodeError."""
         with subprocess.Popen(  # noqa: S603 - our own module
             SPEAKER,
             stdin=subprocess.PIPE,
@@ -195,11 +202,14 @@ class SmppGateway:
         ) as speaker:
             with self._lock:
                 self._speaker = speaker
-                self._say(put(Say.OPEN, self._opening))
+                self._say(put(self._opening))
                 if self._stop.is_set():
-                    self._say(put(Say.STOP, None))
+                    self._say(put(Stop()))
             try:
                 self._listen(speaker)
+            except DecodeError:
+                speaker.kill()  # of another version, perhaps: what it says means nothing to us
+                raise
             finally:
                 self._lose()
         return speaker.returncode
@@ -222,27 +232,29 @@ class SmppGateway:
         speaker.kill()
 
     def _hear(self, line: bytes) -> None:
-        say, content = got(line)
-        if say is Say.ANSWERS:
-            self._pass_on(content)
-        elif say is Say.HEARD:
-            self._heard.append(got_heard(content))
-            self._tell()
-        elif say is Say.UP:
-            self._up = content
-            self._tell()
+        match to_gateway(line):
+            case Answers(outcomes):
+                self._pass_on(outcomes)
+            case Reported() | CameIn() as said:
+                self._heard.append(got_heard(said))
+                self._tell()
+            case Up(lines):
+                self._up = lines
+                self._tell()
+            case Alive():
+                pass
 
-    def _pass_on(self, answers: Iterable[tuple[int, str, str | None]]) -> None:
+    def _pass_on(self, answers: Iterable[tuple[int, Outcome]]) -> None:
         """Give answers to those who wait for them."""
         groups: dict[_HandedOver, list[Answer]] = {}
         with self._lock:
-            for ticket, name, told in answers:
+            for ticket, outcome in answers:
                 handed, place = self._owed.pop(ticket)
                 if handed.is_abandoned:
                     self._free += 1
                 else:
                     handed.unsettled += 1
-                    groups.setdefault(handed, []).append((place, got_outcome(name, told)))
+                    groups.setdefault(handed, []).append((place, outcome))
             self._go_on()
         for handed, group in groups.items():
             handed.groups.put(group)
@@ -253,7 +265,7 @@ class SmppGateway:
         with self._lock:
             self._speaker = None
             owed = list(self._owed)
-        self._pass_on((ticket, *UNCERTAIN) for ticket in owed)
+        self._pass_on((ticket, Uncertain()) for ticket in owed)
 
     def _kill(self) -> None:
         with self._lock:

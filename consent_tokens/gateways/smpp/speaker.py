@@ -14,7 +14,7 @@ import signal
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import cycle
-from typing import Any, Final
+from typing import Final
 
 import smpp34
 import structlog
@@ -26,12 +26,18 @@ from consent_tokens.gateways.smpp.bind import Bind
 from consent_tokens.gateways.smpp.lines import Line
 from consent_tokens.gateways.smpp.pieces import Pieces
 from consent_tokens.gateways.smpp.wire import (
-    Say,
-    got,
+    Alive,
+    Answers,
+    Message,
+    Open,
+    Stop,
+    Submit,
+    ToGateway,
+    Up,
     got_submission,
     put,
     put_heard,
-    put_outcome,
+    to_speaker,
 )
 from consent_tokens.gateways.smpp.words import is_report, piece_in, report_in
 
@@ -42,7 +48,7 @@ ALIVE_SECONDS: Final = 1.0
 MOST_LINE_BYTES: Final = 16 * 1024 * 1024  # a thousand messages of the longest
 ORPHANED, FAULTY = 1, 2  # exit codes
 
-Tell = Callable[[Say, object], None]
+Tell = Callable[[ToGateway], None]
 
 
 class Speaker:
@@ -59,7 +65,7 @@ class Speaker:
         self._turns = cycle([(*self._binds[at:], *self._binds[:at]) for at in places])
         self._worth = max(1, sum(line.window for line in lines) // 4)  # answers, of a group
         self._unanswered = 0
-        self._answers: list[tuple[int, str, str | None]] = []
+        self._answers: list[tuple[int, Outcome]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -74,12 +80,12 @@ class Speaker:
         """Unbind every line."""
         self._stop.set()
 
-    def submit(self, rows: Sequence[list[Any]]) -> None:
+    def submit(self, messages: Sequence[Message]) -> None:
         """Submit messages side by side, each over one line."""
         elapsed = asyncio.get_running_loop().time
-        self._unanswered += len(rows)
-        for row in rows:
-            ticket, submission = got_submission(row, elapsed)
+        self._unanswered += len(messages)
+        for message in messages:
+            ticket, submission = message.ticket, got_submission(message, elapsed)
             binds = next(self._turns)
             if not binds[0].submit_now(submission, partial(self._answer, ticket)):
                 task = asyncio.create_task(self._submit_one(ticket, submission, binds))
@@ -101,7 +107,7 @@ class Speaker:
     def _answer(self, ticket: int, outcome: Outcome) -> None:
         """Pass an answer on, with others if they come at once."""
         self._unanswered -= 1
-        self._answers.append((ticket, *put_outcome(outcome)))
+        self._answers.append((ticket, outcome))
         if len(self._answers) >= self._worth or not self._unanswered:
             self._pass_on()
         elif self._timer is None:
@@ -112,12 +118,12 @@ class Speaker:
             self._timer.cancel()
             self._timer = None
         group, self._answers = self._answers, []
-        self._tell(Say.ANSWERS, group)
+        self._tell(Answers(group))
 
     async def _tidy(self) -> None:
         """Say that we are alive, and pass on what came in pieces of which no more is coming."""
         while not self._stop.is_set():
-            self._tell(Say.ALIVE, None)
+            self._tell(Alive())
             for overdue in self._pieces.overdue(asyncio.get_running_loop().time()):
                 self._told(overdue)
             try:
@@ -126,7 +132,7 @@ class Speaker:
                 continue
 
     def _changed(self) -> None:
-        self._tell(Say.UP, sum(bind.is_up for bind in self._binds))
+        self._tell(Up(sum(bind.is_up for bind in self._binds)))
 
     def _hear(self, event: smpp34.DeliverSmEvent, line: Line) -> None:
         if is_report(event):
@@ -136,7 +142,7 @@ class Speaker:
 
     def _told(self, heard: Heard | None) -> None:
         if heard:
-            self._tell(Say.HEARD, put_heard(heard))
+            self._tell(put_heard(heard))
 
 
 async def _speak(hears: int, tells: int) -> None:
@@ -151,25 +157,25 @@ async def _speak(hears: int, tells: int) -> None:
     )
     transport, _ = await loop.connect_write_pipe(asyncio.Protocol, os.fdopen(tells, "wb", 0))
 
-    def tell(say: Say, content: object) -> None:
-        transport.write(put(say, content))
+    def tell(said: ToGateway) -> None:
+        transport.write(put(said))
 
     speaker: Speaker | None = None
     keeping: asyncio.Task[None] | None = None
     while line := await reader.readline():
-        say, content = got(line)
-        if say is Say.OPEN:
-            speaker = Speaker(Line.all_in(content["urls"]), content["jitters"], tell)
-            keeping = asyncio.create_task(speaker.keep())
-        elif say is Say.SUBMIT and speaker:
-            speaker.submit(content)
-        elif say is Say.STOP and speaker and keeping:
-            speaker.stop()
-            gone = asyncio.create_task(reader.read())  # its dispatcher does not wait any longer
-            await asyncio.wait({keeping, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if keeping.done():
-                return
-            break
+        match to_speaker(line):
+            case Open(urls, jitters):
+                speaker = Speaker(Line.all_in(urls), jitters, tell)
+                keeping = asyncio.create_task(speaker.keep())
+            case Submit(messages) if speaker:
+                speaker.submit(messages)
+            case Stop() if speaker and keeping:
+                speaker.stop()
+                gone = asyncio.create_task(reader.read())  # its dispatcher does not wait any longer
+                await asyncio.wait({keeping, gone}, return_when=asyncio.FIRST_COMPLETED)
+                if keeping.done():
+                    return
+                break
     os._exit(ORPHANED)
 
 

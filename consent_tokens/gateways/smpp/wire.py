@@ -4,78 +4,120 @@ The lines go through pipes between two processes of one user. Like the memory of
 hold a number, and nothing of them is kept.
 """
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final, TypeAlias
+
+from msgspec import Struct
+from msgspec.json import Decoder, Encoder
 
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.gateways.base import (
-    Deadline,
-    DeliveryReport,
-    Faulty,
-    Heard,
-    Inbound,
-    Outcome,
-    Rejected,
-    Submission,
-    Submitted,
-    Throttled,
-    Uncertain,
-    Unsent,
-)
+from consent_tokens.gateways.base import Deadline, DeliveryReport, Inbound, Outcome, Submission
 from consent_tokens.relay.composition import Coding, Composed
 
 
-class Say(StrEnum):
-    """What a line is about."""
-
-    OPEN = "open"  # to the speaker: the lines to bind, once, first of all
-    SUBMIT = "submit"  # to the speaker: messages, each under a ticket
-    STOP = "stop"  # to the speaker: unbind and end
-    UP = "up"  # to the gateway: how many lines are bound
-    ANSWERS = "answers"  # to the gateway: what became of messages, by ticket
-    HEARD = "heard"  # to the gateway: a report, or an inbound message
-    ALIVE = "alive"  # to the gateway, every second
+class _Said(Struct, frozen=True, tag=True, array_like=True):
+    """A line: its kind, and what it tells."""
 
 
-def put(say: Say, content: object) -> bytes:
+class Open(_Said, frozen=True):
+    """To the speaker, once, first of all: the lines to bind, and of each how it is put off."""
+
+    urls: str
+    jitters: list[float]
+
+
+class Message(Struct, frozen=True, array_like=True):
+    """A submission as it goes to the speaker, under a ticket."""
+
+    ticket: int
+    deadline: float
+    number: str
+    source: str
+    coding: Coding
+    segments: tuple[bytes, ...]
+    tag: int
+    valid_until: int
+
+
+class Submit(_Said, frozen=True):
+    """To the speaker: submit these, side by side."""
+
+    messages: list[Message]
+
+
+class Stop(_Said, frozen=True):
+    """To the speaker: unbind and end."""
+
+
+class Up(_Said, frozen=True):
+    """To the gateway: how many lines are bound."""
+
+    lines: int
+
+
+class Answers(_Said, frozen=True):
+    """To the gateway: what became of messages, by ticket."""
+
+    outcomes: list[tuple[int, Outcome]]
+
+
+class Reported(_Said, frozen=True):
+    """To the gateway: what the SMSC says became of a message."""
+
+    report: DeliveryReport
+
+
+class CameIn(_Said, frozen=True):
+    """To the gateway: what a consumer's phone sent."""
+
+    number: str
+    source: str
+    text: str
+
+
+class Alive(_Said, frozen=True):
+    """To the gateway, every second."""
+
+
+ToSpeaker: TypeAlias = Open | Submit | Stop
+ToGateway: TypeAlias = Up | Answers | Reported | CameIn | Alive
+
+_put: Final = Encoder().encode
+# what a line says; both raise msgspec.DecodeError
+to_speaker: Final[Callable[[bytes], ToSpeaker]] = Decoder(ToSpeaker).decode
+to_gateway: Final[Callable[[bytes], ToGateway]] = Decoder(ToGateway).decode
+
+
+def put(said: ToSpeaker | ToGateway) -> bytes:
     """Return a line."""
-    return json.dumps([say, content], separators=(",", ":")).encode() + b"\n"
+    return _put(said) + b"\n"
 
 
-def got(line: bytes) -> tuple[Say, Any]:
-    """Return what a line says."""
-    say, content = json.loads(line)
-    return Say(say), content
-
-
-def put_submission(ticket: int, submission: Submission) -> list[Any]:
-    """Return a message as it goes to the speaker."""
-    return [
+def put_submission(ticket: int, submission: Submission) -> Message:
+    """Return a submission as it goes to the speaker."""
+    return Message(
         ticket,
         submission.deadline.at,
         submission.number.reveal(),
         submission.source,
         submission.composed.coding,
-        [segment.hex() for segment in submission.composed.segments],
+        submission.composed.segments,
         submission.tag,
         int(submission.valid_until.timestamp()),
-    ]
+    )
 
 
-def got_submission(row: list[Any], elapsed: Callable[[], float]) -> tuple[int, Submission]:
-    """Return a message as the speaker takes it, with its ticket."""
-    ticket, deadline, number, source, coding, segments, tag, valid_until = row
-    return ticket, Submission(
-        number=PhoneNumber(number),
-        source=source,
-        composed=Composed(CODINGS[coding], tuple(map(bytes.fromhex, segments))),
-        tag=tag,
-        valid_until=_moment(valid_until),
-        deadline=Deadline(deadline, elapsed),
+def got_submission(message: Message, elapsed: Callable[[], float]) -> Submission:
+    """Return a submission as the speaker takes it."""
+    return Submission(
+        number=PhoneNumber(message.number),
+        source=message.source,
+        composed=Composed(message.coding, message.segments),
+        tag=message.tag,
+        valid_until=_moment(message.valid_until),
+        deadline=Deadline(message.deadline, elapsed),
     )
 
 
@@ -85,55 +127,19 @@ def _moment(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-CODINGS: Final = {coding.value: coding for coding in Coding}  # quicker than to ask
-SUBMITTED: Final = "submitted"
-UNCERTAIN: Final = ("uncertain", None)
-
-
-def put_outcome(outcome: Outcome) -> tuple[str, str | None]:
-    """Return an outcome as it goes to the gateway: its name, and what else it tells."""
-    match outcome:
-        case Submitted(gateway_id=gateway_id):
-            return SUBMITTED, gateway_id
-        case Throttled():
-            return "throttled", None
-        case Unsent():
-            return "unsent", None
-        case Uncertain():
-            return UNCERTAIN
-        case Rejected(code=code):
-            return "rejected", code
-        case Faulty(fault=fault):
-            return "faulty", fault
-
-
-def got_outcome(name: str, told: str | None) -> Outcome:
-    """Return the outcome of that name; `put_outcome` knows them all."""
-    if name == SUBMITTED:
-        return Submitted(told)
-    others: dict[str, Outcome] = {
-        "throttled": Throttled(),
-        "unsent": Unsent(),
-        "rejected": Rejected(told or ""),
-        "faulty": Faulty(told or ""),
-    }
-    return others.get(name, Uncertain())
-
-
-def put_heard(heard: Heard) -> list[Any]:
+def put_heard(heard: DeliveryReport | Inbound) -> Reported | CameIn:
     """Return a report or an inbound message as it goes to the gateway."""
     match heard:
-        case DeliveryReport(gateway_id, was_delivered, code, is_gone):
-            return ["report", gateway_id, was_delivered, code, is_gone]
+        case DeliveryReport():
+            return Reported(heard)
         case Inbound():
-            return ["inbound", heard.number.reveal(), heard.source, heard.text]
+            return CameIn(heard.number.reveal(), heard.source, heard.text)
 
 
-def got_heard(row: list[Any]) -> Heard:
-    """Return the report or the inbound message in a row."""
-    kind, *rest = row
-    if kind == "report":
-        gateway_id, was_delivered, code, is_gone = rest
-        return DeliveryReport(gateway_id, was_delivered=was_delivered, code=code, is_gone=is_gone)
-    number, source, text = rest
-    return Inbound(number=PhoneNumber(number), source=source, text=text)
+def got_heard(said: Reported | CameIn) -> DeliveryReport | Inbound:
+    """Return the report or the inbound message that a line tells."""
+    match said:
+        case Reported(report):
+            return report
+        case CameIn(number, source, text):
+            return Inbound(number=PhoneNumber(number), source=source, text=text)
