@@ -32,17 +32,23 @@ class MessageState(StrEnum):
     @property
     def is_waiting(self) -> bool:
         """Whether it lies in the outbox."""
-        return self in {MessageState.QUEUED, MessageState.DEFERRED}
+        return self in WAITING
 
     @property
     def is_failure(self) -> bool:
         """Whether it is over, and nobody can say that it arrived."""
-        return self in {
-            MessageState.UNDELIVERABLE,
-            MessageState.REFUSED,
-            MessageState.EXPIRED,
-            MessageState.UNKNOWN,
-        }
+        return self in FAILURES
+
+
+WAITING: Final = frozenset({MessageState.QUEUED, MessageState.DEFERRED})
+FAILURES: Final = frozenset(
+    {
+        MessageState.UNDELIVERABLE,
+        MessageState.REFUSED,
+        MessageState.EXPIRED,
+        MessageState.UNKNOWN,
+    }
+)
 
 
 class Rank(IntEnum):

@@ -15,6 +15,7 @@ from consent_tokens.relay.message import (
     INVITATION,
     MOST_AHEAD,
     MOST_VALID_FOR,
+    WAITING,
     Message,
     MessageState,
     Outcome,
@@ -48,7 +49,6 @@ LEFT: Final = (
     MessageState.UNDELIVERABLE,
     MessageState.UNKNOWN,
 )
-WAITING: Final = frozenset({MessageState.QUEUED, MessageState.DEFERRED})
 SLOTS = """
 SELECT m.home, m.number, m.grant_number, m.rank, m.leaves_at, m.state
 FROM {asked} JOIN messages m ON m.home = asked.home AND m.grant_number = asked.number
