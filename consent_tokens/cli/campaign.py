@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import httpx
+from msgspec import Struct
+from msgspec.json import decode as from_json
+from msgspec.json import encode as to_json
 
 from consent_tokens.errors import ConsentTokensError, InvalidError, UnauthenticatedError
 
@@ -30,6 +33,7 @@ LONGEST_WAIT_SECONDS: Final = 60.0
 FIELDS: Final = ("token", "purpose", "text", "reference", "send_at", "valid_for_minutes")
 REPORT: Final = ("line", "reference", "code", "detail")
 CHUNK: Final = 1 << 20
+MOST_DIGITS: Final = 9  # of a number; what is longer is for the service to refuse
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would carry out
 
 
@@ -39,8 +43,7 @@ class InterruptedCampaignError(ConsentTokensError):
     code = "interrupted"
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """One line of the file: a message, or why it cannot be read as one."""
 
     line: int
@@ -101,7 +104,7 @@ def _of_csv(file: IO[str]) -> Iterator[Item]:
             name: row[place] for name, place in places if place < len(row) and row[place]
         }
         minutes = body.get("valid_for_minutes", "")
-        if minutes.isascii() and minutes.isdigit():
+        if minutes.isascii() and minutes.isdigit() and len(minutes) <= MOST_DIGITS:
             body["valid_for_minutes"] = int(minutes)
         yield Item(reader.line_num, body)
 
@@ -111,7 +114,7 @@ def _of_json(file: IO[str]) -> Iterator[Item]:
         if not line.strip():
             continue
         try:
-            body = json.loads(line)
+            body = from_json(line)
         except (ValueError, RecursionError):
             yield Item(number, {}, "not JSON")
             continue
@@ -268,20 +271,20 @@ class Sending:
 
     def _results(self, batch: Sequence[Item], key: str) -> list[dict[str, Any]]:
         """Return the answer to a batch, however often it takes to get one."""
-        body = {"messages": [each.body for each in batch]}
+        body = to_json({"messages": [each.body for each in batch]})
         seconds = 1.0
         while True:
             try:
                 answer = self.client.post(
                     "/v1/messages/batch",
-                    json=body,
-                    headers={"Idempotency-Key": key},
+                    content=body,
+                    headers={"Content-Type": "application/json", "Idempotency-Key": key},
                     timeout=ANSWER_SECONDS,
                 )
             except httpx.TransportError:
                 answer = None
             if answer is not None and answer.status_code == HTTPStatus.OK:
-                results: list[dict[str, Any]] = answer.json()["results"]
+                results: list[dict[str, Any]] = from_json(answer.content)["results"]
                 return results
             if answer is not None and answer.status_code == HTTPStatus.UNAUTHORIZED:
                 raise UnauthenticatedError("the service does not know this API key")

