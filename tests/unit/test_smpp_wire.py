@@ -62,6 +62,7 @@ def test_a_submission_arrives_whole(text: str, number: str, tag: int) -> None:
     assert isinstance(said, Submit)
     (message,) = said.messages
     assert (message.ticket, got_submission(message, time.monotonic)) == (7, sent)
+    assert f"{said} {message!r}" == "Submit ToSubmit", "numbers do not print"
 
 
 def clean(text: str) -> str:

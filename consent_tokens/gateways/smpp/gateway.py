@@ -26,11 +26,11 @@ from consent_tokens.gateways.smpp.wire import (
     Alive,
     Answers,
     CameIn,
-    Message,
     Open,
     Reported,
     Stop,
     Submit,
+    ToSubmit,
     Up,
     got_heard,
     put,
@@ -150,7 +150,7 @@ class SmppGateway:
 
     def _go_on(self) -> None:
         """Hand what waits to the speaker, as long as there is room for it."""
-        messages: list[Message] = []
+        messages: list[ToSubmit] = []
         unsent: list[tuple[_HandedOver, int]] = []
         while self._free and self._waiting:
             handed, place, submission = self._waiting.popleft()

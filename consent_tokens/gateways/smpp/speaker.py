@@ -28,11 +28,11 @@ from consent_tokens.gateways.smpp.pieces import Pieces
 from consent_tokens.gateways.smpp.wire import (
     Alive,
     Answers,
-    Message,
     Open,
     Stop,
     Submit,
     ToGateway,
+    ToSubmit,
     Up,
     got_submission,
     put,
@@ -80,7 +80,7 @@ class Speaker:
         """Unbind every line."""
         self._stop.set()
 
-    def submit(self, messages: Sequence[Message]) -> None:
+    def submit(self, messages: Sequence[ToSubmit]) -> None:
         """Submit messages side by side, each over one line."""
         elapsed = asyncio.get_running_loop().time
         self._unanswered += len(messages)

@@ -17,18 +17,25 @@ from consent_tokens.gateways.base import Deadline, DeliveryReport, Inbound, Outc
 from consent_tokens.relay.composition import Coding, Composed
 
 
-class _Said(Struct, frozen=True, tag=True, array_like=True):
+class _Told(Struct, frozen=True, array_like=True):
+    """What crosses from one process to the other: it may hold a number, and prints nothing."""
+
+    def __repr__(self) -> str:
+        return type(self).__name__
+
+
+class _Line(_Told, frozen=True, tag=True):
     """A line: its kind, and what it tells."""
 
 
-class Open(_Said, frozen=True):
+class Open(_Line, frozen=True):
     """To the speaker, once, first of all: the lines to bind, and of each how it is put off."""
 
     urls: str
     jitters: list[float]
 
 
-class Message(Struct, frozen=True, array_like=True):
+class ToSubmit(_Told, frozen=True):
     """A submission as it goes to the speaker, under a ticket."""
 
     ticket: int
@@ -41,35 +48,35 @@ class Message(Struct, frozen=True, array_like=True):
     valid_until: int
 
 
-class Submit(_Said, frozen=True):
+class Submit(_Line, frozen=True):
     """To the speaker: submit these, side by side."""
 
-    messages: list[Message]
+    messages: list[ToSubmit]
 
 
-class Stop(_Said, frozen=True):
+class Stop(_Line, frozen=True):
     """To the speaker: unbind and end."""
 
 
-class Up(_Said, frozen=True):
+class Up(_Line, frozen=True):
     """To the gateway: how many lines are bound."""
 
     lines: int
 
 
-class Answers(_Said, frozen=True):
+class Answers(_Line, frozen=True):
     """To the gateway: what became of messages, by ticket."""
 
     outcomes: list[tuple[int, Outcome]]
 
 
-class Reported(_Said, frozen=True):
+class Reported(_Line, frozen=True):
     """To the gateway: what the SMSC says became of a message."""
 
     report: DeliveryReport
 
 
-class CameIn(_Said, frozen=True):
+class CameIn(_Line, frozen=True):
     """To the gateway: what a consumer's phone sent."""
 
     number: str
@@ -77,7 +84,7 @@ class CameIn(_Said, frozen=True):
     text: str
 
 
-class Alive(_Said, frozen=True):
+class Alive(_Line, frozen=True):
     """To the gateway, every second."""
 
 
@@ -95,9 +102,9 @@ def put(said: ToSpeaker | ToGateway) -> bytes:
     return _put(said) + b"\n"
 
 
-def put_submission(ticket: int, submission: Submission) -> Message:
+def put_submission(ticket: int, submission: Submission) -> ToSubmit:
     """Return a submission as it goes to the speaker."""
-    return Message(
+    return ToSubmit(
         ticket,
         submission.deadline.at,
         submission.number.reveal(),
@@ -109,7 +116,7 @@ def put_submission(ticket: int, submission: Submission) -> Message:
     )
 
 
-def got_submission(message: Message, elapsed: Callable[[], float]) -> Submission:
+def got_submission(message: ToSubmit, elapsed: Callable[[], float]) -> Submission:
     """Return a submission as the speaker takes it."""
     return Submission(
         number=PhoneNumber(message.number),

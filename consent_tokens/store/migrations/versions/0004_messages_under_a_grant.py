@@ -12,7 +12,12 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_index("messages_under_grant", "messages", ["home", "grant_number", "accepted_at"])
+    op.create_index(
+        "messages_under_grant",
+        "messages",
+        ["home", "grant_number", "accepted_at"],
+        if_not_exists=True,  # built beforehand, without holding up writers: docs/operations.md
+    )
     op.drop_index("messages_by_grant", "messages")
 
 
