@@ -1,9 +1,11 @@
 """One database, one way to run a transaction. What SQLite and PostgreSQL differ in is here."""
 
 import re
+import sqlite3
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -151,6 +153,7 @@ class Store:
         """Answer a question that changes nothing. Raises as `run` does."""
         try:
             with self.engine.connect().execution_options(reads=True) as transaction:
+                transaction.begin()  # all that it asks, of one state of things
                 return question(transaction)
         except DBAPIError as fault:
             if was_not_serialised(fault):
@@ -236,7 +239,8 @@ def insert_rows(
     if transaction.dialect.name == "sqlite":
         marks = ", ".join("?" * len(columns))
         statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}){conflict}"  # noqa: S608 - see above
-        transaction.exec_driver_sql(statement, list(rows))
+        with _driven(transaction, statement) as connection:
+            connection.executemany(statement, rows)
         return
     names: list[str] = []
     values: list[Any] = []
@@ -265,18 +269,49 @@ def _execute_raw(transaction: Transaction, statement: str, values: Sequence[Any]
     """Execute a statement that has PostgreSQL's own placeholders.
 
     psycopg would look for its own in the text of thousands of them, which takes longer than the
-    statement. Faults are SQLAlchemy's, as everywhere.
+    statement.
     """
+    with _driven(transaction, statement) as connection, psycopg.RawCursor(connection) as cursor:
+        cursor.execute(statement.encode(), values)
+
+
+def _fetch(transaction: Transaction, statement: str, values: Mapping[str, Any]) -> list[Any]:
+    """Execute a statement in the driver's own words; return its rows, if it returns any.
+
+    What SQLAlchemy does to find out about the columns of a result takes longer than most statements
+    on the way of a message. A row is a named tuple.
+    """
+    with _driven(transaction, statement) as connection:
+        cursor = connection.execute(statement, values)
+        if cursor.description is None:
+            return []
+        row = _row(tuple(column[0] for column in cursor.description))
+        return list(map(row, cursor.fetchall()))
+
+
+@lru_cache(maxsize=256)
+def _row(names: tuple[str, ...]) -> Callable[[Iterable[Any]], Any]:
+    """Return what makes a named tuple of the columns of a row."""
+    row: Any = namedtuple("row", names)  # type: ignore[misc]  # noqa: PYI024 - named by the result
+    make: Callable[[Iterable[Any]], Any] = row._make
+    return make
+
+
+@contextmanager
+def _driven(transaction: Transaction, statement: str) -> Iterator[Any]:
+    """Lend the driver's own connection; its faults are SQLAlchemy's, as everywhere."""
     connection = transaction.connection.driver_connection
-    if not isinstance(connection, psycopg.Connection):
-        raise TypeError("not a connection of psycopg's")
     try:
-        with psycopg.RawCursor(connection) as cursor:
-            cursor.execute(statement.encode(), values)
-    except psycopg.Error as fault:
+        yield connection
+    except (psycopg.Error, sqlite3.Error) as fault:
+        dialect: Any = transaction.dialect  # its types know neither driver
+        is_gone = bool(connection and dialect.is_disconnect(fault, connection, None))
+        if is_gone:
+            transaction.invalidate(fault)
         raise DBAPIError.instance(
-            statement, (), fault, psycopg.Error, hide_parameters=True
-        ) from fault
+            statement, (), fault, type(fault), hide_parameters=True,
+            connection_invalidated=is_gone, dialect=dialect,
+        ) from fault  # fmt: skip
 
 
 def insert_or_ignore(transaction: Transaction, table: Table, **values: object) -> bool:
@@ -311,8 +346,7 @@ class Asked:
         else:
             clause, asked = self._from_arrays(by_name)
             text = _for_psycopg(statement.format(asked=clause))
-        result = transaction.exec_driver_sql(text, asked | values)
-        return result.all() if result.returns_rows else []
+        return _fetch(transaction, text, asked | values)
 
     def _from_json(self, by_name: Mapping[str, Sequence[Any]]) -> tuple[str, dict[str, Any]]:
         """Return SQLite's FROM item and its parameters."""

@@ -35,6 +35,7 @@ HEADERS: Final[dict[str, str]] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "X-Robots-Tag": "noindex, nofollow",
+    "Cache-Control": "no-store",
 }
 
 
@@ -80,11 +81,12 @@ def secure(app: Flask, of: World) -> None:
 
 
 def _headed(response: Response) -> Response:
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+    said = {name.lower() for name, _ in response.headers}  # a view may know better
+    response.headers.extend(
+        (name, value) for name, value in HEADERS.items() if name.lower() not in said
+    )
     if world().is_https:
         response.headers["Strict-Transport-Security"] = f"max-age={ONE_YEAR}; includeSubDomains"
-    response.headers.setdefault("Cache-Control", "no-store")
     response.headers.pop("Server", None)
     return response
 

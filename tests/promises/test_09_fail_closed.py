@@ -1,16 +1,21 @@
 """Promise 9: key missing, database away, schema unknown: no message leaves, readiness says why."""
 
+import traceback
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from consent_tokens.chance import SystemChance
+from consent_tokens.crypto.handles import Address
 from consent_tokens.crypto.keyring import Keyring
-from consent_tokens.errors import KeyUnavailableError, SettingError
+from consent_tokens.errors import KeyUnavailableError, SettingError, StoreUnavailableError
 from consent_tokens.settings import Settings
-from consent_tokens.store.engine import Store
+from consent_tokens.store import grants, schema
+from consent_tokens.store.engine import Store, Transaction, insert_rows
 from consent_tokens.world import World
 from tests.service import Service
 
@@ -135,3 +140,54 @@ def test_the_simulator_refuses_to_pose_as_the_real_thing(tmp_path: Path) -> None
     }
     with pytest.raises(SettingError, match="CONSENT_GATEWAY_URL"):
         World.of(Settings.from_environment(environment))
+
+
+def statements(transaction: Transaction) -> list[Callable[[], object]]:
+    """Each of the ways in which a statement goes to the database."""
+    addresses = [Address(1, 2), Address(3, 4)]
+    return [
+        lambda: grants.lock(transaction, addresses),
+        lambda: insert_rows(transaction, "to_journal", ("home", "number", "at"), [(1, 2, 3)]),
+        lambda: grants.find(transaction, addresses[0]),
+    ]
+
+
+@pytest.mark.parametrize("way", range(3))
+def test_a_connection_that_was_cut_is_said_to_be_away_and_not_used_again(
+    empty_postgres_url: str, way: int
+) -> None:
+    store = Store.at(empty_postgres_url)
+
+    def cut(transaction: Transaction) -> None:
+        pid = transaction.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        with store.engine.begin() as other:
+            other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+        statements(transaction)[way]()
+
+    with pytest.raises(StoreUnavailableError):
+        store.run(cut)
+    with pytest.raises(StoreUnavailableError):
+        store.read(cut)
+    for each in range(3):
+        store.run(lambda transaction, each=each: statements(transaction)[each]())  # type: ignore[misc]
+    store.close()
+
+
+@pytest.mark.parametrize("way", range(3))
+def test_a_fault_of_the_database_never_holds_a_value(database_url: str, way: int) -> None:
+    store = Store.at(database_url)
+    schema.upgrade(store)
+    with store.engine.begin() as connection:
+        for table in ("grants", "to_journal"):
+            connection.exec_driver_sql(f"ALTER TABLE {table} RENAME TO {table}_away")
+    try:
+        with pytest.raises(DBAPIError) as fault:
+            store.run(lambda transaction: statements(transaction)[way]())
+        said = "".join(traceback.format_exception(fault.value))
+        assert "[[1,2],[3,4]]" not in said
+        assert "'{1,3}'" not in said
+    finally:
+        with store.engine.begin() as connection:
+            for table in ("grants", "to_journal"):
+                connection.exec_driver_sql(f"ALTER TABLE {table}_away RENAME TO {table}")
+        store.close()
