@@ -4,7 +4,14 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
+
+
+@lru_cache(maxsize=1024)
+def moment(seconds: int) -> datetime:
+    """Return the moment that is so many seconds of the epoch; many rows share theirs."""
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 class Clock(Protocol):

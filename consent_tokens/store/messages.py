@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Row, select, text, tuple_, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from consent_tokens.clock import moment
 from consent_tokens.crypto.handles import Address
 from consent_tokens.relay.message import (
     INVITATION,
@@ -23,7 +24,7 @@ from consent_tokens.relay.message import (
     Slot,
 )
 from consent_tokens.store.engine import ADDRESSES, Asked, Transaction, insert_rows
-from consent_tokens.store.tables import messages, moment
+from consent_tokens.store.tables import messages
 
 PUT_OUT: Final = (
     "home", "number", "grant_number", "merchant_id", "sender_id", "rank", "purpose", "reference",

@@ -4,8 +4,7 @@
 by it (DESIGN.md 9). `home` and `number` are random 64-bit numbers; together they are an address.
 """
 
-from datetime import UTC, datetime
-from functools import lru_cache
+from datetime import datetime
 
 from sqlalchemy import (
     BigInteger,
@@ -23,11 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-
-@lru_cache(maxsize=1024)
-def moment(seconds: int) -> datetime:
-    """Return the moment that is so many seconds of the epoch; many rows share theirs."""
-    return datetime.fromtimestamp(seconds, UTC)
+from consent_tokens.clock import moment
 
 
 class Moment(TypeDecorator[datetime]):

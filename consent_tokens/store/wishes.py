@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, delete, select, update
 
+from consent_tokens.clock import moment
 from consent_tokens.consent.wishes import Calm, Rest, Wishes
 from consent_tokens.store.engine import Asked, Transaction, insert_or_ignore
-from consent_tokens.store.tables import moment
 from consent_tokens.store.tables import wishes as table
 
 COLUMNS: Final = tuple(column.name for column in table.c)

@@ -5,13 +5,12 @@ hold a number, and nothing of them is kept.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Final, TypeAlias
 
 from msgspec import Struct
 from msgspec.json import Decoder, Encoder
 
+from consent_tokens.clock import moment
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.gateways.base import Deadline, DeliveryReport, Inbound, Outcome, Submission
 from consent_tokens.relay.composition import Coding, Composed
@@ -123,15 +122,9 @@ def got_submission(message: ToSubmit, elapsed: Callable[[], float]) -> Submissio
         source=message.source,
         composed=Composed(message.coding, message.segments),
         tag=message.tag,
-        valid_until=_moment(message.valid_until),
+        valid_until=moment(message.valid_until),
         deadline=Deadline(message.deadline, elapsed),
     )
-
-
-@lru_cache(maxsize=1024)
-def _moment(seconds: int) -> datetime:
-    """Return the moment that is so many seconds of the epoch; many messages share theirs."""
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 def put_heard(heard: DeliveryReport | Inbound) -> Reported | CameIn:
