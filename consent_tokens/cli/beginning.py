@@ -75,5 +75,13 @@ class Beginning:
 
 
 def hold_stops_in_children() -> None:
-    """Have every process that is forked from now on hold them from its first moment."""
-    os.register_at_fork(after_in_child=hold_stops)
+    """Have every process that is forked from now on hold them from its first moment.
+
+    They are held before the fork already: what a child is told before it has run at all would be
+    lost otherwise.
+    """
+    os.register_at_fork(before=hold_stops, after_in_parent=_let_stops_in)
+
+
+def _let_stops_in() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
