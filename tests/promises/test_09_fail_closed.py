@@ -142,12 +142,15 @@ def test_the_simulator_refuses_to_pose_as_the_real_thing(tmp_path: Path) -> None
         World.of(Settings.from_environment(environment))
 
 
+VALUES = (4711471147114711, 815081508150815)
+
+
 def statements(transaction: Transaction) -> list[Callable[[], object]]:
     """Each of the ways in which a statement goes to the database."""
-    addresses = [Address(1, 2), Address(3, 4)]
+    addresses = [Address(*VALUES), Address(3, 4)]
     return [
         lambda: grants.lock(transaction, addresses),
-        lambda: insert_rows(transaction, "to_journal", ("home", "number", "at"), [(1, 2, 3)]),
+        lambda: insert_rows(transaction, "to_journal", ("home", "number", "at"), [(*VALUES, 3)]),
         lambda: grants.find(transaction, addresses[0]),
     ]
 
@@ -184,8 +187,9 @@ def test_a_fault_of_the_database_never_holds_a_value(database_url: str, way: int
         with pytest.raises(DBAPIError) as fault:
             store.run(lambda transaction: statements(transaction)[way]())
         said = "".join(traceback.format_exception(fault.value))
-        assert "[[1,2],[3,4]]" not in said
-        assert "'{1,3}'" not in said
+        assert not [value for value in VALUES if str(value) in said]
+        assert "[[" not in said
+        assert "'{" not in said
     finally:
         with store.engine.begin() as connection:
             for table in ("grants", "to_journal"):
