@@ -44,7 +44,7 @@ class Beginning:
 
     def __call__(self) -> Any:  # noqa: ANN401 - a WSGI app
         """Return the app, and see to the rest in a thread of its own."""
-        hold_stops()
+        hold_stops()  # where it was spawned it does not hold them yet
         app = self.load()
         inherited = signal.getsignal(signal.SIGTERM)
         attending = threading.Thread(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
 import psycopg
-from msgspec.json import Encoder
+from msgspec import json
 from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, literal, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
@@ -37,7 +37,6 @@ BUSY_SECONDS: Final = 10.0  # how long one SQLite writer waits for another proce
 OWNER_ONLY: Final = 0o600
 JOURNALLED: Final = "notifications"  # a table that migration 0002 makes, with the journal's
 WISHED: Final = "complaints"  # a table that migration 0003 makes, with that of wishes
-_put: Final = Encoder().encode
 
 
 def was_not_serialised(fault: DBAPIError) -> bool:
@@ -305,7 +304,7 @@ def _driven(transaction: Transaction, statement: str) -> Iterator[Any]:
         yield connection
     except (psycopg.Error, sqlite3.Error) as fault:
         dialect: Any = transaction.dialect  # its types know neither driver
-        is_gone = bool(connection and dialect.is_disconnect(fault, connection, None))
+        is_gone = dialect.is_disconnect(fault, connection, None)
         if is_gone:
             transaction.invalidate(fault)
         raise DBAPIError.instance(
@@ -363,7 +362,7 @@ class Asked:
         rows = list(zip(*(by_name[name] for name in others), strict=True)) or [()] * len(self.rows)
         values = {f"alike_{name}": value for name, value in alike.items()}
         clause = f"(SELECT {', '.join(listed)} FROM json_each(:asked)) AS asked"  # noqa: S608 - our names
-        return clause, {"asked": _put(rows).decode(), **values}
+        return clause, {"asked": json.encode(rows).decode(), **values}
 
     def _from_arrays(self, by_name: Mapping[str, Sequence[Any]]) -> tuple[str, dict[str, Any]]:
         """Return PostgreSQL's FROM item and its parameters."""

@@ -7,12 +7,18 @@ hold a number, and nothing of them is kept.
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from msgspec import Struct
-from msgspec.json import Decoder, Encoder
+from msgspec import Struct, json
 
 from consent_tokens.clock import moment
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.gateways.base import Deadline, DeliveryReport, Inbound, Outcome, Submission
+from consent_tokens.gateways.base import (
+    Deadline,
+    DeliveryReport,
+    Heard,
+    Inbound,
+    Outcome,
+    Submission,
+)
 from consent_tokens.relay.composition import Coding, Composed
 
 
@@ -90,15 +96,14 @@ class Alive(_Line, frozen=True):
 ToSpeaker: TypeAlias = Open | Submit | Stop
 ToGateway: TypeAlias = Up | Answers | Reported | CameIn | Alive
 
-_put: Final = Encoder().encode
 # what a line says; both raise msgspec.DecodeError
-to_speaker: Final[Callable[[bytes], ToSpeaker]] = Decoder(ToSpeaker).decode
-to_gateway: Final[Callable[[bytes], ToGateway]] = Decoder(ToGateway).decode
+to_speaker: Final[Callable[[bytes], ToSpeaker]] = json.Decoder(ToSpeaker).decode
+to_gateway: Final[Callable[[bytes], ToGateway]] = json.Decoder(ToGateway).decode
 
 
 def put(said: ToSpeaker | ToGateway) -> bytes:
     """Return a line."""
-    return _put(said) + b"\n"
+    return json.encode(said) + b"\n"
 
 
 def put_submission(ticket: int, submission: Submission) -> ToSubmit:
@@ -127,7 +132,7 @@ def got_submission(message: ToSubmit, elapsed: Callable[[], float]) -> Submissio
     )
 
 
-def put_heard(heard: DeliveryReport | Inbound) -> Reported | CameIn:
+def put_heard(heard: Heard) -> Reported | CameIn:
     """Return a report or an inbound message as it goes to the gateway."""
     match heard:
         case DeliveryReport():
@@ -136,7 +141,7 @@ def put_heard(heard: DeliveryReport | Inbound) -> Reported | CameIn:
             return CameIn(heard.number.reveal(), heard.source, heard.text)
 
 
-def got_heard(said: Reported | CameIn) -> DeliveryReport | Inbound:
+def got_heard(said: Reported | CameIn) -> Heard:
     """Return the report or the inbound message that a line tells."""
     match said:
         case Reported(report):
