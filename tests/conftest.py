@@ -16,12 +16,12 @@ import pytest
 from sqlalchemy import text
 
 from consent_tokens.store import schema
-from consent_tokens.store.engine import Store
+from consent_tokens.store.database import Store
 from consent_tokens.store.tables import metadata
-from tests.carriers import Carrier, has_smsc
-from tests.carriers import carrier as a_carrier
+from tests.number_scan import WRITTEN, searched_all
 from tests.service import Service
-from tests.written import WRITTEN, searched_all
+from tests.smsc_servers import Carrier, has_smsc
+from tests.smsc_servers import carrier as a_carrier
 
 SEARCH = pytest.StashKey[str]()
 IN_CI = os.environ.get("CI", "").lower() == "true"

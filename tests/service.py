@@ -12,21 +12,21 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from consent_tokens.chance import SystemChance
+from consent_tokens.app_context import World
 from consent_tokens.clock import Clock, StoppedClock
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.crypto.keyring import Keyring
-from consent_tokens.flow import admit
 from consent_tokens.gateways.base import Gateway
 from consent_tokens.gateways.simulator import Simulator
-from consent_tokens.gateways.webhook import Caller
-from consent_tokens.journal import Journal
+from consent_tokens.gateways.webhook_client import Caller
+from consent_tokens.randomness import SystemChance
+from consent_tokens.revocation_journal import Journal
+from consent_tokens.services import merchants as admit
 from consent_tokens.store import schema
-from consent_tokens.store.engine import Store
+from consent_tokens.store.database import Store
 from consent_tokens.web import create_app
 from consent_tokens.workers.dispatcher import Dispatcher
-from consent_tokens.world import World
-from tests.written import NUMBERS
+from tests.number_scan import NUMBERS
 
 BASE = "http://localhost"
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')

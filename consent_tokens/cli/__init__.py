@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from consent_tokens import logs
+from consent_tokens import logging_setup as logs
 from consent_tokens.errors import ConsentTokensError, InvalidError
 
 # each is a function of that name in a module of this package; in the order of `--help`
@@ -19,9 +19,9 @@ COMMANDS: Final[Mapping[str, str]] = {
     "upgrade-db": "database",
     "keys": "database",
     "replay-revocations": "database",
-    "merchant": "admission",
-    "api-key": "admission",
-    "sender": "admission",
+    "merchant": "merchants",
+    "api-key": "merchants",
+    "sender": "merchants",
     "webhook": "webhook",
     "complaint": "complaint",
     "number": "complaint",

@@ -7,16 +7,16 @@ from typing import IO, Any
 
 import click
 
-from consent_tokens.cli.admission import opened_world
-from consent_tokens.cli.tables import as_json, show, show_one
+from consent_tokens.app_context import World
+from consent_tokens.cli.merchants import opened_world
+from consent_tokens.cli.output import as_json, show, show_one
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.errors import InvalidError, NotFoundError
 from consent_tokens.evidence.complaints import ComplaintState
-from consent_tokens.flow.complain import decide_complaint, what_was_said
-from consent_tokens.flow.forget import reassigned
+from consent_tokens.services.complaints import decide_complaint, what_was_said
+from consent_tokens.services.erasure import reassigned
 from consent_tokens.store import complaints
 from consent_tokens.store.complaints import Complaint
-from consent_tokens.world import World
 
 MOST_SHOWN = 200
 DECISIONS = [state.value for state in ComplaintState if state is not ComplaintState.RECEIVED]

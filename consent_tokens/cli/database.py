@@ -2,14 +2,14 @@
 
 import click
 
-from consent_tokens.chance import SystemChance
-from consent_tokens.cli.tables import as_json, show, show_one
+from consent_tokens.app_context import World
+from consent_tokens.cli.output import as_json, show, show_one
 from consent_tokens.crypto.keyring import Keyring
-from consent_tokens.flow.trust import replay
+from consent_tokens.randomness import SystemChance
+from consent_tokens.services.consents.journal_replay import replay
 from consent_tokens.settings import Settings
-from consent_tokens.store.engine import Store
+from consent_tokens.store.database import Store
 from consent_tokens.store.schema import upgrade
-from consent_tokens.world import World
 
 
 @click.command("init-db")

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import click
 
-from consent_tokens.chance import SystemChance
-from consent_tokens.cli.tables import as_json, show
+from consent_tokens.app_context import World, gateway_of
+from consent_tokens.cli.output import as_json, show
 from consent_tokens.crypto.keyring import Keyring
 from consent_tokens.errors import ConsentTokensError
-from consent_tokens.flow.trust import trust
+from consent_tokens.randomness import SystemChance
+from consent_tokens.services.integrity.readiness import trust
 from consent_tokens.settings import Settings
-from consent_tokens.store import marks
-from consent_tokens.store.engine import Store
+from consent_tokens.store import checkpoints as marks
+from consent_tokens.store.database import Store
 from consent_tokens.store.schema import is_current
-from consent_tokens.world import World, gateway_of
 
 
 @click.command()

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 import httpx
 
-from consent_tokens.cli.campaign import Books, Sending, fingerprint
-from consent_tokens.cli.tables import as_json, show_one
+from consent_tokens.cli.bulk_send import Books, Sending, fingerprint
+from consent_tokens.cli.output import as_json, show_one
 from consent_tokens.errors import UnauthenticatedError
 
 

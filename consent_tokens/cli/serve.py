@@ -13,21 +13,21 @@ from granian.constants import Interfaces
 from granian.server import Server
 from prometheus_client import start_http_server
 
-from consent_tokens.cli.beginning import (
+from consent_tokens.app_context import World
+from consent_tokens.cli.worker_startup import (
     Beginning,
     hold_stops,
     hold_stops_in_children,
     next_stop,
 )
-from consent_tokens.flow import admit
-from consent_tokens.flow.figures import figures
+from consent_tokens.services import merchants as admit
+from consent_tokens.services.metrics_collector import figures
 from consent_tokens.settings import Settings, parse_bind
 from consent_tokens.store import merchants
-from consent_tokens.store.alone import alone
+from consent_tokens.store.dispatcher_lock import alone
 from consent_tokens.store.schema import upgrade
 from consent_tokens.web import create_app
 from consent_tokens.workers.dispatcher import Dispatcher
-from consent_tokens.world import World
 
 log = structlog.get_logger()
 

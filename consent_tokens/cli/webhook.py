@@ -5,13 +5,13 @@ from typing import Any
 
 import click
 
-from consent_tokens.cli.admission import opened_world
-from consent_tokens.cli.tables import as_json, show, show_one
+from consent_tokens.app_context import World
+from consent_tokens.cli.merchants import opened_world
+from consent_tokens.cli.output import as_json, show, show_one
 from consent_tokens.errors import NotFoundError
-from consent_tokens.flow.notify import News, add_webhook
+from consent_tokens.services.webhooks import News, add_webhook
 from consent_tokens.store import webhooks
 from consent_tokens.store.webhooks import Webhook
-from consent_tokens.world import World
 
 MOST_SHOWN = 200
 

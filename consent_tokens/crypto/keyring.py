@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final, Self
 
 from consent_tokens.crypto.encoding import decode, encode
-from consent_tokens.crypto.handles import Handles
 from consent_tokens.crypto.jws import header
 from consent_tokens.crypto.keys import (
     KEY_BYTES,
@@ -17,6 +16,7 @@ from consent_tokens.crypto.keys import (
     VerifyingKey,
     WrappingKey,
 )
+from consent_tokens.crypto.opaque_ids import Handles
 from consent_tokens.errors import KeyUnavailableError
 
 OTHERS_MAY: Final = 0o077

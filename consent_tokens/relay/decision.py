@@ -14,11 +14,11 @@ from typing import Final, TypeAlias, TypeVar
 from msgspec import Struct
 
 from consent_tokens.consent.grant import Grant, GrantState
+from consent_tokens.consent.preferences import NO_WISHES, Wishes
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.scope import SMS, Hours
-from consent_tokens.consent.wishes import NO_WISHES, Wishes
-from consent_tokens.relay.cap import Cap, next_free
 from consent_tokens.relay.composition import Composed, is_clean
+from consent_tokens.relay.frequency_cap import Cap, next_free
 from consent_tokens.tokens.claims import Claims
 
 _Limit = TypeVar("_Limit")

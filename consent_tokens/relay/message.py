@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from consent_tokens.consent.purposes import Purpose
-from consent_tokens.crypto.handles import Address
+from consent_tokens.crypto.opaque_ids import Address
 
 VALID_FOR: Final = timedelta(days=1)  # unless the merchant says otherwise
 MOST_VALID_FOR: Final = timedelta(days=7)

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
 
-from consent_tokens.consent.code import Challenge
-from consent_tokens.store.engine import Transaction, insert_or_ignore
+from consent_tokens.consent.one_time_code import Challenge
+from consent_tokens.store.database import Transaction, insert_or_ignore
 from consent_tokens.store.tables import challenges, limits
 
 

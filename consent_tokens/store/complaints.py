@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
 
-from consent_tokens.crypto.handles import Address
+from consent_tokens.crypto.opaque_ids import Address
 from consent_tokens.evidence.complaints import ComplaintState, Verdict, Why
-from consent_tokens.store.engine import Transaction
+from consent_tokens.store.database import Transaction
 from consent_tokens.store.tables import complaints as table
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from consent_tokens.consent.grant import EndedBy
 from consent_tokens.evidence.events import Event, Kind
-from consent_tokens.store.engine import Transaction, insert_rows
+from consent_tokens.store.database import Transaction, insert_rows
 from consent_tokens.store.tables import events
 
 COLUMNS: Final = (

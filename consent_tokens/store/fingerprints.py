@@ -6,8 +6,8 @@ from typing import Final
 
 from sqlalchemy import delete, select
 
-from consent_tokens.crypto.handles import Address
-from consent_tokens.store.engine import Transaction, insert_rows
+from consent_tokens.crypto.opaque_ids import Address
+from consent_tokens.store.database import Transaction, insert_rows
 from consent_tokens.store.tables import fingerprints as table
 
 COLUMNS: Final = ("digest", "home", "number", "at")

@@ -12,8 +12,8 @@ from consent_tokens.clock import moment
 from consent_tokens.consent.grant import Grant, GrantState
 from consent_tokens.consent.notice import Notice
 from consent_tokens.consent.scope import Scope, cap_of, hours_of, purposes_of
-from consent_tokens.crypto.handles import Address
-from consent_tokens.store.engine import ADDRESSES, Asked, Transaction
+from consent_tokens.crypto.opaque_ids import Address
+from consent_tokens.store.database import ADDRESSES, Asked, Transaction
 from consent_tokens.store.tables import grant_changes, grants, notices, pauses
 
 

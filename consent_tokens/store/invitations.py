@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
 
-from consent_tokens.crypto.handles import Address
-from consent_tokens.store.engine import Transaction
+from consent_tokens.crypto.opaque_ids import Address
+from consent_tokens.store.database import Transaction
 from consent_tokens.store.tables import invitations as table
 
 

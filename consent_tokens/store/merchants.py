@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, insert, select, update
 
 from consent_tokens.clock import moment
-from consent_tokens.store.engine import Asked, Transaction
+from consent_tokens.store.database import Asked, Transaction
 from consent_tokens.store.tables import api_keys, merchants, senders
 
 

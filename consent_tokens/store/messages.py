@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Row, select, text, tuple_, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from consent_tokens.clock import moment
-from consent_tokens.crypto.handles import Address
+from consent_tokens.crypto.opaque_ids import Address
 from consent_tokens.relay.message import (
     INVITATION,
     MOST_AHEAD,
@@ -23,7 +23,7 @@ from consent_tokens.relay.message import (
     Rank,
     Slot,
 )
-from consent_tokens.store.engine import ADDRESSES, Asked, Transaction, insert_rows
+from consent_tokens.store.database import ADDRESSES, Asked, Transaction, insert_rows
 from consent_tokens.store.tables import messages
 
 PUT_OUT: Final = (

@@ -2,8 +2,8 @@
 
 from sqlalchemy import delete, exists, select
 
-from consent_tokens.crypto.handles import new_home
-from consent_tokens.store.engine import Transaction, insert_or_ignore
+from consent_tokens.crypto.opaque_ids import new_home
+from consent_tokens.store.database import Transaction, insert_or_ignore
 from consent_tokens.store.tables import grants, invitations, recipients, wishes
 
 

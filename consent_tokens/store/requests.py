@@ -8,8 +8,8 @@ from sqlalchemy import Row, insert, select, update
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.request import ConsentRequest, Question, RequestState
 from consent_tokens.consent.scope import Cap
-from consent_tokens.crypto.handles import Address
-from consent_tokens.store.engine import Transaction
+from consent_tokens.crypto.opaque_ids import Address
+from consent_tokens.store.database import Transaction
 from consent_tokens.store.tables import consent_requests as table
 
 

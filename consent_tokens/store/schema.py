@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
 from consent_tokens.errors import StoreUnavailableError
-from consent_tokens.store.engine import Store, was_away
+from consent_tokens.store.database import Store, was_away
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 

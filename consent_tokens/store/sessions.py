@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, insert, update
 
-from consent_tokens.store.engine import Transaction
+from consent_tokens.store.database import Transaction
 from consent_tokens.store.tables import sessions
 
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from sqlalchemy import Row, delete, insert, select, text, update
 
-from consent_tokens.crypto.handles import Address
-from consent_tokens.store.engine import Transaction, insert_rows
+from consent_tokens.crypto.opaque_ids import Address
+from consent_tokens.store.database import Transaction, insert_rows
 from consent_tokens.store.tables import merchants, notifications, webhooks
 
 

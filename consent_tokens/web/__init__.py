@@ -4,24 +4,20 @@ from flask import Flask, Response, request
 from flask_babel import Babel
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from consent_tokens.app_context import World
 from consent_tokens.consent.notice import LANGUAGES, LOCALES
-from consent_tokens.flow.gather import Gatherer
-from consent_tokens.web import problems, public, start
-from consent_tokens.web.consumer import (
-    error_page,
-    invitation,
-    message_link,
-    my,
-    mydata,
-    receipts,
-    report,
-    wishes,
-    words,
-)
-from consent_tokens.web.consumer.languages import language
-from consent_tokens.web.merchant import complaints, grants, messages, requests
+from consent_tokens.services.submission.group_commit import Gatherer
+from consent_tokens.web import home as start
+from consent_tokens.web import problems, public
+from consent_tokens.web.consumer import consent_request as invitation
+from consent_tokens.web.consumer import data_export as mydata
+from consent_tokens.web.consumer import error_page, message_link, receipts, report
+from consent_tokens.web.consumer import preference_centre as my
+from consent_tokens.web.consumer import preferences as wishes
+from consent_tokens.web.consumer import template_filters as words
+from consent_tokens.web.consumer.locale import language
+from consent_tokens.web.merchant_api import complaints, grants, messages, requests
 from consent_tokens.web.security import csrf_token, secure
-from consent_tokens.world import World
 
 
 def create_app(world: World) -> Flask:

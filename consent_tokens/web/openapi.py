@@ -7,7 +7,7 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
-from consent_tokens.web.merchant.schemas import (
+from consent_tokens.web.merchant_api.schemas import (
     AcceptedView,
     BatchSchema,
     BatchView,

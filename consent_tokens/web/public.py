@@ -10,13 +10,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from consent_tokens.consent.notice import LANGUAGES
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.errors import StoreBusyError, StoreUnavailableError, UntrustedError
-from consent_tokens.flow.answer import asked
-from consent_tokens.flow.figures import figures
-from consent_tokens.flow.trust import trust
 from consent_tokens.relay.decision import EXPLANATIONS
+from consent_tokens.services.consents.decisions import asked
+from consent_tokens.services.integrity.readiness import trust
+from consent_tokens.services.metrics_collector import figures
 from consent_tokens.store.schema import is_usable
 from consent_tokens.web import openapi, problems
-from consent_tokens.web.here import world
+from consent_tokens.web.request_context import world
 
 doors = Blueprint("public", __name__)
 doors.register_error_handler(Exception, problems.answer)

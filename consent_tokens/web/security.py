@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 from flask import Flask, Request, Response, abort, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
+from consent_tokens.app_context import World
 from consent_tokens.crypto.encoding import encode
-from consent_tokens.crypto.links import opened, signed
-from consent_tokens.web.here import world
-from consent_tokens.world import World
+from consent_tokens.crypto.signed_values import opened, signed
+from consent_tokens.web.request_context import world
 
 MOST_BYTES: Final = 8 * 1024 * 1024  # a batch of 1000 messages, each with a token of 4 KiB
 MOST_FORM_BYTES: Final = 64 * 1024

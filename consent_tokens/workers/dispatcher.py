@@ -7,21 +7,21 @@ from typing import Final
 
 import structlog
 
-from consent_tokens import meters
+from consent_tokens import metrics as meters
+from consent_tokens.app_context import World
 from consent_tokens.errors import ConsentTokensError, UntrustedError
-from consent_tokens.flow.conclude import recover
-from consent_tokens.flow.dispatch import MOST_AT_ONCE, Dispatched, Round, begin
-from consent_tokens.flow.hear import hear_reports
-from consent_tokens.flow.reply import hear_reply
-from consent_tokens.flow.sweep import sweep
-from consent_tokens.flow.take import Room
-from consent_tokens.flow.trust import keep
 from consent_tokens.gateways.base import DeliveryReport, Heard, Inbound
-from consent_tokens.relay.pace import Pace
-from consent_tokens.store import shares
-from consent_tokens.store.alone import Alone, alone
-from consent_tokens.workers.notifier import Notifier
-from consent_tokens.world import World
+from consent_tokens.relay.throughput import Pace
+from consent_tokens.services.dispatch.lease import Room
+from consent_tokens.services.dispatch.outcomes import recover
+from consent_tokens.services.dispatch.round import MOST_AT_ONCE, Dispatched, Round, begin
+from consent_tokens.services.inbound.delivery_reports import hear_reports
+from consent_tokens.services.inbound.keywords import hear_reply
+from consent_tokens.services.integrity.readiness import keep
+from consent_tokens.services.retention import sweep
+from consent_tokens.store import merchant_weights as shares
+from consent_tokens.store.dispatcher_lock import Alone, alone
+from consent_tokens.workers.webhook_worker import Notifier
 
 log = structlog.get_logger()
 

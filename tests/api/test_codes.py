@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import text
 
 from consent_tokens.settings import CodeLimits
+from tests.number_scan import NUMBERS
 from tests.service import CODE, PROMOTIONS, Consumer, Service
-from tests.written import NUMBERS
 
 WIDE = CodeLimits.parse("number=1000/hour;address=100000/hour;all=1000000/hour")
 

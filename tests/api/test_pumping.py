@@ -11,10 +11,10 @@ from html import unescape
 import pytest
 from playwright.sync_api import sync_playwright
 
-from consent_tokens.flow import pump
+from consent_tokens.services import pumping_protection as pump
 from consent_tokens.settings import CodeLimits
+from tests.number_scan import NUMBERS
 from tests.service import Service
-from tests.written import NUMBERS
 
 LIMITS = CodeLimits.parse("number=5/hour;address=100000/hour;all=2000/hour")
 DATA = re.compile(r'data-(\w+)="([^"]*)"')

@@ -20,18 +20,18 @@ from flask import Flask
 from granian.constants import Interfaces
 from granian.server import Server
 
+from consent_tokens.app_context import World
 from consent_tokens.cli.serve import calm_collector
 from consent_tokens.crypto.encoding import decode
-from consent_tokens.flow import admit
+from consent_tokens.services import merchants as admit
 from consent_tokens.store import schema
 from consent_tokens.web import create_app
-from consent_tokens.world import World
 from tests.bench import way_out
 from tests.bench.empty import app as empty_app
 from tests.bench.load import BATCH, Figures, batches, draft, dumps, load, request, table
 from tests.bench.worlds import PHONES, world_at
+from tests.fixtures import seeded
 from tests.processes import free_port
-from tests.seeds import seeded
 
 BATCHES, SINGLES = 32, 5000
 

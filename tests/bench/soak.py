@@ -19,16 +19,16 @@ from statistics import linear_regression, quantiles
 
 import httpx
 
-from consent_tokens.flow import admit
+from consent_tokens.app_context import World
+from consent_tokens.services import merchants as admit
 from consent_tokens.settings import Settings
 from consent_tokens.store import schema
-from consent_tokens.world import World
 from tests.bench.load import table
 from tests.bench.worlds import PHONES
-from tests.carriers import carrier
+from tests.fixtures import seeded
 from tests.processes import free_port, process
-from tests.seeds import seeded
 from tests.service import ORDERS, PROMOTIONS
+from tests.smsc_servers import carrier
 
 SECONDS = int(sys.argv[1]) if len(sys.argv) > 1 else 600
 WARM_SECONDS = 60  # until caches, pools and the interpreter's own arenas have grown

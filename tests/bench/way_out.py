@@ -20,20 +20,20 @@ import smpp34
 import uvloop
 from flask import Flask
 
+from consent_tokens.app_context import World
 from consent_tokens.cli.serve import calm_collector
-from consent_tokens.flow import admit
-from consent_tokens.flow.accept import Draft, accept, verified
 from consent_tokens.gateways.smpp import SmppGateway
+from consent_tokens.services import merchants as admit
+from consent_tokens.services.submission.accept import Draft, accept, verified
 from consent_tokens.store import schema
-from consent_tokens.store.engine import Transaction, insert_rows
+from consent_tokens.store.database import Transaction, insert_rows
 from consent_tokens.web import create_app
 from consent_tokens.workers.dispatcher import Dispatcher
-from consent_tokens.world import World
 from tests.bench.load import BATCH, batches, load, table
 from tests.bench.worlds import PHONES, PURPOSE, TEXT, world_at
-from tests.carriers import carrier
+from tests.fixtures import COLUMNS, laid_out, seeded
 from tests.processes import free_port
-from tests.seeds import COLUMNS, laid_out, seeded
+from tests.smsc_servers import carrier
 
 ROOT = Path(__file__).parents[2]
 COUNT = 20_000

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from consent_tokens.chance import SystemChance
+from consent_tokens.app_context import World
 from consent_tokens.clock import SystemClock
 from consent_tokens.crypto.keyring import Keyring
 from consent_tokens.gateways.base import Gateway
 from consent_tokens.gateways.simulator import Simulator
-from consent_tokens.gateways.webhook import Caller
-from consent_tokens.journal import Journal
-from consent_tokens.store.engine import Store
-from consent_tokens.world import World
+from consent_tokens.gateways.webhook_client import Caller
+from consent_tokens.randomness import SystemChance
+from consent_tokens.revocation_journal import Journal
+from consent_tokens.store.database import Store
 
 PURPOSE, TEXT = "marketing.promotions", "满 200 减 50，今晚八点"
 PHONES = [f"+86139{place:08}" for place in range(1000)]

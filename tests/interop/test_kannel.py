@@ -14,18 +14,18 @@ import pytest
 
 from consent_tokens.clock import SystemClock
 from consent_tokens.errors import SettingError
-from consent_tokens.flow.accept import Draft
 from consent_tokens.gateways.base import DeliveryReport, Inbound
 from consent_tokens.gateways.kannel import KannelGateway, heard_in
 from consent_tokens.gateways.smpp import SmppGateway
 from consent_tokens.relay.message import MessageState
-from tests.carriers import Carrier
+from consent_tokens.services.submission.accept import Draft
 from tests.conftest import need
+from tests.faults.ledger import states
+from tests.fixtures import laid_out, merchant, seeded
+from tests.number_scan import NUMBERS, WRITTEN
 from tests.processes import free_port
-from tests.seeds import laid_out, merchant, seeded
 from tests.service import ALWAYS, ORDERS, PROMOTIONS, Service
-from tests.weather.ledger import states
-from tests.written import NUMBERS, WRITTEN
+from tests.smsc_servers import Carrier
 
 pytestmark = pytest.mark.processes
 

@@ -16,19 +16,19 @@ import pytest
 
 from consent_tokens.clock import SystemClock
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.flow.accept import Draft
 from consent_tokens.gateways.base import Answer, Deadline, Submission, Submitted
 from consent_tokens.gateways.smpp import SmppGateway
 from consent_tokens.gateways.smpp import gateway as smpp_gateway
 from consent_tokens.relay.composition import compose
 from consent_tokens.relay.message import MessageState
-from tests.carriers import Carrier
-from tests.carriers import carrier as a_carrier
+from consent_tokens.services.submission.accept import Draft
+from tests.faults.ledger import states
+from tests.fixtures import laid_out, merchant, seeded
+from tests.number_scan import NUMBERS, WRITTEN
 from tests.processes import free_port
-from tests.seeds import laid_out, merchant, seeded
 from tests.service import ORDERS, PROMOTIONS, Service
-from tests.weather.ledger import states
-from tests.written import NUMBERS, WRITTEN
+from tests.smsc_servers import Carrier
+from tests.smsc_servers import carrier as a_carrier
 
 pytestmark = pytest.mark.processes
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.logs import blot
+from consent_tokens.logging_setup import blot
+from tests.number_scan import NUMBERS, WRITTEN, files, forms, found_in, searched_all, swapped
 from tests.service import LINK, PROMOTIONS, Service, found
-from tests.written import NUMBERS, WRITTEN, files, forms, found_in, searched_all, swapped
 
 
 def test_the_search_would_find_a_number_in_any_form() -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from consent_tokens.flow import admit
+from consent_tokens.services import merchants as admit
 from consent_tokens.store.merchants import MerchantState
 from tests.service import ORDERS, PROMOTIONS, Service
 

@@ -14,11 +14,12 @@ from click.testing import CliRunner
 
 from consent_tokens.cli import main
 from consent_tokens.clock import StoppedClock
-from consent_tokens.crypto.handles import Address
+from consent_tokens.crypto.opaque_ids import Address
 from consent_tokens.errors import JournalUnavailableError
-from consent_tokens.flow.trust import keep, replay
 from consent_tokens.gateways.simulator import Simulator
-from consent_tokens.journal import Journal
+from consent_tokens.revocation_journal import Journal
+from consent_tokens.services.consents.journal_replay import replay
+from consent_tokens.services.integrity.readiness import keep
 from tests.service import Merchant, Service
 
 

@@ -13,26 +13,26 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from consent_tokens.app_context import World
 from consent_tokens.clock import StoppedClock, SystemClock
 from consent_tokens.consent.grant import EndedBy, GrantState
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.crypto.handles import Address
+from consent_tokens.crypto.opaque_ids import Address
 from consent_tokens.evidence.events import Kind
-from consent_tokens.flow.accept import Draft
-from consent_tokens.flow.end import end
-from consent_tokens.flow.take import Room
 from consent_tokens.gateways.base import Answer, DeliveryReport, Submission
 from consent_tokens.gateways.simulator import Simulator
 from consent_tokens.relay.composition import read
 from consent_tokens.relay.message import Message, MessageState, Rank
+from consent_tokens.services.consents.revocation import end
+from consent_tokens.services.dispatch.lease import Room
+from consent_tokens.services.submission.accept import Draft
 from consent_tokens.store import events, grants, messages
 from consent_tokens.tokens.verify import verify
 from consent_tokens.workers import dispatcher
-from consent_tokens.world import World
-from tests import seeds
-from tests.seeds import dispatched
+from tests import fixtures
+from tests.fixtures import dispatched
+from tests.number_scan import NUMBERS, WRITTEN
 from tests.service import LINK, Consumer, Merchant, Service, found
-from tests.written import NUMBERS, WRITTEN
 
 
 def by_link(_merchant: Merchant, consumer: Consumer, _token: str) -> None:
@@ -314,13 +314,13 @@ def test_thousands_of_revocations_race_as_many_sends(database_url: str, tmp_path
     count, gateway = 1000, Watching()
     service = Service.at(database_url, tmp_path / "keys", gateway=gateway, clock=SystemClock())
     world = service.world
-    who = seeds.merchant(world)
-    tokens = seeds.seeded(world, who, count)
+    who = fixtures.merchant(world)
+    tokens = fixtures.seeded(world, who, count)
     drafts = [
         Draft(token=token, purpose="marketing.promotions", text=f"#n{place}#")
         for place, token in enumerate(tokens)
     ]
-    seeds.laid_out(world, who, drafts)
+    fixtures.laid_out(world, who, drafts)
     answered: dict[str, float] = {}
 
     def revoke(place: int) -> None:

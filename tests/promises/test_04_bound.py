@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from consent_tokens.flow import admit
+from consent_tokens.services import merchants as admit
 from tests.service import PROMOTIONS, Merchant, Service
 
 

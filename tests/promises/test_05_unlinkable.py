@@ -4,10 +4,10 @@ import json
 from itertools import combinations
 
 from consent_tokens.crypto.encoding import decode
-from consent_tokens.crypto.handles import Address, Handles, new_home
 from consent_tokens.crypto.keys import HandleKey
+from consent_tokens.crypto.opaque_ids import Address, Handles, new_home
+from tests.number_scan import NUMBERS
 from tests.service import PROMOTIONS, Service
-from tests.written import NUMBERS
 
 # what all tokens of one service and one scope share, whoever they are about
 ALIKE = {"iss", "aud", "scope", "channels", "limits", "iat", "exp", "notice"}

@@ -11,8 +11,8 @@ from sqlalchemy import text
 
 from consent_tokens.clock import SystemClock
 from consent_tokens.consent.scope import Cap
-from consent_tokens.relay.cap import next_free, remaining
-from tests.seeds import dispatched
+from consent_tokens.relay.frequency_cap import next_free, remaining
+from tests.fixtures import dispatched
 from tests.service import ORDERS, PROMOTIONS, Service
 
 START = datetime(2021, 11, 11, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Promise 7: nothing accepted is lost. (That it survives being killed: tests/weather.)"""
+"""Promise 7: nothing accepted is lost. (That it survives being killed: tests/faults.)"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consent_tokens.crypto.handles import Address
+from consent_tokens.crypto.opaque_ids import Address
 from consent_tokens.errors import (
     NotAloneError,
     StoreBusyError,
@@ -15,8 +15,6 @@ from consent_tokens.errors import (
     StoreUncertainError,
 )
 from consent_tokens.evidence.events import Kind
-from consent_tokens.flow.conclude import recover
-from consent_tokens.flow.take import Room, take
 from consent_tokens.gateways.base import (
     Answer,
     DeliveryReport,
@@ -31,8 +29,10 @@ from consent_tokens.gateways.base import (
 )
 from consent_tokens.gateways.simulator import Simulator
 from consent_tokens.relay.composition import read
+from consent_tokens.services.dispatch.lease import Room, take
+from consent_tokens.services.dispatch.outcomes import recover
 from consent_tokens.store import events, messages
-from consent_tokens.store.engine import Store, Transaction
+from consent_tokens.store.database import Store, Transaction
 from consent_tokens.workers.dispatcher import Dispatcher
 from tests.service import ORDERS, PROMOTIONS, Service
 

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from consent_tokens.crypto.handles import Address
+from consent_tokens.crypto.opaque_ids import Address
 from tests.service import LINK, Service, found
 
 BOTS = [

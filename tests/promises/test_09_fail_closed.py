@@ -9,14 +9,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from consent_tokens.chance import SystemChance
-from consent_tokens.crypto.handles import Address
+from consent_tokens.app_context import World
 from consent_tokens.crypto.keyring import Keyring
+from consent_tokens.crypto.opaque_ids import Address
 from consent_tokens.errors import KeyUnavailableError, SettingError, StoreUnavailableError
+from consent_tokens.randomness import SystemChance
 from consent_tokens.settings import Settings
 from consent_tokens.store import grants, schema
-from consent_tokens.store.engine import Store, Transaction, insert_rows
-from consent_tokens.world import World
+from consent_tokens.store.database import Store, Transaction, insert_rows
 from tests.service import Service
 
 

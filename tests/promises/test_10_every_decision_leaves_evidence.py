@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from consent_tokens.crypto.encoding import decode
-from consent_tokens.crypto.handles import Address
+from consent_tokens.crypto.opaque_ids import Address
 from consent_tokens.evidence.events import Kind
 from consent_tokens.store import events, grants
 from tests.service import ORDERS, PROMOTIONS, Service

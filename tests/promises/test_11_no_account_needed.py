@@ -3,8 +3,8 @@
 import re
 from datetime import timedelta
 
+from tests.number_scan import NUMBERS
 from tests.service import LINK, PROMOTIONS, Service, found
-from tests.written import NUMBERS
 
 
 def test_from_a_message_it_takes_two_taps(service: Service) -> None:

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from tests.number_scan import NUMBERS
 from tests.service import ALWAYS, ORDERS, PROMOTIONS, Consumer, Merchant, Service
-from tests.written import NUMBERS
 
 MORE = {"purposes": [PROMOTIONS], **ALWAYS}
 QUESTION = re.compile(r"/c/([A-Za-z0-9_-]{22})")

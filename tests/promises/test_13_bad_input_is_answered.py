@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consent_tokens.web.merchant.schemas import PLAIN, DraftSchema, plain_draft
+from consent_tokens.web.merchant_api.schemas import PLAIN, DraftSchema, plain_draft
 from tests.service import PROMOTIONS, Service
 
 POSTS = [

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
+from consent_tokens.app_context import World
 from consent_tokens.settings import Settings
-from consent_tokens.world import World
+from tests.fixtures import seeded
+from tests.number_scan import WRITTEN, files, found_in
 from tests.processes import ROOT, Running, service
-from tests.seeds import seeded
 from tests.service import PROMOTIONS
-from tests.written import WRITTEN, files, found_in
 
 pytestmark = pytest.mark.processes
 

@@ -14,10 +14,10 @@ import httpx
 import pytest
 
 from consent_tokens.cli.serve import STOP_SECONDS
+from tests.number_scan import NUMBERS, WRITTEN
 from tests.processes import ROOT, Running, code_in, fill, free_port, process, service
 from tests.service import CODE, PROMOTIONS
 from tests.stories.test_over_smpp import Carrier, agree, until
-from tests.written import NUMBERS, WRITTEN
 
 pytestmark = pytest.mark.processes
 
@@ -230,7 +230,7 @@ def test_ready_is_said_once_it_can_be_reached() -> None:
     port = free_port()
     script = (
         "import signal, sys\n"
-        "from consent_tokens.cli.beginning import Beginning\n"
+        "from consent_tokens.cli.worker_startup import Beginning\n"
         f"Beginning(lambda: None, ('127.0.0.1', {port}), 'http://here')()\n"
         "print('loaded', file=sys.stderr, flush=True)\n"
         "signal.signal(signal.SIGTERM, lambda *_: None)\n"

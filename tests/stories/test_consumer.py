@@ -9,8 +9,9 @@ import jwt
 import pytest
 
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.flow import forget
+from consent_tokens.services import erasure as forget
 from consent_tokens.settings import CodeLimits
+from tests.number_scan import NUMBERS, found_in
 from tests.service import (
     ALWAYS,
     BASE,
@@ -24,7 +25,6 @@ from tests.service import (
     Service,
 )
 from tests.service import found as held
-from tests.written import NUMBERS, found_in
 
 GRANT = re.compile(r'name="grant" value="([^"]+)"')
 NUMBER = re.compile(r"<b>((?:\d{4} ){3}\d{4})</b>")
@@ -336,8 +336,8 @@ def test_a_new_owner_ends_all_and_sees_nothing(home: Home) -> None:
 
 
 def test_a_report_of_no_such_subscriber_ends_all(home: Home) -> None:
-    from consent_tokens.flow.hear import hear_reports  # noqa: PLC0415 - one test
     from consent_tokens.gateways.base import DeliveryReport  # noqa: PLC0415
+    from consent_tokens.services.inbound.delivery_reports import hear_reports  # noqa: PLC0415 - one test
 
     sent = home.merchant.send(home.token, text="hello").json["id"]
     simulator, service = home.service.simulator, home.service

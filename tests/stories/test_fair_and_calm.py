@@ -7,14 +7,14 @@ from datetime import timedelta
 
 import pytest
 
-from consent_tokens.flow import admit
-from consent_tokens.flow.accept import Draft
-from consent_tokens.flow.take import Room
-from consent_tokens.store import shares
+from consent_tokens.services import merchants as admit
+from consent_tokens.services.dispatch.lease import Room
+from consent_tokens.services.submission.accept import Draft
+from consent_tokens.store import merchant_weights as shares
 from consent_tokens.workers.dispatcher import Dispatcher
-from tests.seeds import dispatched, laid_out, merchant, seeded
+from tests.fixtures import dispatched, laid_out, merchant, seeded
+from tests.number_scan import NUMBERS
 from tests.service import ORDERS, PROMOTIONS, Service
-from tests.written import NUMBERS
 
 
 def lay_out(

@@ -12,9 +12,9 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.number_scan import NUMBERS, WRITTEN
 from tests.processes import Running, code_in, service
 from tests.service import ALWAYS, CODE
-from tests.written import NUMBERS, WRITTEN
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 

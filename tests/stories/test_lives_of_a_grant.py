@@ -9,15 +9,15 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from consent_tokens.consent.preferences import Calm
 from consent_tokens.consent.scope import Less
-from consent_tokens.consent.wishes import Calm
-from consent_tokens.crypto.handles import Address
+from consent_tokens.crypto.opaque_ids import Address
 from consent_tokens.errors import ConflictError, InvalidError
-from consent_tokens.flow.change import narrow, pause, resume
-from consent_tokens.flow.wish import wish
+from consent_tokens.services.consents.amendments import narrow, pause, resume
+from consent_tokens.services.preferences.update import wish
 from consent_tokens.tokens.verify import verify
+from tests.number_scan import WRITTEN
 from tests.service import BASE, ORDERS, PROMOTIONS, Merchant, Service
-from tests.written import WRITTEN
 
 CAP, DAYS = 2, 7
 

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.number_scan import NUMBERS, WRITTEN, files, found_in
 from tests.processes import Lines, Running, code_in, fill, free_port, process, service
 from tests.service import ALWAYS, LINK, PROMOTIONS, found
-from tests.written import NUMBERS, WRITTEN, files, found_in
 
 pytestmark = pytest.mark.processes
 

@@ -7,12 +7,12 @@ import pytest
 from alembic import command
 from sqlalchemy import inspect, text
 
-from consent_tokens.flow.trust import keep
+from consent_tokens.services.integrity.readiness import keep
 from consent_tokens.store import schema
-from consent_tokens.store.engine import Store
+from consent_tokens.store.database import Store
+from tests.number_scan import WRITTEN
 from tests.processes import ROOT
 from tests.service import ALWAYS, ORDERS, PROMOTIONS, Service
-from tests.written import WRITTEN
 
 BEFORE = ("0001", "0002", "0003")
 

@@ -15,16 +15,16 @@ from standardwebhooks import Webhook
 from consent_tokens.cli import main
 from consent_tokens.clock import SystemClock
 from consent_tokens.errors import InvalidError
-from consent_tokens.flow.notify import WAITS, add_webhook, notify
-from consent_tokens.gateways import webhook as outside
+from consent_tokens.gateways import webhook_client as outside
 from consent_tokens.gateways.base import DeliveryReport
-from consent_tokens.gateways.webhook import Caller, is_public
+from consent_tokens.gateways.webhook_client import Caller, is_public
+from consent_tokens.services.webhooks import WAITS, add_webhook, notify
 from consent_tokens.store import webhooks
-from consent_tokens.workers.notifier import Notifier
+from consent_tokens.workers.webhook_worker import Notifier
+from tests.number_scan import found_in
 from tests.receivers import Receiver
 from tests.receivers import receiver as a_receiver
 from tests.service import Merchant, Service
-from tests.written import found_in
 
 
 @pytest.fixture

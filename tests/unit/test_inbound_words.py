@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consent_tokens.consent.keywords import VOCABULARY, WORDS, Intent, Vocabulary
 from consent_tokens.consent.purposes import Purpose
-from consent_tokens.consent.words import VOCABULARY, WORDS, Intent, Vocabulary
 
 STOPS = (Intent.STOP, Intent.STOP_ALL)
 EVERY = [word for words in WORDS.values() for intent in STOPS for word in words[intent]]

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent_tokens.relay.pace import BURST_SECONDS, LEAST, Pace
-from consent_tokens.relay.share import shares
+from consent_tokens.relay.fair_share import shares
+from consent_tokens.relay.throughput import BURST_SECONDS, LEAST, Pace
 
 NAMES = st.dictionaries(st.text("abcdef", min_size=1), st.integers(1, 100), min_size=1, max_size=9)
 

@@ -11,10 +11,10 @@ import smpp34
 
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.gateways.base import Deadline, Faulty, Outcome, Submission, Uncertain, Unsent
-from consent_tokens.gateways.smpp.bind import Bind
-from consent_tokens.gateways.smpp.lines import Line
+from consent_tokens.gateways.smpp.config import Line
+from consent_tokens.gateways.smpp.session import Bind
 from consent_tokens.relay.composition import compose
-from tests.written import NUMBERS
+from tests.number_scan import NUMBERS
 
 
 async def later(fault: BaseException) -> Any:  # noqa: ANN401 - never returns

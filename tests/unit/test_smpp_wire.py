@@ -23,7 +23,7 @@ from consent_tokens.gateways.base import (
     Uncertain,
     Unsent,
 )
-from consent_tokens.gateways.smpp.wire import (
+from consent_tokens.gateways.smpp.ipc import (
     Answers,
     CameIn,
     Reported,
@@ -37,7 +37,7 @@ from consent_tokens.gateways.smpp.wire import (
     to_speaker,
 )
 from consent_tokens.relay.composition import compose
-from tests.written import NUMBERS
+from tests.number_scan import NUMBERS
 
 OUTCOMES = (
     Submitted("0a-1"), Submitted(None), Throttled(), Unsent(), Uncertain(), Rejected("smpp_0xb"),

@@ -9,11 +9,11 @@ import pytest
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.errors import SettingError
 from consent_tokens.gateways.base import Deadline, DeliveryReport, Inbound, Submission
-from consent_tokens.gateways.smpp.lines import Line, Manner
-from consent_tokens.gateways.smpp.pieces import MOST_OPEN, WAIT_SECONDS, Piece, Pieces
-from consent_tokens.gateways.smpp.words import absolute, piece_in, report_in, submissions
+from consent_tokens.gateways.smpp.config import Line, Manner
+from consent_tokens.gateways.smpp.pdu import absolute, piece_in, report_in, submissions
+from consent_tokens.gateways.smpp.reassembly import MOST_OPEN, WAIT_SECONDS, Piece, Pieces
 from consent_tokens.relay.composition import compose
-from tests.written import NUMBERS
+from tests.number_scan import NUMBERS
 
 
 @dataclass

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent_tokens.consent.wishes import SEASONS, Calm, Rest, Wishes, until_day
+from consent_tokens.consent.preferences import SEASONS, Calm, Rest, Wishes, until_day
 from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused, decide
 from tests.unit.test_relay_decision import a_case
 

@@ -1,5 +1,5 @@
 """`python -m consent_tokens.gateways.smpp`: started by the gateway, and told what to do by it."""
 
-from consent_tokens.gateways.smpp.speaker import main
+from consent_tokens.gateways.smpp.client_process import main
 
 main()

@@ -21,8 +21,8 @@ import structlog
 from msgspec import DecodeError
 
 from consent_tokens.gateways.base import Answer, Heard, Outcome, Submission, Uncertain, Unsent
-from consent_tokens.gateways.smpp.lines import Line
-from consent_tokens.gateways.smpp.wire import (
+from consent_tokens.gateways.smpp.config import Line
+from consent_tokens.gateways.smpp.ipc import (
     Alive,
     Answers,
     CameIn,

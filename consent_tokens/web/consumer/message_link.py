@@ -6,15 +6,15 @@ from flask import Response, request, session
 from werkzeug.exceptions import BadRequest
 
 from consent_tokens.consent.grant import EndedBy
-from consent_tokens.crypto.handles import Address
+from consent_tokens.crypto.opaque_ids import Address
 from consent_tokens.errors import ConflictError
 from consent_tokens.evidence.complaints import Why
-from consent_tokens.flow.change import pause
-from consent_tokens.flow.complain import complain_of
-from consent_tokens.flow.end import end
-from consent_tokens.flow.look import Linked, linked
+from consent_tokens.services.complaints import complain_of
+from consent_tokens.services.consents.amendments import pause
+from consent_tokens.services.consents.revocation import end
+from consent_tokens.services.consents.views import Linked, linked
 from consent_tokens.web.consumer import blueprint, page, see_other
-from consent_tokens.web.here import world
+from consent_tokens.web.request_context import world
 from consent_tokens.web.security import link_token, refuse_unseen_link
 
 doors = blueprint("message_link", refuse_unseen_link)

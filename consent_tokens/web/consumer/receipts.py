@@ -5,10 +5,10 @@ from typing import Any
 from flask import Response, json
 
 from consent_tokens.crypto import jws
-from consent_tokens.flow.receipt import receipt_at
+from consent_tokens.services.consents.receipts import receipt_at
 from consent_tokens.store.receipts import Receipt
 from consent_tokens.web.consumer import blueprint, page
-from consent_tokens.web.here import world
+from consent_tokens.web.request_context import world
 
 doors = blueprint("receipts")
 

@@ -5,7 +5,7 @@ from flask_babel import gettext as _
 
 from consent_tokens.errors import InvalidError, NotFoundError
 from consent_tokens.evidence.complaints import MOST_SAID, Why
-from consent_tokens.flow.complain import (
+from consent_tokens.services.complaints import (
     ABOUT,
     MOST_PICTURE,
     Pasted,
@@ -13,13 +13,14 @@ from consent_tokens.flow.complain import (
     follow,
     say_more,
 )
-from consent_tokens.flow.prove import Secret, send_code, typed_number
+from consent_tokens.services.number_verification import Secret, send_code, typed_number
 from consent_tokens.store import merchants
 from consent_tokens.store.complaints import Complaint
-from consent_tokens.web.consumer import blueprint, form, page, see_other
-from consent_tokens.web.consumer.doorkeeper import let_in, work_page
-from consent_tokens.web.consumer.languages import language
-from consent_tokens.web.here import client_address, world
+from consent_tokens.web.consumer import blueprint, page, see_other
+from consent_tokens.web.consumer import form_fields as form
+from consent_tokens.web.consumer.abuse_gate import let_in, work_page
+from consent_tokens.web.consumer.locale import language
+from consent_tokens.web.request_context import client_address, world
 
 doors = blueprint("report")
 

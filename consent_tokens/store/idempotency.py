@@ -1,0 +1,50 @@
+"""Questions about what was answered under an Idempotency-Key."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, select, update
+
+from consent_tokens.store.database import Transaction, insert_or_ignore
+from consent_tokens.store.tables import replies
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer that was given: to which request, and in which envelope it lies."""
+
+    fingerprint: bytes
+    envelope: bytes
+
+
+def claim(
+    transaction: Transaction, merchant_id: str, key: bytes, fingerprint: bytes, at: datetime
+) -> Kept | None:
+    """Claim a key for this transaction; return what was answered under it, if it was used before.
+
+    Whoever comes second waits for the first and then sees its answer.
+    """
+    if insert_or_ignore(
+        transaction, replies, merchant_id=merchant_id, key=key, fingerprint=fingerprint, at=at
+    ):
+        return None
+    row = transaction.execute(
+        select(replies.c.fingerprint, replies.c.envelope).where(
+            replies.c.merchant_id == merchant_id, replies.c.key == key
+        )
+    ).one()
+    return Kept(row.fingerprint, row.envelope)
+
+
+def keep(transaction: Transaction, merchant_id: str, key: bytes, envelope: bytes) -> None:
+    """Keep the answer under a claimed key."""
+    transaction.execute(
+        update(replies)
+        .where(replies.c.merchant_id == merchant_id, replies.c.key == key)
+        .values(envelope=envelope)
+    )
+
+
+def drop(transaction: Transaction, before: datetime) -> None:
+    """Forget answers that need not be repeated any more."""
+    transaction.execute(delete(replies).where(replies.c.at < before))

