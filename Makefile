@@ -1,15 +1,26 @@
 # `make run` and `make test` need Python 3.11+ and make, and fetch the rest by themselves.
+#   make check       lint, types, import contracts: under a minute
+#   make test-fast   the tests that start neither real processes nor a browser
+#   make test        check, then every test; with COVERAGE=1 also prints the coverage
 PYTHON ?= python3
+COVERAGE ?=
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
-.PHONY: run test check bench soak translations lock clean
+.PHONY: run test test-fast check mutation bench soak translations lock upgrade clean
 
 run: .make/run
 	@$(BIN)/consent-tokens serve
 
+# Measuring is an option: the tracer of Python 3.11 adds half to the time of the tests. Hypothesis's
+# profile "ci" sets no deadline, which the tracer would make some tests miss.
 test: .make/test .make/system check
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(PYTEST) $(if $(COVERAGE),--cov --cov-report= --hypothesis-profile=ci)
+	$(if $(COVERAGE),@echo "coverage: $$($(BIN)/coverage report --format=total) % of the lines of consent_tokens")
+
+test-fast: .make/test
+	$(PYTEST) -m "not processes and not browser"
 
 check: .make/test
 	$(BIN)/ruff check .
@@ -21,6 +32,9 @@ check: .make/test
 	$(BIN)/vulture
 	$(BIN)/djlint --lint consent_tokens/web/templates --quiet
 
+mutation: .make/test
+	$(BIN)/python -m tests.mutation
+
 translations: .make/test
 	$(BIN)/pybabel compile --directory consent_tokens/web/translations
 
@@ -30,17 +44,22 @@ bench: .make/test .make/system
 soak: .make/test .make/system
 	$(BIN)/python -m tests.bench.soak
 
+# `lock` writes the lock files after a change of pyproject.toml; `upgrade` also moves every pin to its
+# newest release.
 lock: .make/test
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/lock
+
+upgrade: .make/test
+	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/lock --upgrade
 
 clean:
 	rm -rf $(VENV) .make
 
-.make/run: requirements/run.txt pyproject.toml
+.make/run: requirements/run.txt requirements/build.txt pyproject.toml
 	@scripts/install "$(PYTHON)" $(VENV) requirements/run.txt
 	@mkdir -p .make && touch $@
 
-.make/test: requirements/test.txt pyproject.toml
+.make/test: requirements/test.txt requirements/build.txt pyproject.toml
 	@scripts/install "$(PYTHON)" $(VENV) requirements/test.txt
 	@mkdir -p .make && touch .make/run $@
 
