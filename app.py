@@ -1,6 +1,6 @@
 """The WSGI entry: gunicorn and granian find `app` here, and nothing else."""
 
-from consent_tokens.app_context import World
+from consent_tokens.app_context import AppContext
 from consent_tokens.web import create_app
 
-app = create_app(World.from_environment())
+app = create_app(AppContext.from_environment())

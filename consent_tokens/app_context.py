@@ -14,106 +14,106 @@ from typing import Final, Self
 from zoneinfo import ZoneInfo
 
 from consent_tokens.clock import Clock, SystemClock
-from consent_tokens.consent.keywords import VOCABULARY, Intent, Vocabulary
+from consent_tokens.consent.keywords import DEFAULT_MATCHER, Intent, KeywordMatcher
 from consent_tokens.crypto.keyring import Keyring
-from consent_tokens.errors import SettingError, UntrustedError
+from consent_tokens.errors import NotReadyError, SettingError
 from consent_tokens.gateways.base import Gateway
 from consent_tokens.gateways.kannel import KannelGateway
 from consent_tokens.gateways.simulator import Simulator
 from consent_tokens.gateways.smpp import SmppGateway
-from consent_tokens.gateways.webhook_client import Caller
-from consent_tokens.randomness import Chance, SystemChance
-from consent_tokens.revocation_journal import Journal, Position
-from consent_tokens.settings import CodeLimits, Rate, Settings
-from consent_tokens.store.database import Store
+from consent_tokens.gateways.webhook_client import WebhookClient
+from consent_tokens.randomness import RandomSource, SystemRandomSource
+from consent_tokens.revocation_journal import JournalPosition, RevocationJournal
+from consent_tokens.settings import OtpRateLimits, RateLimit, Settings
+from consent_tokens.store.database import Database
 
 DEFAULTS: Final = Settings.from_environment({})
 
 
 @dataclass(slots=True)
-class Watch:
+class ReadinessState:
     """What a process remembers of its last look at clock and journal (flow.trust)."""
 
     offset: float | None = None  # of the wall clock, from the one that never jumps
     jumped: tuple[float, float] | None = None  # where the wall clock is now, and since when
-    seen: Position | None = None  # up to where the journal agrees with the database
-    looked: float = float("-inf")
-    refused: UntrustedError | None = None
+    journal_seen: JournalPosition | None = None  # up to where the journal agrees with the database
+    checked_at: float = float("-inf")
+    error: NotReadyError | None = None
 
 
 @dataclass(slots=True)
-class Pressure:
+class BackpressureState:
     """Whether the outbox was full when this process last looked (flow.pressure)."""
 
-    is_full: bool = False
-    believed_until: float = float("-inf")
+    is_saturated: bool = False
+    valid_until: float = float("-inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class AppContext:
     """Time, chance, memory and the way out, and what the installation has chosen."""
 
     base_url: str
     clock: Clock
-    chance: Chance
+    random: RandomSource
     keyring: Keyring
-    store: Store
+    database: Database
     gateway: Gateway
-    journal: Journal
-    caller: Caller
-    gateway_rate: int = DEFAULTS.gateway_rate
-    sender_rate: int = DEFAULTS.sender_rate
+    revocation_journal: RevocationJournal
+    webhook_client: WebhookClient
+    gateway_throughput: int = DEFAULTS.gateway_throughput
+    sender_throughput: int = DEFAULTS.sender_throughput
     outbox_limit: int = DEFAULTS.outbox_limit
-    code_limits: CodeLimits = DEFAULTS.code_limits
-    transactional_limit: Rate = DEFAULTS.transactional_limit
+    otp_rate_limits: OtpRateLimits = DEFAULTS.otp_rate_limits
+    transactional_frequency_cap: RateLimit = DEFAULTS.transactional_frequency_cap
     service_sender: str = DEFAULTS.service_sender
     service_name: str = DEFAULTS.service_name
-    region: str = DEFAULTS.default_region
-    zone: ZoneInfo = DEFAULTS.default_zone
-    most_segments: int = DEFAULTS.most_segments
-    request_for: timedelta = timedelta(days=DEFAULTS.request_days)
-    texts_for: timedelta = timedelta(days=DEFAULTS.text_days)
-    records_for: timedelta = timedelta(days=DEFAULTS.record_days)
-    invites_again_after: timedelta = timedelta(days=DEFAULTS.again_days)
-    takes_yes_by_reply: bool = DEFAULTS.takes_yes_by_reply
-    vocabulary: Vocabulary = VOCABULARY
-    countries: frozenset[str] = DEFAULTS.countries
+    default_region: str = DEFAULTS.default_region
+    default_timezone: ZoneInfo = DEFAULTS.default_timezone
+    max_segments: int = DEFAULTS.max_segments
+    request_ttl: timedelta = timedelta(days=DEFAULTS.request_ttl_days)
+    text_retention: timedelta = timedelta(days=DEFAULTS.text_retention_days)
+    record_retention: timedelta = timedelta(days=DEFAULTS.record_retention_days)
+    invitation_cooldown: timedelta = timedelta(days=DEFAULTS.invitation_cooldown_days)
+    opt_in_by_reply: bool = DEFAULTS.opt_in_by_reply
+    keyword_matcher: KeywordMatcher = DEFAULT_MATCHER
+    otp_countries: frozenset[str] = DEFAULTS.otp_countries
     trusted_proxies: int = DEFAULTS.trusted_proxies
-    recalled_keys: dict[bytes, tuple[str, float]] = field(default_factory=dict, repr=False)
-    something_to_do: threading.Event = field(default_factory=threading.Event)
-    watch: Watch = field(default_factory=Watch)
-    pressure: Pressure = field(default_factory=Pressure)
+    api_key_cache: dict[bytes, tuple[str, float]] = field(default_factory=dict, repr=False)
+    wake_dispatcher: threading.Event = field(default_factory=threading.Event)
+    readiness: ReadinessState = field(default_factory=ReadinessState)
+    backpressure: BackpressureState = field(default_factory=BackpressureState)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Open the world that the settings describe. Raises SettingError, KeyUnavailableError."""
-        chance = SystemChance()
+        chance = SystemRandomSource()
         return cls(
             base_url=settings.base_url,
             clock=SystemClock(),
-            chance=chance,
-            keyring=Keyring.in_folder(settings.keys_dir, chance.draw),
-            store=Store.at(settings.database_url),
+            random=chance,
+            keyring=Keyring.load_or_create(settings.keys_dir, chance.token_bytes),
+            database=Database.open(settings.database_url),
             gateway=gateway_of(settings, chance),
-            journal=Journal(settings.journal),
-            caller=Caller(settings.webhook_networks),
-            gateway_rate=settings.gateway_rate,
-            sender_rate=settings.sender_rate,
+            revocation_journal=RevocationJournal(settings.revocation_journal),
+            webhook_client=WebhookClient(settings.webhook_private_networks),
+            gateway_throughput=settings.gateway_throughput,
+            sender_throughput=settings.sender_throughput,
             outbox_limit=settings.outbox_limit,
-            code_limits=settings.code_limits,
-            transactional_limit=settings.transactional_limit,
+            otp_rate_limits=settings.otp_rate_limits,
+            transactional_frequency_cap=settings.transactional_frequency_cap,
             service_sender=settings.service_sender,
             service_name=settings.service_name,
-            region=settings.default_region,
-            zone=settings.default_zone,
-            most_segments=settings.most_segments,
-            request_for=timedelta(days=settings.request_days),
-            texts_for=timedelta(days=settings.text_days),
-            records_for=timedelta(days=settings.record_days),
-            invites_again_after=timedelta(days=settings.again_days),
-            takes_yes_by_reply=settings.takes_yes_by_reply,
-            vocabulary=vocabulary_of(settings),
-            countries=settings.countries,
+            default_region=settings.default_region,
+            default_timezone=settings.default_timezone,
+            max_segments=settings.max_segments,
+            request_ttl=timedelta(days=settings.request_ttl_days),
+            text_retention=timedelta(days=settings.text_retention_days),
+            record_retention=timedelta(days=settings.record_retention_days),
+            invitation_cooldown=timedelta(days=settings.invitation_cooldown_days),
+            opt_in_by_reply=settings.opt_in_by_reply,
+            keyword_matcher=vocabulary_of(settings),
+            otp_countries=settings.otp_countries,
             trusted_proxies=settings.trusted_proxies,
         )
 
@@ -135,35 +135,37 @@ class World:
     def close(self) -> None:
         """Hang up and let go of the database."""
         self.gateway.close()
-        self.store.close()
+        self.database.close()
 
 
-def vocabulary_of(settings: Settings) -> Vocabulary:
+def vocabulary_of(settings: Settings) -> KeywordMatcher:
     """Return the inbound words, with the operator's own if there are any. Raises SettingError."""
-    if settings.words is None:
-        return VOCABULARY
+    if settings.keywords_file is None:
+        return DEFAULT_MATCHER
     try:
-        table = tomllib.loads(settings.words.read_text("utf-8"))
-        return VOCABULARY.extended(
+        table = tomllib.loads(settings.keywords_file.read_text("utf-8"))
+        return DEFAULT_MATCHER.extended_with(
             {
                 language: {Intent(name): tuple(map(str, words)) for name, words in listed.items()}
                 for language, listed in table.items()
             }
         )
     except (OSError, ValueError, AttributeError, TypeError) as fault:
-        raise SettingError(f"CONSENT_WORDS: {settings.words} cannot be read: {fault}") from fault
+        raise SettingError(
+            f"CONSENT_KEYWORDS_FILE: {settings.keywords_file} cannot be read: {fault}"
+        ) from fault
 
 
-def gateway_of(settings: Settings, chance: Chance) -> Gateway:
+def gateway_of(settings: Settings, chance: RandomSource) -> Gateway:
     """Return the gateway that the settings name, not yet connected. Raises SettingError."""
     kind = settings.gateway_url.partition(":")[0]
     if kind in {"smpp", "smpps"}:
-        return SmppGateway(settings.gateway_url, lambda: chance.below(1000) / 1000)
+        return SmppGateway(settings.gateway_url, lambda: chance.randbelow(1000) / 1000)
     if kind in {"kannel+http", "kannel+https"}:
-        return KannelGateway.at(settings.gateway_url, run=chance.draw(6).hex())
-    if settings.base_url.startswith("https://") and not settings.simulator_public:
+        return KannelGateway.from_url(settings.gateway_url, run=chance.token_bytes(6).hex())
+    if settings.base_url.startswith("https://") and not settings.allow_public_simulator:
         raise SettingError(
             "CONSENT_GATEWAY_URL is simulator:, which delivers nothing, while CONSENT_BASE_URL is "
-            "https: set a gateway, or CONSENT_SIMULATOR_PUBLIC=1 if this is a demonstration"
+            "https: set a gateway, or CONSENT_ALLOW_PUBLIC_SIMULATOR=1 if this is a demonstration"
         )
-    return Simulator(run=f"simulated-{chance.draw(6).hex()}")
+    return Simulator(run=f"simulated-{chance.token_bytes(6).hex()}")

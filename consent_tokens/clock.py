@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 @lru_cache(maxsize=1024)
-def moment(seconds: int) -> datetime:
+def utc_from_epoch(seconds: int) -> datetime:
     """Return the moment that is so many seconds of the epoch; many rows share theirs."""
     return datetime.fromtimestamp(seconds, UTC)
 
@@ -24,10 +24,10 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """Return this moment, in whole seconds: what a token can carry, a row can keep."""
 
-    def elapsed(self) -> float:
+    def monotonic(self) -> float:
         """Return seconds since some fixed point; never goes back, whatever the wall clock does."""
 
-    def pause(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> None:
         """Let that much time pass."""
 
 
@@ -43,17 +43,17 @@ class SystemClock:
         """Return this moment."""
         return datetime.now(UTC).replace(microsecond=0)
 
-    def elapsed(self) -> float:
+    def monotonic(self) -> float:
         """Return the monotonic clock's seconds."""
         return time.monotonic()
 
-    def pause(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> None:
         """Wait on an event that nobody sets."""
         threading.Event().wait(seconds)
 
 
 @dataclass
-class StoppedClock:
+class ManualClock:
     """A clock for tests. It moves only when told, and never backwards by accident."""
 
     at: datetime = datetime(2021, 11, 11, 4, tzinfo=UTC)  # noon in Shanghai, Double 11
@@ -67,11 +67,11 @@ class StoppedClock:
         """Return the moment at which it stands."""
         return self.at
 
-    def elapsed(self) -> float:
+    def monotonic(self) -> float:
         """Return the seconds of the moment at which it stands."""
         return self.at.timestamp()
 
-    def pause(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> None:
         """Move on by whole seconds, at least one, so that whoever waits comes to an end."""
         self.at += timedelta(seconds=max(1, round(seconds)))
 

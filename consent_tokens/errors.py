@@ -11,7 +11,7 @@ from typing import ClassVar
 class ConsentTokensError(Exception):
     """Base of all. Never raised itself."""
 
-    code: ClassVar[str] = "internal"
+    error_code: ClassVar[str] = "internal"
 
 
 class TokenError(ConsentTokensError):
@@ -21,114 +21,114 @@ class TokenError(ConsentTokensError):
 class TokenMalformedError(TokenError):
     """Not a token that this service could have issued: form, header, encoding or claims."""
 
-    code = "token_malformed"
+    error_code = "token_malformed"
 
 
 class TokenSignatureError(TokenError):
     """Well formed, but not signed by a key that we hold."""
 
-    code = "token_signature_invalid"
+    error_code = "token_signature_invalid"
 
 
 class SealBrokenError(ConsentTokensError):
     """The box does not open: wrong key, wrong owner, or touched. Never says which."""
 
-    code = "seal_broken"
+    error_code = "seal_broken"
 
 
 class KeyUnavailableError(ConsentTokensError):
     """A key is missing, unreadable, or readable by others. Nothing leaves until it is mended."""
 
-    code = "key_unavailable"
+    error_code = "key_unavailable"
 
 
 class SettingError(ConsentTokensError):
     """A setting is missing or makes no sense; the message names it."""
 
-    code = "setting_invalid"
+    error_code = "setting_invalid"
 
 
-class StoreBusyError(ConsentTokensError):
+class DatabaseBusyError(ConsentTokensError):
     """The database kept refusing to serialise; the caller may try again."""
 
-    code = "store_busy"
+    error_code = "store_busy"
 
 
-class StoreUnavailableError(ConsentTokensError):
+class DatabaseUnavailableError(ConsentTokensError):
     """The database is away, full, or not of this version; nothing was done."""
 
-    code = "store_unavailable"
+    error_code = "store_unavailable"
 
 
-class StoreUncertainError(ConsentTokensError):
+class CommitUncertainError(ConsentTokensError):
     """The database went away while it committed: it may have been done, or not."""
 
-    code = "store_uncertain"
+    error_code = "store_uncertain"
 
 
-class UntrustedError(ConsentTokensError):
+class NotReadyError(ConsentTokensError):
     """Base of what keeps everything back: if we are not sure that it is safe, nothing leaves."""
 
 
-class JournalUnavailableError(UntrustedError):
+class JournalUnavailableError(NotReadyError):
     """The revocation journal is missing, cannot be written, or is not the one we know."""
 
-    code = "journal_unavailable"
+    error_code = "journal_unavailable"
 
 
-class RevocationsBehindError(UntrustedError):
+class RevocationsBehindError(NotReadyError):
     """The journal holds revocations that this database has not seen: it is an old copy."""
 
-    code = "revocations_behind"
+    error_code = "revocations_behind"
 
 
-class ClockInDoubtError(UntrustedError):
+class ClockInDoubtError(NotReadyError):
     """The clock jumped, or stands before a time at which we were already."""
 
-    code = "clock_in_doubt"
+    error_code = "clock_in_doubt"
 
 
 class OutboxFullError(ConsentTokensError):
     """So much marketing waits that no more is taken for now; `retry_after` is in seconds."""
 
-    code = "outbox_full"
+    error_code = "outbox_full"
     retry_after = 30
 
 
-class NotAloneError(ConsentTokensError):
+class DispatcherRunningError(ConsentTokensError):
     """Another dispatcher works on this database, which takes one at a time."""
 
-    code = "dispatcher_running"
+    error_code = "dispatcher_running"
 
 
 class NotFoundError(ConsentTokensError):
     """There is no such thing, or it is not yours: the two look the same."""
 
-    code = "not_found"
+    error_code = "not_found"
 
 
 class ConflictError(ConsentTokensError):
     """The thing is not in a state that allows this."""
 
-    code = "conflict"
+    error_code = "conflict"
 
 
 class GoneError(ConsentTokensError):
     """It was there, and is no more."""
 
-    code = "gone"
+    error_code = "gone"
 
 
 class UnauthenticatedError(ConsentTokensError):
     """No API key, or none that opens."""
 
-    code = "unauthenticated"
+    error_code = "unauthenticated"
 
 
 class ForbiddenError(ConsentTokensError):
     """We know who asks, and the answer is no."""
 
-    code = "forbidden"
+    error_code = "forbidden"
 
 
 class InvitationRefusedError(ForbiddenError):
@@ -137,33 +137,33 @@ class InvitationRefusedError(ForbiddenError):
     `again` is when the merchant may ask again, where it knows by itself what it asked before.
     """
 
-    code = "invitation_refused"
+    error_code = "invitation_refused"
 
-    def __init__(self, again: datetime | None = None) -> None:
+    def __init__(self, next_at: datetime | None = None) -> None:
         super().__init__("this invitation is not sent")
-        self.again = again
+        self.next_at = next_at
 
 
 class IdempotencyKeyReusedError(ConsentTokensError):
     """The same Idempotency-Key came with another request."""
 
-    code = "idempotency_key_reused"
+    error_code = "idempotency_key_reused"
 
 
 class InvalidError(ConsentTokensError):
     """The input makes no sense; `fields` says where and why."""
 
-    code = "invalid"
+    error_code = "invalid"
 
     def __init__(self, fields: dict[str, list[str]]) -> None:
         super().__init__("invalid input")
         self.fields = fields
 
 
-class TooManyError(ConsentTokensError):
+class TooManyRequestsError(ConsentTokensError):
     """Asked too often; `retry_after` is in seconds."""
 
-    code = "too_many_requests"
+    error_code = "too_many_requests"
 
     def __init__(self, retry_after: int) -> None:
         super().__init__("too many requests")

@@ -12,30 +12,32 @@ from typing import Any
 
 import structlog
 
-DIGITS = re.compile(r"\+?\d(?:[\s().-]?\d){6,}")  # seven digits and more, however they are grouped
-KEPT = frozenset({"timestamp", "level", "event"})
+DIGIT_RUN = re.compile(
+    r"\+?\d(?:[\s().-]?\d){6,}"
+)  # seven digits and more, however they are grouped
+UNREDACTED_MEMBERS = frozenset({"timestamp", "level", "event"})
 
 
-def blot(text: str) -> str:
+def redact(text: str) -> str:
     """Return the text with every run of seven or more digits blotted out."""
-    return DIGITS.sub("[digits]", text)
+    return DIGIT_RUN.sub("[digits]", text)
 
 
-def redact(
+def redact_event(
     _logger: object, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
     """Blot every string value of a log line, but for the time."""
     for key, value in event.items():
-        if isinstance(value, str) and key not in KEPT:
-            event[key] = blot(value)
+        if isinstance(value, str) and key not in UNREDACTED_MEMBERS:
+            event[key] = redact(value)
     return event
 
 
-class _BlottingFormatter(logging.Formatter):
+class _RedactingFormatter(logging.Formatter):
     """Formats what libraries log through the standard library: same shape, same blotting."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return blot(super().format(record))
+        return redact(super().format(record))
 
 
 def configure() -> None:
@@ -45,7 +47,7 @@ def configure() -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            redact,
+            redact_event,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
@@ -53,6 +55,6 @@ def configure() -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        _BlottingFormatter('{"event": "library", "level": "%(levelname)s", "logger": "%(name)s"}')
+        _RedactingFormatter('{"event": "library", "level": "%(levelname)s", "logger": "%(name)s"}')
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)

@@ -4,23 +4,23 @@ import secrets
 from typing import Protocol
 
 
-class Chance(Protocol):
+class RandomSource(Protocol):
     """Draws what nobody can predict."""
 
-    def draw(self, size: int) -> bytes:
+    def token_bytes(self, size: int) -> bytes:
         """Return `size` fresh bytes."""
 
-    def below(self, bound: int) -> int:
+    def randbelow(self, bound: int) -> int:
         """Return a number from 0 to `bound` - 1, each as likely as the others."""
 
 
-class SystemChance:
+class SystemRandomSource:
     """The operating system's generator, safe across forks."""
 
-    def draw(self, size: int) -> bytes:
+    def token_bytes(self, size: int) -> bytes:
         """Return `size` bytes of `secrets.token_bytes`."""
         return secrets.token_bytes(size)
 
-    def below(self, bound: int) -> int:
+    def randbelow(self, bound: int) -> int:
         """Return `secrets.randbelow(bound)`: no modulo bias."""
         return secrets.randbelow(bound)

@@ -17,39 +17,39 @@ from pathlib import Path
 from typing import Final
 from zlib import crc32
 
-from consent_tokens.crypto.opaque_ids import Address
+from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.errors import JournalUnavailableError
 
 HEADER: Final = "consent-tokens revocations 1 "
 OWNER_ONLY: Final = 0o600
 FOLDER_MODE: Final = 0o700
-MOST_HEADER: Final = 200
+MAX_HEADER_BYTES: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class JournalPosition:
     """How far a journal has been read: which one, and up to which byte."""
 
-    journal: str
+    journal_id: str
     offset: int
 
     def __str__(self) -> str:
-        return f"{self.journal} {self.offset}"
+        return f"{self.journal_id} {self.offset}"
 
     @classmethod
-    def parse(cls, text: str) -> "Position":
+    def parse(cls, text: str) -> "JournalPosition":
         """Return the position that `str` wrote."""
         journal, _, offset = text.partition(" ")
         return cls(journal, int(offset))
 
 
 @dataclass(frozen=True, slots=True)
-class Journal:
+class RevocationJournal:
     """A file. Several processes may add to it at once."""
 
     path: Path
 
-    def make(self, identity: str) -> None:
+    def create(self, identity: str) -> None:
         """Begin a journal, unless there is one. Raises JournalUnavailableError."""
         try:
             self.path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
@@ -66,22 +66,22 @@ class Journal:
         except OSError as fault:
             raise self._unavailable(fault) from fault
 
-    def position(self) -> Position:
+    def position(self) -> JournalPosition:
         """Return where the journal ends. Raises JournalUnavailableError if it cannot be added to.
 
         Opens the file for writing: what cannot be written is not there.
         """
         try:
             with self.path.open("r+b", buffering=0) as file:
-                header = file.read(MOST_HEADER).partition(b"\n")[0].decode("ascii", "replace")
+                header = file.read(MAX_HEADER_BYTES).partition(b"\n")[0].decode("ascii", "replace")
                 size = os.fstat(file.fileno()).st_size
         except OSError as fault:
             raise self._unavailable(fault) from fault
         if not header.startswith(HEADER):
             raise JournalUnavailableError(f"{self.path} is no revocation journal")
-        return Position(header.removeprefix(HEADER), size)
+        return JournalPosition(header.removeprefix(HEADER), size)
 
-    def add(self, ended: Sequence[tuple[Address, datetime]]) -> None:
+    def append(self, ended: Sequence[tuple[RowKey, datetime]]) -> None:
         """Add what has ended, and return once it is on disk. Raises JournalUnavailableError."""
         lines = "".join(_line(address, at) for address, at in ended).encode("ascii")
         try:
@@ -98,7 +98,7 @@ class Journal:
         if not is_whole:
             raise JournalUnavailableError(f"the journal {self.path}: the disk is full")
 
-    def read(self, since: int = 0) -> Iterable[Address]:
+    def read(self, since: int = 0) -> Iterable[RowKey]:
         """Return what has ended, from a byte on. Raises JournalUnavailableError.
 
         A line that was cut short by a crash is passed over: its revocation was never answered, and
@@ -123,14 +123,14 @@ class Journal:
         return JournalUnavailableError(f"the journal {self.path}: {fault.strerror or fault}")
 
 
-def _line(address: Address, at: datetime) -> str:
-    said = f"{address.home} {address.number} {int(at.astimezone(UTC).timestamp())}"
+def _line(address: RowKey, at: datetime) -> str:
+    said = f"{address.partition} {address.id} {int(at.astimezone(UTC).timestamp())}"
     return f"{said} {crc32(said.encode('ascii')):08x}\n"
 
 
-def _parsed(line: bytes) -> Address | None:
+def _parsed(line: bytes) -> RowKey | None:
     said, _, check = line.rstrip(b"\n").rpartition(b" ")
     parts = said.split(b" ")
     if len(parts) != 3 or check != b"%08x" % crc32(said):  # noqa: PLR2004 - home, number, at
         return None
-    return Address(int(parts[0]), int(parts[1]))
+    return RowKey(int(parts[0]), int(parts[1]))

@@ -18,10 +18,10 @@ from zoneinfo import ZoneInfo
 from consent_tokens.errors import SettingError
 
 PERIODS: Final = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(1)}
-CODE_LIMITS: Final = "number=5/hour,10/day;address=60/hour;all=2000/hour"
+CODE_LIMITS: Final = "number=5/hour,10/day;client_ip=60/hour;total=2000/hour"
 BIND = re.compile(r"(?P<host>[^:]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
 RATE = re.compile(r"(?P<most>\d{1,7})/(?P<period>minute|hour|day)")
-MOST_PORT: Final = 65535
+MAX_PORT: Final = 65535
 KEYS_DIR: Final = "keys"
 GATEWAYS: Final = {  # by scheme: which kind it is
     "simulator": "simulator",
@@ -33,11 +33,11 @@ GATEWAYS: Final = {  # by scheme: which kind it is
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class RateLimit:
     """At most `most` in any `within`."""
 
-    most: int
-    within: timedelta
+    limit: int
+    window: timedelta
 
     @classmethod
     def parse(cls, text: str, variable: str) -> Self:
@@ -49,25 +49,27 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CodeLimits:
+class OtpRateLimits:
     """How many one-time codes are sent, by phone number, by the asker's address, and over all."""
 
-    number: tuple[Rate, ...]
-    address: tuple[Rate, ...]
-    all: tuple[Rate, ...]
+    number: tuple[RateLimit, ...]
+    client_ip: tuple[RateLimit, ...]
+    total: tuple[RateLimit, ...]
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the limits in `number=5/hour,10/day;address=60/hour;all=2000/hour`."""
-        name = "CONSENT_CODE_LIMITS"
-        rates: dict[str, tuple[Rate, ...]] = {}
+        """Return the limits in `number=5/hour,10/day;client_ip=60/hour;total=2000/hour`."""
+        name = "CONSENT_OTP_RATE_LIMITS"
+        rates: dict[str, tuple[RateLimit, ...]] = {}
         for part in text.split(";"):
             kind, found, listed = part.strip().partition("=")
-            if not found or kind not in {"number", "address", "all"} or kind in rates:
-                raise SettingError(f"{name}: {part!r} is not number=, address= or all=, once each")
-            rates[kind] = tuple(Rate.parse(rate, name) for rate in listed.split(","))
-        if len(rates) != 3:  # noqa: PLR2004 - number, address and all
-            raise SettingError(f"{name} needs number=, address= and all=")
+            if not found or kind not in {"number", "client_ip", "total"} or kind in rates:
+                raise SettingError(
+                    f"{name}: {part!r} is not number=, client_ip= or total=, once each"
+                )
+            rates[kind] = tuple(RateLimit.parse(rate, name) for rate in listed.split(","))
+        if len(rates) != 3:  # noqa: PLR2004 - number, client_ip and total
+            raise SettingError(f"{name} needs number=, client_ip= and total=")
         return cls(**rates)
 
 
@@ -78,30 +80,32 @@ class Settings:
     database_url: str
     keys_dir: Path
     gateway_url: str
-    journal: Path  # of revocations: outside the database, and outside its backup
-    gateway_rate: int  # segments a second; 0: as fast as the gateway takes them
-    sender_rate: int  # segments a second for one merchant's sender; 0: no limit of its own
+    revocation_journal: Path  # of revocations: outside the database, and outside its backup
+    gateway_throughput: int  # segments a second; 0: as fast as the gateway takes them
+    sender_throughput: int  # segments a second for one merchant's sender; 0: no limit of its own
     outbox_limit: int  # marketing messages that may wait; beyond it more are not taken
-    webhook_networks: tuple[IPv4Network | IPv6Network, ...]  # inner ones that may be called
+    webhook_private_networks: tuple[IPv4Network | IPv6Network, ...]  # inner ones that may be called
     metrics_bind: tuple[str, int] | None  # where `dispatch` publishes its figures
     base_url: str
     bind: tuple[str, int]
-    code_limits: CodeLimits
-    transactional_limit: Rate
+    otp_rate_limits: OtpRateLimits
+    transactional_frequency_cap: RateLimit
     service_sender: str
     service_name: str
     default_region: str
-    default_zone: ZoneInfo
-    most_segments: int
-    request_days: int
-    text_days: int
-    record_days: int  # how long it can be told that a text was sent, and what complaints said
-    again_days: int  # before a merchant may invite again whoever did not say yes
-    takes_yes_by_reply: bool  # whether `Y` to an invitation is a consent
-    words: Path | None  # the operator's own inbound words
-    countries: frozenset[str]  # calling regions that get codes; empty: all
+    default_timezone: ZoneInfo
+    max_segments: int
+    request_ttl_days: int
+    text_retention_days: int
+    record_retention_days: (
+        int  # how long it can be told that a text was sent, and what complaints said
+    )
+    invitation_cooldown_days: int  # before a merchant may invite again whoever did not say yes
+    opt_in_by_reply: bool  # whether `Y` to an invitation is a consent
+    keywords_file: Path | None  # the operator's own inbound words
+    otp_countries: frozenset[str]  # calling regions that get codes; empty: all
     trusted_proxies: int
-    simulator_public: bool
+    allow_public_simulator: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -111,32 +115,38 @@ class Settings:
             database_url=read.text("CONSENT_DATABASE_URL", "sqlite:///var/consent.db"),
             keys_dir=Path(read.text("CONSENT_KEYS_DIR", KEYS_DIR)),
             gateway_url=read.gateway("CONSENT_GATEWAY_URL", "simulator:"),
-            journal=read.journal("CONSENT_JOURNAL"),
-            gateway_rate=read.whole("CONSENT_GATEWAY_RATE", 0, least=0, most=100_000),
-            sender_rate=read.whole("CONSENT_SENDER_RATE", 0, least=0, most=100_000),
+            revocation_journal=read.journal("CONSENT_REVOCATION_JOURNAL"),
+            gateway_throughput=read.whole("CONSENT_GATEWAY_THROUGHPUT", 0, least=0, most=100_000),
+            sender_throughput=read.whole("CONSENT_SENDER_THROUGHPUT", 0, least=0, most=100_000),
             outbox_limit=read.whole("CONSENT_OUTBOX_LIMIT", 1_000_000, least=1, most=1_000_000_000),
-            webhook_networks=read.networks("CONSENT_WEBHOOK_NETWORKS"),
+            webhook_private_networks=read.networks("CONSENT_WEBHOOK_PRIVATE_NETWORKS"),
             metrics_bind=read.bind_if_set("CONSENT_METRICS_BIND"),
             base_url=read.base("CONSENT_BASE_URL"),
             bind=read.bind("CONSENT_BIND", "127.0.0.1:8000"),
-            code_limits=CodeLimits.parse(read.text("CONSENT_CODE_LIMITS", CODE_LIMITS)),
-            transactional_limit=Rate.parse(
-                read.text("CONSENT_TRANSACTIONAL_LIMIT", "20/day"), "CONSENT_TRANSACTIONAL_LIMIT"
+            otp_rate_limits=OtpRateLimits.parse(read.text("CONSENT_OTP_RATE_LIMITS", CODE_LIMITS)),
+            transactional_frequency_cap=RateLimit.parse(
+                read.text("CONSENT_TRANSACTIONAL_FREQUENCY_CAP", "20/day"),
+                "CONSENT_TRANSACTIONAL_FREQUENCY_CAP",
             ),
             service_sender=read.text("CONSENT_SERVICE_SENDER", "10690000"),
             service_name=read.text("CONSENT_SERVICE_NAME", "短信许可"),
             default_region=read.text("CONSENT_DEFAULT_REGION", "CN").upper(),
-            default_zone=read.zone("CONSENT_DEFAULT_ZONE", "Asia/Shanghai"),
-            most_segments=read.whole("CONSENT_MAX_SEGMENTS", 8, least=1, most=255),
-            request_days=read.whole("CONSENT_REQUEST_DAYS", 7, least=1, most=90),
-            text_days=read.whole("CONSENT_TEXT_DAYS", 30, least=0, most=365),
-            record_days=read.whole("CONSENT_RECORD_DAYS", 185, least=1, most=3650),
-            again_days=read.whole("CONSENT_INVITE_AGAIN_DAYS", 90, least=1, most=3650),
-            takes_yes_by_reply=read.whole("CONSENT_YES_BY_REPLY", 0, least=0, most=1) == 1,
-            words=read.file_if_set("CONSENT_WORDS"),
-            countries=read.countries("CONSENT_COUNTRIES"),
+            default_timezone=read.zone("CONSENT_DEFAULT_TIMEZONE", "Asia/Shanghai"),
+            max_segments=read.whole("CONSENT_MAX_SEGMENTS", 8, least=1, most=255),
+            request_ttl_days=read.whole("CONSENT_REQUEST_TTL_DAYS", 7, least=1, most=90),
+            text_retention_days=read.whole("CONSENT_TEXT_RETENTION_DAYS", 30, least=0, most=365),
+            record_retention_days=read.whole(
+                "CONSENT_RECORD_RETENTION_DAYS", 185, least=1, most=3650
+            ),
+            invitation_cooldown_days=read.whole(
+                "CONSENT_INVITATION_COOLDOWN_DAYS", 90, least=1, most=3650
+            ),
+            opt_in_by_reply=read.whole("CONSENT_OPT_IN_BY_REPLY", 0, least=0, most=1) == 1,
+            keywords_file=read.file_if_set("CONSENT_KEYWORDS_FILE"),
+            otp_countries=read.countries("CONSENT_OTP_COUNTRIES"),
             trusted_proxies=read.whole("CONSENT_TRUSTED_PROXIES", 0, least=0, most=5),
-            simulator_public=read.whole("CONSENT_SIMULATOR_PUBLIC", 0, least=0, most=1) == 1,
+            allow_public_simulator=read.whole("CONSENT_ALLOW_PUBLIC_SIMULATOR", 0, least=0, most=1)
+            == 1,
         )
 
 
@@ -235,6 +245,6 @@ class _Reader:
 def parse_bind(text: str, name: str) -> tuple[str, int]:
     """Return host and port of `127.0.0.1:8000`. Raises SettingError naming `name`."""
     match = BIND.fullmatch(text)
-    if match is None or not 0 < int(match["port"]) <= MOST_PORT:
+    if match is None or not 0 < int(match["port"]) <= MAX_PORT:
         raise SettingError(f"{name} must be like 127.0.0.1:8000")
     return match["host"].strip("[]"), int(match["port"])

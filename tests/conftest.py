@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import text
 
 from consent_tokens.store import schema
-from consent_tokens.store.database import Store
+from consent_tokens.store.database import Database
 from consent_tokens.store.tables import metadata
 from tests.number_scan import WRITTEN, searched_all
 from tests.service import Service
@@ -108,7 +108,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server = server_module.get_server(folder, cleanup_mode="stop")
     WRITTEN.append(folder)
     url = str(server.get_uri())
-    store = Store.at(url)
+    store = Database.open(url)
     with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("ALTER SYSTEM SET autovacuum = off"))
         connection.execute(text("SELECT pg_reload_conf()"))
@@ -121,7 +121,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def empty_postgres_url(postgres_url: str) -> str:
     """That PostgreSQL, with nothing in its tables."""
-    store = Store.at(postgres_url)
+    store = Database.open(postgres_url)
     with store.engine.begin() as connection:
         for table in metadata.sorted_tables:
             connection.execute(table.delete())

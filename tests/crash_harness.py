@@ -20,7 +20,7 @@ from datetime import timedelta
 from typing import Any
 
 from consent_tokens import logging_setup as logs
-from consent_tokens.app_context import World
+from consent_tokens.app_context import AppContext
 from consent_tokens.gateways.smpp import gateway
 from consent_tokens.gateways.smpp import ipc as wire
 from consent_tokens.services.dispatch import lease as take
@@ -56,13 +56,13 @@ def in_submit(nth: int) -> None:
 
     The process that speaks SMPP is another one: it has to notice.
     """
-    tickets, say = iter(range(1, 1_000_000)), gateway.SmppGateway._say
+    tickets, say = iter(range(1, 1_000_000)), gateway.SmppGateway._write
     is_due = threading.Event()
 
     def put_submission(*args: Any) -> Any:  # noqa: ANN401 - whatever it takes
         if next(tickets) == nth:
             is_due.set()
-        return wire.put_submission(*args)
+        return wire.encode_submission(*args)
 
     def said(*args: Any) -> None:  # noqa: ANN401 - whatever it takes
         say(*args)
@@ -70,8 +70,8 @@ def in_submit(nth: int) -> None:
             time.sleep(0.005)
             die()
 
-    gateway.put_submission = put_submission  # type: ignore[attr-defined, assignment]  # that is the point
-    gateway.SmppGateway._say = said  # type: ignore[method-assign, assignment]  # see above
+    gateway.encode_submission = put_submission  # type: ignore[attr-defined, assignment]  # that is the point
+    gateway.SmppGateway._write = said  # type: ignore[method-assign, assignment]  # see above
 
 
 def arm(point: str | None, nth: int) -> None:
@@ -79,22 +79,22 @@ def arm(point: str | None, nth: int) -> None:
     if point == "before_lease":
         messages.lease = deadly(messages.lease, nth)
     elif point == "after_lease":
-        dispatch._handed_over = deadly(dispatch._handed_over, nth)
+        dispatch._submit_all = deadly(dispatch._submit_all, nth)
     elif point == "in_submit":
         in_submit(nth)
     elif point == "before_record":
-        dispatch._record = deadly(dispatch._record, nth)
+        dispatch._record_group = deadly(dispatch._record_group, nth)
     elif point == "after_record":
-        counting = dispatcher.Dispatcher._count
-        dispatcher.Dispatcher._count = deadly(counting, nth)  # type: ignore[method-assign]  # see above
+        counting = dispatcher.Dispatcher._account
+        dispatcher.Dispatcher._account = deadly(counting, nth)  # type: ignore[method-assign]  # see above
 
 
 def hurry(lease: int) -> None:
     """Have leases end soon, so that a test need not wait for half a minute after each kill."""
-    take.LEASE = timedelta(seconds=lease)  # type: ignore[misc]  # a shorter one
-    conclude.SKEW = timedelta(seconds=0)  # type: ignore[misc]  # one machine, one clock
-    dispatch.HANDS_OVER_WITHIN = lease / 2  # type: ignore[misc]  # as much shorter
-    dispatcher.SWEEP_SECONDS = 0.3  # type: ignore[misc]  # as much more often
+    take.LEASE_DURATION = timedelta(seconds=lease)  # type: ignore[misc]  # a shorter one
+    conclude.MAX_CLOCK_SKEW = timedelta(seconds=0)  # type: ignore[misc]  # one machine, one clock
+    dispatch.SUBMIT_WITHIN_SECONDS = lease / 2  # type: ignore[misc]  # as much shorter
+    dispatcher.MAINTENANCE_SECONDS = 0.3  # type: ignore[misc]  # as much more often
 
 
 def live(told: dict[str, Any]) -> None:
@@ -104,7 +104,7 @@ def live(told: dict[str, Any]) -> None:
     arm(told.get("point"), told.get("nth", 1))
     if told.get("lease"):
         hurry(told["lease"])
-    running = dispatcher.Dispatcher(World.of(Settings.from_environment(told["start"])))
+    running = dispatcher.Dispatcher(AppContext.of(Settings.from_environment(told["start"])))
     running.start()
     STOP.wait()
     running.stop()

@@ -12,18 +12,18 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from consent_tokens.app_context import World
-from consent_tokens.clock import Clock, StoppedClock
+from consent_tokens.app_context import AppContext
+from consent_tokens.clock import Clock, ManualClock
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.crypto.keyring import Keyring
 from consent_tokens.gateways.base import Gateway
 from consent_tokens.gateways.simulator import Simulator
-from consent_tokens.gateways.webhook_client import Caller
-from consent_tokens.randomness import SystemChance
-from consent_tokens.revocation_journal import Journal
+from consent_tokens.gateways.webhook_client import WebhookClient
+from consent_tokens.randomness import SystemRandomSource
+from consent_tokens.revocation_journal import RevocationJournal
 from consent_tokens.services import merchants as admit
 from consent_tokens.store import schema
-from consent_tokens.store.database import Store
+from consent_tokens.store.database import Database
 from consent_tokens.web import create_app
 from consent_tokens.workers.dispatcher import Dispatcher
 from tests.number_scan import NUMBERS
@@ -139,7 +139,7 @@ class Merchant:
 class Service:
     """The service, and everyone around it."""
 
-    world: World
+    world: AppContext
     app: Flask
     dispatcher: Dispatcher
     merchants: int = 0
@@ -154,22 +154,22 @@ class Service:
         gateway: Gateway | None = None,
         base_url: str = BASE,
     ) -> "Service":
-        chance = SystemChance()
-        world = World(
+        chance = SystemRandomSource()
+        world = AppContext(
             base_url=base_url,
-            clock=clock or StoppedClock(),
-            chance=chance,
-            keyring=Keyring.in_folder(keys, chance.draw),
-            store=Store.at(database_url),
-            gateway=gateway or Simulator(run=chance.draw(4).hex()),
-            journal=Journal(keys / "revocations.journal"),
-            caller=Caller((ip_network("127.0.0.0/8"),)),
+            clock=clock or ManualClock(),
+            random=chance,
+            keyring=Keyring.load_or_create(keys, chance.token_bytes),
+            database=Database.open(database_url),
+            gateway=gateway or Simulator(run=chance.token_bytes(4).hex()),
+            revocation_journal=RevocationJournal(keys / "revocations.journal"),
+            webhook_client=WebhookClient((ip_network("127.0.0.0/8"),)),
         )
-        schema.upgrade(world.store)
+        schema.upgrade(world.database)
         return cls.over(world)
 
     @classmethod
-    def over(cls, world: World) -> "Service":
+    def over(cls, world: AppContext) -> "Service":
         return cls(world, create_app(world), Dispatcher(world))
 
     def but(self, **changes: Any) -> "Service":  # noqa: ANN401 - of the world's own fields
@@ -177,8 +177,8 @@ class Service:
         return Service.over(replace(self.world, **changes))
 
     @property
-    def clock(self) -> StoppedClock:
-        assert isinstance(self.world.clock, StoppedClock)
+    def clock(self) -> ManualClock:
+        assert isinstance(self.world.clock, ManualClock)
         return self.world.clock
 
     @property
@@ -188,7 +188,7 @@ class Service:
 
     def merchant(self, name: str = "晨光书店", *, sends: bool = True) -> Merchant:
         self.merchants += 1
-        admitted = admit.admit(self.world, name)
+        admitted = admit.add_merchant(self.world, name)
         if sends:
             admit.add_sender(
                 self.world,

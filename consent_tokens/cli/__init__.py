@@ -57,7 +57,7 @@ class _Group(click.Group):
                 click.echo(f"{name}: {'; '.join(faults)}", err=True)
             sys.exit(1)
         except ConsentTokensError as fault:
-            click.echo(f"{fault.code}: {fault}", err=True)
+            click.echo(f"{fault.error_code}: {fault}", err=True)
             sys.exit(1)
 
 

@@ -25,25 +25,27 @@ from msgspec.json import encode as to_json
 
 from consent_tokens.errors import ConsentTokensError, InvalidError, UnauthenticatedError
 
-BATCH: Final = 500
+BATCH_SIZE: Final = 500
 CONNECTIONS: Final = 3
-AHEAD: Final = 2 * CONNECTIONS  # batches read and not yet concluded: all that memory holds
+MAX_BATCHES_AHEAD: Final = (
+    2 * CONNECTIONS
+)  # batches read and not yet concluded: all that memory holds
 ANSWER_SECONDS: Final = 60.0
 LONGEST_WAIT_SECONDS: Final = 60.0
 FIELDS: Final = ("token", "purpose", "text", "reference", "send_at", "valid_for_minutes")
 REPORT: Final = ("line", "reference", "code", "detail")
 CHUNK: Final = 1 << 20
-MOST_DIGITS: Final = 9  # of a number; what is longer is for the service to refuse
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would carry out
+MAX_DIGITS: Final = 9  # of a number; what is longer is for the service to refuse
+FORMULA_PREFIXES: Final = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would carry out
 
 
-class InterruptedCampaignError(ConsentTokensError):
+class SendInterruptedError(ConsentTokensError):
     """Somebody stopped it; what was concluded is kept, and the same command goes on from there."""
 
-    code = "interrupted"
+    error_code = "interrupted"
 
 
-class Item(Struct, frozen=True):
+class Line(Struct, frozen=True):
     """One line of the file: a message, or why it cannot be read as one."""
 
     line: int
@@ -62,7 +64,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Concluded:
+class CompletedBatch:
     """A batch of which every line has its answer."""
 
     number: int
@@ -78,13 +80,13 @@ class Summary:
     refused: Counter[str] = field(default_factory=Counter)
 
 
-def items(path: Path) -> Iterator[Item]:
+def read_lines(path: Path) -> Iterator[Line]:
     """Return the lines of a CSV file with a header, or of an NDJSON file, one after another."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         yield from _of_json(file) if path.suffix in {".ndjson", ".jsonl"} else _of_csv(file)
 
 
-def _of_csv(file: IO[str]) -> Iterator[Item]:
+def _of_csv(file: IO[str]) -> Iterator[Line]:
     reader = csv.reader(file)
     header = {name: place for place, name in enumerate(next(reader, []))}
     if not {"token", "purpose", "text"} <= set(header):
@@ -94,7 +96,7 @@ def _of_csv(file: IO[str]) -> Iterator[Item]:
         try:
             row = next(reader, None)
         except csv.Error as fault:
-            yield Item(reader.line_num, {}, str(fault))
+            yield Line(reader.line_num, {}, str(fault))
             continue
         if row is None:
             return
@@ -104,24 +106,24 @@ def _of_csv(file: IO[str]) -> Iterator[Item]:
             name: row[place] for name, place in places if place < len(row) and row[place]
         }
         minutes = body.get("valid_for_minutes", "")
-        if minutes.isascii() and minutes.isdigit() and len(minutes) <= MOST_DIGITS:
+        if minutes.isascii() and minutes.isdigit() and len(minutes) <= MAX_DIGITS:
             body["valid_for_minutes"] = int(minutes)
-        yield Item(reader.line_num, body)
+        yield Line(reader.line_num, body)
 
 
-def _of_json(file: IO[str]) -> Iterator[Item]:
+def _of_json(file: IO[str]) -> Iterator[Line]:
     for number, line in enumerate(file, start=1):
         if not line.strip():
             continue
         try:
             body = from_json(line)
         except (ValueError, RecursionError):
-            yield Item(number, {}, "not JSON")
+            yield Line(number, {}, "not JSON")
             continue
         if isinstance(body, dict):
-            yield Item(number, body)
+            yield Line(number, body)
         else:
-            yield Item(number, {}, "not an object")
+            yield Line(number, {}, "not an object")
 
 
 def fingerprint(path: Path) -> str:
@@ -133,16 +135,16 @@ def fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
-class Books:
+class Progress:
     """Progress and report, on disk beside the file, so that both say the same after any stop."""
 
     def __init__(self, path: Path, mark: str) -> None:
         """Go on where the file was left. Raises InvalidError if it is another file by now."""
-        self.done: dict[int, Concluded] = {}
+        self.done: dict[int, CompletedBatch] = {}
         self.summary = Summary()
         self.report_path = path.with_name(f"{path.name}.refused.csv")
         progress = path.with_name(f"{path.name}.progress")
-        size = self._recall(progress, mark)
+        size = self._load(progress, mark)
         self._progress = progress.open("a", encoding="utf-8")
         self._report = self.report_path.open("a", encoding="utf-8", newline="")
         self._report.truncate(size)  # what a batch that was not concluded wrote is written again
@@ -150,9 +152,9 @@ class Books:
         if not size:
             self._rows.writerow(REPORT)
         if not self.done:
-            self._say({"file": mark, "batch": BATCH})
+            self._append({"file": mark, "batch": BATCH_SIZE})
 
-    def _recall(self, progress: Path, mark: str) -> int:
+    def _load(self, progress: Path, mark: str) -> int:
         """Read what was done; return how long the report was then."""
         size = 0
         lines = progress.read_text("utf-8").splitlines() if progress.exists() else []
@@ -162,18 +164,18 @@ class Books:
             except ValueError:
                 continue  # cut short: that batch was not concluded
             if place == 0:
-                if said != {"file": mark, "batch": BATCH}:
+                if said != {"file": mark, "batch": BATCH_SIZE}:
                     raise InvalidError(
                         {"file": [f"It has changed since it was begun; remove {progress.name}."]}
                     )
                 continue
-            self.done[said["done"]] = Concluded(said["done"], said["accepted"], ())
+            self.done[said["done"]] = CompletedBatch(said["done"], said["accepted"], ())
             self.summary.accepted += said["accepted"]
             self.summary.refused.update(said["refused"])
             size = said["report"]
         return size
 
-    def conclude(self, batch: Concluded) -> None:
+    def record(self, batch: CompletedBatch) -> None:
         """Write down a batch: its refusals, then that it is done."""
         self._rows.writerows(
             [each.line, _cell(each.reference), each.code, _cell(each.detail)]
@@ -183,7 +185,7 @@ class Books:
         refused = Counter(each.code for each in batch.refusals)
         self.summary.accepted += batch.accepted
         self.summary.refused.update(refused)
-        self._say(
+        self._append(
             {
                 "done": batch.number,
                 "accepted": batch.accepted,
@@ -197,57 +199,59 @@ class Books:
         self._progress.close()
         self._report.close()
 
-    def _say(self, line: Mapping[str, Any]) -> None:
+    def _append(self, line: Mapping[str, Any]) -> None:
         self._progress.write(json.dumps(line) + "\n")
         self._progress.flush()
 
 
 def _cell(text: str) -> str:
     """Return a text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return f"'{text}" if text.startswith(FORMULA_PREFIXES) else text
 
 
 @dataclass(slots=True)
-class Sending:
+class BulkSender:
     """One campaign on its way."""
 
     client: httpx.Client
-    mark: str
+    file_fingerprint: str
     stop: threading.Event
-    told: Callable[[int], None]  # how many lines more are concluded
+    on_progress: Callable[[int], None]  # how many lines more are concluded
 
-    def send(self, path: Path, books: Books) -> None:
+    def send(self, path: Path, books: Progress) -> None:
         """Send the whole file, but for the batches that were done before.
 
         Raises UnauthenticatedError, InterruptedCampaignError.
         """
-        lines = items(path)
-        batches = iter(lambda: list(islice(lines, BATCH)), [])
-        under_way: set[Future[Concluded]] = set()
+        lines = read_lines(path)
+        batches = iter(lambda: list(islice(lines, BATCH_SIZE)), [])
+        under_way: set[Future[CompletedBatch]] = set()
         with ThreadPoolExecutor(CONNECTIONS) as hands:
             try:
                 for number, batch in enumerate(batches):
                     if number in books.done:
-                        self.told(len(batch))
+                        self.on_progress(len(batch))
                         continue
                     under_way.add(hands.submit(self._batch, number, batch))
-                    if len(under_way) >= AHEAD:
-                        under_way = self._conclude(under_way, books)
+                    if len(under_way) >= MAX_BATCHES_AHEAD:
+                        under_way = self._record_finished(under_way, books)
                 while under_way:
-                    under_way = self._conclude(under_way, books)
+                    under_way = self._record_finished(under_way, books)
             except BaseException:
                 self.stop.set()
                 raise
 
-    def _conclude(self, under_way: set[Future[Concluded]], books: Books) -> set[Future[Concluded]]:
+    def _record_finished(
+        self, under_way: set[Future[CompletedBatch]], books: Progress
+    ) -> set[Future[CompletedBatch]]:
         finished, rest = wait(under_way, return_when=FIRST_COMPLETED)
         for each in finished:
             batch = each.result()
-            books.conclude(batch)
-            self.told(batch.accepted + len(batch.refusals))
+            books.record(batch)
+            self.on_progress(batch.accepted + len(batch.refusals))
         return rest
 
-    def _batch(self, number: int, batch: Sequence[Item]) -> Concluded:
+    def _batch(self, number: int, batch: Sequence[Line]) -> CompletedBatch:
         """Send one batch until each of its lines has a final answer."""
         refusals = [
             Refusal(each.line, "", "unreadable", each.fault) for each in batch if each.fault
@@ -255,8 +259,8 @@ class Sending:
         rest = [each for each in batch if not each.fault]
         accepted, attempt = 0, 0
         while rest:
-            results = self._results(rest, f"{self.mark[:40]}-{number}-{attempt}")
-            later: list[Item] = []
+            results = self._results(rest, f"{self.file_fingerprint[:40]}-{number}-{attempt}")
+            later: list[Line] = []
             for item, result in zip(rest, results, strict=True):
                 if result["status"] == "accepted":
                     accepted += 1
@@ -267,9 +271,9 @@ class Sending:
             if later:
                 self._wait(LONGEST_WAIT_SECONDS)
             rest, attempt = later, attempt + 1
-        return Concluded(number, accepted, sorted(refusals, key=lambda each: each.line))
+        return CompletedBatch(number, accepted, sorted(refusals, key=lambda each: each.line))
 
-    def _results(self, batch: Sequence[Item], key: str) -> list[dict[str, Any]]:
+    def _results(self, batch: Sequence[Line], key: str) -> list[dict[str, Any]]:
         """Return the answer to a batch, however often it takes to get one."""
         body = to_json({"messages": [each.body for each in batch]})
         seconds = 1.0
@@ -288,7 +292,7 @@ class Sending:
                 return results
             if answer is not None and answer.status_code == HTTPStatus.UNAUTHORIZED:
                 raise UnauthenticatedError("the service does not know this API key")
-            if answer is not None and not _may_change(answer.status_code):
+            if answer is not None and not _is_retriable(answer.status_code):
                 raise InvalidError({"batch": [answer.text[:500]]})
             after = answer.headers.get("Retry-After", "") if answer is not None else ""
             self._wait(float(after) if after.isdigit() else seconds)
@@ -296,10 +300,10 @@ class Sending:
 
     def _wait(self, seconds: float) -> None:
         if self.stop.wait(min(seconds, LONGEST_WAIT_SECONDS)):
-            raise InterruptedCampaignError("stopped; run it again to go on")
+            raise SendInterruptedError("stopped; run it again to go on")
 
 
-def _may_change(status: int) -> bool:
+def _is_retriable(status: int) -> bool:
     """Whether the same request may be answered otherwise later."""
     return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in {
         HTTPStatus.TOO_MANY_REQUESTS,
@@ -307,7 +311,7 @@ def _may_change(status: int) -> bool:
     }
 
 
-def _refusal(item: Item, problem: Mapping[str, Any]) -> Refusal:
+def _refusal(item: Line, problem: Mapping[str, Any]) -> Refusal:
     faults = problem.get("errors")
     detail = json.dumps(faults, ensure_ascii=False) if faults else str(problem.get("detail", ""))
     return Refusal(item.line, str(item.body.get("reference", "")), problem["code"], detail)

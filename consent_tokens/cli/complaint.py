@@ -7,19 +7,19 @@ from typing import IO, Any
 
 import click
 
-from consent_tokens.app_context import World
-from consent_tokens.cli.merchants import opened_world
-from consent_tokens.cli.output import as_json, show, show_one
+from consent_tokens.app_context import AppContext
+from consent_tokens.cli.merchants import open_context
+from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.errors import InvalidError, NotFoundError
-from consent_tokens.evidence.complaints import ComplaintState
-from consent_tokens.services.complaints import decide_complaint, what_was_said
-from consent_tokens.services.erasure import reassigned
+from consent_tokens.evidence.complaints import ComplaintStatus
+from consent_tokens.services.complaints import decide_complaint, read_statement
+from consent_tokens.services.erasure import number_reassigned
 from consent_tokens.store import complaints
 from consent_tokens.store.complaints import Complaint
 
-MOST_SHOWN = 200
-DECISIONS = [state.value for state in ComplaintState if state is not ComplaintState.RECEIVED]
+MAX_SHOWN = 200
+DECISIONS = [state.value for state in ComplaintStatus if state is not ComplaintStatus.RECEIVED]
 
 
 @click.group()
@@ -31,10 +31,10 @@ def complaint() -> None:
 @as_json
 def list_complaints(*, as_json: bool) -> None:
     """List complaints, the newest first."""
-    with opened_world() as world:
-        found = world.store.read(lambda transaction: complaints.newest(transaction, MOST_SHOWN))
+    with open_context() as world:
+        found = world.database.read(lambda transaction: complaints.latest(transaction, MAX_SHOWN))
         rows = [_row(world, each) for each in found]
-    show(rows, in_json=as_json)
+    print_rows(rows, in_json=as_json)
 
 
 @complaint.command("show")
@@ -45,20 +45,20 @@ def list_complaints(*, as_json: bool) -> None:
 @as_json
 def show_complaint(complaint_id: str, picture: Path | None, *, as_json: bool) -> None:
     """Show one complaint, with the consumer's own words."""
-    with opened_world() as world:
-        address = world.keyring.handles.complaint.find(complaint_id)
+    with open_context() as world:
+        address = world.keyring.ids.complaint.decode(complaint_id)
         found = (
-            world.store.read(lambda transaction: complaints.find(transaction, address))
+            world.database.read(lambda transaction: complaints.find(transaction, address))
             if address
             else None
         )
         if found is None:
             raise NotFoundError("no complaint of that id")
-        said, shown = what_was_said(world, found)
+        said, shown = read_statement(world, found)
         if picture and shown:
             picture.write_bytes(shown)
         row = {**_row(world, found), "said": said, "has_picture": bool(shown)}
-    show_one(row, in_json=as_json)
+    print_one(row, in_json=as_json)
 
 
 @complaint.command()
@@ -67,19 +67,19 @@ def show_complaint(complaint_id: str, picture: Path | None, *, as_json: bool) ->
 @as_json
 def decide(complaint_id: str, state: str, *, as_json: bool) -> None:
     """Say where a complaint stands; its consumer and its merchant see it."""
-    with opened_world() as world:
-        row = _row(world, decide_complaint(world, complaint_id, ComplaintState(state)))
-    show_one(row, in_json=as_json)
+    with open_context() as world:
+        row = _row(world, decide_complaint(world, complaint_id, ComplaintStatus(state)))
+    print_one(row, in_json=as_json)
 
 
-def _row(world: World, found: Complaint) -> Mapping[str, Any]:
+def _row(world: AppContext, found: Complaint) -> Mapping[str, Any]:
     return {
-        "id": world.keyring.handles.complaint.hide(found.address),
+        "id": world.keyring.ids.complaint.encode(found.key),
         "merchant": found.merchant_id or "",
-        "reason": found.why.value,
+        "reason": found.reason.value,
         "verdict": found.verdict.value,
-        "state": found.state.value,
-        "at": found.at.isoformat(),
+        "state": found.status.value,
+        "at": found.filed_at.isoformat(),
     }
 
 
@@ -98,12 +98,12 @@ def reassigned_numbers(file: IO[str], *, as_json: bool) -> None:
     stays. Numbers are never given as arguments: the process list would show them.
     """
     ended = lines = 0
-    with opened_world() as world:
+    with open_context() as world:
         for line in file:
             if line.strip():
-                ended += reassigned(world, *_parsed(line))
+                ended += number_reassigned(world, *_parsed(line))
                 lines += 1
-    show_one({"numbers": lines, "ended": ended}, in_json=as_json)
+    print_one({"numbers": lines, "ended": ended}, in_json=as_json)
 
 
 def _parsed(line: str) -> tuple[PhoneNumber, datetime]:

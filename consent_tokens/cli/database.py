@@ -2,13 +2,13 @@
 
 import click
 
-from consent_tokens.app_context import World
-from consent_tokens.cli.output import as_json, show, show_one
+from consent_tokens.app_context import AppContext
+from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.crypto.keyring import Keyring
-from consent_tokens.randomness import SystemChance
+from consent_tokens.randomness import SystemRandomSource
 from consent_tokens.services.consents.journal_replay import replay
 from consent_tokens.settings import Settings
-from consent_tokens.store.database import Store
+from consent_tokens.store.database import Database
 from consent_tokens.store.schema import upgrade
 
 
@@ -33,13 +33,13 @@ def upgrade_db() -> None:
 @as_json
 def replay_revocations(*, adopt: bool, as_json: bool) -> None:
     """End again what the revocation journal says has ended, after a backup was restored."""
-    world = World.from_environment()
+    world = AppContext.from_environment()
     try:
-        upgrade(world.store)
-        count = replay(world, adopt=adopt)
+        upgrade(world.database)
+        count = replay(world, accept=adopt)
     finally:
-        world.store.close()
-    show_one({"ended": count}, in_json=as_json)
+        world.database.close()
+    print_one({"ended": count}, in_json=as_json)
 
 
 @click.group()
@@ -51,7 +51,9 @@ def keys() -> None:
 @as_json
 def list_keys(*, as_json: bool) -> None:
     """List signing and wrapping keys by name; the one in use is marked. No secret is shown."""
-    ring = Keyring.in_folder(Settings.from_environment().keys_dir, SystemChance().draw)
+    ring = Keyring.load_or_create(
+        Settings.from_environment().keys_dir, SystemRandomSource().token_bytes
+    )
     signing = [
         {"kind": "signing", "kid": key.kid, "in_use": key.kid == ring.signing.kid}
         for key in ring.verifying.values()
@@ -60,11 +62,11 @@ def list_keys(*, as_json: bool) -> None:
         {"kind": "wrapping", "kid": kid.hex(), "in_use": kid == ring.wrapping.kid}
         for kid in ring.unwrapping
     ]
-    show([*signing, *wrapping], in_json=as_json)
+    print_rows([*signing, *wrapping], in_json=as_json)
 
 
 def _upgrade() -> None:
-    store = Store.at(Settings.from_environment().database_url)
+    store = Database.open(Settings.from_environment().database_url)
     try:
         upgrade(store)
     finally:

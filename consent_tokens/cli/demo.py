@@ -66,15 +66,15 @@ class _Browser:
 def demo() -> None:
     """Tell the whole story in the terminal: ask, agree, send, revoke, be refused."""
     with _service() as (base, api_key):
-        _tell(_Browser(base), _Browser(base, api_key))
+        _run_demo(_Browser(base), _Browser(base, api_key))
 
 
-def _tell(consumer: _Browser, merchant: _Browser) -> None:
-    token = _tell_of_yes(consumer, merchant)
-    _tell_of_no(consumer, merchant, token)
+def _run_demo(consumer: _Browser, merchant: _Browser) -> None:
+    token = _demo_consent(consumer, merchant)
+    _demo_revocation(consumer, merchant, token)
 
 
-def _tell_of_yes(consumer: _Browser, merchant: _Browser) -> str:
+def _demo_consent(consumer: _Browser, merchant: _Browser) -> str:
     say = click.echo
     say("1. The shop asks a customer for consent. It does not know the number.")
     asked = merchant.call(
@@ -92,7 +92,7 @@ def _tell_of_yes(consumer: _Browser, merchant: _Browser) -> str:
         phone=PHONE,
         decision="grant",
     )
-    text = _phone_shows(consumer, "code is")
+    text = _wait_for_sms(consumer, "code is")
     say(f"   SMS: {text}")
     say("3. With the code, the yes counts.")
     consumer.open(
@@ -108,13 +108,13 @@ def _tell_of_yes(consumer: _Browser, merchant: _Browser) -> str:
     return token
 
 
-def _tell_of_no(consumer: _Browser, merchant: _Browser, token: str) -> None:
+def _demo_revocation(consumer: _Browser, merchant: _Browser, token: str) -> None:
     say = click.echo
     say("4. The shop sends, with the token in place of a number.")
     draft = {"token": token, "purpose": "marketing.promotions", "text": "50 off 200, tonight"}
     sent = merchant.call("/v1/messages", draft)
     say(f"   {sent['status']}: {sent['id']}")
-    text = _phone_shows(consumer, "50 off 200")
+    text = _wait_for_sms(consumer, "50 off 200")
     say(f"   SMS: {text}")
     say("5. The customer opens the link in the SMS and stops it.")
     link = _found(re.compile(r"(/m/[A-Za-z0-9_-]{22})"), text)
@@ -137,17 +137,17 @@ def _found(pattern: re.Pattern[str], text: str) -> str:
     return unescape(match[1])
 
 
-def _phone_shows(consumer: _Browser, words: str) -> str:
+def _wait_for_sms(consumer: _Browser, words: str) -> str:
     """Return the text with these words, once it has arrived on the simulated phone."""
     clock = SystemClock()
-    until = clock.elapsed() + WAIT_SECONDS
-    while clock.elapsed() < until:
+    until = clock.monotonic() + WAIT_SECONDS
+    while clock.monotonic() < until:
         texts = [
             unescape(TAG.sub("", text)) for text in BUBBLE.findall(consumer.open("/demo/phones"))
         ]
         if found := [text for text in texts if words in text]:
             return found[-1]
-        clock.pause(LOOK_SECONDS)
+        clock.sleep(LOOK_SECONDS)
     raise click.ClickException("the story broke off: no SMS arrived")
 
 
@@ -183,12 +183,12 @@ def _service() -> Iterator[tuple[str, str]]:
 
 def _until_ready(base: str, process: subprocess.Popen[bytes]) -> None:
     clock = SystemClock()
-    until = clock.elapsed() + START_SECONDS
+    until = clock.monotonic() + START_SECONDS
     browser = _Browser(base)
-    while clock.elapsed() < until and process.poll() is None:
+    while clock.monotonic() < until and process.poll() is None:
         try:
             if "true" in browser.open("/readyz"):
                 return
         except URLError:
-            clock.pause(LOOK_SECONDS)
+            clock.sleep(LOOK_SECONDS)
     raise click.ClickException("the service did not start")

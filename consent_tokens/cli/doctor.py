@@ -6,15 +6,15 @@ from pathlib import Path
 
 import click
 
-from consent_tokens.app_context import World, gateway_of
-from consent_tokens.cli.output import as_json, show
+from consent_tokens.app_context import AppContext, gateway_of
+from consent_tokens.cli.output import as_json, print_rows
 from consent_tokens.crypto.keyring import Keyring
 from consent_tokens.errors import ConsentTokensError
-from consent_tokens.randomness import SystemChance
-from consent_tokens.services.integrity.readiness import trust
+from consent_tokens.randomness import SystemRandomSource
+from consent_tokens.services.integrity.readiness import ensure_ready
 from consent_tokens.settings import Settings
 from consent_tokens.store import checkpoints as marks
-from consent_tokens.store.database import Store
+from consent_tokens.store.database import Database
 from consent_tokens.store.schema import is_current
 
 
@@ -22,25 +22,25 @@ from consent_tokens.store.schema import is_current
 @as_json
 def doctor(*, as_json: bool) -> None:
     """Look for what is wrong with this installation; exit with 1 if anything is."""
-    rows = [_looked("settings", lambda: bool(Settings.from_environment()))]
+    rows = [_check("settings", lambda: bool(Settings.from_environment()))]
     if rows[0]["state"] == "well":
         settings = Settings.from_environment()
         rows += [
-            _looked("keys", lambda: _has_keys(settings.keys_dir)),
-            _looked("database", lambda: is_current(Store.at(settings.database_url))),
-            _looked("gateway", lambda: bool(gateway_of(settings, SystemChance()).name)),
+            _check("keys", lambda: _has_keys(settings.keys_dir)),
+            _check("database", lambda: is_current(Database.open(settings.database_url))),
+            _check("gateway", lambda: bool(gateway_of(settings, SystemRandomSource()).name)),
         ]
         if all(row["state"] == "well" for row in rows):
-            rows.append(_looked("journal and clock", lambda: _may_relay(settings)))
-    show(rows, in_json=as_json)
+            rows.append(_check("journal and clock", lambda: _is_ready(settings)))
+    print_rows(rows, in_json=as_json)
     sys.exit(0 if all(row["state"] == "well" for row in rows) else 1)
 
 
-def _looked(what: str, question: Callable[[], bool]) -> dict[str, str]:
+def _check(what: str, question: Callable[[], bool]) -> dict[str, str]:
     try:
         is_well = question()
     except ConsentTokensError as fault:
-        return {"what": what, "state": "ill", "why": str(fault) or fault.code}
+        return {"what": what, "state": "ill", "why": str(fault) or fault.error_code}
     why = "" if is_well else "not made yet: run `consent-tokens init-db` or `serve`"
     return {"what": what, "state": "well" if is_well else "ill", "why": why}
 
@@ -49,15 +49,15 @@ def _has_keys(folder: Path) -> bool:
     """Whether there are keys that can be used; none are made."""
     if not any(folder.rglob("*.key")):
         return False
-    return bool(Keyring.in_folder(folder, SystemChance().draw))
+    return bool(Keyring.load_or_create(folder, SystemRandomSource().token_bytes))
 
 
-def _may_relay(settings: Settings) -> bool:
+def _is_ready(settings: Settings) -> bool:
     """Whether messages may leave. Raises what keeps them back; begins no journal."""
-    world = World.of(settings)
+    world = AppContext.of(settings)
     try:
-        if world.store.read(lambda transaction: marks.find(transaction, marks.JOURNAL)):
-            trust(world)
+        if world.database.read(lambda transaction: marks.find(transaction, marks.JOURNAL)):
+            ensure_ready(world)
     finally:
-        world.store.close()
+        world.database.close()
     return True

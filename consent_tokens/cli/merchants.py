@@ -5,23 +5,23 @@ from contextlib import contextmanager
 
 import click
 
-from consent_tokens.app_context import World
-from consent_tokens.cli.output import as_json, show, show_one
+from consent_tokens.app_context import AppContext
+from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.services import merchants as admit
 from consent_tokens.store import merchants
-from consent_tokens.store.merchants import Merchant, MerchantState
+from consent_tokens.store.merchants import Merchant, MerchantStatus
 from consent_tokens.store.schema import upgrade
 
 
 @contextmanager
-def opened_world() -> Iterator[World]:
+def open_context() -> Iterator[AppContext]:
     """Open the world for one command, on a database of the newest version."""
-    world = World.from_environment()
+    world = AppContext.from_environment()
     try:
-        upgrade(world.store)
+        upgrade(world.database)
         yield world
     finally:
-        world.store.close()
+        world.database.close()
 
 
 @click.group()
@@ -34,18 +34,18 @@ def merchant() -> None:
 @as_json
 def add_merchant(name: str, *, as_json: bool) -> None:
     """Admit a merchant. Its API key is shown once, here, and kept nowhere."""
-    with opened_world() as world:
-        admitted = admit.admit(world, name)
-    show_one({"id": admitted.merchant.id, "api_key": admitted.api_key}, in_json=as_json)
+    with open_context() as world:
+        admitted = admit.add_merchant(world, name)
+    print_one({"id": admitted.merchant.id, "api_key": admitted.api_key}, in_json=as_json)
 
 
 @merchant.command("list")
 @as_json
 def list_merchants(*, as_json: bool) -> None:
     """List all merchants."""
-    with opened_world() as world:
-        found = world.store.read(merchants.every)
-    show([_row(each) for each in found], in_json=as_json)
+    with open_context() as world:
+        found = world.database.read(merchants.list_all)
+    print_rows([_row(each) for each in found], in_json=as_json)
 
 
 @merchant.command()
@@ -54,9 +54,9 @@ def list_merchants(*, as_json: bool) -> None:
 @as_json
 def share(merchant_id: str, weight: int, *, as_json: bool) -> None:
     """Set a merchant's share of the way out when many want to send: 1 unless set, up to 100."""
-    with opened_world() as world:
-        admit.put_share(world, merchant_id, weight)
-    show_one({"id": merchant_id, "weight": weight}, in_json=as_json)
+    with open_context() as world:
+        admit.set_weight(world, merchant_id, weight)
+    print_one({"id": merchant_id, "weight": weight}, in_json=as_json)
 
 
 @merchant.command()
@@ -64,9 +64,9 @@ def share(merchant_id: str, weight: int, *, as_json: bool) -> None:
 @as_json
 def suspend(merchant_id: str, *, as_json: bool) -> None:
     """Stop a merchant from asking and sending, at once."""
-    with opened_world() as world:
-        changed = admit.put_state(world, merchant_id, MerchantState.SUSPENDED)
-    show_one(_row(changed), in_json=as_json)
+    with open_context() as world:
+        changed = admit.set_status(world, merchant_id, MerchantStatus.SUSPENDED)
+    print_one(_row(changed), in_json=as_json)
 
 
 @merchant.command()
@@ -74,9 +74,9 @@ def suspend(merchant_id: str, *, as_json: bool) -> None:
 @as_json
 def activate(merchant_id: str, *, as_json: bool) -> None:
     """Let a merchant ask and send again."""
-    with opened_world() as world:
-        changed = admit.put_state(world, merchant_id, MerchantState.ACTIVE)
-    show_one(_row(changed), in_json=as_json)
+    with open_context() as world:
+        changed = admit.set_status(world, merchant_id, MerchantStatus.ACTIVE)
+    print_one(_row(changed), in_json=as_json)
 
 
 @click.group("api-key")
@@ -89,9 +89,9 @@ def api_key() -> None:
 @as_json
 def add_key(merchant_id: str, *, as_json: bool) -> None:
     """Make a further API key. It is shown once, here, and kept nowhere."""
-    with opened_world() as world:
-        key, text = admit.add_key(world, merchant_id)
-    show_one({"id": key.id, "api_key": text}, in_json=as_json)
+    with open_context() as world:
+        key, text = admit.add_api_key(world, merchant_id)
+    print_one({"id": key.id, "api_key": text}, in_json=as_json)
 
 
 @api_key.command("list")
@@ -99,14 +99,16 @@ def add_key(merchant_id: str, *, as_json: bool) -> None:
 @as_json
 def list_keys(merchant_id: str, *, as_json: bool) -> None:
     """List a merchant's API keys; not the secrets, which nobody has."""
-    with opened_world() as world:
-        found = world.store.read(lambda transaction: merchants.keys_of(transaction, merchant_id))
-    show(
+    with open_context() as world:
+        found = world.database.read(
+            lambda transaction: merchants.api_keys_of(transaction, merchant_id)
+        )
+    print_rows(
         [
             {
                 "id": key.id,
-                "made_at": key.made.isoformat(),
-                "revoked_at": key.revoked.isoformat() if key.revoked else "",
+                "made_at": key.created_at.isoformat(),
+                "revoked_at": key.revoked_at.isoformat() if key.revoked_at else "",
             }
             for key in found
         ],
@@ -119,9 +121,9 @@ def list_keys(merchant_id: str, *, as_json: bool) -> None:
 @as_json
 def revoke_key(key_id: str, *, as_json: bool) -> None:
     """Revoke an API key, at once."""
-    with opened_world() as world:
-        admit.revoke_key(world, key_id)
-    show_one({"id": key_id, "state": "revoked"}, in_json=as_json)
+    with open_context() as world:
+        admit.revoke_api_key(world, key_id)
+    print_one({"id": key_id, "state": "revoked"}, in_json=as_json)
 
 
 @click.group()
@@ -139,11 +141,11 @@ def add_sender(
     merchant_id: str, *, port: str, extension: str, signature: str, as_json: bool
 ) -> None:
     """Admit a sender for a merchant."""
-    with opened_world() as world:
+    with open_context() as world:
         added = admit.add_sender(
             world, merchant_id, port=port, extension=extension, signature=signature
         )
-    show_one({"id": added.id}, in_json=as_json)
+    print_one({"id": added.id}, in_json=as_json)
 
 
 @sender.command("list")
@@ -151,16 +153,18 @@ def add_sender(
 @as_json
 def list_senders(merchant_id: str, *, as_json: bool) -> None:
     """List a merchant's senders; messages leave from the first."""
-    with opened_world() as world:
-        found = world.store.read(lambda transaction: merchants.senders_of(transaction, merchant_id))
-    show(
+    with open_context() as world:
+        found = world.database.read(
+            lambda transaction: merchants.senders_of(transaction, merchant_id)
+        )
+    print_rows(
         [
             {
                 "id": each.id,
                 "port": each.port,
                 "extension": each.extension,
                 "signature": each.signature,
-                "admitted_at": each.admitted.isoformat(),
+                "admitted_at": each.admitted_at.isoformat(),
             }
             for each in found
         ],
@@ -172,6 +176,6 @@ def _row(each: Merchant) -> dict[str, str]:
     return {
         "id": each.id,
         "name": each.name,
-        "state": each.state.value,
-        "admitted_at": each.admitted.isoformat(),
+        "state": each.status.value,
+        "admitted_at": each.admitted_at.isoformat(),
     }

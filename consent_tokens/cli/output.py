@@ -10,7 +10,7 @@ import click
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def show(rows: Sequence[Mapping[str, Any]], *, in_json: bool) -> None:
+def print_rows(rows: Sequence[Mapping[str, Any]], *, in_json: bool) -> None:
     """Print rows as a table, or as a JSON list."""
     if in_json:
         click.echo(json.dumps(list(rows), ensure_ascii=False))
@@ -28,7 +28,7 @@ def show(rows: Sequence[Mapping[str, Any]], *, in_json: bool) -> None:
             click.echo("  ".join(padded).rstrip())
 
 
-def show_one(row: Mapping[str, Any], *, in_json: bool) -> None:
+def print_one(row: Mapping[str, Any], *, in_json: bool) -> None:
     """Print one thing: a line a member, or a JSON object."""
     if in_json:
         click.echo(json.dumps(row, ensure_ascii=False))

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 import httpx
 
-from consent_tokens.cli.bulk_send import Books, Sending, fingerprint
-from consent_tokens.cli.output import as_json, show_one
+from consent_tokens.cli.bulk_send import BulkSender, Progress, fingerprint
+from consent_tokens.cli.output import as_json, print_one
 from consent_tokens.errors import UnauthenticatedError
 
 
@@ -33,17 +33,17 @@ def send(file: Path, url: str, api_key: str | None, *, as_json: bool) -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda _signal, _frame: stop.set())
     mark = fingerprint(file)
-    books = Books(file, mark)
+    books = Progress(file, mark)
     with (
         httpx.Client(base_url=url, headers={"Authorization": f"Bearer {api_key}"}) as client,
         click.progressbar(length=_lines(file), label=file.name, file=sys.stderr) as bar,
     ):
         try:
-            Sending(client, mark, stop, bar.update).send(file, books)
+            BulkSender(client, mark, stop, bar.update).send(file, books)
         finally:
             books.close()
     summary = books.summary
-    show_one(
+    print_one(
         {
             "accepted": summary.accepted,
             "refused": dict(summary.refused) if as_json else _said(summary.refused),

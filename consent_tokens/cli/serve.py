@@ -13,18 +13,18 @@ from granian.constants import Interfaces
 from granian.server import Server
 from prometheus_client import start_http_server
 
-from consent_tokens.app_context import World
+from consent_tokens.app_context import AppContext
 from consent_tokens.cli.worker_startup import (
-    Beginning,
-    hold_stops,
-    hold_stops_in_children,
-    next_stop,
+    WorkerStartup,
+    block_stop_signals,
+    block_stop_signals_in_children,
+    wait_for_stop,
 )
 from consent_tokens.services import merchants as admit
-from consent_tokens.services.metrics_collector import figures
+from consent_tokens.services.metrics_collector import metrics_registry
 from consent_tokens.settings import Settings, parse_bind
 from consent_tokens.store import merchants
-from consent_tokens.store.dispatcher_lock import alone
+from consent_tokens.store.dispatcher_lock import acquire_dispatcher_lock
 from consent_tokens.store.schema import upgrade
 from consent_tokens.web import create_app
 from consent_tokens.workers.dispatcher import Dispatcher
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 THREADS: Final = 16  # of one web process: while one waits for the disk, others come and share it
 STOP_SECONDS: Final = 30  # after which a web process that does not stop is killed
-COLLECTED_AFTER: Final = (50_000, 20, 50)  # objects made, and collections of the next age
+GC_THRESHOLDS: Final = (50_000, 20, 50)  # objects made, and collections of the next age
 FINALIZER_PRIORITY: Final = 100
 DEMO_MERCHANT: Final = "晨光书店"
 DEMO_PORT, DEMO_EXTENSION = "10690001", "12"
@@ -44,8 +44,8 @@ DEMO_PORT, DEMO_EXTENSION = "10690001", "12"
 def serve(bind: str | None) -> None:
     """Run everything in one place: web pages, API and dispatcher."""
     settings = _settings(bind)
-    _prepare(settings)
-    _listen(settings, 1, partial(_whole, settings))
+    _initialize(settings)
+    _serve(settings, 1, partial(_load_all, settings))
 
 
 @click.command()
@@ -55,7 +55,7 @@ def web(bind: str | None, workers: int) -> None:
     """Run the web half alone: pages and API."""
     settings = _settings(bind)
     _refuse_simulator(settings)
-    _listen(settings, workers, partial(_web, settings))
+    _serve(settings, workers, partial(_load_web, settings))
 
 
 @click.command()
@@ -63,16 +63,16 @@ def dispatch() -> None:
     """Run the dispatcher alone."""
     settings = Settings.from_environment()
     _refuse_simulator(settings)
-    hold_stops()
-    world = World.of(settings)
+    block_stop_signals()
+    world = AppContext.of(settings)
     dispatcher = Dispatcher(world)
     dispatcher.start()
     if settings.metrics_bind:
         host, port = settings.metrics_bind
-        start_http_server(port, host, registry=figures(world))
-    calm_collector()
+        start_http_server(port, host, registry=metrics_registry(world))
+    tune_garbage_collector()
     click.echo("consent-tokens: dispatching", err=True)
-    next_stop()
+    wait_for_stop()
     dispatcher.stop()
 
 
@@ -95,13 +95,15 @@ def _settings(bind: str | None) -> Settings:
     return replace(settings, bind=(host, port), base_url=base_url)
 
 
-def _prepare(settings: Settings) -> None:
+def _initialize(settings: Settings) -> None:
     """Make keys and tables, and with the simulator a merchant to try things with."""
-    world = World.of(settings)
-    upgrade(world.store)
-    alone(world.store).let_go()  # say so here and now if another dispatcher is at work
-    if world.simulator and not world.store.read(merchants.every):
-        admitted = admit.admit(world, DEMO_MERCHANT)
+    world = AppContext.of(settings)
+    upgrade(world.database)
+    acquire_dispatcher_lock(
+        world.database
+    ).release()  # say so here and now if another dispatcher is at work
+    if world.simulator and not world.database.read(merchants.list_all):
+        admitted = admit.add_merchant(world, DEMO_MERCHANT)
         admit.add_sender(
             world,
             admitted.merchant.id,
@@ -113,13 +115,13 @@ def _prepare(settings: Settings) -> None:
             f"A merchant to try things with: {DEMO_MERCHANT}, {admitted.merchant.id}", err=True
         )
         click.echo(f"Its API key, shown this once: {admitted.api_key}", err=True)
-    world.store.close()
+    world.database.close()
 
 
-def _listen(settings: Settings, workers: int, load: Callable[[], Any]) -> None:
+def _serve(settings: Settings, workers: int, load: Callable[[], Any]) -> None:
     host, port = settings.bind
-    beginning = Beginning(load, settings.bind, settings.base_url)
-    hold_stops_in_children()
+    beginning = WorkerStartup(load, settings.bind, settings.base_url)
+    block_stop_signals_in_children()
     server = Server(
         target="consent_tokens",  # only a name for the process list: `load` makes the app
         address=host,
@@ -133,24 +135,24 @@ def _listen(settings: Settings, workers: int, load: Callable[[], Any]) -> None:
     server.serve(target_loader=beginning, wrap_loader=False)
 
 
-def _whole(settings: Settings) -> Any:  # noqa: ANN401 - a WSGI app
+def _load_all(settings: Settings) -> Any:  # noqa: ANN401 - a WSGI app
     """Return the app, with a dispatcher beside it in the same process.
 
     The finalizer runs on every way out of granian's worker but SIGKILL: it closes the gateway,
     which smpp34 insists on.
     """
-    world = World.of(settings)
+    world = AppContext.of(settings)
     dispatcher = Dispatcher(world)
     dispatcher.start()
     multiprocessing.util.Finalize(None, dispatcher.stop, exitpriority=FINALIZER_PRIORITY)
-    return _ready(world)
+    return _create_app(world)
 
 
-def _web(settings: Settings) -> Any:  # noqa: ANN401 - a WSGI app
-    return _ready(World.of(settings))
+def _load_web(settings: Settings) -> Any:  # noqa: ANN401 - a WSGI app
+    return _create_app(AppContext.of(settings))
 
 
-def calm_collector() -> None:
+def tune_garbage_collector() -> None:
     """Let the garbage collector leave alone what lives as long as the process.
 
     A batch makes thousands of objects that are gone with it; looking through all that was loaded at
@@ -158,10 +160,10 @@ def calm_collector() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*COLLECTED_AFTER)
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
-def _ready(world: World) -> Any:  # noqa: ANN401 - a WSGI app
+def _create_app(world: AppContext) -> Any:  # noqa: ANN401 - a WSGI app
     app = create_app(world)
-    calm_collector()
+    tune_garbage_collector()
     return app

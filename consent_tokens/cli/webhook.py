@@ -5,15 +5,15 @@ from typing import Any
 
 import click
 
-from consent_tokens.app_context import World
-from consent_tokens.cli.merchants import opened_world
-from consent_tokens.cli.output import as_json, show, show_one
+from consent_tokens.app_context import AppContext
+from consent_tokens.cli.merchants import open_context
+from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.errors import NotFoundError
-from consent_tokens.services.webhooks import News, add_webhook
+from consent_tokens.services.webhooks import WebhookEventType, add_webhook
 from consent_tokens.store import webhooks
 from consent_tokens.store.webhooks import Webhook
 
-MOST_SHOWN = 200
+MAX_SHOWN = 200
 
 
 @click.group()
@@ -25,53 +25,54 @@ def webhook() -> None:
 @click.argument("merchant_id")
 @click.argument("url")
 @click.option(
-    "--event", "events", multiple=True, type=click.Choice([each.value for each in News]),
+    "--event", "events", multiple=True,
+    type=click.Choice([each.value for each in WebhookEventType]),
     help="Only this kind of news; may be given several times.",
 )  # fmt: skip
 @as_json
 def add(merchant_id: str, url: str, events: Sequence[str], *, as_json: bool) -> None:
     """Add a webhook. Its secret is shown once, here (Standard Webhooks, `whsec_...`)."""
-    with opened_world() as world:
+    with open_context() as world:
         made, secret = add_webhook(world, merchant_id, url, events)
-    show_one({"id": made.id, "secret": secret}, in_json=as_json)
+    print_one({"id": made.id, "secret": secret}, in_json=as_json)
 
 
 @webhook.command("list")
 @as_json
 def list_webhooks(*, as_json: bool) -> None:
     """List all webhooks."""
-    with opened_world() as world:
-        found = world.store.read(webhooks.every)
-    show([_row(each) for each in found], in_json=as_json)
+    with open_context() as world:
+        found = world.database.read(webhooks.list_all)
+    print_rows([_row(each) for each in found], in_json=as_json)
 
 
 @webhook.command()
 @click.argument("webhook_id")
 def remove(webhook_id: str) -> None:
     """Remove a webhook, and what waits for it."""
-    with opened_world() as world:
-        if not world.store.run(lambda transaction: webhooks.remove(transaction, webhook_id)):
+    with open_context() as world:
+        if not world.database.run(lambda transaction: webhooks.remove(transaction, webhook_id)):
             raise NotFoundError("no webhook of that id")
     click.echo("removed")
 
 
 @webhook.command()
 @as_json
-def dead(*, as_json: bool) -> None:
+def failed(*, as_json: bool) -> None:
     """List what was given up, the newest first."""
-    with opened_world() as world:
-        found = world.store.read(lambda transaction: webhooks.dead(transaction, MOST_SHOWN))
+    with open_context() as world:
+        found = world.database.read(lambda transaction: webhooks.failed(transaction, MAX_SHOWN))
         rows = [
             {
-                "id": world.keyring.handles.event.hide(each.address),
+                "id": world.keyring.ids.webhook_event.encode(each.key),
                 "webhook": each.webhook_id,
-                "event": each.kind,
-                "made_at": each.made.isoformat(),
-                "answer": each.answer,
+                "event": each.event_type,
+                "made_at": each.created_at.isoformat(),
+                "answer": each.response,
             }
             for each in found
         ]
-    show(rows, in_json=as_json)
+    print_rows(rows, in_json=as_json)
 
 
 @webhook.command()
@@ -82,17 +83,17 @@ def replay(notification_id: str | None, *, is_all: bool, as_json: bool) -> None:
     """Send again what was given up: one by its id, or all."""
     if (notification_id is None) is not is_all:
         raise click.UsageError("name one notification, or say --all")
-    with opened_world() as world:
-        count = _revived(world, notification_id)
-    show_one({"sent_again": count}, in_json=as_json)
+    with open_context() as world:
+        count = _requeue(world, notification_id)
+    print_one({"sent_again": count}, in_json=as_json)
 
 
-def _revived(world: World, notification_id: str | None) -> int:
-    address = world.keyring.handles.event.find(notification_id) if notification_id else None
+def _requeue(world: AppContext, notification_id: str | None) -> int:
+    address = world.keyring.ids.webhook_event.decode(notification_id) if notification_id else None
     if notification_id and address is None:
         raise NotFoundError("no notification of that id")
     now = world.clock.now()
-    count = world.store.run(lambda transaction: webhooks.revive(transaction, address, now))
+    count = world.database.run(lambda transaction: webhooks.requeue(transaction, address, now))
     if address is not None and not count:
         raise NotFoundError("no dead notification of that id")
     return count
@@ -103,5 +104,5 @@ def _row(found: Webhook) -> Mapping[str, Any]:
         "id": found.id,
         "merchant": found.merchant_id,
         "url": found.url,
-        "events": " ".join(sorted(found.kinds)),
+        "events": " ".join(sorted(found.event_types)),
     }

@@ -10,27 +10,27 @@ from typing import Any, Final
 
 import click
 
-STOPS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
+STOP_SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 AGAIN_SECONDS: Final = 0.02  # between tries to connect
 ANSWER_SECONDS: Final = 1.0
 
 
-def hold_stops() -> None:
+def block_stop_signals() -> None:
     """Keep what tells this process to stop until `next_stop` asks for it.
 
     For this thread and those that it begins from here on: else any of them might take the signal
     while the one that Python runs handlers in sleeps on.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
 
 
-def next_stop() -> int:
+def wait_for_stop() -> int:
     """Wait until this process is told to stop, or was already; return the signal."""
-    return signal.sigwait(STOPS)
+    return signal.sigwait(STOP_SIGNALS)
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
+class WorkerStartup:
     """What granian calls in each web process to load the app.
 
     granian listens to signals, and on its socket, only once the app is loaded; and the process
@@ -44,24 +44,24 @@ class Beginning:
 
     def __call__(self) -> Any:  # noqa: ANN401 - a WSGI app
         """Return the app, and see to the rest in a thread of its own."""
-        hold_stops()  # where it was spawned it does not hold them yet
+        block_stop_signals()  # where it was spawned it does not hold them yet
         app = self.load()
         inherited = signal.getsignal(signal.SIGTERM)
         attending = threading.Thread(
-            target=self._attend, args=(inherited,), name="beginning", daemon=True
+            target=self._wait_until_reachable, args=(inherited,), name="beginning", daemon=True
         )
         attending.start()
         return app
 
-    def _attend(self, inherited: object) -> None:
+    def _wait_until_reachable(self, inherited: object) -> None:
         again = threading.Event()
         # another web process may be the one that is reached, while this one does not hear yet
         while signal.getsignal(signal.SIGTERM) is inherited or not self._is_reached():
             again.wait(AGAIN_SECONDS)
-        if not signal.sigpending() & STOPS:
+        if not signal.sigpending() & STOP_SIGNALS:
             click.echo(f"consent-tokens: ready at {self.base_url} - open it in a browser", err=True)
         while True:
-            number = next_stop()
+            number = wait_for_stop()
             handler = signal.getsignal(number)
             if callable(handler):
                 handler(number, None)
@@ -74,14 +74,14 @@ class Beginning:
         return True
 
 
-def hold_stops_in_children() -> None:
+def block_stop_signals_in_children() -> None:
     """Have every process that is forked from now on hold them from its first moment.
 
     They are held before the fork already: what a child is told before it has run at all would be
     lost otherwise.
     """
-    os.register_at_fork(before=hold_stops, after_in_parent=_let_stops_in)
+    os.register_at_fork(before=block_stop_signals, after_in_parent=_unblock_stop_signals)
 
 
-def _let_stops_in() -> None:
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+def _unblock_stop_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)

@@ -10,7 +10,7 @@ from consent_tokens.consent.scope import Scope
 from consent_tokens.errors import ConflictError
 
 
-class GrantState(StrEnum):
+class GrantStatus(StrEnum):
     """Where a grant stands. REVOKED and EXPIRED are for good: its key is gone."""
 
     LIVE = "live"
@@ -19,7 +19,7 @@ class GrantState(StrEnum):
     EXPIRED = "expired"
 
 
-class EndedBy(StrEnum):
+class EndReason(StrEnum):
     """Who or what ended a grant."""
 
     CONSUMER = "consumer"
@@ -38,41 +38,41 @@ class Grant(Struct, frozen=True, kw_only=True):
     merchant_id: str
     scope: Scope
     language: str
-    granted: datetime
-    state: GrantState
-    since: datetime
+    granted_at: datetime
+    status: GrantStatus
+    status_since: datetime
 
-    def standing(self, now: datetime) -> GrantState:
-        """Return the state as it is now: past its end a grant has expired, told or not."""
-        if self.state in {GrantState.LIVE, GrantState.PAUSED} and now >= self.scope.ends:
-            return GrantState.EXPIRED
-        return self.state
+    def status_at(self, now: datetime) -> GrantStatus:
+        """Return the status as it is now: past its end a grant has expired, told or not."""
+        if self.status in {GrantStatus.LIVE, GrantStatus.PAUSED} and now >= self.scope.ends_at:
+            return GrantStatus.EXPIRED
+        return self.status
 
     @property
-    def is_over(self) -> bool:
+    def is_ended(self) -> bool:
         """Whether its end was recorded and its key destroyed."""
-        return self.state in {GrantState.REVOKED, GrantState.EXPIRED}
+        return self.status in {GrantStatus.REVOKED, GrantStatus.EXPIRED}
 
-    def ended(self, now: datetime, by: EndedBy) -> "Grant":
+    def ended(self, now: datetime, by: EndReason) -> "Grant":
         """Return the grant, ended. Ending an ended grant changes nothing."""
-        if self.is_over:
+        if self.is_ended:
             return self
-        state = GrantState.EXPIRED if by is EndedBy.EXPIRY else GrantState.REVOKED
-        return replace(self, state=state, since=now)
+        status = GrantStatus.EXPIRED if by is EndReason.EXPIRY else GrantStatus.REVOKED
+        return replace(self, status=status, status_since=now)
 
     def paused(self, now: datetime) -> "Grant":
         """Return the grant, paused. Raises ConflictError if it is over."""
-        return self._put(now, state=GrantState.PAUSED)
+        return self._with_status(now, status=GrantStatus.PAUSED)
 
     def resumed(self, now: datetime) -> "Grant":
         """Return the grant, live again after a pause. Raises ConflictError if it is over."""
-        return self._put(now, state=GrantState.LIVE)
+        return self._with_status(now, status=GrantStatus.LIVE)
 
-    def rescoped(self, now: datetime, scope: Scope) -> "Grant":
+    def with_scope(self, now: datetime, scope: Scope) -> "Grant":
         """Return the grant with another scope. Raises ConflictError if it is over."""
-        return replace(self._put(now, state=self.state), scope=scope)
+        return replace(self._with_status(now, status=self.status), scope=scope)
 
-    def _put(self, now: datetime, *, state: GrantState) -> "Grant":
-        if self.standing(now) in {GrantState.REVOKED, GrantState.EXPIRED}:
+    def _with_status(self, now: datetime, *, status: GrantStatus) -> "Grant":
+        if self.status_at(now) in {GrantStatus.REVOKED, GrantStatus.EXPIRED}:
             raise ConflictError("this consent is over")
-        return self if state is self.state else replace(self, state=state, since=now)
+        return self if status is self.status else replace(self, status=status, status_since=now)

@@ -21,8 +21,8 @@ import opencc
 
 from consent_tokens.consent.purposes import Purpose
 
-MOST_CHARACTERS: Final = 300  # of a reply that is read; a longer one is no answer to us
-MOST_WORD: Final = 40
+MAX_REPLY_LENGTH: Final = 300  # of a reply that is read; a longer one is no answer to us
+MAX_KEYWORD_LENGTH: Final = 40
 
 
 class Intent(StrEnum):
@@ -39,7 +39,7 @@ class Intent(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Interpretation:
     """What was understood: `purposes` are those that a scoped stop is about."""
 
     intent: Intent
@@ -47,7 +47,7 @@ class Reply:
     purposes: frozenset[Purpose] = frozenset()
 
 
-WORDS: Final[dict[str, dict[Intent, tuple[str, ...]]]] = {
+KEYWORDS: Final[dict[str, dict[Intent, tuple[str, ...]]]] = {
     "en": {
         Intent.STOP: (
             # statutory (47 CFR 64.1200(a)(10)), then Twilio, AWS, Telnyx
@@ -108,13 +108,13 @@ WORDS: Final[dict[str, dict[Intent, tuple[str, ...]]]] = {
 }  # fmt: skip
 
 # what a scoped stop may name, beside a purpose's place in the catalogue (`STOP 3`)
-MARKETING: Final = frozenset(purpose for purpose in Purpose if purpose.is_marketing)
-SCOPES: Final[dict[str, frozenset[Purpose]]] = {
-    "ads": MARKETING, "ad": MARKETING, "advertising": MARKETING, "marketing": MARKETING,
-    "promo": MARKETING, "promos": MARKETING, "promotions": MARKETING, "offers": MARKETING,
-    "广告": MARKETING, "营销": MARKETING, "推广": MARKETING, "促销": MARKETING,
-    "打折": MARKETING, "活动": MARKETING, "pub": MARKETING, "publicite": MARKETING,
-    "publicidad": MARKETING, "werbung": MARKETING,
+MARKETING_PURPOSES: Final = frozenset(purpose for purpose in Purpose if purpose.is_marketing)
+SCOPE_KEYWORDS: Final[dict[str, frozenset[Purpose]]] = {
+    "ads": MARKETING_PURPOSES, "ad": MARKETING_PURPOSES, "advertising": MARKETING_PURPOSES, "marketing": MARKETING_PURPOSES,
+    "promo": MARKETING_PURPOSES, "promos": MARKETING_PURPOSES, "promotions": MARKETING_PURPOSES, "offers": MARKETING_PURPOSES,
+    "广告": MARKETING_PURPOSES, "营销": MARKETING_PURPOSES, "推广": MARKETING_PURPOSES, "促销": MARKETING_PURPOSES,
+    "打折": MARKETING_PURPOSES, "活动": MARKETING_PURPOSES, "pub": MARKETING_PURPOSES, "publicite": MARKETING_PURPOSES,
+    "publicidad": MARKETING_PURPOSES, "werbung": MARKETING_PURPOSES,
     "orders": frozenset({Purpose.ORDERS}), "order": frozenset({Purpose.ORDERS}),
     "订单": frozenset({Purpose.ORDERS}), "deliveries": frozenset({Purpose.DELIVERIES}),
     "delivery": frozenset({Purpose.DELIVERIES}), "快递": frozenset({Purpose.DELIVERIES}),
@@ -127,7 +127,7 @@ SCOPES: Final[dict[str, frozenset[Purpose]]] = {
 
 # Sentences. Read on text that is folded word by word: small letters, no accents, single blanks.
 # ASK comes first: a question about stopping, or stopping denied, is no order to stop.
-ASK: Final[dict[str, tuple[str, ...]]] = {
+QUESTION_PATTERNS: Final[dict[str, tuple[str, ...]]] = {
     "en": (
         r"\b(how|where|when|why|can|could|do|does|did|what|should|will|if)\b.*"
         r"\b(stop|unsubscribe|opt out|cancel|quit|end|remove)\b.*\?",
@@ -172,7 +172,7 @@ ASK: Final[dict[str, tuple[str, ...]]] = {
         r"\b(abmelden|abbestellen|kundigen|stoppen|stopp?)\b.*\?",
     ),
 }  # fmt: skip
-STOPS: Final[dict[str, tuple[str, ...]]] = {
+STOP_PATTERNS: Final[dict[str, tuple[str, ...]]] = {
     "en": (
         r"\b(stop|quit|cease)\b.*\b(text|texts|texting|sending|send|messag\w*|sms|spam\w*|contact\w*|"
         r"bother\w*|this|these|that|it|me|now|please|already|ads?|notif\w*|promo\w*|marketing)\b",
@@ -245,19 +245,19 @@ STOPS: Final[dict[str, tuple[str, ...]]] = {
         r"^(stopp?|abmelden|abbestellen)\b|\bnicht mehr (schreiben|senden|schicken|kontaktieren)\b",
     ),
 }  # fmt: skip
-EVERYTHING: Final = (
+ALL_SENDERS_PATTERN: Final = (
     r"\b(everything|everyone|everybody|every (shop|store|company|merchant|sender)|"
     r"all (shops|stores|companies|merchants|senders|of (you|them|it))|stop all(?! (these|those|this|that|the|your))|tout le monde|"
     r"stop tout(?! de suite)|todos|parar todo|baja todo|alles|alle (abmelden|abbestellen|stoppen))\b|"
     r"全部|所有|一切|统统"
 )
-SIGNS: Final = {"🛑": " stop ", "🚫": " stop ", "⛔": " stop ", "✋": " stop "}
+SYMBOLS: Final = {"🛑": " stop ", "🚫": " stop ", "⛔": " stop ", "✋": " stop "}
 # a word about stopping, alone among others: perhaps
-PERHAPS: Final = (
+POSSIBLE_STOP_PATTERN: Final = (
     r"\b(stop\w*|unsubscribe\w*|opt ?out|arret\w*|desabonn\w*|desinscri\w*|baja|cancelar|abmeld\w*|"
     r"abbestell\w*|stopp\w*)\b|退订|拒收|\btd\b"
 )
-DIGITS: Final = re.compile(r"\d{4,8}")
+SHORT_NUMBER: Final = re.compile(r"\d{4,8}")
 
 
 @lru_cache(maxsize=1)
@@ -265,9 +265,9 @@ def _simplifier() -> opencc.OpenCC:
     return opencc.OpenCC("t2s")
 
 
-def spelled(text: str) -> str:
+def normalize(text: str) -> str:
     """Return a text as sentences are read: NFKC, small, 繁 as 简, no accents, single blanks."""
-    for sign, word in SIGNS.items():
+    for sign, word in SYMBOLS.items():
         text = text.replace(sign, word)
     wide = unicodedata.normalize("NFKC", text).casefold()
     if not wide.isascii():
@@ -281,9 +281,9 @@ def spelled(text: str) -> str:
     return " ".join("".join(kept).split())
 
 
-def folded(text: str) -> str:
+def fold(text: str) -> str:
     """Return a text as whole words are compared: as `spelled`, without blanks."""
-    bare = spelled(text)
+    bare = normalize(text)
     return bare.replace(" ", "").replace("?", "") or bare
 
 
@@ -294,72 +294,78 @@ def _compiled(patterns: Mapping[str, Iterable[str]]) -> dict[str, re.Pattern[str
     }
 
 
-ASKED_BY: Final = _compiled(ASK)
-STOPPED_BY: Final = _compiled(STOPS)
-EVERYTHING_IN: Final = re.compile(EVERYTHING)
-PERHAPS_IN: Final = re.compile(PERHAPS)
-SCOPED: Final = re.compile(
+QUESTIONS: Final = _compiled(QUESTION_PATTERNS)
+STOP_SENTENCES: Final = _compiled(STOP_PATTERNS)
+ALL_SENDERS: Final = re.compile(ALL_SENDERS_PATTERN)
+POSSIBLE_STOP: Final = re.compile(POSSIBLE_STOP_PATTERN)
+SCOPED_STOP: Final = re.compile(
     r"^(?:stop|unsubscribe|arret|baja|stopp|abmelden|退订|拒收|停止|td|不要)\s*(?P<scope>\S{1,20})$"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Vocabulary:
+class KeywordMatcher:
     """The words that act at once, by their folded form, with the language they are of."""
 
-    words: Mapping[str, tuple[Intent, str]] = field(repr=False)
+    entries: Mapping[str, tuple[Intent, str]] = field(repr=False)
 
     @classmethod
-    def of(cls, table: Mapping[str, Mapping[Intent, Iterable[str]]]) -> "Vocabulary":
+    def from_table(cls, table: Mapping[str, Mapping[Intent, Iterable[str]]]) -> "KeywordMatcher":
         """Return the vocabulary of a table; of two entries for one word the first counts."""
         words: dict[str, tuple[Intent, str]] = {}
         for intent in Intent:  # a stop counts before whatever else a word may mean
             for language, listed in table.items():
                 for word in listed.get(intent, ()):
-                    words.setdefault(folded(word), (intent, language))
+                    words.setdefault(fold(word), (intent, language))
         return cls(words)
 
-    def extended(self, table: Mapping[str, Mapping[Intent, Iterable[str]]]) -> "Vocabulary":
+    def extended_with(
+        self, table: Mapping[str, Mapping[Intent, Iterable[str]]]
+    ) -> "KeywordMatcher":
         """Return the vocabulary with an operator's own words before its own."""
-        return Vocabulary({**self.words, **Vocabulary.of(table).words})
+        return KeywordMatcher({**self.entries, **KeywordMatcher.from_table(table).entries})
 
-    def read(self, text: str) -> Reply:
+    def interpret(self, text: str) -> Interpretation:
         """Return what a reply wants."""
         text = text.strip()
-        if len(text) > MOST_CHARACTERS:
-            return Reply(Intent.OTHER)
-        bare = folded(text)
-        if len(text) <= MOST_WORD and (found := self.words.get(bare)):
+        if len(text) > MAX_REPLY_LENGTH:
+            return Interpretation(Intent.OTHER)
+        bare = fold(text)
+        if len(text) <= MAX_KEYWORD_LENGTH and (found := self.entries.get(bare)):
             intent, language = found
-            is_question = "?" in spelled(text) and intent in {Intent.STOP, Intent.STOP_ALL}
-            return Reply(Intent.UNCLEAR, language) if is_question else Reply(intent, language)
-        line = spelled(text)
-        if scoped := self._scoped(line):
+            is_question = "?" in normalize(text) and intent in {Intent.STOP, Intent.STOP_ALL}
+            return (
+                Interpretation(Intent.UNCLEAR, language)
+                if is_question
+                else Interpretation(intent, language)
+            )
+        line = normalize(text)
+        if scoped := self._interpret_scoped_stop(line):
             return scoped
-        return _sentence(line)
+        return _interpret_sentence(line)
 
-    def _scoped(self, line: str) -> Reply | None:
+    def _interpret_scoped_stop(self, line: str) -> Interpretation | None:
         """Return a stop of some purposes only: `STOP 3`, `STOP ads`, `退订广告`."""
-        match = SCOPED.fullmatch(line)
-        purposes = SCOPES.get(match["scope"]) if match else None
+        match = SCOPED_STOP.fullmatch(line)
+        purposes = SCOPE_KEYWORDS.get(match["scope"]) if match else None
         if match is None or purposes is None:
             return None
         is_chinese = any("\u4e00" <= letter <= "\u9fff" for letter in line)
-        return Reply(Intent.STOP, "zh" if is_chinese else "en", purposes)
+        return Interpretation(Intent.STOP, "zh" if is_chinese else "en", purposes)
 
 
-def _sentence(line: str) -> Reply:
+def _interpret_sentence(line: str) -> Interpretation:
     joined = line.replace(" ", "")  # Chinese has no blanks, but phones put some in
-    for language, asks in ASKED_BY.items():
+    for language, asks in QUESTIONS.items():
         if asks.search(joined if language == "zh" else line):
-            return Reply(Intent.UNCLEAR, language)
-    for language, stops in STOPPED_BY.items():
+            return Interpretation(Intent.UNCLEAR, language)
+    for language, stops in STOP_SENTENCES.items():
         if stops.search(joined if language == "zh" else line):
-            whole = EVERYTHING_IN.search(line) and PERHAPS_IN.search(line)
-            return Reply(Intent.STOP_ALL if whole else Intent.STOP, language)
-    if PERHAPS_IN.search(line) or DIGITS.fullmatch(joined):
-        return Reply(Intent.UNCLEAR)
-    return Reply(Intent.OTHER)
+            whole = ALL_SENDERS.search(line) and POSSIBLE_STOP.search(line)
+            return Interpretation(Intent.STOP_ALL if whole else Intent.STOP, language)
+    if POSSIBLE_STOP.search(line) or SHORT_NUMBER.fullmatch(joined):
+        return Interpretation(Intent.UNCLEAR)
+    return Interpretation(Intent.OTHER)
 
 
-VOCABULARY: Final = Vocabulary.of(WORDS)
+DEFAULT_MATCHER: Final = KeywordMatcher.from_table(KEYWORDS)

@@ -12,16 +12,21 @@ from typing import Final
 
 from babel.dates import format_date, format_time, get_timezone_location
 
-from consent_tokens.consent.purposes import Purpose, in_order
-from consent_tokens.consent.request import Question
-from consent_tokens.consent.scope import MINUTES_A_DAY, Cap, Hours, minutes
+from consent_tokens.consent.purposes import Purpose, in_catalogue_order
+from consent_tokens.consent.request import RequestedTerms
+from consent_tokens.consent.scope import (
+    MINUTES_PER_DAY,
+    FrequencyCap,
+    SendWindow,
+    parse_time_of_day,
+)
 
 LANGUAGES: Final = ("zh-CN", "zh-TW", "en")
 LOCALES: Final = {"zh-CN": "zh_Hans_CN", "zh-TW": "zh_Hant_TW", "en": "en"}  # Unicode CLDR
-FAMILIES: Final = {"zh": "zh-CN", "en": "en"}  # of languages: what whoever reads them gets
-TRADITIONAL: Final = frozenset({"hant", "tw", "hk", "mo"})
+LANGUAGE_FAMILIES: Final = {"zh": "zh-CN", "en": "en"}  # of languages: what whoever reads them gets
+TRADITIONAL_CHINESE_TAGS: Final = frozenset({"hant", "tw", "hk", "mo"})
 
-PURPOSE_WORDS: Final[dict[str, dict[Purpose, tuple[str, str]]]] = {
+PURPOSE_LABELS: Final[dict[str, dict[Purpose, tuple[str, str]]]] = {
     "zh-CN": {
         Purpose.PROMOTIONS: ("打折和活动", "例如“满 200 减 50，今晚八点”"),
         Purpose.RECOMMENDATIONS: ("为您挑选的推荐", "例如“您喜欢的作者出新书了”"),
@@ -125,23 +130,23 @@ SENTENCES: Final[dict[str, dict[str, str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Records:
+class RetentionPeriods:
     """How long the service keeps what a text said, and that it was sent."""
 
     texts: timedelta
-    sendings: timedelta
+    records: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class NoticeTerms:
     """What the notice is about; the purposes are those on offer, or those chosen."""
 
     merchant: str
     purposes: tuple[Purpose, ...]
-    cap: Cap
-    hours: Hours
-    ends: datetime
-    records: Records
+    frequency_cap: FrequencyCap
+    send_window: SendWindow
+    ends_at: datetime
+    retention: RetentionPeriods
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,116 +162,123 @@ class Notice:
         return sha256(self.text.encode()).digest()
 
 
-def purpose_words(purpose: Purpose, language: str) -> tuple[str, str]:
+def purpose_label(purpose: Purpose, language: str) -> tuple[str, str]:
     """Return a purpose in plain words, and an example of it."""
-    return PURPOSE_WORDS[language][purpose]
+    return PURPOSE_LABELS[language][purpose]
 
 
-def said(language: str, what: str, **members: object) -> str:
+def sentence(language: str, what: str, **members: object) -> str:
     """Return one of the sentences above, filled in."""
     return SENTENCES[language][what].format(**members)
 
 
-def how_often(cap: Cap, language: str) -> str:
+def describe_frequency_cap(cap: FrequencyCap, language: str) -> str:
     """Return the cap in plain words."""
-    days = cap.within.days
-    texts, day_word = ("text" if cap.most == 1 else "texts"), ("day" if days == 1 else "days")
-    return said(language, "often", most=cap.most, days=days, texts=texts, day_word=day_word)
+    days = cap.window.days
+    texts, day_word = ("text" if cap.limit == 1 else "texts"), ("day" if days == 1 else "days")
+    return sentence(language, "often", most=cap.limit, days=days, texts=texts, day_word=day_word)
 
 
-def which_hours(hours: Hours, language: str) -> str:
+def describe_send_window(hours: SendWindow, language: str) -> str:
     """Return the hours in plain words, with the place whose clock counts."""
-    return said(
+    return sentence(
         language,
         "hours",
-        opens=time_of_day(hours.opens, language),
-        closes=time_of_day(hours.closes, language),
-        place=place(hours, language),
+        opens=localized_time_of_day(hours.opens, language),
+        closes=localized_time_of_day(hours.closes, language),
+        place=timezone_city(hours, language),
     )
 
 
-def time_of_day(minute: int, language: str) -> str:
+def localized_time_of_day(minute: int, language: str) -> str:
     """Return minutes since midnight in the reader's manner; the end of the day is 24:00."""
-    if minute == MINUTES_A_DAY:
+    if minute == MINUTES_PER_DAY:
         return {"en": "midnight"}.get(language, "24:00")
     written = format_time(time(minute // 60, minute % 60), "short", locale=LOCALES[language])
     return str(written).replace("\u202f", " ")  # what GSM and small phones cannot show
 
 
-def place(hours: Hours, language: str) -> str:
+def timezone_city(hours: SendWindow, language: str) -> str:
     """Return the city whose clock counts, in the reader's words (Unicode CLDR)."""
     locale = LOCALES[language]
-    return str(get_timezone_location(hours.zone, locale=locale, return_city=True))
+    return str(get_timezone_location(hours.timezone, locale=locale, return_city=True))
 
 
-def day_of(moment: datetime, hours: Hours, language: str) -> str:
+def localized_day(moment: datetime, hours: SendWindow, language: str) -> str:
     """Return the day of a moment, as the recipient's calendar has it."""
-    local = moment.astimezone(hours.zone)
+    local = moment.astimezone(hours.timezone)
     return str(format_date(local, "long", locale=LOCALES[language]))
 
 
-def until_when(ends: datetime, hours: Hours, language: str) -> str:
+def describe_expiry(ends: datetime, hours: SendWindow, language: str) -> str:
     """Return the end in plain words."""
-    return said(language, "until", day=day_of(ends, hours, language))
+    return sentence(language, "until", day=localized_day(ends, hours, language))
 
 
-def how_to_stop(language: str) -> str:
+def describe_opt_out(language: str) -> str:
     """Return the ways to end it, in plain words."""
-    return said(language, "stop")
+    return sentence(language, "stop")
 
 
-def what_is_kept(records: Records, language: str) -> str:
+def describe_retention(records: RetentionPeriods, language: str) -> str:
     """Return how long what is kept, in plain words (PIPL 17)."""
-    return said(language, "records", texts=records.texts.days, sendings=records.sendings.days)
+    return sentence(language, "records", texts=records.texts.days, sendings=records.records.days)
 
 
-def who_decides(language: str) -> str:
+def describe_minors(language: str) -> str:
     """Return who decides for a child (PIPL 31)."""
-    return said(language, "age")
+    return sentence(language, "age")
 
 
 def headline(merchant: str, language: str) -> str:
     """Return the question itself."""
-    return said(language, "headline", merchant=merchant)
+    return sentence(language, "headline", merchant=merchant)
 
 
-def promise(merchant: str, language: str) -> str:
+def assurance(merchant: str, language: str) -> str:
     """Return what the consumer may count on."""
-    return said(language, "promise", merchant=merchant)
+    return sentence(language, "promise", merchant=merchant)
 
 
-def compose(terms: Terms, language: str) -> Notice:
+def compose_notice(terms: NoticeTerms, language: str) -> Notice:
     """Return the notice: one fact a line, in the order of the page."""
     lines = [headline(terms.merchant, language)]
     for purpose in terms.purposes:
-        name, example = purpose_words(purpose, language)
-        lines.append(said(language, "purpose", name=name, example=example))
+        name, example = purpose_label(purpose, language)
+        lines.append(sentence(language, "purpose", name=name, example=example))
     if any(purpose.is_marketing for purpose in terms.purposes):
-        lines += [how_often(terms.cap, language), which_hours(terms.hours, language)]
+        lines += [
+            describe_frequency_cap(terms.frequency_cap, language),
+            describe_send_window(terms.send_window, language),
+        ]
     lines += [
-        until_when(terms.ends, terms.hours, language),
-        how_to_stop(language),
-        what_is_kept(terms.records, language),
-        who_decides(language),
-        promise(terms.merchant, language),
+        describe_expiry(terms.ends_at, terms.send_window, language),
+        describe_opt_out(language),
+        describe_retention(terms.retention, language),
+        describe_minors(language),
+        assurance(terms.merchant, language),
     ]
     return Notice(language, "\n".join(lines) + "\n")
 
 
-def asked_by_text(merchant: str, question: Question, language: str, *, takes_reply: bool) -> str:
+def compose_invitation(
+    merchant: str, question: RequestedTerms, language: str, *, takes_reply: bool
+) -> str:
     """Return the question as one text says it: kind, number, period (MIIT Order 31, 2015)."""
-    names = [purpose_words(purpose, language)[0] for purpose in in_order(question.purposes)]
+    names = [
+        purpose_label(purpose, language)[0] for purpose in in_catalogue_order(question.purposes)
+    ]
     often = hours = ""
     if any(purpose.is_marketing for purpose in question.purposes):
-        cap = question.cap
-        often = said(language, "by_text_often", most=cap.most, days=cap.within.days)
-        hours = said(
+        cap = question.frequency_cap
+        often = sentence(language, "by_text_often", most=cap.limit, days=cap.window.days)
+        hours = sentence(
             language,
             "by_text_hours",
-            opens=time_of_day(minutes(question.opens), language),
-            closes=time_of_day(minutes(question.closes), language),
+            opens=localized_time_of_day(parse_time_of_day(question.opens), language),
+            closes=localized_time_of_day(parse_time_of_day(question.closes), language),
         )
-    return said(
+    return sentence(
         language,
         "by_text",
         merchant=merchant,
@@ -274,15 +286,15 @@ def asked_by_text(merchant: str, question: Question, language: str, *, takes_rep
         often=often,
         hours=hours,
         valid=question.valid_for.days,
-        how=said(language, "by_reply" if takes_reply else "by_link"),
+        how=sentence(language, "by_reply" if takes_reply else "by_link"),
     )
 
 
-def supported(locale: str | None) -> str | None:
+def supported_language(locale: str | None) -> str | None:
     """Return the language of a locale such as `zh`, `zh_CN` or `en-GB`; None if we lack it."""
     if not locale:
         return None
     family, *more = locale.replace("_", "-").lower().split("-")
-    if family == "zh" and TRADITIONAL & set(more):
+    if family == "zh" and TRADITIONAL_CHINESE_TAGS & set(more):
         return "zh-TW"
-    return FAMILIES.get(family)
+    return LANGUAGE_FAMILIES.get(family)

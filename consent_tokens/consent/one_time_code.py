@@ -8,17 +8,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from consent_tokens.consent.scope import Cap
+from consent_tokens.consent.scope import FrequencyCap
 
 CODE_DIGITS: Final = 6
 CODE_SPACE: Final = 10**CODE_DIGITS
-CODE_LIFE: Final = timedelta(minutes=5)
-CODE_TRIES: Final = 5
-LOGIN: Final = "login"  # what a code is about: one's own consents, or that the number is new
-FAILURES: Final = Cap(10, timedelta(days=1))  # for one number, over all its codes
+CODE_LIFETIME: Final = timedelta(minutes=5)
+MAX_CODE_ATTEMPTS: Final = 5
+LOGIN_INTENT: Final = "login"  # what a code is about: one's own consents, or that the number is new
+FAILED_ATTEMPTS_LIMIT: Final = FrequencyCap(
+    10, timedelta(days=1)
+)  # for one number, over all its codes
 
 
-def code_text(drawn: int) -> str:
+def format_code(drawn: int) -> str:
     """Return a drawn number as the six digits that are sent."""
     return f"{drawn:0{CODE_DIGITS}}"
 
@@ -28,18 +30,22 @@ class Challenge:
     """A code that was sent, as the service knows it: a keyed hash, bound to one browser."""
 
     id: bytes  # hash of the secret that only the asking browser holds
-    about: str  # what the code is for; a code for one thing opens no other
-    digest: bytes  # keyed hash of the code
-    box: bytes  # the number, sealed under a key that only the asking browser holds
-    limit_key: bytes  # where failures for this number are counted
-    sent: datetime
-    tries: int = 0
-    used: bool = False
+    intent: str  # what the code is for; a code for one thing opens no other
+    code_hash: bytes  # keyed hash of the code
+    sealed_number: bytes  # the number, sealed under a key that only the asking browser holds
+    failures_key: bytes  # where failures for this number are counted
+    sent_at: datetime
+    attempts: int = 0
+    is_used: bool = False
 
     def is_open(self, now: datetime) -> bool:
         """Whether one more try is allowed."""
-        return not self.used and self.tries < CODE_TRIES and now < self.sent + CODE_LIFE
+        return (
+            not self.is_used
+            and self.attempts < MAX_CODE_ATTEMPTS
+            and now < self.sent_at + CODE_LIFETIME
+        )
 
-    def tried(self, *, well: bool) -> "Challenge":
+    def with_attempt(self, *, well: bool) -> "Challenge":
         """Return the challenge after one more try."""
-        return replace(self, tries=self.tries + 1, used=well)
+        return replace(self, attempts=self.attempts + 1, is_used=well)

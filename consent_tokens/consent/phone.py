@@ -7,17 +7,17 @@ from zoneinfo import ZoneInfo
 import phonenumbers
 from phonenumbers import PhoneNumberFormat, PhoneNumberType, timezone
 
-MOST_TYPED: Final = 40  # characters that a person may type, blanks and brackets included
+MAX_TYPED_LENGTH: Final = 40  # characters that a person may type, blanks and brackets included
 RANGE_DIGITS: Final = 4  # ten thousand neighbours: what pumping runs through
-UNKNOWN_ZONE: Final = "Etc/Unknown"  # what the library says for numbers of no place
-TAKES_SMS: Final = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
+UNKNOWN_TIMEZONE: Final = "Etc/Unknown"  # what the library says for numbers of no place
+SMS_CAPABLE_TYPES: Final = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 
 
 @dataclass(frozen=True, slots=True)
 class PhoneNumber:
     """One E.164 number. `reveal()` is the only way out, so grep finds every place that uses it."""
 
-    _digits: str = field(repr=False)
+    _e164: str = field(repr=False)
 
     @classmethod
     def parse(cls, text: str, region: str | None = None) -> Self:
@@ -25,7 +25,7 @@ class PhoneNumber:
 
         Raises ValueError, without the text, if it is none that could exist.
         """
-        if len(text) > MOST_TYPED:
+        if len(text) > MAX_TYPED_LENGTH:
             raise ValueError("not a phone number")
         try:
             parsed = phonenumbers.parse(text, region)
@@ -37,32 +37,33 @@ class PhoneNumber:
         return cls(phonenumbers.format_number(parsed, PhoneNumberFormat.E164))
 
     @property
-    def takes_sms(self) -> bool:
+    def can_receive_sms(self) -> bool:
         """Whether it is a valid mobile number: no premium, pager, shared-cost or fixed line."""
-        parsed = phonenumbers.parse(self._digits)
+        parsed = phonenumbers.parse(self._e164)
         return (
-            phonenumbers.is_valid_number(parsed) and phonenumbers.number_type(parsed) in TAKES_SMS
+            phonenumbers.is_valid_number(parsed)
+            and phonenumbers.number_type(parsed) in SMS_CAPABLE_TYPES
         )
 
-    def is_in(self, regions: frozenset[str]) -> bool:
+    def is_in_regions(self, regions: frozenset[str]) -> bool:
         """Whether its region is one of these (ISO 3166-1); every region is in none at all."""
         return (
             not regions
-            or phonenumbers.region_code_for_number(phonenumbers.parse(self._digits)) in regions
+            or phonenumbers.region_code_for_number(phonenumbers.parse(self._e164)) in regions
         )
 
-    def range(self) -> str:
+    def number_range(self) -> str:
         """Return the number without its last four digits: its neighbours share it."""
-        return self._digits[:-RANGE_DIGITS]
+        return self._e164[:-RANGE_DIGITS]
 
-    def zone(self, default: ZoneInfo) -> ZoneInfo:
+    def timezone(self, default: ZoneInfo) -> ZoneInfo:
         """Return the time zone of the number's region: the first, where there are several."""
-        names = timezone.time_zones_for_number(phonenumbers.parse(self._digits))
-        return default if names[0] == UNKNOWN_ZONE else ZoneInfo(names[0])
+        names = timezone.time_zones_for_number(phonenumbers.parse(self._e164))
+        return default if names[0] == UNKNOWN_TIMEZONE else ZoneInfo(names[0])
 
     def reveal(self) -> str:
         """Return the digits, for the gateway, the seal and the blind index."""
-        return self._digits
+        return self._e164
 
     def __format__(self, _spec: str) -> NoReturn:
         raise TypeError("a phone number is not formatted by accident; call reveal()")

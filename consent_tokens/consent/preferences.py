@@ -5,16 +5,16 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from consent_tokens.consent.scope import MINUTES_A_DAY, Cap
+from consent_tokens.consent.scope import MINUTES_PER_DAY, FrequencyCap
 
-MOST_A_DAY: Final = 100  # messages of class marketing, of a limit over all merchants
-MOST_A_WEEK: Final = 500
+MAX_DAILY_LIMIT: Final = 100  # messages of class marketing, of a limit over all merchants
+MAX_WEEKLY_LIMIT: Final = 500
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
-MOST_CALM: Final = timedelta(days=731)  # how far ahead the end of a calm time may lie
+MAX_QUIET_PERIOD: Final = timedelta(days=731)  # how far ahead the end of a calm time may lie
 
 
 @dataclass(frozen=True, slots=True)
-class Calm:
+class QuietPeriod:
     """From `begins` inclusive to `ends` exclusive nothing of class marketing leaves."""
 
     begins: datetime
@@ -24,13 +24,13 @@ class Calm:
         if self.begins >= self.ends:
             raise ValueError("calm begins before it ends")
 
-    def holds(self, at: datetime) -> bool:
+    def covers(self, at: datetime) -> bool:
         """Whether `at` lies within it."""
         return self.begins <= at < self.ends
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class QuietHours:
     """From `begins` inclusive to `ends` exclusive, in minutes since the recipient's midnight.
 
     Rest that ends before it begins goes on past midnight.
@@ -38,19 +38,19 @@ class Rest:
 
     begins: int
     ends: int
-    zone: ZoneInfo
+    timezone: ZoneInfo
 
     def __post_init__(self) -> None:
-        is_within_a_day = 0 <= self.begins <= MINUTES_A_DAY and 0 <= self.ends <= MINUTES_A_DAY
-        if not is_within_a_day or self.begins % MINUTES_A_DAY == self.ends % MINUTES_A_DAY:
+        is_within_a_day = 0 <= self.begins <= MINUTES_PER_DAY and 0 <= self.ends <= MINUTES_PER_DAY
+        if not is_within_a_day or self.begins % MINUTES_PER_DAY == self.ends % MINUTES_PER_DAY:
             raise ValueError("rest begins and ends at different times of the day")
 
-    def next_awake(self, at: datetime) -> datetime:
+    def next_end(self, at: datetime) -> datetime:
         """Return `at` if it is outside the hours of rest, or the moment at which they end.
 
         Wall-clock minutes count, as for hours (`consent.scope`).
         """
-        local = at.astimezone(self.zone)
+        local = at.astimezone(self.timezone)
         minute = local.hour * 60 + local.minute
         if self.begins < self.ends:
             rests = self.begins <= minute < self.ends
@@ -58,39 +58,44 @@ class Rest:
             rests = minute >= self.begins or minute < self.ends
         if not rests:
             return at
-        ends = self.ends % MINUTES_A_DAY
+        ends = self.ends % MINUTES_PER_DAY
         day = local.date() + (timedelta(days=1) if minute >= ends else timedelta())
-        waking = datetime.combine(day, time(ends // 60, ends % 60), self.zone)
+        waking = datetime.combine(day, time(ends // 60, ends % 60), self.timezone)
         return max(at, waking.astimezone(at.tzinfo))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class Preferences:
     """All of it. The relay honours it at the moment at which a message leaves."""
 
-    calm: Calm | None = None
-    a_day: int | None = None  # at most so many of class marketing in any day, over all merchants
-    a_week: int | None = None
-    rest: Rest | None = None  # binds messages of every class
+    quiet_period: QuietPeriod | None = None
+    daily_limit: int | None = (
+        None  # at most so many of class marketing in any day, over all merchants
+    )
+    weekly_limit: int | None = None
+    quiet_hours: QuietHours | None = None  # binds messages of every class
     no_invitations: bool = False
 
     def __post_init__(self) -> None:
-        for limit, most in ((self.a_day, MOST_A_DAY), (self.a_week, MOST_A_WEEK)):
+        for limit, most in (
+            (self.daily_limit, MAX_DAILY_LIMIT),
+            (self.weekly_limit, MAX_WEEKLY_LIMIT),
+        ):
             if limit is not None and not 1 <= limit <= most:
                 raise ValueError(f"a limit is from 1 to {most} messages")
 
     @property
-    def limits(self) -> tuple[Cap, ...]:
+    def rate_limits(self) -> tuple[FrequencyCap, ...]:
         """Return the limits over all merchants: sliding windows, like a cap."""
-        found = ((self.a_day, DAY), (self.a_week, WEEK))
-        return tuple(Cap(most, within) for most, within in found if most is not None)
+        found = ((self.daily_limit, DAY), (self.weekly_limit, WEEK))
+        return tuple(FrequencyCap(most, within) for most, within in found if most is not None)
 
-    def is_calm(self, at: datetime) -> bool:
+    def is_quiet_at(self, at: datetime) -> bool:
         """Whether nothing of class marketing may leave at that moment."""
-        return self.calm is not None and self.calm.holds(at)
+        return self.quiet_period is not None and self.quiet_period.covers(at)
 
 
-NO_WISHES: Final = Wishes()
+NO_PREFERENCES: Final = Preferences()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +106,22 @@ class Season:
     first: tuple[int, int]  # month and day
     last: tuple[int, int]
 
-    def next(self, now: datetime, zone: ZoneInfo) -> Calm:
+    def next_quiet_period(self, now: datetime, zone: ZoneInfo) -> QuietPeriod:
         """Return the calm time that covers what is left of this year's, or all of the next."""
         today = now.astimezone(zone).date()
         year = today.year if today <= date(today.year, *self.last) else today.year + 1
         begins = datetime.combine(date(year, *self.first), time(), zone)
         ends = datetime.combine(date(year, *self.last) + timedelta(days=1), time(), zone)
-        return Calm(max(now, begins.astimezone(now.tzinfo)), ends.astimezone(now.tzinfo))
+        return QuietPeriod(max(now, begins.astimezone(now.tzinfo)), ends.astimezone(now.tzinfo))
 
 
 # the weeks in which the shops of China shout: the sales begin long before their day
 SEASONS: Final = (Season("double11", (11, 1), (11, 15)), Season("618", (6, 1), (6, 20)))
 
 
-def until_day(day: date, now: datetime, zone: ZoneInfo) -> Calm:
+def quiet_until(day: date, now: datetime, zone: ZoneInfo) -> QuietPeriod:
     """Return calm from now to the end of a day. Raises ValueError if it lies behind, or too far."""
     ends = datetime.combine(day + timedelta(days=1), time(), zone).astimezone(now.tzinfo)
-    if not now < ends <= now + MOST_CALM:
+    if not now < ends <= now + MAX_QUIET_PERIOD:
         raise ValueError("calm ends within two years")
-    return Calm(now, ends)
+    return QuietPeriod(now, ends)

@@ -21,6 +21,6 @@ class Purpose(StrEnum):
         return self.value.startswith("marketing.")
 
 
-def in_order(purposes: frozenset[Purpose]) -> tuple[Purpose, ...]:
+def in_catalogue_order(purposes: frozenset[Purpose]) -> tuple[Purpose, ...]:
     """Return purposes in the order of the catalogue: the same wherever they are shown."""
     return tuple(purpose for purpose in Purpose if purpose in purposes)

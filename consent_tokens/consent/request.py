@@ -7,14 +7,14 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from consent_tokens.consent.purposes import Purpose
-from consent_tokens.consent.scope import Cap, Hours, Less, Scope
+from consent_tokens.consent.scope import FrequencyCap, Scope, ScopeReduction, SendWindow
 from consent_tokens.errors import ConflictError, GoneError
 
-TOKEN_WAITS: Final = timedelta(hours=24)  # how long a token waits to be fetched
-MOST_VALID_DAYS: Final = 1825  # five years: the longest that may be asked
+TOKEN_RETRIEVAL_PERIOD: Final = timedelta(hours=24)  # how long a token waits to be fetched
+MAX_VALID_DAYS: Final = 1825  # five years: the longest that may be asked
 
 
-class RequestState(StrEnum):
+class RequestStatus(StrEnum):
     """Where a consent request stands. All but PENDING are for good."""
 
     PENDING = "pending"
@@ -24,11 +24,11 @@ class RequestState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class RequestedTerms:
     """What a merchant asks for: the most that the consumer may agree to."""
 
     purposes: frozenset[Purpose]
-    cap: Cap
+    frequency_cap: FrequencyCap
     opens: str
     closes: str
     valid_for: timedelta
@@ -44,58 +44,58 @@ class ConsentRequest:
     home: int
     number: int
     merchant_id: str
-    question: Question
-    asked: datetime
-    expires: datetime
-    state: RequestState = RequestState.PENDING
-    decided: datetime | None = None
+    terms: RequestedTerms
+    created_at: datetime
+    expires_at: datetime
+    status: RequestStatus = RequestStatus.PENDING
+    decided_at: datetime | None = None
     grant_home: int | None = None
     grant_number: int | None = None
 
-    def standing(self, now: datetime) -> RequestState:
+    def status_at(self, now: datetime) -> RequestStatus:
         """Return the state as it is now: a question that nobody answered expires by itself."""
-        if self.state is RequestState.PENDING and now >= self.expires:
-            return RequestState.EXPIRED
-        return self.state
+        if self.status is RequestStatus.PENDING and now >= self.expires_at:
+            return RequestStatus.EXPIRED
+        return self.status
 
-    def scope_for(self, less: Less, zone: ZoneInfo, now: datetime) -> Scope:
+    def scope_for(self, less: ScopeReduction, zone: ZoneInfo, now: datetime) -> Scope:
         """Return what is agreed: what the consumer ticked and chose, never more than was asked.
 
         Raises ValueError if nothing was ticked, or more was chosen than was asked.
         """
-        question = self.question
+        question = self.terms
         asked = Scope(
             purposes=question.purposes,
-            cap=question.cap,
-            hours=Hours.parse(question.opens, question.closes, zone),
-            ends=now + question.valid_for,
+            frequency_cap=question.frequency_cap,
+            send_window=SendWindow.parse(question.opens, question.closes, zone),
+            ends_at=now + question.valid_for,
         )
         ends = now + timedelta(days=less.days) if less.days is not None else None
-        return asked.narrowed(less, ends=ends)
+        return asked.narrowed_by(less, ends=ends)
 
     def declined(self, now: datetime) -> "ConsentRequest":
         """Return the request, declined. Raises ConflictError if it was answered or has expired."""
-        return replace(self._open(now), state=RequestState.DECLINED, decided=now)
+        return replace(self._require_pending(now), status=RequestStatus.DECLINED, decided_at=now)
 
     def granted(self, now: datetime, *, grant_home: int, grant_number: int) -> "ConsentRequest":
         """Return the request, granted. Raises ConflictError if it was answered or has expired."""
         return replace(
-            self._open(now),
-            state=RequestState.GRANTED,
-            decided=now,
+            self._require_pending(now),
+            status=RequestStatus.GRANTED,
+            decided_at=now,
             grant_home=grant_home,
             grant_number=grant_number,
         )
 
-    def token_waits(self, now: datetime) -> bool:
+    def require_token_available(self, now: datetime) -> bool:
         """Whether the token may be fetched. Raises ConflictError before, GoneError after."""
-        if self.standing(now) is not RequestState.GRANTED or self.decided is None:
+        if self.status_at(now) is not RequestStatus.GRANTED or self.decided_at is None:
             raise ConflictError("this consent request has no yes")
-        if now >= self.decided + TOKEN_WAITS:
+        if now >= self.decided_at + TOKEN_RETRIEVAL_PERIOD:
             raise GoneError("the token waited 24 hours and is gone; ask again")
         return True
 
-    def _open(self, now: datetime) -> "ConsentRequest":
-        if self.standing(now) is not RequestState.PENDING:
+    def _require_pending(self, now: datetime) -> "ConsentRequest":
+        if self.status_at(now) is not RequestStatus.PENDING:
             raise ConflictError("this consent request is closed")
         return self

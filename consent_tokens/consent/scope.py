@@ -12,57 +12,57 @@ from msgspec.structs import replace
 
 from consent_tokens.consent.purposes import Purpose
 
-MOST_MESSAGES: Final = 1000  # in one cap
-MOST_DAYS: Final = 365  # in one cap
+MAX_MESSAGES: Final = 1000  # in one cap
+MAX_DAYS: Final = 365  # in one cap
 SMS: Final = "sms"
-MINUTES_A_DAY: Final = 24 * 60
-CLOCK_TIME = re.compile(r"([01]\d|2[0-4]):([0-5]\d)")
+MINUTES_PER_DAY: Final = 24 * 60
+TIME_OF_DAY = re.compile(r"([01]\d|2[0-4]):([0-5]\d)")
 
 
 @dataclass(frozen=True, slots=True)
-class Cap:
+class FrequencyCap:
     """At most `most` messages in any `within`: a sliding window, not a calendar box."""
 
-    most: int
-    within: timedelta
+    limit: int
+    window: timedelta
 
     def __post_init__(self) -> None:
-        if not 1 <= self.most <= MOST_MESSAGES:
-            raise ValueError(f"a cap is from 1 to {MOST_MESSAGES} messages")
-        if not timedelta(days=1) <= self.within <= timedelta(days=MOST_DAYS):
-            raise ValueError(f"a cap is for 1 to {MOST_DAYS} days")
+        if not 1 <= self.limit <= MAX_MESSAGES:
+            raise ValueError(f"a cap is from 1 to {MAX_MESSAGES} messages")
+        if not timedelta(days=1) <= self.window <= timedelta(days=MAX_DAYS):
+            raise ValueError(f"a cap is for 1 to {MAX_DAYS} days")
 
 
 @lru_cache(maxsize=2048)
-def minutes(text: str) -> int:
+def parse_time_of_day(text: str) -> int:
     """Return the minutes since midnight in `09:00`; `24:00` is the end of the day."""
-    match = CLOCK_TIME.fullmatch(text)
-    if match is None or (value := int(match[1]) * 60 + int(match[2])) > MINUTES_A_DAY:
+    match = TIME_OF_DAY.fullmatch(text)
+    if match is None or (value := int(match[1]) * 60 + int(match[2])) > MINUTES_PER_DAY:
         raise ValueError("not a time such as 09:00, up to 24:00")
     return value
 
 
-def clock_time(value: int) -> str:
+def format_time_of_day(value: int) -> str:
     """Return `09:00` for minutes since midnight."""
     return f"{value // 60:02}:{value % 60:02}"
 
 
 @dataclass(frozen=True, slots=True)
-class Hours:
+class SendWindow:
     """From `opens` inclusive to `closes` exclusive, in minutes since the recipient's midnight."""
 
     opens: int
     closes: int
-    zone: ZoneInfo
+    timezone: ZoneInfo
 
     def __post_init__(self) -> None:
-        if not 0 <= self.opens < self.closes <= MINUTES_A_DAY:
+        if not 0 <= self.opens < self.closes <= MINUTES_PER_DAY:
             raise ValueError("hours begin before they end, within one day")
 
     @classmethod
     def parse(cls, opens: str, closes: str, zone: ZoneInfo) -> Self:
         """Return the hours of `09:00` and `21:00`. Raises ValueError."""
-        return cls(minutes(opens), minutes(closes), zone)
+        return cls(parse_time_of_day(opens), parse_time_of_day(closes), zone)
 
     def next_open(self, at: datetime) -> datetime:
         """Return `at` if open then, or the next moment that is.
@@ -70,25 +70,25 @@ class Hours:
         Wall-clock minutes count, so a day of 23 or 25 hours opens and closes by the clock on the
         wall; an opening that falls into the skipped hour is the first moment after it.
         """
-        local = at.astimezone(self.zone)
+        local = at.astimezone(self.timezone)
         minute = local.hour * 60 + local.minute
         if self.opens <= minute < self.closes:
             return at
         day = local.date() if minute < self.opens else local.date() + timedelta(days=1)
-        opening = datetime.combine(day, time(self.opens // 60, self.opens % 60), self.zone)
+        opening = datetime.combine(day, time(self.opens // 60, self.opens % 60), self.timezone)
         return opening.astimezone(at.tzinfo)
 
 
 @lru_cache(maxsize=4096)
-def cap_of(most: int, days: int) -> Cap:
+def frequency_cap_of(most: int, days: int) -> FrequencyCap:
     """Return a cap; the same one for the same words, so that comparing them costs nothing."""
-    return Cap(most, timedelta(days=days))
+    return FrequencyCap(most, timedelta(days=days))
 
 
 @lru_cache(maxsize=4096)
-def hours_of(opens: int, closes: int, zone: str) -> Hours:
+def send_window_of(opens: int, closes: int, zone: str) -> SendWindow:
     """Return hours in a named zone; the same ones for the same words. Raises ValueError."""
-    return Hours(opens, closes, ZoneInfo(zone))
+    return SendWindow(opens, closes, ZoneInfo(zone))
 
 
 @lru_cache(maxsize=4096)
@@ -101,44 +101,44 @@ class Scope(Struct, frozen=True, kw_only=True):
     """All of what was agreed, and the moment at which it ends. The channel is SMS."""
 
     purposes: frozenset[Purpose]
-    cap: Cap
-    hours: Hours
-    ends: datetime
+    frequency_cap: FrequencyCap
+    send_window: SendWindow
+    ends_at: datetime
 
-    def narrowed(self, less: "Less", *, ends: datetime | None = None) -> "Scope":
+    def narrowed_by(self, less: "ScopeReduction", *, ends: datetime | None = None) -> "Scope":
         """Return the scope with less of what `less` names.
 
         Raises ValueError where that would be more than before, or nothing at all.
         """
         purposes = self.purposes if less.purposes is None else less.purposes & self.purposes
-        most = self.cap.most if less.most is None else less.most
-        opens = self.hours.opens if less.opens is None else less.opens
-        closes = self.hours.closes if less.closes is None else less.closes
-        ends = ends or self.ends
+        most = self.frequency_cap.limit if less.max_messages is None else less.max_messages
+        opens = self.send_window.opens if less.opens is None else less.opens
+        closes = self.send_window.closes if less.closes is None else less.closes
+        ends = ends or self.ends_at
         if not purposes:
             raise ValueError("no purpose is left")
-        is_more = most > self.cap.most or ends > self.ends
-        if is_more or opens < self.hours.opens or closes > self.hours.closes:
+        is_more = most > self.frequency_cap.limit or ends > self.ends_at
+        if is_more or opens < self.send_window.opens or closes > self.send_window.closes:
             raise ValueError("more than was agreed")
         return replace(
             self,
             purposes=purposes,
-            cap=Cap(most, self.cap.within),
-            hours=Hours(opens, closes, self.hours.zone),
-            ends=ends,
+            frequency_cap=FrequencyCap(most, self.frequency_cap.window),
+            send_window=SendWindow(opens, closes, self.send_window.timezone),
+            ends_at=ends,
         )
 
-    def until(self, ends: datetime) -> "Scope":
+    def with_end(self, ends: datetime) -> "Scope":
         """Return the scope with another end."""
-        return replace(self, ends=ends)
+        return replace(self, ends_at=ends)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Less:
+class ScopeReduction:
     """What a consumer wants less of; None leaves it as it is."""
 
     purposes: frozenset[Purpose] | None = None
-    most: int | None = None
+    max_messages: int | None = None
     opens: int | None = None  # minutes since midnight
     closes: int | None = None
     days: int | None = None  # how long it lasts, from the yes on

@@ -15,25 +15,25 @@ from consent_tokens.crypto.encoding import decode, encode
 from consent_tokens.crypto.keys import SigningKey, VerifyingKey
 from consent_tokens.errors import TokenMalformedError, TokenSignatureError
 
-MOST_CHARACTERS: Final = 4096  # of a whole token
+MAX_TOKEN_LENGTH: Final = 4096  # of a whole token
 COMPACT = re.compile(  # the signature of Ed25519 is 64 bytes: 86 characters
     r"(?P<signed>(?P<head>[A-Za-z0-9_-]{1,256})\.(?P<body>[A-Za-z0-9_-]{1,3700}))"
     r"\.(?P<signature>[A-Za-z0-9_-]{86})"
 )
 
 
-TOKEN, RECEIPT = "consent+jwt", "consent-receipt+jwt"
+TOKEN_TYPE, RECEIPT_TYPE = "consent+jwt", "consent-receipt+jwt"
 
 
-def header(kid: str, kind: str = TOKEN) -> str:
+def header(kid: str, type_: str = TOKEN_TYPE) -> str:
     """Return the one header that we issue for a key, for each kind of what is signed."""
-    fields = {"alg": "EdDSA", "typ": kind, "kid": kid}
+    fields = {"alg": "EdDSA", "typ": type_, "kid": kid}
     return encode(json.dumps(fields, separators=(",", ":")).encode("ascii"))
 
 
-def sign(payload: bytes, key: SigningKey, kind: str = TOKEN) -> str:
+def sign(payload: bytes, key: SigningKey, type_: str = TOKEN_TYPE) -> str:
     """Return the compact form of a signed payload."""
-    signed = f"{header(key.kid, kind)}.{encode(payload)}"
+    signed = f"{header(key.kid, type_)}.{encode(payload)}"
     return f"{signed}.{encode(key.private.sign(signed.encode('ascii')))}"
 
 
@@ -43,7 +43,7 @@ def verify(compact: str, keys: Mapping[str, VerifyingKey]) -> bytes:
     Raises TokenMalformedError before any cryptography, TokenSignatureError after it. The
     signature check lets the interpreter's lock go, so threads verify side by side.
     """
-    parts = COMPACT.fullmatch(compact) if len(compact) <= MOST_CHARACTERS else None
+    parts = COMPACT.fullmatch(compact) if len(compact) <= MAX_TOKEN_LENGTH else None
     key = keys.get(parts["head"]) if parts else None
     if parts is None or key is None:
         raise TokenMalformedError
@@ -51,11 +51,11 @@ def verify(compact: str, keys: Mapping[str, VerifyingKey]) -> bytes:
         body, signature = decode(parts["body"]), decode(parts["signature"])
     except ValueError as fault:
         raise TokenMalformedError from fault
-    check(signature, parts["signed"].encode("ascii"), key)
+    check_signature(signature, parts["signed"].encode("ascii"), key)
     return body
 
 
-def check(signature: bytes, signed: bytes, key: VerifyingKey) -> None:
+def check_signature(signature: bytes, signed: bytes, key: VerifyingKey) -> None:
     """Raise TokenSignatureError unless `key` made the signature (RFC 8032, 5.1.7)."""
     try:
         key.public.verify(signature, signed)

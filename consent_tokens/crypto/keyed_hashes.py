@@ -3,7 +3,7 @@
 import hmac
 from functools import lru_cache
 
-from consent_tokens.crypto.keys import IndexKey, derived
+from consent_tokens.crypto.keys import IndexKey, derive_key
 
 
 def blind_index(e164: str, key: IndexKey) -> bytes:
@@ -11,35 +11,35 @@ def blind_index(e164: str, key: IndexKey) -> bytes:
     return hmac.digest(key.secret, e164.encode("ascii"), "sha256")
 
 
-def limit_key(kind: str, value: str, key: IndexKey) -> bytes:
+def rate_limit_key(kind: str, value: str, key: IndexKey) -> bytes:
     """Return where a limit counts; another sub-key, so that it leads to no recipient."""
-    secret = derived(key.secret, "limits")
+    secret = derive_key(key.secret, "limits")
     return hmac.digest(secret, f"{kind}\n{value}".encode(), "sha256")
 
 
 @lru_cache(maxsize=4)
 def _for_fingerprints(key: IndexKey) -> bytes:
-    return derived(key.secret, "fingerprints")  # once, not for each text that leaves
+    return derive_key(key.secret, "fingerprints")  # once, not for each text that leaves
 
 
-def fingerprint(e164: str, source: str, essence: str, key: IndexKey) -> bytes:
+def fingerprint(e164: str, source: str, comparable_text: str, key: IndexKey) -> bytes:
     """Return the keyed hash of a text that left: found again by whoever has number and text."""
     secret = _for_fingerprints(key)
-    return hmac.digest(secret, f"{e164}\n{source}\n{essence}".encode(), "sha256")
+    return hmac.digest(secret, f"{e164}\n{source}\n{comparable_text}".encode(), "sha256")
 
 
-def number_of(name: str, digits: int, key: IndexKey) -> str:
+def derived_digits(name: str, digits: int, key: IndexKey) -> str:
     """Return so many decimal digits for a name, that nobody without the key can guess."""
-    digest = hmac.digest(derived(key.secret, "numbers"), name.encode(), "sha256")
+    digest = hmac.digest(derive_key(key.secret, "numbers"), name.encode(), "sha256")
     return f"{int.from_bytes(digest, 'big') % 10**digits:0{digits}}"
 
 
-def code_digest(code: str, challenge_id: bytes, key: IndexKey) -> bytes:
+def code_hash(code: str, challenge_id: bytes, key: IndexKey) -> bytes:
     """Return the keyed hash of a one-time code, bound to its challenge."""
-    secret = derived(key.secret, "codes")
+    secret = derive_key(key.secret, "codes")
     return hmac.digest(secret, challenge_id + code.encode(), "sha256")
 
 
-def is_same(one: bytes, other: bytes) -> bool:
+def constant_time_equal(one: bytes, other: bytes) -> bool:
     """Whether two digests are the same, in constant time."""
     return hmac.compare_digest(one, other)

@@ -10,13 +10,13 @@ from consent_tokens.crypto.encoding import decode, encode
 from consent_tokens.crypto.jws import header
 from consent_tokens.crypto.keys import (
     KEY_BYTES,
-    HandleKey,
+    IdKey,
     IndexKey,
     SigningKey,
     VerifyingKey,
     WrappingKey,
 )
-from consent_tokens.crypto.opaque_ids import Handles
+from consent_tokens.crypto.opaque_ids import OpaqueIds
 from consent_tokens.errors import KeyUnavailableError
 
 OTHERS_MAY: Final = 0o077
@@ -34,17 +34,17 @@ class Keyring:
     verifying: Mapping[str, VerifyingKey]  # filed by the header that the key makes
     wrapping: WrappingKey
     unwrapping: Mapping[bytes, WrappingKey]  # filed by kid
-    handles: Handles
+    ids: OpaqueIds
     index: IndexKey
     session: tuple[str, ...]  # oldest first, as itsdangerous and Flask take them
 
     @classmethod
-    def holding(
+    def from_secrets(
         cls,
         *,
         signing: list[bytes],
         wrapping: list[bytes],
-        handle: bytes,
+        id_key: bytes,
         index: bytes,
         session: list[bytes],
     ) -> Self:
@@ -56,13 +56,13 @@ class Keyring:
             verifying={header(key.kid): key.verifying for key in signers},
             wrapping=wrappers[-1],
             unwrapping={key.kid: key for key in wrappers},
-            handles=Handles.under(HandleKey(handle)),
+            ids=OpaqueIds.from_key(IdKey(id_key)),
             index=IndexKey(index),
             session=tuple(encode(secret) for secret in session),
         )
 
     @classmethod
-    def in_folder(cls, folder: Path, draw: Draw) -> Self:
+    def load_or_create(cls, folder: Path, draw: Draw) -> Self:
         """Read the ring, making the keys of a new installation.
 
         Raises KeyUnavailableError naming the file at fault. Keys are made only where there are
@@ -70,11 +70,11 @@ class Keyring:
         """
         try:
             if not any(folder.rglob("*.key")):
-                _make(folder, draw)
-            return cls.holding(
+                _create(folder, draw)
+            return cls.from_secrets(
                 signing=_read_all(folder / "signing"),
                 wrapping=_read_all(folder / "wrapping"),
-                handle=_read(folder / "handle.key"),
+                id_key=_read(folder / "handle.key"),
                 index=_read(folder / "index.key"),
                 session=[_read(folder / "session.key")],
             )
@@ -82,7 +82,7 @@ class Keyring:
             raise KeyUnavailableError(f"keys in {folder} cannot be used: {fault}") from fault
 
 
-def _make(folder: Path, draw: Draw) -> None:
+def _create(folder: Path, draw: Draw) -> None:
     for name in ("signing/0001", "wrapping/0001", "handle", "index", "session"):
         path = folder / f"{name}.key"
         path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ KEY_BYTES: Final = 32  # AES-256, HMAC-SHA256 and the seed of Ed25519 alike
 KID_BYTES: Final = 8
 
 
-def derived(secret: bytes, label: str) -> bytes:
+def derive_key(secret: bytes, label: str) -> bytes:
     """Return the sub-key of `secret` for one use (HKDF-Expand, RFC 5869, 2.3, one block)."""
     return hmac.digest(secret, label.encode("ascii") + b"\x01", "sha256")
 
@@ -80,10 +80,10 @@ class WrappingKey(_Secret):
     @property
     def kid(self) -> bytes:
         """Return eight bytes that name the key and tell nothing of it."""
-        return derived(self.secret, "kid")[:KID_BYTES]
+        return derive_key(self.secret, "kid")[:KID_BYTES]
 
 
-class HandleKey(_Secret):
+class IdKey(_Secret):
     """AES-256, turns addresses into handles."""
 
 

@@ -13,25 +13,27 @@ from typing import Any, Final
 from altcha import v1
 
 from consent_tokens.crypto.encoding import encode
-from consent_tokens.crypto.keys import IndexKey, derived
+from consent_tokens.crypto.keys import IndexKey, derive_key
 
-HARDNESS: Final = 200_000  # hashes at most, half of it on average: a second or two on a phone
+MAX_NUMBER: Final = 200_000  # hashes at most, half of it on average: a second or two on a phone
 SALT_BYTES: Final = 12
-MOST_CHARACTERS: Final = 1000  # of a solution
+MAX_SOLUTION_LENGTH: Final = 1000  # of a solution
 MEMBERS: Final = {"algorithm": str, "challenge": str, "number": int, "salt": str, "signature": str}
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class WorkChallenge:
     """A challenge as the browser gets it."""
 
     challenge: str
     salt: str
     signature: str
-    most: int
+    max_number: int
 
 
-def challenge(key: IndexKey, *, drawn: bytes, number: int, expires: datetime) -> Work:
+def create_challenge(
+    key: IndexKey, *, drawn: bytes, number: int, expires: datetime
+) -> WorkChallenge:
     """Return a challenge; `drawn` is 12 random bytes, `number` random and below HARDNESS."""
     made = v1.create_challenge(
         algorithm="SHA-256",
@@ -40,13 +42,13 @@ def challenge(key: IndexKey, *, drawn: bytes, number: int, expires: datetime) ->
         hmac_key=_secret(key),
         salt=drawn.hex(),
         number=number,
-        max_number=HARDNESS,
+        max_number=MAX_NUMBER,
         expires=expires,
     )
-    return Work(made.challenge, made.salt, made.signature, HARDNESS)
+    return WorkChallenge(made.challenge, made.salt, made.signature, MAX_NUMBER)
 
 
-def solved(key: IndexKey, text: str, now: datetime) -> str | None:
+def verified_challenge(key: IndexKey, text: str, now: datetime) -> str | None:
     """Return the name of the challenge that a solution solves; None if it solves none in time."""
     found = _members(text)
     if found is None or found["algorithm"] != "SHA-256":
@@ -65,7 +67,7 @@ def solved(key: IndexKey, text: str, now: datetime) -> str | None:
 def _members(text: str) -> Any:  # noqa: ANN401 - altcha's own dictionary
     """Return a solution's members, each of its type; None if they are not all there."""
     try:
-        found = json.loads(a2b_base64(text)) if len(text) <= MOST_CHARACTERS else None
+        found = json.loads(a2b_base64(text)) if len(text) <= MAX_SOLUTION_LENGTH else None
     except (Error, ValueError, RecursionError):
         return None
     if not isinstance(found, dict) or set(found) - {"took"} != set(MEMBERS):
@@ -75,4 +77,4 @@ def _members(text: str) -> Any:  # noqa: ANN401 - altcha's own dictionary
 
 
 def _secret(key: IndexKey) -> str:
-    return encode(derived(key.secret, "work"))
+    return encode(derive_key(key.secret, "work"))

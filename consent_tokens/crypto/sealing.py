@@ -29,18 +29,18 @@ WRAPPED_BYTES: Final = KID_BYTES + 40
 WrappingKeys = Mapping[bytes, WrappingKey]
 
 
-def seal(plaintext: bytes, key: GrantKey, *, bound_to: bytes, nonce: bytes) -> bytes:
+def seal(plaintext: bytes, key: GrantKey, *, associated_data: bytes, nonce: bytes) -> bytes:
     """Return a box that opens only with `key`, and only for what it is bound to.
 
     `nonce` is 12 fresh random bytes; it is an argument so that the test vectors can fix it.
     """
-    return nonce + AESGCM(key.secret).encrypt(nonce, plaintext, bound_to)
+    return nonce + AESGCM(key.secret).encrypt(nonce, plaintext, associated_data)
 
 
-def unseal(box: bytes, key: GrantKey, *, bound_to: bytes) -> bytes:
+def open_sealed(box: bytes, key: GrantKey, *, associated_data: bytes) -> bytes:
     """Return what was sealed. Raises SealBrokenError, without saying why, in every other case."""
     try:
-        return AESGCM(key.secret).decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], bound_to)
+        return AESGCM(key.secret).decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], associated_data)
     except (InvalidTag, ValueError) as fault:
         raise SealBrokenError from fault
 
@@ -64,14 +64,14 @@ def unwrap(wrapped: bytes, keys: WrappingKeys) -> GrantKey:
         raise SealBrokenError from fault
 
 
-def enclose(
-    plaintext: bytes, key: GrantKey, under: WrappingKey, *, bound_to: bytes, nonce: bytes
+def seal_envelope(
+    plaintext: bytes, key: GrantKey, under: WrappingKey, *, associated_data: bytes, nonce: bytes
 ) -> bytes:
     """Return an envelope: a box together with its own key, wrapped."""
-    return wrap(key, under) + seal(plaintext, key, bound_to=bound_to, nonce=nonce)
+    return wrap(key, under) + seal(plaintext, key, associated_data=associated_data, nonce=nonce)
 
 
-def disclose(envelope: bytes, keys: WrappingKeys, *, bound_to: bytes) -> bytes:
+def open_envelope(envelope: bytes, keys: WrappingKeys, *, associated_data: bytes) -> bytes:
     """Return what was enclosed. Raises as `unwrap` and `unseal` do."""
     key = unwrap(envelope[:WRAPPED_BYTES], keys)
-    return unseal(envelope[WRAPPED_BYTES:], key, bound_to=bound_to)
+    return open_sealed(envelope[WRAPPED_BYTES:], key, associated_data=associated_data)

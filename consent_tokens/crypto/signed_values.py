@@ -21,16 +21,16 @@ def serializer(keyring: Keyring, use: str) -> URLSafeTimedSerializer:
     )
 
 
-def signed(keyring: Keyring, use: str, value: str) -> str:
+def sign_value(keyring: Keyring, use: str, value: str) -> str:
     """Return `value`, signed and dated."""
     text: str | bytes = serializer(keyring, use).dumps(value)
     return text if isinstance(text, str) else text.decode("ascii")
 
 
-def opened(keyring: Keyring, use: str, text: str, *, most_seconds: int) -> str | None:
+def open_value(keyring: Keyring, use: str, text: str, *, max_age_seconds: int) -> str | None:
     """Return the value that was signed; None if it was not, or too long ago."""
     try:
-        value = serializer(keyring, use).loads(text, max_age=most_seconds)
+        value = serializer(keyring, use).loads(text, max_age=max_age_seconds)
     except BadData:
         return None
     return value if isinstance(value, str) else None

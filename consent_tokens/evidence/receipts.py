@@ -11,10 +11,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from consent_tokens.consent.grant import EndedBy, Grant
+from consent_tokens.consent.grant import EndReason, Grant
 from consent_tokens.consent.notice import Notice
-from consent_tokens.consent.purposes import in_order
-from consent_tokens.consent.scope import SMS, clock_time
+from consent_tokens.consent.purposes import in_catalogue_order
+from consent_tokens.consent.scope import SMS, format_time_of_day
 from consent_tokens.crypto.encoding import encode
 
 SCHEMA: Final = "ISO/IEC TS 27560:2023"
@@ -42,33 +42,35 @@ class Parties:
 class Propagation:
     """How far a withdrawal has got at the moment it was recorded."""
 
-    stopped: int  # messages that waited, and are not sent
-    last_left: datetime | None  # when the last one was handed over before it
+    stopped_messages: int  # messages that waited, and are not sent
+    last_submitted_at: datetime | None  # when the last one was handed over before it
 
 
-def of_consent(grant: Grant, parties: Parties) -> bytes:
+def consent_receipt(grant: Grant, parties: Parties) -> bytes:
     """Return the payload of a receipt for a yes."""
     event = {
         "state": "given",
-        "at": grant.granted.isoformat(),
+        "at": grant.granted_at.isoformat(),
         "by": "consumer",
-        "valid_until": grant.scope.ends.isoformat(),
+        "valid_until": grant.scope.ends_at.isoformat(),
     }
-    return _payload(ReceiptKind.CONSENT, grant, parties, event, grant.granted)
+    return _payload(ReceiptKind.CONSENT, grant, parties, event, grant.granted_at)
 
 
-def of_withdrawal(grant: Grant, parties: Parties, by: EndedBy, propagation: Propagation) -> bytes:
+def withdrawal_receipt(
+    grant: Grant, parties: Parties, by: EndReason, propagation: Propagation
+) -> bytes:
     """Return the payload of a receipt for the end of a grant."""
-    last = propagation.last_left
+    last = propagation.last_submitted_at
     event = {
-        "state": "expired" if by is EndedBy.EXPIRY else "withdrawn",
-        "at": grant.since.isoformat(),
+        "state": "expired" if by is EndReason.EXPIRY else "withdrawn",
+        "at": grant.status_since.isoformat(),
         "by": by.value,
         "key_destroyed": True,
-        "queued_messages_stopped": propagation.stopped,
+        "queued_messages_stopped": propagation.stopped_messages,
         "last_handed_over_before": last.isoformat() if last else None,
     }
-    return _payload(ReceiptKind.WITHDRAWAL, grant, parties, event, grant.since)
+    return _payload(ReceiptKind.WITHDRAWAL, grant, parties, event, grant.status_since)
 
 
 def _payload(
@@ -92,16 +94,16 @@ def _payload(
             {"role": "pii_processor", "id": parties.issuer},
         ],
         "processing": {
-            "purposes": [purpose.value for purpose in in_order(scope.purposes)],
+            "purposes": [purpose.value for purpose in in_catalogue_order(scope.purposes)],
             "lawful_basis": "consent",
             "pii": ["mobile number, sealed: the controller never holds it"],
             "channels": [SMS],
             "limits": {
-                "max": scope.cap.most,
-                "days": scope.cap.within.days,
-                "from": clock_time(scope.hours.opens),
-                "to": clock_time(scope.hours.closes),
-                "tz": scope.hours.zone.key,
+                "max": scope.frequency_cap.limit,
+                "days": scope.frequency_cap.window.days,
+                "from": format_time_of_day(scope.send_window.opens),
+                "to": format_time_of_day(scope.send_window.closes),
+                "tz": scope.send_window.timezone.key,
             },
         },
         "events": [event],

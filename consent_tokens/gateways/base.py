@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias
 from msgspec import Struct
 
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.relay.composition import Composed
+from consent_tokens.relay.composition import ComposedText
 
 
 class Deadline(Struct, frozen=True):
@@ -30,42 +30,44 @@ class Submission(Struct, frozen=True, kw_only=True):
 
     number: PhoneNumber
     source: str  # port and extension
-    composed: Composed
+    composed: ComposedText
     tag: int  # 0 to 255: names the segments of one long message
     valid_until: datetime
     deadline: Deadline  # looked at in the last moment
-    essence: str = ""  # what of the text is found again when it is pasted (evidence.complaints)
+    comparable_text: str = (
+        ""  # what of the text is found again when it is pasted (evidence.complaints)
+    )
 
 
-class _Outcome(Struct, frozen=True, tag=True, array_like=True):
+class _SubmitOutcome(Struct, frozen=True, tag=True, array_like=True):
     """What became of a submission; under its name where it is written down."""
 
 
-class Submitted(_Outcome, frozen=True):
+class Submitted(_SubmitOutcome, frozen=True):
     """The gateway took it, and will report under this id; if it gives none, it never will."""
 
     gateway_id: str | None
 
 
-class Throttled(_Outcome, frozen=True):
+class Throttled(_SubmitOutcome, frozen=True):
     """The gateway asks for patience. Nothing was taken."""
 
 
-class Unsent(_Outcome, frozen=True):
+class Unsent(_SubmitOutcome, frozen=True):
     """The line was gone, or the time was up, before it was sent. Nothing was taken."""
 
 
-class Uncertain(_Outcome, frozen=True):
+class Uncertain(_SubmitOutcome, frozen=True):
     """The line broke after sending: it may have been taken. Promise 7 decides what follows."""
 
 
-class Rejected(_Outcome, frozen=True):
+class Rejected(_SubmitOutcome, frozen=True):
     """The gateway will never take it; `code` is its own word for why."""
 
-    code: str
+    reason: str
 
 
-class Faulty(_Outcome, frozen=True):
+class Faulty(_SubmitOutcome, frozen=True):
     """It cannot even be put into the gateway's words. Nothing was taken; others are not to blame.
 
     `fault` names the kind of mistake, never what was in the message.
@@ -74,9 +76,9 @@ class Faulty(_Outcome, frozen=True):
     fault: str
 
 
-Outcome: TypeAlias = Submitted | Throttled | Unsent | Uncertain | Rejected | Faulty
+SubmitOutcome: TypeAlias = Submitted | Throttled | Unsent | Uncertain | Rejected | Faulty
 
-Answer: TypeAlias = tuple[int, Outcome]  # to which of the submissions, and what
+SubmitResult: TypeAlias = tuple[int, SubmitOutcome]  # to which of the submissions, and what
 
 
 class DeliveryReport(Struct, frozen=True):
@@ -84,11 +86,11 @@ class DeliveryReport(Struct, frozen=True):
 
     gateway_id: str
     was_delivered: bool
-    code: str
-    is_gone: bool = False  # for good: there is no such subscriber any more
+    status_text: str
+    is_deactivated: bool = False  # for good: there is no such subscriber any more
 
 
-class Inbound(Struct, frozen=True, kw_only=True):
+class MobileOriginated(Struct, frozen=True, kw_only=True):
     """What a consumer's phone sent to a sender (MO)."""
 
     number: PhoneNumber
@@ -96,7 +98,7 @@ class Inbound(Struct, frozen=True, kw_only=True):
     text: str
 
 
-Heard: TypeAlias = DeliveryReport | Inbound
+InboundEvent: TypeAlias = DeliveryReport | MobileOriginated
 
 
 class Gateway(Protocol):
@@ -110,14 +112,14 @@ class Gateway(Protocol):
     def is_up(self) -> bool:
         """Whether it would take a message now."""
 
-    def open(self, heard: Callable[[], None], holds: Sequence[int] = ()) -> None:
+    def open(self, on_event: Callable[[], None], inherited_fds: Sequence[int] = ()) -> None:
         """Connect, and call `heard` (from any thread) whenever something has come in.
 
         `holds` are file descriptors that stay open for as long as anything of ours can submit,
         even after this process was killed: a lock on one of them says so.
         """
 
-    def submit(self, submissions: Sequence[Submission]) -> Iterator[list[Answer]]:
+    def submit(self, submissions: Sequence[Submission]) -> Iterator[list[SubmitResult]]:
         """Hand over messages, and say what became of each, in groups as the answers come.
 
         It may begin before the first group is asked for, behind what was handed over before. A
@@ -126,7 +128,7 @@ class Gateway(Protocol):
         iterator is closed. Never raises for the line's sake.
         """
 
-    def take(self) -> list[Heard]:
+    def poll(self) -> list[InboundEvent]:
         """Return what has come in since the last call."""
 
     def close(self) -> None:

@@ -30,34 +30,34 @@ import structlog
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.errors import SettingError
 from consent_tokens.gateways.base import (
-    Answer,
     DeliveryReport,
     Faulty,
-    Heard,
-    Inbound,
-    Outcome,
+    InboundEvent,
+    MobileOriginated,
     Rejected,
     Submission,
+    SubmitOutcome,
+    SubmitResult,
     Submitted,
     Throttled,
     Uncertain,
     Unsent,
 )
-from consent_tokens.relay.composition import Coding, read_octets
+from consent_tokens.relay.composition import Coding, decode_octets
 
 log = structlog.get_logger()
 
-VARIABLE: Final = "CONSENT_GATEWAY_URL"
+SETTING: Final = "CONSENT_GATEWAY_URL"
 PATH: Final = "/cgi-bin/sendsms"
-HANDS: Final = 16  # submissions without an answer, at most
-ANSWER_SECONDS: Final = 10.0
-LOOK_SECONDS: Final = 1.0  # between looks whether a Kannel that was away is back
-MOST_HEARD: Final = 100_000
-LEAST_SECRET: Final = 16  # characters
+MAX_CONCURRENT_REQUESTS: Final = 16  # submissions without an answer, at most
+RESPONSE_TIMEOUT_SECONDS: Final = 10.0
+RECONNECT_SECONDS: Final = 1.0  # between looks whether a Kannel that was away is back
+MAX_QUEUED_EVENTS: Final = 100_000
+MIN_SECRET_LENGTH: Final = 16  # characters
 # dlr-mask: 1 delivered, 2 not delivered, 16 rejected by the SMSC (userguide, "Delivery Reports")
 DELIVERED, FAILED, REJECTED = 1, 2, 16
-WANTED: Final = DELIVERED | FAILED | REJECTED
-CODES: Final = {FAILED: "UNDELIV", REJECTED: "REJECTD"}
+DLR_MASK: Final = DELIVERED | FAILED | REJECTED
+FAILURE_STATUSES: Final = {FAILED: "UNDELIV", REJECTED: "REJECTD"}
 GSM7, UCS2 = "0", "2"  # coding
 LISTEN = re.compile(r"(?P<host>[\w.]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
 SECRET = re.compile(r"[A-Za-z0-9_-]+")
@@ -73,32 +73,36 @@ class KannelGateway:
             LISTEN.fullmatch(options.get("listen", "")),
             options.get("secret", ""),
         )
-        if listen is None or len(self._secret) < LEAST_SECRET or not SECRET.fullmatch(self._secret):
+        if (
+            listen is None
+            or len(self._secret) < MIN_SECRET_LENGTH
+            or not SECRET.fullmatch(self._secret)
+        ):
             raise SettingError(
-                f"{VARIABLE} needs ?listen=127.0.0.1:13020&secret=... ({LEAST_SECRET} or more of "
-                "A-Z, a-z, 0-9, _ and -)"
+                f"{SETTING} needs ?listen=127.0.0.1:13020&secret=... ({MIN_SECRET_LENGTH} or more "
+                "of A-Z, a-z, 0-9, _ and -)"
             )
-        self._at = (listen["host"].strip("[]"), int(listen["port"]))
-        self._ear_url = f"http://{listen[0]}/{self._secret}"
+        self._callback_address = (listen["host"].strip("[]"), int(listen["port"]))
+        self._callback_url = f"http://{listen[0]}/{self._secret}"
         self._run, self._count = run, count(1)
-        self._heard: deque[Heard] = deque(maxlen=MOST_HEARD)
-        self._tell: Callable[[], None] = lambda: None
+        self._events: deque[InboundEvent] = deque(maxlen=MAX_QUEUED_EVENTS)
+        self._on_event: Callable[[], None] = lambda: None
         self._is_up = False
         self._stop = threading.Event()
-        self._hands = ThreadPoolExecutor(HANDS, thread_name_prefix="kannel")
+        self._pool = ThreadPoolExecutor(MAX_CONCURRENT_REQUESTS, thread_name_prefix="kannel")
         self._client = httpx.Client(
             base_url=f"{parts.scheme.removeprefix('kannel+')}://{parts.netloc.rpartition('@')[2]}",
-            timeout=ANSWER_SECONDS,
+            timeout=RESPONSE_TIMEOUT_SECONDS,
             trust_env=False,
-            limits=httpx.Limits(max_connections=HANDS),
+            limits=httpx.Limits(max_connections=MAX_CONCURRENT_REQUESTS),
             headers={"X-Kannel-Username": user, "X-Kannel-Password": password},
         )
         self._path = parts.path if parts.path.strip("/") else PATH
-        self._ear: ThreadingHTTPServer | None = None
+        self._callback_server: ThreadingHTTPServer | None = None
         self._threads: list[threading.Thread] = []
 
     @classmethod
-    def at(cls, url: str, *, run: str) -> Self:
+    def from_url(cls, url: str, *, run: str) -> Self:
         """Return the gateway that a URL names; its ids begin with `run`. Raises SettingError."""
         parts = urlsplit(url)
         return cls(
@@ -115,43 +119,49 @@ class KannelGateway:
         """Whether smsbox answered when it was last asked."""
         return self._is_up
 
-    def open(self, heard: Callable[[], None], holds: Sequence[int] = ()) -> None:
+    def open(self, on_event: Callable[[], None], inherited_fds: Sequence[int] = ()) -> None:
         """Listen for Kannel, and look for it in the background. Nothing outlives this process."""
-        del holds
-        self._tell = heard
-        self._ear = ThreadingHTTPServer(self._at, _ear(self._hear, self._secret))
+        del inherited_fds
+        self._on_event = on_event
+        self._callback_server = ThreadingHTTPServer(
+            self._callback_address, _callback_handler(self._receive, self._secret)
+        )
         self._threads = [
-            threading.Thread(target=self._ear.serve_forever, name="kannel-ear", daemon=True),
-            threading.Thread(target=self._look, name="kannel-look", daemon=True),
+            threading.Thread(
+                target=self._callback_server.serve_forever, name="kannel-ear", daemon=True
+            ),
+            threading.Thread(target=self._wait_for_smsbox, name="kannel-look", daemon=True),
         ]
         for thread in self._threads:
             thread.start()
 
-    def submit(self, submissions: Sequence[Submission]) -> Iterator[list[Answer]]:
+    def submit(self, submissions: Sequence[Submission]) -> Iterator[list[SubmitResult]]:
         """Submit side by side, as many at once as there are hands."""
-        for begin in range(0, len(submissions), HANDS):
-            outcomes = self._hands.map(self._submit, submissions[begin : begin + HANDS])
+        for begin in range(0, len(submissions), MAX_CONCURRENT_REQUESTS):
+            outcomes = self._pool.map(
+                self._submit, submissions[begin : begin + MAX_CONCURRENT_REQUESTS]
+            )
             yield list(enumerate(outcomes, start=begin))
 
-    def take(self) -> list[Heard]:
+    def poll(self) -> list[InboundEvent]:
         """Return the reports and inbound messages since the last call."""
-        heard: list[Heard] = []
-        while self._heard:
-            heard.append(self._heard.popleft())
+        heard: list[InboundEvent] = []
+        while self._events:
+            heard.append(self._events.popleft())
         return heard
 
     def close(self) -> None:
         """Listen no more."""
         self._stop.set()
-        if self._ear:
-            self._ear.shutdown()
-            self._ear.server_close()
+        if self._callback_server:
+            self._callback_server.shutdown()
+            self._callback_server.server_close()
         for thread in self._threads:
             thread.join()
-        self._hands.shutdown()
+        self._pool.shutdown()
         self._client.close()
 
-    def _look(self) -> None:
+    def _wait_for_smsbox(self) -> None:
         """Find out whether smsbox is there: it answers anything, if only with a no."""
         while not self._stop.is_set():
             if not self._is_up:
@@ -159,10 +169,10 @@ class KannelGateway:
                     self._client.get("/")
                     log.info("gateway_bound", gateway="kannel")
                     self._is_up = True
-                    self._tell()
-            self._stop.wait(LOOK_SECONDS)
+                    self._on_event()
+            self._stop.wait(RECONNECT_SECONDS)
 
-    def _submit(self, submission: Submission) -> Outcome:
+    def _submit(self, submission: Submission) -> SubmitOutcome:
         """Submit one message; Kannel cuts it into segments itself."""
         if not self._is_up or submission.deadline.is_past:
             return Unsent()
@@ -173,11 +183,11 @@ class KannelGateway:
             "X-Kannel-From": submission.source,
             "X-Kannel-To": submission.number.reveal(),
             "X-Kannel-Coding": UCS2 if is_ucs2 else GSM7,
-            "X-Kannel-DLR-Mask": str(WANTED),
-            "X-Kannel-DLR-Url": f"{self._ear_url}/report?id={quote(gateway_id)}&status=%d",
+            "X-Kannel-DLR-Mask": str(DLR_MASK),
+            "X-Kannel-DLR-Url": f"{self._callback_url}/report?id={quote(gateway_id)}&status=%d",
             "Content-Type": "application/octet-stream" if is_ucs2 else "text/plain; charset=UTF-8",
         }
-        body = text if is_ucs2 else read_octets(text, Coding.GSM7).encode()
+        body = text if is_ucs2 else decode_octets(text, Coding.GSM7).encode()
         try:
             answer = self._client.post(self._path, headers=headers, content=body)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
@@ -191,12 +201,12 @@ class KannelGateway:
             return Faulty(type(fault).__name__)
         return _outcome(answer.status_code, gateway_id)
 
-    def _hear(self, heard: Heard) -> None:
-        self._heard.append(heard)
-        self._tell()
+    def _receive(self, heard: InboundEvent) -> None:
+        self._events.append(heard)
+        self._on_event()
 
 
-def _outcome(status: int, gateway_id: str) -> Outcome:
+def _outcome(status: int, gateway_id: str) -> SubmitOutcome:
     """Return what smsbox says (userguide, "GET method for the sendsms script")."""
     if status in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:
         return Submitted(gateway_id)
@@ -205,7 +215,9 @@ def _outcome(status: int, gateway_id: str) -> Outcome:
     return Rejected(f"kannel_{status}")
 
 
-def _ear(hear: Callable[[Heard], None], secret: str) -> type[BaseHTTPRequestHandler]:
+def _callback_handler(
+    hear: Callable[[InboundEvent], None], secret: str
+) -> type[BaseHTTPRequestHandler]:
     """Return a handler of Kannel's calls. What it cannot read it answers with 404, and forgets."""
 
     class Ear(BaseHTTPRequestHandler):
@@ -216,7 +228,7 @@ def _ear(hear: Callable[[Heard], None], secret: str) -> type[BaseHTTPRequestHand
             given, _, what = parts.path.lstrip("/").partition("/")
             heard = None
             if compare_digest(given.encode(), secret.encode()):
-                heard = heard_in(what, parts.query)
+                heard = parse_callback(what, parts.query)
             if heard:
                 hear(heard)
             self.send_response(HTTPStatus.OK if heard else HTTPStatus.NOT_FOUND)
@@ -229,31 +241,31 @@ def _ear(hear: Callable[[Heard], None], secret: str) -> type[BaseHTTPRequestHand
     return Ear
 
 
-def heard_in(what: str, query: str) -> Heard | None:
+def parse_callback(what: str, query: str) -> InboundEvent | None:
     """Return what one of Kannel's calls says; None if it makes no sense."""
     said = {
         name: values[0].encode("latin-1")  # octets again, whatever they mean
         for name, values in parse_qs(query, keep_blank_values=True, encoding="latin-1").items()
     }
     if what == "report":
-        return _report(said)
+        return _parse_report(said)
     if what == "inbound":
-        return _inbound(said)
+        return _parse_inbound(said)
     return None
 
 
-def _report(said: dict[str, bytes]) -> DeliveryReport | None:
+def _parse_report(said: dict[str, bytes]) -> DeliveryReport | None:
     status = said.get("status", b"")
     if not status.isdigit() or "id" not in said:
         return None
     gateway_id = said["id"].decode("ascii", "replace")
     if int(status) == DELIVERED:
-        return DeliveryReport(gateway_id, was_delivered=True, code="DELIVRD")
-    code = CODES.get(int(status))
-    return DeliveryReport(gateway_id, was_delivered=False, code=code) if code else None
+        return DeliveryReport(gateway_id, was_delivered=True, status_text="DELIVRD")
+    code = FAILURE_STATUSES.get(int(status))
+    return DeliveryReport(gateway_id, was_delivered=False, status_text=code) if code else None
 
 
-def _inbound(said: dict[str, bytes]) -> Inbound | None:
+def _parse_inbound(said: dict[str, bytes]) -> MobileOriginated | None:
     digits = said.get("from", b"").decode("ascii", "replace").strip().lstrip("+")
     try:
         number = PhoneNumber.parse("+" + digits)
@@ -261,6 +273,6 @@ def _inbound(said: dict[str, bytes]) -> Inbound | None:
         return None
     octets = said.get("text", b"")
     is_ucs2 = said.get("coding", b"") == UCS2.encode()
-    text = read_octets(octets, Coding.UCS2) if is_ucs2 else octets.decode("utf-8", "replace")
+    text = decode_octets(octets, Coding.UCS2) if is_ucs2 else octets.decode("utf-8", "replace")
     source = said.get("to", b"").decode("ascii", "replace").strip()
-    return Inbound(number=number, source=source, text=text)
+    return MobileOriginated(number=number, source=source, text=text)

@@ -11,22 +11,22 @@ from typing import Final
 
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.gateways.base import (
-    Answer,
     DeliveryReport,
-    Heard,
-    Inbound,
+    InboundEvent,
+    MobileOriginated,
     Submission,
+    SubmitResult,
     Submitted,
     Unsent,
 )
-from consent_tokens.relay.composition import read
+from consent_tokens.relay.composition import decode
 
-MOST_PHONES: Final = 200
-MOST_TEXTS: Final = 50  # on one phone
+MAX_PHONES: Final = 200
+MAX_TEXTS_PER_PHONE: Final = 50  # on one phone
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class SimulatedText:
     """One SMS as a simulated phone shows it; `is_mine` if the phone sent it."""
 
     source: str
@@ -39,11 +39,11 @@ class Simulator:
     """Takes everything, reports everything as delivered, and lets the phones reply."""
 
     run: str = "simulated"  # names this run in the ids it gives, so that no two runs share one
-    _phones: OrderedDict[str, deque[Text]] = field(default_factory=OrderedDict, repr=False)
-    _heard: deque[Heard] = field(default_factory=deque, repr=False)
+    _phones: OrderedDict[str, deque[SimulatedText]] = field(default_factory=OrderedDict, repr=False)
+    _events: deque[InboundEvent] = field(default_factory=deque, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _taken: int = 0
-    _tell: Callable[[], None] = field(default=lambda: None, repr=False)
+    _submitted: int = 0
+    _on_event: Callable[[], None] = field(default=lambda: None, repr=False)
 
     @property
     def name(self) -> str:
@@ -55,37 +55,40 @@ class Simulator:
         """Whether it would take a message now: always."""
         return True
 
-    def open(self, heard: Callable[[], None], holds: Sequence[int] = ()) -> None:
+    def open(self, on_event: Callable[[], None], inherited_fds: Sequence[int] = ()) -> None:
         """Remember whom to tell. Here is all of it: nothing outlives this process."""
-        del holds
-        self._tell = heard
+        del inherited_fds
+        self._on_event = on_event
 
-    def submit(self, submissions: Sequence[Submission]) -> Iterator[list[Answer]]:
+    def submit(self, submissions: Sequence[Submission]) -> Iterator[list[SubmitResult]]:
         """Put the texts on the simulated phones, all at once."""
-        answers: list[Answer] = []
+        answers: list[SubmitResult] = []
         with self._lock:
             for place, submission in enumerate(submissions):
                 if submission.deadline.is_past:
                     answers.append((place, Unsent()))
                     continue
-                self._taken += 1
-                gateway_id = f"{self.run}-{self._taken}"
-                self._put(
-                    submission.number.reveal(), Text(submission.source, read(submission.composed))
+                self._submitted += 1
+                gateway_id = f"{self.run}-{self._submitted}"
+                self._append(
+                    submission.number.reveal(),
+                    SimulatedText(submission.source, decode(submission.composed)),
                 )
-                self._heard.append(DeliveryReport(gateway_id, was_delivered=True, code="DELIVRD"))
+                self._events.append(
+                    DeliveryReport(gateway_id, was_delivered=True, status_text="DELIVRD")
+                )
                 answers.append((place, Submitted(gateway_id)))
-        self._tell()
+        self._on_event()
         yield answers
 
     def reply(self, number: PhoneNumber, source: str, text: str) -> None:
         """Send a text from a simulated phone to a sender."""
         with self._lock:
-            self._put(number.reveal(), Text(source, text, is_mine=True))
-            self._heard.append(Inbound(number=number, source=source, text=text))
-        self._tell()
+            self._append(number.reveal(), SimulatedText(source, text, is_mine=True))
+            self._events.append(MobileOriginated(number=number, source=source, text=text))
+        self._on_event()
 
-    def phones(self) -> list[tuple[PhoneNumber, list[Text]]]:
+    def phones(self) -> list[tuple[PhoneNumber, list[SimulatedText]]]:
         """Return the phones, the one that got a text last first, with their texts in order."""
         with self._lock:
             return [
@@ -93,21 +96,21 @@ class Simulator:
                 for digits, texts in reversed(self._phones.items())
             ]
 
-    def take(self) -> list[Heard]:
+    def poll(self) -> list[InboundEvent]:
         """Return the reports and replies since the last call."""
         with self._lock:
-            heard = list(self._heard)
-            self._heard.clear()
+            heard = list(self._events)
+            self._events.clear()
             return heard
 
     def close(self) -> None:
         """Forget everything."""
         with self._lock:
             self._phones.clear()
-            self._heard.clear()
+            self._events.clear()
 
-    def _put(self, digits: str, text: Text) -> None:
-        self._phones.setdefault(digits, deque(maxlen=MOST_TEXTS)).append(text)
+    def _append(self, digits: str, text: SimulatedText) -> None:
+        self._phones.setdefault(digits, deque(maxlen=MAX_TEXTS_PER_PHONE)).append(text)
         self._phones.move_to_end(digits)
-        if len(self._phones) > MOST_PHONES:
+        if len(self._phones) > MAX_PHONES:
             self._phones.popitem(last=False)

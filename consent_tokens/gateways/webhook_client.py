@@ -21,27 +21,27 @@ import httpx
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
 
-NEEDS: Final = "it must be https, at a public address"
-WHOLE_SECONDS: Final = 10.0
+REQUIREMENT: Final = "it must be https, at a public address"
+TOTAL_TIMEOUT_SECONDS: Final = 10.0
 PORTS: Final = {"http": 80, "https": 443}
 NAT64: Final = ipaddress.ip_network("64:ff9b::/96")  # an IPv4 address in IPv6 clothes (RFC 6052)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CallResult:
     """What came of a call: `said` is a status or a kind of fault, never the receiver's words."""
 
-    said: str
-    is_well: bool = False
+    outcome: str
+    is_success: bool = False
     is_final: bool = False  # there is no point in calling again
 
 
-class Caller:
+class WebhookClient:
     """Calls out. Safe to use from several threads."""
 
     def __init__(self, inner: Sequence[IPNetwork] = ()) -> None:
         """Take the inner networks that the operator lets be called all the same."""
-        self._inner = tuple(inner)
+        self._private_networks = tuple(inner)
         self._trusted = ssl.create_default_context()
 
     def refusal(self, url: str) -> str | None:
@@ -51,30 +51,30 @@ class Caller:
             self._address(parts)
         except OSError:
             # a name that is not known yet may be known when it is called
-            return None if parts.scheme == "https" else NEEDS
+            return None if parts.scheme == "https" else REQUIREMENT
         except _ForbiddenError as fault:
             return str(fault)
         return None
 
-    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> CallResult:
         """Post a body, once. Never raises for the receiver's sake."""
         parts = urlsplit(url)
         try:
             address = self._address(parts)
         except _ForbiddenError:
-            return Answer("address_forbidden")
+            return CallResult("address_forbidden")
         except OSError:
-            return Answer("name_unknown")
+            return CallResult("name_unknown")
         try:
             return asyncio.run(self._post(parts, address, headers, body))
         except TimeoutError:
-            return Answer("timeout")
+            return CallResult("timeout")
         except httpx.HTTPError as fault:
-            return Answer(type(fault).__name__.lower())
+            return CallResult(type(fault).__name__.lower())
 
     async def _post(
         self, parts: SplitResult, address: IPAddress, headers: Mapping[str, str], body: bytes
-    ) -> Answer:
+    ) -> CallResult:
         """Post to this very address, in the name's name, within the time that the whole may take.
 
         A receiver that drips its answer byte by byte runs out of time all the same.
@@ -82,9 +82,9 @@ class Caller:
         port = parts.port or PORTS[parts.scheme]
         pinned = httpx.URL(parts.geturl()).copy_with(host=str(address), port=port)
         async with (
-            asyncio.timeout(WHOLE_SECONDS),
+            asyncio.timeout(TOTAL_TIMEOUT_SECONDS),
             httpx.AsyncClient(
-                timeout=WHOLE_SECONDS,
+                timeout=TOTAL_TIMEOUT_SECONDS,
                 follow_redirects=False,
                 trust_env=False,
                 verify=self._trusted,
@@ -98,7 +98,7 @@ class Caller:
                 extensions={"sni_hostname": parts.hostname or ""},
             ) as response,
         ):
-            return _answer(response.status_code)
+            return _result_of(response.status_code)
 
     def _address(self, parts: SplitResult) -> IPAddress:
         """Return where to call. Raises _ForbiddenError, or OSError if the name leads nowhere."""
@@ -110,10 +110,11 @@ class Caller:
         addresses = [ipaddress.ip_address(str(each[4][0]).partition("%")[0]) for each in found]
         for address in addresses:
             is_inner = any(
-                address.version == network.version and address in network for network in self._inner
+                address.version == network.version and address in network
+                for network in self._private_networks
             )
             if not is_inner and (parts.scheme != "https" or not is_public(address)):
-                raise _ForbiddenError(NEEDS)
+                raise _ForbiddenError(REQUIREMENT)
         return addresses[0]
 
 
@@ -134,7 +135,7 @@ def is_public(address: IPAddress) -> bool:
     return address.is_global and not address.is_multicast
 
 
-def _answer(status: int) -> Answer:
+def _result_of(status: int) -> CallResult:
     """Return what a status means (Standard Webhooks: 2xx is well; 410 says never again)."""
     is_well = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
-    return Answer(f"status_{status}", is_well=is_well, is_final=status == HTTPStatus.GONE)
+    return CallResult(f"status_{status}", is_success=is_well, is_final=status == HTTPStatus.GONE)

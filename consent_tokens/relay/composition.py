@@ -20,21 +20,21 @@ GSM_EXTENSION: Final = {
     "\f": 0x0A, "^": 0x14, "{": 0x28, "}": 0x29, "\\": 0x2F,
     "[": 0x3C, "~": 0x3D, "]": 0x3E, "|": 0x40, "€": 0x65,
 }  # fmt: skip
-GSM: Final[dict[str, bytes]] = {
+GSM_ENCODING: Final[dict[str, bytes]] = {
     **{letter: bytes([code]) for code, letter in enumerate(GSM_BASIC) if code != ESCAPE},
     **{letter: bytes([ESCAPE, code]) for letter, code in GSM_EXTENSION.items()},
 }
-GSM_LAST: Final = max(GSM)
-GSM_LETTERS: Final = {octets: letter for letter, octets in GSM.items()}
+GSM_MAX_CHARACTER: Final = max(GSM_ENCODING)
+GSM_DECODING: Final = {octets: letter for letter, octets in GSM_ENCODING.items()}
 # Octets of one message that is whole, and of each segment of a long one. GSM letters are counted
 # as one octet each, as SMPP carries them; 160 of seven bits fit into the 140 octets of the air.
 GSM_WHOLE, GSM_SEGMENT = 160, 153
 UCS2_WHOLE, UCS2_SEGMENT = 140, 134
 
 # Letters that steer how a text is shown, or are not shown at all: they hide one text in another.
-DECEPTIVE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"}) | {"Zl", "Zp"}
+INVISIBLE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"}) | {"Zl", "Zp"}
 ALLOWED_CONTROLS: Final = frozenset("\n\r")
-CHINESE_REFUSAL: Final = {"zh-CN": "拒收请回复R", "zh-TW": "拒收請回覆R"}
+CHINESE_OPT_OUT: Final = {"zh-CN": "拒收请回复R", "zh-TW": "拒收請回覆R"}
 
 
 class Coding(StrEnum):
@@ -44,66 +44,68 @@ class Coding(StrEnum):
     UCS2 = "ucs2"
 
 
-class Composed(Struct, frozen=True):
+class ComposedText(Struct, frozen=True):
     """A text as it is sent: its octets, already cut into segments without their headers."""
 
     coding: Coding
     segments: tuple[bytes, ...]
 
 
-def is_clean(text: str) -> bool:
+def is_displayable(text: str) -> bool:
     """Whether a merchant's text shows what it says: no controls, bidi or zero-width letters."""
     if text.isprintable():  # then it holds no letter of these categories
         return True
     return all(
-        letter in ALLOWED_CONTROLS or unicodedata.category(letter) not in DECEPTIVE
+        letter in ALLOWED_CONTROLS or unicodedata.category(letter) not in INVISIBLE_CATEGORIES
         for letter in text
     )
 
 
-def dress(text: str, *, signature: str, language: str, link: str | None) -> str:
+def with_signature_and_opt_out(
+    text: str, *, signature: str, language: str, link: str | None
+) -> str:
     """Return a merchant's text between signature and, if there is a link, the way to refuse."""
-    if language in CHINESE_REFUSAL:
-        ending = f" {CHINESE_REFUSAL[language]} {link}" if link else ""
+    if language in CHINESE_OPT_OUT:
+        ending = f" {CHINESE_OPT_OUT[language]} {link}" if link else ""
         return f"【{signature}】{text}{ending}"
     ending = f" Reply STOP to refuse: {link}" if link else ""
     return f"[{signature}] {text}{ending}"
 
 
-def compose(text: str) -> Composed:
+def compose(text: str) -> ComposedText:
     """Return a text in the narrower of the two alphabets that holds it, cut where it must be.
 
     No letter is cut in two: neither an escaped one of GSM nor a surrogate pair of UCS-2 (UTF-16BE).
     """
-    if not text or (max(text) <= GSM_LAST and GSM.keys() >= set(text)):
-        units = [GSM[letter] for letter in text]
+    if not text or (max(text) <= GSM_MAX_CHARACTER and GSM_ENCODING.keys() >= set(text)):
+        units = [GSM_ENCODING[letter] for letter in text]
         octets = b"".join(units)
         if len(octets) <= GSM_WHOLE:
-            return Composed(Coding.GSM7, (octets,))
-        return Composed(Coding.GSM7, tuple(_cut(units, GSM_SEGMENT)))
+            return ComposedText(Coding.GSM7, (octets,))
+        return ComposedText(Coding.GSM7, tuple(_split(units, GSM_SEGMENT)))
     octets = text.encode("utf-16-be")
     if len(octets) <= UCS2_WHOLE:
-        return Composed(Coding.UCS2, (octets,))
+        return ComposedText(Coding.UCS2, (octets,))
     units = [letter.encode("utf-16-be") for letter in text]
-    return Composed(Coding.UCS2, tuple(_cut(units, UCS2_SEGMENT)))
+    return ComposedText(Coding.UCS2, tuple(_split(units, UCS2_SEGMENT)))
 
 
-def _cut(units: list[bytes], most: int) -> Iterator[bytes]:
+def _split(units: list[bytes], max_octets: int) -> Iterator[bytes]:
     segment = bytearray()
     for unit in units:
-        if len(segment) + len(unit) > most:
+        if len(segment) + len(unit) > max_octets:
             yield bytes(segment)
             segment.clear()
         segment += unit
     yield bytes(segment)
 
 
-def read(composed: Composed) -> str:
+def decode(composed: ComposedText) -> str:
     """Return a composed text as a phone shows it."""
-    return read_octets(b"".join(composed.segments), composed.coding)
+    return decode_octets(b"".join(composed.segments), composed.coding)
 
 
-def read_octets(octets: bytes, coding: Coding) -> str:
+def decode_octets(octets: bytes, coding: Coding) -> str:
     """Return the text in octets; what stands for no letter is shown as U+FFFD."""
     if coding is Coding.UCS2:
         return octets.decode("utf-16-be", errors="replace")
@@ -111,5 +113,5 @@ def read_octets(octets: bytes, coding: Coding) -> str:
     rest = iter(octets)
     for octet in rest:
         unit = bytes([octet, next(rest, 0)]) if octet == ESCAPE else bytes([octet])
-        letters.append(GSM_LETTERS.get(unit, "\ufffd"))
+        letters.append(GSM_DECODING.get(unit, "\ufffd"))
     return "".join(letters)

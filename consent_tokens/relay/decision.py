@@ -13,12 +13,12 @@ from typing import Final, TypeAlias, TypeVar
 
 from msgspec import Struct
 
-from consent_tokens.consent.grant import Grant, GrantState
-from consent_tokens.consent.preferences import NO_WISHES, Wishes
+from consent_tokens.consent.grant import Grant, GrantStatus
+from consent_tokens.consent.preferences import NO_PREFERENCES, Preferences
 from consent_tokens.consent.purposes import Purpose
-from consent_tokens.consent.scope import SMS, Hours
-from consent_tokens.relay.composition import Composed, is_clean
-from consent_tokens.relay.frequency_cap import Cap, next_free
+from consent_tokens.consent.scope import SMS, SendWindow
+from consent_tokens.relay.composition import ComposedText, is_displayable
+from consent_tokens.relay.frequency_cap import Limit, next_allowed_at
 from consent_tokens.tokens.claims import Claims
 
 _Limit = TypeVar("_Limit")
@@ -64,20 +64,20 @@ EXPLANATIONS: Final[dict[Reason, str]] = {
 class Accepted(Struct, frozen=True):
     """Yes, and it may leave now."""
 
-    leaves: datetime
+    send_at: datetime
 
 
 class Deferred(Struct, frozen=True):
     """Yes, but it waits: for the hours to begin, or for the time the merchant named."""
 
-    leaves: datetime
+    send_at: datetime
 
 
 class Refused(Struct, frozen=True):
     """No; `again` is when it may be asked again, if ever."""
 
     reason: Reason
-    again: datetime | None = None
+    next_at: datetime | None = None
 
 
 Decision: TypeAlias = Accepted | Deferred | Refused
@@ -99,67 +99,73 @@ class Case:
     grant: Grant | None
     purpose: str
     text: str
-    composed: Composed
-    most_segments: int
-    slots: Sequence[datetime]
-    transactional_cap: Cap
-    earliest: datetime
+    composed: ComposedText
+    max_segments: int
+    counted_sends: Sequence[datetime]
+    transactional_cap: Limit
+    not_before: datetime
     valid_until: datetime
     now: datetime
-    wishes: Wishes = NO_WISHES
-    all_slots: Sequence[datetime] = ()
+    preferences: Preferences = NO_PREFERENCES
+    marketing_sends: Sequence[datetime] = ()
 
     # what follows from these, worked out once: every question asks for it
     claims: Claims | None = field(init=False)
     is_marketing: bool = field(init=False)  # bound by cap and hours; what is in no catalogue is too
-    caps: tuple[Cap, ...] = field(init=False)  # all that bind: the smaller of token and row
-    hours: tuple[Hours, ...] = field(init=False)
-    ends: datetime | None = field(init=False)  # of what was agreed: by token or row, as is first
-    leaves: datetime = field(init=False)  # if it may: as soon as it should and all hours are open
+    frequency_caps: tuple[Limit, ...] = field(
+        init=False
+    )  # all that bind: the smaller of token and row
+    send_windows: tuple[SendWindow, ...] = field(init=False)
+    ends_at: datetime | None = field(init=False)  # of what was agreed: by token or row, as is first
+    send_at: datetime = field(init=False)  # if it may: as soon as it should and all hours are open
 
     def __post_init__(self) -> None:
         claims = self.token if isinstance(self.token, Claims) else None
         scopes = [party.scope for party in (self.grant, claims) if party is not None]
-        ends = min([scope.ends for scope in scopes], default=None)
+        ends = min([scope.ends_at for scope in scopes], default=None)
         binds = is_marketing(self.purpose)
-        hours: tuple[Hours, ...] = ()
-        caps: tuple[Cap, ...] = (self.transactional_cap,)
+        hours: tuple[SendWindow, ...] = ()
+        caps: tuple[Limit, ...] = (self.transactional_cap,)
         if binds:
-            hours = _both([scope.hours for scope in scopes])
-            caps = _both([scope.cap for scope in scopes])
-        at = max(self.now, self.earliest)
-        self.claims, self.is_marketing, self.ends = claims, binds, ends
-        self.caps, self.hours = caps, hours
-        self.leaves = _settled(at, self.steps)
+            hours = _distinct([scope.send_window for scope in scopes])
+            caps = _distinct([scope.frequency_cap for scope in scopes])
+        at = max(self.now, self.not_before)
+        self.claims, self.is_marketing, self.ends_at = claims, binds, ends
+        self.frequency_caps, self.send_windows = caps, hours
+        self.send_at = _first_fixed_point(at, self.window_steps)
 
     @property
-    def steps(self) -> "list[_Step]":
+    def window_steps(self) -> "list[_Step]":
         """Return what moves a message on to hours in which it may leave."""
-        steps: list[_Step] = [hours.next_open for hours in self.hours]
-        if self.wishes.rest:
-            steps.append(self.wishes.rest.next_awake)
+        steps: list[_Step] = [hours.next_open for hours in self.send_windows]
+        if self.preferences.quiet_hours:
+            steps.append(self.preferences.quiet_hours.next_end)
         return steps
 
     @property
-    def limits(self) -> tuple[Cap, ...]:
+    def recipient_limits(self) -> tuple[Limit, ...]:
         """Return the recipient's own limits over all merchants, if they bind."""
-        return self.wishes.limits if self.is_marketing else ()
+        return self.preferences.rate_limits if self.is_marketing else ()
 
     @property
-    def next_free(self) -> datetime:
+    def next_allowed_at(self) -> datetime:
         """Return when it would leave if caps and hours were all that is in the way.
 
         Where the recipient's limit over all merchants is in the way it is told by the day: when
         another merchant's message left is nobody's business (promise 5).
         """
-        caps = [_freed(cap, self.slots) for cap in self.caps]
-        limits = [_freed_by_day(self, limit) for limit in self.limits]
-        return _settled(max(self.now, self.earliest), [*self.steps, *caps, *limits])
+        caps = [_cap_step(cap, self.counted_sends) for cap in self.frequency_caps]
+        limits = [_daily_limit_step(self, limit) for limit in self.recipient_limits]
+        return _first_fixed_point(
+            max(self.now, self.not_before), [*self.window_steps, *caps, *limits]
+        )
 
 
 _TRANSACTIONAL: Final = frozenset(purpose for purpose in Purpose if not purpose.is_marketing)
 _Step: TypeAlias = Callable[[datetime], datetime]
-MOST_ROUNDS: Final = 1000  # two hours of different zones may never overlap: then it never leaves
+MAX_SEARCH_STEPS: Final = (
+    1000  # two hours of different zones may never overlap: then it never leaves
+)
 
 
 def is_marketing(purpose: str) -> bool:
@@ -167,34 +173,34 @@ def is_marketing(purpose: str) -> bool:
     return purpose not in _TRANSACTIONAL
 
 
-def _both(limits: Sequence[_Limit]) -> tuple[_Limit, ...]:
+def _distinct(limits: Sequence[_Limit]) -> tuple[_Limit, ...]:
     """Return limits without repetition: most often token and row say the same."""
     if len(limits) > 1 and (limits[0] is limits[1] or limits[0] == limits[1]):
         return (limits[0],)
     return tuple(limits)
 
 
-def _freed(cap: Cap, slots: Sequence[datetime]) -> _Step:
-    return lambda at: next_free(cap, slots, at)
+def _cap_step(cap: Limit, slots: Sequence[datetime]) -> _Step:
+    return lambda at: next_allowed_at(cap, slots, at)
 
 
-def _freed_by_day(case: Case, limit: Cap) -> _Step:
+def _daily_limit_step(case: Case, limit: Limit) -> _Step:
     def step(at: datetime) -> datetime:
-        free = next_free(limit, case.all_slots, at)
+        free = next_allowed_at(limit, case.marketing_sends, at)
         if free == at:
             return at
-        zone = case.grant.scope.hours.zone if case.grant else at.tzinfo
+        zone = case.grant.scope.send_window.timezone if case.grant else at.tzinfo
         day = free.astimezone(zone).date() + timedelta(days=1)
         return datetime.combine(day, time(), zone).astimezone(at.tzinfo)
 
     return step
 
 
-def _settled(at: datetime, steps: Sequence[_Step]) -> datetime:
+def _first_fixed_point(at: datetime, steps: Sequence[_Step]) -> datetime:
     """Return the first moment that every step leaves where it is; a step alone does it at once."""
     if len(steps) == 1:
         return steps[0](at)
-    for _ in range(MOST_ROUNDS):
+    for _ in range(MAX_SEARCH_STEPS):
         before = at
         for step in steps:
             at = step(at)
@@ -203,42 +209,42 @@ def _settled(at: datetime, steps: Sequence[_Step]) -> datetime:
     return at
 
 
-def is_merchant_active(case: Case) -> Refused | None:
+def check_merchant(case: Case) -> Refused | None:
     """Ask the operator first: a suspended merchant learns nothing of its tokens."""
     return None if case.is_merchant_active else Refused(Reason.MERCHANT_SUSPENDED)
 
 
-def is_sound(case: Case) -> Refused | None:
+def check_token(case: Case) -> Refused | None:
     """Refuse what is malformed or not signed by us."""
     return Refused(case.token) if isinstance(case.token, Reason) else None
 
 
-def is_current(case: Case) -> Refused | None:
+def check_expiry(case: Case) -> Refused | None:
     """Refuse what has ended, or will have when the message would leave."""
-    if case.ends is not None and case.leaves >= case.ends:
+    if case.ends_at is not None and case.send_at >= case.ends_at:
         return Refused(Reason.TOKEN_EXPIRED)
     return None
 
 
-def is_yours(case: Case) -> Refused | None:
+def check_merchant_binding(case: Case) -> Refused | None:
     """Promise 4: bound to the merchant that it names, in the token and in the row."""
     if any(each and each.merchant_id != case.merchant_id for each in (case.claims, case.grant)):
         return Refused(Reason.TOKEN_NOT_YOURS)
     return None
 
 
-def is_live(case: Case) -> Refused | None:
+def check_grant(case: Case) -> Refused | None:
     """Promise 3: revocation is at once and for good. A grant that is not there was revoked."""
-    if case.grant is None or case.grant.is_over:
+    if case.grant is None or case.grant.is_ended:
         return Refused(Reason.CONSENT_REVOKED)
-    if case.grant.state is GrantState.PAUSED:
+    if case.grant.status is GrantStatus.PAUSED:
         return Refused(Reason.CONSENT_PAUSED)
-    if case.is_marketing and case.wishes.is_calm(case.leaves):
+    if case.is_marketing and case.preferences.is_quiet_at(case.send_at):
         return Refused(Reason.CONSENT_PAUSED)
     return None
 
 
-def is_for_this(case: Case) -> Refused | None:
+def check_purpose_and_channel(case: Case) -> Refused | None:
     """Promise 2: purpose and channel are in the token and in the row."""
     if case.grant and case.purpose not in case.grant.scope.purposes:
         return Refused(Reason.PURPOSE_NOT_GRANTED)
@@ -249,54 +255,59 @@ def is_for_this(case: Case) -> Refused | None:
     return None
 
 
-def is_admitted(case: Case) -> Refused | None:
+def check_sender(case: Case) -> Refused | None:
     """The platform admits sender ports."""
     return None if case.has_sender else Refused(Reason.SENDER_NOT_ADMITTED)
 
 
-def is_fit(case: Case) -> Refused | None:
+def check_text(case: Case) -> Refused | None:
     """The text shows what it says, and is not too long."""
-    if not is_clean(case.text):
+    if not is_displayable(case.text):
         return Refused(Reason.CONTENT_REJECTED)
-    if len(case.composed.segments) > case.most_segments:
+    if len(case.composed.segments) > case.max_segments:
         return Refused(Reason.TEXT_TOO_LONG)
     return None
 
 
-def is_within_cap(case: Case) -> Refused | None:
+def check_frequency_caps(case: Case) -> Refused | None:
     """Promise 6: a cap is a cap, at the moment of leaving; so is a recipient's own limit."""
-    leaves = case.leaves
-    fits = all(next_free(cap, case.slots, leaves) == leaves for cap in case.caps)
-    if fits and all(next_free(each, case.all_slots, leaves) == leaves for each in case.limits):
+    leaves = case.send_at
+    fits = all(
+        next_allowed_at(cap, case.counted_sends, leaves) == leaves for cap in case.frequency_caps
+    )
+    if fits and all(
+        next_allowed_at(each, case.marketing_sends, leaves) == leaves
+        for each in case.recipient_limits
+    ):
         return None
-    return Refused(Reason.CAP_REACHED, case.next_free)
+    return Refused(Reason.CAP_REACHED, case.next_allowed_at)
 
 
-def is_in_hours(case: Case) -> Refused | None:
+def check_send_window(case: Case) -> Refused | None:
     """Refused only where it cannot wait for the hours to begin."""
-    if case.leaves >= case.valid_until:
-        return Refused(Reason.OUTSIDE_HOURS, case.leaves)
+    if case.send_at >= case.valid_until:
+        return Refused(Reason.OUTSIDE_HOURS, case.send_at)
     return None
 
 
-QUESTIONS: Final[tuple[Callable[[Case], Refused | None], ...]] = (
-    is_merchant_active,
-    is_sound,
-    is_current,
-    is_yours,
-    is_live,
-    is_for_this,
-    is_admitted,
-    is_fit,
-    is_within_cap,
-    is_in_hours,
+CHECKS: Final[tuple[Callable[[Case], Refused | None], ...]] = (
+    check_merchant,
+    check_token,
+    check_expiry,
+    check_merchant_binding,
+    check_grant,
+    check_purpose_and_channel,
+    check_sender,
+    check_text,
+    check_frequency_caps,
+    check_send_window,
 )
 
 
 def decide(case: Case) -> Decision:
     """Return the relay's answer."""
-    for question in QUESTIONS:
+    for question in CHECKS:
         if refusal := question(case):
             return refusal
-    leaves = case.leaves
+    leaves = case.send_at
     return Accepted(leaves) if leaves <= case.now else Deferred(leaves)

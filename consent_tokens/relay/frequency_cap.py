@@ -6,52 +6,52 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 
-class Cap(Protocol):
+class Limit(Protocol):
     """At most `most` in any `within`: a scope's cap, or any other limit of that form."""
 
     @property
-    def most(self) -> int:
+    def limit(self) -> int:
         """Return how many."""
 
     @property
-    def within(self) -> timedelta:
+    def window(self) -> timedelta:
         """Return the length of the window."""
 
 
-def _crowding(cap: Cap, slots: Sequence[datetime], at: datetime) -> datetime | None:
+def _blocking_send(limit: Limit, sends: Sequence[datetime], at: datetime) -> datetime | None:
     """Return the first of the latest `cap.most` slots that `at` would crowd; None if it fits.
 
     `slots` is in ascending order. With `at` put in its place, every run of N + 1 neighbours that
     holds it must span D or more; that says it for every window (half-open) at once. Fewer than N
     crowd nobody.
     """
-    if len(slots) < cap.most:
+    if len(sends) < limit.limit:
         return None
-    place = bisect_right(slots, at)
-    for first in range(min(place, len(slots) - cap.most), max(-1, place - cap.most - 1), -1):
-        others = slots[first], slots[first + cap.most - 1]
-        if max(at, others[1]) - min(at, others[0]) < cap.within:
+    place = bisect_right(sends, at)
+    for first in range(min(place, len(sends) - limit.limit), max(-1, place - limit.limit - 1), -1):
+        others = sends[first], sends[first + limit.limit - 1]
+        if max(at, others[1]) - min(at, others[0]) < limit.window:
             return others[0]
     return None
 
 
-def next_free(cap: Cap, slots: Sequence[datetime], at: datetime) -> datetime:
+def next_allowed_at(limit: Limit, sends: Sequence[datetime], at: datetime) -> datetime:
     """Return the first moment, from `at` on, at which one more message fits; `at` if it fits.
 
     `slots` are the moments of all that counts, past and planned, in ascending order. As long as N
     slots within D days crowd a moment, so does every later one before the first of them + D: the
     search jumps from one such bound to the next.
     """
-    while (first := _crowding(cap, slots, at)) is not None:
-        at = first + cap.within
+    while (first := _blocking_send(limit, sends, at)) is not None:
+        at = first + limit.window
     return at
 
 
-def remaining(cap: Cap, slots: Sequence[datetime], now: datetime) -> int:
+def remaining(limit: Limit, sends: Sequence[datetime], now: datetime) -> int:
     """Return how many more messages could leave at `now`."""
-    counted = sorted(slots)
+    counted = sorted(sends)
     left = 0
-    while left < cap.most and next_free(cap, counted, now) == now:
+    while left < limit.limit and next_allowed_at(limit, counted, now) == now:
         counted.insert(bisect_right(counted, now), now)
         left += 1
     return left

@@ -7,16 +7,18 @@ from typing import Final
 from msgspec import Struct
 
 from consent_tokens.consent.purposes import Purpose
-from consent_tokens.crypto.opaque_ids import Address
+from consent_tokens.crypto.opaque_ids import RowKey
 
-VALID_FOR: Final = timedelta(days=1)  # unless the merchant says otherwise
-MOST_VALID_FOR: Final = timedelta(days=7)
-MOST_AHEAD: Final = timedelta(days=30)  # how far ahead a message may be laid out
-MOST_TRIES: Final = 5
-INVITATION: Final = "service.invitation"  # the purpose of a question that goes out as a text
+DEFAULT_VALIDITY: Final = timedelta(days=1)  # unless the merchant says otherwise
+MAX_VALIDITY: Final = timedelta(days=7)
+MAX_SCHEDULE_AHEAD: Final = timedelta(days=30)  # how far ahead a message may be laid out
+MAX_ATTEMPTS: Final = 5
+INVITATION_PURPOSE: Final = (
+    "service.invitation"  # the purpose of a question that goes out as a text
+)
 
 
-class MessageState(StrEnum):
+class MessageStatus(StrEnum):
     """Where a message stands."""
 
     QUEUED = "queued"
@@ -40,18 +42,18 @@ class MessageState(StrEnum):
         return self in FAILURES
 
 
-WAITING: Final = frozenset({MessageState.QUEUED, MessageState.DEFERRED})
+WAITING: Final = frozenset({MessageStatus.QUEUED, MessageStatus.DEFERRED})
 FAILURES: Final = frozenset(
     {
-        MessageState.UNDELIVERABLE,
-        MessageState.REFUSED,
-        MessageState.EXPIRED,
-        MessageState.UNKNOWN,
+        MessageStatus.UNDELIVERABLE,
+        MessageStatus.REFUSED,
+        MessageStatus.EXPIRED,
+        MessageStatus.UNKNOWN,
     }
 )
 
 
-class Rank(IntEnum):
+class Priority(IntEnum):
     """Which goes first: the service's own messages, then transactional, then marketing."""
 
     SERVICE = 0
@@ -59,9 +61,9 @@ class Rank(IntEnum):
     MARKETING = 2
 
 
-def rank_of(purpose: Purpose) -> Rank:
+def priority_of(purpose: Purpose) -> Priority:
     """Return the rank of a merchant's message."""
-    return Rank.MARKETING if purpose.is_marketing else Rank.TRANSACTIONAL
+    return Priority.MARKETING if purpose.is_marketing else Priority.TRANSACTIONAL
 
 
 class Message(Struct, frozen=True):
@@ -71,19 +73,19 @@ class Message(Struct, frozen=True):
     confirmation) carries its own wrapped key, and its text in the box.
     """
 
-    address: Address
-    grant: Address | None  # where its grant lives
+    key: RowKey
+    grant_key: RowKey | None  # where its grant lives
     merchant_id: str | None
     sender_id: str | None
-    rank: Rank
+    priority: Priority
     purpose: str
-    state: MessageState
-    accepted: datetime
-    leaves: datetime
+    status: MessageStatus
+    accepted_at: datetime
+    send_at: datetime
     valid_until: datetime
-    changed: datetime
+    changed_at: datetime
     segments: int
-    box: bytes | None
+    sealed_number: bytes | None
     reference: str | None = None
     reason: str | None = None
     attempts: int = 0
@@ -91,30 +93,30 @@ class Message(Struct, frozen=True):
     text: str | None = None
 
     @property
-    def grant_number(self) -> int | None:
+    def grant_id(self) -> int | None:
         """Return its grant's number: a grant lives in the home of its messages."""
-        return self.grant.number if self.grant else None
+        return self.grant_key.id if self.grant_key else None
 
 
-class Slot(Struct, frozen=True):
+class CountedSend(Struct, frozen=True):
     """What one message takes from a cap: the moment at which it left, or is planned to."""
 
-    number: int
-    rank: Rank
-    leaves: datetime
-    has_left: bool
+    message_id: int
+    priority: Priority
+    send_at: datetime
+    is_submitted: bool
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
+class MessageOutcome(Struct, frozen=True, kw_only=True):
     """What becomes of a leased message. `leaves` is when it left, or when it is tried again.
 
     Unless it waits again, the sealed number is dropped with it.
     """
 
-    address: Address
+    key: RowKey
     attempts: int  # of the lease: another's lease is not touched (a fencing number)
-    state: MessageState
-    leaves: datetime
+    status: MessageStatus
+    send_at: datetime
     reason: str | None = None
     gateway_id: str | None = None
-    was_tried: bool = True  # whether it counts as one of its few tries
+    counts_as_attempt: bool = True  # whether it counts as one of its few tries

@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from typing import Final
 
 BURST_SECONDS: Final = 0.25  # of the rate may leave at once; any ten seconds stay within 5 %
-SLOWED_EVERY_SECONDS: Final = 1.0
+BACK_OFF_INTERVAL_SECONDS: Final = 1.0
 GROWTH: Final = 1.25  # a second, while far from where the gateway last asked for patience
 PROBE: Final = 1.02  # a second, once near it
-REMEMBERED_SECONDS: Final = 10.0  # where that was
+CEILING_MEMORY_SECONDS: Final = 10.0  # where that was
 NEAR: Final = 0.9
-LEAST: Final = 1.0  # messages a second, however often it asks
+MIN_RATE: Final = 1.0  # messages a second, however often it asks
 UNLIMITED: Final = 1e6
 
 
 @dataclass(slots=True)
-class Pace:
+class ThroughputLimiter:
     """A leaky bucket that refills at `rate` a second; 0 stands for no limit.
 
     What left is counted after the fact, in segments, so a debt may build up: it is waited off.
@@ -48,38 +48,39 @@ class Pace:
         """Whether it goes slower than it was set to."""
         return self._current < (self.rate or UNLIMITED)
 
-    def allows(self, now: float) -> int:
+    def allowance(self, now: float) -> int:
         """Return how many may leave now."""
-        self._go_on(now)
+        self._refill(now)
         return max(0, int(self._credit))
 
-    def wait(self) -> float:
+    def seconds_until_allowed(self) -> float:
         """Return in how many seconds one may leave, as of the last question."""
         return max(0.0, (1.0 - self._credit) / self._current)
 
-    def spend(self, count: int) -> None:
+    def record(self, count: int) -> None:
         """Count what left."""
         self._credit -= count
 
-    def throttled(self, now: float, taken: float) -> None:
+    def back_off(self, now: float, accepted_per_second: float) -> None:
         """Slow down: to what the gateway took in the last second, or to half of that rate.
 
         `taken` is how many a second it takes at this moment. At most once a second.
         """
-        if now - self._slowed < SLOWED_EVERY_SECONDS:
+        if now - self._slowed < BACK_OFF_INTERVAL_SECONDS:
             return
-        half = (taken if self._current >= UNLIMITED else self._current) / 2
-        self._current = max(LEAST, min(self._current, max(half, taken * NEAR)))
-        self._ceiling = max(LEAST, taken)
+        half = (accepted_per_second if self._current >= UNLIMITED else self._current) / 2
+        self._current = max(MIN_RATE, min(self._current, max(half, accepted_per_second * NEAR)))
+        self._ceiling = max(MIN_RATE, accepted_per_second)
         self._slowed = now
         self._credit = min(self._credit, 0.0)
 
-    def _go_on(self, now: float) -> None:
+    def _refill(self, now: float) -> None:
         elapsed, self.now = max(0.0, now - self.now), max(self.now, now)
         self._credit = min(self._burst, self._credit + elapsed * self._current)
-        if self.is_slowed and now - self._slowed > SLOWED_EVERY_SECONDS:
+        if self.is_slowed and now - self._slowed > BACK_OFF_INTERVAL_SECONDS:
             is_near = (
-                self._current >= self._ceiling * NEAR and now - self._slowed < REMEMBERED_SECONDS
+                self._current >= self._ceiling * NEAR
+                and now - self._slowed < CEILING_MEMORY_SECONDS
             )
             growth = PROBE if is_near else GROWTH
             self._current = min(self.rate or UNLIMITED, self._current * growth**elapsed)

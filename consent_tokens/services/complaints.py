@@ -9,28 +9,28 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from consent_tokens.app_context import World
+from consent_tokens.app_context import AppContext
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.consent.scope import Cap
-from consent_tokens.crypto.keyed_hashes import blind_index, limit_key, number_of
+from consent_tokens.consent.scope import FrequencyCap
+from consent_tokens.crypto.keyed_hashes import blind_index, derived_digits, rate_limit_key
 from consent_tokens.crypto.keys import GrantKey
-from consent_tokens.crypto.opaque_ids import Address, new_home
-from consent_tokens.crypto.sealing import disclose, enclose
-from consent_tokens.errors import ConflictError, InvalidError, NotFoundError, TooManyError
+from consent_tokens.crypto.opaque_ids import RowKey, new_partition
+from consent_tokens.crypto.sealing import open_envelope, seal_envelope
+from consent_tokens.errors import ConflictError, InvalidError, NotFoundError, TooManyRequestsError
 from consent_tokens.evidence.complaints import (
-    FOLLOW_DIGITS,
-    MOST_SAID,
-    ComplaintState,
+    CASE_NUMBER_DIGITS,
+    MAX_STATEMENT_LENGTH,
+    ComplaintReason,
+    ComplaintStatus,
     Verdict,
-    Why,
-    essence,
-    weigh,
+    assess,
+    comparable_text,
 )
-from consent_tokens.evidence.events import Event, Kind
+from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.relay.message import Message
-from consent_tokens.services.number_verification import Secret, prove
-from consent_tokens.services.outbox.fingerprints import print_of
-from consent_tokens.services.rate_limits import hit
+from consent_tokens.services.number_verification import ChallengeSecret, verify_code
+from consent_tokens.services.outbox.fingerprints import fingerprint_of
+from consent_tokens.services.rate_limits import try_acquire
 from consent_tokens.store import (
     complaints,
     events,
@@ -43,15 +43,19 @@ from consent_tokens.store import (
 from consent_tokens.store.complaints import Complaint
 from consent_tokens.store.database import Transaction
 
-ABOUT: Final = "report"  # what a one-time code for a pasted text is for
-NEAR: Final = timedelta(days=2)  # between the time that a consumer gives and the one we recorded
-EACH_DAY: Final = Cap(10, timedelta(days=1))  # pasted texts that one number may report
-MOST_PICTURE: Final = 1024 * 1024  # bytes
-PICTURES: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")  # PNG, JPEG
+REPORT_INTENT: Final = "report"  # what a one-time code for a pasted text is for
+MATCH_WINDOW: Final = timedelta(
+    days=2
+)  # between the time that a consumer gives and the one we recorded
+REPORTS_PER_DAY: Final = FrequencyCap(
+    10, timedelta(days=1)
+)  # pasted texts that one number may report
+MAX_PICTURE_BYTES: Final = 1024 * 1024  # bytes
+PICTURE_SIGNATURES: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")  # PNG, JPEG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pasted:
+class PastedText:
     """A text as the consumer's phone shows it."""
 
     sender: str  # digits
@@ -60,128 +64,134 @@ class Pasted:
 
 
 @dataclass(frozen=True, slots=True)
-class Filed:
+class FiledComplaint:
     """A complaint, and the number by which it is followed."""
 
-    number: str
+    case_number: str
     complaint: Complaint
 
 
-def complain_of(world: World, message: Message, why: Why) -> Filed:
+def report_message(world: AppContext, message: Message, reason: ComplaintReason) -> FiledComplaint:
     """File a complaint about the message behind a link; about one message it counts once."""
     _need_tables(world)
 
-    def deed(transaction: Transaction) -> Filed:
-        return _file(world, transaction, why, message=message, about=_about(transaction, message))
+    def deed(transaction: Transaction) -> FiledComplaint:
+        return _file_complaint(
+            world, transaction, reason, message=message, assessment=_assess(transaction, message)
+        )
 
-    return world.store.run(deed)
+    return world.database.run(deed)
 
 
-def complain_pasted(
-    world: World, secret: Secret | None, code: str, pasted: Pasted, why: Why
-) -> Filed | None:
+def report_pasted_text(
+    world: AppContext,
+    secret: ChallengeSecret | None,
+    code: str,
+    pasted: PastedText,
+    reason: ComplaintReason,
+) -> FiledComplaint | None:
     """File a complaint about a pasted text, once the code proves the number; None if it does not.
 
     Raises TooManyError when a number has reported too many today.
     """
     _need_tables(world)
 
-    def deed(transaction: Transaction) -> Filed | None:
-        number = prove(world, transaction, secret, about=ABOUT, code=code)
+    def deed(transaction: Transaction) -> FiledComplaint | None:
+        number = verify_code(world, transaction, secret, intent=REPORT_INTENT, code=code)
         if number is None:
             return None
-        _count(world, transaction, number)
-        message = _found(world, transaction, number, pasted)
+        _require_within_limit(world, transaction, number)
+        message = _find_message(world, transaction, number, pasted)
         if message is not None:
-            about = _about(transaction, message)
-            return _file(world, transaction, why, message=message, about=about)
-        senders = merchants.senders_at(transaction, pasted.sender)
+            about = _assess(transaction, message)
+            return _file_complaint(world, transaction, reason, message=message, assessment=about)
+        senders = merchants.senders_with_source(transaction, pasted.sender)
         index = blind_index(number.reveal(), world.keyring.index)
         home = recipients.find(transaction, index)
-        about = _About(
+        about = _Assessment(
             verdict=Verdict.NO_CONSENT if senders else Verdict.NOT_THROUGH_US,
             merchant_id=senders[0].merchant_id if senders else None,
-            home=new_home(world.chance.draw(8)) if home is None else home,
+            home=new_partition(world.random.token_bytes(8)) if home is None else home,
             sent=pasted.at,
         )
-        return _file(world, transaction, why, message=None, about=about)
+        return _file_complaint(world, transaction, reason, message=None, assessment=about)
 
-    return world.store.run(deed)
+    return world.database.run(deed)
 
 
-def follow(world: World, number: str) -> Complaint:
+def find_by_case_number(world: AppContext, number: str) -> Complaint:
     """Return the complaint with that number. Raises NotFoundError."""
     digits = "".join(letter for letter in number if letter.isdigit())
-    key = limit_key("complaint", digits, world.keyring.index)
+    key = rate_limit_key("complaint", digits, world.keyring.index)
 
     def question(transaction: Transaction) -> Complaint | None:
-        return complaints.followed(transaction, key)
+        return complaints.find_by_case_number(transaction, key)
 
-    is_one = len(digits) == FOLLOW_DIGITS and world.store.has_wishes
-    found = world.store.read(question) if is_one else None
+    is_one = len(digits) == CASE_NUMBER_DIGITS and world.database.has_wishes
+    found = world.database.read(question) if is_one else None
     if found is None:
         raise NotFoundError("no complaint of that number")
     return found
 
 
-def say_more(world: World, complaint: Complaint, said: str, picture: bytes) -> None:
+def add_statement(world: AppContext, complaint: Complaint, said: str, picture: bytes) -> None:
     """Add the consumer's own words and a picture, once each. Raises InvalidError."""
     said = said.strip()
-    if len(said) > MOST_SAID:
+    if len(said) > MAX_STATEMENT_LENGTH:
         raise InvalidError({"said": ["too_long"]})
-    if picture and (len(picture) > MOST_PICTURE or not picture.startswith(PICTURES)):
+    if picture and (len(picture) > MAX_PICTURE_BYTES or not picture.startswith(PICTURE_SIGNATURES)):
         raise InvalidError({"picture": ["not_a_picture"]})
-    words = _enclosed(world, complaint.address, said.encode()) if said else None
-    shown = _enclosed(world, complaint.address, picture) if picture else None
-    world.store.run(
-        lambda transaction: complaints.put_more(
+    words = _sealed(world, complaint.key, said.encode()) if said else None
+    shown = _sealed(world, complaint.key, picture) if picture else None
+    world.database.run(
+        lambda transaction: complaints.add_statement(
             transaction,
-            complaint.address,
-            said=None if complaint.said else words,
+            complaint.key,
+            said=None if complaint.statement else words,
             picture=None if complaint.picture else shown,
         )
     )
 
 
-def what_was_said(world: World, complaint: Complaint) -> tuple[str, bytes]:
+def read_statement(world: AppContext, complaint: Complaint) -> tuple[str, bytes]:
     """Return the consumer's own words and picture, for the operator."""
-    bound = _binding(world, complaint.address)
+    bound = _associated_data(world, complaint.key)
     said, picture = (
-        disclose(each, world.keyring.unwrapping, bound_to=bound) if each else b""
-        for each in (complaint.said, complaint.picture)
+        open_envelope(each, world.keyring.unwrapping, associated_data=bound) if each else b""
+        for each in (complaint.statement, complaint.picture)
     )
     return said.decode(), picture
 
 
-def decide_complaint(world: World, handle: str, state: ComplaintState) -> Complaint:
+def decide_complaint(world: AppContext, handle: str, state: ComplaintStatus) -> Complaint:
     """Record the operator's decision. Raises NotFoundError, ConflictError if it was decided."""
-    address = world.keyring.handles.complaint.find(handle)
+    address = world.keyring.ids.complaint.decode(handle)
     now = world.clock.now()
 
     def deed(transaction: Transaction) -> Complaint:
         found = complaints.find(transaction, address) if address else None
         if found is None:
             raise NotFoundError("no complaint of that id")
-        if found.state not in {ComplaintState.RECEIVED, ComplaintState.IN_REVIEW}:
+        if found.status not in {ComplaintStatus.RECEIVED, ComplaintStatus.IN_REVIEW}:
             raise ConflictError("this complaint was decided")
-        complaints.put_state(transaction, found.address, state, now)
+        complaints.set_status(transaction, found.key, state, now)
         line = Event(
-            home=found.address.home,
+            partition=found.key.partition,
             at=now,
-            kind=Kind.COMPLAINT_DECIDED,
+            kind=EventKind.COMPLAINT_DECIDED,
             merchant_id=found.merchant_id,
-            grant=found.grant_number,
-            message=found.message_number,
-            code=state.value,
+            grant_id=found.grant_id,
+            message_id=found.message_id,
+            reason=state.value,
         )
-        events.record(transaction, [line], world.chance.draw)
-        return replace(found, state=state, changed=now)
+        events.record(transaction, [line], world.random.token_bytes)
+        return replace(found, status=state, changed_at=now)
 
-    return world.store.run(deed)
+    return world.database.run(deed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _About:
+class _Assessment:
     """What a complaint is about, as far as the records know."""
 
     verdict: Verdict
@@ -190,99 +200,103 @@ class _About:
     sent: datetime
 
 
-def _about(transaction: Transaction, message: Message) -> _About:
-    grant = grants.find(transaction, message.grant) if message.grant else None
+def _assess(transaction: Transaction, message: Message) -> _Assessment:
+    grant = grants.find(transaction, message.grant_key) if message.grant_key else None
     verdict = Verdict.NO_CONSENT
     if grant is not None:
-        verdict = weigh(message, grants.scope_at(transaction, grant, message.leaves))
-    return _About(
+        verdict = assess(message, grants.scope_at(transaction, grant, message.send_at))
+    return _Assessment(
         verdict=verdict,
         merchant_id=message.merchant_id,
-        home=message.address.home,
-        sent=message.leaves,
+        home=message.key.partition,
+        sent=message.send_at,
     )
 
 
-def _file(
-    world: World,
+def _file_complaint(
+    world: AppContext,
     transaction: Transaction,
-    why: Why,
+    reason: ComplaintReason,
     *,
     message: Message | None,
-    about: _About,
-) -> Filed:
-    if message and (before := complaints.about(transaction, message.address)):
-        return Filed(_number(world, before.address), before)
+    assessment: _Assessment,
+) -> FiledComplaint:
+    if message and (before := complaints.find_by_message(transaction, message.key)):
+        return FiledComplaint(_case_number(world, before.key), before)
     now = world.clock.now()
-    address = Address.at(about.home, world.chance.draw(8))
-    number = _number(world, address)
+    address = RowKey.new(assessment.home, world.random.token_bytes(8))
+    number = _case_number(world, address)
     complaint = Complaint(
-        address=address,
-        follow=limit_key("complaint", number, world.keyring.index),
-        merchant_id=about.merchant_id,
-        grant_number=message.grant_number if message else None,
-        message_number=message.address.number if message else None,
+        key=address,
+        case_number_hash=rate_limit_key("complaint", number, world.keyring.index),
+        merchant_id=assessment.merchant_id,
+        grant_id=message.grant_id if message else None,
+        message_id=message.key.id if message else None,
         purpose=message.purpose if message else None,
-        sent=about.sent,
-        why=why,
-        verdict=about.verdict,
-        state=ComplaintState.RECEIVED,
-        at=now,
-        changed=now,
+        sent_at=assessment.sent,
+        reason=reason,
+        verdict=assessment.verdict,
+        status=ComplaintStatus.RECEIVED,
+        filed_at=now,
+        changed_at=now,
     )
     complaints.add(transaction, complaint)
     line = Event(
-        home=address.home,
+        partition=address.partition,
         at=now,
-        kind=Kind.COMPLAINT_FILED,
-        merchant_id=about.merchant_id,
-        grant=complaint.grant_number,
-        message=complaint.message_number,
-        code=why.value,
+        kind=EventKind.COMPLAINT_FILED,
+        merchant_id=assessment.merchant_id,
+        grant_id=complaint.grant_id,
+        message_id=complaint.message_id,
+        reason=reason.value,
     )
-    events.record(transaction, [line], world.chance.draw)
-    return Filed(number, complaint)
+    events.record(transaction, [line], world.random.token_bytes)
+    return FiledComplaint(number, complaint)
 
 
-def _found(
-    world: World, transaction: Transaction, number: PhoneNumber, pasted: Pasted
+def _find_message(
+    world: AppContext, transaction: Transaction, number: PhoneNumber, pasted: PastedText
 ) -> Message | None:
     """Return the message that the pasted text was, of several the one nearest in time."""
-    digest = print_of(world, number, pasted.sender, essence(pasted.text))
-    left = fingerprints.find(transaction, digest, since=pasted.at - NEAR, until=pasted.at + NEAR)
+    digest = fingerprint_of(world, number, pasted.sender, comparable_text(pasted.text))
+    left = fingerprints.find(
+        transaction, digest, since=pasted.at - MATCH_WINDOW, until=pasted.at + MATCH_WINDOW
+    )
     if not left:
         return None
     address, _ = min(left, key=lambda each: abs(each[1] - pasted.at))
     return messages.find(transaction, address)
 
 
-def _count(world: World, transaction: Transaction, number: PhoneNumber) -> None:
+def _require_within_limit(world: AppContext, transaction: Transaction, number: PhoneNumber) -> None:
     now = world.clock.now()
-    key = limit_key("reports", number.reveal(), world.keyring.index)
-    again = hit(transaction, key, [EACH_DAY], now)
+    key = rate_limit_key("reports", number.reveal(), world.keyring.index)
+    again = try_acquire(transaction, key, [REPORTS_PER_DAY], now)
     if again != now:
-        raise TooManyError(int((again - now).total_seconds()))
+        raise TooManyRequestsError(int((again - now).total_seconds()))
 
 
-def _number(world: World, address: Address) -> str:
+def _case_number(world: AppContext, address: RowKey) -> str:
     """Return the number by which a complaint is followed: computed, so it need not be kept."""
-    return number_of(f"{address.home} {address.number}", FOLLOW_DIGITS, world.keyring.index)
-
-
-def _enclosed(world: World, address: Address, plaintext: bytes) -> bytes:
-    return enclose(
-        plaintext,
-        GrantKey(world.chance.draw(32)),
-        world.keyring.wrapping,
-        bound_to=_binding(world, address),
-        nonce=world.chance.draw(12),
+    return derived_digits(
+        f"{address.partition} {address.id}", CASE_NUMBER_DIGITS, world.keyring.index
     )
 
 
-def _binding(world: World, address: Address) -> bytes:
-    return f"complaint\n{world.keyring.handles.complaint.hide(address)}".encode()
+def _sealed(world: AppContext, address: RowKey, plaintext: bytes) -> bytes:
+    return seal_envelope(
+        plaintext,
+        GrantKey(world.random.token_bytes(32)),
+        world.keyring.wrapping,
+        associated_data=_associated_data(world, address),
+        nonce=world.random.token_bytes(12),
+    )
 
 
-def _need_tables(world: World) -> None:
-    if not world.store.has_wishes:
+def _associated_data(world: AppContext, address: RowKey) -> bytes:
+    return f"complaint\n{world.keyring.ids.complaint.encode(address)}".encode()
+
+
+def _need_tables(world: AppContext) -> None:
+    if not world.database.has_wishes:
         raise ConflictError("the database has yet to be upgraded")

@@ -11,20 +11,20 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any, Final, TypeVar
 
-from consent_tokens.app_context import World
+from consent_tokens.app_context import AppContext
 from consent_tokens.crypto.keys import GrantKey
-from consent_tokens.crypto.sealing import disclose, enclose
+from consent_tokens.crypto.sealing import open_envelope, seal_envelope
 from consent_tokens.errors import IdempotencyKeyReusedError
 from consent_tokens.store import idempotency as replies
 from consent_tokens.store.database import Transaction
 
-REPLIES_LAST: Final = timedelta(hours=24)
+RESPONSE_TTL: Final = timedelta(hours=24)
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiResponse:
     """What was answered: status and JSON, so that it can be said again to the letter."""
 
     status: int
@@ -32,35 +32,35 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class OnceKey:
+class IdempotencyKey:
     """An Idempotency-Key, of one merchant, for one request."""
 
     merchant_id: str
     text: str
-    request: bytes  # method, path and body
+    request_bytes: bytes  # method, path and body
 
     @property
-    def digest(self) -> bytes:
+    def key_hash(self) -> bytes:
         """Return what the key is kept as."""
         return sha256(self.text.encode()).digest()
 
     @property
-    def fingerprint(self) -> bytes:
+    def request_fingerprint(self) -> bytes:
         """Return what tells one request from another."""
-        return sha256(self.request).digest()
+        return sha256(self.request_bytes).digest()
 
     @property
-    def bound_to(self) -> bytes:
+    def associated_data(self) -> bytes:
         """Return what the kept answer is bound to."""
-        return b"reply\n" + self.merchant_id.encode() + b"\n" + self.digest
+        return b"reply\n" + self.merchant_id.encode() + b"\n" + self.key_hash
 
 
-def once(
-    world: World,
-    key: OnceKey | None,
-    deed: Callable[[Transaction], Result],
-    render: Callable[[Result], Answer],
-) -> Answer:
+def run_once(
+    world: AppContext,
+    key: IdempotencyKey | None,
+    work: Callable[[Transaction], Result],
+    render: Callable[[Result], ApiResponse],
+) -> ApiResponse:
     """Return the answer to a deed, done now or the first time.
 
     Raises IdempotencyKeyReusedError for the same key with another request. A deed that raises
@@ -68,29 +68,35 @@ def once(
     """
     now = world.clock.now()
 
-    def whole(transaction: Transaction) -> Answer:
+    def whole(transaction: Transaction) -> ApiResponse:
         if key is None:
-            return render(deed(transaction))
-        kept = replies.claim(transaction, key.merchant_id, key.digest, key.fingerprint, now)
-        if kept is not None:
-            return _again(world, key, kept)
-        answer = render(deed(transaction))
-        envelope = enclose(
-            json.dumps([answer.status, answer.body]).encode(),
-            GrantKey(world.chance.draw(32)),
-            world.keyring.wrapping,
-            bound_to=key.bound_to,
-            nonce=world.chance.draw(12),
+            return render(work(transaction))
+        kept = replies.claim(
+            transaction, key.merchant_id, key.key_hash, key.request_fingerprint, now
         )
-        replies.keep(transaction, key.merchant_id, key.digest, envelope)
+        if kept is not None:
+            return _stored_response(world, key, kept)
+        answer = render(work(transaction))
+        envelope = seal_envelope(
+            json.dumps([answer.status, answer.body]).encode(),
+            GrantKey(world.random.token_bytes(32)),
+            world.keyring.wrapping,
+            associated_data=key.associated_data,
+            nonce=world.random.token_bytes(12),
+        )
+        replies.save_response(transaction, key.merchant_id, key.key_hash, envelope)
         return answer
 
-    return world.store.run(whole)
+    return world.database.run(whole)
 
 
-def _again(world: World, key: OnceKey, kept: replies.Kept) -> Answer:
-    if kept.fingerprint != key.fingerprint:
+def _stored_response(
+    world: AppContext, key: IdempotencyKey, kept: replies.StoredResponse
+) -> ApiResponse:
+    if kept.fingerprint != key.request_fingerprint:
         raise IdempotencyKeyReusedError
-    plaintext = disclose(kept.envelope, world.keyring.unwrapping, bound_to=key.bound_to)
+    plaintext = open_envelope(
+        kept.envelope, world.keyring.unwrapping, associated_data=key.associated_data
+    )
     status, body = json.loads(plaintext)
-    return Answer(status, body)
+    return ApiResponse(status, body)

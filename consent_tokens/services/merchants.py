@@ -6,115 +6,115 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from consent_tokens.app_context import World
+from consent_tokens.app_context import AppContext
 from consent_tokens.crypto.encoding import encode
-from consent_tokens.crypto.opaque_ids import new_home
+from consent_tokens.crypto.opaque_ids import new_partition
 from consent_tokens.errors import InvalidError, NotFoundError, UnauthenticatedError
-from consent_tokens.evidence.events import Event, Kind
-from consent_tokens.relay.composition import is_clean
+from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.relay.composition import is_displayable
 from consent_tokens.store import events, merchants
 from consent_tokens.store import merchant_weights as shares
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.merchants import ApiKey, Merchant, MerchantState, Sender
+from consent_tokens.store.merchants import ApiKey, Merchant, MerchantStatus, Sender
 
-MOST_NAME: Final = 60  # characters
-MOST_SIGNATURE: Final = 20
-MOST_WEIGHT: Final = 100
-RECALLED_SECONDS: Final = 2.0
-MOST_RECALLED: Final = 10_000
+MAX_NAME_LENGTH: Final = 60  # characters
+MAX_SIGNATURE_LENGTH: Final = 20
+MAX_WEIGHT: Final = 100
+API_KEY_CACHE_SECONDS: Final = 2.0
+API_KEY_CACHE_SIZE: Final = 10_000
 API_KEY = re.compile(r"ctk_(?P<id>[0-9a-f]{16})_(?P<secret>[A-Za-z0-9_-]{43})")
 PORT = re.compile(r"\d{3,12}")
 EXTENSION = re.compile(r"\d{0,8}")
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted:
+class AdmittedMerchant:
     """A new merchant, and the one API key that is ever shown for it."""
 
     merchant: Merchant
     api_key: str
 
 
-def admit(world: World, name: str) -> Admitted:
+def add_merchant(world: AppContext, name: str) -> AdmittedMerchant:
     """Admit a merchant with its first API key. Raises InvalidError."""
     name = name.strip()
-    if not name or len(name) > MOST_NAME or not is_clean(name) or "\n" in name:
-        raise InvalidError({"name": [f"must be one line of 1 to {MOST_NAME} characters"]})
+    if not name or len(name) > MAX_NAME_LENGTH or not is_displayable(name) or "\n" in name:
+        raise InvalidError({"name": [f"must be one line of 1 to {MAX_NAME_LENGTH} characters"]})
     now = world.clock.now()
     merchant = Merchant(
-        id=f"mer_{world.chance.draw(8).hex()}",
-        home=new_home(world.chance.draw(8)),
+        id=f"mer_{world.random.token_bytes(8).hex()}",
+        partition=new_partition(world.random.token_bytes(8)),
         name=name,
-        state=MerchantState.ACTIVE,
-        admitted=now,
+        status=MerchantStatus.ACTIVE,
+        admitted_at=now,
     )
-    key, text = _new_key(world, merchant.id)
+    key, text = _new_api_key(world, merchant.id)
 
-    def deed(transaction: Transaction) -> Admitted:
+    def deed(transaction: Transaction) -> AdmittedMerchant:
         merchants.add(transaction, merchant)
-        merchants.add_key(transaction, key)
-        _record(world, transaction, merchant, Kind.MERCHANT_ADMITTED)
-        _record(world, transaction, merchant, Kind.API_KEY_MADE, key.id)
-        return Admitted(merchant, text)
+        merchants.add_api_key(transaction, key)
+        _record(world, transaction, merchant, EventKind.MERCHANT_ADMITTED)
+        _record(world, transaction, merchant, EventKind.API_KEY_CREATED, key.id)
+        return AdmittedMerchant(merchant, text)
 
-    return world.store.run(deed)
+    return world.database.run(deed)
 
 
-def put_state(world: World, merchant_id: str, state: MerchantState) -> Merchant:
+def set_status(world: AppContext, merchant_id: str, state: MerchantStatus) -> Merchant:
     """Suspend a merchant, or let it send again. Raises NotFoundError."""
-    admitted = state is MerchantState.ACTIVE
-    kind = Kind.MERCHANT_ADMITTED if admitted else Kind.MERCHANT_SUSPENDED
+    admitted = state is MerchantStatus.ACTIVE
+    kind = EventKind.MERCHANT_ADMITTED if admitted else EventKind.MERCHANT_SUSPENDED
 
     def deed(transaction: Transaction) -> Merchant:
-        merchants.put_state(transaction, merchant_id, state)
-        merchant = _the(transaction, merchant_id)
+        merchants.set_status(transaction, merchant_id, state)
+        merchant = _get_merchant(transaction, merchant_id)
         _record(world, transaction, merchant, kind)
         return merchant
 
-    return world.store.run(deed)
+    return world.database.run(deed)
 
 
-def put_share(world: World, merchant_id: str, weight: int) -> None:
+def set_weight(world: AppContext, merchant_id: str, weight: int) -> None:
     """Set a merchant's share of the way out, 1 to 100. Raises InvalidError, NotFoundError."""
-    if not 1 <= weight <= MOST_WEIGHT:
-        raise InvalidError({"weight": [f"must be 1 to {MOST_WEIGHT}"]})
+    if not 1 <= weight <= MAX_WEIGHT:
+        raise InvalidError({"weight": [f"must be 1 to {MAX_WEIGHT}"]})
 
     def deed(transaction: Transaction) -> None:
-        _the(transaction, merchant_id)
-        shares.put(transaction, merchant_id, weight)
+        _get_merchant(transaction, merchant_id)
+        shares.set_weight(transaction, merchant_id, weight)
 
-    world.store.run(deed)
+    world.database.run(deed)
 
 
-def add_key(world: World, merchant_id: str) -> tuple[ApiKey, str]:
+def add_api_key(world: AppContext, merchant_id: str) -> tuple[ApiKey, str]:
     """Return a further API key of a merchant, and its text, shown once. Raises NotFoundError."""
-    key, text = _new_key(world, merchant_id)
+    key, text = _new_api_key(world, merchant_id)
 
     def deed(transaction: Transaction) -> tuple[ApiKey, str]:
-        merchant = _the(transaction, merchant_id)
-        merchants.add_key(transaction, key)
-        _record(world, transaction, merchant, Kind.API_KEY_MADE, key.id)
+        merchant = _get_merchant(transaction, merchant_id)
+        merchants.add_api_key(transaction, key)
+        _record(world, transaction, merchant, EventKind.API_KEY_CREATED, key.id)
         return key, text
 
-    return world.store.run(deed)
+    return world.database.run(deed)
 
 
-def revoke_key(world: World, key_id: str) -> None:
+def revoke_api_key(world: AppContext, key_id: str) -> None:
     """Revoke an API key. Raises NotFoundError if there is no live one of that id."""
 
     def deed(transaction: Transaction) -> None:
-        key = merchants.find_key(transaction, key_id)
-        if key is None or not merchants.revoke_key(transaction, key_id, world.clock.now()):
+        key = merchants.find_api_key(transaction, key_id)
+        if key is None or not merchants.revoke_api_key(transaction, key_id, world.clock.now()):
             raise NotFoundError("no live API key of that id")
-        merchant = _the(transaction, key.merchant_id)
-        _record(world, transaction, merchant, Kind.API_KEY_REVOKED, key_id)
+        merchant = _get_merchant(transaction, key.merchant_id)
+        _record(world, transaction, merchant, EventKind.API_KEY_REVOKED, key_id)
 
-    world.store.run(deed)
-    world.recalled_keys.clear()
+    world.database.run(deed)
+    world.api_key_cache.clear()
 
 
 def add_sender(
-    world: World, merchant_id: str, *, port: str, extension: str, signature: str
+    world: AppContext, merchant_id: str, *, port: str, extension: str, signature: str
 ) -> Sender:
     """Admit a sender. Raises InvalidError, NotFoundError."""
     signature = signature.strip().removeprefix("【").removesuffix("】").strip()
@@ -123,29 +123,29 @@ def add_sender(
         faults["port"] = ["must be 3 to 12 digits"]
     if not EXTENSION.fullmatch(extension):
         faults["extension"] = ["must be at most 8 digits"]
-    if not signature or len(signature) > MOST_SIGNATURE or not is_clean(signature):
-        faults["signature"] = [f"must be 1 to {MOST_SIGNATURE} characters"]
+    if not signature or len(signature) > MAX_SIGNATURE_LENGTH or not is_displayable(signature):
+        faults["signature"] = [f"must be 1 to {MAX_SIGNATURE_LENGTH} characters"]
     if faults:
         raise InvalidError(faults)
     sender = Sender(
-        id=f"snd_{world.chance.draw(8).hex()}",
+        id=f"snd_{world.random.token_bytes(8).hex()}",
         merchant_id=merchant_id,
         port=port,
         extension=extension,
         signature=signature,
-        admitted=world.clock.now(),
+        admitted_at=world.clock.now(),
     )
 
     def deed(transaction: Transaction) -> Sender:
-        merchant = _the(transaction, merchant_id)
+        merchant = _get_merchant(transaction, merchant_id)
         merchants.add_sender(transaction, sender)
-        _record(world, transaction, merchant, Kind.SENDER_ADMITTED, sender.id)
+        _record(world, transaction, merchant, EventKind.SENDER_ADMITTED, sender.id)
         return sender
 
-    return world.store.run(deed)
+    return world.database.run(deed)
 
 
-def authenticate(world: World, text: str) -> str:
+def authenticate(world: AppContext, text: str) -> str:
     """Return the id of the merchant whose API key this is. Raises UnauthenticatedError.
 
     The secret is 256 random bits, so its SHA-256 is all that need be kept: there is nothing to
@@ -155,31 +155,31 @@ def authenticate(world: World, text: str) -> str:
     match = API_KEY.fullmatch(text)
     if match is None:
         raise UnauthenticatedError
-    digest, now = sha256(text.encode("ascii")).digest(), world.clock.elapsed()
-    recalled = world.recalled_keys.get(digest)
-    if recalled and 0 <= now - recalled[1] < RECALLED_SECONDS:
+    digest, now = sha256(text.encode("ascii")).digest(), world.clock.monotonic()
+    recalled = world.api_key_cache.get(digest)
+    if recalled and 0 <= now - recalled[1] < API_KEY_CACHE_SECONDS:
         return recalled[0]
     name = f"key_{match['id']}"
-    key = world.store.read(lambda transaction: merchants.find_key(transaction, name))
+    key = world.database.read(lambda transaction: merchants.find_api_key(transaction, name))
     is_same = hmac.compare_digest(key.digest if key else bytes(32), digest)
-    if key is None or not is_same or key.revoked is not None:
-        world.recalled_keys.pop(digest, None)
+    if key is None or not is_same or key.revoked_at is not None:
+        world.api_key_cache.pop(digest, None)
         raise UnauthenticatedError
-    if len(world.recalled_keys) >= MOST_RECALLED:
-        world.recalled_keys.clear()
-    world.recalled_keys[digest] = key.merchant_id, now
+    if len(world.api_key_cache) >= API_KEY_CACHE_SIZE:
+        world.api_key_cache.clear()
+    world.api_key_cache[digest] = key.merchant_id, now
     return key.merchant_id
 
 
-def _new_key(world: World, merchant_id: str) -> tuple[ApiKey, str]:
-    name = world.chance.draw(8).hex()
-    text = f"ctk_{name}_{encode(world.chance.draw(32))}"
+def _new_api_key(world: AppContext, merchant_id: str) -> tuple[ApiKey, str]:
+    name = world.random.token_bytes(8).hex()
+    text = f"ctk_{name}_{encode(world.random.token_bytes(32))}"
     digest = sha256(text.encode("ascii")).digest()
     now = world.clock.now()
-    return ApiKey(id=f"key_{name}", merchant_id=merchant_id, digest=digest, made=now), text
+    return ApiKey(id=f"key_{name}", merchant_id=merchant_id, digest=digest, created_at=now), text
 
 
-def _the(transaction: Transaction, merchant_id: str) -> Merchant:
+def _get_merchant(transaction: Transaction, merchant_id: str) -> Merchant:
     merchant = merchants.find(transaction, merchant_id)
     if merchant is None:
         raise NotFoundError("no merchant of that id")
@@ -187,9 +187,17 @@ def _the(transaction: Transaction, merchant_id: str) -> Merchant:
 
 
 def _record(
-    world: World, transaction: Transaction, merchant: Merchant, kind: Kind, code: str | None = None
+    world: AppContext,
+    transaction: Transaction,
+    merchant: Merchant,
+    kind: EventKind,
+    code: str | None = None,
 ) -> None:
     line = Event(
-        home=merchant.home, at=world.clock.now(), kind=kind, merchant_id=merchant.id, code=code
+        partition=merchant.partition,
+        at=world.clock.now(),
+        kind=kind,
+        merchant_id=merchant.id,
+        reason=code,
     )
-    events.record(transaction, [line], world.chance.draw)
+    events.record(transaction, [line], world.random.token_bytes)

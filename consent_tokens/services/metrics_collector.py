@@ -7,21 +7,21 @@ from typing import Final
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from consent_tokens.app_context import World
+from consent_tokens.app_context import AppContext
 from consent_tokens.errors import ConsentTokensError
-from consent_tokens.relay.message import Rank
-from consent_tokens.services.integrity.readiness import trust
+from consent_tokens.relay.message import Priority
+from consent_tokens.services.integrity.readiness import ensure_ready
 from consent_tokens.store import messages
 from consent_tokens.store.database import Transaction
 
-MOST_COUNTED: Final = 100_000  # a deeper outbox is told as this deep: counting costs
+MAX_COUNTED: Final = 100_000  # a deeper outbox is told as this deep: counting costs
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Figures:
+class MetricsCollector:
     """Everything that this process counts, and what it looks up when asked."""
 
-    world: World
+    world: AppContext
     counted: CollectorRegistry = field(default=REGISTRY)
 
     def collect(self) -> Iterable[Metric]:
@@ -36,7 +36,7 @@ class Figures:
     def _ready(self) -> Metric:
         ready = GaugeMetricFamily("consent_ready", "Whether messages may leave.")
         try:
-            trust(self.world)
+            ensure_ready(self.world)
         except ConsentTokensError:
             ready.add_metric([], 0.0)
         else:
@@ -53,22 +53,22 @@ class Figures:
         now = self.world.clock.now()
 
         def question(transaction: Transaction) -> None:
-            for rank in Rank:
-                count, first = messages.depth(transaction, rank, MOST_COUNTED)
+            for rank in Priority:
+                count, first = messages.depth(transaction, rank, MAX_COUNTED)
                 overdue = max(0.0, (now - first).total_seconds()) if first else 0.0
                 depth.add_metric([rank.name.lower()], count)
                 age.add_metric([rank.name.lower()], overdue)
 
         try:
-            self.world.store.read(question)
+            self.world.database.read(question)
         except ConsentTokensError:
             return
         yield depth
         yield age
 
 
-def figures(world: World) -> CollectorRegistry:
+def metrics_registry(world: AppContext) -> CollectorRegistry:
     """Return the registry of all figures of this process."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Figures(world))
+    registry.register(MetricsCollector(world))
     return registry

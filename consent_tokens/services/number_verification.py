@@ -10,27 +10,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from consent_tokens.app_context import World
+from consent_tokens.app_context import AppContext
 from consent_tokens.consent.one_time_code import (
-    CODE_LIFE,
+    CODE_LIFETIME,
     CODE_SPACE,
-    FAILURES,
+    FAILED_ATTEMPTS_LIMIT,
     Challenge,
-    code_text,
+    format_code,
 )
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.crypto.encoding import decode, encode
-from consent_tokens.crypto.keyed_hashes import code_digest, is_same, limit_key
-from consent_tokens.crypto.keys import GrantKey, derived
-from consent_tokens.crypto.opaque_ids import Address, new_home
-from consent_tokens.crypto.sealing import seal, unseal, wrap
-from consent_tokens.errors import InvalidError, SealBrokenError, TooManyError
-from consent_tokens.evidence.events import Event, Kind
+from consent_tokens.crypto.keyed_hashes import code_hash, constant_time_equal, rate_limit_key
+from consent_tokens.crypto.keys import GrantKey, derive_key
+from consent_tokens.crypto.opaque_ids import RowKey, new_partition
+from consent_tokens.crypto.sealing import open_sealed, seal, wrap
+from consent_tokens.errors import InvalidError, SealBrokenError, TooManyRequestsError
+from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.relay.composition import compose
-from consent_tokens.relay.frequency_cap import next_free
-from consent_tokens.relay.message import Message, MessageState, Rank
-from consent_tokens.services.pumping_protection import is_pumped, proved
-from consent_tokens.services.rate_limits import hit
+from consent_tokens.relay.frequency_cap import next_allowed_at
+from consent_tokens.relay.message import Message, MessageStatus, Priority
+from consent_tokens.services.pumping_protection import count_unverified, forget_unverified
+from consent_tokens.services.rate_limits import try_acquire
 from consent_tokens.store import challenges, events, messages
 from consent_tokens.store.database import Transaction
 from consent_tokens.tokens.mint import NUMBER_BYTES
@@ -47,7 +47,7 @@ WORDS: Final[dict[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Secret:
+class ChallengeSecret:
     """What the asking browser holds: names the challenge, and opens the number in it."""
 
     value: bytes
@@ -55,19 +55,19 @@ class Secret:
     @property
     def challenge_id(self) -> bytes:
         """Return the name under which the challenge is kept."""
-        return derived(self.value, "challenge id")
+        return derive_key(self.value, "challenge id")
 
     @property
     def key(self) -> GrantKey:
         """Return the key under which the number is sealed."""
-        return GrantKey(derived(self.value, "challenge box"))
+        return GrantKey(derive_key(self.value, "challenge box"))
 
     def to_text(self) -> str:
         """Return the secret as a cookie carries it."""
         return encode(self.value)
 
     @classmethod
-    def from_text(cls, text: str) -> "Secret | None":
+    def from_text(cls, text: str) -> "ChallengeSecret | None":
         """Return the secret in a cookie; None if it is none."""
         try:
             value = decode(text)
@@ -76,62 +76,77 @@ class Secret:
         return cls(value) if len(value) == SECRET_BYTES else None
 
 
-def typed_number(world: World, text: str) -> PhoneNumber:
+def parse_phone_input(world: AppContext, text: str) -> PhoneNumber:
     """Return the number that a person typed. Raises InvalidError if it could be none."""
     try:
-        return PhoneNumber.parse(text, world.region)
+        return PhoneNumber.parse(text, world.default_region)
     except ValueError:
         raise InvalidError({"phone": ["not_a_number"]}) from None
 
 
 def send_code(
-    world: World, number: PhoneNumber, *, about: str, language: str, address: str
-) -> Secret:
+    world: AppContext, number: PhoneNumber, *, intent: str, language: str, client_ip: str
+) -> ChallengeSecret:
     """Send a one-time code, or seem to, and return what the browser must hold to use it.
 
     `about` is what the code is for; `address` is the asker's, for the limits. Raises TooManyError
     if this address, or the whole service, has sent too many: that tells nothing of the number.
     """
     now = world.clock.now()
-    secret = Secret(world.chance.draw(SECRET_BYTES))
-    code = code_text(world.chance.below(CODE_SPACE))
+    secret = ChallengeSecret(world.random.token_bytes(SECRET_BYTES))
+    code = format_code(world.random.randbelow(CODE_SPACE))
     text = WORDS[language].format(service=world.service_name, code=code)
-    takes_sms = number.takes_sms and number.is_in(world.countries)
+    takes_sms = number.can_receive_sms and number.is_in_regions(world.otp_countries)
     challenge = Challenge(
         id=secret.challenge_id,
-        about=about,
-        digest=code_digest(code, secret.challenge_id, world.keyring.index),
-        box=seal(
-            _padded(number), secret.key, bound_to=secret.challenge_id, nonce=world.chance.draw(12)
+        intent=intent,
+        code_hash=code_hash(code, secret.challenge_id, world.keyring.index),
+        sealed_number=seal(
+            pad_number(number),
+            secret.key,
+            associated_data=secret.challenge_id,
+            nonce=world.random.token_bytes(12),
         ),
-        limit_key=_limit(world, "failures", number.reveal()),
-        sent=now,
+        failures_key=_rate_limit_key(world, "failures", number.reveal()),
+        sent_at=now,
     )
 
-    def deed(transaction: Transaction) -> Secret:
-        within = _count(world, transaction, number, address, now)
-        fails = challenges.peek_hits(transaction, challenge.limit_key)
-        pumped = is_pumped(world, transaction, number)
-        may_leave = takes_sms and within and not pumped and next_free(FAILURES, fails, now) == now
-        challenges.add(transaction, challenge)
-        message = service_message(world, number, text, purpose=CODE_PURPOSE, may_leave=may_leave)
-        messages.put_out(transaction, [message])
-        line = Event(
-            home=message.address.home,
-            at=now,
-            kind=Kind.CODE_SENT if may_leave else Kind.CODE_WITHHELD,
-            message=message.address.number,
+    def deed(transaction: Transaction) -> ChallengeSecret:
+        within = _acquire_code(world, transaction, number, client_ip, now)
+        fails = challenges.read_hits(transaction, challenge.failures_key)
+        pumped = count_unverified(world, transaction, number)
+        may_leave = (
+            takes_sms
+            and within
+            and not pumped
+            and next_allowed_at(FAILED_ATTEMPTS_LIMIT, fails, now) == now
         )
-        events.record(transaction, [line], world.chance.draw)
+        challenges.add(transaction, challenge)
+        message = compose_service_message(
+            world, number, text, purpose=CODE_PURPOSE, may_send=may_leave
+        )
+        messages.enqueue(transaction, [message])
+        line = Event(
+            partition=message.key.partition,
+            at=now,
+            kind=EventKind.CODE_SENT if may_leave else EventKind.CODE_WITHHELD,
+            message_id=message.key.id,
+        )
+        events.record(transaction, [line], world.random.token_bytes)
         return secret
 
-    sent = world.store.run(deed)
-    world.something_to_do.set()
+    sent = world.database.run(deed)
+    world.wake_dispatcher.set()
     return sent
 
 
-def prove(
-    world: World, transaction: Transaction, secret: Secret | None, *, about: str, code: str
+def verify_code(
+    world: AppContext,
+    transaction: Transaction,
+    challenge_secret: ChallengeSecret | None,
+    *,
+    intent: str,
+    code: str,
 ) -> PhoneNumber | None:
     """Return the number that the code proves; None if it proves none.
 
@@ -139,104 +154,119 @@ def prove(
     try is recorded, so the caller must not roll back.
     """
     now = world.clock.now()
-    challenge = challenges.lock(transaction, secret.challenge_id) if secret else None
-    if secret is None or challenge is None or challenge.about != about:
+    challenge = (
+        challenges.lock(transaction, challenge_secret.challenge_id) if challenge_secret else None
+    )
+    if challenge_secret is None or challenge is None or challenge.intent != intent:
         return None
-    fails = challenges.lock_hits(transaction, challenge.limit_key)
-    if not challenge.is_open(now) or next_free(FAILURES, fails, now) != now:
+    fails = challenges.lock_hits(transaction, challenge.failures_key)
+    if not challenge.is_open(now) or next_allowed_at(FAILED_ATTEMPTS_LIMIT, fails, now) != now:
         return None
-    digest = code_digest(code, challenge.id, world.keyring.index)
-    is_right = is_same(digest, challenge.digest)
-    challenges.put_try(transaction, challenge.tried(well=is_right))
+    digest = code_hash(code, challenge.id, world.keyring.index)
+    is_right = constant_time_equal(digest, challenge.code_hash)
+    challenges.save_attempt(transaction, challenge.with_attempt(well=is_right))
     if not is_right:
-        window = [hit for hit in fails if hit > now - FAILURES.within]
-        challenges.put_hits(transaction, challenge.limit_key, [*window, now], FAILURES.within)
-        line = Event(home=new_home(challenge.id[:8]), at=now, kind=Kind.CODE_FAILED)
-        events.record(transaction, [line], world.chance.draw)
+        window = [hit for hit in fails if hit > now - FAILED_ATTEMPTS_LIMIT.window]
+        challenges.save_hits(
+            transaction, challenge.failures_key, [*window, now], FAILED_ATTEMPTS_LIMIT.window
+        )
+        line = Event(partition=new_partition(challenge.id[:8]), at=now, kind=EventKind.CODE_FAILED)
+        events.record(transaction, [line], world.random.token_bytes)
         return None
     try:
-        number = _unpadded(unseal(challenge.box, secret.key, bound_to=challenge.id))
+        number = unpad_number(
+            open_sealed(challenge.sealed_number, challenge_secret.key, associated_data=challenge.id)
+        )
     except SealBrokenError:
         return None
-    proved(world, transaction, number)
+    forget_unverified(world, transaction, number)
     return number
 
 
-def service_message(
-    world: World,
+def compose_service_message(
+    world: AppContext,
     number: PhoneNumber,
     text: str,
     *,
     purpose: str,
-    may_leave: bool = True,
+    may_send: bool = True,
     sender_id: str | None = None,
 ) -> Message:
     """Return a message of the service's own, number and text sealed under a key of its own."""
     now = world.clock.now()
-    key = GrantKey(world.chance.draw(32))
-    address = Address.at(new_home(world.chance.draw(8)), world.chance.draw(8))
+    key = GrantKey(world.random.token_bytes(32))
+    address = RowKey.new(new_partition(world.random.token_bytes(8)), world.random.token_bytes(8))
     box = seal(
-        _padded(number) + text.encode(),
+        pad_number(number) + text.encode(),
         key,
-        bound_to=service_binding(world, address),
-        nonce=world.chance.draw(12),
+        associated_data=service_message_associated_data(world, address),
+        nonce=world.random.token_bytes(12),
     )
     wrapped = wrap(key, world.keyring.wrapping)
     return Message(
-        address=address,
-        grant=None,
+        key=address,
+        grant_key=None,
         merchant_id=None,
         sender_id=sender_id,
-        rank=Rank.SERVICE,
+        priority=Priority.SERVICE,
         purpose=purpose,
-        state=MessageState.QUEUED if may_leave else MessageState.REFUSED,
-        reason=None if may_leave else "withheld",
-        accepted=now,
-        leaves=now,
-        valid_until=now + CODE_LIFE,
-        changed=now,
+        status=MessageStatus.QUEUED if may_send else MessageStatus.REFUSED,
+        reason=None if may_send else "withheld",
+        accepted_at=now,
+        send_at=now,
+        valid_until=now + CODE_LIFETIME,
+        changed_at=now,
         segments=len(compose(text).segments),
-        box=box if may_leave else None,
-        wrapped_key=wrapped if may_leave else None,
+        sealed_number=box if may_send else None,
+        wrapped_key=wrapped if may_send else None,
     )
 
 
-def open_service_message(world: World, message: Message, key: GrantKey) -> tuple[PhoneNumber, str]:
+def open_service_message(
+    world: AppContext, message: Message, key: GrantKey
+) -> tuple[PhoneNumber, str]:
     """Return number and text of a message of the service's own. Raises SealBrokenError."""
-    bound_to = service_binding(world, message.address)
-    plaintext = unseal(message.box or b"", key, bound_to=bound_to)
-    return _unpadded(plaintext[:NUMBER_BYTES]), plaintext[NUMBER_BYTES:].decode()
+    bound_to = service_message_associated_data(world, message.key)
+    plaintext = open_sealed(message.sealed_number or b"", key, associated_data=bound_to)
+    return unpad_number(plaintext[:NUMBER_BYTES]), plaintext[NUMBER_BYTES:].decode()
 
 
-def service_binding(world: World, address: Address) -> bytes:
+def service_message_associated_data(world: AppContext, address: RowKey) -> bytes:
     """Return what such a message's box is bound to."""
-    return f"{world.base_url}\n{world.keyring.handles.message.hide(address)}".encode()
+    return f"{world.base_url}\n{world.keyring.ids.message.encode(address)}".encode()
 
 
-def _padded(number: PhoneNumber) -> bytes:
+def pad_number(number: PhoneNumber) -> bytes:
     return number.reveal().encode("ascii").ljust(NUMBER_BYTES)
 
 
-def _unpadded(padded: bytes) -> PhoneNumber:
+def unpad_number(padded: bytes) -> PhoneNumber:
     return PhoneNumber(padded.decode("ascii").rstrip())
 
 
-def _limit(world: World, kind: str, value: str) -> bytes:
-    return limit_key(kind, value, world.keyring.index)
+def _rate_limit_key(world: AppContext, kind: str, value: str) -> bytes:
+    return rate_limit_key(kind, value, world.keyring.index)
 
 
-def _count(
-    world: World, transaction: Transaction, number: PhoneNumber, address: str, now: datetime
+def _acquire_code(
+    world: AppContext, transaction: Transaction, number: PhoneNumber, client_ip: str, now: datetime
 ) -> bool:
     """Count one code against all limits; whether the number's own limits allow it.
 
     Raises TooManyError where the limit is the asker's or the service's. Limits are held in one
     order, so that two askers wait rather than lock each other out.
     """
-    limits = world.code_limits
-    overall = hit(transaction, _limit(world, "all", ""), limits.all, now)
-    asker = hit(transaction, _limit(world, "address", address), limits.address, now)
+    limits = world.otp_rate_limits
+    overall = try_acquire(transaction, _rate_limit_key(world, "all", ""), limits.total, now)
+    asker = try_acquire(
+        transaction, _rate_limit_key(world, "address", client_ip), limits.client_ip, now
+    )
     again = max(overall, asker)
     if again > now:
-        raise TooManyError(int((again - now).total_seconds()))
-    return hit(transaction, _limit(world, "number", number.reveal()), limits.number, now) == now
+        raise TooManyRequestsError(int((again - now).total_seconds()))
+    return (
+        try_acquire(
+            transaction, _rate_limit_key(world, "number", number.reveal()), limits.number, now
+        )
+        == now
+    )

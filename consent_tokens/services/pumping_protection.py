@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from consent_tokens.app_context import World
+from consent_tokens.app_context import AppContext
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.consent.scope import MOST_MESSAGES
+from consent_tokens.consent.scope import MAX_MESSAGES
 from consent_tokens.crypto import proof_of_work as work
-from consent_tokens.crypto.keyed_hashes import limit_key
-from consent_tokens.crypto.proof_of_work import HARDNESS, SALT_BYTES, Work
-from consent_tokens.crypto.signed_values import opened, signed
-from consent_tokens.services.rate_limits import hit
+from consent_tokens.crypto.keyed_hashes import rate_limit_key
+from consent_tokens.crypto.proof_of_work import MAX_NUMBER, SALT_BYTES, WorkChallenge
+from consent_tokens.crypto.signed_values import open_value, sign_value
+from consent_tokens.services.rate_limits import try_acquire
 from consent_tokens.store import challenges
 from consent_tokens.store.database import Transaction
 
@@ -25,111 +25,121 @@ from consent_tokens.store.database import Transaction
 class Window:
     """At most `most` in any `within`."""
 
-    most: int
-    within: timedelta
+    limit: int
+    window: timedelta
 
 
-CALM_LEAST: Final = 200
-CALM_PART: Final = 10  # of the hourly limit over all, one part in so many may go unproved
-CALM_WITHIN: Final = timedelta(minutes=10)
-RANGE_MOST, RANGE_WITHIN = 30, timedelta(hours=1)  # in one range, or what one number may have
-WORK_LASTS: Final = timedelta(minutes=10)
-TICKET: Final = "patience"  # for those without script: asked for now, good after a minute
-PATIENCE_SECONDS: Final = 60
-TICKETS: Final = Window(3, timedelta(minutes=10))  # for one address
-ONCE: Final = Window(1, timedelta(hours=1))
-MOST_KEPT: Final = MOST_MESSAGES  # moments that are kept of one counter
+MIN_UNVERIFIED: Final = 200
+UNVERIFIED_SHARE: Final = 10  # of the hourly limit over all, one part in so many may go unproved
+UNVERIFIED_WINDOW: Final = timedelta(minutes=10)
+RANGE_LIMIT, RANGE_WINDOW = 30, timedelta(hours=1)  # in one range, or what one number may have
+CHALLENGE_LIFETIME: Final = timedelta(minutes=10)
+TICKET_USE: Final = "patience"  # for those without script: asked for now, good after a minute
+WAIT_SECONDS: Final = 60
+TICKET_LIMIT: Final = Window(3, timedelta(minutes=10))  # for one address
+SINGLE_USE: Final = Window(1, timedelta(hours=1))
+MAX_HITS_STORED: Final = MAX_MESSAGES  # moments that are kept of one counter
 
 
-def calm(world: World) -> Window:
+def unverified_budget(world: AppContext) -> Window:
     """Return how many codes may go unproved, over all, before asking has to cost something."""
-    most = max(limit.most for limit in world.code_limits.all)
-    return Window(max(CALM_LEAST, most // CALM_PART), CALM_WITHIN)
+    most = max(limit.limit for limit in world.otp_rate_limits.total)
+    return Window(max(MIN_UNVERIFIED, most // UNVERIFIED_SHARE), UNVERIFIED_WINDOW)
 
 
-def calm_in_range(world: World) -> Window:
+def unverified_range_budget(world: AppContext) -> Window:
     """Return how many codes may go unproved in one range."""
-    most = max(limit.most for limit in world.code_limits.number)
-    return Window(max(RANGE_MOST, most), RANGE_WITHIN)
+    most = max(limit.limit for limit in world.otp_rate_limits.number)
+    return Window(max(RANGE_LIMIT, most), RANGE_WINDOW)
 
 
-def wants_work(world: World) -> bool:
+def requires_challenge(world: AppContext) -> bool:
     """Whether so many codes were asked for and never used that asking has to cost something."""
-    now, window = world.clock.now(), calm(world)
-    key = limit_key("unproved", "", world.keyring.index)
-    hits = world.store.read(lambda transaction: challenges.peek_hits(transaction, key))
-    return sum(hit > now - window.within for hit in hits) >= window.most
+    now, window = world.clock.now(), unverified_budget(world)
+    key = rate_limit_key("unproved", "", world.keyring.index)
+    hits = world.database.read(lambda transaction: challenges.read_hits(transaction, key))
+    return sum(hit > now - window.window for hit in hits) >= window.limit
 
 
-def is_pumped(world: World, transaction: Transaction, number: PhoneNumber) -> bool:
+def count_unverified(world: AppContext, transaction: Transaction, number: PhoneNumber) -> bool:
     """Count one code that nobody has proved yet; whether its range has had too many."""
-    now, window = world.clock.now(), calm_in_range(world)
-    _hit(transaction, limit_key("unproved", "", world.keyring.index), calm(world), now)
-    return _hit(transaction, _range_key(world, number), window, now) > window.most
+    now, window = world.clock.now(), unverified_range_budget(world)
+    _count_hit(
+        transaction,
+        rate_limit_key("unproved", "", world.keyring.index),
+        unverified_budget(world),
+        now,
+    )
+    return _count_hit(transaction, _range_key(world, number), window, now) > window.limit
 
 
-def proved(world: World, transaction: Transaction, number: PhoneNumber) -> None:
+def forget_unverified(world: AppContext, transaction: Transaction, number: PhoneNumber) -> None:
     """Take back one that was counted: somebody was there."""
     now = world.clock.now()
     for key, window in (
-        (limit_key("unproved", "", world.keyring.index), calm(world)),
-        (_range_key(world, number), calm_in_range(world)),
+        (rate_limit_key("unproved", "", world.keyring.index), unverified_budget(world)),
+        (_range_key(world, number), unverified_range_budget(world)),
     ):
-        hits = [hit for hit in challenges.lock_hits(transaction, key) if hit > now - window.within]
-        challenges.put_hits(transaction, key, hits[:-1] or [now - window.within], window.within)
+        hits = [hit for hit in challenges.lock_hits(transaction, key) if hit > now - window.window]
+        challenges.save_hits(transaction, key, hits[:-1] or [now - window.window], window.window)
 
 
-def work_for(world: World) -> Work:
+def create_challenge(world: AppContext) -> WorkChallenge:
     """Return work for a browser to do."""
-    return work.challenge(
+    return work.create_challenge(
         world.keyring.index,
-        drawn=world.chance.draw(SALT_BYTES),
-        number=world.chance.below(HARDNESS),
-        expires=world.clock.now() + WORK_LASTS,
+        drawn=world.random.token_bytes(SALT_BYTES),
+        number=world.random.randbelow(MAX_NUMBER),
+        expires=world.clock.now() + CHALLENGE_LIFETIME,
     )
 
 
-def has_worked(world: World, solution: str) -> bool:
+def is_challenge_solved(world: AppContext, solution: str) -> bool:
     """Whether this is work that was done, and not handed in before."""
-    name = work.solved(world.keyring.index, solution, world.clock.now())
-    return name is not None and _is_first(world, "work", name)
+    name = work.verified_challenge(world.keyring.index, solution, world.clock.now())
+    return name is not None and _is_first_use(world, "work", name)
 
 
-def ticket_for(world: World, address: str) -> str | None:
+def issue_waiting_ticket(world: AppContext, client_ip: str) -> str | None:
     """Return a ticket that is good after a minute; None if this address has had too many."""
     now = world.clock.now()
-    key = limit_key("tickets", address, world.keyring.index)
+    key = rate_limit_key("tickets", client_ip, world.keyring.index)
 
-    if world.store.run(lambda transaction: hit(transaction, key, [TICKETS], now)) != now:
+    if (
+        world.database.run(lambda transaction: try_acquire(transaction, key, [TICKET_LIMIT], now))
+        != now
+    ):
         return None
-    value = f"{int(now.timestamp())} {world.chance.draw(SALT_BYTES).hex()}"
-    return signed(world.keyring, TICKET, value)
+    value = f"{int(now.timestamp())} {world.random.token_bytes(SALT_BYTES).hex()}"
+    return sign_value(world.keyring, TICKET_USE, value)
 
 
-def has_waited(world: World, ticket: str) -> bool:
+def is_waiting_over(world: AppContext, ticket: str) -> bool:
     """Whether this ticket was given a minute ago, and not used before."""
-    most = int(WORK_LASTS.total_seconds())
-    value = opened(world.keyring, TICKET, ticket, most_seconds=most)
+    most = int(CHALLENGE_LIFETIME.total_seconds())
+    value = open_value(world.keyring, TICKET_USE, ticket, max_age_seconds=most)
     if value is None:
         return False
     since = int(value.partition(" ")[0])
-    has = world.clock.now().timestamp() - since >= PATIENCE_SECONDS
-    return has and _is_first(world, TICKET, value)
+    has = world.clock.now().timestamp() - since >= WAIT_SECONDS
+    return has and _is_first_use(world, TICKET_USE, value)
 
 
-def _is_first(world: World, what: str, name: str) -> bool:
+def _is_first_use(world: AppContext, what: str, name: str) -> bool:
     now = world.clock.now()
-    key = limit_key(what, name, world.keyring.index)
-    return world.store.run(lambda transaction: _hit(transaction, key, ONCE, now) == 1)
+    key = rate_limit_key(what, name, world.keyring.index)
+    return world.database.run(
+        lambda transaction: _count_hit(transaction, key, SINGLE_USE, now) == 1
+    )
 
 
-def _hit(transaction: Transaction, key: bytes, window: Window, now: datetime) -> int:
+def _count_hit(transaction: Transaction, key: bytes, window: Window, now: datetime) -> int:
     """Count one; return how many there are in the window, this one among them."""
-    hits = [hit for hit in challenges.lock_hits(transaction, key) if hit > now - window.within]
-    hits = [*hits, now][-max(MOST_KEPT, window.most + 1) :]
-    challenges.put_hits(transaction, key, hits, window.within)
+    hits = [hit for hit in challenges.lock_hits(transaction, key) if hit > now - window.window]
+    hits = [*hits, now][-max(MAX_HITS_STORED, window.limit + 1) :]
+    challenges.save_hits(transaction, key, hits, window.window)
     return len(hits)
 
 
-def _range_key(world: World, number: PhoneNumber) -> bytes:
-    return limit_key("range", number.range(), world.keyring.index)
+def _range_key(world: AppContext, number: PhoneNumber) -> bytes:
+    return rate_limit_key("range", number.number_range(), world.keyring.index)

@@ -3,15 +3,15 @@
 from datetime import datetime
 from typing import Final
 
-from consent_tokens.app_context import World
-from consent_tokens.consent.grant import EndedBy
-from consent_tokens.consent.one_time_code import CODE_LIFE
-from consent_tokens.consent.request import TOKEN_WAITS
-from consent_tokens.services.consents.amendments import end_pauses
-from consent_tokens.services.consents.revocation import end_in
-from consent_tokens.services.consumer_sessions import SESSION_LASTS
-from consent_tokens.services.idempotency import REPLIES_LAST
-from consent_tokens.services.webhooks import KEPT
+from consent_tokens.app_context import AppContext
+from consent_tokens.consent.grant import EndReason
+from consent_tokens.consent.one_time_code import CODE_LIFETIME
+from consent_tokens.consent.request import TOKEN_RETRIEVAL_PERIOD
+from consent_tokens.services.consents.amendments import resume_due_pauses
+from consent_tokens.services.consents.revocation import revoke_within
+from consent_tokens.services.consumer_sessions import SESSION_LIFETIME
+from consent_tokens.services.idempotency import RESPONSE_TTL
+from consent_tokens.services.webhooks import RETENTION
 from consent_tokens.store import (
     challenges,
     complaints,
@@ -28,38 +28,41 @@ from consent_tokens.store import idempotency as replies
 from consent_tokens.store import preferences as wishes
 from consent_tokens.store.database import Transaction
 
-MOST_AT_ONCE: Final = 200
+BATCH_SIZE: Final = 200
 
 
-def sweep(world: World) -> int:
+def apply_retention(world: AppContext) -> int:
     """Put away what is over; return how many grants were ended."""
     now = world.clock.now()
 
     def deed(transaction: Transaction) -> int:
-        over = grants.past_end(transaction, now, MOST_AT_ONCE)
+        over = grants.past_expiry(transaction, now, BATCH_SIZE)
         for address in over:
-            end_in(world, transaction, address, EndedBy.EXPIRY)
-        requests.drop_tokens(transaction, now - TOKEN_WAITS)
-        challenges.drop(transaction, now - CODE_LIFE)
-        challenges.drop_idle_limits(transaction, now)
-        sessions.drop(transaction, now - SESSION_LASTS)
-        replies.drop(transaction, now - REPLIES_LAST)
-        messages.drop_texts(transaction, now - world.texts_for)
-        if world.store.has_journal:
-            webhooks.drop(transaction, now - KEPT)
-        if world.store.has_wishes:
-            _put_away(world, transaction, now)
+            revoke_within(world, transaction, address, EndReason.EXPIRY)
+        requests.delete_tokens_before(transaction, now - TOKEN_RETRIEVAL_PERIOD)
+        challenges.delete_before(transaction, now - CODE_LIFETIME)
+        challenges.delete_idle_limits(transaction, now)
+        sessions.delete_idle(transaction, now - SESSION_LIFETIME)
+        replies.delete_before(transaction, now - RESPONSE_TTL)
+        messages.delete_texts_before(transaction, now - world.text_retention)
+        if world.database.has_journal:
+            webhooks.delete_before(transaction, now - RETENTION)
+        if world.database.has_wishes:
+            _delete_expired(world, transaction, now)
         return len(over)
 
-    ended = world.store.run(deed)
-    world.store.scrub()
+    ended = world.database.run(deed)
+    world.database.truncate_wal()
     return ended
 
 
-def _put_away(world: World, transaction: Transaction, now: datetime) -> None:
+def _delete_expired(world: AppContext, transaction: Transaction, now: datetime) -> None:
     """End pauses whose day has come, and forget what need not be remembered any more."""
-    end_pauses(world, transaction, now)
-    for home in {*invitations.drop(transaction, now), *wishes.drop_past_calm(transaction, now)}:
-        recipients.forget_if_idle(transaction, home, has_wishes=True)
-    fingerprints.drop(transaction, now - world.records_for)
-    complaints.drop(transaction, now - world.records_for)
+    resume_due_pauses(world, transaction, now)
+    for home in {
+        *invitations.delete_expired(transaction, now),
+        *wishes.delete_past_quiet_periods(transaction, now),
+    }:
+        recipients.delete_if_unused(transaction, home, has_wishes=True)
+    fingerprints.delete_before(transaction, now - world.record_retention)
+    complaints.delete_before(transaction, now - world.record_retention)

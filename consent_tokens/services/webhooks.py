@@ -16,33 +16,35 @@ from urllib.parse import urlsplit
 from standardwebhooks import Webhook as Signature
 
 from consent_tokens import metrics as meters
-from consent_tokens.app_context import World
-from consent_tokens.consent.grant import EndedBy, Grant
-from consent_tokens.consent.scope import clock_time
+from consent_tokens.app_context import AppContext
+from consent_tokens.consent.grant import EndReason, Grant
+from consent_tokens.consent.scope import format_time_of_day
 from consent_tokens.crypto.encoding import encode
 from consent_tokens.crypto.keys import GrantKey
-from consent_tokens.crypto.opaque_ids import Address
-from consent_tokens.crypto.sealing import disclose, enclose
+from consent_tokens.crypto.opaque_ids import RowKey
+from consent_tokens.crypto.sealing import open_envelope, seal_envelope
 from consent_tokens.errors import InvalidError, NotFoundError
-from consent_tokens.gateways.webhook_client import Answer
-from consent_tokens.relay.message import MessageState, Outcome
+from consent_tokens.gateways.webhook_client import CallResult
+from consent_tokens.relay.message import MessageOutcome, MessageStatus
 from consent_tokens.store import merchants, webhooks
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.webhooks import Notification, NotificationState, Webhook
+from consent_tokens.store.webhooks import Webhook, WebhookEvent, WebhookEventStatus
 
 # after so long each is tried again (Standard Webhooks, "Deliverability and reliability")
-WAITS: Final = tuple(
+RETRY_DELAYS: Final = tuple(
     timedelta(seconds=seconds)
     for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 )
-HELD_FOR: Final = timedelta(seconds=300)  # by one who sends; a dead sender's are taken by others
-AT_ONCE: Final = 20
-KEPT: Final = timedelta(days=30)
-MOST_URL: Final = 2000
+LEASE_DURATION: Final = timedelta(
+    seconds=300
+)  # by one who sends; a dead sender's are taken by others
+BATCH_SIZE: Final = 20
+RETENTION: Final = timedelta(days=30)
+MAX_URL_LENGTH: Final = 2000
 SECRET_BYTES: Final = 32
 
 
-class News(StrEnum):
+class WebhookEventType(StrEnum):
     """What a webhook may be told of."""
 
     CONSENT_GRANTED = "consent.granted"
@@ -53,90 +55,102 @@ class News(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class MerchantEvent:
     """One piece of news for a merchant. Names nothing but the merchant's own handles."""
 
     merchant_id: str
-    kind: News
+    event_type: WebhookEventType
     data: Mapping[str, Any]
 
 
-def of_grant(world: World, grant: Grant, by: EndedBy | None = None) -> Item:
+def grant_event(world: AppContext, grant: Grant, by: EndReason | None = None) -> MerchantEvent:
     """Return the news that a grant was given, or that it ended."""
-    handle = world.keyring.handles.grant.hide(Address(grant.home, grant.number))
-    data: dict[str, Any] = {"grant": handle, "state": grant.state.value}
+    handle = world.keyring.ids.grant.encode(RowKey(grant.home, grant.number))
+    data: dict[str, Any] = {"grant": handle, "state": grant.status.value}
     if by is None:
         data["purposes"] = sorted(grant.scope.purposes)
-        return Item(grant.merchant_id, News.CONSENT_GRANTED, data)
-    return Item(grant.merchant_id, News.CONSENT_REVOKED, data)
+        return MerchantEvent(grant.merchant_id, WebhookEventType.CONSENT_GRANTED, data)
+    return MerchantEvent(grant.merchant_id, WebhookEventType.CONSENT_REVOKED, data)
 
 
-def of_change(world: World, grant: Grant) -> Item:
+def grant_changed_event(world: AppContext, grant: Grant) -> MerchantEvent:
     """Return the news that a grant covers more or less now: what, not why."""
     scope = grant.scope
     data = {
-        "grant": world.keyring.handles.grant.hide(Address(grant.home, grant.number)),
-        "state": grant.state.value,
+        "grant": world.keyring.ids.grant.encode(RowKey(grant.home, grant.number)),
+        "state": grant.status.value,
         "purposes": sorted(scope.purposes),
-        "max_messages": scope.cap.most,
-        "per_days": scope.cap.within.days,
-        "from": clock_time(scope.hours.opens),
-        "to": clock_time(scope.hours.closes),
-        "expires_at": scope.ends.isoformat(),
+        "max_messages": scope.frequency_cap.limit,
+        "per_days": scope.frequency_cap.window.days,
+        "from": format_time_of_day(scope.send_window.opens),
+        "to": format_time_of_day(scope.send_window.closes),
+        "expires_at": scope.ends_at.isoformat(),
     }
-    return Item(grant.merchant_id, News.CONSENT_CHANGED, data)
+    return MerchantEvent(grant.merchant_id, WebhookEventType.CONSENT_CHANGED, data)
 
 
-def of_message(
-    world: World,
-    address: Address,
+def message_event(
+    world: AppContext,
+    address: RowKey,
     merchant_id: str | None,
     reference: str | None,
-    outcome: Outcome | tuple[MessageState, str | None],
-) -> Item:
+    outcome: MessageOutcome | tuple[MessageStatus, str | None],
+) -> MerchantEvent:
     """Return the news of what became of a message."""
-    state, reason = (outcome.state, outcome.reason) if isinstance(outcome, Outcome) else outcome
-    kind = News.MESSAGE_DELIVERED if state is MessageState.DELIVERED else News.MESSAGE_FAILED
+    state, reason = (
+        (outcome.status, outcome.reason) if isinstance(outcome, MessageOutcome) else outcome
+    )
+    kind = (
+        WebhookEventType.MESSAGE_DELIVERED
+        if state is MessageStatus.DELIVERED
+        else WebhookEventType.MESSAGE_FAILED
+    )
     data = {
-        "message": world.keyring.handles.message.hide(address),
+        "message": world.keyring.ids.message.encode(address),
         "reference": reference,
         "status": state.value,
         "reason": reason,
     }
-    return Item(merchant_id or "", kind, data)
+    return MerchantEvent(merchant_id or "", kind, data)
 
 
-def announce(world: World, transaction: Transaction, news: Sequence[Item], now: datetime) -> None:
+def enqueue(
+    world: AppContext,
+    transaction: Transaction,
+    merchant_events: Sequence[MerchantEvent],
+    now: datetime,
+) -> None:
     """Lay news out for the webhooks that want it."""
-    if not news or not world.store.has_journal:
+    if not merchant_events or not world.database.has_journal:
         return
-    listening = webhooks.listening(transaction, {item.merchant_id for item in news})
+    listening = webhooks.subscribed(transaction, {item.merchant_id for item in merchant_events})
     if listening:
-        webhooks.lay_out(
+        webhooks.enqueue(
             transaction,
             [
-                _notification(world, item, webhook, home, now)
-                for item in news
+                _webhook_event(world, item, webhook, home, now)
+                for item in merchant_events
                 for webhook, home in listening
-                if item.merchant_id == webhook.merchant_id and item.kind in webhook.kinds
+                if item.merchant_id == webhook.merchant_id
+                and item.event_type in webhook.event_types
             ],
         )
 
 
-def _notification(
-    world: World, item: Item, webhook: Webhook, home: int, now: datetime
-) -> Notification:
-    body = {"type": item.kind.value, "timestamp": now.isoformat(), "data": item.data}
-    return Notification(
-        address=Address.at(home, world.chance.draw(8)),
+def _webhook_event(
+    world: AppContext, item: MerchantEvent, webhook: Webhook, home: int, now: datetime
+) -> WebhookEvent:
+    body = {"type": item.event_type.value, "timestamp": now.isoformat(), "data": item.data}
+    return WebhookEvent(
+        key=RowKey.new(home, world.random.token_bytes(8)),
         merchant_id=item.merchant_id,
         webhook_id=webhook.id,
-        kind=item.kind.value,
+        event_type=item.event_type.value,
         body=json.dumps(body, ensure_ascii=False, separators=(",", ":")),
-        state=NotificationState.WAITING,
+        status=WebhookEventStatus.PENDING,
         attempts=0,
-        due=now,
-        made=now,
+        due_at=now,
+        created_at=now,
     )
 
 
@@ -144,39 +158,39 @@ def _notification(
 
 
 def add_webhook(
-    world: World, merchant_id: str, url: str, kinds: Sequence[str] = ()
+    world: AppContext, merchant_id: str, url: str, event_types: Sequence[str] = ()
 ) -> tuple[Webhook, str]:
     """Add a webhook; return it with its secret, which is shown this once.
 
     Raises NotFoundError, or InvalidError if the address could never be called.
     """
     faults: dict[str, list[str]] = {}
-    wanted = frozenset(kinds or [kind.value for kind in News])
+    wanted = frozenset(event_types or [kind.value for kind in WebhookEventType])
     parts = urlsplit(url)
-    is_address = parts.scheme in {"http", "https"} and parts.hostname and len(url) <= MOST_URL
+    is_address = parts.scheme in {"http", "https"} and parts.hostname and len(url) <= MAX_URL_LENGTH
     if not is_address or parts.username or not url.isascii() or not url.isprintable():
         faults["url"] = ["Must be an https:// address without a name or password in it."]
-    elif why := world.caller.refusal(url):
+    elif why := world.webhook_client.refusal(url):
         faults["url"] = [f"Cannot be called: {why}."]
-    if unknown := wanted - {kind.value for kind in News}:
+    if unknown := wanted - {kind.value for kind in WebhookEventType}:
         faults["events"] = [f"No such event: {', '.join(sorted(unknown))}."]
     if faults:
         raise InvalidError(faults)
-    secret = world.chance.draw(SECRET_BYTES)
-    webhook_id = f"wh_{encode(world.chance.draw(12))}"
+    secret = world.random.token_bytes(SECRET_BYTES)
+    webhook_id = f"wh_{encode(world.random.token_bytes(12))}"
     webhook = Webhook(
         id=webhook_id,
         merchant_id=merchant_id,
         url=url,
-        kinds=wanted,
-        secret=enclose(
+        event_types=wanted,
+        secret=seal_envelope(
             secret,
-            GrantKey(world.chance.draw(32)),
+            GrantKey(world.random.token_bytes(32)),
             world.keyring.wrapping,
-            bound_to=webhook_id.encode(),
-            nonce=world.chance.draw(12),
+            associated_data=webhook_id.encode(),
+            nonce=world.random.token_bytes(12),
         ),
-        made=world.clock.now(),
+        created_at=world.clock.now(),
     )
 
     def deed(transaction: Transaction) -> None:
@@ -184,14 +198,14 @@ def add_webhook(
             raise NotFoundError("no such merchant")
         webhooks.add(transaction, webhook)
 
-    world.store.run(deed)
+    world.database.run(deed)
     return webhook, f"whsec_{base64.b64encode(secret).decode()}"
 
 
 # --- Sending ------------------------------------------------------------------------------------
 
 
-def notify(world: World, webhook_id: str) -> int:
+def deliver(world: AppContext, webhook_id: str) -> int:
     """Send what is due for one webhook, in order, until it is all told or one try fails.
 
     What comes after a failed try waits as long as that one: a receiver that is away is left alone.
@@ -199,34 +213,44 @@ def notify(world: World, webhook_id: str) -> int:
     """
     now = world.clock.now()
 
-    def deed(transaction: Transaction) -> tuple[Webhook | None, list[Notification]]:
+    def deed(transaction: Transaction) -> tuple[Webhook | None, list[WebhookEvent]]:
         webhook = webhooks.find(transaction, webhook_id)
-        return webhook, webhooks.take(
-            transaction, webhook_id, now, until=now + HELD_FOR, most=AT_ONCE
+        return webhook, webhooks.lease(
+            transaction, webhook_id, now, until=now + LEASE_DURATION, most=BATCH_SIZE
         )
 
-    webhook, taken = world.store.run(deed)
+    webhook, taken = world.database.run(deed)
     if webhook is None:
         return 0
-    secret = disclose(webhook.secret, world.keyring.unwrapping, bound_to=webhook.id.encode())
-    failed: Notification | None = None
+    secret = open_envelope(
+        webhook.secret, world.keyring.unwrapping, associated_data=webhook.id.encode()
+    )
+    failed: WebhookEvent | None = None
     for notification in taken:
         if failed is None:
-            concluded = _after(notification, _call(world, webhook, secret, notification), now)
-            failed = concluded if concluded.state is not NotificationState.DELIVERED else None
+            concluded = _after_attempt(
+                notification, _post(world, webhook, secret, notification), now
+            )
+            failed = concluded if concluded.status is not WebhookEventStatus.DELIVERED else None
         else:
-            waits = failed.due if failed.state is NotificationState.WAITING else now + WAITS[0]
-            concluded = replace(notification, attempts=notification.attempts - 1, due=waits)
-        _conclude(world, concluded)
+            waits = (
+                failed.due_at
+                if failed.status is WebhookEventStatus.PENDING
+                else now + RETRY_DELAYS[0]
+            )
+            concluded = replace(notification, attempts=notification.attempts - 1, due_at=waits)
+        _record(world, concluded)
     return len(taken)
 
 
-def _conclude(world: World, notification: Notification) -> None:
-    world.store.run(lambda transaction: webhooks.conclude(transaction, notification))
+def _record(world: AppContext, notification: WebhookEvent) -> None:
+    world.database.run(lambda transaction: webhooks.record(transaction, notification))
 
 
-def _call(world: World, webhook: Webhook, secret: bytes, notification: Notification) -> Answer:
-    named = world.keyring.handles.event.hide(notification.address)
+def _post(
+    world: AppContext, webhook: Webhook, secret: bytes, notification: WebhookEvent
+) -> CallResult:
+    named = world.keyring.ids.webhook_event.encode(notification.key)
     now = world.clock.now()
     headers = {
         "content-type": "application/json",
@@ -234,16 +258,16 @@ def _call(world: World, webhook: Webhook, secret: bytes, notification: Notificat
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": Signature(secret).sign(named, now, notification.body),
     }
-    answer = world.caller.post(webhook.url, headers, notification.body.encode())
-    meters.NOTIFIED.labels("delivered" if answer.is_well else "failed").inc()
+    answer = world.webhook_client.post(webhook.url, headers, notification.body.encode())
+    meters.WEBHOOK_CALLS.labels("delivered" if answer.is_success else "failed").inc()
     return answer
 
 
-def _after(notification: Notification, answer: Answer, now: datetime) -> Notification:
+def _after_attempt(notification: WebhookEvent, answer: CallResult, now: datetime) -> WebhookEvent:
     """Return a notification after a try: delivered, to be tried again, or given up."""
-    if answer.is_well:
-        return replace(notification, state=NotificationState.DELIVERED, answer=answer.said)
-    if notification.attempts > len(WAITS) or answer.is_final:
-        return replace(notification, state=NotificationState.DEAD, answer=answer.said)
-    waits = WAITS[notification.attempts - 1]
-    return replace(notification, due=now + waits, answer=answer.said)
+    if answer.is_success:
+        return replace(notification, status=WebhookEventStatus.DELIVERED, response=answer.outcome)
+    if notification.attempts > len(RETRY_DELAYS) or answer.is_final:
+        return replace(notification, status=WebhookEventStatus.FAILED, response=answer.outcome)
+    waits = RETRY_DELAYS[notification.attempts - 1]
+    return replace(notification, due_at=now + waits, response=answer.outcome)

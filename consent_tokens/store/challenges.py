@@ -17,13 +17,13 @@ def add(transaction: Transaction, challenge: Challenge) -> None:
     transaction.execute(
         insert(challenges).values(
             id=challenge.id,
-            about=challenge.about,
-            digest=challenge.digest,
-            box=challenge.box,
-            limit_key=challenge.limit_key,
-            sent_at=challenge.sent,
-            tries=challenge.tries,
-            used=int(challenge.used),
+            about=challenge.intent,
+            digest=challenge.code_hash,
+            box=challenge.sealed_number,
+            limit_key=challenge.failures_key,
+            sent_at=challenge.sent_at,
+            tries=challenge.attempts,
+            used=int(challenge.is_used),
         )
     )
 
@@ -39,16 +39,16 @@ def lock(transaction: Transaction, challenge_id: bytes) -> Challenge | None:
     return _challenge(row) if row else None
 
 
-def put_try(transaction: Transaction, challenge: Challenge) -> None:
+def save_attempt(transaction: Transaction, challenge: Challenge) -> None:
     """Record one more try."""
     transaction.execute(
         update(challenges)
         .where(challenges.c.id == challenge.id)
-        .values(tries=challenge.tries, used=int(challenge.used))
+        .values(tries=challenge.attempts, used=int(challenge.is_used))
     )
 
 
-def drop(transaction: Transaction, sent_before: datetime) -> None:
+def delete_before(transaction: Transaction, sent_before: datetime) -> None:
     """Forget challenges that are over."""
     transaction.execute(delete(challenges).where(challenges.c.sent_at < sent_before))
 
@@ -67,13 +67,13 @@ def lock_hits(transaction: Transaction, limit_key: bytes) -> list[datetime]:
     return _unpacked(row.hits)
 
 
-def peek_hits(transaction: Transaction, limit_key: bytes) -> list[datetime]:
+def read_hits(transaction: Transaction, limit_key: bytes) -> list[datetime]:
     """Return what counts against a limit, ascending, without holding it."""
     packed = transaction.scalar(select(limits.c.hits).where(limits.c.id == limit_key))
     return _unpacked(packed or b"")
 
 
-def put_hits(
+def save_hits(
     transaction: Transaction, limit_key: bytes, hits: Sequence[datetime], longest: timedelta
 ) -> None:
     """Keep what counts against a limit whose longest window is `longest`."""
@@ -85,7 +85,7 @@ def put_hits(
     )
 
 
-def drop_idle_limits(transaction: Transaction, now: datetime) -> None:
+def delete_idle_limits(transaction: Transaction, now: datetime) -> None:
     """Forget limits that nothing counts against any more."""
     transaction.execute(delete(limits).where(limits.c.idle_at <= now))
 
@@ -97,11 +97,11 @@ def _unpacked(packed: bytes) -> list[datetime]:
 def _challenge(row: Row[Any]) -> Challenge:
     return Challenge(
         id=row.id,
-        about=row.about,
-        digest=row.digest,
-        box=row.box,
-        limit_key=row.limit_key,
-        sent=row.sent_at,
-        tries=row.tries,
-        used=bool(row.used),
+        intent=row.about,
+        code_hash=row.digest,
+        sealed_number=row.box,
+        failures_key=row.limit_key,
+        sent_at=row.sent_at,
+        attempts=row.tries,
+        is_used=bool(row.used),
     )

@@ -6,8 +6,8 @@ from typing import Final
 
 from sqlalchemy import delete, func, insert, select, update
 
-from consent_tokens.crypto.opaque_ids import Address
-from consent_tokens.store.database import ADDRESSES, Asked, Transaction, insert_or_ignore
+from consent_tokens.crypto.opaque_ids import RowKey
+from consent_tokens.store.database import ROW_KEY_COLUMNS, RowSet, Transaction, insert_or_ignore
 from consent_tokens.store.tables import marks, to_journal
 
 JOURNAL: Final = "journal"
@@ -22,7 +22,7 @@ def find(transaction: Transaction, name: str) -> str | None:
     return value
 
 
-def put(transaction: Transaction, name: str, value: str) -> None:
+def save(transaction: Transaction, name: str, value: str) -> None:
     """Set a mark."""
     if not insert_or_ignore(transaction, marks, name=name, value=value):
         transaction.execute(update(marks).where(marks.c.name == name).values(value=value))
@@ -36,22 +36,22 @@ def database_time(transaction: Transaction) -> datetime | None:
     return moment.astimezone(UTC)
 
 
-def lay_out(transaction: Transaction, address: Address, at: datetime) -> None:
+def enqueue_journal_entry(transaction: Transaction, address: RowKey, at: datetime) -> None:
     """Remember, together with the end of a grant, that the journal has yet to be told."""
-    transaction.execute(insert(to_journal).values(home=address.home, number=address.number, at=at))
+    transaction.execute(insert(to_journal).values(home=address.partition, number=address.id, at=at))
 
 
-def laid_out(transaction: Transaction, limit: int) -> list[tuple[Address, datetime]]:
+def pending_journal_entries(transaction: Transaction, limit: int) -> list[tuple[RowKey, datetime]]:
     """Return ends that the journal has yet to be told."""
     rows = transaction.execute(select(to_journal).limit(limit))
-    return [(Address(row.home, row.number), row.at) for row in rows]
+    return [(RowKey(row.home, row.number), row.at) for row in rows]
 
 
-def put_away(transaction: Transaction, address: Address) -> None:
+def delete_journal_entry(transaction: Transaction, address: RowKey) -> None:
     """Forget that the journal had to be told: it was."""
     transaction.execute(
         delete(to_journal).where(
-            to_journal.c.home == address.home, to_journal.c.number == address.number
+            to_journal.c.home == address.partition, to_journal.c.number == address.id
         )
     )
 
@@ -63,14 +63,14 @@ WHERE g.wrapped_key IS NOT NULL
 """
 
 
-def still_live(transaction: Transaction, addresses: Sequence[Address]) -> list[Address]:
+def live_grants_among(transaction: Transaction, addresses: Sequence[RowKey]) -> list[RowKey]:
     """Return which of these grants still have their key."""
-    found: list[Address] = []
-    for begin in range(0, len(addresses), MOST_ASKED):
-        part = addresses[begin : begin + MOST_ASKED]
-        rows = Asked(ADDRESSES, part).run(transaction, STILL_LIVE)
-        found += [Address(row.home, row.number) for row in rows]
+    found: list[RowKey] = []
+    for begin in range(0, len(addresses), BATCH_SIZE):
+        part = addresses[begin : begin + BATCH_SIZE]
+        rows = RowSet(ROW_KEY_COLUMNS, part).run(transaction, STILL_LIVE)
+        found += [RowKey(row.home, row.number) for row in rows]
     return found
 
 
-MOST_ASKED: Final = 5000
+BATCH_SIZE: Final = 5000

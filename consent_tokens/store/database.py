@@ -18,42 +18,46 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from consent_tokens.errors import (
+    CommitUncertainError,
+    DatabaseBusyError,
+    DatabaseUnavailableError,
     SettingError,
-    StoreBusyError,
-    StoreUnavailableError,
-    StoreUncertainError,
 )
 
 Result = TypeVar("Result")
 Transaction: TypeAlias = Connection
 
-MOST_TRIES: Final = 8
-NOT_SERIALISED: Final = frozenset({"40001", "40P01"})  # SQLSTATE: serialization, deadlock
-AWAY: Final = ("08", "53", "57P")  # SQLSTATE classes: connection, resources, operator intervention
-SQLITE_AWAY: Final = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")
+MAX_TRANSACTION_ATTEMPTS: Final = 8
+RETRIABLE_SQLSTATES: Final = frozenset({"40001", "40P01"})  # SQLSTATE: serialization, deadlock
+UNAVAILABLE_SQLSTATE_CLASSES: Final = (
+    "08",
+    "53",
+    "57P",
+)  # SQLSTATE classes: connection, resources, operator intervention
+SQLITE_UNAVAILABLE: Final = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")
 # every join on the way of a message is a look-up by key; without statistics that is hard to see
-LOOK_UP: Final = "-c enable_hashjoin=off -c enable_mergejoin=off"
+PLANNER_OPTIONS: Final = "-c enable_hashjoin=off -c enable_mergejoin=off"
 BUSY_SECONDS: Final = 10.0  # how long one SQLite writer waits for another process
 OWNER_ONLY: Final = 0o600
 JOURNALLED: Final = "notifications"  # a table that migration 0002 makes, with the journal's
 WISHED: Final = "complaints"  # a table that migration 0003 makes, with that of wishes
 
 
-def was_not_serialised(fault: DBAPIError) -> bool:
+def is_serialization_failure(fault: DBAPIError) -> bool:
     """Whether the same deed, run again, may well succeed. Any other fault is a fault."""
     sqlstate = getattr(fault.orig, "sqlstate", None)
     sqlite_error = getattr(fault.orig, "sqlite_errorname", "")
-    return sqlstate in NOT_SERIALISED or sqlite_error.startswith("SQLITE_BUSY")
+    return sqlstate in RETRIABLE_SQLSTATES or sqlite_error.startswith("SQLITE_BUSY")
 
 
-def was_away(fault: DBAPIError) -> bool:
+def is_unavailable(fault: DBAPIError) -> bool:
     """Whether the database could not be reached or could not write, so that nothing was done."""
     sqlstate = getattr(fault.orig, "sqlstate", None) or ""
     sqlite_error = getattr(fault.orig, "sqlite_errorname", "")
     return (
         fault.connection_invalidated
-        or sqlstate.startswith(AWAY)
-        or sqlite_error.startswith(SQLITE_AWAY)
+        or sqlstate.startswith(UNAVAILABLE_SQLSTATE_CLASSES)
+        or sqlite_error.startswith(SQLITE_UNAVAILABLE)
         or (
             type(fault.orig).__name__ in {"OperationalError", "ConnectionTimeout"}
             and not sqlstate
@@ -63,7 +67,7 @@ def was_away(fault: DBAPIError) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
+class Database:
     """A database, and the promise that a deed is done wholly or not at all.
 
     SQLite has one writer: `_writer` lets the threads of this process queue for it in order,
@@ -75,7 +79,7 @@ class Store:
     _found: set[str] = field(default_factory=set)  # tables that are there: they do not go again
 
     @classmethod
-    def at(cls, url: str) -> Self:
+    def open(cls, url: str) -> Self:
         """Open the database that `url` names. Raises SettingError if it names none that we know."""
         try:
             parsed = make_url(url)
@@ -91,12 +95,12 @@ class Store:
                     max_overflow=20,
                     pool_pre_ping=True,
                     hide_parameters=True,
-                    connect_args={"options": LOOK_UP},
+                    connect_args={"options": PLANNER_OPTIONS},
                 )
             )
         if parsed.get_backend_name() != "sqlite" or not parsed.database:
             raise SettingError("CONSENT_DATABASE_URL must be sqlite:///file or postgresql://...")
-        return cls(_sqlite(Path(parsed.database)), threading.Lock())
+        return cls(_sqlite_engine(Path(parsed.database)), threading.Lock())
 
     @property
     def is_sqlite(self) -> bool:
@@ -122,46 +126,46 @@ class Store:
             self._found.add(table)
         return table in self._found
 
-    def run(self, deed: Callable[[Transaction], Result]) -> Result:
+    def run(self, work: Callable[[Transaction], Result]) -> Result:
         """Run `deed` in one transaction, and again if the database could not serialise it.
 
         A deed may therefore run more than once: it touches nothing but its transaction. Raises
         StoreBusyError after eight tries, StoreUnavailableError if the database is away, and
         StoreUncertainError if it went away at the very moment of the commit.
         """
-        for _ in range(MOST_TRIES):
+        for _ in range(MAX_TRANSACTION_ATTEMPTS):
             is_done = False
             try:
                 with self._writer, self.engine.begin() as transaction:
-                    result = deed(transaction)
+                    result = work(transaction)
                     is_done = True
                 return result  # noqa: TRY300 - the commit is part of what is tried
             except DBAPIError as fault:
-                if was_not_serialised(fault):
+                if is_serialization_failure(fault):
                     continue
-                if was_away(fault):
+                if is_unavailable(fault):
                     # a server that goes away while it commits may have done so; a file tells
                     is_uncertain = is_done and not self.is_sqlite
                     raise (
-                        StoreUncertainError if is_uncertain else StoreUnavailableError
+                        CommitUncertainError if is_uncertain else DatabaseUnavailableError
                     ) from fault
                 raise
-        raise StoreBusyError
+        raise DatabaseBusyError
 
-    def read(self, question: Callable[[Transaction], Result]) -> Result:
+    def read(self, query: Callable[[Transaction], Result]) -> Result:
         """Answer a question that changes nothing. Raises as `run` does."""
         try:
             with self.engine.connect().execution_options(reads=True) as transaction:
                 transaction.begin()  # all that it asks, of one state of things
-                return question(transaction)
+                return query(transaction)
         except DBAPIError as fault:
-            if was_not_serialised(fault):
-                raise StoreBusyError from fault
-            if was_away(fault):
-                raise StoreUnavailableError from fault
+            if is_serialization_failure(fault):
+                raise DatabaseBusyError from fault
+            if is_unavailable(fault):
+                raise DatabaseUnavailableError from fault
             raise
 
-    def scrub(self) -> None:
+    def truncate_wal(self) -> None:
         """Leave nothing of what was deleted in the journal: empty SQLite's, as far as readers let.
 
         PostgreSQL keeps dead rows until VACUUM, and its log for a while: docs/operations.md.
@@ -177,7 +181,7 @@ class Store:
         self.engine.dispose()
 
 
-def _sqlite(path: Path) -> Engine:
+def _sqlite_engine(path: Path) -> Engine:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=OWNER_ONLY, exist_ok=True)
     engine = create_engine(
@@ -211,8 +215,8 @@ def _sqlite(path: Path) -> Engine:
 
 
 # --- Many rows with one statement ---------------------------------------------------------------
-# On the way of a message a batch costs one statement a table, of the kinds that Citus takes
-# (DESIGN.md 9): multi-row INSERT ... VALUES, and UPDATE ... FROM a list of what was asked.
+# On the way of a message a batch costs one statement a table, of the kinds that Citus takes: multi-row
+# INSERT ... VALUES, and UPDATE ... FROM a list of the rows that are wanted.
 
 
 def insert_rows(
@@ -238,7 +242,7 @@ def insert_rows(
     if transaction.dialect.name == "sqlite":
         marks = ", ".join("?" * len(columns))
         statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}){conflict}"  # noqa: S608 - see above
-        with _driven(transaction, statement) as connection:
+        with _driver_connection(transaction, statement) as connection:
             connection.executemany(statement, rows)
         return
     names: list[str] = []
@@ -270,17 +274,20 @@ def _execute_raw(transaction: Transaction, statement: str, values: Sequence[Any]
     psycopg would look for its own in the text of thousands of them, which takes longer than the
     statement.
     """
-    with _driven(transaction, statement) as connection, psycopg.RawCursor(connection) as cursor:
+    with (
+        _driver_connection(transaction, statement) as connection,
+        psycopg.RawCursor(connection) as cursor,
+    ):
         cursor.execute(statement.encode(), values)
 
 
-def _fetch(transaction: Transaction, statement: str, values: Mapping[str, Any]) -> list[Any]:
+def _fetch_rows(transaction: Transaction, statement: str, values: Mapping[str, Any]) -> list[Any]:
     """Execute a statement in the driver's own words; return its rows, if it returns any.
 
     What SQLAlchemy does to find out about the columns of a result takes longer than most statements
     on the way of a message. A row is a named tuple.
     """
-    with _driven(transaction, statement) as connection:
+    with _driver_connection(transaction, statement) as connection:
         cursor = connection.execute(statement, values)
         if cursor.description is None:
             return []
@@ -297,7 +304,7 @@ def _row(names: tuple[str, ...]) -> Callable[[Iterable[Any]], Any]:
 
 
 @contextmanager
-def _driven(transaction: Transaction, statement: str) -> Iterator[Any]:
+def _driver_connection(transaction: Transaction, statement: str) -> Iterator[Any]:
     """Lend the driver's own connection; its faults are SQLAlchemy's, as everywhere."""
     connection = transaction.connection.driver_connection
     try:
@@ -324,7 +331,7 @@ def insert_or_ignore(transaction: Transaction, table: Table, **values: object) -
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RowSet:
     """A list of rows to join with, as a FROM item named `asked`.
 
     `columns` maps each name to its PostgreSQL type. SQLite reads the rows from one JSON text, but
@@ -345,7 +352,7 @@ class Asked:
         else:
             clause, asked = self._from_arrays(by_name)
             text = _for_psycopg(statement.format(asked=clause))
-        return _fetch(transaction, text, asked | values)
+        return _fetch_rows(transaction, text, asked | values)
 
     def _from_json(self, by_name: Mapping[str, Sequence[Any]]) -> tuple[str, dict[str, Any]]:
         """Return SQLite's FROM item and its parameters."""
@@ -373,10 +380,12 @@ class Asked:
         }
         return f"unnest({arrays}) AS asked({', '.join(by_name)})", values
 
-    def hold(self, transaction: Transaction, table: str, columns: Sequence[str]) -> Sequence[Any]:
+    def lock_rows(
+        self, transaction: Transaction, table: str, columns: Sequence[str]
+    ) -> Sequence[Any]:
         """Return the rows of `table` whose key is asked, held until the transaction ends.
 
-        Locks by updating: PostgreSQL and Citus both take that (DESIGN.md 9). SQLite has one writer,
+        Locks by updating: PostgreSQL and Citus both take that. SQLite has one writer,
         who holds everything already; there it is enough to read, and nothing is written again.
         """
         key = " AND ".join(f"{table}.{name} = asked.{name}" for name in self.columns)
@@ -403,4 +412,4 @@ def _for_psycopg(statement: str) -> str:
     return re.sub(r":(\w+)", r"%(\1)s", statement)
 
 
-ADDRESSES: Final = {"home": "bigint", "number": "bigint"}
+ROW_KEY_COLUMNS: Final = {"home": "bigint", "number": "bigint"}

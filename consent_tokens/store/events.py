@@ -7,8 +7,8 @@ from typing import Final
 
 from sqlalchemy import select
 
-from consent_tokens.consent.grant import EndedBy
-from consent_tokens.evidence.events import Event, Kind
+from consent_tokens.consent.grant import EndReason
+from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.store.database import Transaction, insert_rows
 from consent_tokens.store.tables import events
 
@@ -29,21 +29,21 @@ def record(transaction: Transaction, lines: Sequence[Event], draw: Draw) -> None
         COLUMNS,
         [
             (
-                line.home,
+                line.partition,
                 number,
                 int(line.at.timestamp()),
                 line.kind.value,
                 line.merchant_id,
-                line.grant,
-                line.message,
-                line.code,
+                line.grant_id,
+                line.message_id,
+                line.reason,
             )
             for number, line in zip(numbers, lines, strict=True)
         ],
     )
 
 
-def in_home(transaction: Transaction, home: int, since: datetime) -> list[Event]:
+def of_partition(transaction: Transaction, home: int, since: datetime) -> list[Event]:
     """Return what happened in a home, the oldest first."""
     rows = transaction.execute(
         select(events)
@@ -52,29 +52,33 @@ def in_home(transaction: Transaction, home: int, since: datetime) -> list[Event]
     )
     return [
         Event(
-            home=row.home,
+            partition=row.home,
             at=row.at,
-            kind=Kind(row.kind),
+            kind=EventKind(row.kind),
             merchant_id=row.merchant_id,
-            grant=row.grant_number,
-            message=row.message_number,
-            code=row.code,
+            grant_id=row.grant_number,
+            message_id=row.message_number,
+            reason=row.code,
         )
         for row in rows
     ]
 
 
-def refusals_in(transaction: Transaction, home: int) -> list[Event]:
+def refusals_of(transaction: Transaction, home: int) -> list[Event]:
     """Return the messages to a recipient that the relay refused, the newest first."""
-    found = in_home(transaction, home, datetime.fromtimestamp(0, UTC))
-    return [each for each in reversed(found) if each.kind is Kind.MESSAGE_REFUSED and each.grant]
+    found = of_partition(transaction, home, datetime.fromtimestamp(0, UTC))
+    return [
+        each for each in reversed(found) if each.kind is EventKind.MESSAGE_REFUSED and each.grant_id
+    ]
 
 
-def passed_on_in(transaction: Transaction, home: int) -> frozenset[int]:
+def reassigned_grants_of(transaction: Transaction, home: int) -> frozenset[int]:
     """Return the grants, by number, that ended because the number has another owner now."""
-    found = in_home(transaction, home, datetime.fromtimestamp(0, UTC))
+    found = of_partition(transaction, home, datetime.fromtimestamp(0, UTC))
     return frozenset(
-        each.grant
+        each.grant_id
         for each in found
-        if each.kind is Kind.GRANT_ENDED and each.code == EndedBy.NUMBER and each.grant is not None
+        if each.kind is EventKind.GRANT_ENDED
+        and each.reason == EndReason.NUMBER
+        and each.grant_id is not None
     )

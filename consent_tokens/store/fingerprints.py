@@ -6,14 +6,14 @@ from typing import Final
 
 from sqlalchemy import delete, select
 
-from consent_tokens.crypto.opaque_ids import Address
+from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.store.database import Transaction, insert_rows
 from consent_tokens.store.tables import fingerprints as table
 
 COLUMNS: Final = ("digest", "home", "number", "at")
 
 
-def add(transaction: Transaction, left: Sequence[tuple[bytes, Address]], at: datetime) -> None:
+def add(transaction: Transaction, left: Sequence[tuple[bytes, RowKey]], at: datetime) -> None:
     """Keep the fingerprints of texts that have left, with one statement."""
     insert_rows(
         transaction,
@@ -26,21 +26,21 @@ def add(transaction: Transaction, left: Sequence[tuple[bytes, Address]], at: dat
 
 def find(
     transaction: Transaction, digest: bytes, *, since: datetime, until: datetime
-) -> list[tuple[Address, datetime]]:
+) -> list[tuple[RowKey, datetime]]:
     """Return the messages with this fingerprint that left within a time, with when they did."""
     rows = transaction.execute(
         select(table.c.home, table.c.number, table.c.at).where(
             table.c.digest == digest, table.c.at >= since, table.c.at <= until
         )
     )
-    return [(Address(row.home, row.number), row.at) for row in rows]
+    return [(RowKey(row.home, row.number), row.at) for row in rows]
 
 
-def forget_all(transaction: Transaction, home: int) -> None:
+def delete_of_recipient(transaction: Transaction, home: int) -> None:
     """Forget the fingerprints of a recipient's messages."""
     transaction.execute(delete(table).where(table.c.home == home))
 
 
-def drop(transaction: Transaction, before: datetime) -> None:
+def delete_before(transaction: Transaction, before: datetime) -> None:
     """Forget fingerprints of texts that left before."""
     transaction.execute(delete(table).where(table.c.at < before))

@@ -8,16 +8,16 @@ from typing import Any, Final
 from msgspec import Struct
 from sqlalchemy import Row, delete, insert, select, update
 
-from consent_tokens.clock import moment
-from consent_tokens.consent.grant import Grant, GrantState
+from consent_tokens.clock import utc_from_epoch
+from consent_tokens.consent.grant import Grant, GrantStatus
 from consent_tokens.consent.notice import Notice
-from consent_tokens.consent.scope import Scope, cap_of, hours_of, purposes_of
-from consent_tokens.crypto.opaque_ids import Address
-from consent_tokens.store.database import ADDRESSES, Asked, Transaction
+from consent_tokens.consent.scope import Scope, frequency_cap_of, purposes_of, send_window_of
+from consent_tokens.crypto.opaque_ids import RowKey
+from consent_tokens.store.database import ROW_KEY_COLUMNS, RowSet, Transaction
 from consent_tokens.store.tables import grant_changes, grants, notices, pauses
 
 
-class Held(Struct, frozen=True):
+class LockedGrant(Struct, frozen=True):
     """A grant, held until the transaction ends, with its wrapped key while it has one."""
 
     grant: Grant
@@ -25,32 +25,34 @@ class Held(Struct, frozen=True):
 
 
 COLUMNS = tuple(column.name for column in grants.c)
-STATES: Final = {state.value: state for state in GrantState}  # quicker than asking the enumeration
+STATUSES: Final = {
+    state.value: state for state in GrantStatus
+}  # quicker than asking the enumeration
 
 
-def lock(transaction: Transaction, addresses: Sequence[Address]) -> Mapping[Address, Held]:
+def lock(transaction: Transaction, addresses: Sequence[RowKey]) -> Mapping[RowKey, LockedGrant]:
     """Return the grants at these addresses, held until the transaction ends.
 
     Addresses are sorted, so that two batches wait for each other rather than lock each other out.
     """
-    rows = Asked(ADDRESSES, sorted(set(addresses))).hold(transaction, "grants", COLUMNS)
-    return {Address(row[0], row[1]): _held(*row) for row in rows}
+    rows = RowSet(ROW_KEY_COLUMNS, sorted(set(addresses))).lock_rows(transaction, "grants", COLUMNS)
+    return {RowKey(row[0], row[1]): _locked_grant(*row) for row in rows}
 
 
-def lock_one(transaction: Transaction, address: Address) -> Held | None:
+def lock_one(transaction: Transaction, address: RowKey) -> LockedGrant | None:
     """Return the grant at an address, held; None if there is none."""
     return lock(transaction, [address]).get(address)
 
 
-def find(transaction: Transaction, address: Address) -> Grant | None:
+def find(transaction: Transaction, address: RowKey) -> Grant | None:
     """Return the grant at an address; None if there is none."""
     row = transaction.execute(
-        select(grants).where(grants.c.home == address.home, grants.c.number == address.number)
+        select(grants).where(grants.c.home == address.partition, grants.c.number == address.id)
     ).one_or_none()
     return _grant(row) if row else None
 
 
-def in_home(transaction: Transaction, home: int) -> list[Grant]:
+def of_recipient(transaction: Transaction, home: int) -> list[Grant]:
     """Return all grants of a recipient, live or over, the newest first."""
     rows = transaction.execute(
         select(grants)
@@ -75,14 +77,14 @@ def of_merchant(
     return [_grant(row) for row in transaction.execute(query)]
 
 
-def past_end(transaction: Transaction, now: datetime, limit: int) -> list[Address]:
+def past_expiry(transaction: Transaction, now: datetime, limit: int) -> list[RowKey]:
     """Return where grants have passed their end and still have a key."""
     rows = transaction.execute(
         select(grants.c.home, grants.c.number)
         .where(grants.c.ends_at <= now, grants.c.wrapped_key.is_not(None))
         .limit(limit)
     )
-    return [Address(row.home, row.number) for row in rows]
+    return [RowKey(row.home, row.number) for row in rows]
 
 
 def add(transaction: Transaction, grant: Grant, *, wrapped_key: bytes, notice: Notice) -> None:
@@ -93,12 +95,12 @@ def add(transaction: Transaction, grant: Grant, *, wrapped_key: bytes, notice: N
             home=grant.home,
             number=grant.number,
             merchant_id=grant.merchant_id,
-            zone=scope.hours.zone.key,
+            zone=scope.send_window.timezone.key,
             **_columns(scope),
             language=grant.language,
-            granted_at=grant.granted,
-            state=grant.state,
-            since=grant.since,
+            granted_at=grant.granted_at,
+            state=grant.status,
+            since=grant.status_since,
             wrapped_key=wrapped_key,
         )
     )
@@ -113,26 +115,26 @@ def add(transaction: Transaction, grant: Grant, *, wrapped_key: bytes, notice: N
     )
 
 
-def notice_of(transaction: Transaction, address: Address) -> Notice | None:
+def notice_of(transaction: Transaction, address: RowKey) -> Notice | None:
     """Return the words that were agreed to under a grant; None if none were kept."""
     row = transaction.execute(
         select(notices.c.language, notices.c.text).where(
-            notices.c.home == address.home, notices.c.number == address.number
+            notices.c.home == address.partition, notices.c.number == address.id
         )
     ).one_or_none()
     return Notice(row.language, row.text) if row else None
 
 
-def put_end(transaction: Transaction, ended: Grant) -> None:
+def record_end(transaction: Transaction, ended: Grant) -> None:
     """Record that a grant has ended, and forget its key in the same breath (promise 3)."""
     transaction.execute(
         update(grants)
         .where(grants.c.home == ended.home, grants.c.number == ended.number)
-        .values(state=ended.state, since=ended.since, wrapped_key=None)
+        .values(state=ended.status, since=ended.status_since, wrapped_key=None)
     )
 
 
-def put_change(
+def record_change(
     transaction: Transaction, before: Grant, after: Grant, *, what: str, at: datetime, drawn: int
 ) -> None:
     """Record another state or scope of a live grant, and keep what it was until `at`."""
@@ -140,7 +142,7 @@ def put_change(
     transaction.execute(
         update(grants)
         .where(grants.c.home == after.home, grants.c.number == after.number)
-        .values(state=after.state, since=after.since, **_columns(scope))
+        .values(state=after.status, since=after.status_since, **_columns(scope))
     )
     transaction.execute(
         insert(grant_changes).values(
@@ -149,25 +151,25 @@ def put_change(
             grant_number=before.number,
             at=at,
             what=what,
-            state=before.state,
-            zone=before.scope.hours.zone.key,
+            state=before.status,
+            zone=before.scope.send_window.timezone.key,
             **_columns(before.scope),
         )
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class GrantChange:
     """What a grant was until `at`, and what was done to it then."""
 
-    grant: Address
-    at: datetime
-    what: str
+    grant_key: RowKey
+    changed_at: datetime
+    amendment: str
     scope: Scope
-    state: GrantState
+    status: GrantStatus
 
 
-def changes_in(transaction: Transaction, home: int) -> list[Change]:
+def changes_of(transaction: Transaction, home: int) -> list[GrantChange]:
     """Return what became of the grants of a recipient, the oldest first."""
     rows = transaction.execute(
         select(grant_changes)
@@ -175,12 +177,12 @@ def changes_in(transaction: Transaction, home: int) -> list[Change]:
         .order_by(grant_changes.c.at, grant_changes.c.number)
     )
     return [
-        Change(
-            Address(row.home, row.grant_number),
+        GrantChange(
+            RowKey(row.home, row.grant_number),
             row.at,
             row.what,
             _scope(row),
-            GrantState(row.state),
+            GrantStatus(row.state),
         )
         for row in rows
     ]
@@ -188,30 +190,30 @@ def changes_in(transaction: Transaction, home: int) -> list[Change]:
 
 def scope_at(transaction: Transaction, grant: Grant, at: datetime) -> Scope:
     """Return what was agreed at a past moment: history is added to, never overwritten."""
-    for change in changes_in(transaction, grant.home):
-        if change.grant.number == grant.number and change.at > at:
+    for change in changes_of(transaction, grant.home):
+        if change.grant_key.id == grant.number and change.changed_at > at:
             return change.scope
     return grant.scope
 
 
-def put_pause_end(transaction: Transaction, address: Address, until: datetime | None) -> None:
+def set_pause_end(transaction: Transaction, address: RowKey, until: datetime | None) -> None:
     """Keep until when a grant is paused; None: until its consumer says so."""
     transaction.execute(
-        delete(pauses).where(pauses.c.home == address.home, pauses.c.number == address.number)
+        delete(pauses).where(pauses.c.home == address.partition, pauses.c.number == address.id)
     )
     if until is not None:
         transaction.execute(
-            insert(pauses).values(home=address.home, number=address.number, until=until)
+            insert(pauses).values(home=address.partition, number=address.id, until=until)
         )
 
 
-def pauses_over(transaction: Transaction, now: datetime, limit: int) -> list[Address]:
+def due_pauses(transaction: Transaction, now: datetime, limit: int) -> list[RowKey]:
     """Return the grants whose pause has come to its end."""
     rows = transaction.execute(select(pauses).where(pauses.c.until <= now).limit(limit))
-    return [Address(row.home, row.number) for row in rows]
+    return [RowKey(row.home, row.number) for row in rows]
 
 
-def pauses_in(transaction: Transaction, home: int) -> Mapping[int, datetime]:
+def pause_ends_of(transaction: Transaction, home: int) -> Mapping[int, datetime]:
     """Return until when grants of a recipient are paused, by number."""
     rows = transaction.execute(select(pauses).where(pauses.c.home == home))
     return {row.number: row.until for row in rows}
@@ -220,15 +222,15 @@ def pauses_in(transaction: Transaction, home: int) -> Mapping[int, datetime]:
 def _columns(scope: Scope) -> dict[str, Any]:
     return {
         "purposes": " ".join(sorted(scope.purposes)),
-        "cap_most": scope.cap.most,
-        "cap_days": scope.cap.within.days,
-        "opens": scope.hours.opens,
-        "closes": scope.hours.closes,
-        "ends_at": scope.ends,
+        "cap_most": scope.frequency_cap.limit,
+        "cap_days": scope.frequency_cap.window.days,
+        "opens": scope.send_window.opens,
+        "closes": scope.send_window.closes,
+        "ends_at": scope.ends_at,
     }
 
 
-def _held(  # noqa: PLR0913, PLR0917 - the columns of the table, in their order
+def _locked_grant(  # noqa: PLR0913, PLR0917 - the columns of the table, in their order
     home: int,
     number: int,
     merchant_id: str,
@@ -244,13 +246,13 @@ def _held(  # noqa: PLR0913, PLR0917 - the columns of the table, in their order
     state: str,
     since: int,
     wrapped_key: bytes | None,
-) -> Held:
+) -> LockedGrant:
     """Return a grant from a row of bare SQL, in which moments are seconds."""
     scope = Scope(
         purposes=purposes_of(purposes),
-        cap=cap_of(cap_most, cap_days),
-        hours=hours_of(opens, closes, zone),
-        ends=moment(ends_at),
+        frequency_cap=frequency_cap_of(cap_most, cap_days),
+        send_window=send_window_of(opens, closes, zone),
+        ends_at=utc_from_epoch(ends_at),
     )
     grant = Grant(
         home=home,
@@ -258,11 +260,11 @@ def _held(  # noqa: PLR0913, PLR0917 - the columns of the table, in their order
         merchant_id=merchant_id,
         scope=scope,
         language=language,
-        granted=moment(granted_at),
-        state=STATES[state],
-        since=moment(since),
+        granted_at=utc_from_epoch(granted_at),
+        status=STATUSES[state],
+        status_since=utc_from_epoch(since),
     )
-    return Held(grant, wrapped_key)
+    return LockedGrant(grant, wrapped_key)
 
 
 def _grant(row: Row[Any]) -> Grant:
@@ -272,16 +274,16 @@ def _grant(row: Row[Any]) -> Grant:
         merchant_id=row.merchant_id,
         scope=_scope(row),
         language=row.language,
-        granted=row.granted_at,
-        state=GrantState(row.state),
-        since=row.since,
+        granted_at=row.granted_at,
+        status=GrantStatus(row.state),
+        status_since=row.since,
     )
 
 
 def _scope(row: Row[Any]) -> Scope:
     return Scope(
         purposes=purposes_of(row.purposes),
-        cap=cap_of(row.cap_most, row.cap_days),
-        hours=hours_of(row.opens, row.closes, row.zone),
-        ends=row.ends_at,
+        frequency_cap=frequency_cap_of(row.cap_most, row.cap_days),
+        send_window=send_window_of(row.opens, row.closes, row.zone),
+        ends_at=row.ends_at,
     )

@@ -10,7 +10,7 @@ from consent_tokens.store.tables import replies
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredResponse:
     """An answer that was given: to which request, and in which envelope it lies."""
 
     fingerprint: bytes
@@ -19,7 +19,7 @@ class Kept:
 
 def claim(
     transaction: Transaction, merchant_id: str, key: bytes, fingerprint: bytes, at: datetime
-) -> Kept | None:
+) -> StoredResponse | None:
     """Claim a key for this transaction; return what was answered under it, if it was used before.
 
     Whoever comes second waits for the first and then sees its answer.
@@ -33,10 +33,10 @@ def claim(
             replies.c.merchant_id == merchant_id, replies.c.key == key
         )
     ).one()
-    return Kept(row.fingerprint, row.envelope)
+    return StoredResponse(row.fingerprint, row.envelope)
 
 
-def keep(transaction: Transaction, merchant_id: str, key: bytes, envelope: bytes) -> None:
+def save_response(transaction: Transaction, merchant_id: str, key: bytes, envelope: bytes) -> None:
     """Keep the answer under a claimed key."""
     transaction.execute(
         update(replies)
@@ -45,6 +45,6 @@ def keep(transaction: Transaction, merchant_id: str, key: bytes, envelope: bytes
     )
 
 
-def drop(transaction: Transaction, before: datetime) -> None:
+def delete_before(transaction: Transaction, before: datetime) -> None:
     """Forget answers that need not be repeated any more."""
     transaction.execute(delete(replies).where(replies.c.at < before))

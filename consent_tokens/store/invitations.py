@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
 
-from consent_tokens.crypto.opaque_ids import Address
+from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.tables import invitations as table
 
@@ -16,11 +16,11 @@ from consent_tokens.store.tables import invitations as table
 class Invitation:
     """One invitation, in the home of the recipient. No answer is a no: until `again` at least."""
 
-    address: Address
+    key: RowKey
     merchant_id: str
-    request: Address
-    asked: datetime
-    again: datetime  # from when on the same merchant may ask again
+    request_key: RowKey
+    invited_at: datetime
+    next_allowed_at: datetime  # from when on the same merchant may ask again
     is_open: bool = True
 
 
@@ -28,19 +28,19 @@ def add(transaction: Transaction, invitation: Invitation) -> None:
     """Remember an invitation."""
     transaction.execute(
         insert(table).values(
-            home=invitation.address.home,
-            number=invitation.address.number,
+            home=invitation.key.partition,
+            number=invitation.key.id,
             merchant_id=invitation.merchant_id,
-            request_home=invitation.request.home,
-            request_number=invitation.request.number,
-            asked_at=invitation.asked,
-            again_at=invitation.again,
+            request_home=invitation.request_key.partition,
+            request_number=invitation.request_key.id,
+            asked_at=invitation.invited_at,
+            again_at=invitation.next_allowed_at,
             is_open=int(invitation.is_open),
         )
     )
 
 
-def in_home(
+def resting_of(
     transaction: Transaction, home: int, merchants: Collection[str], now: datetime
 ) -> list[Invitation]:
     """Return what these merchants have asked a recipient and still must not ask again."""
@@ -54,26 +54,28 @@ def in_home(
     return [_invitation(row) for row in rows]
 
 
-def of_request(transaction: Transaction, request: Address) -> Invitation | None:
+def find_by_request(transaction: Transaction, request: RowKey) -> Invitation | None:
     """Return the invitation by which a request was sent; None if it was not sent by us."""
     row = transaction.execute(
         select(table).where(
-            table.c.request_home == request.home, table.c.request_number == request.number
+            table.c.request_home == request.partition, table.c.request_number == request.id
         )
     ).first()
     return _invitation(row) if row else None
 
 
-def refuse(transaction: Transaction, invitation: Invitation, again: datetime) -> None:
+def record_refusal(transaction: Transaction, invitation: Invitation, again: datetime) -> None:
     """Record a no: closed, and not to be repeated before `again`."""
     transaction.execute(
         update(table)
-        .where(table.c.home == invitation.address.home, table.c.number == invitation.address.number)
+        .where(table.c.home == invitation.key.partition, table.c.number == invitation.key.id)
         .values(is_open=0, again_at=again)
     )
 
 
-def forget_all(transaction: Transaction, home: int, merchant_id: str | None = None) -> None:
+def delete_of_recipient(
+    transaction: Transaction, home: int, merchant_id: str | None = None
+) -> None:
     """Forget what a recipient was asked: by one merchant, who has a yes now, or by all."""
     query = delete(table).where(table.c.home == home)
     if merchant_id is not None:
@@ -81,7 +83,7 @@ def forget_all(transaction: Transaction, home: int, merchant_id: str | None = No
     transaction.execute(query)
 
 
-def drop(transaction: Transaction, now: datetime) -> list[int]:
+def delete_expired(transaction: Transaction, now: datetime) -> list[int]:
     """Forget what may be asked again; return whose it was."""
     rows = transaction.execute(delete(table).where(table.c.again_at <= now).returning(table.c.home))
     return [row.home for row in rows]
@@ -89,10 +91,10 @@ def drop(transaction: Transaction, now: datetime) -> list[int]:
 
 def _invitation(row: Row[Any]) -> Invitation:
     return Invitation(
-        address=Address(row.home, row.number),
+        key=RowKey(row.home, row.number),
         merchant_id=row.merchant_id,
-        request=Address(row.request_home, row.request_number),
-        asked=row.asked_at,
-        again=row.again_at,
+        request_key=RowKey(row.request_home, row.request_number),
+        invited_at=row.asked_at,
+        next_allowed_at=row.again_at,
         is_open=bool(row.is_open),
     )

@@ -14,7 +14,7 @@ def weights(transaction: Transaction) -> Mapping[str, int]:
     return {row.merchant_id: row.weight for row in rows}
 
 
-def put(transaction: Transaction, merchant_id: str, weight: int) -> None:
+def set_weight(transaction: Transaction, merchant_id: str, weight: int) -> None:
     """Set a merchant's weight."""
     if not insert_or_ignore(transaction, merchant_shares, merchant_id=merchant_id, weight=weight):
         transaction.execute(

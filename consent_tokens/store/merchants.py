@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
-from consent_tokens.clock import moment
-from consent_tokens.store.database import Asked, Transaction
+from consent_tokens.clock import utc_from_epoch
+from consent_tokens.store.database import RowSet, Transaction
 from consent_tokens.store.tables import api_keys, merchants, senders
 
 
-class MerchantState(StrEnum):
+class MerchantStatus(StrEnum):
     """Where a merchant stands with the platform."""
 
     APPLIED = "applied"
@@ -26,15 +26,15 @@ class Merchant:
     """Who wants to write; `home` is where the merchant's own rows live."""
 
     id: str
-    home: int
+    partition: int
     name: str
-    state: MerchantState
-    admitted: datetime
+    status: MerchantStatus
+    admitted_at: datetime
 
 
 def is_active(merchant: Merchant | None) -> bool:
     """Whether there is such a merchant and the platform lets it ask and send."""
-    return merchant is not None and merchant.state is MerchantState.ACTIVE
+    return merchant is not None and merchant.status is MerchantStatus.ACTIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Sender:
     port: str
     extension: str
     signature: str
-    admitted: datetime
+    admitted_at: datetime
 
     @property
     def source(self) -> str:
@@ -61,8 +61,8 @@ class ApiKey:
     id: str
     merchant_id: str
     digest: bytes
-    made: datetime
-    revoked: datetime | None = None
+    created_at: datetime
+    revoked_at: datetime | None = None
 
 
 def add(transaction: Transaction, merchant: Merchant) -> None:
@@ -70,15 +70,15 @@ def add(transaction: Transaction, merchant: Merchant) -> None:
     transaction.execute(
         insert(merchants).values(
             id=merchant.id,
-            home=merchant.home,
+            home=merchant.partition,
             name=merchant.name,
-            state=merchant.state,
-            admitted_at=merchant.admitted,
+            state=merchant.status,
+            admitted_at=merchant.admitted_at,
         )
     )
 
 
-def every(transaction: Transaction) -> list[Merchant]:
+def list_all(transaction: Transaction) -> list[Merchant]:
     """Return all merchants, the oldest first."""
     rows = transaction.execute(select(merchants).order_by(merchants.c.admitted_at, merchants.c.id))
     return [_merchant(row) for row in rows]
@@ -90,13 +90,13 @@ def find(transaction: Transaction, merchant_id: str) -> Merchant | None:
     return _merchant(row) if row else None
 
 
-def some(transaction: Transaction, ids: Sequence[str]) -> dict[str, Merchant]:
+def find_many(transaction: Transaction, ids: Sequence[str]) -> dict[str, Merchant]:
     """Return the merchants of these ids."""
     rows = transaction.execute(select(merchants).where(merchants.c.id.in_(set(ids))))
     return {row.id: _merchant(row) for row in rows}
 
 
-DESK = """
+WITH_SENDERS = """
 SELECT m.id, m.home, m.name, m.state, m.admitted_at, s.id AS sender_id, s.port, s.extension,
     s.signature, s.admitted_at AS sender_admitted_at
 FROM {asked} JOIN merchants m ON m.id = asked.id LEFT JOIN senders s ON s.merchant_id = m.id
@@ -104,19 +104,21 @@ ORDER BY s.admitted_at DESC, s.id DESC
 """
 
 
-def at_desk(
+def find_with_senders(
     transaction: Transaction, ids: Collection[str]
 ) -> tuple[dict[str, Merchant], dict[str, Sender]]:
     """Return merchants by their ids, and the sender each writes from: the one admitted first."""
     named: dict[str, Merchant] = {}
     first: dict[str, Sender] = {}
-    for row in Asked({"id": "text"}, [(name,) for name in sorted(ids)]).run(transaction, DESK):
+    for row in RowSet({"id": "text"}, [(name,) for name in sorted(ids)]).run(
+        transaction, WITH_SENDERS
+    ):
         named[row.id] = Merchant(
             id=row.id,
-            home=row.home,
+            partition=row.home,
             name=row.name,
-            state=MerchantState(row.state),
-            admitted=moment(row.admitted_at),
+            status=MerchantStatus(row.state),
+            admitted_at=utc_from_epoch(row.admitted_at),
         )
         if row.sender_id is not None:  # the last row of a merchant is the sender admitted first
             first[row.id] = Sender(
@@ -125,12 +127,12 @@ def at_desk(
                 port=row.port,
                 extension=row.extension,
                 signature=row.signature,
-                admitted=moment(row.sender_admitted_at),
+                admitted_at=utc_from_epoch(row.sender_admitted_at),
             )
     return named, first
 
 
-def put_state(transaction: Transaction, merchant_id: str, state: MerchantState) -> bool:
+def set_status(transaction: Transaction, merchant_id: str, state: MerchantStatus) -> bool:
     """Set where a merchant stands; whether there is one."""
     result = transaction.execute(
         update(merchants).where(merchants.c.id == merchant_id).values(state=state)
@@ -138,16 +140,16 @@ def put_state(transaction: Transaction, merchant_id: str, state: MerchantState) 
     return result.rowcount == 1
 
 
-def add_key(transaction: Transaction, key: ApiKey) -> None:
+def add_api_key(transaction: Transaction, key: ApiKey) -> None:
     """Keep a new API key."""
     transaction.execute(
         insert(api_keys).values(
-            id=key.id, merchant_id=key.merchant_id, digest=key.digest, made_at=key.made
+            id=key.id, merchant_id=key.merchant_id, digest=key.digest, made_at=key.created_at
         )
     )
 
 
-def keys_of(transaction: Transaction, merchant_id: str) -> list[ApiKey]:
+def api_keys_of(transaction: Transaction, merchant_id: str) -> list[ApiKey]:
     """Return a merchant's API keys, the oldest first."""
     rows = transaction.execute(
         select(api_keys)
@@ -157,13 +159,13 @@ def keys_of(transaction: Transaction, merchant_id: str) -> list[ApiKey]:
     return [_key(row) for row in rows]
 
 
-def find_key(transaction: Transaction, key_id: str) -> ApiKey | None:
+def find_api_key(transaction: Transaction, key_id: str) -> ApiKey | None:
     """Return an API key, revoked or not; None if there is none."""
     row = transaction.execute(select(api_keys).where(api_keys.c.id == key_id)).one_or_none()
     return _key(row) if row else None
 
 
-def revoke_key(transaction: Transaction, key_id: str, at: datetime) -> bool:
+def revoke_api_key(transaction: Transaction, key_id: str, at: datetime) -> bool:
     """Revoke an API key; whether there was a live one."""
     result = transaction.execute(
         update(api_keys)
@@ -182,7 +184,7 @@ def add_sender(transaction: Transaction, sender: Sender) -> None:
             port=sender.port,
             extension=sender.extension,
             signature=sender.signature,
-            admitted_at=sender.admitted,
+            admitted_at=sender.admitted_at,
         )
     )
 
@@ -197,13 +199,13 @@ def senders_of(transaction: Transaction, merchant_id: str) -> list[Sender]:
     return [_sender(row) for row in rows]
 
 
-def some_senders(transaction: Transaction, ids: Sequence[str]) -> dict[str, Sender]:
+def find_senders(transaction: Transaction, ids: Sequence[str]) -> dict[str, Sender]:
     """Return the senders of these ids."""
     rows = transaction.execute(select(senders).where(senders.c.id.in_(set(ids))))
     return {row.id: _sender(row) for row in rows}
 
 
-def senders_at(transaction: Transaction, source: str) -> list[Sender]:
+def senders_with_source(transaction: Transaction, source: str) -> list[Sender]:
     """Return every sender whose port and extension make up this address."""
     rows = transaction.execute(
         select(senders).where((senders.c.port + senders.c.extension) == source)
@@ -214,10 +216,10 @@ def senders_at(transaction: Transaction, source: str) -> list[Sender]:
 def _merchant(row: Row[Any]) -> Merchant:
     return Merchant(
         id=row.id,
-        home=row.home,
+        partition=row.home,
         name=row.name,
-        state=MerchantState(row.state),
-        admitted=row.admitted_at,
+        status=MerchantStatus(row.state),
+        admitted_at=row.admitted_at,
     )
 
 
@@ -226,8 +228,8 @@ def _key(row: Row[Any]) -> ApiKey:
         id=row.id,
         merchant_id=row.merchant_id,
         digest=row.digest,
-        made=row.made_at,
-        revoked=row.revoked_at,
+        created_at=row.made_at,
+        revoked_at=row.revoked_at,
     )
 
 
@@ -238,5 +240,5 @@ def _sender(row: Row[Any]) -> Sender:
         port=row.port,
         extension=row.extension,
         signature=row.signature,
-        admitted=row.admitted_at,
+        admitted_at=row.admitted_at,
     )

@@ -10,82 +10,84 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Row, select, text, tuple_, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from consent_tokens.clock import moment
-from consent_tokens.crypto.opaque_ids import Address
+from consent_tokens.clock import utc_from_epoch
+from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.relay.message import (
-    INVITATION,
-    MOST_AHEAD,
-    MOST_VALID_FOR,
+    INVITATION_PURPOSE,
+    MAX_SCHEDULE_AHEAD,
+    MAX_VALIDITY,
     WAITING,
+    CountedSend,
     Message,
-    MessageState,
-    Outcome,
-    Rank,
-    Slot,
+    MessageOutcome,
+    MessageStatus,
+    Priority,
 )
-from consent_tokens.store.database import ADDRESSES, Asked, Transaction, insert_rows
+from consent_tokens.store.database import ROW_KEY_COLUMNS, RowSet, Transaction, insert_rows
 from consent_tokens.store.tables import messages
 
-PUT_OUT: Final = (
+COLUMN_NAMES: Final = (
     "home", "number", "grant_number", "merchant_id", "sender_id", "rank", "purpose", "reference",
     "state", "reason", "accepted_at", "leaves_at", "valid_until", "changed_at", "segments",
     "attempts", "box", "wrapped_key", "text",
 )  # fmt: skip
 
 
-COLUMNS: Final = ", ".join(PUT_OUT)
+COLUMNS: Final = ", ".join(COLUMN_NAMES)
 
 
-def put_out(transaction: Transaction, laid_out: Sequence[Message]) -> None:
+def enqueue(transaction: Transaction, laid_out: Sequence[Message]) -> None:
     """Lay messages in the outbox with one statement: from here on none is lost (promise 7)."""
-    insert_rows(transaction, "messages", PUT_OUT, [_row(message) for message in laid_out])
+    insert_rows(transaction, "messages", COLUMN_NAMES, [_row(message) for message in laid_out])
 
 
-RANKS: Final = {rank.value: rank for rank in Rank}  # quicker than asking the enumeration
-STATES: Final = {state.value: state for state in MessageState}
-LEFT: Final = (
-    MessageState.SENDING,
-    MessageState.SENT,
-    MessageState.DELIVERED,
-    MessageState.UNDELIVERABLE,
-    MessageState.UNKNOWN,
+PRIORITIES: Final = {rank.value: rank for rank in Priority}  # quicker than asking the enumeration
+STATUSES: Final = {state.value: state for state in MessageStatus}
+SUBMITTED_STATUSES: Final = (
+    MessageStatus.SENDING,
+    MessageStatus.SENT,
+    MessageStatus.DELIVERED,
+    MessageStatus.UNDELIVERABLE,
+    MessageStatus.UNKNOWN,
 )
-SLOTS = """
+COUNTED_SENDS = """
 SELECT m.home, m.number, m.grant_number, m.rank, m.leaves_at, m.state
 FROM {asked} JOIN messages m ON m.home = asked.home AND m.grant_number = asked.number
 WHERE m.accepted_at > :accepted_since AND m.leaves_at > :since
     AND m.state NOT IN ('refused', 'expired')
 ORDER BY m.leaves_at
 """
-LAID_OUT_BEFORE: Final = MOST_AHEAD + MOST_VALID_FOR  # at most so long before it leaves
+MAX_TIME_IN_OUTBOX: Final = MAX_SCHEDULE_AHEAD + MAX_VALIDITY  # at most so long before it leaves
 
 
-def slots(
+def counted_sends(
     transaction: Transaction,
-    grants: Sequence[Address],
+    grants: Sequence[RowKey],
     since: datetime,
     *,
     but: Collection[int] = (),
-) -> Mapping[Address, list[Slot]]:
+) -> Mapping[RowKey, list[CountedSend]]:
     """Return what counts against the caps of these grants, each in ascending order.
 
     Messages that were refused or that expired cost nothing; `but` are those that do not count
     because they are being judged.
     """
-    found: dict[Address, list[Slot]] = defaultdict(list)
-    asked = Asked(ADDRESSES, sorted(set(grants)))
+    found: dict[RowKey, list[CountedSend]] = defaultdict(list)
+    asked = RowSet(ROW_KEY_COLUMNS, sorted(set(grants)))
     since_seconds = int(since.timestamp())
-    accepted_since = since_seconds - int(LAID_OUT_BEFORE.total_seconds())
+    accepted_since = since_seconds - int(MAX_TIME_IN_OUTBOX.total_seconds())
     bounds = {"since": since_seconds, "accepted_since": accepted_since}
-    for row in asked.run(transaction, SLOTS, **bounds):
+    for row in asked.run(transaction, COUNTED_SENDS, **bounds):
         home, number, grant_number, rank, leaves_at, state = row
         if number not in but:
-            slot = Slot(number, RANKS[rank], moment(leaves_at), state not in WAITING)
-            found[Address(home, grant_number)].append(slot)
+            slot = CountedSend(
+                number, PRIORITIES[rank], utc_from_epoch(leaves_at), state not in WAITING
+            )
+            found[RowKey(home, grant_number)].append(slot)
     return found
 
 
-IN_HOMES = """
+MARKETING_SENDS = """
 SELECT m.home, m.number, m.rank, m.leaves_at, m.state
 FROM {asked} JOIN messages m ON m.home = asked.home
 WHERE m.leaves_at > :since AND m.rank = :rank AND m.state NOT IN ('refused', 'expired')
@@ -93,17 +95,17 @@ ORDER BY m.leaves_at
 """
 
 
-def slots_in_homes(
+def marketing_sends_of(
     transaction: Transaction, homes: Collection[int], since: datetime
-) -> Mapping[int, list[Slot]]:
+) -> Mapping[int, list[CountedSend]]:
     """Return what counts against recipients' own limits: marketing, over all merchants."""
-    found: dict[int, list[Slot]] = defaultdict(list)
-    asked = Asked({"home": "bigint"}, [(home,) for home in sorted(set(homes))])
-    rank = Rank.MARKETING.value
-    for row in asked.run(transaction, IN_HOMES, since=int(since.timestamp()), rank=rank):
+    found: dict[int, list[CountedSend]] = defaultdict(list)
+    asked = RowSet({"home": "bigint"}, [(home,) for home in sorted(set(homes))])
+    rank = Priority.MARKETING.value
+    for row in asked.run(transaction, MARKETING_SENDS, since=int(since.timestamp()), rank=rank):
         home, number, rank_, leaves_at, state = row
-        leaves = moment(leaves_at)
-        found[home].append(Slot(number, Rank(rank_), leaves, state not in WAITING))
+        leaves = utc_from_epoch(leaves_at)
+        found[home].append(CountedSend(number, Priority(rank_), leaves, state not in WAITING))
     return found
 
 
@@ -121,7 +123,7 @@ RETURNING {COLUMNS}
 LEASE_SERVICE = text(LEASE.format(whose="merchant_id IS NULL"))
 LEASE_MERCHANTS = text(LEASE.format(whose="merchant_id = :merchant_id"))
 # steps from one merchant to the next by the index, however many messages each of them has
-WHO_WAITS = text("""
+MERCHANTS_DUE = text("""
 WITH RECURSIVE waits(id) AS (
     SELECT MIN(merchant_id) FROM messages
     WHERE state IN ('queued', 'deferred') AND rank = :rank AND merchant_id IS NOT NULL
@@ -136,15 +138,15 @@ FROM waits WHERE waits.id IS NOT NULL
 """)
 
 
-def who_waits(transaction: Transaction, rank: Rank, now: datetime) -> list[str]:
+def merchants_due(transaction: Transaction, rank: Priority, now: datetime) -> list[str]:
     """Return the merchants that have a message of a rank due, by id."""
-    rows = transaction.execute(WHO_WAITS, {"rank": rank.value})
+    rows = transaction.execute(MERCHANTS_DUE, {"rank": rank.value})
     return [row.id for row in rows if row.first <= int(now.timestamp())]
 
 
 def lease(
     transaction: Transaction,
-    rank: Rank,
+    rank: Priority,
     merchant_id: str | None,
     now: datetime,
     *,
@@ -177,14 +179,14 @@ SELECT count(*), min(leaves_at) FROM (
 """)
 
 
-def depth(transaction: Transaction, rank: Rank, most: int) -> tuple[int, datetime | None]:
+def depth(transaction: Transaction, rank: Priority, most: int) -> tuple[int, datetime | None]:
     """Return how many messages of a rank wait (counting to `most`), and when the first was due."""
     count, first = transaction.execute(DEPTH, {"rank": rank.value, "most": most}).one()
-    return count, None if first is None else moment(first)
+    return count, None if first is None else utc_from_epoch(first)
 
 
 OUTCOMES: Final = {
-    **ADDRESSES,
+    **ROW_KEY_COLUMNS,
     "attempts": "bigint",
     "tries": "bigint",
     "state": "text",
@@ -195,7 +197,7 @@ OUTCOMES: Final = {
 }
 # the last condition is of both sides: else a database may look through all that is `sending`, for
 # each row that is asked, instead of finding each by its key
-CONCLUDE = """
+COMPLETE = """
 UPDATE messages
 SET state = asked.state, leaves_at = asked.leaves_at, reason = asked.reason,
     attempts = asked.tries,
@@ -210,45 +212,45 @@ RETURNING messages.home AS home, messages.number AS number
 """
 
 
-def conclude(
-    transaction: Transaction, outcomes: Sequence[Outcome], now: datetime
-) -> frozenset[Address]:
+def complete(
+    transaction: Transaction, outcomes: Sequence[MessageOutcome], now: datetime
+) -> frozenset[RowKey]:
     """Record what became of leased messages with one statement; return which were still ours."""
     rows = [
         (
-            *outcome.address,
+            *outcome.key,
             outcome.attempts,
-            outcome.attempts if outcome.was_tried else outcome.attempts - 1,
-            outcome.state.value,
-            int(outcome.leaves.timestamp()),
+            outcome.attempts if outcome.counts_as_attempt else outcome.attempts - 1,
+            outcome.status.value,
+            int(outcome.send_at.timestamp()),
             outcome.reason,
             outcome.gateway_id,
-            int(outcome.state.is_waiting),
+            int(outcome.status.is_waiting),
         )
-        for outcome in sorted(outcomes, key=attrgetter("address"))
+        for outcome in sorted(outcomes, key=attrgetter("key"))
     ]
-    concluded = Asked(OUTCOMES, rows).run(transaction, CONCLUDE, now=int(now.timestamp()))
-    return frozenset(Address(row.home, row.number) for row in concluded)
+    concluded = RowSet(OUTCOMES, rows).run(transaction, COMPLETE, now=int(now.timestamp()))
+    return frozenset(RowKey(row.home, row.number) for row in concluded)
 
 
-STALE = text(f"""
+EXPIRED_LEASES = text(f"""
 UPDATE messages SET lease_until = NULL
 WHERE state = 'sending' AND (lease_until < :before OR :is_all = 1)
 RETURNING {COLUMNS}
 """)  # noqa: S608 - the names are this package's own
 
 
-def stale(transaction: Transaction, before: datetime | None) -> list[Message]:
+def expired_leases(transaction: Transaction, before: datetime | None) -> list[Message]:
     """Return, held, the messages whose dispatcher did not come back within its lease.
 
     Those are the ones whose lease ended before `before`; if it is None, all that were taken up.
     """
     seconds = int(before.timestamp()) if before else 0
-    rows = transaction.execute(STALE, {"before": seconds, "is_all": int(before is None)})
+    rows = transaction.execute(EXPIRED_LEASES, {"before": seconds, "is_all": int(before is None)})
     return [_leased(row) for row in rows]
 
 
-def under_way(transaction: Transaction, grant: Address, now: datetime) -> int:
+def in_flight_under_grant(transaction: Transaction, grant: RowKey, now: datetime) -> int:
     """Return how many messages of a grant a dispatcher holds in its hands.
 
     One whose lease is over is in nobody's hands: a dispatcher that wakes up late sends nothing.
@@ -256,22 +258,22 @@ def under_way(transaction: Transaction, grant: Address, now: datetime) -> int:
     return len(
         transaction.execute(
             select(messages.c.number).where(
-                messages.c.home == grant.home,
-                messages.c.grant_number == grant.number,
-                messages.c.state == MessageState.SENDING,
+                messages.c.home == grant.partition,
+                messages.c.grant_number == grant.id,
+                messages.c.state == MessageStatus.SENDING,
                 messages.c.lease_until >= now,
             )
         ).all()
     )
 
 
-def under_way_in(
-    transaction: Transaction, home: int, now: datetime, rank: Rank | None = None
+def in_flight_to_recipient(
+    transaction: Transaction, home: int, now: datetime, rank: Priority | None = None
 ) -> int:
     """Return how many messages to a recipient a dispatcher holds in its hands."""
     query = select(messages.c.number).where(
         messages.c.home == home,
-        messages.c.state == MessageState.SENDING,
+        messages.c.state == MessageStatus.SENDING,
         messages.c.lease_until >= now,
     )
     if rank is not None:
@@ -291,7 +293,7 @@ def _refused(
         select(messages.c.home, messages.c.number)
         .where(
             messages.c.home == home,
-            messages.c.state.in_([MessageState.QUEUED, MessageState.DEFERRED]),
+            messages.c.state.in_([MessageStatus.QUEUED, MessageStatus.DEFERRED]),
             whose,
         )
         .with_for_update(skip_locked=True)  # SQLite has one writer, and knows no such clause
@@ -300,35 +302,35 @@ def _refused(
         update(messages)
         .where(messages.c.home == home, tuple_(messages.c.home, messages.c.number).in_(waiting))
         .values(
-            state=MessageState.REFUSED, reason=reason, changed_at=now, box=None, wrapped_key=None
+            state=MessageStatus.REFUSED, reason=reason, changed_at=now, box=None, wrapped_key=None
         )
         .returning(*messages.c)
     )
 
 
-def stop_waiting(
-    transaction: Transaction, grant: Address, reason: str, now: datetime
+def refuse_queued(
+    transaction: Transaction, grant: RowKey, reason: str, now: datetime
 ) -> list[Message]:
     """Refuse what waits under a grant; return it. What is in a dispatcher's hands is not here."""
-    under_it = messages.c.grant_number == grant.number
-    rows = transaction.execute(_refused(under_it, grant.home, reason, now))
+    under_it = messages.c.grant_number == grant.id
+    rows = transaction.execute(_refused(under_it, grant.partition, reason, now))
     return [_message(row) for row in rows]
 
 
-def stop_invitations(transaction: Transaction, home: int, now: datetime) -> int:
+def refuse_queued_invitations(transaction: Transaction, home: int, now: datetime) -> int:
     """Refuse the invitations that wait to leave to a recipient; return how many."""
-    invitations = messages.c.purpose == INVITATION
+    invitations = messages.c.purpose == INVITATION_PURPOSE
     return len(transaction.execute(_refused(invitations, home, "withheld", now)).all())
 
 
-def last_left(transaction: Transaction, grant: Address) -> datetime | None:
+def last_submitted_at(transaction: Transaction, grant: RowKey) -> datetime | None:
     """Return when the last message under a grant was handed over; None if none ever was."""
     left: datetime | None = transaction.scalar(
         select(messages.c.leaves_at)
         .where(
-            messages.c.home == grant.home,
-            messages.c.grant_number == grant.number,
-            messages.c.state.in_(LEFT),
+            messages.c.home == grant.partition,
+            messages.c.grant_number == grant.id,
+            messages.c.state.in_(SUBMITTED_STATUSES),
         )
         .order_by(messages.c.leaves_at.desc())
         .limit(1)
@@ -336,10 +338,12 @@ def last_left(transaction: Transaction, grant: Address) -> datetime | None:
     return left
 
 
-def find(transaction: Transaction, address: Address) -> Message | None:
+def find(transaction: Transaction, address: RowKey) -> Message | None:
     """Return the message at an address; None if there is none."""
     row = transaction.execute(
-        select(messages).where(messages.c.home == address.home, messages.c.number == address.number)
+        select(messages).where(
+            messages.c.home == address.partition, messages.c.number == address.id
+        )
     ).one_or_none()
     return _message(row) if row else None
 
@@ -366,11 +370,11 @@ def by_reference(
     return [_message(row) for row in transaction.execute(query)]
 
 
-def under_grant(transaction: Transaction, grant: Address, limit: int) -> list[Message]:
+def of_grant(transaction: Transaction, grant: RowKey, limit: int) -> list[Message]:
     """Return the messages of a grant, the newest first."""
     query = (
         select(messages)
-        .where(messages.c.home == grant.home, messages.c.grant_number == grant.number)
+        .where(messages.c.home == grant.partition, messages.c.grant_number == grant.id)
         .order_by(messages.c.leaves_at.desc())
         .limit(limit)
     )
@@ -384,31 +388,33 @@ FROM {asked} JOIN messages m ON m.gateway_id = asked.id ORDER BY m.leaves_at
 
 
 @dataclass(frozen=True, slots=True)
-class Reported:
+class ReportedMessage:
     """As much of a message as a report about it needs."""
 
-    address: Address
+    key: RowKey
     merchant_id: str | None
-    grant_number: int | None
+    grant_id: int | None
     reference: str | None
 
 
-def by_gateway_ids(transaction: Transaction, gateway_ids: Collection[str]) -> dict[str, Reported]:
+def by_gateway_ids(
+    transaction: Transaction, gateway_ids: Collection[str]
+) -> dict[str, ReportedMessage]:
     """Return the messages that the gateway calls so, by its ids.
 
     Carriers use their ids again: of several it is the one that left last.
     """
-    asked = Asked({"id": "text"}, [(name,) for name in sorted(set(gateway_ids))])
+    asked = RowSet({"id": "text"}, [(name,) for name in sorted(set(gateway_ids))])
     return {
-        row.gateway_id: Reported(
-            Address(row.home, row.number), row.merchant_id, row.grant_number, row.reference
+        row.gateway_id: ReportedMessage(
+            RowKey(row.home, row.number), row.merchant_id, row.grant_number, row.reference
         )
         for row in asked.run(transaction, BY_GATEWAY_ID)
     }
 
 
-REPORTS: Final = {**ADDRESSES, "state": "text", "reason": "text"}
-PUT_REPORTS = """
+REPORTS: Final = {**ROW_KEY_COLUMNS, "state": "text", "reason": "text"}
+RECORD_REPORTS = """
 UPDATE messages SET state = asked.state, reason = asked.reason, changed_at = :now
 FROM {asked}
 WHERE messages.home = asked.home AND messages.number = asked.number
@@ -417,23 +423,23 @@ RETURNING messages.home AS home, messages.number AS number
 """
 
 
-def put_reports(
+def record_reports(
     transaction: Transaction,
-    reports: Mapping[Address, tuple[MessageState, str | None]],
+    reports: Mapping[RowKey, tuple[MessageStatus, str | None]],
     now: datetime,
-) -> frozenset[Address]:
+) -> frozenset[RowKey]:
     """Record what the gateway reports; return what was news. A final state never changes."""
     rows = [(*address, state.value, reason) for address, (state, reason) in sorted(reports.items())]
-    put = Asked(REPORTS, rows).run(transaction, PUT_REPORTS, now=int(now.timestamp()))
-    return frozenset(Address(row.home, row.number) for row in put)
+    put = RowSet(REPORTS, rows).run(transaction, RECORD_REPORTS, now=int(now.timestamp()))
+    return frozenset(RowKey(row.home, row.number) for row in put)
 
 
-def forget_texts_in(transaction: Transaction, home: int) -> None:
+def delete_texts_of(transaction: Transaction, home: int) -> None:
     """Forget every text to a recipient."""
     transaction.execute(update(messages).where(messages.c.home == home).values(text=None))
 
 
-def drop_texts(transaction: Transaction, before: datetime) -> int:
+def delete_texts_before(transaction: Transaction, before: datetime) -> int:
     """Forget the texts of messages that have been over since `before`; return how many."""
     result = transaction.execute(
         update(messages)
@@ -441,7 +447,7 @@ def drop_texts(transaction: Transaction, before: datetime) -> int:
             messages.c.text.is_not(None),
             messages.c.changed_at < before,
             messages.c.state.not_in(
-                [MessageState.QUEUED, MessageState.DEFERRED, MessageState.SENDING]
+                [MessageStatus.QUEUED, MessageStatus.DEFERRED, MessageStatus.SENDING]
             ),
         )
         .values(text=None)
@@ -451,22 +457,22 @@ def drop_texts(transaction: Transaction, before: datetime) -> int:
 
 def _row(message: Message) -> tuple[Any, ...]:
     return (
-        *message.address,
-        message.grant_number,
+        *message.key,
+        message.grant_id,
         message.merchant_id,
         message.sender_id,
-        message.rank.value,
+        message.priority.value,
         message.purpose,
         message.reference,
-        message.state.value,
+        message.status.value,
         message.reason,
-        int(message.accepted.timestamp()),
-        int(message.leaves.timestamp()),
+        int(message.accepted_at.timestamp()),
+        int(message.send_at.timestamp()),
         int(message.valid_until.timestamp()),
-        int(message.changed.timestamp()),
+        int(message.changed_at.timestamp()),
         message.segments,
         message.attempts,
-        message.box,
+        message.sealed_number,
         message.wrapped_key,
         message.text,
     )
@@ -479,17 +485,17 @@ def _leased(row: Sequence[Any]) -> Message:
         accepted, leaves, valid_until, changed, segments, attempts, box, wrapped_key, text_,
     ) = row  # fmt: skip
     return Message(  # by place: of thousands a second
-        Address(home, number),
-        None if grant_number is None else Address(home, grant_number),
+        RowKey(home, number),
+        None if grant_number is None else RowKey(home, grant_number),
         merchant_id,
         sender_id,
-        RANKS[rank],
+        PRIORITIES[rank],
         purpose,
-        STATES[state],
-        moment(accepted),
-        moment(leaves),
-        moment(valid_until),
-        moment(changed),
+        STATUSES[state],
+        utc_from_epoch(accepted),
+        utc_from_epoch(leaves),
+        utc_from_epoch(valid_until),
+        utc_from_epoch(changed),
         segments,
         box,
         reference,
@@ -502,22 +508,22 @@ def _leased(row: Sequence[Any]) -> Message:
 
 def _message(row: Row[Any]) -> Message:
     return Message(
-        address=Address(row.home, row.number),
-        grant=None if row.grant_number is None else Address(row.home, row.grant_number),
+        key=RowKey(row.home, row.number),
+        grant_key=None if row.grant_number is None else RowKey(row.home, row.grant_number),
         merchant_id=row.merchant_id,
         sender_id=row.sender_id,
-        rank=Rank(row.rank),
+        priority=Priority(row.rank),
         purpose=row.purpose,
         reference=row.reference,
-        state=MessageState(row.state),
+        status=MessageStatus(row.state),
         reason=row.reason,
-        accepted=row.accepted_at,
-        leaves=row.leaves_at,
+        accepted_at=row.accepted_at,
+        send_at=row.leaves_at,
         valid_until=row.valid_until,
-        changed=row.changed_at,
+        changed_at=row.changed_at,
         segments=row.segments,
         attempts=row.attempts,
-        box=row.box,
+        sealed_number=row.box,
         wrapped_key=row.wrapped_key,
         text=row.text,
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select
 
-from consent_tokens.crypto.opaque_ids import Address
+from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.tables import receipts as table
 
@@ -15,10 +15,10 @@ from consent_tokens.store.tables import receipts as table
 class Receipt:
     """One receipt, at an address of its own in the home of the recipient."""
 
-    address: Address
+    key: RowKey
     kind: str
-    grant_number: int
-    at: datetime
+    grant_id: int
+    issued_at: datetime
     jws: str
 
 
@@ -26,25 +26,25 @@ def add(transaction: Transaction, receipt: Receipt) -> None:
     """Keep a receipt."""
     transaction.execute(
         insert(table).values(
-            home=receipt.address.home,
-            number=receipt.address.number,
+            home=receipt.key.partition,
+            number=receipt.key.id,
             kind=receipt.kind,
-            grant_number=receipt.grant_number,
-            at=receipt.at,
+            grant_number=receipt.grant_id,
+            at=receipt.issued_at,
             jws=receipt.jws,
         )
     )
 
 
-def find(transaction: Transaction, address: Address) -> Receipt | None:
+def find(transaction: Transaction, address: RowKey) -> Receipt | None:
     """Return the receipt at an address; None if there is none."""
     row = transaction.execute(
-        select(table).where(table.c.home == address.home, table.c.number == address.number)
+        select(table).where(table.c.home == address.partition, table.c.number == address.id)
     ).one_or_none()
     return _receipt(row) if row else None
 
 
-def in_home(transaction: Transaction, home: int) -> list[Receipt]:
+def of_recipient(transaction: Transaction, home: int) -> list[Receipt]:
     """Return all receipts of a recipient, the newest first."""
     rows = transaction.execute(
         select(table).where(table.c.home == home).order_by(table.c.at.desc(), table.c.number)
@@ -52,16 +52,16 @@ def in_home(transaction: Transaction, home: int) -> list[Receipt]:
     return [_receipt(row) for row in rows]
 
 
-def forget_all(transaction: Transaction, home: int) -> None:
+def delete_of_recipient(transaction: Transaction, home: int) -> None:
     """Forget a recipient's receipts: the copies that the consumer kept stay true."""
     transaction.execute(delete(table).where(table.c.home == home))
 
 
 def _receipt(row: Row[Any]) -> Receipt:
     return Receipt(
-        address=Address(row.home, row.number),
+        key=RowKey(row.home, row.number),
         kind=row.kind,
-        grant_number=row.grant_number,
-        at=row.at,
+        grant_id=row.grant_number,
+        issued_at=row.at,
         jws=row.jws,
     )

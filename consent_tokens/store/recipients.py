@@ -2,7 +2,7 @@
 
 from sqlalchemy import delete, exists, select
 
-from consent_tokens.crypto.opaque_ids import new_home
+from consent_tokens.crypto.opaque_ids import new_partition
 from consent_tokens.store.database import Transaction, insert_or_ignore
 from consent_tokens.store.tables import grants, invitations, recipients, wishes
 
@@ -14,16 +14,16 @@ def find(transaction: Transaction, blind_index: bytes) -> int | None:
     )
 
 
-def settle(transaction: Transaction, blind_index: bytes, drawn: bytes) -> int:
+def get_or_create(transaction: Transaction, blind_index: bytes, drawn: bytes) -> int:
     """Return the home of a recipient, giving a new one if there was none; `drawn` is 8 bytes."""
-    insert_or_ignore(transaction, recipients, blind_index=blind_index, home=new_home(drawn))
+    insert_or_ignore(transaction, recipients, blind_index=blind_index, home=new_partition(drawn))
     home: int = transaction.scalars(
         select(recipients.c.home).where(recipients.c.blind_index == blind_index)
     ).one()
     return home
 
 
-def forget_if_idle(transaction: Transaction, home: int, *, has_wishes: bool) -> bool:
+def delete_if_unused(transaction: Transaction, home: int, *, has_wishes: bool) -> bool:
     """Remove the way from a number to its home once nothing is left there that needs it.
 
     What needs it is a consent, a wish, or a no that is still to be remembered; `has_wishes` says
@@ -40,6 +40,6 @@ def forget_if_idle(transaction: Transaction, home: int, *, has_wishes: bool) -> 
     return transaction.execute(query).rowcount == 1
 
 
-def forget(transaction: Transaction, home: int) -> None:
+def delete_recipient(transaction: Transaction, home: int) -> None:
     """Remove the way from a number to a home, whatever is left there."""
     transaction.execute(delete(recipients).where(recipients.c.home == home))

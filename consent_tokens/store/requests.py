@@ -6,57 +6,57 @@ from typing import Any
 from sqlalchemy import Row, insert, select, update
 
 from consent_tokens.consent.purposes import Purpose
-from consent_tokens.consent.request import ConsentRequest, Question, RequestState
-from consent_tokens.consent.scope import Cap
-from consent_tokens.crypto.opaque_ids import Address
+from consent_tokens.consent.request import ConsentRequest, RequestedTerms, RequestStatus
+from consent_tokens.consent.scope import FrequencyCap
+from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.tables import consent_requests as table
 
 
 def add(transaction: Transaction, request: ConsentRequest) -> None:
     """Keep a new request."""
-    question = request.question
+    question = request.terms
     transaction.execute(
         insert(table).values(
             home=request.home,
             number=request.number,
             merchant_id=request.merchant_id,
             purposes=" ".join(sorted(question.purposes)),
-            cap_most=question.cap.most,
-            cap_days=question.cap.within.days,
+            cap_most=question.frequency_cap.limit,
+            cap_days=question.frequency_cap.window.days,
             opens=question.opens,
             closes=question.closes,
             valid_days=question.valid_for.days,
             locale=question.locale,
             reference=question.reference,
             return_url=question.return_url,
-            asked_at=request.asked,
-            expires_at=request.expires,
-            state=request.state,
+            asked_at=request.created_at,
+            expires_at=request.expires_at,
+            state=request.status,
         )
     )
 
 
-def find(transaction: Transaction, address: Address) -> ConsentRequest | None:
+def find(transaction: Transaction, address: RowKey) -> ConsentRequest | None:
     """Return the request at an address; None if there is none."""
     row = transaction.execute(
-        select(table).where(table.c.home == address.home, table.c.number == address.number)
+        select(table).where(table.c.home == address.partition, table.c.number == address.id)
     ).one_or_none()
     return _request(row) if row else None
 
 
-def lock(transaction: Transaction, address: Address) -> ConsentRequest | None:
+def lock(transaction: Transaction, address: RowKey) -> ConsentRequest | None:
     """Return the request at an address, held until the transaction ends; None if there is none."""
     row = transaction.execute(
         update(table)
-        .where(table.c.home == address.home, table.c.number == address.number)
+        .where(table.c.home == address.partition, table.c.number == address.id)
         .values(state=table.c.state)
         .returning(*table.c)
     ).one_or_none()
     return _request(row) if row else None
 
 
-def put_decision(
+def record_decision(
     transaction: Transaction, request: ConsentRequest, *, token: bytes | None = None
 ) -> None:
     """Record what became of a request, with the enclosed token that waits to be fetched."""
@@ -64,8 +64,8 @@ def put_decision(
         update(table)
         .where(table.c.home == request.home, table.c.number == request.number)
         .values(
-            state=request.state,
-            decided_at=request.decided,
+            state=request.status,
+            decided_at=request.decided_at,
             grant_home=request.grant_home,
             grant_number=request.grant_number,
             token=token,
@@ -73,7 +73,9 @@ def put_decision(
     )
 
 
-def newest_of(transaction: Transaction, merchant_id: str, reference: str) -> ConsentRequest | None:
+def latest_for_reference(
+    transaction: Transaction, merchant_id: str, reference: str
+) -> ConsentRequest | None:
     """Return what a merchant last asked whom it calls so; None if it never did."""
     row = transaction.execute(
         select(table)
@@ -84,7 +86,7 @@ def newest_of(transaction: Transaction, merchant_id: str, reference: str) -> Con
     return _request(row) if row else None
 
 
-def newest_in(transaction: Transaction, home: int) -> ConsentRequest | None:
+def latest_of_merchant(transaction: Transaction, home: int) -> ConsentRequest | None:
     """Return what a merchant, whose home this is, last asked anybody; None if it never did."""
     row = transaction.execute(
         select(table).where(table.c.home == home).order_by(table.c.asked_at.desc()).limit(1)
@@ -92,23 +94,23 @@ def newest_in(transaction: Transaction, home: int) -> ConsentRequest | None:
     return _request(row) if row else None
 
 
-def waiting_token(transaction: Transaction, address: Address) -> bytes | None:
+def find_token(transaction: Transaction, address: RowKey) -> bytes | None:
     """Return the enclosed token of a request, if it still waits."""
     return transaction.scalar(
-        select(table.c.token).where(table.c.home == address.home, table.c.number == address.number)
+        select(table.c.token).where(table.c.home == address.partition, table.c.number == address.id)
     )
 
 
-def drop_token_of(transaction: Transaction, grant: Address) -> None:
+def delete_token_of(transaction: Transaction, grant: RowKey) -> None:
     """Forget the waiting token of a grant that has ended."""
     transaction.execute(
         update(table)
-        .where(table.c.grant_home == grant.home, table.c.grant_number == grant.number)
+        .where(table.c.grant_home == grant.partition, table.c.grant_number == grant.id)
         .values(token=None)
     )
 
 
-def drop_tokens(transaction: Transaction, decided_before: datetime) -> int:
+def delete_tokens_before(transaction: Transaction, decided_before: datetime) -> int:
     """Forget the tokens that nobody fetched in time; return how many."""
     result = transaction.execute(
         update(table)
@@ -123,9 +125,9 @@ def _request(row: Row[Any]) -> ConsentRequest:
         home=row.home,
         number=row.number,
         merchant_id=row.merchant_id,
-        question=Question(
+        terms=RequestedTerms(
             purposes=frozenset(Purpose(name) for name in row.purposes.split()),
-            cap=Cap(row.cap_most, timedelta(days=row.cap_days)),
+            frequency_cap=FrequencyCap(row.cap_most, timedelta(days=row.cap_days)),
             opens=row.opens,
             closes=row.closes,
             valid_for=timedelta(days=row.valid_days),
@@ -133,10 +135,10 @@ def _request(row: Row[Any]) -> ConsentRequest:
             reference=row.reference,
             return_url=row.return_url,
         ),
-        asked=row.asked_at,
-        expires=row.expires_at,
-        state=RequestState(row.state),
-        decided=row.decided_at,
+        created_at=row.asked_at,
+        expires_at=row.expires_at,
+        status=RequestStatus(row.state),
+        decided_at=row.decided_at,
         grant_home=row.grant_home,
         grant_number=row.grant_number,
     )

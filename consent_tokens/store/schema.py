@@ -9,13 +9,13 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
-from consent_tokens.errors import StoreUnavailableError
-from consent_tokens.store.database import Store, was_away
+from consent_tokens.errors import DatabaseUnavailableError
+from consent_tokens.store.database import Database, is_unavailable
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
-def upgrade(store: Store) -> None:
+def upgrade(store: Database) -> None:
     """Bring the database to the newest version, from nothing or from any older one.
 
     Raises StoreUnavailableError if the database is away.
@@ -26,17 +26,17 @@ def upgrade(store: Store) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except DBAPIError as fault:
-        if was_away(fault):
-            raise StoreUnavailableError from fault
+        if is_unavailable(fault):
+            raise DatabaseUnavailableError from fault
         raise
 
 
-def is_current(store: Store) -> bool:
+def is_current(store: Database) -> bool:
     """Whether the database is of the version that this code expects."""
     return revision(store) == ScriptDirectory.from_config(_config()).get_current_head()
 
 
-def is_usable(store: Store) -> bool:
+def is_usable(store: Database) -> bool:
     """Whether this code works with the database.
 
     It does with its own version, with the one before (what needs the new tables is left out), and
@@ -46,7 +46,7 @@ def is_usable(store: Store) -> bool:
     return found is not None and found.isdigit()
 
 
-def revision(store: Store) -> str | None:
+def revision(store: Database) -> str | None:
     """Return the version of the database; None if it has no tables of ours."""
     return store.read(
         lambda transaction: MigrationContext.configure(transaction).get_current_revision()

@@ -35,16 +35,16 @@ def touch(
     return home
 
 
-def end(transaction: Transaction, session_id: bytes) -> None:
+def delete_session(transaction: Transaction, session_id: bytes) -> None:
     """Forget a session."""
     transaction.execute(delete(sessions).where(sessions.c.id == session_id))
 
 
-def drop(transaction: Transaction, seen_before: datetime) -> None:
+def delete_idle(transaction: Transaction, seen_before: datetime) -> None:
     """Forget sessions that nobody uses."""
     transaction.execute(delete(sessions).where(sessions.c.seen_at < seen_before))
 
 
-def end_all(transaction: Transaction, home: int) -> None:
+def delete_of_recipient(transaction: Transaction, home: int) -> None:
     """Forget every session of a recipient."""
     transaction.execute(delete(sessions).where(sessions.c.home == home))

@@ -1,7 +1,7 @@
 """The tables, as they are. Migrations bring older databases here.
 
 `home` is first in the key of every table on the way of a message, so that a database can be spread
-by it (DESIGN.md 9). `home` and `number` are random 64-bit numbers; together they are an address.
+by it. `home` and `number` are random 64-bit numbers; together they are an address.
 """
 
 from datetime import datetime
@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-from consent_tokens.clock import moment
+from consent_tokens.clock import utc_from_epoch
 
 
 class Moment(TypeDecorator[datetime]):
@@ -43,7 +43,7 @@ class Moment(TypeDecorator[datetime]):
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """Return the aware moment."""
         del dialect
-        return None if value is None else moment(value)
+        return None if value is None else utc_from_epoch(value)
 
 
 metadata = MetaData()

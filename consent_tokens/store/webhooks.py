@@ -8,17 +8,17 @@ from typing import Any, Final
 
 from sqlalchemy import Row, delete, insert, select, text, update
 
-from consent_tokens.crypto.opaque_ids import Address
+from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.store.database import Transaction, insert_rows
 from consent_tokens.store.tables import merchants, notifications, webhooks
 
 
-class NotificationState(StrEnum):
+class WebhookEventStatus(StrEnum):
     """Where a notification stands. DEAD ones can be sent again by hand."""
 
-    WAITING = "waiting"
+    PENDING = "waiting"
     DELIVERED = "delivered"
-    DEAD = "dead"
+    FAILED = "dead"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,25 +28,25 @@ class Webhook:
     id: str
     merchant_id: str
     url: str
-    kinds: frozenset[str]
+    event_types: frozenset[str]
     secret: bytes  # enclosed
-    made: datetime
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notification:
+class WebhookEvent:
     """One piece of news for one webhook, in the very words that are sent and signed."""
 
-    address: Address
+    key: RowKey
     merchant_id: str
     webhook_id: str
-    kind: str
+    event_type: str
     body: str
-    state: NotificationState
+    status: WebhookEventStatus
     attempts: int
-    due: datetime
-    made: datetime
-    answer: str | None = None
+    due_at: datetime
+    created_at: datetime
+    response: str | None = None
 
 
 def add(transaction: Transaction, webhook: Webhook) -> None:
@@ -56,9 +56,9 @@ def add(transaction: Transaction, webhook: Webhook) -> None:
             id=webhook.id,
             merchant_id=webhook.merchant_id,
             url=webhook.url,
-            kinds=" ".join(sorted(webhook.kinds)),
+            kinds=" ".join(sorted(webhook.event_types)),
             secret=webhook.secret,
-            made_at=webhook.made,
+            made_at=webhook.created_at,
         )
     )
 
@@ -69,7 +69,7 @@ def remove(transaction: Transaction, webhook_id: str) -> bool:
     return transaction.execute(delete(webhooks).where(webhooks.c.id == webhook_id)).rowcount == 1
 
 
-def every(transaction: Transaction) -> list[Webhook]:
+def list_all(transaction: Transaction) -> list[Webhook]:
     """Return all webhooks, the oldest first."""
     rows = transaction.execute(select(webhooks).order_by(webhooks.c.made_at, webhooks.c.id))
     return [_webhook(row) for row in rows]
@@ -81,7 +81,7 @@ def find(transaction: Transaction, webhook_id: str) -> Webhook | None:
     return _webhook(row) if row else None
 
 
-def listening(transaction: Transaction, ids: Collection[str]) -> list[tuple[Webhook, int]]:
+def subscribed(transaction: Transaction, ids: Collection[str]) -> list[tuple[Webhook, int]]:
     """Return the webhooks of these merchants, each with the merchant's home."""
     rows = transaction.execute(
         select(webhooks, merchants.c.home)
@@ -97,12 +97,13 @@ COLUMNS: Final = (
 )  # fmt: skip
 
 
-def lay_out(transaction: Transaction, news: Sequence[Notification]) -> None:
+def enqueue(transaction: Transaction, news: Sequence[WebhookEvent]) -> None:
     """Lay notifications out to be sent, with one statement."""
     rows = [
         (
-            *each.address, each.merchant_id, each.webhook_id, each.kind, each.body,
-            each.state.value, each.attempts, int(each.due.timestamp()), int(each.made.timestamp()),
+            *each.key, each.merchant_id, each.webhook_id, each.event_type, each.body,
+            each.status.value, each.attempts, int(each.due_at.timestamp()),
+            int(each.created_at.timestamp()),
         )
         for each in news
     ]  # fmt: skip
@@ -112,12 +113,12 @@ def lay_out(transaction: Transaction, news: Sequence[Notification]) -> None:
 def due(transaction: Transaction, now: datetime) -> list[str]:
     """Return the webhooks for which something is due."""
     query = select(notifications.c.webhook_id).where(
-        notifications.c.state == NotificationState.WAITING, notifications.c.due_at <= now
+        notifications.c.state == WebhookEventStatus.PENDING, notifications.c.due_at <= now
     )
     return list(transaction.execute(query.distinct()).scalars())
 
 
-TAKE = text("""
+LEASE = text("""
 UPDATE notifications SET attempts = attempts + 1, due_at = :until
 WHERE state = 'waiting' AND due_at <= :now AND (home, number) IN (
     SELECT home, number FROM notifications
@@ -127,72 +128,72 @@ RETURNING home, number
 """)
 
 
-def take(
+def lease(
     transaction: Transaction, webhook_id: str, now: datetime, *, until: datetime, most: int
-) -> list[Notification]:
+) -> list[WebhookEvent]:
     """Take what is due for a webhook out of the hands of others, until `until`; oldest first."""
     asked = {
         "now": int(now.timestamp()), "until": int(until.timestamp()),
         "webhook_id": webhook_id, "most": most,
     }  # fmt: skip
-    taken = [Address(row.home, row.number) for row in transaction.execute(TAKE, asked)]
-    found = [each for address in taken if (each := look(transaction, address))]
-    return sorted(found, key=lambda each: (each.made, each.address))
+    taken = [RowKey(row.home, row.number) for row in transaction.execute(LEASE, asked)]
+    found = [each for address in taken if (each := find_event(transaction, address))]
+    return sorted(found, key=lambda each: (each.created_at, each.key))
 
 
-def conclude(transaction: Transaction, notification: Notification) -> None:
+def record(transaction: Transaction, notification: WebhookEvent) -> None:
     """Record what became of a notification that was taken; another's taking is not touched."""
     transaction.execute(
         update(notifications)
         .where(
-            notifications.c.home == notification.address.home,
-            notifications.c.number == notification.address.number,
-            notifications.c.state == NotificationState.WAITING,
+            notifications.c.home == notification.key.partition,
+            notifications.c.number == notification.key.id,
+            notifications.c.state == WebhookEventStatus.PENDING,
         )
         .values(
-            state=notification.state,
+            state=notification.status,
             attempts=notification.attempts,
-            due_at=notification.due,
-            answer=notification.answer,
+            due_at=notification.due_at,
+            answer=notification.response,
         )
     )
 
 
-def look(transaction: Transaction, address: Address) -> Notification | None:
+def find_event(transaction: Transaction, address: RowKey) -> WebhookEvent | None:
     """Return a notification; None if there is none."""
     row = transaction.execute(
         select(notifications).where(
-            notifications.c.home == address.home, notifications.c.number == address.number
+            notifications.c.home == address.partition, notifications.c.number == address.id
         )
     ).one_or_none()
     return _notification(row) if row else None
 
 
-def dead(transaction: Transaction, limit: int) -> list[Notification]:
+def failed(transaction: Transaction, limit: int) -> list[WebhookEvent]:
     """Return the notifications that were given up, the newest first."""
     rows = transaction.execute(
         select(notifications)
-        .where(notifications.c.state == NotificationState.DEAD)
+        .where(notifications.c.state == WebhookEventStatus.FAILED)
         .order_by(notifications.c.made_at.desc())
         .limit(limit)
     )
     return [_notification(row) for row in rows]
 
 
-def revive(transaction: Transaction, address: Address | None, now: datetime) -> int:
+def requeue(transaction: Transaction, address: RowKey | None, now: datetime) -> int:
     """Send a dead notification again, or all of them; return how many."""
-    query = update(notifications).where(notifications.c.state == NotificationState.DEAD)
+    query = update(notifications).where(notifications.c.state == WebhookEventStatus.FAILED)
     if address is not None:
         query = query.where(
-            notifications.c.home == address.home, notifications.c.number == address.number
+            notifications.c.home == address.partition, notifications.c.number == address.id
         )
     result = transaction.execute(
-        query.values(state=NotificationState.WAITING, attempts=0, due_at=now)
+        query.values(state=WebhookEventStatus.PENDING, attempts=0, due_at=now)
     )
     return result.rowcount
 
 
-def drop(transaction: Transaction, before: datetime) -> None:
+def delete_before(transaction: Transaction, before: datetime) -> None:
     """Forget the notifications of before, however they ended."""
     transaction.execute(delete(notifications).where(notifications.c.made_at < before))
 
@@ -202,22 +203,22 @@ def _webhook(row: Row[Any]) -> Webhook:
         id=row.id,
         merchant_id=row.merchant_id,
         url=row.url,
-        kinds=frozenset(row.kinds.split()),
+        event_types=frozenset(row.kinds.split()),
         secret=row.secret,
-        made=row.made_at,
+        created_at=row.made_at,
     )
 
 
-def _notification(row: Row[Any]) -> Notification:
-    return Notification(
-        address=Address(row.home, row.number),
+def _notification(row: Row[Any]) -> WebhookEvent:
+    return WebhookEvent(
+        key=RowKey(row.home, row.number),
         merchant_id=row.merchant_id,
         webhook_id=row.webhook_id,
-        kind=row.kind,
+        event_type=row.kind,
         body=row.body,
-        state=NotificationState(row.state),
+        status=WebhookEventStatus(row.state),
         attempts=row.attempts,
-        due=row.due_at,
-        made=row.made_at,
-        answer=row.answer,
+        due_at=row.due_at,
+        created_at=row.made_at,
+        response=row.answer,
     )

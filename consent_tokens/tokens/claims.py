@@ -10,18 +10,18 @@ from msgspec import Struct
 from consent_tokens.consent.scope import (
     SMS,
     Scope,
-    cap_of,
-    clock_time,
-    hours_of,
-    minutes,
+    format_time_of_day,
+    frequency_cap_of,
+    parse_time_of_day,
     purposes_of,
+    send_window_of,
 )
 from consent_tokens.crypto.encoding import decode, encode
 from consent_tokens.errors import TokenMalformedError
 
-BOX_BYTES: Final = 44  # nonce 12, number 16, tag 16: one length, whatever the number
+SEALED_NUMBER_BYTES: Final = 44  # nonce 12, number 16, tag 16: one length, whatever the number
 DIGEST_BYTES: Final = 32
-LATEST: Final = 253402300799  # the last second of the year 9999
+MAX_TIMESTAMP: Final = 253402300799  # the last second of the year 9999
 MEMBERS: Final = frozenset(
     ["iss", "aud", "client_id", "jti", "iat", "exp", "scope", "channels", "limits", "notice", "rcp"]
 )
@@ -33,12 +33,12 @@ class Claims(Struct, frozen=True, kw_only=True):
 
     issuer: str
     merchant_id: str
-    handle: str
-    issued: datetime
+    jti: str
+    issued_at: datetime
     scope: Scope
     channels: tuple[str, ...]
     notice: bytes  # SHA-256 of the words that were shown
-    box: bytes  # the sealed number
+    sealed_number: bytes  # the sealed number
 
     @property
     def audience(self) -> str:
@@ -52,20 +52,20 @@ class Claims(Struct, frozen=True, kw_only=True):
             "iss": self.issuer,
             "aud": self.audience,
             "client_id": self.merchant_id,
-            "jti": self.handle,
-            "iat": int(self.issued.timestamp()),
-            "exp": int(scope.ends.timestamp()),
+            "jti": self.jti,
+            "iat": int(self.issued_at.timestamp()),
+            "exp": int(scope.ends_at.timestamp()),
             "scope": " ".join(sorted(scope.purposes)),
             "channels": list(self.channels),
             "limits": {
-                "max": scope.cap.most,
-                "days": scope.cap.within.days,
-                "from": clock_time(scope.hours.opens),
-                "to": clock_time(scope.hours.closes),
-                "tz": scope.hours.zone.key,
+                "max": scope.frequency_cap.limit,
+                "days": scope.frequency_cap.window.days,
+                "from": format_time_of_day(scope.send_window.opens),
+                "to": format_time_of_day(scope.send_window.closes),
+                "tz": scope.send_window.timezone.key,
             },
             "notice": encode(self.notice),
-            "rcp": encode(self.box),
+            "rcp": encode(self.sealed_number),
         }
         return json.dumps(members, sort_keys=True, separators=(",", ":")).encode("ascii")
 
@@ -84,12 +84,12 @@ class Claims(Struct, frozen=True, kw_only=True):
         claims = cls(
             issuer=_text(members["iss"]),
             merchant_id=_text(members["client_id"]),
-            handle=_text(members["jti"]),
-            issued=_moment(members["iat"]),
+            jti=_text(members["jti"]),
+            issued_at=_moment(members["iat"]),
             scope=_scope(members),
             channels=tuple(_text(channel) for channel in _list(members["channels"])),
             notice=_bytes(members["notice"], DIGEST_BYTES),
-            box=_bytes(members["rcp"], BOX_BYTES),
+            sealed_number=_bytes(members["rcp"], SEALED_NUMBER_BYTES),
         )
         if members["aud"] != claims.audience or SMS not in claims.channels:
             raise ValueError("not for this relay")
@@ -130,7 +130,7 @@ def _whole(value: object) -> int:
 
 def _moment(value: object) -> datetime:
     seconds = _whole(value)
-    if not 0 <= seconds <= LATEST:
+    if not 0 <= seconds <= MAX_TIMESTAMP:
         raise ValueError("not a moment")
     return datetime.fromtimestamp(seconds, UTC)
 
@@ -148,9 +148,11 @@ def _scope(members: Mapping[str, Any]) -> Scope:
         raise ValueError("not the limits of a consent token")
     return Scope(
         purposes=purposes_of(_text(members["scope"])),
-        cap=cap_of(_whole(limits["max"]), _whole(limits["days"])),
-        hours=hours_of(
-            minutes(_text(limits["from"])), minutes(_text(limits["to"])), _text(limits["tz"])
+        frequency_cap=frequency_cap_of(_whole(limits["max"]), _whole(limits["days"])),
+        send_window=send_window_of(
+            parse_time_of_day(_text(limits["from"])),
+            parse_time_of_day(_text(limits["to"])),
+            _text(limits["tz"]),
         ),
-        ends=_moment(members["exp"]),
+        ends_at=_moment(members["exp"]),
     )

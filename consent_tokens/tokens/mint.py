@@ -10,7 +10,7 @@ from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.consent.scope import SMS
 from consent_tokens.crypto import jws
 from consent_tokens.crypto.keys import GrantKey, SigningKey
-from consent_tokens.crypto.sealing import seal, unseal
+from consent_tokens.crypto.sealing import open_sealed, seal
 from consent_tokens.tokens.claims import Claims
 
 NUMBER_BYTES: Final = 16  # "+" and at most 15 digits (E.164): one length, whatever the number
@@ -20,23 +20,23 @@ class Binding(Struct, frozen=True):
     """What a box is bound to: it opens for this issuer, grant and merchant only."""
 
     issuer: str
-    handle: str
+    jti: str
     merchant_id: str
 
     def to_bytes(self) -> bytes:
         """Return the associated data; none of the three can hold a line break."""
-        return f"{self.issuer}\n{self.handle}\n{self.merchant_id}".encode()
+        return f"{self.issuer}\n{self.jti}\n{self.merchant_id}".encode()
 
 
 def seal_number(number: PhoneNumber, key: GrantKey, binding: Binding, nonce: bytes) -> bytes:
     """Return the box with a number in it: 44 bytes."""
     plaintext = number.reveal().encode("ascii").ljust(NUMBER_BYTES)
-    return seal(plaintext, key, bound_to=binding.to_bytes(), nonce=nonce)
+    return seal(plaintext, key, associated_data=binding.to_bytes(), nonce=nonce)
 
 
-def open_number(box: bytes, key: GrantKey, binding: Binding) -> PhoneNumber:
+def open_number(sealed_number: bytes, key: GrantKey, binding: Binding) -> PhoneNumber:
     """Return the number in a box. Raises SealBrokenError."""
-    plaintext = unseal(box, key, bound_to=binding.to_bytes())
+    plaintext = open_sealed(sealed_number, key, associated_data=binding.to_bytes())
     return PhoneNumber(plaintext.decode("ascii").rstrip())
 
 
@@ -44,7 +44,7 @@ def mint(
     grant: Grant,
     binding: Binding,
     *,
-    box: bytes,
+    sealed_number: bytes,
     notice: bytes,
     now: datetime,
     key: SigningKey,
@@ -53,11 +53,11 @@ def mint(
     claims = Claims(
         issuer=binding.issuer,
         merchant_id=binding.merchant_id,
-        handle=binding.handle,
-        issued=now,
+        jti=binding.jti,
+        issued_at=now,
         scope=grant.scope,
         channels=(SMS,),
         notice=notice,
-        box=box,
+        sealed_number=sealed_number,
     )
     return jws.sign(claims.to_json(), key)

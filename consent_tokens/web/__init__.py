@@ -4,9 +4,9 @@ from flask import Flask, Response, request
 from flask_babel import Babel
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from consent_tokens.app_context import World
+from consent_tokens.app_context import AppContext
 from consent_tokens.consent.notice import LANGUAGES, LOCALES
-from consent_tokens.services.submission.group_commit import Gatherer
+from consent_tokens.services.submission.group_commit import GroupCommit
 from consent_tokens.web import home as start
 from consent_tokens.web import problems, public
 from consent_tokens.web.consumer import consent_request as invitation
@@ -20,11 +20,11 @@ from consent_tokens.web.merchant_api import complaints, grants, messages, reques
 from consent_tokens.web.security import csrf_token, secure
 
 
-def create_app(world: World) -> Flask:
+def create_app(world: AppContext) -> Flask:
     """Return the WSGI app over a world."""
     app = Flask(__name__)
     app.extensions["consent_tokens"] = world
-    app.extensions["consent_tokens_gatherer"] = Gatherer(world)
+    app.extensions["consent_tokens_gatherer"] = GroupCommit(world)
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # of Flask's default provider
     secure(app, world)
     Babel(app, locale_selector=lambda: LOCALES[language()])
@@ -61,4 +61,4 @@ def create_app(world: World) -> Flask:
 def _answer(fault: Exception) -> Response:
     """Answer a fault outside any blueprint: in JSON to programs, in a page to people."""
     is_api = request.path.startswith("/v1")
-    return problems.answer(fault) if is_api else error_page(fault)
+    return problems.handle_exception(fault) if is_api else error_page(fault)

@@ -8,32 +8,32 @@ from flask import Blueprint, Response, request, session
 
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.consent.purposes import Purpose
-from consent_tokens.consent.request import ConsentRequest, Question, RequestState
-from consent_tokens.consent.scope import Cap
-from consent_tokens.crypto.opaque_ids import Address
+from consent_tokens.consent.request import ConsentRequest, RequestedTerms, RequestStatus
+from consent_tokens.consent.scope import FrequencyCap
+from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.errors import ConflictError, GoneError, NotFoundError
 from consent_tokens.gateways.simulator import Simulator
 from consent_tokens.relay.decision import EXPLANATIONS, Refused
 from consent_tokens.services.consents.decisions import fetch_token
-from consent_tokens.services.consents.requests import ask, the_request
-from consent_tokens.services.submission.accept import Draft, accept, verified
+from consent_tokens.services.consents.requests import create_request, get_request
+from consent_tokens.services.submission.accept import MessageRequest, accept, verify_request
 from consent_tokens.store import merchants
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant
-from consent_tokens.web.consumer import blueprint, page, see_other
+from consent_tokens.web.consumer import blueprint, page, redirect_after_post
 from consent_tokens.web.consumer.locale import language
 from consent_tokens.web.request_context import world
 
-doors: Blueprint = blueprint("start")
+doors: Blueprint = blueprint("home")
 demo: Blueprint = blueprint("demo")
 
-MOST_REPLY: Final = 160  # characters
-MOST_TEXT: Final = 300
+MAX_REPLY_LENGTH: Final = 160  # characters
+MAX_TEXT_LENGTH: Final = 300
 LINK: Final = re.compile(r"(https?://\S+)")
 
 
 @doors.get("/")
-def look() -> Response:
+def show_home() -> Response:
     """Show where to go."""
     return page("start.html", has_demo=world().simulator is not None)
 
@@ -45,13 +45,13 @@ def robots() -> Response:
 
 
 @demo.get("/demo/shop")
-def shop() -> Response:
+def show_shop() -> Response:
     """Show the demo merchant's shop: whom it asked, and what it may send."""
     merchant = _merchant()
-    request_ = _asked(merchant)
-    state = request_.standing(world().clock.now()).value if request_ else None
+    request_ = _shop_request(merchant)
+    state = request_.status_at(world().clock.now()).value if request_ else None
     code = (
-        world().keyring.handles.code.hide(Address(request_.home, request_.number))
+        world().keyring.ids.consent_page.encode(RowKey(request_.home, request_.number))
         if request_
         else None
     )
@@ -61,32 +61,32 @@ def shop() -> Response:
 
 
 @demo.post("/demo/shop")
-def act_in_shop() -> Response:
+def post_shop() -> Response:
     """Ask for consent, or send, as the demo merchant would through the API."""
     merchant = _merchant()
     if request.form.get("action") == "ask":
-        question = Question(
+        question = RequestedTerms(
             purposes=frozenset({Purpose.PROMOTIONS, Purpose.ORDERS}),
-            cap=Cap(4, timedelta(days=30)),
+            frequency_cap=FrequencyCap(4, timedelta(days=30)),
             opens="00:00",
             closes="24:00",
             valid_for=timedelta(days=180),
             locale=language(),
             return_url=None,
         )
-        asked = world().store.run(
-            lambda transaction: ask(world(), transaction, merchant.id, question)
+        asked = world().database.run(
+            lambda transaction: create_request(world(), transaction, merchant.id, question)
         )
-        address = Address(asked.home, asked.number)
-        session["shop"] = world().keyring.handles.request.hide(address)
+        address = RowKey(asked.home, asked.number)
+        session["shop"] = world().keyring.ids.request.encode(address)
     else:
-        session["told"] = _send(merchant, request.form.get("text", "")[:MOST_TEXT])
-        world().something_to_do.set()
-    return see_other("demo.shop")
+        session["told"] = _send(merchant, request.form.get("text", "")[:MAX_TEXT_LENGTH])
+        world().wake_dispatcher.set()
+    return redirect_after_post("demo.show_shop")
 
 
 @demo.get("/demo/phones")
-def phones() -> Response:
+def show_phones() -> Response:
     """Show the simulated phones."""
     shown = [
         (number.reveal(), [(text, LINK.split(text.text)) for text in texts])
@@ -96,15 +96,18 @@ def phones() -> Response:
 
 
 @demo.post("/demo/phones")
-def reply() -> Response:
+def post_phone() -> Response:
     """Reply from a simulated phone."""
     try:
         number = PhoneNumber.parse(request.form.get("phone", ""))
     except ValueError:
         raise NotFoundError("no such phone") from None
-    source, text = request.form.get("source", "")[:24], request.form.get("text", "")[:MOST_REPLY]
+    source, text = (
+        request.form.get("source", "")[:24],
+        request.form.get("text", "")[:MAX_REPLY_LENGTH],
+    )
     _simulator().reply(number, source, text)
-    return see_other("demo.phones")
+    return redirect_after_post("demo.show_phones")
 
 
 def _simulator() -> Simulator:
@@ -116,19 +119,19 @@ def _simulator() -> Simulator:
 
 def _merchant() -> Merchant:
     """Return the merchant that was admitted first. Raises NotFoundError."""
-    found = world().store.read(merchants.every)
+    found = world().database.read(merchants.list_all)
     if not found:
         raise NotFoundError("no merchant is admitted")
     return found[0]
 
 
-def _asked(merchant: Merchant) -> ConsentRequest | None:
+def _shop_request(merchant: Merchant) -> ConsentRequest | None:
     handle = session.get("shop")
     if not handle:
         return None
     try:
-        return world().store.read(
-            lambda transaction: the_request(world(), transaction, merchant.id, handle)
+        return world().database.read(
+            lambda transaction: get_request(world(), transaction, merchant.id, handle)
         )
     except NotFoundError:
         return None
@@ -136,21 +139,21 @@ def _asked(merchant: Merchant) -> ConsentRequest | None:
 
 def _send(merchant: Merchant, text: str) -> dict[str, str]:
     """Send a text under the consent that this browser's shop asked for; return what came of it."""
-    asked = _asked(merchant)
-    if asked is None or asked.state is not RequestState.GRANTED:
+    asked = _shop_request(merchant)
+    if asked is None or asked.status is not RequestStatus.GRANTED:
         return {"answer": "no_consent"}
 
     def deed(transaction: Transaction) -> dict[str, str]:
-        found = the_request(world(), transaction, merchant.id, session["shop"])
+        found = get_request(world(), transaction, merchant.id, session["shop"])
         try:
             token, _ = fetch_token(world(), transaction, found)
         except (ConflictError, GoneError):
             return {"answer": "gone"}
-        draft = Draft(token=token, purpose=Purpose.PROMOTIONS.value, text=text)
-        verdict = accept(world(), transaction, merchant.id, [verified(world(), draft)])[0]
+        draft = MessageRequest(token=token, purpose=Purpose.PROMOTIONS.value, text=text)
+        verdict = accept(world(), transaction, merchant.id, [verify_request(world(), draft)])[0]
         if isinstance(verdict.decision, Refused):
             reason = verdict.decision.reason
             return {"answer": "refused", "code": reason.value, "words": EXPLANATIONS[reason]}
         return {"answer": "accepted"}
 
-    return world().store.run(deed)
+    return world().database.run(deed)

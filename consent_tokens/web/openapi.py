@@ -12,20 +12,20 @@ from consent_tokens.web.merchant_api.schemas import (
     BatchSchema,
     BatchView,
     ComplaintList,
-    DraftSchema,
+    ConsentRequestSchema,
     GrantList,
     GrantView,
     IntrospectionView,
     MessageList,
+    MessageSchema,
     MessageView,
     ProblemView,
-    QuestionSchema,
     RequestView,
     TokenSchema,
     TokenView,
 )
 
-HANDLE: Final = {"name": "handle", "in": "path", "required": True, "schema": {"type": "string"}}
+ID: Final = {"name": "handle", "in": "path", "required": True, "schema": {"type": "string"}}
 CURSOR: Final = {"name": "cursor", "in": "query", "schema": {"type": "string"}}
 LIMIT: Final = {
     "name": "limit",
@@ -38,7 +38,7 @@ REFERENCE: Final = {
     "required": True,
     "schema": {"type": "string", "maxLength": 100},
 }
-ONCE: Final = {
+IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": "The same key with the same request is done once and answered the same, for 24 "
@@ -46,36 +46,41 @@ ONCE: Final = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 
-Call = tuple[str, str, str, type[Schema] | None, int, type[Schema] | None, list[dict[str, Any]]]
+Operation = tuple[
+    str, str, str, type[Schema] | None, int, type[Schema] | None, list[dict[str, Any]]
+]
 
 # path, method, summary, body, status, answer, parameters
-CALLS: Final[tuple[Call, ...]] = (
+OPERATIONS: Final[tuple[Operation, ...]] = (
     ("/v1/consent-requests", "post", "Ask one consumer for consent",
-     QuestionSchema, 201, RequestView, [ONCE]),
+     ConsentRequestSchema, 201, RequestView, [IDEMPOTENCY_KEY]),
     ("/v1/consent-requests/{handle}", "get", "Look at a consent request",
-     None, 200, RequestView, [HANDLE]),
+     None, 200, RequestView, [ID]),
     ("/v1/consent-requests/{handle}/token", "post",
      "Fetch the consent token, within 24 hours of the yes",
-     None, 200, TokenView, [HANDLE, ONCE]),
+     None, 200, TokenView, [ID, IDEMPOTENCY_KEY]),
     ("/v1/grants", "get", "List your own grants", None, 200, GrantList, [CURSOR, LIMIT]),
-    ("/v1/grants/{handle}", "get", "Look at a grant", None, 200, GrantView, [HANDLE]),
+    ("/v1/grants/{handle}", "get", "Look at a grant", None, 200, GrantView, [ID]),
     ("/v1/tokens/introspect", "post", "Introspect a token (RFC 7662)",
-     TokenSchema, 200, IntrospectionView, [ONCE]),
-    ("/v1/tokens/renew", "post", "Renew a live token", TokenSchema, 200, TokenView, [ONCE]),
-    ("/v1/tokens/revoke", "post", "Let go of a grant (RFC 7009)", TokenSchema, 200, None, [ONCE]),
-    ("/v1/messages", "post", "Hand in a message", DraftSchema, 202, AcceptedView, [ONCE]),
+     TokenSchema, 200, IntrospectionView, [IDEMPOTENCY_KEY]),
+    ("/v1/tokens/renew", "post", "Renew a live token",
+     TokenSchema, 200, TokenView, [IDEMPOTENCY_KEY]),
+    ("/v1/tokens/revoke", "post", "Let go of a grant (RFC 7009)",
+     TokenSchema, 200, None, [IDEMPOTENCY_KEY]),
+    ("/v1/messages", "post", "Hand in a message",
+     MessageSchema, 202, AcceptedView, [IDEMPOTENCY_KEY]),
     ("/v1/messages", "get", "List the messages of one reference",
      None, 200, MessageList, [REFERENCE, CURSOR, LIMIT]),
     ("/v1/messages/batch", "post", "Hand in up to 1000 messages",
-     BatchSchema, 200, BatchView, [ONCE]),
-    ("/v1/messages/{handle}", "get", "Look at a message", None, 200, MessageView, [HANDLE]),
+     BatchSchema, 200, BatchView, [IDEMPOTENCY_KEY]),
+    ("/v1/messages/{handle}", "get", "Look at a message", None, 200, MessageView, [ID]),
     ("/v1/complaints", "get", "List the complaints about you: that, and why; never who",
      None, 200, ComplaintList, [CURSOR, LIMIT]),
 )  # fmt: skip
 
 
 @lru_cache(maxsize=1)
-def described(base_url: str) -> dict[str, Any]:
+def describe(base_url: str) -> dict[str, Any]:
     """Return the OpenAPI 3.1 text of the service at `base_url`."""
     spec = APISpec(
         title="Consent Tokens",
@@ -87,7 +92,7 @@ def described(base_url: str) -> dict[str, Any]:
         plugins=[MarshmallowPlugin(schema_name_resolver=_name)],
     )
     spec.components.security_scheme("apiKey", {"type": "http", "scheme": "bearer"})
-    for path, method, summary, body, status, answer, parameters in CALLS:
+    for path, method, summary, body, status, answer, parameters in OPERATIONS:
         operation: dict[str, Any] = {
             "summary": summary,
             "parameters": parameters,

@@ -8,8 +8,11 @@ from flask import Response, current_app, json, request
 from werkzeug.exceptions import HTTPException
 
 from consent_tokens.errors import (
+    CommitUncertainError,
     ConflictError,
     ConsentTokensError,
+    DatabaseBusyError,
+    DatabaseUnavailableError,
     ForbiddenError,
     GoneError,
     IdempotencyKeyReusedError,
@@ -17,14 +20,11 @@ from consent_tokens.errors import (
     InvitationRefusedError,
     KeyUnavailableError,
     NotFoundError,
+    NotReadyError,
     OutboxFullError,
-    StoreBusyError,
-    StoreUnavailableError,
-    StoreUncertainError,
     TokenError,
-    TooManyError,
+    TooManyRequestsError,
     UnauthenticatedError,
-    UntrustedError,
 )
 from consent_tokens.relay.decision import EXPLANATIONS, Reason, Refused
 
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 PROBLEM_JSON: Final = "application/problem+json"
 RETRY_SECONDS: Final = 1
 
-STATUS: Final[dict[type[ConsentTokensError], HTTPStatus]] = {
+STATUS_BY_ERROR: Final[dict[type[ConsentTokensError], HTTPStatus]] = {
     TokenError: HTTPStatus.FORBIDDEN,
     UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
     ForbiddenError: HTTPStatus.FORBIDDEN,
@@ -42,12 +42,12 @@ STATUS: Final[dict[type[ConsentTokensError], HTTPStatus]] = {
     GoneError: HTTPStatus.GONE,
     InvalidError: HTTPStatus.UNPROCESSABLE_ENTITY,
     IdempotencyKeyReusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
-    TooManyError: HTTPStatus.TOO_MANY_REQUESTS,
-    StoreBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
-    StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
-    StoreUncertainError: HTTPStatus.SERVICE_UNAVAILABLE,
+    TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
+    DatabaseBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
+    DatabaseUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    CommitUncertainError: HTTPStatus.SERVICE_UNAVAILABLE,
     KeyUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
-    UntrustedError: HTTPStatus.SERVICE_UNAVAILABLE,
+    NotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
     OutboxFullError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 DETAILS: Final[dict[str, str]] = {
@@ -75,7 +75,7 @@ DETAILS: Final[dict[str, str]] = {
     "unsupported_media_type": "Send JSON, as `Content-Type: application/json`.",
     "internal": "Something went wrong on our side; nothing half-done was kept.",
 }
-REFUSAL_STATUS: Final[dict[Reason, HTTPStatus]] = {
+STATUS_BY_REASON: Final[dict[Reason, HTTPStatus]] = {
     Reason.TOKEN_MALFORMED: HTTPStatus.UNPROCESSABLE_ENTITY,
     Reason.CONTENT_REJECTED: HTTPStatus.UNPROCESSABLE_ENTITY,
     Reason.TEXT_TOO_LONG: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -95,13 +95,13 @@ def problem(code: str, status: HTTPStatus, **members: object) -> dict[str, Any]:
     }
 
 
-def of_refusal(refusal: Refused) -> dict[str, Any]:
+def refusal_problem(refusal: Refused) -> dict[str, Any]:
     """Return a refusal of the relay as a problem."""
     reason = refusal.reason
     members: dict[str, object] = {"detail": EXPLANATIONS[reason], "explain": explain(reason)}
-    if refusal.again is not None:
-        members["next_at"] = refusal.again.isoformat()
-    return problem(reason.value, REFUSAL_STATUS.get(reason, HTTPStatus.FORBIDDEN), **members)
+    if refusal.next_at is not None:
+        members["next_at"] = refusal.next_at.isoformat()
+    return problem(reason.value, STATUS_BY_REASON.get(reason, HTTPStatus.FORBIDDEN), **members)
 
 
 def explain(reason: Reason) -> dict[str, str]:
@@ -109,54 +109,56 @@ def explain(reason: Reason) -> dict[str, str]:
     return {"code": reason.value, "words": EXPLANATIONS[reason]}
 
 
-def of_invalid(fields: dict[str, list[str]]) -> dict[str, Any]:
+def validation_problem(fields: dict[str, list[str]]) -> dict[str, Any]:
     """Return faults in the input, by field, as a problem."""
     return problem("invalid", HTTPStatus.UNPROCESSABLE_ENTITY, errors=fields)
 
 
-def of_fault(fault: ConsentTokensError) -> dict[str, Any]:
+def error_problem(fault: ConsentTokensError) -> dict[str, Any]:
     """Return a fault of ours as a problem."""
     if isinstance(fault, InvalidError):
-        return of_invalid(fault.fields)
+        return validation_problem(fault.fields)
     internal = HTTPStatus.INTERNAL_SERVER_ERROR
-    status = next((STATUS[kind] for kind in type(fault).mro() if kind in STATUS), internal)
-    return problem(fault.code, status)
+    status = next(
+        (STATUS_BY_ERROR[kind] for kind in type(fault).mro() if kind in STATUS_BY_ERROR), internal
+    )
+    return problem(fault.error_code, status)
 
 
-def reply(body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+def problem_response(body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
     """Return a problem as a response of its own status."""
     response = Response(json.dumps(body), status=body["status"], content_type=PROBLEM_JSON)
     response.headers.update(headers or {})
     return response
 
 
-def answer(fault: Exception) -> Response:
+def handle_exception(fault: Exception) -> Response:
     """Return the problem that tells a fault; what we did not foresee tells nothing."""
     if isinstance(fault, HTTPException):
-        return _of_http(fault)
+        return _http_problem(fault)
     if isinstance(fault, RecursionError):  # JSON nested beyond all reason
-        return reply(problem("bad_request", HTTPStatus.BAD_REQUEST))
+        return problem_response(problem("bad_request", HTTPStatus.BAD_REQUEST))
     if not isinstance(fault, ConsentTokensError):
         # the text of a fault may hold what was sent: only its kind and place are logged
         log.error("internal_error", fault=type(fault).__name__, endpoint=request.endpoint)
-        return reply(problem("internal", HTTPStatus.INTERNAL_SERVER_ERROR))
-    body = of_fault(fault)
+        return problem_response(problem("internal", HTTPStatus.INTERNAL_SERVER_ERROR))
+    body = error_problem(fault)
     headers: dict[str, str] = {}
-    if isinstance(fault, InvitationRefusedError) and fault.again:
-        body["next_at"] = fault.again.isoformat()
-    if isinstance(fault, TooManyError | OutboxFullError):
+    if isinstance(fault, InvitationRefusedError) and fault.next_at:
+        body["next_at"] = fault.next_at.isoformat()
+    if isinstance(fault, TooManyRequestsError | OutboxFullError):
         headers["Retry-After"] = str(fault.retry_after)
     elif body["status"] == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_SECONDS)
     elif body["status"] == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="consent-tokens"'
-    return reply(body, headers)
+    return problem_response(body, headers)
 
 
-def _of_http(fault: HTTPException) -> Response:
+def _http_problem(fault: HTTPException) -> Response:
     status = HTTPStatus(fault.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     code = "internal" if status is HTTPStatus.INTERNAL_SERVER_ERROR else status.name.lower()
     headers = {
         name: value for name, value in fault.get_headers() if name.lower() in {"allow", "location"}
     }
-    return reply(problem(code, status), headers)
+    return problem_response(problem(code, status), headers)

@@ -9,17 +9,17 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from consent_tokens.consent.notice import LANGUAGES
 from consent_tokens.consent.purposes import Purpose
-from consent_tokens.errors import StoreBusyError, StoreUnavailableError, UntrustedError
+from consent_tokens.errors import DatabaseBusyError, DatabaseUnavailableError, NotReadyError
 from consent_tokens.relay.decision import EXPLANATIONS
-from consent_tokens.services.consents.decisions import asked
-from consent_tokens.services.integrity.readiness import trust
-from consent_tokens.services.metrics_collector import figures
+from consent_tokens.services.consents.decisions import find_open_request
+from consent_tokens.services.integrity.readiness import ensure_ready
+from consent_tokens.services.metrics_collector import metrics_registry
 from consent_tokens.store.schema import is_usable
 from consent_tokens.web import openapi, problems
 from consent_tokens.web.request_context import world
 
 doors = Blueprint("public", __name__)
-doors.register_error_handler(Exception, problems.answer)
+doors.register_error_handler(Exception, problems.handle_exception)
 
 KEYS_LAST_SECONDS = 300  # how long a verifier may keep the published keys
 
@@ -68,24 +68,24 @@ def readyz() -> tuple[dict[str, Any], int]:
     """Say whether messages may be relayed, and if not, why (promise 9)."""
     here = world()
     try:
-        why = [] if is_usable(here.store) else ["schema_outdated"]
+        why = [] if is_usable(here.database) else ["schema_outdated"]
         if not why:
-            trust(here)
-    except (StoreUnavailableError, StoreBusyError, UntrustedError) as fault:
-        why = [fault.code]
+            ensure_ready(here)
+    except (DatabaseUnavailableError, DatabaseBusyError, NotReadyError) as fault:
+        why = [fault.error_code]
     return {"ready": not why, "why": why}, 503 if why else 200
 
 
 @doors.get("/metrics")
 def metrics() -> Response:
     """Publish figures for Prometheus; none names a consumer, a merchant or a number."""
-    return Response(generate_latest(figures(world())), content_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(metrics_registry(world())), content_type=CONTENT_TYPE_LATEST)
 
 
 @doors.get("/openapi.json")
 def openapi_json() -> dict[str, Any]:
     """Describe the merchant API."""
-    return openapi.described(world().base_url)
+    return openapi.describe(world().base_url)
 
 
 @doors.get("/docs")
@@ -93,7 +93,7 @@ def docs() -> str:
     """Describe the merchant API for people."""
     return render_template(
         "docs.html",
-        api=openapi.described(world().base_url),
+        api=openapi.describe(world().base_url),
         refusals={reason.value: words for reason, words in EXPLANATIONS.items()},
         errors=problems.DETAILS,
     )
@@ -102,7 +102,7 @@ def docs() -> str:
 @doors.get("/c/<code>/qr.svg")
 def qr(code: str) -> Response:
     """Draw the QR code of a consent request, to print or to show."""
-    asked(world(), code)
+    find_open_request(world(), code)
     drawn = segno.make(f"{world().base_url}/c/{code}", error="m", micro=False)
     svg = BytesIO()
     drawn.save(svg, kind="svg", scale=8, border=4)

@@ -4,20 +4,20 @@ from typing import cast
 
 from flask import current_app, request
 
-from consent_tokens.app_context import World
-from consent_tokens.services.submission.group_commit import Gatherer
+from consent_tokens.app_context import AppContext
+from consent_tokens.services.submission.group_commit import GroupCommit
 
 
-def world() -> World:
+def world() -> AppContext:
     """Return the world of the app that answers this request."""
-    return cast("World", current_app.extensions["consent_tokens"])
+    return cast("AppContext", current_app.extensions["consent_tokens"])
 
 
-def gatherer() -> Gatherer:
+def gatherer() -> GroupCommit:
     """Return the queue in front of the relay."""
-    return cast("Gatherer", current_app.extensions["consent_tokens_gatherer"])
+    return cast("GroupCommit", current_app.extensions["consent_tokens_gatherer"])
 
 
-def client_address() -> str:
+def client_ip() -> str:
     """Return the asker's address, as the trusted proxies in front of us tell it."""
     return request.remote_addr or "unknown"

@@ -9,16 +9,16 @@ from urllib.parse import urlsplit
 from flask import Flask, Request, Response, abort, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
-from consent_tokens.app_context import World
+from consent_tokens.app_context import AppContext
 from consent_tokens.crypto.encoding import encode
-from consent_tokens.crypto.signed_values import opened, signed
+from consent_tokens.crypto.signed_values import open_value, sign_value
 from consent_tokens.web.request_context import world
 
-MOST_BYTES: Final = 8 * 1024 * 1024  # a batch of 1000 messages, each with a token of 4 KiB
-MOST_FORM_BYTES: Final = 64 * 1024
-MOST_PICTURE_FORM_BYTES: Final = 1024 * 1024 + MOST_FORM_BYTES
-TAKES_A_PICTURE: Final = frozenset({"report.act_on_one"})  # endpoints
-SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+MAX_BODY_BYTES: Final = 8 * 1024 * 1024  # a batch of 1000 messages, each with a token of 4 KiB
+MAX_FORM_BYTES: Final = 64 * 1024
+MAX_PICTURE_FORM_BYTES: Final = 1024 * 1024 + MAX_FORM_BYTES
+PICTURE_ENDPOINTS: Final = frozenset({"report.update_report"})  # endpoints
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 LINK_TOKEN_SECONDS: Final = 24 * 3600
 ONE_YEAR: Final = 365 * 24 * 3600
 
@@ -60,7 +60,7 @@ class _Sessions(SecureCookieSessionInterface):
         return super().open_session(app, request)
 
 
-def secure(app: Flask, of: World) -> None:
+def secure(app: Flask, of: AppContext) -> None:
     """Hold an app to all of this."""
     name = "__Host-session" if of.is_https else "session"
     *older, newest = of.keyring.session
@@ -73,14 +73,14 @@ def secure(app: Flask, of: World) -> None:
         SESSION_COOKIE_SECURE=of.is_https,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
-        MAX_CONTENT_LENGTH=MOST_BYTES,
-        MAX_FORM_MEMORY_SIZE=MOST_FORM_BYTES,
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        MAX_FORM_MEMORY_SIZE=MAX_FORM_BYTES,
         MAX_FORM_PARTS=100,
     )
-    app.after_request(_headed)
+    app.after_request(_add_headers)
 
 
-def _headed(response: Response) -> Response:
+def _add_headers(response: Response) -> Response:
     said = {name.lower() for name, _ in response.headers}  # a view may know better
     response.headers.extend(
         (name, value) for name, value in HEADERS.items() if name.lower() not in said
@@ -101,46 +101,46 @@ def allow_script(response: Response) -> Response:
 def csrf_token() -> str:
     """Return what a form must carry to be taken from this browser."""
     if "csrf" not in session:
-        session["csrf"] = encode(world().chance.draw(16))
+        session["csrf"] = encode(world().random.token_bytes(16))
     token: str = session["csrf"]
     return token
 
 
-def refuse_forgeries() -> None:
+def check_csrf() -> None:
     """Refuse a form that did not come from a page of ours in this very browser (ASVS 3.5.1)."""
-    if request.method in SAFE:
+    if request.method in SAFE_METHODS:
         return
-    refuse_foreign()
+    check_origin()
     sent, kept = request.form.get("csrf", ""), session.get("csrf", "")
     if not kept or not hmac.compare_digest(sent.encode(), kept.encode()):
         abort(403)
 
 
-def link_token(code: str) -> str:
+def link_csrf_token(code: str) -> str:
     """Return what the form behind a link must carry: it was shown, not only guessed at.
 
     It is bound to the link and not to a cookie, so that stopping works in any browser; the link
     itself is the secret.
     """
-    return signed(world().keyring, "link", code)
+    return sign_value(world().keyring, "link", code)
 
 
-def refuse_unseen_link() -> None:
+def check_link_token() -> None:
     """Refuse a form for a link whose page was not shown, or was shown long ago (promise 8)."""
-    if request.method in SAFE:
+    if request.method in SAFE_METHODS:
         return
-    refuse_foreign()
-    code = opened(
-        world().keyring, "link", request.form.get("csrf", ""), most_seconds=LINK_TOKEN_SECONDS
+    check_origin()
+    code = open_value(
+        world().keyring, "link", request.form.get("csrf", ""), max_age_seconds=LINK_TOKEN_SECONDS
     )
     if code is None or code != (request.view_args or {}).get("code"):
         abort(403)
 
 
-def refuse_foreign() -> None:
+def check_origin() -> None:
     """Refuse a form that a browser says came from another site, or that is too large."""
-    takes_a_picture = request.endpoint in TAKES_A_PICTURE
-    request.max_content_length = MOST_PICTURE_FORM_BYTES if takes_a_picture else MOST_FORM_BYTES
+    takes_a_picture = request.endpoint in PICTURE_ENDPOINTS
+    request.max_content_length = MAX_PICTURE_FORM_BYTES if takes_a_picture else MAX_FORM_BYTES
     origin = request.headers.get("Origin", "null")
     ours = {request.host, urlsplit(world().base_url).netloc}
     # under `Referrer-Policy: no-referrer` browsers send `Origin: null` with our own forms too

@@ -7,33 +7,35 @@ from typing import Final
 
 import structlog
 
-from consent_tokens.app_context import World
+from consent_tokens.app_context import AppContext
 from consent_tokens.errors import ConsentTokensError
-from consent_tokens.services.webhooks import AT_ONCE, notify
+from consent_tokens.services.webhooks import BATCH_SIZE, deliver
 from consent_tokens.store import webhooks
 
 log = structlog.get_logger()
 
-LOOK_SECONDS: Final = 0.5
-TROUBLE_SECONDS: Final = 2.0
-HANDS: Final = 16  # receivers that may be called, or hang, at once
+POLL_SECONDS: Final = 0.5
+ERROR_PAUSE_SECONDS: Final = 2.0
+MAX_CONCURRENT_RECEIVERS: Final = 16  # receivers that may be called, or hang, at once
 
 
 @dataclass
-class Notifier:
+class WebhookWorker:
     """One notifier: a thread that looks, and hands that call."""
 
-    world: World
+    world: AppContext
     _stop: threading.Event = field(default_factory=threading.Event)
     _busy: set[str] = field(default_factory=set)
-    _hands: ThreadPoolExecutor = field(
-        default_factory=lambda: ThreadPoolExecutor(HANDS, thread_name_prefix="webhook")
+    _pool: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(
+            MAX_CONCURRENT_RECEIVERS, thread_name_prefix="webhook"
+        )
     )
     _thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Go on in a thread of its own."""
-        self._thread = threading.Thread(target=self._go_on, name="notifier")
+        self._thread = threading.Thread(target=self._run, name="notifier")
         self._thread.start()
 
     def stop(self) -> None:
@@ -41,34 +43,34 @@ class Notifier:
         self._stop.set()
         if self._thread:
             self._thread.join()
-        self._hands.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _go_on(self) -> None:
+    def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                self._look()
+                self._deliver_due()
             except ConsentTokensError as fault:
-                log.warning("notify_failed", code=fault.code)
-                self._stop.wait(TROUBLE_SECONDS)
-            self._stop.wait(LOOK_SECONDS)
+                log.warning("notify_failed", code=fault.error_code)
+                self._stop.wait(ERROR_PAUSE_SECONDS)
+            self._stop.wait(POLL_SECONDS)
 
-    def _look(self) -> None:
-        if not self.world.store.has_journal:
+    def _deliver_due(self) -> None:
+        if not self.world.database.has_journal:
             return
         now = self.world.clock.now()
-        due = self.world.store.read(lambda transaction: webhooks.due(transaction, now))
+        due = self.world.database.read(lambda transaction: webhooks.due(transaction, now))
         for webhook_id in due:
             if webhook_id not in self._busy:
                 self._busy.add(webhook_id)
-                self._hands.submit(self._tell, webhook_id)
+                self._pool.submit(self._deliver_all, webhook_id)
 
-    def _tell(self, webhook_id: str) -> None:
+    def _deliver_all(self, webhook_id: str) -> None:
         """Tell one webhook all that is due for it."""
         try:
-            while not self._stop.is_set() and notify(self.world, webhook_id) == AT_ONCE:
+            while not self._stop.is_set() and deliver(self.world, webhook_id) == BATCH_SIZE:
                 pass
         except ConsentTokensError as fault:
-            log.warning("notify_failed", code=fault.code)
+            log.warning("notify_failed", code=fault.error_code)
         except Exception as fault:  # noqa: BLE001 - tells of it: nobody else looks at this thread
             log.critical("notify_faulty", fault=type(fault).__name__)
         finally:

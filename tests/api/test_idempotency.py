@@ -12,7 +12,7 @@ from tests.service import ORDERS, Service
 
 
 def messages(service: Service) -> int:
-    with service.world.store.engine.connect() as connection:
+    with service.world.database.engine.connect() as connection:
         return int(
             connection.scalar(text("SELECT count(*) FROM messages WHERE grant_number IS NOT NULL"))
             or 0

@@ -12,18 +12,18 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from consent_tokens.services import pumping_protection as pump
-from consent_tokens.settings import CodeLimits
+from consent_tokens.settings import OtpRateLimits
 from tests.number_scan import NUMBERS
 from tests.service import Service
 
-LIMITS = CodeLimits.parse("number=5/hour;address=100000/hour;all=2000/hour")
+LIMITS = OtpRateLimits.parse("number=5/hour;client_ip=100000/hour;total=2000/hour")
 DATA = re.compile(r'data-(\w+)="([^"]*)"')
 HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)">')
 
 
 @pytest.fixture
 def wide(small: Service) -> Service:
-    return small.but(code_limits=LIMITS)
+    return small.but(otp_rate_limits=LIMITS)
 
 
 def sent(service: Service) -> int:
@@ -58,7 +58,7 @@ def test_who_proves_the_number_is_not_counted(wide: Service) -> None:
 
 
 def test_only_the_regions_that_were_set_get_codes(small: Service) -> None:
-    only = small.but(countries=frozenset({"CN"}))
+    only = small.but(otp_countries=frozenset({"CN"}))
     for number, count in ((NUMBERS[8], 0), (NUMBERS[0], 1)):
         consumer = only.consumer(number)
         assert consumer.post("/my", phone=number).status_code == 303
@@ -69,8 +69,8 @@ def test_only_the_regions_that_were_set_get_codes(small: Service) -> None:
 @pytest.fixture
 def pressed(wide: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
     """A service at which somebody pumps: it has had more than it stays calm for."""
-    monkeypatch.setattr(pump, "CALM_LEAST", 10)
-    monkeypatch.setattr(pump, "CALM_PART", 1000)
+    monkeypatch.setattr(pump, "MIN_UNVERIFIED", 10)
+    monkeypatch.setattr(pump, "UNVERIFIED_SHARE", 1000)
     list(pumped(wide, 11))
     return wide
 

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
-from consent_tokens.consent.notice import LANGUAGES, PURPOSE_WORDS
+from consent_tokens.consent.notice import LANGUAGES, PURPOSE_LABELS
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.relay.decision import EXPLANATIONS, Reason
 from consent_tokens.store.tables import metadata
@@ -69,8 +69,8 @@ def test_every_refusal_is_explained_and_documented_in_its_order() -> None:
 
 
 def test_every_purpose_has_words_in_every_language() -> None:
-    assert set(PURPOSE_WORDS) == set(LANGUAGES)
-    for words in PURPOSE_WORDS.values():
+    assert set(PURPOSE_LABELS) == set(LANGUAGES)
+    for words in PURPOSE_LABELS.values():
         assert set(words) == set(Purpose)
 
 
@@ -153,7 +153,7 @@ def test_every_setting_is_documented() -> None:
 
 
 def test_the_migrations_lead_to_the_tables_as_they_are(service: Service) -> None:
-    with service.world.store.engine.connect() as connection:
+    with service.world.database.engine.connect() as connection:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, metadata) == []
 

@@ -20,8 +20,8 @@ from flask import Flask
 from granian.constants import Interfaces
 from granian.server import Server
 
-from consent_tokens.app_context import World
-from consent_tokens.cli.serve import calm_collector
+from consent_tokens.app_context import AppContext
+from consent_tokens.cli.serve import tune_garbage_collector
 from consent_tokens.crypto.encoding import decode
 from consent_tokens.services import merchants as admit
 from consent_tokens.store import schema
@@ -36,7 +36,7 @@ from tests.processes import free_port
 BATCHES, SINGLES = 32, 5000
 
 
-def raw_verifications(world: World, tokens: list[str]) -> float:
+def raw_verifications(world: AppContext, tokens: list[str]) -> float:
     """Return Ed25519 verifications a second, in one thread, of these very tokens."""
     public = world.keyring.signing.verifying.public
     parts = [token.rsplit(".", 1) for token in tokens]
@@ -95,8 +95,8 @@ def posts_a_second() -> float:
 def relay(name: str, url: str, folder: Path) -> None:
     """Measure accepting, single and in batches, against raw verification in the same minute."""
     world = world_at(url, folder / "keys")
-    schema.upgrade(world.store)
-    admitted = admit.admit(world, "bench")
+    schema.upgrade(world.database)
+    admitted = admit.add_merchant(world, "bench")
     admit.add_sender(world, admitted.merchant.id, port="1069", extension="1", signature="店名")
     tokens = seeded(world, admitted.merchant.id, BATCH * BATCHES + SINGLES, PHONES)
     before = raw_verifications(world, tokens[:3000])
@@ -104,7 +104,7 @@ def relay(name: str, url: str, folder: Path) -> None:
 
     def app() -> Flask:
         made = create_app(world_at(url, folder / "keys"))
-        calm_collector()
+        tune_garbage_collector()
         return made
 
     key = admitted.api_key

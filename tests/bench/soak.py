@@ -19,7 +19,7 @@ from statistics import linear_regression, quantiles
 
 import httpx
 
-from consent_tokens.app_context import World
+from consent_tokens.app_context import AppContext
 from consent_tokens.services import merchants as admit
 from consent_tokens.settings import Settings
 from consent_tokens.store import schema
@@ -100,11 +100,11 @@ def soak(folder: Path) -> None:
             "CONSENT_KEYS_DIR": str(folder / "keys"),
             "CONSENT_GATEWAY_URL": smsc.url,
             "CONSENT_BASE_URL": f"http://127.0.0.1:{port}",
-            "CONSENT_TRANSACTIONAL_LIMIT": "1000000/day",
+            "CONSENT_TRANSACTIONAL_FREQUENCY_CAP": "1000000/day",
         }
-        world = World.of(Settings.from_environment(environment))
-        schema.upgrade(world.store)
-        admitted = admit.admit(world, "soak")
+        world = AppContext.of(Settings.from_environment(environment))
+        schema.upgrade(world.database)
+        admitted = admit.add_merchant(world, "soak")
         admit.add_sender(world, admitted.merchant.id, port="1069", extension="1", signature="店")
         tokens = seeded(world, admitted.merchant.id, GRANTS, PHONES)
         world.close()

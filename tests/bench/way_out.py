@@ -20,11 +20,11 @@ import smpp34
 import uvloop
 from flask import Flask
 
-from consent_tokens.app_context import World
-from consent_tokens.cli.serve import calm_collector
+from consent_tokens.app_context import AppContext
+from consent_tokens.cli.serve import tune_garbage_collector
 from consent_tokens.gateways.smpp import SmppGateway
 from consent_tokens.services import merchants as admit
-from consent_tokens.services.submission.accept import Draft, accept, verified
+from consent_tokens.services.submission.accept import MessageRequest, accept, verify_request
 from consent_tokens.store import schema
 from consent_tokens.store.database import Transaction, insert_rows
 from consent_tokens.web import create_app
@@ -74,18 +74,18 @@ async def _alone(port: int, window: int, count: int, *, in_rounds: bool = False)
     return count / elapsed
 
 
-def shop(world: World) -> tuple[str, str]:
+def shop(world: AppContext) -> tuple[str, str]:
     """Admit a merchant with a sender; return its id and API key."""
-    schema.upgrade(world.store)
-    admitted = admit.admit(world, "bench")
+    schema.upgrade(world.database)
+    admitted = admit.add_merchant(world, "bench")
     admit.add_sender(world, admitted.merchant.id, port="1069", extension="1", signature="店名")
     return admitted.merchant.id, admitted.api_key
 
 
-def fill(world: World, merchant_id: str, count: int) -> None:
+def fill(world: AppContext, merchant_id: str, count: int) -> None:
     """Lay so many messages out, one to each of so many new grants."""
     tokens = seeded(world, merchant_id, count, PHONES)
-    drafts = [Draft(token=token, purpose=PURPOSE, text=TEXT) for token in tokens]
+    drafts = [MessageRequest(token=token, purpose=PURPOSE, text=TEXT) for token in tokens]
     laid_out(world, merchant_id, drafts)
 
 
@@ -95,7 +95,7 @@ def _drain(url: str, keys: Path, gateway: str, ready: Any, go: Any) -> None:  # 
     while not world.gateway.is_up:
         time.sleep(0.01)
     dispatcher = Dispatcher(world)
-    calm_collector()
+    tune_garbage_collector()
     ready.release()
     go.wait()
     idle = 0
@@ -131,24 +131,24 @@ def dispatching(url: str, keys: Path, gateway: str, processes: int = 1) -> float
     return drained(url, keys, gateway, processes, COUNT)
 
 
-def accepting(world: World, merchant_id: str, count: int) -> float:
+def accepting(world: AppContext, merchant_id: str, count: int) -> float:
     """Return how many messages a second are accepted in batches of 500, without HTTP."""
     tokens = seeded(world, merchant_id, count, PHONES)
     begun = time.perf_counter()
 
     def put(part: list[str], transaction: Transaction) -> None:
-        drafts = [Draft(token=each, purpose=PURPOSE, text=TEXT) for each in part]
-        accept(world, transaction, merchant_id, [verified(world, draft) for draft in drafts])
+        drafts = [MessageRequest(token=each, purpose=PURPOSE, text=TEXT) for each in part]
+        accept(world, transaction, merchant_id, [verify_request(world, draft) for draft in drafts])
 
     for at in range(0, count, 500):
-        world.store.run(partial(put, tokens[at : at + 500]))
+        world.database.run(partial(put, tokens[at : at + 500]))
     return count / (time.perf_counter() - begun)
 
 
-def crowd(world: World, merchant_id: str, count: int) -> None:
+def crowd(world: AppContext, merchant_id: str, count: int) -> None:
     """Put so many grants into the store that nobody has a token of."""
     now = int(world.clock.now().timestamp())
-    drawn = world.chance.draw(16 * count)
+    drawn = world.random.token_bytes(16 * count)
 
     def put(begin: int, transaction: Transaction) -> None:
         rows = [
@@ -163,7 +163,7 @@ def crowd(world: World, merchant_id: str, count: int) -> None:
         insert_rows(transaction, "grants", COLUMNS, rows)
 
     for begin in range(0, count, 2000):
-        world.store.run(partial(put, begin))
+        world.database.run(partial(put, begin))
 
 
 @dataclass(frozen=True)
@@ -182,8 +182,8 @@ class Sized:
         world = world_at(url, keys)
         merchant_id, _ = shop(world)
         crowd(world, merchant_id, grants)
-        if not world.store.is_sqlite:
-            with world.store.engine.connect() as connection:
+        if not world.database.is_sqlite:
+            with world.database.engine.connect() as connection:
                 resting = connection.execution_options(isolation_level="AUTOCOMMIT")
                 resting.exec_driver_sql("VACUUM ANALYZE")
                 resting.exec_driver_sql("CHECKPOINT")
@@ -216,7 +216,7 @@ def campaign(folder: Path, url: str, serving: Any) -> None:  # noqa: ANN401 - a 
 
     def app() -> Flask:
         made = create_app(world_at(url, keys))
-        calm_collector()
+        tune_garbage_collector()
         return made
 
     with serving(app) as port:

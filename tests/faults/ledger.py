@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
-from consent_tokens.app_context import World
-from consent_tokens.relay.message import MessageState
+from consent_tokens.app_context import AppContext
+from consent_tokens.relay.message import MessageStatus
 from consent_tokens.store import messages
 
 NAME = re.compile(r"#(\w+)#")
-ARRIVED = {MessageState.SENT, MessageState.DELIVERED}
-WAITING = {MessageState.QUEUED, MessageState.DEFERRED, MessageState.SENDING}
+ARRIVED = {MessageStatus.SENT, MessageStatus.DELIVERED}
+WAITING = {MessageStatus.QUEUED, MessageStatus.DEFERRED, MessageStatus.SENDING}
 
 
 def arrived(lines: Iterable[str]) -> Counter[str]:
@@ -31,7 +31,7 @@ def arrived(lines: Iterable[str]) -> Counter[str]:
 class Ledger:
     """Each message that was acknowledged: its name, its state, and how often it arrived."""
 
-    states: Mapping[str, MessageState]
+    states: Mapping[str, MessageStatus]
     arrived: Counter[str]
     marketing: frozenset[str]
 
@@ -55,13 +55,13 @@ class Ledger:
     @property
     def unexpected(self) -> list[str]:
         """Return what arrived and was never acknowledged, or is said to have been kept back."""
-        kept = {MessageState.REFUSED, MessageState.EXPIRED}
+        kept = {MessageStatus.REFUSED, MessageStatus.EXPIRED}
         return [
             name for name in self.arrived if name not in self.states or self.states[name] in kept
         ]
 
     def __str__(self) -> str:
-        uncertain = sum(state is MessageState.UNKNOWN for state in self.states.values())
+        uncertain = sum(state is MessageStatus.UNKNOWN for state in self.states.values())
         return (
             f"acknowledged {len(self.states)}, arrived {len(self.arrived)}, lost {len(self.lost)}, "
             f"unexpected {len(self.unexpected)}, doubled {sum(self.doubled.values())}, "
@@ -69,24 +69,24 @@ class Ledger:
         )
 
 
-def states(world: World, handles: Mapping[str, str]) -> dict[str, MessageState]:
+def states(world: AppContext, handles: Mapping[str, str]) -> dict[str, MessageStatus]:
     """Return where each message stands, by its name; `handles` leads from name to handle."""
-    found: dict[str, MessageState] = {}
+    found: dict[str, MessageStatus] = {}
     for name, handle in handles.items():
-        address = world.keyring.handles.message.find(handle)
+        address = world.keyring.ids.message.decode(handle)
         message = (
-            world.store.read(lambda at, address=address: messages.find(at, address))  # type: ignore[misc]  # a default
+            world.database.read(lambda at, address=address: messages.find(at, address))  # type: ignore[misc]  # a default
             if address
             else None
         )
         assert message, name
-        found[name] = message.state
+        found[name] = message.status
     return found
 
 
-def waiting(world: World) -> int:
+def waiting(world: AppContext) -> int:
     """Return how many messages still wait or are in somebody's hands."""
-    with world.store.engine.connect() as connection:
+    with world.database.engine.connect() as connection:
         return int(
             connection.execute(
                 text(

@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 import pytest
 
-from consent_tokens.app_context import World
+from consent_tokens.app_context import AppContext
 from consent_tokens.services import merchants as admit
 from consent_tokens.settings import Settings
 from consent_tokens.store import merchants, schema
@@ -100,8 +100,8 @@ class Town:
         return answer.status_code, answer.json()["why"]
 
     @contextmanager
-    def world(self) -> Iterator[World]:
-        world = World.of(Settings.from_environment(self.environment))
+    def world(self) -> Iterator[AppContext]:
+        world = AppContext.of(Settings.from_environment(self.environment))
         try:
             yield world
         finally:
@@ -130,11 +130,11 @@ def town(
         "CONSENT_KEYS_DIR": str(folder / "keys"),
         "CONSENT_GATEWAY_URL": gateway,
         "CONSENT_BASE_URL": f"http://127.0.0.1:{port}",
-        "CONSENT_TRANSACTIONAL_LIMIT": "100000/day",
+        "CONSENT_TRANSACTIONAL_FREQUENCY_CAP": "100000/day",
     }
-    world = World.of(Settings.from_environment(environment))
-    schema.upgrade(world.store)
-    admitted = admit.admit(world, "shop")
+    world = AppContext.of(Settings.from_environment(environment))
+    schema.upgrade(world.database)
+    admitted = admit.add_merchant(world, "shop")
     admit.add_sender(world, admitted.merchant.id, port="1069", extension="1", signature="店")
     tokens = seeded(world, admitted.merchant.id, count)
     world.close()
@@ -258,7 +258,7 @@ def test_the_disk_is_full_while_accepting(tmp_path: Path, carrier: Carrier) -> N
             assert here.client.post("/v1/messages", json=again).json()["code"] == "consent_revoked"
         here.load(1)
         ledger = here.drained(carrier)
-        with here.world() as world, world.store.engine.connect() as connection:
+        with here.world() as world, world.database.engine.connect() as connection:
             sound = connection.exec_driver_sql("PRAGMA integrity_check").scalar_one()
         assert sound == "ok"
     check(ledger, here, "disk full", doubled=64)
@@ -341,7 +341,7 @@ def test_the_same_batch_ten_times_at_once_is_done_once(
             assert {status for status, _ in answers} <= {200, 409, 503}
             assert done
             assert all(body == done[0] for body in done)
-        with here.world() as world, world.store.engine.connect() as connection:
+        with here.world() as world, world.database.engine.connect() as connection:
             count = connection.exec_driver_sql("SELECT count(*) FROM messages").scalar_one()
         assert count == 150
 
@@ -350,10 +350,10 @@ def test_a_webhook_receiver_that_hangs_holds_up_nothing(tmp_path: Path, carrier:
     WRITTEN.append(tmp_path)
     with receiver() as hanging:
         hanging.hang = threading.Event()
-        more = {"CONSENT_WEBHOOK_NETWORKS": "127.0.0.0/8"}
+        more = {"CONSENT_WEBHOOK_PRIVATE_NETWORKS": "127.0.0.0/8"}
         with town(tmp_path, carrier.url, more=more) as here:
             with here.world() as world:
-                (shop,) = world.store.read(merchants.every)
+                (shop,) = world.database.read(merchants.list_all)
                 environment = {**os.environ, **here.environment, **more}
                 adding = ("webhook", "add", shop.id, hanging.url)
                 subprocess.run(

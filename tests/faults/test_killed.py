@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from consent_tokens.app_context import World
-from consent_tokens.errors import NotAloneError
-from consent_tokens.services.submission.accept import Draft
+from consent_tokens.app_context import AppContext
+from consent_tokens.errors import DispatcherRunningError
+from consent_tokens.services.submission.accept import MessageRequest
 from consent_tokens.settings import Settings
 from consent_tokens.store import schema
-from consent_tokens.store.dispatcher_lock import alone
+from consent_tokens.store.dispatcher_lock import acquire_dispatcher_lock
 from tests.crash_harness import POINTS
 from tests.faults.ledger import Ledger, arrived, states, waiting
 from tests.fixtures import laid_out, merchant, seeded
@@ -98,7 +98,7 @@ def smsc() -> Iterator[tuple[int, Lines]]:
 class Scene:
     """An outbox full of messages, half of them marketing, and where they are to go."""
 
-    world: World
+    world: AppContext
     environment: dict[str, str]
     handles: dict[str, str]
     marketing: frozenset[str]
@@ -131,14 +131,16 @@ def scene(folder: Path, database_url: str, smsc: tuple[int, Lines], count: int, 
         "CONSENT_DATABASE_URL": database_url,
         "CONSENT_KEYS_DIR": str(folder / "keys"),
         "CONSENT_GATEWAY_URL": f"smpp://esme:secret@127.0.0.1:{port}",
-        "CONSENT_GATEWAY_RATE": str(rate),
+        "CONSENT_GATEWAY_THROUGHPUT": str(rate),
     }
-    world = World.of(Settings.from_environment(environment))
-    schema.upgrade(world.store)
+    world = AppContext.of(Settings.from_environment(environment))
+    schema.upgrade(world.database)
     who = merchant(world)
     names = [f"{'M' if place % 2 else 'T'}{place}" for place in range(count)]
     drafts = [
-        Draft(token=token, purpose=PROMOTIONS if name[0] == "M" else ORDERS, text=f"#{name}# 满减")
+        MessageRequest(
+            token=token, purpose=PROMOTIONS if name[0] == "M" else ORDERS, text=f"#{name}# 满减"
+        )
         for name, token in zip(names, seeded(world, who, count), strict=True)
     ]
     handles = laid_out(world, who, drafts)
@@ -257,10 +259,12 @@ def test_when_a_dispatcher_dies_nothing_of_it_speaks_on(
     assert speaker
     os.kill(speaker, signal.SIGSTOP)
     graveyard.kill(pid)
-    with pytest.raises(NotAloneError):
-        alone(here.world.store)
+    with pytest.raises(DispatcherRunningError):
+        acquire_dispatcher_lock(here.world.database)
     os.kill(speaker, signal.SIGCONT)
-    alone(here.world.store).let_go()  # it has heard that its dispatcher is gone, and is gone too
+    acquire_dispatcher_lock(
+        here.world.database
+    ).release()  # it has heard that its dispatcher is gone, and is gone too
     check(drained(here, graveyard), graveyard.kills, "speaks on")
 
 

@@ -38,7 +38,7 @@ def test_pyjwt(issued: tuple[str, dict[str, Any], str]) -> None:
         jwt.decode(touched, key, algorithms=["EdDSA"], audience=f"{BASE}/relay", options=options)
 
 
-@pytest.mark.filterwarnings("ignore:EdDSA is deprecated via RFC 9864")  # DESIGN.md 4 fixes it
+@pytest.mark.filterwarnings("ignore:EdDSA is deprecated via RFC 9864")  # the token format fixes it
 def test_joserfc(issued: tuple[str, dict[str, Any], str]) -> None:
     token, published, merchant_id = issued
     keys = KeySet.import_key_set(published)  # type: ignore[arg-type]  # JSON as it came

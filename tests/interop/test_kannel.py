@@ -14,11 +14,11 @@ import pytest
 
 from consent_tokens.clock import SystemClock
 from consent_tokens.errors import SettingError
-from consent_tokens.gateways.base import DeliveryReport, Inbound
-from consent_tokens.gateways.kannel import KannelGateway, heard_in
+from consent_tokens.gateways.base import DeliveryReport, MobileOriginated
+from consent_tokens.gateways.kannel import KannelGateway, parse_callback
 from consent_tokens.gateways.smpp import SmppGateway
-from consent_tokens.relay.message import MessageState
-from consent_tokens.services.submission.accept import Draft
+from consent_tokens.relay.message import MessageStatus
+from consent_tokens.services.submission.accept import MessageRequest
 from tests.conftest import need
 from tests.faults.ledger import states
 from tests.fixtures import laid_out, merchant, seeded
@@ -130,7 +130,7 @@ def test_the_whole_story_through_a_real_kannel(
     WRITTEN.append(tmp_path)
     service = Service.at(
         f"sqlite:///{tmp_path}/consent.db", tmp_path / "keys",
-        gateway=KannelGateway.at(kannel.url, run="test"), clock=SystemClock(),
+        gateway=KannelGateway.from_url(kannel.url, run="test"), clock=SystemClock(),
     )  # fmt: skip
     service.dispatcher.start()
     tick = threading.Event()
@@ -167,7 +167,7 @@ def test_a_kannel_that_is_away_is_waited_for(tmp_path: Path) -> None:
     )
     service = Service.at(
         f"sqlite:///{tmp_path}/consent.db", tmp_path / "keys",
-        gateway=KannelGateway.at(url, run="test"), clock=SystemClock(),
+        gateway=KannelGateway.from_url(url, run="test"), clock=SystemClock(),
     )  # fmt: skip
     service.dispatcher.start()
     shop, consumer = service.merchant(), service.consumer()
@@ -180,9 +180,21 @@ def test_a_kannel_that_is_away_is_waited_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("what", "query", "expected"),
     [
-        ("report", "id=a-1&status=1", DeliveryReport("a-1", was_delivered=True, code="DELIVRD")),
-        ("report", "id=a-1&status=2", DeliveryReport("a-1", was_delivered=False, code="UNDELIV")),
-        ("report", "id=a-1&status=16", DeliveryReport("a-1", was_delivered=False, code="REJECTD")),
+        (
+            "report",
+            "id=a-1&status=1",
+            DeliveryReport("a-1", was_delivered=True, status_text="DELIVRD"),
+        ),
+        (
+            "report",
+            "id=a-1&status=2",
+            DeliveryReport("a-1", was_delivered=False, status_text="UNDELIV"),
+        ),
+        (
+            "report",
+            "id=a-1&status=16",
+            DeliveryReport("a-1", was_delivered=False, status_text="REJECTD"),
+        ),
         ("report", "id=a-1&status=8", None),
         ("report", "id=a-1&status=x", None),
         ("report", "status=1", None),
@@ -195,8 +207,8 @@ def test_a_kannel_that_is_away_is_waited_for(tmp_path: Path) -> None:
 )
 def test_what_kannel_says_is_read(what: str, query: str, expected: object) -> None:
     digits = NUMBERS[0].removeprefix("+")
-    heard = heard_in(what, query.format(digits).replace("+86", "%2B86"))
-    assert (heard.text if isinstance(heard, Inbound) else heard) == expected
+    heard = parse_callback(what, query.format(digits).replace("+86", "%2B86"))
+    assert (heard.text if isinstance(heard, MobileOriginated) else heard) == expected
 
 
 @pytest.mark.parametrize(
@@ -205,7 +217,7 @@ def test_what_kannel_says_is_read(what: str, query: str, expected: object) -> No
 )
 def test_an_ear_without_a_secret_is_refused(options: str) -> None:
     with pytest.raises(SettingError, match="CONSENT_GATEWAY_URL"):
-        KannelGateway.at(f"kannel+http://shop:x@host/?{options}", run="x")
+        KannelGateway.from_url(f"kannel+http://shop:x@host/?{options}", run="x")
 
 
 def test_the_smsc_that_comes_with_kannel_takes_what_we_send(tmp_path: Path) -> None:
@@ -225,16 +237,16 @@ def test_the_smsc_that_comes_with_kannel_takes_what_we_send(tmp_path: Path) -> N
         try:
             who = merchant(service.world)
             drafts = [
-                Draft(token=token, purpose=ORDERS, text=f"n{place}")
+                MessageRequest(token=token, purpose=ORDERS, text=f"n{place}")
                 for place, token in enumerate(seeded(service.world, who, count))
             ]
             named = {handle: handle for handle in laid_out(service.world, who, drafts)}
             tick = threading.Event()
             for _ in range(1000):
-                if set(states(service.world, named).values()) == {MessageState.SENT}:
+                if set(states(service.world, named).values()) == {MessageStatus.SENT}:
                     break
                 tick.wait(0.02)
-            assert set(states(service.world, named).values()) == {MessageState.SENT}
+            assert set(states(service.world, named).values()) == {MessageStatus.SENT}
         finally:
             service.dispatcher.stop()
     assert f"sent to SMSC: {count}" in log.read_text("latin-1")

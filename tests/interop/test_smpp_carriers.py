@@ -16,12 +16,12 @@ import pytest
 
 from consent_tokens.clock import SystemClock
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.gateways.base import Answer, Deadline, Submission, Submitted
+from consent_tokens.gateways.base import Deadline, Submission, SubmitResult, Submitted
 from consent_tokens.gateways.smpp import SmppGateway
 from consent_tokens.gateways.smpp import gateway as smpp_gateway
 from consent_tokens.relay.composition import compose
-from consent_tokens.relay.message import MessageState
-from consent_tokens.services.submission.accept import Draft
+from consent_tokens.relay.message import MessageStatus
+from consent_tokens.services.submission.accept import MessageRequest
 from tests.faults.ledger import states
 from tests.fixtures import laid_out, merchant, seeded
 from tests.number_scan import NUMBERS, WRITTEN
@@ -45,16 +45,16 @@ class Dispatching:
         world = self.service.world
         tokens = seeded(world, self.merchant_id, len(texts))
         drafts = [
-            Draft(token=token, purpose=purpose, text=text)
+            MessageRequest(token=token, purpose=purpose, text=text)
             for token, text in zip(tokens, texts, strict=True)
         ]
         self.handles |= dict(zip(texts, laid_out(world, self.merchant_id, drafts), strict=True))
-        world.something_to_do.set()
+        world.wake_dispatcher.set()
 
-    def state(self, text: str) -> MessageState:
+    def state(self, text: str) -> MessageStatus:
         return states(self.service.world, {text: self.handles[text]})[text]
 
-    def until(self, text: str, *wanted: MessageState, seconds: float = 30) -> None:
+    def until(self, text: str, *wanted: MessageStatus, seconds: float = 30) -> None:
         """Wait until a message stands there; each look asks the database."""
         tick = threading.Event()
         end = time.monotonic() + seconds
@@ -101,7 +101,7 @@ def test_a_round_that_nobody_settles_is_not_in_the_way_of_the_next(carrier: Carr
         assert up.wait(10)
         next(gateway.submit([submission(f"left {place}") for place in range(20)]))
         gateway.submit([submission("never looked at")] * 9)
-        answered: list[Answer] = []
+        answered: list[SubmitResult] = []
 
         def go_on() -> None:
             for group in gateway.submit([submission(f"next {place}") for place in range(20)]):
@@ -136,16 +136,16 @@ def test_a_line_that_is_down_leaves_its_room_to_nobody(carrier: Carrier) -> None
 def test_a_speaker_that_hangs_is_replaced(
     carrier: Carrier, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(smpp_gateway, "SILENT_LOOKS", 2)
+    monkeypatch.setattr(smpp_gateway, "MAX_SILENT_SECONDS", 2)
     at_work = start(carrier.url)
     at_work.lay_out("before", purpose=ORDERS)
-    at_work.until("before", MessageState.DELIVERED)
+    at_work.until("before", MessageStatus.DELIVERED)
     gateway = at_work.service.world.gateway
     assert isinstance(gateway, SmppGateway)
-    assert gateway._speaker
-    os.kill(gateway._speaker.pid, signal.SIGSTOP)
+    assert gateway._client
+    os.kill(gateway._client.pid, signal.SIGSTOP)
     at_work.lay_out("after", purpose=ORDERS)
-    at_work.until("after", MessageState.DELIVERED)
+    at_work.until("after", MessageStatus.DELIVERED)
     assert texts(carrier).count("【晨光书店】after") == 1
 
 
@@ -156,11 +156,11 @@ def test_a_speaker_that_is_not_understood_is_replaced(
     installed = tmp_path / "installed"
     speaks = (
         f"import os, sys, time\nif os.path.exists({str(installed)!r}):\n"
-        f"    os.execv(sys.executable, {list(smpp_gateway.SPEAKER)!r})\n"
+        f"    os.execv(sys.executable, {list(smpp_gateway.CLIENT_COMMAND)!r})\n"
         f"open({str(installed)!r}, 'w').close()\n"
         "print('[\"Sung\"]', flush=True)\ntime.sleep(99)"
     )
-    monkeypatch.setattr(smpp_gateway, "SPEAKER", (sys.executable, "-c", speaks))
+    monkeypatch.setattr(smpp_gateway, "CLIENT_COMMAND", (sys.executable, "-c", speaks))
     up = threading.Event()
     gateway = SmppGateway(carrier.url)
     gateway.open(up.set)
@@ -180,7 +180,7 @@ def texts(carrier: Carrier) -> list[str]:
 def test_a_message_leaves_and_its_report_comes_back(carrier: Carrier, start: Start) -> None:
     at_work = start(carrier.url)
     at_work.lay_out("hello", purpose=ORDERS)
-    at_work.until("hello", MessageState.DELIVERED)
+    at_work.until("hello", MessageStatus.DELIVERED)
     (taken,) = carrier.taken()
     assert (taken["from"], taken["to"]) == ("1069000112", NUMBERS[0].removeprefix("+"))
     assert taken["coding"] == 8  # the signature is Chinese
@@ -192,7 +192,7 @@ def test_a_report_may_come_before_the_answer(carrier: Carrier, start: Start) -> 
     carrier.behave(early=True)
     at_work = start(carrier.url)
     at_work.lay_out("early", purpose=ORDERS)
-    at_work.until("early", MessageState.DELIVERED)
+    at_work.until("early", MessageStatus.DELIVERED)
 
 
 def test_a_pair_of_sessions_and_what_one_carrier_wants_of_its_own(
@@ -203,7 +203,7 @@ def test_a_pair_of_sessions_and_what_one_carrier_wants_of_its_own(
     carrier.said(bound="bind_transmitter", system_type="VMA")
     carrier.said(bound="bind_receiver")
     at_work.lay_out("长" * 150, purpose=ORDERS)
-    at_work.until("长" * 150, MessageState.DELIVERED)
+    at_work.until("长" * 150, MessageStatus.DELIVERED)
     (taken,) = carrier.taken()
     assert taken["payload"]
     assert taken["text"].endswith("长" * 150)
@@ -214,7 +214,7 @@ def test_a_pair_of_sessions_and_what_one_carrier_wants_of_its_own(
 def test_a_long_text_in_segments(carrier: Carrier, start: Start) -> None:
     at_work = start(carrier.url)
     at_work.lay_out("长" * 150, purpose=ORDERS)
-    at_work.until("长" * 150, MessageState.DELIVERED)
+    at_work.until("长" * 150, MessageStatus.DELIVERED)
     parts = carrier.taken()
     assert [part["esm_class"] for part in parts] == [0x40, 0x40, 0x40]
     assert "".join(part["text"] for part in parts).endswith("长" * 150)
@@ -249,7 +249,7 @@ def test_when_one_line_is_down_the_other_carries_on(carrier: Carrier, start: Sta
         second.said(bound="bind_transceiver")
         at_work.lay_out(*[f"both {place}" for place in range(20)], purpose=ORDERS)
         for place in range(20):
-            at_work.until(f"both {place}", MessageState.DELIVERED)
+            at_work.until(f"both {place}", MessageStatus.DELIVERED)
         assert carrier.taken()
         assert second.taken()
         carrier.started.kill()
@@ -257,14 +257,14 @@ def test_when_one_line_is_down_the_other_carries_on(carrier: Carrier, start: Sta
         names = [f"after {place}" for place in range(20)]
         at_work.lay_out(*names, purpose=ORDERS)
         for name in names:
-            at_work.until(name, MessageState.DELIVERED)
+            at_work.until(name, MessageStatus.DELIVERED)
         assert {f"【晨光书店】{name}" for name in names} <= set(texts(second))
 
 
 def test_several_binds_to_one_carrier(carrier: Carrier, start: Start) -> None:
     at_work = start(f"{carrier.url}?binds=3")
     at_work.lay_out("x", purpose=ORDERS)
-    at_work.until("x", MessageState.DELIVERED)
+    at_work.until("x", MessageStatus.DELIVERED)
     tick, bound = threading.Event(), 0
     while bound < 3:
         bound = sum("bound" in json.loads(line) for line in list(carrier.lines.heard))
@@ -280,7 +280,7 @@ def test_throttling_is_answered_by_slowing_down_and_each_message_arrives_once(
     begun = time.monotonic()
     at_work.lay_out(*names, purpose=ORDERS)
     for name in names:
-        at_work.until(name, MessageState.SENT, seconds=60)
+        at_work.until(name, MessageStatus.SENT, seconds=60)
     took = time.monotonic() - begun
     arrived = texts(carrier)
     assert sorted(arrived) == sorted(f"【晨光书店】{name}" for name in names)
@@ -296,14 +296,14 @@ def test_errors_that_pass_and_errors_that_do_not_are_told_apart(
     at_work = start(carrier.url)
     at_work.lay_out("x", purpose=ORDERS)
     if state is None:
-        at_work.until("x", MessageState.UNDELIVERABLE)
+        at_work.until("x", MessageStatus.UNDELIVERABLE)
     else:
         threading.Event().wait(
             1.5
         )  # a no of the passing kind changes nothing that could be awaited
-        assert at_work.state("x") is not MessageState.UNDELIVERABLE
+        assert at_work.state("x") is not MessageStatus.UNDELIVERABLE
         carrier.behave()
-        at_work.until("x", MessageState.DELIVERED)
+        at_work.until("x", MessageStatus.DELIVERED)
 
 
 def test_a_message_at_which_the_line_breaks_is_set_aside_and_delays_no_other(
@@ -313,12 +313,12 @@ def test_a_message_at_which_the_line_breaks_is_set_aside_and_delays_no_other(
     at_work = start(carrier.url)
     at_work.lay_out("poison", *[f"n{place}" for place in range(30)], purpose=ORDERS)
     for place in range(30):
-        at_work.until(f"n{place}", MessageState.DELIVERED)
-    at_work.until("poison", MessageState.UNKNOWN, seconds=60)
+        at_work.until(f"n{place}", MessageStatus.DELIVERED)
+    at_work.until("poison", MessageStatus.UNKNOWN, seconds=60)
     poisoned = [line for line in list(carrier.lines.heard) if "poisoned" in json.loads(line)]
     assert len(poisoned) <= 5
     at_work.lay_out("last", purpose=ORDERS)
-    at_work.until("last", MessageState.DELIVERED)
+    at_work.until("last", MessageStatus.DELIVERED)
 
 
 def test_a_gateway_that_answers_with_garbage_is_hung_up_on(carrier: Carrier, start: Start) -> None:
@@ -326,9 +326,9 @@ def test_a_gateway_that_answers_with_garbage_is_hung_up_on(carrier: Carrier, sta
     at_work = start(carrier.url)
     at_work.lay_out("T", purpose=ORDERS)
     at_work.lay_out("M")
-    at_work.until("M", MessageState.UNKNOWN)  # it may have been taken: at most once
+    at_work.until("M", MessageStatus.UNKNOWN)  # it may have been taken: at most once
     carrier.behave()
-    at_work.until("T", MessageState.DELIVERED)  # at least once
+    at_work.until("T", MessageStatus.DELIVERED)  # at least once
 
 
 def test_a_gateway_that_never_answers_is_left_and_found_again(
@@ -340,10 +340,10 @@ def test_a_gateway_that_never_answers_is_left_and_found_again(
     at_work.lay_out(*[f"M{place}" for place in range(100)])
     carrier.said(left=True)
     carrier.behave()
-    at_work.until("T", MessageState.DELIVERED, seconds=60)
+    at_work.until("T", MessageStatus.DELIVERED, seconds=60)
     for place in range(100):
-        at_work.until(f"M{place}", MessageState.DELIVERED, MessageState.UNKNOWN, seconds=60)
-    unknown = sum(at_work.state(f"M{place}") is MessageState.UNKNOWN for place in range(100))
+        at_work.until(f"M{place}", MessageStatus.DELIVERED, MessageStatus.UNKNOWN, seconds=60)
+    unknown = sum(at_work.state(f"M{place}") is MessageStatus.UNKNOWN for place in range(100))
     assert unknown <= 64, "more than the window was risked on a line that was silent"
 
 
@@ -353,7 +353,7 @@ def test_a_slow_gateway_only_takes_longer(carrier: Carrier, start: Start) -> Non
     names = [f"n{place}" for place in range(200)]
     at_work.lay_out(*names)
     for name in names:
-        at_work.until(name, MessageState.DELIVERED)
+        at_work.until(name, MessageStatus.DELIVERED)
     assert len(texts(carrier)) >= 200
     assert len({text for text in texts(carrier) if "#" not in text}) >= 200
 
@@ -362,11 +362,11 @@ def test_a_slow_gateway_only_takes_longer(carrier: Carrier, start: Start) -> Non
 def test_the_rate_is_kept_within_five_percent(rate: int, carrier: Carrier, start: Start) -> None:
     """Over any ten seconds, while there is enough to send."""
     carrier.behave(reports=False)
-    at_work = start(carrier.url, gateway_rate=rate)
+    at_work = start(carrier.url, gateway_throughput=rate)
     names = [f"n{place}" for place in range(rate * 13)]
     at_work.lay_out(*names, purpose=ORDERS)
     for name in names:
-        at_work.until(name, MessageState.SENT, seconds=60)
+        at_work.until(name, MessageStatus.SENT, seconds=60)
     moments = sorted(taken["at"] / 1000 for taken in carrier.taken())
     counts = [
         sum(begin <= moment < begin + 10 for moment in moments)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.logging_setup import blot
+from consent_tokens.logging_setup import redact
 from tests.number_scan import NUMBERS, WRITTEN, files, forms, found_in, searched_all, swapped
 from tests.service import LINK, PROMOTIONS, Service, found
 
@@ -66,7 +66,7 @@ def test_a_number_prints_formats_and_pickles_nothing() -> None:
 
 @pytest.mark.parametrize("text", [*NUMBERS, "138 1234 0917", "138-1234-0917"])
 def test_logs_blot_what_looks_like_a_number(text: str) -> None:
-    assert blot(f"sent to {text}.") == "sent to [digits]."
+    assert redact(f"sent to {text}.") == "sent to [digits]."
 
 
 def test_cookies_hold_no_number(small: Service) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from consent_tokens.services import merchants as admit
-from consent_tokens.store.merchants import MerchantState
+from consent_tokens.store.merchants import MerchantStatus
 from tests.service import ORDERS, PROMOTIONS, Service
 
 
@@ -77,12 +77,12 @@ def test_a_merchant_suspended_meanwhile_sends_nothing_more(service: Service) -> 
     merchant, consumer = service.merchant(), service.consumer()
     token = service.agreed(merchant, consumer)
     queued = merchant.send(token).json["id"]
-    admit.put_state(service.world, merchant.id, MerchantState.SUSPENDED)
+    admit.set_status(service.world, merchant.id, MerchantStatus.SUSPENDED)
     service.work()
     assert merchant.get(f"/v1/messages/{queued}").json["reason"] == "merchant_suspended"
     assert code(merchant.send(token)) == "merchant_suspended"
     assert code(merchant.post("/v1/consent-requests", {"purposes": [ORDERS]})) == "forbidden"
-    admit.put_state(service.world, merchant.id, MerchantState.ACTIVE)
+    admit.set_status(service.world, merchant.id, MerchantStatus.ACTIVE)
     assert merchant.send(token).status_code == 202
 
 

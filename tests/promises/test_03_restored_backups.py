@@ -13,13 +13,13 @@ import pytest
 from click.testing import CliRunner
 
 from consent_tokens.cli import main
-from consent_tokens.clock import StoppedClock
-from consent_tokens.crypto.opaque_ids import Address
+from consent_tokens.clock import ManualClock
+from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.errors import JournalUnavailableError
 from consent_tokens.gateways.simulator import Simulator
-from consent_tokens.revocation_journal import Journal
+from consent_tokens.revocation_journal import RevocationJournal
 from consent_tokens.services.consents.journal_replay import replay
-from consent_tokens.services.integrity.readiness import keep
+from consent_tokens.services.integrity.readiness import save_checkpoints
 from tests.service import Merchant, Service
 
 
@@ -31,7 +31,7 @@ def ready(service: Service) -> tuple[int, list[str]]:
 def copied(small: Service, tmp_path: Path) -> Path:
     """Return a backup of the database, as `VACUUM INTO` makes it."""
     copy = tmp_path / f"backup-{len(list(tmp_path.iterdir()))}.db"
-    with closing(sqlite3.connect(str(small.world.store.engine.url.database))) as connection:
+    with closing(sqlite3.connect(str(small.world.database.engine.url.database))) as connection:
         connection.execute(f"VACUUM INTO '{copy}'")
     return copy
 
@@ -44,7 +44,7 @@ def restored(small: Service, copy: Path) -> Service:
 def revoked_after_the_backup(small: Service, tmp_path: Path) -> tuple[Merchant, str, Path]:
     merchant, consumer = small.merchant(), small.consumer()
     token = small.agreed(merchant, consumer)
-    keep(small.world)
+    save_checkpoints(small.world)
     copy = copied(small, tmp_path)
     merchant.post("/v1/tokens/revoke", {"token": token})
     return merchant, token, copy
@@ -74,7 +74,7 @@ def test_what_lay_in_the_outbox_of_the_backup_does_not_leave(
     merchant, consumer = small.merchant(), small.consumer()
     token = small.agreed(merchant, consumer)
     assert merchant.send(token, text="in the outbox").status_code == 202
-    keep(small.world)
+    save_checkpoints(small.world)
     copy = copied(small, tmp_path)
     merchant.post("/v1/tokens/revoke", {"token": token})
     again = restored(small, copy)
@@ -99,7 +99,7 @@ def cut(journal: Path) -> None:
 
 def swap(journal: Path) -> None:
     journal.unlink()
-    Journal(journal).make("00" * 16)
+    RevocationJournal(journal).create("00" * 16)
 
 
 def spoil(journal: Path) -> None:
@@ -119,8 +119,8 @@ def test_without_the_journal_that_it_knows_nothing_is_relayed_or_revoked(
     token = small.agreed(merchant, consumer)
     other = small.agreed(merchant, consumer)
     merchant.post("/v1/tokens/revoke", {"token": other})
-    keep(small.world)
-    harm(small.world.journal.path)
+    save_checkpoints(small.world)
+    harm(small.world.revocation_journal.path)
     assert ready(small) == (503, ["journal_unavailable"])
     small.clock.advance(timedelta(seconds=2))
     assert merchant.send(token).json["code"] == "journal_unavailable"
@@ -133,12 +133,12 @@ def test_without_the_journal_that_it_knows_nothing_is_relayed_or_revoked(
 def test_the_operator_can_adopt_a_new_journal_knowingly(small: Service) -> None:
     merchant, consumer = small.merchant(), small.consumer()
     token = small.agreed(merchant, consumer)
-    keep(small.world)
-    lose(small.world.journal.path)
+    save_checkpoints(small.world)
+    lose(small.world.revocation_journal.path)
     assert ready(small)[0] == 503
     with pytest.raises(JournalUnavailableError):
         replay(small.world)
-    assert replay(small.world, adopt=True) == 0
+    assert replay(small.world, accept=True) == 0
     small.clock.advance(timedelta(seconds=2))
     assert ready(small) == (200, [])
     assert merchant.send(token).status_code == 202
@@ -158,43 +158,43 @@ def test_a_crash_between_database_and_journal_is_made_good(small: Service, tmp_p
     """The end is committed, the journal not yet told; the next round tells it."""
     merchant, consumer = small.merchant(), small.consumer()
     token = small.agreed(merchant, consumer)
-    keep(small.world)
+    save_checkpoints(small.world)
     copy = copied(small, tmp_path)
 
-    class Torn(Journal):
-        def add(self, ended: Sequence[object]) -> None:
+    class Torn(RevocationJournal):
+        def append(self, ended: Sequence[object]) -> None:
             assert ended
             raise JournalUnavailableError("the plug was pulled")
 
-    torn = small.but(journal=Torn(small.world.journal.path))
+    torn = small.but(revocation_journal=Torn(small.world.revocation_journal.path))
     answer = Merchant(torn, merchant.id, merchant.api_key).post(
         "/v1/tokens/revoke", {"token": token}
     )
     assert answer.status_code == 503, "it was not said to be done"
-    keep(small.world)
+    save_checkpoints(small.world)
     again = restored(small, copy)
     assert ready(again) == (503, ["revocations_behind"])
     again.close()
 
 
 def test_a_line_that_was_cut_short_spoils_none_after_it(tmp_path: Path) -> None:
-    journal, clock = Journal(tmp_path / "revocations.journal"), StoppedClock()
-    journal.make("ab" * 16)
-    journal.add([(Address(1, 2), clock.now())])
+    journal, clock = RevocationJournal(tmp_path / "revocations.journal"), ManualClock()
+    journal.create("ab" * 16)
+    journal.append([(RowKey(1, 2), clock.now())])
     with journal.path.open("ab") as file:
         file.write(b"12345 678")
-    journal.add([(Address(-3, 4), clock.now())])
-    assert list(journal.read()) == [Address(1, 2), Address(-3, 4)]
+    journal.append([(RowKey(-3, 4), clock.now())])
+    assert list(journal.read()) == [RowKey(1, 2), RowKey(-3, 4)]
     assert journal.path.stat().st_mode & 0o077 == 0
 
 
 def test_many_who_write_at_once_spoil_nothing(tmp_path: Path) -> None:
-    journal, now = Journal(tmp_path / "revocations.journal"), StoppedClock().now()
-    makers = [threading.Thread(target=journal.make, args=(f"{n:032x}",)) for n in range(8)]
+    journal, now = RevocationJournal(tmp_path / "revocations.journal"), ManualClock().now()
+    makers = [threading.Thread(target=journal.create, args=(f"{n:032x}",)) for n in range(8)]
 
     def write(home: int) -> None:
         for number in range(50):
-            journal.add([(Address(home, number), now)])
+            journal.append([(RowKey(home, number), now)])
 
     writers = [threading.Thread(target=write, args=(home,)) for home in range(8)]
     for group in (makers, writers):
@@ -202,7 +202,7 @@ def test_many_who_write_at_once_spoil_nothing(tmp_path: Path) -> None:
             thread.start()
         for thread in group:
             thread.join()
-    assert sorted(journal.read()) == sorted(Address(n, k) for n in range(8) for k in range(50))
+    assert sorted(journal.read()) == sorted(RowKey(n, k) for n in range(8) for k in range(50))
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -210,11 +210,11 @@ def test_a_restored_journal_that_is_older_is_noticed(small: Service) -> None:
     """Keys and journal come from a backup, too: the database knows that there was more."""
     merchant, consumer = small.merchant(), small.consumer()
     small.agreed(merchant, consumer)
-    keep(small.world)
-    path = small.world.journal.path
+    save_checkpoints(small.world)
+    path = small.world.revocation_journal.path
     shutil.copy(path, path.with_name("older"))
     merchant.post("/v1/tokens/revoke", {"token": small.agreed(merchant, consumer)})
-    keep(small.world)
+    save_checkpoints(small.world)
     path.with_name("older").rename(path)
     assert ready(small) == (503, ["journal_unavailable"])
 
@@ -222,7 +222,7 @@ def test_a_restored_journal_that_is_older_is_noticed(small: Service) -> None:
 # --- the clock ----------------------------------------------------------------------------------
 
 
-class Jumping(StoppedClock):
+class Jumping(ManualClock):
     """A clock whose wall time can be set while the time that never jumps goes on."""
 
     set_by = timedelta()
@@ -235,7 +235,7 @@ def test_while_the_clock_is_in_doubt_nothing_leaves(small: Service) -> None:
     merchant, consumer = small.merchant(), small.consumer()
     token = small.agreed(merchant, consumer)
     clock = Jumping(at=small.clock.at)
-    doubting = small.but(clock=clock, watch=type(small.world.watch)())
+    doubting = small.but(clock=clock, readiness=type(small.world.readiness)())
     asker = Merchant(doubting, merchant.id, merchant.api_key)
     assert ready(doubting) == (200, [])
     for jump in (timedelta(hours=1), timedelta(hours=-1)):
@@ -251,9 +251,9 @@ def test_while_the_clock_is_in_doubt_nothing_leaves(small: Service) -> None:
 
 
 def test_a_clock_before_a_time_at_which_we_were_is_not_believed(small: Service) -> None:
-    keep(small.world)
-    earlier = StoppedClock(at=small.clock.at - timedelta(hours=1))
-    again = small.but(clock=earlier, watch=type(small.world.watch)(), gateway=Simulator())
+    save_checkpoints(small.world)
+    earlier = ManualClock(at=small.clock.at - timedelta(hours=1))
+    again = small.but(clock=earlier, readiness=type(small.world.readiness)(), gateway=Simulator())
     assert ready(again) == (503, ["clock_in_doubt"])
     earlier.advance(timedelta(hours=1))
     assert ready(again) == (200, [])
@@ -262,11 +262,11 @@ def test_a_clock_before_a_time_at_which_we_were_is_not_believed(small: Service) 
 def test_the_databases_own_clock_is_asked_too(empty_postgres_url: str, tmp_path: Path) -> None:
     service = Service.at(empty_postgres_url, tmp_path / "keys")
 
-    class Wrong(StoppedClock):
+    class Wrong(ManualClock):
         @property
         def is_real(self) -> bool:
             return True
 
-    wrong = service.but(clock=Wrong(at=service.clock.at), watch=type(service.world.watch)())
+    wrong = service.but(clock=Wrong(at=service.clock.at), readiness=type(service.world.readiness)())
     assert ready(wrong) == (503, ["clock_in_doubt"])
     service.close()

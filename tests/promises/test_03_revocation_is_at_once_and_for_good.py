@@ -13,19 +13,19 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from consent_tokens.app_context import World
-from consent_tokens.clock import StoppedClock, SystemClock
-from consent_tokens.consent.grant import EndedBy, GrantState
+from consent_tokens.app_context import AppContext
+from consent_tokens.clock import ManualClock, SystemClock
+from consent_tokens.consent.grant import EndReason, GrantStatus
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.crypto.opaque_ids import Address
-from consent_tokens.evidence.events import Kind
-from consent_tokens.gateways.base import Answer, DeliveryReport, Submission
+from consent_tokens.crypto.opaque_ids import RowKey
+from consent_tokens.evidence.events import EventKind
+from consent_tokens.gateways.base import DeliveryReport, Submission, SubmitResult
 from consent_tokens.gateways.simulator import Simulator
-from consent_tokens.relay.composition import read
-from consent_tokens.relay.message import Message, MessageState, Rank
-from consent_tokens.services.consents.revocation import end
-from consent_tokens.services.dispatch.lease import Room
-from consent_tokens.services.submission.accept import Draft
+from consent_tokens.relay.composition import decode
+from consent_tokens.relay.message import Message, MessageStatus, Priority
+from consent_tokens.services.consents.revocation import revoke
+from consent_tokens.services.dispatch.lease import LeaseQuota
+from consent_tokens.services.submission.accept import MessageRequest
 from consent_tokens.store import events, grants, messages
 from consent_tokens.tokens.verify import verify
 from consent_tokens.workers import dispatcher
@@ -102,7 +102,7 @@ def test_ending_twice_is_no_fault_and_leaves_one_line(service: Service) -> None:
     token = service.agreed(merchant, consumer)
     for _ in range(2):
         assert merchant.post("/v1/tokens/revoke", {"token": token}).status_code == 200
-    lines = service.world.store.read(
+    lines = service.world.database.read(
         lambda transaction: transaction.scalar(
             text("SELECT count(*) FROM events WHERE kind = 'grant_ended'")
         )
@@ -116,7 +116,7 @@ def test_of_the_wrapped_key_no_byte_is_left_in_the_embedded_store(
     """Database, journal and free pages are searched as bytes, not asked with SELECT."""
     merchant = small.merchant()
     tokens = [small.agreed(merchant, small.consumer(number)) for number in NUMBERS[:6]]
-    with small.world.store.engine.connect() as connection:
+    with small.world.database.engine.connect() as connection:
         keys = [row.wrapped_key for row in connection.execute(text("SELECT * FROM grants"))]
     assert len(keys) == len(tokens)
 
@@ -135,12 +135,12 @@ def test_with_all_other_keys_in_hand_the_box_stays_shut(service: Service) -> Non
     merchant.post("/v1/tokens/revoke", {"token": token})
     ring = service.world.keyring
     claims = verify(token, ring.verifying, issuer=service.world.base_url)
-    address = ring.handles.grant.find(claims.handle)
+    address = ring.ids.grant.decode(claims.jti)
     assert address
-    row = service.world.store.read(
+    row = service.world.database.read(
         lambda transaction: transaction.execute(
             text("SELECT wrapped_key FROM grants WHERE number = :number"),
-            {"number": address.number},
+            {"number": address.id},
         ).one()
     )
     assert row.wrapped_key is None
@@ -153,7 +153,7 @@ class SlowSimulator(Simulator):
         super().__init__(run="slow")
         self.handed, self.go_on = threading.Event(), threading.Event()
 
-    def submit(self, submissions: Sequence[Submission]) -> Iterator[list[Answer]]:
+    def submit(self, submissions: Sequence[Submission]) -> Iterator[list[SubmitResult]]:
         self.handed.set()
         assert self.go_on.wait(10)
         yield from super().submit(submissions)
@@ -197,9 +197,9 @@ def test_the_answer_waits_for_what_a_dispatcher_holds_in_its_hands(
 class TickingSimulator(Simulator):
     """A gateway for which time passes while it submits."""
 
-    clock: StoppedClock
+    clock: ManualClock
 
-    def submit(self, submissions: Sequence[Submission]) -> Iterator[list[Answer]]:
+    def submit(self, submissions: Sequence[Submission]) -> Iterator[list[SubmitResult]]:
         self.clock.advance(timedelta(seconds=1))
         yield from super().submit(submissions)
 
@@ -216,30 +216,30 @@ def test_what_a_dispatcher_has_with_the_line_is_settled_before_it_hears_of_an_en
     token = service.agreed(merchant, consumer)
     merchant.send(token, text="zero")
     service.work()
-    monkeypatch.setattr(dispatcher, "MOST_AT_ONCE", 1)  # so that every round is a full one
+    monkeypatch.setattr(dispatcher, "BATCH_SIZE", 1)  # so that every round is a full one
     merchant.send(token, text="one")
     merchant.send(token, text="two")
     service.dispatcher.round()
-    assert service.dispatcher._under_way
+    assert service.dispatcher._round_in_flight
     assert _texts_of(consumer, "one", "two") == 0
     if what == "reply":
         gateway.reply(PhoneNumber.parse(consumer.number), "106900011", "TD")
     else:
-        zero = f"{gateway.run}-{gateway._taken}"
-        gateway._heard.append(
-            DeliveryReport(zero, was_delivered=False, code="UNDELIV", is_gone=True)
+        zero = f"{gateway.run}-{gateway._submitted}"
+        gateway._events.append(
+            DeliveryReport(zero, was_delivered=False, status_text="UNDELIV", is_deactivated=True)
         )
     service.work()
-    (grant,) = service.world.store.read(
+    (grant,) = service.world.database.read(
         lambda at: grants.of_merchant(at, merchant.id, after=None, limit=2)
     )
-    assert grant.state is GrantState.REVOKED
-    lines = service.world.store.read(
-        lambda at: events.in_home(at, grant.home, grant.granted - timedelta(days=1))
+    assert grant.status is GrantStatus.REVOKED
+    lines = service.world.database.read(
+        lambda at: events.of_partition(at, grant.home, grant.granted_at - timedelta(days=1))
     )
-    left = [each.at for each in lines if each.kind is Kind.MESSAGE_LEFT and each.grant]
+    left = [each.at for each in lines if each.kind is EventKind.MESSAGE_SUBMITTED and each.grant_id]
     assert len(left) == 2
-    assert max(left) <= grant.since
+    assert max(left) <= grant.status_since
     assert _texts_of(consumer, "one", "two") == 1
     service.close()
 
@@ -274,9 +274,9 @@ def test_no_send_races_past_an_answered_revocation(database_url: str, tmp_path: 
             ]
             merchant.post("/v1/messages/batch", {"messages": batch})
             claims = verify(token, service.world.keyring.verifying, issuer=service.world.base_url)
-            address = service.world.keyring.handles.grant.find(claims.handle)
-            assert isinstance(address, Address)
-            end(service.world, address, EndedBy.CONSUMER)
+            address = service.world.keyring.ids.grant.decode(claims.jti)
+            assert isinstance(address, RowKey)
+            revoke(service.world, address, EndReason.CONSUMER)
             left = sum(f"r{round_} n" in text for text in consumer.texts())
             merchant.send(token)
             tokens_after = sum(f"r{round_} n" in text for text in consumer.texts())
@@ -295,10 +295,10 @@ class Watching(Simulator):
         super().__init__(run="watching")
         self.handed: dict[str, float] = {}
 
-    def submit(self, submissions: Sequence[Submission]) -> Iterator[list[Answer]]:
+    def submit(self, submissions: Sequence[Submission]) -> Iterator[list[SubmitResult]]:
         now = time.monotonic()
         for submission in submissions:
-            self.handed[NAME.findall(read(submission.composed))[0]] = now
+            self.handed[NAME.findall(decode(submission.composed))[0]] = now
         yield from super().submit(submissions)
 
 
@@ -317,28 +317,28 @@ def test_thousands_of_revocations_race_as_many_sends(database_url: str, tmp_path
     who = fixtures.merchant(world)
     tokens = fixtures.seeded(world, who, count)
     drafts = [
-        Draft(token=token, purpose="marketing.promotions", text=f"#n{place}#")
+        MessageRequest(token=token, purpose="marketing.promotions", text=f"#n{place}#")
         for place, token in enumerate(tokens)
     ]
     fixtures.laid_out(world, who, drafts)
     answered: dict[str, float] = {}
 
-    def revoke(place: int) -> None:
+    def revoke_one(place: int) -> None:
         claims = verify(tokens[place], world.keyring.verifying, issuer=world.base_url)
-        address = world.keyring.handles.grant.find(claims.handle)
+        address = world.keyring.ids.grant.decode(claims.jti)
         assert address
-        end(world, address, EndedBy.CONSUMER)
+        revoke(world, address, EndReason.CONSUMER)
         answered[f"n{place}"] = time.monotonic()
 
     def work() -> None:
         while len(answered) < count:
-            dispatched(world, Room(most=4))
+            dispatched(world, LeaseQuota(limit=4))
 
     with ThreadPoolExecutor(6) as hands:
         working = [hands.submit(work) for _ in range(2)]
         order = list(range(count))
         random.Random(3).shuffle(order)  # noqa: S311 - the same each time
-        for done in [hands.submit(revoke, place) for place in order]:
+        for done in [hands.submit(revoke_one, place) for place in order]:
             done.result()
         for each in working:
             each.result()
@@ -346,12 +346,12 @@ def test_thousands_of_revocations_race_as_many_sends(database_url: str, tmp_path
     print(f"\n{len(gateway.handed)} of {count} left before their revocation, {len(late)} after it")
     assert late == []
     assert 20 < len(gateway.handed) < count - 20, "it was no race"
-    while dispatched(world).taken:
+    while dispatched(world).leased:
         pass
     assert (
         len(gateway.handed)
         + sum(
-            message.state is MessageState.REFUSED
+            message.status is MessageStatus.REFUSED
             for place in range(count)
             for message in [_only_message(world, tokens[place])]
         )
@@ -360,11 +360,11 @@ def test_thousands_of_revocations_race_as_many_sends(database_url: str, tmp_path
     service.close()
 
 
-def _only_message(world: World, token: str) -> Message:
+def _only_message(world: AppContext, token: str) -> Message:
     claims = verify(token, world.keyring.verifying, issuer=world.base_url)
-    address = world.keyring.handles.grant.find(claims.handle)
+    address = world.keyring.ids.grant.decode(claims.jti)
     assert address
-    (message,) = world.store.read(lambda at: messages.under_grant(at, address, 2))
+    (message,) = world.database.read(lambda at: messages.of_grant(at, address, 2))
     return message
 
 
@@ -379,17 +379,22 @@ def test_a_revocation_does_not_wait_for_a_dispatcher_that_is_taking_messages_up(
     merchant.send(token)
     merchant.send(token)
     world, now = service.world, service.clock.now()
-    with world.store.engine.begin() as dispatcher:
+    with world.database.engine.begin() as dispatcher:
         leased = messages.lease(
-            dispatcher, Rank.MARKETING, merchant.id, now, until=now + timedelta(seconds=30), most=1
+            dispatcher,
+            Priority.MARKETING,
+            merchant.id,
+            now,
+            until=now + timedelta(seconds=30),
+            most=1,
         )
         assert len(leased) == 1
         with ThreadPoolExecutor(1) as hands:
             revoked = hands.submit(merchant.post, "/v1/tokens/revoke", {"token": token})
             assert revoked.result(timeout=5).status_code == 200
-        grant = leased[0].grant
+        grant = leased[0].grant_key
         assert grant
         held = grants.lock_one(dispatcher, grant)
         assert held
-        assert held.grant.is_over
+        assert held.grant.is_ended
     service.close()

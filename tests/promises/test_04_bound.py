@@ -71,7 +71,7 @@ def test_an_api_key_that_was_revoked_opens_nothing(service: Service) -> None:
     merchant = service.merchant()
     assert merchant.get("/v1/grants").status_code == 200
     name = merchant.api_key.split("_")[1]
-    admit.revoke_key(service.world, f"key_{name}")
+    admit.revoke_api_key(service.world, f"key_{name}")
     refused = merchant.get("/v1/grants")
     assert (refused.status_code, refused.json["code"]) == (401, "unauthenticated")
     assert refused.headers["WWW-Authenticate"].startswith("Bearer")
@@ -80,7 +80,7 @@ def test_an_api_key_that_was_revoked_opens_nothing(service: Service) -> None:
 def test_an_api_key_is_nowhere_in_the_database(small: Service) -> None:
     merchant = small.merchant()
     secret = merchant.api_key.split("_")[2].encode()
-    path = small.world.store.engine.url.database
+    path = small.world.database.engine.url.database
     assert path
     written = b"".join(each.read_bytes() for each in Path(path).parent.glob("consent.db*"))
     assert secret not in written

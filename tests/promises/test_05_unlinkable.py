@@ -4,8 +4,8 @@ import json
 from itertools import combinations
 
 from consent_tokens.crypto.encoding import decode
-from consent_tokens.crypto.keys import HandleKey
-from consent_tokens.crypto.opaque_ids import Address, Handles, new_home
+from consent_tokens.crypto.keys import IdKey
+from consent_tokens.crypto.opaque_ids import OpaqueIds, RowKey, new_partition
 from tests.number_scan import NUMBERS
 from tests.service import PROMOTIONS, Service
 
@@ -56,17 +56,23 @@ def test_twice_the_same_consumer_at_one_merchant_is_two_strangers(service: Servi
 
 
 def test_handles_of_one_home_look_like_noise() -> None:
-    handles = Handles.under(HandleKey(bytes(range(32))))
-    home = new_home(b"12345678")
-    blocks = [decode(handles.grant.hide(Address(home, number))) for number in range(-500, 500)]
+    handles = OpaqueIds.from_key(IdKey(bytes(range(32))))
+    home = new_partition(b"12345678")
+    blocks = [decode(handles.grant.encode(RowKey(home, number))) for number in range(-500, 500)]
     assert len({block[:8] for block in blocks}) == len(blocks)
     ones = sum(byte.bit_count() for block in blocks for byte in block)
     assert abs(ones / (len(blocks) * 128) - 0.5) < 0.01
-    kinds = [handles.grant, handles.message, handles.request, handles.link, handles.code]
-    address = Address(home, 7)
-    assert len({kind.hide(address) for kind in kinds}) == len(kinds)
-    assert all(kind.find(kind.hide(address)) == address for kind in kinds)
-    assert handles.link.find(handles.grant.hide(address)) != address
+    kinds = [
+        handles.grant,
+        handles.message,
+        handles.request,
+        handles.message_link,
+        handles.consent_page,
+    ]
+    address = RowKey(home, 7)
+    assert len({kind.encode(address) for kind in kinds}) == len(kinds)
+    assert all(kind.decode(kind.encode(address)) == address for kind in kinds)
+    assert handles.message_link.decode(handles.grant.encode(address)) != address
 
 
 def test_pages_of_two_merchants_say_nothing_of_each_other(service: Service) -> None:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from consent_tokens.clock import SystemClock
-from consent_tokens.consent.scope import Cap
-from consent_tokens.relay.frequency_cap import next_free, remaining
+from consent_tokens.consent.scope import FrequencyCap
+from consent_tokens.relay.frequency_cap import next_allowed_at, remaining
 from tests.fixtures import dispatched
 from tests.service import ORDERS, PROMOTIONS, Service
 
@@ -19,10 +19,10 @@ START = datetime(2021, 11, 11, tzinfo=UTC)
 MINUTES = st.integers(0, 60 * 24 * 90)
 
 
-def crowded(cap: Cap, slots: list[datetime]) -> bool:
+def crowded(cap: FrequencyCap, slots: list[datetime]) -> bool:
     """Whether any window of D days holds more than N: by its definition, slowly."""
     return any(
-        sum(first <= other < first + cap.within for other in slots) > cap.most for first in slots
+        sum(first <= other < first + cap.window for other in slots) > cap.limit for first in slots
     )
 
 
@@ -35,11 +35,11 @@ def test_no_window_ever_holds_more_than_the_cap(
     asked: list[tuple[int, int]], most: int, days: int
 ) -> None:
     """Whatever is asked in whatever order, also for later: past and planned slots alike."""
-    cap = Cap(most, timedelta(days=days))
+    cap = FrequencyCap(most, timedelta(days=days))
     slots: list[datetime] = []
     for at, ahead in asked:
         wanted = START + timedelta(minutes=at + ahead)
-        if next_free(cap, slots, wanted) == wanted:
+        if next_allowed_at(cap, slots, wanted) == wanted:
             slots = sorted([*slots, wanted])
         assert not crowded(cap, slots)
 
@@ -48,35 +48,35 @@ def test_no_window_ever_holds_more_than_the_cap(
 def test_the_next_free_moment_is_free_and_is_the_first(
     minutes: list[int], at: int, most: int, days: int
 ) -> None:
-    cap = Cap(most, timedelta(days=days))
+    cap = FrequencyCap(most, timedelta(days=days))
     slots: list[datetime] = []
     for minute in minutes:
         wanted = START + timedelta(minutes=minute)
-        if next_free(cap, slots, wanted) == wanted:
+        if next_allowed_at(cap, slots, wanted) == wanted:
             slots = sorted([*slots, wanted])
     wanted = START + timedelta(minutes=at)
-    again = next_free(cap, slots, wanted)
+    again = next_allowed_at(cap, slots, wanted)
     assert again >= wanted
     assert not crowded(cap, sorted([*slots, again]))
-    edges = [wanted, *(slot + cap.within for slot in slots), *(slot for slot in slots)]
+    edges = [wanted, *(slot + cap.window for slot in slots), *(slot for slot in slots)]
     earlier = [edge for edge in edges if wanted <= edge < again]
     assert all(crowded(cap, sorted([*slots, edge])) for edge in earlier)
 
 
 @given(st.lists(MINUTES, max_size=20), st.integers(1, 5))
 def test_what_remains_is_exactly_what_still_fits(minutes: list[int], most: int) -> None:
-    cap = Cap(most, timedelta(days=7))
+    cap = FrequencyCap(most, timedelta(days=7))
     slots: list[datetime] = []
     for minute in minutes:
         wanted = START + timedelta(minutes=minute)
-        if next_free(cap, slots, wanted) == wanted:
+        if next_allowed_at(cap, slots, wanted) == wanted:
             slots = sorted([*slots, wanted])
     now = START + timedelta(days=20)
     left = remaining(cap, slots, now)
     for _ in range(left):
-        assert next_free(cap, slots, now) == now
+        assert next_allowed_at(cap, slots, now) == now
         slots = sorted([*slots, now])
-    assert next_free(cap, slots, now) != now
+    assert next_allowed_at(cap, slots, now) != now
 
 
 def test_at_the_door_the_window_slides(service: Service) -> None:
@@ -154,7 +154,7 @@ def test_many_racing_for_the_last_one_get_exactly_the_cap(
         assert sorted(answers) == [202] * cap + [403] * (12 - cap)
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(dispatched, [one.world, two.world]))
-    left = one.world.store.read(
+    left = one.world.database.read(
         lambda transaction: transaction.execute(
             text(
                 "SELECT grant_number, count(*) AS n FROM messages"

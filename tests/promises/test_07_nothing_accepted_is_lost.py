@@ -7,32 +7,32 @@ from pathlib import Path
 
 import pytest
 
-from consent_tokens.crypto.opaque_ids import Address
+from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.errors import (
-    NotAloneError,
-    StoreBusyError,
-    StoreUnavailableError,
-    StoreUncertainError,
+    CommitUncertainError,
+    DatabaseBusyError,
+    DatabaseUnavailableError,
+    DispatcherRunningError,
 )
-from consent_tokens.evidence.events import Kind
+from consent_tokens.evidence.events import EventKind
 from consent_tokens.gateways.base import (
-    Answer,
     DeliveryReport,
     Faulty,
-    Outcome,
     Rejected,
     Submission,
+    SubmitOutcome,
+    SubmitResult,
     Submitted,
     Throttled,
     Uncertain,
     Unsent,
 )
 from consent_tokens.gateways.simulator import Simulator
-from consent_tokens.relay.composition import read
-from consent_tokens.services.dispatch.lease import Room, take
-from consent_tokens.services.dispatch.outcomes import recover
+from consent_tokens.relay.composition import decode
+from consent_tokens.services.dispatch.lease import LeaseQuota, lease_messages
+from consent_tokens.services.dispatch.outcomes import recover_expired_leases
 from consent_tokens.store import events, messages
-from consent_tokens.store.database import Store, Transaction
+from consent_tokens.store.database import Database, Transaction
 from consent_tokens.workers.dispatcher import Dispatcher
 from tests.service import ORDERS, PROMOTIONS, Service
 
@@ -43,16 +43,16 @@ T0 = datetime.fromtimestamp(0, UTC)
 class Moody(Simulator):
     """A gateway that answers as it is told, and counts what it really took."""
 
-    answers: list[Outcome] = field(default_factory=list)  # used up; then it takes everything
+    answers: list[SubmitOutcome] = field(default_factory=list)  # used up; then it takes everything
     took: list[str] = field(default_factory=list)
     handed: int = 0
 
-    def submit(self, submissions: Sequence[Submission]) -> Iterator[list[Answer]]:
+    def submit(self, submissions: Sequence[Submission]) -> Iterator[list[SubmitResult]]:
         for place, submission in enumerate(submissions):
             self.handed += 1
             answer = self.answers.pop(0) if self.answers else Submitted(f"m-{self.handed}")
             if isinstance(answer, Submitted | Uncertain):
-                self.took.append(read(submission.composed))
+                self.took.append(decode(submission.composed))
             yield [(place, answer)]
 
 
@@ -75,16 +75,16 @@ def sent(service: Service, purpose: str) -> str:
     return handle
 
 
-def address(service: Service, handle: str) -> Address:
-    found = service.world.keyring.handles.message.find(handle)
+def address(service: Service, handle: str) -> RowKey:
+    found = service.world.keyring.ids.message.decode(handle)
     assert found
     return found
 
 
 def state(service: Service, handle: str) -> str:
-    found = service.world.store.read(lambda at: messages.find(at, address(service, handle)))
+    found = service.world.database.read(lambda at: messages.find(at, address(service, handle)))
     assert found
-    return found.state.value
+    return found.status.value
 
 
 def rounds(service: Service, count: int = 30) -> None:
@@ -103,29 +103,32 @@ def test_what_left_while_the_database_was_away_is_written_down_when_it_is_back(
 ) -> None:
     service, gateway = moody
     handle = sent(service, purpose)
-    run, faults = Store.run, [StoreUncertainError(), StoreUnavailableError(), StoreBusyError()]
+    run, faults = (
+        Database.run,
+        [CommitUncertainError(), DatabaseUnavailableError(), DatabaseBusyError()],
+    )
 
-    def fails(store: Store, deed: Callable[[Transaction], object]) -> object:
+    def fails(store: Database, deed: Callable[[Transaction], object]) -> object:
         if not gateway.handed or not faults:
             return run(store, deed)
         if was_done:
             run(store, deed)
         raise faults.pop()
 
-    monkeypatch.setattr(Store, "run", fails)
+    monkeypatch.setattr(Database, "run", fails)
     service.dispatcher.round()
     assert not faults
     assert (state(service, handle), len(gateway.took)) == ("sent", 1)
-    found = service.world.store.read(
-        lambda at: events.in_home(at, address(service, handle).home, T0)
+    found = service.world.database.read(
+        lambda at: events.of_partition(at, address(service, handle).partition, T0)
     )
-    assert [each.kind for each in found].count(Kind.MESSAGE_LEFT) == 1
+    assert [each.kind for each in found].count(EventKind.MESSAGE_SUBMITTED) == 1
 
 
 @pytest.mark.parametrize("purpose", [PROMOTIONS, ORDERS])
 @pytest.mark.parametrize("no", [Throttled(), Unsent()])
 def test_what_was_not_taken_is_tried_until_it_is(
-    purpose: str, no: Outcome, moody: tuple[Service, Moody]
+    purpose: str, no: SubmitOutcome, moody: tuple[Service, Moody]
 ) -> None:
     service, gateway = moody
     handle = sent(service, purpose)
@@ -157,7 +160,7 @@ def test_done_but_reported_failed_transactional_is_at_least_once(
     ("fault", "last"), [(Faulty("x"), "undeliverable"), (Uncertain(), "unknown")]
 )
 def test_what_fails_by_itself_is_set_aside_after_five_tries_and_delays_nobody(
-    fault: Outcome, last: str, moody: tuple[Service, Moody]
+    fault: SubmitOutcome, last: str, moody: tuple[Service, Moody]
 ) -> None:
     service, gateway = moody
     bad = sent(service, ORDERS)
@@ -186,11 +189,11 @@ def test_what_a_dead_dispatcher_held_is_settled_by_the_next(
 ) -> None:
     service, _ = moody
     handle = sent(service, purpose)
-    service.world.store.run(lambda at: take(service.world, at, Room(most=10)))
+    service.world.database.run(lambda at: lease_messages(service.world, at, LeaseQuota(limit=10)))
     assert state(service, handle) == "sending"
-    assert recover(service.world) == 0, "it may be alive"
+    assert recover_expired_leases(service.world) == 0, "it may be alive"
     service.clock.advance(timedelta(seconds=60))
-    assert recover(service.world) == 1
+    assert recover_expired_leases(service.world) == 1
     assert state(service, handle) == after
 
 
@@ -198,8 +201,8 @@ def test_on_sqlite_the_only_dispatcher_settles_at_once(small: Service) -> None:
     merchant, consumer = small.merchant(), small.consumer()
     token = small.agreed(merchant, consumer, PROMOTIONS, ORDERS)
     merchant.send(token, ORDERS)
-    small.world.store.run(lambda at: take(small.world, at, Room(most=10)))
-    assert recover(small.world, is_alone=True) == 1
+    small.world.database.run(lambda at: lease_messages(small.world, at, LeaseQuota(limit=10)))
+    assert recover_expired_leases(small.world, is_alone=True) == 1
 
 
 def test_an_answer_that_comes_too_late_changes_nothing(moody: tuple[Service, Moody]) -> None:
@@ -208,9 +211,9 @@ def test_an_answer_that_comes_too_late_changes_nothing(moody: tuple[Service, Moo
     handle = sent(service, ORDERS)
 
     class Sleeper(Moody):
-        def submit(self, submissions: Sequence[Submission]) -> Iterator[list[Answer]]:
+        def submit(self, submissions: Sequence[Submission]) -> Iterator[list[SubmitResult]]:
             service.clock.advance(timedelta(seconds=60))  # it was stopped, past its lease
-            recover(service.world)
+            recover_expired_leases(service.world)
             service.clock.advance(timedelta(seconds=6))
             service.dispatcher.round()  # another takes it, and sends it
             late = [submission.deadline.is_past for submission in submissions]
@@ -220,8 +223,8 @@ def test_an_answer_that_comes_too_late_changes_nothing(moody: tuple[Service, Moo
     sleeper = service.but(gateway=Sleeper())
     sleeper.dispatcher.round()
     assert len(gateway.took) == 1
-    service.world.gateway._heard.append(  # type: ignore[attr-defined]  # of the simulator
-        DeliveryReport("late", was_delivered=False, code="UNDELIV")
+    service.world.gateway._events.append(  # type: ignore[attr-defined]  # of the simulator
+        DeliveryReport("late", was_delivered=False, status_text="UNDELIV")
     )
     rounds(service, 2)
     assert state(service, handle) == "sent", "the late answer was written down"
@@ -231,7 +234,7 @@ def test_a_second_dispatcher_on_one_sqlite_file_is_refused_clearly(small: Servic
     first, second = Dispatcher(small.world), Dispatcher(small.but().world)
     first.start()
     try:
-        with pytest.raises(NotAloneError, match="SQLite takes one at a time"):
+        with pytest.raises(DispatcherRunningError, match="SQLite takes one at a time"):
             second.start()
     finally:
         first.stop()

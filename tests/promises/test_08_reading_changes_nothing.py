@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from consent_tokens.crypto.opaque_ids import Address
+from consent_tokens.crypto.opaque_ids import RowKey
 from tests.service import LINK, Service, found
 
 BOTS = [
@@ -25,18 +25,18 @@ COUNTED = (
 
 def everything(service: Service) -> list[object]:
     """Return what is in the tables, row by row."""
-    with service.world.store.engine.connect() as connection:
+    with service.world.database.engine.connect() as connection:
         return [
             sorted(map(repr, connection.execute(text(f"SELECT * FROM {name}"))))  # noqa: S608
             for name in COUNTED
         ]
 
 
-def receipt_of(service: Service) -> Address:
-    with service.world.store.engine.connect() as connection:
+def receipt_of(service: Service) -> RowKey:
+    with service.world.database.engine.connect() as connection:
         row = connection.execute(text("SELECT home, number FROM receipts")).first()
     assert row
-    return Address(row.home, row.number)
+    return RowKey(row.home, row.number)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
@@ -48,7 +48,7 @@ def test_no_bot_that_only_looks_changes_anything(service: Service, method: str) 
     service.work()
     link = f"/m/{found(LINK, consumer.texts()[-1])}"
     open_question = merchant.ask()["path"]
-    handle = service.world.keyring.handles.receipt.hide(receipt_of(service))
+    handle = service.world.keyring.ids.receipt.encode(receipt_of(service))
     paths = (
         link, f"{link}?x=1", f"{link}/report", f"{link}?action=revoke", open_question,
         f"{open_question}?decision=grant", f"{open_question}/qr.svg", "/my", "/my?action=forget",

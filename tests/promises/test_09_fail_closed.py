@@ -9,24 +9,24 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from consent_tokens.app_context import World
+from consent_tokens.app_context import AppContext
 from consent_tokens.crypto.keyring import Keyring
-from consent_tokens.crypto.opaque_ids import Address
-from consent_tokens.errors import KeyUnavailableError, SettingError, StoreUnavailableError
-from consent_tokens.randomness import SystemChance
+from consent_tokens.crypto.opaque_ids import RowKey
+from consent_tokens.errors import DatabaseUnavailableError, KeyUnavailableError, SettingError
+from consent_tokens.randomness import SystemRandomSource
 from consent_tokens.settings import Settings
 from consent_tokens.store import grants, schema
-from consent_tokens.store.database import Store, Transaction, insert_rows
+from consent_tokens.store.database import Database, Transaction, insert_rows
 from tests.service import Service
 
 
 def draw(size: int) -> bytes:
-    return SystemChance().draw(size)
+    return SystemRandomSource().token_bytes(size)
 
 
 def test_keys_are_made_once_for_the_owner_alone(tmp_path: Path) -> None:
-    first = Keyring.in_folder(tmp_path, draw)
-    again = Keyring.in_folder(tmp_path, draw)
+    first = Keyring.load_or_create(tmp_path, draw)
+    again = Keyring.load_or_create(tmp_path, draw)
     assert first.signing.kid == again.signing.kid
     modes = {path.stat().st_mode & 0o777 for path in tmp_path.rglob("*.key")}
     assert modes == {0o600}
@@ -34,24 +34,24 @@ def test_keys_are_made_once_for_the_owner_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["index.key", "handle.key", "session.key", "wrapping/0001.key"])
 def test_a_key_that_is_lost_is_not_silently_replaced(tmp_path: Path, name: str) -> None:
-    Keyring.in_folder(tmp_path, draw)
+    Keyring.load_or_create(tmp_path, draw)
     (tmp_path / name).unlink()
     with pytest.raises(KeyUnavailableError):
-        Keyring.in_folder(tmp_path, draw)
+        Keyring.load_or_create(tmp_path, draw)
 
 
 def test_a_key_that_others_can_read_is_refused_by_name(tmp_path: Path) -> None:
-    Keyring.in_folder(tmp_path, draw)
+    Keyring.load_or_create(tmp_path, draw)
     (tmp_path / "index.key").chmod(0o640)
     with pytest.raises(KeyUnavailableError, match=r"index\.key"):
-        Keyring.in_folder(tmp_path, draw)
+        Keyring.load_or_create(tmp_path, draw)
 
 
 def test_a_key_that_is_none_is_refused_without_being_shown(tmp_path: Path) -> None:
-    Keyring.in_folder(tmp_path, draw)
+    Keyring.load_or_create(tmp_path, draw)
     (tmp_path / "handle.key").write_text("not-a-key-but-perhaps-a-password")
     with pytest.raises(KeyUnavailableError) as fault:
-        Keyring.in_folder(tmp_path, draw)
+        Keyring.load_or_create(tmp_path, draw)
     assert "password" not in str(fault.value)
 
 
@@ -60,8 +60,8 @@ def test_without_the_wrapping_key_of_a_grant_nothing_of_it_leaves(service: Servi
     token = service.agreed(merchant, consumer)
     handle = merchant.send(token).json["id"]
     before = consumer.texts()
-    stranger = Keyring.holding(
-        signing=[bytes(32)], wrapping=[bytes(32)], handle=bytes(32), index=bytes(32),
+    stranger = Keyring.from_secrets(
+        signing=[bytes(32)], wrapping=[bytes(32)], id_key=bytes(32), index=bytes(32),
         session=[bytes(32)],
     )  # fmt: skip
     crippled = service.but(
@@ -70,7 +70,7 @@ def test_without_the_wrapping_key_of_a_grant_nothing_of_it_leaves(service: Servi
             verifying=service.world.keyring.verifying,
             wrapping=stranger.wrapping,
             unwrapping=stranger.unwrapping,
-            handles=service.world.keyring.handles,
+            ids=service.world.keyring.ids,
             index=service.world.keyring.index,
             session=service.world.keyring.session,
         )
@@ -86,7 +86,7 @@ def test_without_the_wrapping_key_of_a_grant_nothing_of_it_leaves(service: Servi
 def test_a_database_that_is_away_is_answered_503_and_readiness_says_so(tmp_path: Path) -> None:
     service = Service.at(f"sqlite:///{tmp_path}/consent.db", tmp_path / "keys")
     merchant = service.merchant()
-    away = service.but(store=Store.at("postgresql://nobody@127.0.0.1:1/none"))
+    away = service.but(database=Database.open("postgresql://nobody@127.0.0.1:1/none"))
     ready = away.app.test_client().get("/readyz")
     assert (ready.status_code, ready.json["why"]) == (503, ["store_unavailable"])
     asked = type(merchant)(away, merchant.id, merchant.api_key).send("x")
@@ -98,7 +98,7 @@ def test_a_database_that_is_away_is_answered_503_and_readiness_says_so(tmp_path:
 
 def test_a_database_without_its_tables_is_not_ready(tmp_path: Path) -> None:
     service = Service.at(f"sqlite:///{tmp_path}/consent.db", tmp_path / "keys")
-    with service.world.store.engine.begin() as connection:
+    with service.world.database.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'older'"))
     ready = service.app.test_client().get("/readyz")
     assert (ready.status_code, ready.json["why"]) == (503, ["schema_outdated"])
@@ -116,12 +116,12 @@ def test_a_database_without_its_tables_is_not_ready(tmp_path: Path) -> None:
         ("CONSENT_BIND", "127.0.0.1:99999"),
         ("CONSENT_GATEWAY_URL", "http://x"),
         ("CONSENT_GATEWAY_URL", "smpp://host"),
-        ("CONSENT_GATEWAY_RATE", "-1"),
-        ("CONSENT_CODE_LIMITS", "number=5/hour"),
-        ("CONSENT_CODE_LIMITS", "number=5/hour;address=x;all=1/day"),
-        ("CONSENT_CODE_LIMITS", "number=0/hour;address=1/day;all=1/day"),
-        ("CONSENT_TRANSACTIONAL_LIMIT", "many"),
-        ("CONSENT_DEFAULT_ZONE", "Mars/Olympus"),
+        ("CONSENT_GATEWAY_THROUGHPUT", "-1"),
+        ("CONSENT_OTP_RATE_LIMITS", "number=5/hour"),
+        ("CONSENT_OTP_RATE_LIMITS", "number=5/hour;client_ip=x;total=1/day"),
+        ("CONSENT_OTP_RATE_LIMITS", "number=0/hour;client_ip=1/day;total=1/day"),
+        ("CONSENT_TRANSACTIONAL_FREQUENCY_CAP", "many"),
+        ("CONSENT_DEFAULT_TIMEZONE", "Mars/Olympus"),
         ("CONSENT_MAX_SEGMENTS", "0"),
         ("CONSENT_KEYS_DIR", ""),
     ],
@@ -129,7 +129,7 @@ def test_a_database_without_its_tables_is_not_ready(tmp_path: Path) -> None:
 def test_a_setting_that_makes_no_sense_is_named(name: str, value: str, tmp_path: Path) -> None:
     environment = {"CONSENT_KEYS_DIR": str(tmp_path / "keys"), name: value}
     with pytest.raises(SettingError, match=name):
-        World.of(Settings.from_environment(environment))
+        AppContext.of(Settings.from_environment(environment))
 
 
 def test_the_simulator_refuses_to_pose_as_the_real_thing(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_the_simulator_refuses_to_pose_as_the_real_thing(tmp_path: Path) -> None
         "CONSENT_BASE_URL": "https://consent.example",
     }
     with pytest.raises(SettingError, match="CONSENT_GATEWAY_URL"):
-        World.of(Settings.from_environment(environment))
+        AppContext.of(Settings.from_environment(environment))
 
 
 VALUES = (4711471147114711, 815081508150815)
@@ -147,7 +147,7 @@ VALUES = (4711471147114711, 815081508150815)
 
 def statements(transaction: Transaction) -> list[Callable[[], object]]:
     """Each of the ways in which a statement goes to the database."""
-    addresses = [Address(*VALUES), Address(3, 4)]
+    addresses = [RowKey(*VALUES), RowKey(3, 4)]
     return [
         lambda: grants.lock(transaction, addresses),
         lambda: insert_rows(transaction, "to_journal", ("home", "number", "at"), [(*VALUES, 3)]),
@@ -159,7 +159,7 @@ def statements(transaction: Transaction) -> list[Callable[[], object]]:
 def test_a_connection_that_was_cut_is_said_to_be_away_and_not_used_again(
     empty_postgres_url: str, way: int
 ) -> None:
-    store = Store.at(empty_postgres_url)
+    store = Database.open(empty_postgres_url)
 
     def cut(transaction: Transaction) -> None:
         pid = transaction.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
@@ -167,9 +167,9 @@ def test_a_connection_that_was_cut_is_said_to_be_away_and_not_used_again(
             other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
         statements(transaction)[way]()
 
-    with pytest.raises(StoreUnavailableError):
+    with pytest.raises(DatabaseUnavailableError):
         store.run(cut)
-    with pytest.raises(StoreUnavailableError):
+    with pytest.raises(DatabaseUnavailableError):
         store.read(cut)
     for each in range(3):
         store.run(lambda transaction, each=each: statements(transaction)[each]())  # type: ignore[misc]
@@ -178,7 +178,7 @@ def test_a_connection_that_was_cut_is_said_to_be_away_and_not_used_again(
 
 @pytest.mark.parametrize("way", range(3))
 def test_a_fault_of_the_database_never_holds_a_value(database_url: str, way: int) -> None:
-    store = Store.at(database_url)
+    store = Database.open(database_url)
     schema.upgrade(store)
     with store.engine.begin() as connection:
         for table in ("grants", "to_journal"):

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from consent_tokens.crypto.encoding import decode
-from consent_tokens.crypto.opaque_ids import Address
-from consent_tokens.evidence.events import Kind
+from consent_tokens.crypto.opaque_ids import RowKey
+from consent_tokens.evidence.events import EventKind
 from consent_tokens.store import events, grants
 from tests.service import ORDERS, PROMOTIONS, Service
 
@@ -18,7 +18,7 @@ STORE = Path(__file__).parents[2] / "consent_tokens" / "store"
 
 
 def lines(service: Service) -> list[tuple[str, str | None]]:
-    with service.world.store.engine.connect() as connection:
+    with service.world.database.engine.connect() as connection:
         rows = connection.execute(text("SELECT kind, code FROM events ORDER BY at"))
         return [(row.kind, row.code) for row in rows]
 
@@ -35,19 +35,19 @@ def test_a_whole_life_can_be_told_from_its_events(service: Service) -> None:
     merchant.send(token)
     told = lines(service)
     for line in [
-        (Kind.MERCHANT_ADMITTED, None),
-        (Kind.REQUEST_ASKED, None),
-        (Kind.CODE_SENT, None),
-        (Kind.GRANT_GIVEN, None),
-        (Kind.TOKEN_FETCHED, None),
-        (Kind.MESSAGE_ACCEPTED, None),
-        (Kind.MESSAGE_REFUSED, "cap_reached"),
-        (Kind.MESSAGE_REFUSED, "purpose_not_granted"),
-        (Kind.MESSAGE_REFUSED, "token_malformed"),
-        (Kind.MESSAGE_LEFT, None),
-        (Kind.MESSAGE_REPORTED, "delivered"),
-        (Kind.GRANT_ENDED, "merchant"),
-        (Kind.MESSAGE_REFUSED, "consent_revoked"),
+        (EventKind.MERCHANT_ADMITTED, None),
+        (EventKind.REQUEST_CREATED, None),
+        (EventKind.CODE_SENT, None),
+        (EventKind.GRANT_CREATED, None),
+        (EventKind.TOKEN_FETCHED, None),
+        (EventKind.MESSAGE_ACCEPTED, None),
+        (EventKind.MESSAGE_REFUSED, "cap_reached"),
+        (EventKind.MESSAGE_REFUSED, "purpose_not_granted"),
+        (EventKind.MESSAGE_REFUSED, "token_malformed"),
+        (EventKind.MESSAGE_SUBMITTED, None),
+        (EventKind.MESSAGE_REPORTED, "delivered"),
+        (EventKind.GRANT_ENDED, "merchant"),
+        (EventKind.MESSAGE_REFUSED, "consent_revoked"),
     ]:
         assert line in told, line
 
@@ -65,15 +65,15 @@ def test_a_decision_whose_evidence_cannot_be_written_is_not_made(service: Servic
     """The event and the effect are one transaction: without the line there is no message."""
     merchant, consumer = service.merchant(), service.consumer()
     token = service.agreed(merchant, consumer)
-    with service.world.store.engine.begin() as connection:
+    with service.world.database.engine.begin() as connection:
         connection.execute(text("ALTER TABLE events RENAME TO events_away"))
     try:
         assert merchant.send(token).status_code == 500
         assert merchant.post("/v1/tokens/revoke", {"token": token}).status_code == 500
     finally:
-        with service.world.store.engine.begin() as connection:
+        with service.world.database.engine.begin() as connection:
             connection.execute(text("ALTER TABLE events_away RENAME TO events"))
-    with service.world.store.engine.connect() as connection:
+    with service.world.database.engine.connect() as connection:
         count = connection.scalar(
             text("SELECT count(*) FROM messages WHERE grant_number IS NOT NULL")
         )
@@ -93,9 +93,9 @@ def test_the_very_words_are_kept_and_their_hash_is_in_the_token(
     consumer.post(path, code=consumer.code(), decision="grant")
     token = merchant.token(request)
     handle = merchant.get("/v1/grants").json["items"][0]["grant"]
-    address = service.world.keyring.handles.grant.find(handle)
-    assert isinstance(address, Address)
-    notice = service.world.store.read(lambda transaction: grants.notice_of(transaction, address))
+    address = service.world.keyring.ids.grant.decode(handle)
+    assert isinstance(address, RowKey)
+    notice = service.world.database.read(lambda transaction: grants.notice_of(transaction, address))
     assert notice.language == language
     words = re.sub(r"<[^>]+>", " ", shown.split('id="notice"')[1].split("</ul>")[0])
     assert all(line.replace('"', "&#34;") in words for line in notice.text.splitlines())
@@ -120,7 +120,7 @@ def test_there_is_no_way_to_change_or_remove_a_line() -> None:
     others = [path for path in STORE.glob("*.py") if path.name not in {"events.py", "tables.py"}]
     assert not [path for path in others if re.search(r"\bevents\b", path.read_text())]
     public = {name for name in vars(events) if not name.startswith("_")}
-    assert {"record", "in_home"} <= public
+    assert {"record", "of_partition"} <= public
 
 
 def test_evidence_holds_no_number_and_no_text(service: Service) -> None:
@@ -128,7 +128,7 @@ def test_evidence_holds_no_number_and_no_text(service: Service) -> None:
     token = service.agreed(merchant, consumer)
     merchant.send(token, text="特别的文字 xyzzy")
     service.work()
-    with service.world.store.engine.connect() as connection:
+    with service.world.database.engine.connect() as connection:
         rows = repr(connection.execute(text("SELECT * FROM events")).all())
     assert "xyzzy" not in rows
     assert consumer.number[3:] not in rows

@@ -7,7 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consent_tokens.web.merchant_api.schemas import PLAIN, DraftSchema, plain_draft
+from consent_tokens.web.merchant_api.schemas import (
+    PLAIN_MEMBERS,
+    MessageSchema,
+    parse_plain_message,
+)
 from tests.service import PROMOTIONS, Service
 
 POSTS = [
@@ -98,10 +102,10 @@ def test_no_message_crashes_it(small: Service, draft: dict[str, Any]) -> None:
         assert answer.status_code < 500, answer.text
 
 
-@given(item=DRAFTS | st.fixed_dictionaries({name: st.text() for name in PLAIN}) | JSON)
+@given(item=DRAFTS | st.fixed_dictionaries({name: st.text() for name in PLAIN_MEMBERS}) | JSON)
 def test_the_short_way_of_a_batch_is_the_way_of_its_schema(item: object) -> None:
-    plain = plain_draft(item)
-    assert plain is None or plain == DraftSchema().load(item)  # type: ignore[arg-type]  # any JSON
+    plain = parse_plain_message(item)
+    assert plain is None or plain == MessageSchema().load(item)  # type: ignore[arg-type]  # any JSON
 
 
 @MANY
@@ -196,7 +200,7 @@ def test_a_crash_tells_nothing_and_is_answered(
         raise RuntimeError("secret detail +8613912340917")
 
     merchant = small.merchant()
-    monkeypatch.setattr(type(small.world.chance), "draw", lambda _self, size: broken(size))
+    monkeypatch.setattr(type(small.world.random), "token_bytes", lambda _self, size: broken(size))
     answer = merchant.post("/v1/consent-requests", {"purposes": [PROMOTIONS]})
     assert (answer.status_code, answer.json["code"]) == (500, "internal")
     assert "secret" not in answer.text

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from consent_tokens.app_context import World
+from consent_tokens.app_context import AppContext
 from consent_tokens.settings import Settings
 from tests.fixtures import seeded
 from tests.number_scan import WRITTEN, files, found_in
@@ -37,7 +37,7 @@ def shop(running: Running, count: int) -> tuple[str, list[str]]:
     running.command(
         "sender", "add", admitted["id"], "--port", "1069", "--extension", "1", "--signature", "店",
     )  # fmt: skip
-    world = World.of(Settings.from_environment(running.environment))
+    world = AppContext.of(Settings.from_environment(running.environment))
     tokens = seeded(world, admitted["id"], count)
     world.close()
     return admitted["api_key"], tokens
@@ -124,8 +124,8 @@ def test_killed_half_way_it_goes_on_and_nothing_is_sent_twice(
         sending.wait()
     summary = send(running, file, key)
     assert (summary["accepted"], summary["refused"]) == (6000, {})
-    world = World.of(Settings.from_environment(running.environment))
-    with world.store.engine.connect() as connection:
+    world = AppContext.of(Settings.from_environment(running.environment))
+    with world.database.engine.connect() as connection:
         count = connection.exec_driver_sql("SELECT count(*) FROM messages").scalar_one()
     world.close()
     assert count == 6000, "each line is one message"

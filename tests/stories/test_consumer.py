@@ -10,7 +10,7 @@ import pytest
 
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.services import erasure as forget
-from consent_tokens.settings import CodeLimits
+from consent_tokens.settings import OtpRateLimits
 from tests.number_scan import NUMBERS, found_in
 from tests.service import (
     ALWAYS,
@@ -51,12 +51,12 @@ class Home:
         return str(answer.json.get("code") or answer.json["status"])
 
 
-WIDE = CodeLimits.parse("number=1000/hour;address=1000/hour;all=100000/hour")
+WIDE = OtpRateLimits.parse("number=1000/hour;client_ip=1000/hour;total=100000/hour")
 
 
 @pytest.fixture
 def home(service: Service) -> Home:
-    return Home(service.but(code_limits=WIDE))
+    return Home(service.but(otp_rate_limits=WIDE))
 
 
 def test_pause_and_go_on(home: Home) -> None:
@@ -160,7 +160,7 @@ def test_a_wish_keeps_a_recipient_known_and_only_as_long_as_it_lasts(home: Home)
     home.act("revoke")
 
     def known() -> int:
-        with home.service.world.store.engine.connect() as connection:
+        with home.service.world.database.engine.connect() as connection:
             query = "SELECT count(*) FROM recipients"
             counted: int = connection.exec_driver_sql(query).scalar_one()
             return counted
@@ -302,7 +302,7 @@ def test_forget_me_leaves_nothing_that_leads_to_the_number(home: Home) -> None:
     assert home.act("forget").status_code == 303
     assert "忘掉了" in home.consumer.get("/my").text
     assert home.code() == "consent_revoked"
-    with home.service.world.store.engine.connect() as connection:
+    with home.service.world.database.engine.connect() as connection:
 
         def count(table: str, where: str = "1 = 1") -> int:
             query = f"SELECT count(*) FROM {table} WHERE {where}"  # noqa: S608 - our own names
@@ -337,15 +337,19 @@ def test_a_new_owner_ends_all_and_sees_nothing(home: Home) -> None:
 
 def test_a_report_of_no_such_subscriber_ends_all(home: Home) -> None:
     from consent_tokens.gateways.base import DeliveryReport  # noqa: PLC0415
-    from consent_tokens.services.inbound.delivery_reports import hear_reports  # noqa: PLC0415 - one test
+    from consent_tokens.services.inbound.delivery_reports import record_reports  # noqa: PLC0415 - one test
 
     sent = home.merchant.send(home.token, text="hello").json["id"]
     simulator, service = home.service.simulator, home.service
     service.dispatcher._dispatch(0)
-    (report,) = [each for each in simulator.take() if isinstance(each, DeliveryReport)]
-    hear_reports(
+    (report,) = [each for each in simulator.poll() if isinstance(each, DeliveryReport)]
+    record_reports(
         service.world,
-        [DeliveryReport(report.gateway_id, was_delivered=False, code="UNDELIV", is_gone=True)],
+        [
+            DeliveryReport(
+                report.gateway_id, was_delivered=False, status_text="UNDELIV", is_deactivated=True
+            )
+        ],
     )
     assert home.merchant.get(f"/v1/messages/{sent}").json["status"] == "undeliverable"
     assert home.code() == "consent_revoked"
@@ -357,7 +361,7 @@ def test_a_notice_of_reassignment_spares_what_the_new_owner_agreed_to(home: Home
     home.service.clock.advance(timedelta(days=1))
     other = home.service.merchant("乙店")
     theirs = home.service.agreed(other, home.service.consumer(), PROMOTIONS)
-    ended = forget.reassigned(home.service.world, PhoneNumber.parse(NUMBERS[0]), since)
+    ended = forget.number_reassigned(home.service.world, PhoneNumber.parse(NUMBERS[0]), since)
     assert ended == 1
     assert home.code() == "consent_revoked"
     assert other.send(theirs).status_code == 202
@@ -365,7 +369,7 @@ def test_a_notice_of_reassignment_spares_what_the_new_owner_agreed_to(home: Home
     shown = page.log_in().text
     assert "乙店" in shown
     assert "晨光书店" not in shown
-    assert forget.reassigned(home.service.world, PhoneNumber.parse(NUMBERS[5]), since) == 0
+    assert forget.number_reassigned(home.service.world, PhoneNumber.parse(NUMBERS[5]), since) == 0
 
 
 # --- Receipts -----------------------------------------------------------------------------------
@@ -546,7 +550,7 @@ def test_a_report_can_be_followed_and_said_more_about(home: Home) -> None:
     assert show(png + bytes(1024 * 1024)) in {413, 422}
     assert show(png + bytes(1024 * 1023)) == 303
     assert "已经加上" in later.get("/reports").text
-    with home.service.world.store.engine.connect() as connection:
+    with home.service.world.database.engine.connect() as connection:
         said, kept = connection.exec_driver_sql("SELECT said, picture FROM complaints").one()
     assert said
     assert kept
@@ -584,7 +588,7 @@ def test_bad_reports_are_answered(home: Home) -> None:
 def test_of_two_hundred_sends_of_fifty_merchants_exactly_the_limit_leaves(
     service: Service,
 ) -> None:
-    service = service.but(code_limits=WIDE)
+    service = service.but(otp_rate_limits=WIDE)
     consumer = service.consumer()
     shops = [service.merchant(f"店{place}") for place in range(50)]
     tokens = [service.agreed(shop, consumer, PROMOTIONS, max_messages=100) for shop in shops]

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from consent_tokens.services import merchants as admit
-from consent_tokens.services.dispatch.lease import Room
-from consent_tokens.services.submission.accept import Draft
+from consent_tokens.services.dispatch.lease import LeaseQuota
+from consent_tokens.services.submission.accept import MessageRequest
 from consent_tokens.store import merchant_weights as shares
 from consent_tokens.workers.dispatcher import Dispatcher
 from tests.fixtures import dispatched, laid_out, merchant, seeded
@@ -23,7 +23,7 @@ def lay_out(
     who = merchant(service.world, name)
     numbers = NUMBERS[first % len(NUMBERS) :] + NUMBERS[: first % len(NUMBERS)]
     drafts = [
-        Draft(token=token, purpose=purpose, text=f"{name} {place}")
+        MessageRequest(token=token, purpose=purpose, text=f"{name} {place}")
         for place, token in enumerate(seeded(service.world, who, count, numbers))
     ]
     laid_out(service.world, who, drafts)
@@ -40,7 +40,7 @@ def test_a_million_of_one_does_not_delay_a_hundred_of_another(service: Service) 
     """Not a million here, but the many were there long before the few."""
     lay_out(service, "large", 3000)
     lay_out(service, "small", 100)
-    dispatched(service.world, Room(most=250))
+    dispatched(service.world, LeaseQuota(limit=250))
     first = who_left(service, ["large", "small"])
     assert first == {"large": 150, "small": 100}
 
@@ -48,16 +48,16 @@ def test_a_million_of_one_does_not_delay_a_hundred_of_another(service: Service) 
 def test_transactional_goes_before_marketing_of_anybody(service: Service) -> None:
     lay_out(service, "shop", 300)
     lay_out(service, "parcel", 50, ORDERS)
-    dispatched(service.world, Room(most=60))
+    dispatched(service.world, LeaseQuota(limit=60))
     assert who_left(service, ["shop", "parcel"]) == {"shop": 10, "parcel": 50}
 
 
 def test_shares_are_weighted_and_what_one_leaves_goes_to_the_others(service: Service) -> None:
     names = ["one", "three", "few"]
     one, three, few = (lay_out(service, name, 5 if name == "few" else 300) for name in names)
-    admit.put_share(service.world, three, 3)
-    weights = service.world.store.read(shares.weights)
-    dispatched(service.world, Room(most=100, weights=weights))
+    admit.set_weight(service.world, three, 3)
+    weights = service.world.database.read(shares.weights)
+    dispatched(service.world, LeaseQuota(limit=100, weights=weights))
     left = who_left(service, names)
     assert left["few"] == 5
     assert sum(left.values()) == 100
@@ -70,12 +70,12 @@ def test_more_merchants_than_one_round_serves_have_their_turn_in_the_next(small:
     for place, name in enumerate(names):
         lay_out(small, name, 2, first=place)
     for turn in range(4):
-        dispatched(small.world, Room(most=64, turn=turn))
+        dispatched(small.world, LeaseQuota(limit=64, turn=turn))
     assert min(who_left(small, names).values()) >= 1
 
 
 def test_a_sender_keeps_its_own_rate(small: Service) -> None:
-    calm = replace(small.world, sender_rate=4)
+    calm = replace(small.world, sender_throughput=4)
     dispatcher = Dispatcher(calm)
     who = lay_out(small, "shop", 40)
     other = lay_out(small, "other", 2)

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from consent_tokens.consent.preferences import Calm
-from consent_tokens.consent.scope import Less
-from consent_tokens.crypto.opaque_ids import Address
+from consent_tokens.consent.preferences import QuietPeriod
+from consent_tokens.consent.scope import ScopeReduction
+from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.errors import ConflictError, InvalidError
 from consent_tokens.services.consents.amendments import narrow, pause, resume
-from consent_tokens.services.preferences.update import wish
+from consent_tokens.services.preferences.update import update_preferences
 from consent_tokens.tokens.verify import verify
 from tests.number_scan import WRITTEN
 from tests.service import BASE, ORDERS, PROMOTIONS, Merchant, Service
@@ -97,9 +97,9 @@ class Life(RuleBasedStateMachine):
     def is_live(self) -> bool:
         return not self.is_over and self.service.clock.now() < self.ends
 
-    def address(self) -> Address:
+    def address(self) -> RowKey:
         claims = verify(self.token or "", self.service.world.keyring.verifying, issuer=BASE)
-        found = self.service.world.keyring.handles.grant.find(claims.handle)
+        found = self.service.world.keyring.ids.grant.decode(claims.jti)
         assert found
         return found
 
@@ -123,9 +123,11 @@ class Life(RuleBasedStateMachine):
         self.settle()
         now = self.service.clock.now()
         self.calm_until = now + timedelta(days=days)
-        calm = Calm(now, self.calm_until)
-        home = self.address().home
-        wish(self.service.world, home, "calm", lambda before: replace(before, calm=calm))
+        calm = QuietPeriod(now, self.calm_until)
+        home = self.address().partition
+        update_preferences(
+            self.service.world, home, "calm", lambda before: replace(before, quiet_period=calm)
+        )
         self.settle()
 
     @precondition(lambda self: self.token)
@@ -133,7 +135,7 @@ class Life(RuleBasedStateMachine):
     def consumer_agrees_to_less(self, most: int) -> None:
         self.settle()
         try:
-            narrow(self.service.world, self.address(), Less(most=most))
+            narrow(self.service.world, self.address(), ScopeReduction(max_messages=most))
         except ConflictError:
             assert not self.is_live()
         except InvalidError:

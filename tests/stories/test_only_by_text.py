@@ -15,7 +15,7 @@ class Phone:
     """A phone that knows only texts, and a merchant that once asked somebody something."""
 
     def __init__(self, service: Service) -> None:
-        self.service = service.but(takes_yes_by_reply=True)
+        self.service = service.but(opt_in_by_reply=True)
         self.merchant: Merchant = self.service.merchant()
         self.consumer: Consumer = self.service.consumer()
         self.asked = self.merchant.ask(PROMOTIONS, ORDERS, **ALWAYS)

@@ -7,9 +7,9 @@ import pytest
 from alembic import command
 from sqlalchemy import inspect, text
 
-from consent_tokens.services.integrity.readiness import keep
+from consent_tokens.services.integrity.readiness import save_checkpoints
 from consent_tokens.store import schema
-from consent_tokens.store.database import Store
+from consent_tokens.store.database import Database
 from tests.number_scan import WRITTEN
 from tests.processes import ROOT
 from tests.service import ALWAYS, ORDERS, PROMOTIONS, Service
@@ -17,7 +17,7 @@ from tests.service import ALWAYS, ORDERS, PROMOTIONS, Service
 BEFORE = ("0001", "0002", "0003")
 
 
-def moved(store: Store, to: str) -> None:
+def moved(store: Database, to: str) -> None:
     config = schema._config()
     with store.engine.begin() as connection:
         config.attributes["connection"] = connection
@@ -37,11 +37,11 @@ def older(database_url: str, tmp_path: Path, before: str) -> Iterator[Service]:
     """This version's code on the database of a version before."""
     WRITTEN.append(tmp_path)
     made = Service.at(database_url, tmp_path / "keys")
-    moved(made.world.store, before)
-    again = made.but(store=Store.at(database_url))
+    moved(made.world.database, before)
+    again = made.but(database=Database.open(database_url))
     yield again
-    moved(again.world.store, "head")
-    again.world.store.close()
+    moved(again.world.database, "head")
+    again.world.database.close()
     made.close()
 
 
@@ -66,22 +66,22 @@ def test_this_version_works_before_its_migration_and_takes_it_up_while_running(
 ) -> None:
     assert upgraded(older) == (before >= "0002", before >= "0003")
     live_a_life(older)
-    moved(older.world.store, "head")
+    moved(older.world.database, "head")
     live_a_life(older)
     assert upgraded(older) == (True, True)
-    keep(older.world)
-    assert older.world.watch.seen is not None
+    save_checkpoints(older.world)
+    assert older.world.readiness.journal_seen is not None
 
 
 def upgraded(service: Service) -> tuple[bool, bool]:
-    return service.world.store.has_journal, service.world.store.has_wishes
+    return service.world.database.has_journal, service.world.database.has_wishes
 
 
 def test_a_migration_takes_nothing_away_from_the_version_before(
     database_url: str, tmp_path: Path, before: str
 ) -> None:
     """Whatever the version before reads or writes is there: tables, columns, and no new duty."""
-    store = Store.at(database_url)
+    store = Database.open(database_url)
     schema.upgrade(store)
     moved(store, before)
     older_tables = described(store)
@@ -99,7 +99,7 @@ def test_a_migration_takes_nothing_away_from_the_version_before(
 def test_the_great_index_may_be_built_beforehand(database_url: str, tmp_path: Path) -> None:
     """As docs/operations.md says, while everything runs; the migration finds it there."""
     WRITTEN.append(tmp_path)
-    store = Store.at(database_url)
+    store = Database.open(database_url)
     schema.upgrade(store)
     moved(store, "0003")
     guide = (ROOT / "docs" / "operations.md").read_text("utf-8")
@@ -115,7 +115,7 @@ def test_the_great_index_may_be_built_beforehand(database_url: str, tmp_path: Pa
     store.close()
 
 
-def described(store: Store) -> dict[str, dict[str, tuple[str, bool]]]:
+def described(store: Database) -> dict[str, dict[str, tuple[str, bool]]]:
     looked = inspect(store.engine)
     return {
         table: {
@@ -128,6 +128,6 @@ def described(store: Store) -> dict[str, dict[str, tuple[str, bool]]]:
 
 
 def test_a_newer_database_does_not_stop_this_version(small: Service) -> None:
-    with small.world.store.engine.begin() as connection:
+    with small.world.database.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     live_a_life(small)

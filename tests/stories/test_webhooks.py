@@ -17,10 +17,10 @@ from consent_tokens.clock import SystemClock
 from consent_tokens.errors import InvalidError
 from consent_tokens.gateways import webhook_client as outside
 from consent_tokens.gateways.base import DeliveryReport
-from consent_tokens.gateways.webhook_client import Caller, is_public
-from consent_tokens.services.webhooks import WAITS, add_webhook, notify
+from consent_tokens.gateways.webhook_client import WebhookClient, is_public
+from consent_tokens.services.webhooks import RETRY_DELAYS, add_webhook, deliver
 from consent_tokens.store import webhooks
-from consent_tokens.workers.webhook_worker import Notifier
+from consent_tokens.workers.webhook_worker import WebhookWorker
 from tests.number_scan import found_in
 from tests.receivers import Receiver
 from tests.receivers import receiver as a_receiver
@@ -36,8 +36,8 @@ def receiver() -> Iterator[Receiver]:
 def tell(service: Service) -> None:
     """Send what is due, in this thread."""
     now = service.world.clock.now()
-    for webhook_id in service.world.store.read(lambda at: webhooks.due(at, now)):
-        while notify(service.world, webhook_id):
+    for webhook_id in service.world.database.read(lambda at: webhooks.due(at, now)):
+        while deliver(service.world, webhook_id):
             pass
 
 
@@ -78,11 +78,11 @@ def test_what_failed_is_told(small: Service, receiver: Receiver) -> None:
     small.dispatcher.round()
     simulator = small.world.simulator
     assert simulator
-    reports = simulator.take()
+    reports = simulator.poll()
     handle = merchant.send(token).json["id"]
     merchant.post("/v1/tokens/revoke", {"token": token})
-    small.dispatcher._heard = [
-        DeliveryReport(each.gateway_id, was_delivered=False, code="UNDELIV")
+    small.dispatcher._events = [
+        DeliveryReport(each.gateway_id, was_delivered=False, status_text="UNDELIV")
         for each in reports
         if isinstance(each, DeliveryReport)
     ]
@@ -105,7 +105,7 @@ def test_a_receiver_that_fails_is_tried_again_with_back_off_then_given_up_and_re
     merchant.post("/v1/tokens/revoke", {"token": token})
     tell(service)
     assert len(receiver.got) == 1, "what comes after a failed one waits with it"
-    for wait in WAITS:
+    for wait in RETRY_DELAYS:
         service.clock.advance(wait - timedelta(seconds=1))
         count = len(receiver.got)
         tell(service)
@@ -113,12 +113,12 @@ def test_a_receiver_that_fails_is_tried_again_with_back_off_then_given_up_and_re
         service.clock.advance(timedelta(seconds=2))
         tell(service)
     ids = {headers["webhook-id"] for headers, _ in receiver.got}
-    dead = service.world.store.read(lambda at: webhooks.dead(at, 10))
+    dead = service.world.database.read(lambda at: webhooks.failed(at, 10))
     assert len(dead) >= 1
-    assert dead[0].answer == "status_500"
+    assert dead[0].response == "status_500"
     receiver.status, receiver.got = 204, []
     now = service.world.clock.now()
-    service.world.store.run(lambda at: webhooks.revive(at, None, now))
+    service.world.database.run(lambda at: webhooks.requeue(at, None, now))
     service.clock.advance(timedelta(days=2))
     tell(service)
     assert ids <= {headers["webhook-id"] for headers, _ in receiver.got}
@@ -134,11 +134,11 @@ def test_a_redirect_is_not_followed_and_gone_is_gone(small: Service, receiver: R
         tell(small)
         assert (len(receiver.got), len(other.got)) == (1, 0)
     receiver.status = 410
-    small.clock.advance(WAITS[0])
+    small.clock.advance(RETRY_DELAYS[0])
     tell(small)
-    assert [each.answer for each in small.world.store.read(lambda at: webhooks.dead(at, 9))] == [
-        "status_410"
-    ]
+    assert [
+        each.response for each in small.world.database.read(lambda at: webhooks.failed(at, 9))
+    ] == ["status_410"]
 
 
 def test_a_receiver_that_hangs_delays_no_other(small: Service, receiver: Receiver) -> None:
@@ -149,7 +149,7 @@ def test_a_receiver_that_hangs_delays_no_other(small: Service, receiver: Receive
         add_webhook(service.world, slow.id, receiver.url)
         add_webhook(service.world, quick.id, other.url)
         consumer = service.consumer()
-        notifier = Notifier(service.world)
+        notifier = WebhookWorker(service.world)
         notifier.start()
         service.agreed(slow, consumer)
         receiver.wait(1)
@@ -162,12 +162,12 @@ def test_a_receiver_that_hangs_delays_no_other(small: Service, receiver: Receive
 
 
 def test_a_drip_of_an_answer_runs_out_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outside, "WHOLE_SECONDS", 0.5)
+    monkeypatch.setattr(outside, "TOTAL_TIMEOUT_SECONDS", 0.5)
     with a_receiver() as made:
         made.hang = threading.Event()
-        answer = Caller((ipaddress.ip_network("127.0.0.0/8"),)).post(made.url, {}, b"{}")
-    assert not answer.is_well
-    assert answer.said in {"timeout", "readtimeout"}
+        answer = WebhookClient((ipaddress.ip_network("127.0.0.0/8"),)).post(made.url, {}, b"{}")
+    assert not answer.is_success
+    assert answer.outcome in {"timeout", "readtimeout"}
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_a_drip_of_an_answer_runs_out_of_time(monkeypatch: pytest.MonkeyPatch) -
     ],
 )  # fmt: skip
 def test_no_address_inside_can_be_called(url: str, small: Service) -> None:
-    strict = small.but(caller=Caller())
+    strict = small.but(webhook_client=WebhookClient())
     merchant = strict.merchant()
     with pytest.raises(InvalidError) as fault:
         add_webhook(strict.world, merchant.id, url)
@@ -195,8 +195,8 @@ def test_no_address_inside_can_be_called(url: str, small: Service) -> None:
     "url", ["https://127.0.0.1:1/", "http://localhost/", "https://no.such.name.invalid/"]
 )
 def test_and_if_it_came_in_all_the_same_it_is_not_called(url: str) -> None:
-    answer = Caller().post(url, {}, b"{}")
-    assert answer.said in {"address_forbidden", "name_unknown"}
+    answer = WebhookClient().post(url, {}, b"{}")
+    assert answer.outcome in {"address_forbidden", "name_unknown"}
 
 
 def test_a_name_that_changes_its_mind_is_called_where_it_was_looked_up(
@@ -205,9 +205,9 @@ def test_a_name_that_changes_its_mind_is_called_where_it_was_looked_up(
     """DNS rebinding: what is checked is what is called, so the second answer is never asked for."""
     answers = iter([[(2, 1, 6, "", ("8.8.8.8", 443))]])
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: next(answers))
-    monkeypatch.setattr(outside, "WHOLE_SECONDS", 0.5)
-    answer = Caller().post("https://rebinding.example/", {}, b"{}")
-    assert not answer.is_well
+    monkeypatch.setattr(outside, "TOTAL_TIMEOUT_SECONDS", 0.5)
+    answer = WebhookClient().post("https://rebinding.example/", {}, b"{}")
+    assert not answer.is_success
     assert receiver.got == []
 
 
@@ -227,9 +227,9 @@ def test_the_operator_looks_after_webhooks_by_command(small: Service, receiver: 
     merchant: Merchant = small.merchant()
     consumer = small.consumer()
     environment = {
-        "CONSENT_DATABASE_URL": f"sqlite:///{small.world.store.engine.url.database}",
-        "CONSENT_KEYS_DIR": str(small.world.journal.path.parent),
-        "CONSENT_WEBHOOK_NETWORKS": "127.0.0.0/8",
+        "CONSENT_DATABASE_URL": f"sqlite:///{small.world.database.engine.url.database}",
+        "CONSENT_KEYS_DIR": str(small.world.revocation_journal.path.parent),
+        "CONSENT_WEBHOOK_PRIVATE_NETWORKS": "127.0.0.0/8",
     }
 
     def run(*arguments: str) -> str:
@@ -245,10 +245,10 @@ def test_the_operator_looks_after_webhooks_by_command(small: Service, receiver: 
     receiver.status = 410
     small.agreed(merchant, consumer)
     tell(small)
-    (dead,) = json.loads(run("dead", "--json"))
+    (dead,) = json.loads(run("failed", "--json"))
     assert (dead["event"], dead["answer"]) == ("consent.granted", "status_410")
     assert json.loads(run("replay", dead["id"], "--json")) == {"sent_again": 1}
-    assert json.loads(run("dead", "--json")) == []
+    assert json.loads(run("failed", "--json")) == []
     assert json.loads(run("replay", "--all", "--json")) == {"sent_again": 0}
     run("remove", added["id"])
     assert json.loads(run("list", "--json")) == []

@@ -4,16 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent_tokens.relay.composition import (
-    GSM,
+    GSM_ENCODING,
     GSM_SEGMENT,
     UCS2_SEGMENT,
     Coding,
     compose,
-    dress,
-    read,
+    decode,
+    with_signature_and_opt_out,
 )
 
-GSM_TEXT = st.text(alphabet=sorted(GSM))
+GSM_TEXT = st.text(alphabet=sorted(GSM_ENCODING))
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 
@@ -21,12 +21,12 @@ ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 def test_what_gsm_holds_is_carried_in_gsm_and_comes_back(text: str) -> None:
     composed = compose(text)
     assert composed.coding is Coding.GSM7
-    assert read(composed) == text
+    assert decode(composed) == text
 
 
 @given(ANY_TEXT)
 def test_any_text_comes_back(text: str) -> None:
-    assert read(compose(text)) == text
+    assert decode(compose(text)) == text
 
 
 @given(ANY_TEXT)
@@ -56,9 +56,12 @@ def test_the_boundaries() -> None:
 def test_the_way_to_refuse_is_at_the_end_in_the_language_of_the_consent() -> None:
     link = "https://c.example/m/x"
     assert (
-        dress("好", signature="店", language="zh-CN", link=link) == f"【店】好 拒收请回复R {link}"
+        with_signature_and_opt_out("好", signature="店", language="zh-CN", link=link)
+        == f"【店】好 拒收请回复R {link}"
     )
-    assert dress("hi", signature="Shop", language="en", link=link) == (
+    assert with_signature_and_opt_out("hi", signature="Shop", language="en", link=link) == (
         f"[Shop] hi Reply STOP to refuse: {link}"
     )
-    assert dress("hi", signature="Shop", language="en", link=None) == "[Shop] hi"
+    assert (
+        with_signature_and_opt_out("hi", signature="Shop", language="en", link=None) == "[Shop] hi"
+    )

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent_tokens.consent.keywords import VOCABULARY, WORDS, Intent, Vocabulary
+from consent_tokens.consent.keywords import DEFAULT_MATCHER, KEYWORDS, Intent, KeywordMatcher
 from consent_tokens.consent.purposes import Purpose
 
 STOPS = (Intent.STOP, Intent.STOP_ALL)
-EVERY = [word for words in WORDS.values() for intent in STOPS for word in words[intent]]
+EVERY = [word for words in KEYWORDS.values() for intent in STOPS for word in words[intent]]
 # by law (47 CFR 64.1200(a)(10)), or printed in texts by the carriers of China
 STATUTORY = [
     "stop", "quit", "end", "revoke", "opt out", "cancel", "unsubscribe", "R", "TD", "T", "N",
@@ -29,7 +29,7 @@ def replies(language: str) -> list[tuple[str, str]]:
 
 
 def is_stop(text: str) -> bool:
-    return VOCABULARY.read(text).intent in STOPS
+    return DEFAULT_MATCHER.interpret(text).intent in STOPS
 
 
 def wide(text: str) -> str:
@@ -53,7 +53,7 @@ def test_no_statutory_word_is_missed_whatever_noise_is_around_it(
 
 @given(st.text(max_size=400))
 def test_whatever_comes_is_read_and_never_crashed_on(text: str) -> None:
-    assert VOCABULARY.read(text).intent in set(Intent)
+    assert DEFAULT_MATCHER.interpret(text).intent in set(Intent)
 
 
 def test_precision_and_recall_over_the_labelled_replies() -> None:
@@ -63,7 +63,7 @@ def test_precision_and_recall_over_the_labelled_replies() -> None:
     for language in LANGUAGES:
         here: Counter[str] = Counter()
         for label, text in replies(language):
-            read = VOCABULARY.read(text).intent
+            read = DEFAULT_MATCHER.interpret(text).intent
             wanted, got = label in STOPS, read in STOPS
             here["right" if wanted and got else "false" if got else "missed" if wanted else ""] += 1
             if read != label:
@@ -101,18 +101,20 @@ def test_strangers_replies_that_the_rules_were_not_made_for() -> None:
     ],
 )
 def test_a_scoped_stop_names_its_purposes(text: str, purposes: set[Purpose]) -> None:
-    read = VOCABULARY.read(text)
+    read = DEFAULT_MATCHER.interpret(text)
     assert read.intent is Intent.STOP
     assert read.purposes == purposes
 
 
 def test_an_operators_own_words_go_first() -> None:
-    own = VOCABULARY.extended({"it": {Intent.STOP: ("basta così",), Intent.HELP: ("alto",)}})
-    assert own.read("BASTA COSÌ!").intent is Intent.STOP
-    assert own.read("alto").intent is Intent.HELP
-    assert own.read("退订").intent is Intent.STOP
+    own = DEFAULT_MATCHER.extended_with(
+        {"it": {Intent.STOP: ("basta così",), Intent.HELP: ("alto",)}}
+    )
+    assert own.interpret("BASTA COSÌ!").intent is Intent.STOP
+    assert own.interpret("alto").intent is Intent.HELP
+    assert own.interpret("退订").intent is Intent.STOP
 
 
 def test_a_word_of_two_intents_stops() -> None:
     table = {"xx": {Intent.YES: ("n",), Intent.STOP: ("n",)}}
-    assert Vocabulary.of(table).read("N").intent is Intent.STOP
+    assert KeywordMatcher.from_table(table).interpret("N").intent is Intent.STOP

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent_tokens.relay.fair_share import shares
-from consent_tokens.relay.throughput import BURST_SECONDS, LEAST, Pace
+from consent_tokens.relay.fair_share import fair_shares
+from consent_tokens.relay.throughput import BURST_SECONDS, MIN_RATE, ThroughputLimiter
 
 NAMES = st.dictionaries(st.text("abcdef", min_size=1), st.integers(1, 100), min_size=1, max_size=9)
 
@@ -13,7 +13,7 @@ NAMES = st.dictionaries(st.text("abcdef", min_size=1), st.integers(1, 100), min_
 def test_all_the_room_is_given_away_in_proportion(
     weights: dict[str, int], room: int, turn: int
 ) -> None:
-    given_ = shares(weights, room, turn)
+    given_ = fair_shares(weights, room, turn)
     assert sum(given_.values()) == room
     total = sum(weights.values())
     for name, weight in weights.items():
@@ -26,31 +26,31 @@ def test_over_as_many_turns_as_there_are_merchants_each_comes_first_once(
 ) -> None:
     even = dict.fromkeys(weights, 1)
     firsts = [
-        name for turn in range(len(even)) for name, got in shares(even, 1, turn).items() if got
+        name for turn in range(len(even)) for name, got in fair_shares(even, 1, turn).items() if got
     ]
     assert sorted(firsts) == sorted(even)
 
 
 def test_nobody_gets_nothing() -> None:
-    assert shares({}, 10) == {}
+    assert fair_shares({}, 10) == {}
 
 
-def left(pace: Pace, seconds: float, step: float = 0.01, each: int = 1) -> list[float]:
+def left(pace: ThroughputLimiter, seconds: float, step: float = 0.01, each: int = 1) -> list[float]:
     """Return the moments at which messages of so many segments left, as fast as they may."""
     moments: list[float] = []
     for tick in range(int(seconds / step)):
         now = tick * step
-        for _ in range(pace.allows(now)):
-            pace.spend(each)
+        for _ in range(pace.allowance(now)):
+            pace.record(each)
             moments += [now] * each
-            if not pace.allows(now):
+            if not pace.allowance(now):
                 break
     return moments
 
 
 @given(st.integers(4, 2000), st.integers(1, 3))
 def test_the_rate_is_kept_over_any_ten_seconds(rate: int, each: int) -> None:
-    moments = left(Pace(rate, 0.0), 25, step=0.05, each=each)
+    moments = left(ThroughputLimiter(rate, 0.0), 25, step=0.05, each=each)
     for begin in (0.0, 3.3, 7.1, 14.9):
         count = sum(begin <= moment < begin + 10 for moment in moments)
         assert count <= rate * 10 + max(1.0, rate * BURST_SECONDS) + each
@@ -58,37 +58,37 @@ def test_the_rate_is_kept_over_any_ten_seconds(rate: int, each: int) -> None:
 
 
 def test_without_a_rate_it_goes_as_fast_as_it_is_asked() -> None:
-    assert Pace(0, 0.0).allows(0.0) > 10_000
+    assert ThroughputLimiter(0, 0.0).allowance(0.0) > 10_000
 
 
 def test_it_slows_down_to_what_the_gateway_takes_and_comes_back() -> None:
-    pace = Pace(1000, 0.0)
-    pace.throttled(10.0, taken=300)
+    pace = ThroughputLimiter(1000, 0.0)
+    pace.back_off(10.0, accepted_per_second=300)
     assert pace.current == 500, "half at first: what was taken may have been chance"
-    pace.throttled(10.5, taken=300)
+    pace.back_off(10.5, accepted_per_second=300)
     assert pace.current == 500, "once a second"
-    pace.throttled(11.5, taken=300)
+    pace.back_off(11.5, accepted_per_second=300)
     assert 250 <= pace.current <= 300
     for tick in range(60):
-        pace.allows(12.0 + tick)
+        pace.allowance(12.0 + tick)
     assert pace.current == 1000
     assert not pace.is_slowed
 
 
 def test_it_never_stops_altogether_and_recovers_within_a_minute() -> None:
-    pace = Pace(500, 0.0)
+    pace = ThroughputLimiter(500, 0.0)
     for second in range(60):
-        pace.throttled(float(second), taken=0)
-    assert pace.current == LEAST
+        pace.back_off(float(second), accepted_per_second=0)
+    assert pace.current == MIN_RATE
     for tick in range(600):
-        pace.allows(60 + tick / 10)
+        pace.allowance(60 + tick / 10)
     assert pace.current == 500
 
 
 def test_a_debt_is_waited_off() -> None:
-    pace = Pace(10, 0.0)
-    assert pace.allows(0.0) == 2
-    pace.spend(12)
-    assert pace.allows(0.5) == 0
-    assert 0 < pace.wait() < 1
-    assert pace.allows(1.2) == 2
+    pace = ThroughputLimiter(10, 0.0)
+    assert pace.allowance(0.0) == 2
+    pace.record(12)
+    assert pace.allowance(0.5) == 0
+    assert 0 < pace.seconds_until_allowed() < 1
+    assert pace.allowance(1.2) == 2

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from consent_tokens.consent.grant import EndedBy, Grant, GrantState
+from consent_tokens.consent.grant import EndReason, Grant, GrantStatus
 from consent_tokens.consent.purposes import Purpose
-from consent_tokens.consent.scope import Cap, Hours, Scope
+from consent_tokens.consent.scope import FrequencyCap, Scope, SendWindow
 from consent_tokens.relay.composition import compose
 from consent_tokens.relay.decision import Accepted, Case, Deferred, Reason, Refused, decide
 from consent_tokens.tokens.claims import Claims
@@ -20,17 +20,17 @@ NOON = datetime(2021, 11, 11, 4, 0, tzinfo=UTC)  # 12:00 in Shanghai
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 SCOPE = Scope(
     purposes=frozenset({Purpose.PROMOTIONS, Purpose.ORDERS}),
-    cap=Cap(4, timedelta(days=30)),
-    hours=Hours.parse("09:00", "21:00", SHANGHAI),
-    ends=NOON + timedelta(days=180),
+    frequency_cap=FrequencyCap(4, timedelta(days=30)),
+    send_window=SendWindow.parse("09:00", "21:00", SHANGHAI),
+    ends_at=NOON + timedelta(days=180),
 )
 GRANT = Grant(
-    home=1, number=2, merchant_id="m", scope=SCOPE, language="en", granted=NOON,
-    state=GrantState.LIVE, since=NOON,
+    home=1, number=2, merchant_id="m", scope=SCOPE, language="en", granted_at=NOON,
+    status=GrantStatus.LIVE, status_since=NOON,
 )  # fmt: skip
 CLAIMS = Claims(
-    issuer="i", merchant_id="m", handle="h", issued=NOON, scope=SCOPE, channels=("sms",),
-    notice=bytes(32), box=bytes(44),
+    issuer="i", merchant_id="m", jti="h", issued_at=NOON, scope=SCOPE, channels=("sms",),
+    notice=bytes(32), sealed_number=bytes(44),
 )  # fmt: skip
 GOOD: dict[str, Any] = {
     "merchant_id": "m",
@@ -41,10 +41,10 @@ GOOD: dict[str, Any] = {
     "purpose": "marketing.promotions",
     "text": "hello",
     "composed": compose("hello"),
-    "most_segments": 8,
-    "slots": (),
-    "transactional_cap": Cap(20, timedelta(days=1)),
-    "earliest": NOON,
+    "max_segments": 8,
+    "counted_sends": (),
+    "transactional_cap": FrequencyCap(20, timedelta(days=1)),
+    "not_before": NOON,
     "valid_until": NOON + timedelta(days=1),
     "now": NOON,
 }
@@ -53,18 +53,18 @@ FAULTS: dict[Reason, dict[str, Any]] = {
     Reason.MERCHANT_SUSPENDED: {"is_merchant_active": False},
     Reason.TOKEN_MALFORMED: {"token": Reason.TOKEN_MALFORMED},
     Reason.TOKEN_SIGNATURE_INVALID: {"token": Reason.TOKEN_SIGNATURE_INVALID},
-    Reason.TOKEN_EXPIRED: {"token": replace(CLAIMS, scope=replace(SCOPE, ends=NOON))},
+    Reason.TOKEN_EXPIRED: {"token": replace(CLAIMS, scope=replace(SCOPE, ends_at=NOON))},
     Reason.TOKEN_NOT_YOURS: {"token": replace(CLAIMS, merchant_id="other"), "grant": None},
-    Reason.CONSENT_REVOKED: {"grant": GRANT.ended(NOON, EndedBy.CONSUMER)},
-    Reason.CONSENT_PAUSED: {"grant": replace(GRANT, state=GrantState.PAUSED)},
+    Reason.CONSENT_REVOKED: {"grant": GRANT.ended(NOON, EndReason.CONSUMER)},
+    Reason.CONSENT_PAUSED: {"grant": replace(GRANT, status=GrantStatus.PAUSED)},
     Reason.PURPOSE_NOT_GRANTED: {"purpose": "marketing.events"},
     Reason.CHANNEL_NOT_GRANTED: {"token": replace(CLAIMS, channels=("email",))},
     Reason.SENDER_NOT_ADMITTED: {"has_sender": False},
     Reason.CONTENT_REJECTED: {"text": "a\u202eb"},
     Reason.TEXT_TOO_LONG: {"composed": compose("x" * 5000)},
-    Reason.CAP_REACHED: {"slots": (NOON,) * 4},
+    Reason.CAP_REACHED: {"counted_sends": (NOON,) * 4},
     Reason.OUTSIDE_HOURS: {
-        "earliest": NOON + timedelta(hours=10), "valid_until": NOON + timedelta(hours=11),
+        "not_before": NOON + timedelta(hours=10), "valid_until": NOON + timedelta(hours=11),
     },
 }  # fmt: skip
 
@@ -111,26 +111,26 @@ def test_of_several_causes_the_first_in_order_is_told(reasons: set[Reason]) -> N
 def test_what_is_accepted_leaves_within_all_hours(
     hour: int, opens: int, length: int, zone: str
 ) -> None:
-    hours = Hours(opens, min(1440, opens + length), ZoneInfo(zone))
-    grant = replace(GRANT, scope=replace(SCOPE, hours=hours))
+    hours = SendWindow(opens, min(1440, opens + length), ZoneInfo(zone))
+    grant = replace(GRANT, scope=replace(SCOPE, send_window=hours))
     now = datetime(2026, 10, 24, tzinfo=UTC) + timedelta(hours=hour)  # over the end of summer time
     case = a_case(
         grant=grant,
         token=None,
         now=now,
-        earliest=now,
+        not_before=now,
         valid_until=now + timedelta(days=9),
     )
-    grant_ends = replace(grant, scope=replace(hours_scope(hours), ends=now + timedelta(days=99)))
+    grant_ends = replace(grant, scope=replace(hours_scope(hours), ends_at=now + timedelta(days=99)))
     decision = decide(replace_case(case, grant=grant_ends))
     assert isinstance(decision, Accepted | Deferred)
-    local = decision.leaves.astimezone(ZoneInfo(zone))
+    local = decision.send_at.astimezone(ZoneInfo(zone))
     assert hours.opens <= local.hour * 60 + local.minute < hours.closes
-    assert decision.leaves >= now
+    assert decision.send_at >= now
 
 
-def hours_scope(hours: Hours) -> Scope:
-    return replace(SCOPE, hours=hours)
+def hours_scope(hours: SendWindow) -> Scope:
+    return replace(SCOPE, send_window=hours)
 
 
 def replace_case(case: Case, **changes: Any) -> Case:  # noqa: ANN401 - see a_case
@@ -138,24 +138,30 @@ def replace_case(case: Case, **changes: Any) -> Case:  # noqa: ANN401 - see a_ca
 
 
 def test_the_smaller_of_token_and_row_is_honoured() -> None:
-    narrow = replace(SCOPE, purposes=frozenset({Purpose.ORDERS}), cap=Cap(1, timedelta(days=30)))
+    narrow = replace(
+        SCOPE,
+        purposes=frozenset({Purpose.ORDERS}),
+        frequency_cap=FrequencyCap(1, timedelta(days=30)),
+    )
     for changes in (
         {"grant": replace(GRANT, scope=narrow)},
         {"token": replace(CLAIMS, scope=narrow)},
     ):
         assert decide(a_case(**changes)) == Refused(Reason.PURPOSE_NOT_GRANTED)
-    fewer = replace(SCOPE, cap=Cap(1, timedelta(days=30)))
+    fewer = replace(SCOPE, frequency_cap=FrequencyCap(1, timedelta(days=30)))
     for changes in (
         {"grant": replace(GRANT, scope=fewer)},
         {"token": replace(CLAIMS, scope=fewer)},
     ):
         again = NOON + timedelta(days=30)
-        assert decide(a_case(slots=(NOON,), **changes)) == Refused(Reason.CAP_REACHED, again)
+        assert decide(a_case(counted_sends=(NOON,), **changes)) == Refused(
+            Reason.CAP_REACHED, again
+        )
 
 
 def test_at_night_it_waits_for_the_morning() -> None:
     night = NOON + timedelta(hours=10)  # 22:00 in Shanghai
-    answer = decide(a_case(now=night, earliest=night, valid_until=night + timedelta(days=1)))
+    answer = decide(a_case(now=night, not_before=night, valid_until=night + timedelta(days=1)))
     assert answer == Deferred(datetime(2021, 11, 12, 1, 0, tzinfo=UTC))
 
 
@@ -170,10 +176,10 @@ def test_at_night_it_waits_for_the_morning() -> None:
 def test_on_the_days_when_clocks_change_nine_is_nine_on_the_wall(
     zone: str, day: datetime, utc: str
 ) -> None:
-    hours = Hours.parse("09:00", "21:00", ZoneInfo(zone))
+    hours = SendWindow.parse("09:00", "21:00", ZoneInfo(zone))
     assert hours.next_open(day).isoformat() == utc
 
 
 def test_deciding_again_gives_the_same() -> None:
-    case = a_case(slots=(NOON,) * 2)
+    case = a_case(counted_sends=(NOON,) * 2)
     assert decide(case) == decide(case)

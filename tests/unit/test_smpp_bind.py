@@ -10,9 +10,16 @@ import pytest
 import smpp34
 
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.gateways.base import Deadline, Faulty, Outcome, Submission, Uncertain, Unsent
-from consent_tokens.gateways.smpp.config import Line
-from consent_tokens.gateways.smpp.session import Bind
+from consent_tokens.gateways.base import (
+    Deadline,
+    Faulty,
+    Submission,
+    SubmitOutcome,
+    Uncertain,
+    Unsent,
+)
+from consent_tokens.gateways.smpp.config import BindConfig
+from consent_tokens.gateways.smpp.session import Session
 from consent_tokens.relay.composition import compose
 from tests.number_scan import NUMBERS
 
@@ -46,27 +53,29 @@ def submission(text: str, seconds: float = 60) -> Submission:
 
 async def answer(
     submit: Callable[[BaseException], Awaitable[Any]], fault: BaseException, sent: Submission
-) -> Outcome:
+) -> SubmitOutcome:
     """Return what is answered of a message, over a line that ends so."""
 
-    class Session:
+    class FailingSmsc:
         def submit_sm(self, **_: object) -> Any:  # noqa: ANN401 - smpp34's
             return submit(fault)
 
-    bind = Bind(Line.all_in("smpp://a:b@localhost?window=1")[0], lambda *_: None, lambda: None)
-    bind._smsc = Session()  # type: ignore[assignment]  # that fails as it is told
-    answers: asyncio.Queue[Outcome] = asyncio.Queue()
+    bind = Session(
+        BindConfig.parse_all("smpp://a:b@localhost?window=1")[0], lambda *_: None, lambda: None
+    )
+    bind._smsc = FailingSmsc()  # type: ignore[assignment]  # that fails as it is told
+    answers: asyncio.Queue[SubmitOutcome] = asyncio.Queue()
     if not bind.submit_now(sent, answers.put_nowait):
         return await bind.submit(sent)
     outcome = await answers.get()
-    assert bind._busy == 0, "its room is free again"
+    assert bind._in_flight == 0, "its room is free again"
     return outcome
 
 
 @pytest.mark.parametrize(("fault", "expected"), FAULTS)
 @pytest.mark.parametrize("text", ["short", "in several segments " * 20])
 def test_a_fault_of_the_line_is_an_answer(
-    text: str, fault: BaseException, expected: Outcome
+    text: str, fault: BaseException, expected: SubmitOutcome
 ) -> None:
     assert asyncio.run(answer(later, fault, submission(text))) == expected
     if isinstance(fault, Exception):

@@ -13,28 +13,28 @@ from consent_tokens.gateways.base import (
     Deadline,
     DeliveryReport,
     Faulty,
-    Heard,
-    Inbound,
-    Outcome,
+    InboundEvent,
+    MobileOriginated,
     Rejected,
     Submission,
+    SubmitOutcome,
     Submitted,
     Throttled,
     Uncertain,
     Unsent,
 )
 from consent_tokens.gateways.smpp.ipc import (
-    Answers,
-    CameIn,
-    Reported,
+    InboundMessage,
+    ReportReceived,
     Submit,
-    got_heard,
-    got_submission,
-    put,
-    put_heard,
-    put_submission,
-    to_gateway,
-    to_speaker,
+    SubmitResults,
+    decode_command,
+    decode_event,
+    decode_notification,
+    decode_submission,
+    encode_event,
+    encode_frame,
+    encode_submission,
 )
 from consent_tokens.relay.composition import compose
 from tests.number_scan import NUMBERS
@@ -44,9 +44,9 @@ OUTCOMES = (
     Faulty("ValueError"),
 )  # fmt: skip
 HEARD = (
-    DeliveryReport("0a-1", was_delivered=True, code="DELIVRD"),
-    DeliveryReport("0a\n2", was_delivered=False, code="UNDELIV", is_gone=True),
-    Inbound(number=PhoneNumber.parse(NUMBERS[0]), source="1069", text="退订\n"),
+    DeliveryReport("0a-1", was_delivered=True, status_text="DELIVRD"),
+    DeliveryReport("0a\n2", was_delivered=False, status_text="UNDELIV", is_deactivated=True),
+    MobileOriginated(number=PhoneNumber.parse(NUMBERS[0]), source="1069", text="退订\n"),
 )
 
 
@@ -56,13 +56,13 @@ def test_a_submission_arrives_whole(text: str, number: str, tag: int) -> None:
         number=PhoneNumber.parse(number), source="1069 \n", composed=compose(clean(text)), tag=tag,
         valid_until=datetime(2026, 11, 11, 12, tzinfo=UTC), deadline=Deadline(12.5, time.monotonic),
     )  # fmt: skip
-    line = put(Submit([put_submission(7, sent)]))
+    line = encode_frame(Submit([encode_submission(7, sent)]))
     assert line.count(b"\n") == 1, "a line is a line, whatever is in it"
-    said = to_speaker(line)
+    said = decode_command(line)
     assert isinstance(said, Submit)
     (message,) = said.messages
-    assert (message.ticket, got_submission(message, time.monotonic)) == (7, sent)
-    assert f"{said} {message!r}" == "Submit ToSubmit", "numbers do not print"
+    assert (message.ticket, decode_submission(message, time.monotonic)) == (7, sent)
+    assert f"{said} {message!r}" == "Submit SubmitRequest", "numbers do not print"
 
 
 def clean(text: str) -> str:
@@ -70,22 +70,24 @@ def clean(text: str) -> str:
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
-def test_an_outcome_arrives_as_it_was(outcome: Outcome) -> None:
-    assert to_gateway(put(Answers([(1, outcome)]))) == Answers([(1, outcome)])
+def test_an_outcome_arrives_as_it_was(outcome: SubmitOutcome) -> None:
+    assert decode_notification(encode_frame(SubmitResults([(1, outcome)]))) == SubmitResults(
+        [(1, outcome)]
+    )
 
 
 def test_every_kind_of_outcome_is_tried_above() -> None:
-    assert {type(outcome) for outcome in OUTCOMES} == set(Outcome.__args__)
+    assert {type(outcome) for outcome in OUTCOMES} == set(SubmitOutcome.__args__)
 
 
 @pytest.mark.parametrize("line", [b"", b"{}", b'["Answers",[[1,["Perhaps"]]]]', b'["Sung"]'])
 def test_what_is_not_understood_is_told_apart(line: bytes) -> None:
     with pytest.raises(DecodeError):
-        to_gateway(line)
+        decode_notification(line)
 
 
 @pytest.mark.parametrize("heard", HEARD)
-def test_what_came_in_arrives_as_it_was(heard: Heard) -> None:
-    said = to_gateway(put(put_heard(heard)))
-    assert isinstance(said, Reported | CameIn)
-    assert got_heard(said) == heard
+def test_what_came_in_arrives_as_it_was(heard: InboundEvent) -> None:
+    said = decode_notification(encode_frame(encode_event(heard)))
+    assert isinstance(said, ReportReceived | InboundMessage)
+    assert decode_event(said) == heard

@@ -8,10 +8,20 @@ import pytest
 
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.errors import SettingError
-from consent_tokens.gateways.base import Deadline, DeliveryReport, Inbound, Submission
-from consent_tokens.gateways.smpp.config import Line, Manner
-from consent_tokens.gateways.smpp.pdu import absolute, piece_in, report_in, submissions
-from consent_tokens.gateways.smpp.reassembly import MOST_OPEN, WAIT_SECONDS, Piece, Pieces
+from consent_tokens.gateways.base import Deadline, DeliveryReport, MobileOriginated, Submission
+from consent_tokens.gateways.smpp.config import BindConfig, CarrierProfile
+from consent_tokens.gateways.smpp.pdu import (
+    absolute_time,
+    parse_delivery_report,
+    parse_segment,
+    submit_sm_arguments,
+)
+from consent_tokens.gateways.smpp.reassembly import (
+    MAX_INCOMPLETE,
+    REASSEMBLY_TIMEOUT_SECONDS,
+    Reassembler,
+    Segment,
+)
 from consent_tokens.relay.composition import compose
 from tests.number_scan import NUMBERS
 
@@ -58,7 +68,7 @@ REPORT = (
     ],
 )  # fmt: skip
 def test_reports_are_read_in_both_forms(event: Event, expected: object) -> None:
-    assert report_in(event) == expected  # type: ignore[arg-type]  # as much of one as is read
+    assert parse_delivery_report(event) == expected  # type: ignore[arg-type]  # as much of one as is read
 
 
 @pytest.mark.parametrize(
@@ -75,13 +85,13 @@ def test_reports_are_read_in_both_forms(event: Event, expected: object) -> None:
     ],
 )
 def test_inbound_texts_are_read(octets: bytes, coding: int, esm_class: int, text: str) -> None:
-    heard = piece_in(Event(octets, esm_class, coding))  # type: ignore[arg-type]  # see above
+    heard = parse_segment(Event(octets, esm_class, coding))  # type: ignore[arg-type]  # see above
     assert heard
     assert (heard.text, heard.source) == (text, "1069000112")
 
 
 def test_what_comes_from_no_number_is_no_message() -> None:
-    assert piece_in(Event(b"x", source_addr="SHOP")) is None  # type: ignore[arg-type]  # see above
+    assert parse_segment(Event(b"x", source_addr="SHOP")) is None  # type: ignore[arg-type]  # see above
 
 
 @pytest.mark.parametrize(
@@ -97,40 +107,40 @@ def test_what_comes_from_no_number_is_no_message() -> None:
     ],
 )  # fmt: skip
 def test_a_piece_says_which_it_is(event: Event, place: tuple[int, int, int]) -> None:
-    piece = piece_in(event)  # type: ignore[arg-type]  # see above
+    piece = parse_segment(event)  # type: ignore[arg-type]  # see above
     assert piece
-    assert (piece.reference, piece.total, piece.place) == place
+    assert (piece.reference, piece.total, piece.part) == place
 
 
-def piece(place: int, text: str, *, reference: int = 1, total: int = 3) -> Piece:
-    return Piece(
+def piece(place: int, text: str, *, reference: int = 1, total: int = 3) -> Segment:
+    return Segment(
         number=PhoneNumber(NUMBERS[0]), source="1069", text=text,
-        reference=reference, total=total, place=place,
+        reference=reference, total=total, part=place,
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("order", list(permutations([1, 2, 3])))
 def test_pieces_make_the_whole_in_whatever_order_they_come(order: tuple[int, ...]) -> None:
-    pieces, texts = Pieces(), {1: "退", 2: "订", 3: "。"}
-    assert [pieces.put(piece(place, texts[place]), 0) for place in order[:2]] == [None, None]
-    assert pieces.put(piece(2, "订", reference=2), 0) is None  # of another message
-    whole = pieces.put(piece(order[2], texts[order[2]]), 0)
-    assert whole == Inbound(number=PhoneNumber(NUMBERS[0]), source="1069", text="退订。")
+    pieces, texts = Reassembler(), {1: "退", 2: "订", 3: "。"}
+    assert [pieces.add(piece(place, texts[place]), 0) for place in order[:2]] == [None, None]
+    assert pieces.add(piece(2, "订", reference=2), 0) is None  # of another message
+    whole = pieces.add(piece(order[2], texts[order[2]]), 0)
+    assert whole == MobileOriginated(number=PhoneNumber(NUMBERS[0]), source="1069", text="退订。")
 
 
 def test_what_does_not_come_is_not_waited_for_for_ever() -> None:
-    pieces = Pieces()
-    pieces.put(piece(1, "退订"), 0)
-    assert pieces.overdue(WAIT_SECONDS) == []
-    assert [each.text for each in pieces.overdue(WAIT_SECONDS + 1)] == ["退订"]
-    assert pieces.overdue(WAIT_SECONDS + 2) == []
+    pieces = Reassembler()
+    pieces.add(piece(1, "退订"), 0)
+    assert pieces.expire(REASSEMBLY_TIMEOUT_SECONDS) == []
+    assert [each.text for each in pieces.expire(REASSEMBLY_TIMEOUT_SECONDS + 1)] == ["退订"]
+    assert pieces.expire(REASSEMBLY_TIMEOUT_SECONDS + 2) == []
 
 
 def test_unfinished_messages_are_not_hoarded() -> None:
-    pieces = Pieces()
-    for reference in range(MOST_OPEN + 3):
-        pieces.put(piece(1, str(reference), reference=reference), 0)
-    assert [each.text for each in pieces.overdue(1)] == ["0", "1", "2"]
+    pieces = Reassembler()
+    for reference in range(MAX_INCOMPLETE + 3):
+        pieces.add(piece(1, str(reference), reference=reference), 0)
+    assert [each.text for each in pieces.expire(1)] == ["0", "1", "2"]
 
 
 def submission(text: str) -> Submission:
@@ -142,7 +152,7 @@ def submission(text: str) -> Submission:
 
 
 def test_a_short_text_goes_in_one_submission_with_its_validity() -> None:
-    (part,) = submissions(submission("hello"), Manner())
+    (part,) = submit_sm_arguments(submission("hello"), CarrierProfile())
     assert part["short_message"] == b"hello"
     assert part["validity_period"] == "261111123000000+"
     assert (part["data_coding"], part["registered_delivery"]) == (0, 1)
@@ -150,26 +160,30 @@ def test_a_short_text_goes_in_one_submission_with_its_validity() -> None:
 
 
 def test_a_long_text_goes_in_segments_or_whole_as_the_carrier_wants_it() -> None:
-    parts = list(submissions(submission("长" * 100), Manner(tells_validity=False)))
+    parts = list(
+        submit_sm_arguments(submission("长" * 100), CarrierProfile(sends_validity_period=False))
+    )
     assert [part["short_message"][:6] for part in parts] == [
         b"\5\0\3\x09\2\1", b"\5\0\3\x09\2\2",
     ]  # fmt: skip
     assert {part["esm_class"] for part in parts} == {0x40}
     assert not any("validity_period" in part for part in parts)
-    (whole,) = submissions(submission("长" * 100), Manner(uses_payload=True))
+    (whole,) = submit_sm_arguments(
+        submission("长" * 100), CarrierProfile(uses_message_payload=True)
+    )
     (tlv,) = whole["tlvs"]
     assert (tlv.tag, tlv.value.decode("utf-16-be")) == (0x0424, "长" * 100)
     assert "short_message" not in whole
 
 
 def test_what_a_carrier_wants_of_its_own_goes_with_every_part() -> None:
-    manner = Manner(vendor_tlvs=((0x1400, b"1101"), (0x1401, b"1107")))
-    for part in submissions(submission("长" * 100), manner):
+    manner = CarrierProfile(vendor_tlvs=((0x1400, b"1101"), (0x1401, b"1107")))
+    for part in submit_sm_arguments(submission("长" * 100), manner):
         assert [(tlv.tag, tlv.value) for tlv in part["tlvs"]] == list(manner.vendor_tlvs)
 
 
 def test_moments_are_told_in_utc() -> None:
-    assert absolute(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) == "260102030405000+"
+    assert absolute_time(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) == "260102030405000+"
 
 
 def test_a_url_says_how_a_line_is_to_be() -> None:
@@ -177,7 +191,7 @@ def test_a_url_says_how_a_line_is_to_be() -> None:
         "smpps://esme%40x:pa%3Ass@smsc:3550?bind=pair&binds=3&window=10&payload=1&validity=0"
         "&system_type=VMA&tlv.0x1400=1101&tlv.0x1401=1107"
     )
-    lines = Line.all_in(url)
+    lines = BindConfig.parse_all(url)
     assert len(lines) == 3
     line = lines[0]
     assert (line.host, line.port, line.system_id, line.password) == (
@@ -186,9 +200,14 @@ def test_a_url_says_how_a_line_is_to_be() -> None:
         "esme@x",
         "pa:ss",
     )
-    assert (line.is_tls, line.is_pair, line.window, line.system_type) == (True, True, 10, "VMA")
-    assert line.manner == Manner(
-        uses_payload=True, tells_validity=False,
+    assert (line.is_tls, line.is_transmitter_receiver_pair, line.window, line.system_type) == (
+        True,
+        True,
+        10,
+        "VMA",
+    )
+    assert line.profile == CarrierProfile(
+        uses_message_payload=True, sends_validity_period=False,
         vendor_tlvs=((0x1400, b"1101"), (0x1401, b"1107")),
     )  # fmt: skip
     assert "pa:ss" not in repr(line)
@@ -200,4 +219,4 @@ def test_a_url_says_how_a_line_is_to_be() -> None:
 )
 def test_an_option_that_makes_no_sense_is_refused(option: str) -> None:
     with pytest.raises(SettingError, match="CONSENT_GATEWAY_URL"):
-        Line.all_in(f"smpp://esme:secret@host?{option}")
+        BindConfig.parse_all(f"smpp://esme:secret@host?{option}")

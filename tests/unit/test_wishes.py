@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent_tokens.consent.preferences import SEASONS, Calm, Rest, Wishes, until_day
+from consent_tokens.consent.preferences import (
+    SEASONS,
+    Preferences,
+    QuietHours,
+    QuietPeriod,
+    quiet_until,
+)
 from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused, decide
 from tests.unit.test_relay_decision import a_case
 
@@ -22,10 +28,10 @@ MINUTES = st.integers(0, 1439)
 def test_nobody_is_woken(begins: int, ends: int, zone: str, at: datetime) -> None:
     if begins == ends:
         return
-    rest = Rest(begins, ends, ZoneInfo(zone))
-    awake = rest.next_awake(at)
+    rest = QuietHours(begins, ends, ZoneInfo(zone))
+    awake = rest.next_end(at)
     assert awake >= at
-    assert rest.next_awake(awake) == awake
+    assert rest.next_end(awake) == awake
     assert awake - at < timedelta(hours=25)
     local = awake.astimezone(ZoneInfo(zone))
     minute = local.hour * 60 + local.minute
@@ -36,13 +42,13 @@ def test_nobody_is_woken(begins: int, ends: int, zone: str, at: datetime) -> Non
 @pytest.mark.parametrize(("begins", "ends"), [(0, 0), (0, 1440), (600, 600), (-1, 5), (0, 1441)])
 def test_rest_that_makes_no_sense_cannot_be_made(begins: int, ends: int) -> None:
     with pytest.raises(ValueError, match="rest"):
-        Rest(begins, ends, ZoneInfo("UTC"))
+        QuietHours(begins, ends, ZoneInfo("UTC"))
 
 
 @given(MOMENTS, ZONES)
 def test_a_season_is_this_years_or_the_next(now: datetime, zone: str) -> None:
     for season in SEASONS:
-        calm = season.next(now, ZoneInfo(zone))
+        calm = season.next_quiet_period(now, ZoneInfo(zone))
         assert calm.ends > now
         assert calm.begins >= now or calm.begins == now
         assert calm.ends - now <= timedelta(days=380)
@@ -50,10 +56,10 @@ def test_a_season_is_this_years_or_the_next(now: datetime, zone: str) -> None:
 
 def test_until_a_day_means_to_its_end() -> None:
     now = datetime(2026, 3, 28, 12, tzinfo=UTC)
-    calm = until_day(date(2026, 3, 29), now, ZoneInfo("Europe/Berlin"))  # a day of 23 hours
+    calm = quiet_until(date(2026, 3, 29), now, ZoneInfo("Europe/Berlin"))  # a day of 23 hours
     assert calm.ends == datetime(2026, 3, 29, 22, tzinfo=UTC)
     with pytest.raises(ValueError, match="calm"):
-        until_day(date(2026, 3, 27), now, ZoneInfo("Europe/Berlin"))
+        quiet_until(date(2026, 3, 27), now, ZoneInfo("Europe/Berlin"))
 
 
 @given(st.integers(-200, 600), st.integers(0, 1023))
@@ -61,25 +67,25 @@ def test_wishes_only_ever_take_away(hours: int, drawn: int) -> None:
     """Whatever a recipient wishes, no message is let through that would not be without it."""
     plain = a_case()
     at = plain.now + timedelta(hours=hours)
-    wishes = Wishes(
-        calm=Calm(at, at + timedelta(hours=1 + drawn % 100)) if drawn & 1 else None,
-        a_day=1 + drawn % 5 if drawn & 2 else None,
-        a_week=1 + drawn % 7 if drawn & 4 else None,
-        rest=Rest(drawn % 1440, (drawn * 7 + 60) % 1440, ZoneInfo("Asia/Shanghai"))
+    wishes = Preferences(
+        quiet_period=QuietPeriod(at, at + timedelta(hours=1 + drawn % 100)) if drawn & 1 else None,
+        daily_limit=1 + drawn % 5 if drawn & 2 else None,
+        weekly_limit=1 + drawn % 7 if drawn & 4 else None,
+        quiet_hours=QuietHours(drawn % 1440, (drawn * 7 + 60) % 1440, ZoneInfo("Asia/Shanghai"))
         if drawn & 8 and drawn % 1440 != (drawn * 7 + 60) % 1440
         else None,
     )
     taken = [plain.now - timedelta(hours=each) for each in range(drawn % 6, 0, -1)]
-    case = a_case(wishes=wishes, all_slots=taken)
+    case = a_case(preferences=wishes, marketing_sends=taken)
     before, after = decide(plain), decide(case)
     assert not isinstance(before, Refused)
     match after:
-        case Accepted(leaves=leaves) | Deferred(leaves=leaves):
-            assert not wishes.is_calm(leaves)
-            assert wishes.rest is None or wishes.rest.next_awake(leaves) == leaves
-            for limit in wishes.limits:
-                window = [each for each in taken if leaves - limit.within < each <= leaves]
-                assert len(window) < limit.most
+        case Accepted(send_at=leaves) | Deferred(send_at=leaves):
+            assert not wishes.is_quiet_at(leaves)
+            assert wishes.quiet_hours is None or wishes.quiet_hours.next_end(leaves) == leaves
+            for limit in wishes.rate_limits:
+                window = [each for each in taken if leaves - limit.window < each <= leaves]
+                assert len(window) < limit.limit
         case Refused(reason=reason):
             assert reason in {
                 Reason.CONSENT_PAUSED, Reason.CAP_REACHED, Reason.OUTSIDE_HOURS,
@@ -89,6 +95,8 @@ def test_wishes_only_ever_take_away(hours: int, drawn: int) -> None:
 
 def test_calm_and_limits_leave_orders_alone() -> None:
     now = a_case().now
-    wishes = Wishes(calm=Calm(now - timedelta(1), now + timedelta(1)), a_day=1)
-    case = a_case(purpose="orders.updates", wishes=wishes, all_slots=[now])
+    wishes = Preferences(
+        quiet_period=QuietPeriod(now - timedelta(1), now + timedelta(1)), daily_limit=1
+    )
+    case = a_case(purpose="orders.updates", preferences=wishes, marketing_sends=[now])
     assert isinstance(decide(case), Accepted)

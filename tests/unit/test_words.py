@@ -7,31 +7,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent_tokens.clock import StoppedClock
-from consent_tokens.consent.scope import Cap, Hours, clock_time, minutes
+from consent_tokens.clock import ManualClock
+from consent_tokens.consent.scope import (
+    FrequencyCap,
+    SendWindow,
+    format_time_of_day,
+    parse_time_of_day,
+)
 from consent_tokens.crypto.encoding import decode, encode
 
 
 @given(st.integers(0, 1440))
 def test_times_are_read_as_they_are_written(value: int) -> None:
-    assert minutes(clock_time(value)) == value
+    assert parse_time_of_day(format_time_of_day(value)) == value
 
 
 @pytest.mark.parametrize("text", ["9:00", "24:01", "12:60", "", "noon", "-1:00", "09:00 "])
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="time"):
-        minutes(text)
+        parse_time_of_day(text)
 
 
 @pytest.mark.parametrize(("most", "days"), [(0, 1), (1001, 1), (1, 0), (1, 366)])
 def test_a_cap_out_of_bounds_cannot_be_made(most: int, days: int) -> None:
     with pytest.raises(ValueError, match="cap"):
-        Cap(most, timedelta(days=days))
+        FrequencyCap(most, timedelta(days=days))
 
 
 def test_hours_that_end_before_they_begin_cannot_be_made() -> None:
     with pytest.raises(ValueError, match="hours"):
-        Hours.parse("21:00", "09:00", ZoneInfo("UTC"))
+        SendWindow.parse("21:00", "09:00", ZoneInfo("UTC"))
 
 
 @given(st.binary(max_size=80))
@@ -50,4 +55,4 @@ def test_base64url_takes_canonical_text_only(text: str) -> None:
 
 def test_a_clock_in_a_test_does_not_go_backwards() -> None:
     with pytest.raises(ValueError, match="backwards"):
-        StoppedClock().advance(timedelta(seconds=-1))
+        ManualClock().advance(timedelta(seconds=-1))

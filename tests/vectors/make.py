@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from consent_tokens.consent.purposes import Purpose
-from consent_tokens.consent.scope import Cap, Hours, Scope
+from consent_tokens.consent.scope import FrequencyCap, Scope, SendWindow
 from consent_tokens.crypto import jws
 from consent_tokens.crypto.encoding import decode, encode
 from consent_tokens.crypto.keys import SigningKey
@@ -28,17 +28,17 @@ ISSUED = datetime(2021, 11, 11, tzinfo=UTC)
 CLAIMS = Claims(
     issuer=ISSUER,
     merchant_id="mer_0123456789abcdef",
-    handle="AAAAAAAAAAAAAAAAAAAAAA",
-    issued=ISSUED,
+    jti="AAAAAAAAAAAAAAAAAAAAAA",
+    issued_at=ISSUED,
     scope=Scope(
         purposes=frozenset({Purpose.PROMOTIONS}),
-        cap=Cap(4, timedelta(days=30)),
-        hours=Hours.parse("09:00", "21:00", ZoneInfo("Asia/Shanghai")),
-        ends=ISSUED + timedelta(days=180),
+        frequency_cap=FrequencyCap(4, timedelta(days=30)),
+        send_window=SendWindow.parse("09:00", "21:00", ZoneInfo("Asia/Shanghai")),
+        ends_at=ISSUED + timedelta(days=180),
     ),
     channels=("sms",),
     notice=bytes(32),
-    box=bytes(44),
+    sealed_number=bytes(44),
 )
 HEADER = {"alg": "EdDSA", "typ": "consent+jwt", "kid": KEY.kid}
 

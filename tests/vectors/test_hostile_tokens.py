@@ -33,7 +33,7 @@ def test_it_is_refused_with_its_code(path: Path) -> None:
     vector = json.loads(path.read_text())
     with pytest.raises(TokenError) as fault:
         verify(vector["token"], KEYS, issuer=ISSUER)
-    assert fault.value.code == vector["expect"]
+    assert fault.value.error_code == vector["expect"]
 
 
 def test_at_the_doors_each_is_refused_and_none_crashes(small: Service) -> None:

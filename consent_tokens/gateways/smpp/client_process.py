@@ -21,80 +21,88 @@ import structlog
 import uvloop
 
 from consent_tokens import logging_setup as logs
-from consent_tokens.gateways.base import Heard, Outcome, Submission, Uncertain, Unsent
-from consent_tokens.gateways.smpp.config import Line
+from consent_tokens.gateways.base import InboundEvent, Submission, SubmitOutcome, Uncertain, Unsent
+from consent_tokens.gateways.smpp.config import BindConfig
 from consent_tokens.gateways.smpp.ipc import (
-    Alive,
-    Answers,
+    BindStatus,
+    Heartbeat,
+    Notification,
     Open,
     Stop,
     Submit,
-    ToGateway,
-    ToSubmit,
-    Up,
-    got_submission,
-    put,
-    put_heard,
-    to_speaker,
+    SubmitRequest,
+    SubmitResults,
+    decode_command,
+    decode_submission,
+    encode_event,
+    encode_frame,
 )
-from consent_tokens.gateways.smpp.pdu import is_report, piece_in, report_in
-from consent_tokens.gateways.smpp.reassembly import Pieces
-from consent_tokens.gateways.smpp.session import Bind
+from consent_tokens.gateways.smpp.pdu import (
+    is_delivery_report,
+    parse_delivery_report,
+    parse_segment,
+)
+from consent_tokens.gateways.smpp.reassembly import Reassembler
+from consent_tokens.gateways.smpp.session import Session
 
 log = structlog.get_logger()
 
 GROUP_SECONDS: Final = 0.003  # at most between the answers of one group
-ALIVE_SECONDS: Final = 1.0
-MOST_LINE_BYTES: Final = 16 * 1024 * 1024  # a thousand messages of the longest
+HEARTBEAT_SECONDS: Final = 1.0
+MAX_FRAME_BYTES: Final = 16 * 1024 * 1024  # a thousand messages of the longest
 ORPHANED, FAULTY = 1, 2  # exit codes
 
-Tell = Callable[[ToGateway], None]
+Notify = Callable[[Notification], None]
 
 
-class Speaker:
+class SmppClient:
     """One or several lines, to one carrier or to several that stand in for each other."""
 
-    def __init__(self, lines: Sequence[Line], jitters: Sequence[float], tell: Tell) -> None:
-        self._tell = tell
+    def __init__(self, lines: Sequence[BindConfig], jitters: Sequence[float], tell: Notify) -> None:
+        self._notify = tell
         self._jitters = jitters  # of each line, from 0 to 1
         self._stop = asyncio.Event()
-        self._pieces = Pieces()
-        self._binds = [Bind(line, self._hear, self._changed) for line in lines]
+        self._reassembler = Reassembler()
+        self._sessions = [Session(line, self._on_deliver_sm, self._report_status) for line in lines]
         # each submission begins with another line, and goes on with the others
         places = range(len(lines))
-        self._turns = cycle([(*self._binds[at:], *self._binds[:at]) for at in places])
-        self._worth = max(1, sum(line.window for line in lines) // 4)  # answers, of a group
-        self._unanswered = 0
-        self._answers: list[tuple[int, Outcome]] = []
+        self._session_orders = cycle(
+            [(*self._sessions[at:], *self._sessions[:at]) for at in places]
+        )
+        self._group_size = max(1, sum(line.window for line in lines) // 4)  # answers, of a group
+        self._in_flight = 0
+        self._results: list[tuple[int, SubmitOutcome]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def keep(self) -> None:
+    async def run(self) -> None:
         """Keep every line bound until told to stop."""
-        keeping = zip(self._binds, self._jitters, strict=True)
+        keeping = zip(self._sessions, self._jitters, strict=True)
         await asyncio.gather(
-            self._tidy(), *(bind.keep(self._stop, jitter) for bind, jitter in keeping)
+            self._send_heartbeats(), *(bind.run(self._stop, jitter) for bind, jitter in keeping)
         )
 
     def stop(self) -> None:
         """Unbind every line."""
         self._stop.set()
 
-    def submit(self, messages: Sequence[ToSubmit]) -> None:
+    def submit(self, messages: Sequence[SubmitRequest]) -> None:
         """Submit messages side by side, each over one line."""
         elapsed = asyncio.get_running_loop().time
-        self._unanswered += len(messages)
+        self._in_flight += len(messages)
         for message in messages:
-            ticket, submission = message.ticket, got_submission(message, elapsed)
-            binds = next(self._turns)
-            if not binds[0].submit_now(submission, partial(self._answer, ticket)):
+            ticket, submission = message.ticket, decode_submission(message, elapsed)
+            binds = next(self._session_orders)
+            if not binds[0].submit_now(submission, partial(self._add_result, ticket)):
                 task = asyncio.create_task(self._submit_one(ticket, submission, binds))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
-    async def _submit_one(self, ticket: int, submission: Submission, binds: Sequence[Bind]) -> None:
+    async def _submit_one(
+        self, ticket: int, submission: Submission, binds: Sequence[Session]
+    ) -> None:
         """Submit over one line; what it could not send goes to the others, once each."""
-        outcome: Outcome = Unsent()
+        outcome: SubmitOutcome = Unsent()
         try:
             for bind in binds:
                 if isinstance(outcome, Unsent) and bind.is_up:
@@ -102,71 +110,71 @@ class Speaker:
         except Exception as fault:  # noqa: BLE001 - whatever it is, somebody waits for an answer
             log.critical("submission_faulty", fault=type(fault).__name__)
             outcome = Uncertain()
-        self._answer(ticket, outcome)
+        self._add_result(ticket, outcome)
 
-    def _answer(self, ticket: int, outcome: Outcome) -> None:
+    def _add_result(self, ticket: int, outcome: SubmitOutcome) -> None:
         """Pass an answer on, with others if they come at once."""
-        self._unanswered -= 1
-        self._answers.append((ticket, outcome))
-        if len(self._answers) >= self._worth or not self._unanswered:
-            self._pass_on()
+        self._in_flight -= 1
+        self._results.append((ticket, outcome))
+        if len(self._results) >= self._group_size or not self._in_flight:
+            self._flush_results()
         elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(GROUP_SECONDS, self._pass_on)
+            self._timer = asyncio.get_running_loop().call_later(GROUP_SECONDS, self._flush_results)
 
-    def _pass_on(self) -> None:
+    def _flush_results(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        group, self._answers = self._answers, []
-        self._tell(Answers(group))
+        group, self._results = self._results, []
+        self._notify(SubmitResults(group))
 
-    async def _tidy(self) -> None:
+    async def _send_heartbeats(self) -> None:
         """Say that we are alive, and pass on what came in pieces of which no more is coming."""
         while not self._stop.is_set():
-            self._tell(Alive())
-            for overdue in self._pieces.overdue(asyncio.get_running_loop().time()):
-                self._told(overdue)
+            self._notify(Heartbeat())
+            for overdue in self._reassembler.expire(asyncio.get_running_loop().time()):
+                self._forward(overdue)
             try:
-                await asyncio.wait_for(self._stop.wait(), ALIVE_SECONDS)
+                await asyncio.wait_for(self._stop.wait(), HEARTBEAT_SECONDS)
             except TimeoutError:
                 continue
 
-    def _changed(self) -> None:
-        self._tell(Up(sum(bind.is_up for bind in self._binds)))
+    def _report_status(self) -> None:
+        self._notify(BindStatus(sum(bind.is_up for bind in self._sessions)))
 
-    def _hear(self, event: smpp34.DeliverSmEvent, line: Line) -> None:
-        if is_report(event):
-            self._told(report_in(event, line.manner))
-        elif piece := piece_in(event):
-            self._told(self._pieces.put(piece, asyncio.get_running_loop().time()))
+    def _on_deliver_sm(self, event: smpp34.DeliverSmEvent, line: BindConfig) -> None:
+        if is_delivery_report(event):
+            self._forward(parse_delivery_report(event, line.profile))
+        elif piece := parse_segment(event):
+            self._forward(self._reassembler.add(piece, asyncio.get_running_loop().time()))
 
-    def _told(self, heard: Heard | None) -> None:
+    def _forward(self, heard: InboundEvent | None) -> None:
         if heard:
-            self._tell(put_heard(heard))
+            self._notify(encode_event(heard))
 
 
-async def _speak(hears: int, tells: int) -> None:
+async def _serve(hears: int, tells: int) -> None:
     """Do what is said on one pipe, and tell on the other, until told to stop.
 
     Never returns if the pipe ends without that: then whoever knew of the messages is gone.
     """
     loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=MOST_LINE_BYTES)
+    reader = asyncio.StreamReader(limit=MAX_FRAME_BYTES)
     await loop.connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(hears, "rb", 0)
     )
     transport, _ = await loop.connect_write_pipe(asyncio.Protocol, os.fdopen(tells, "wb", 0))
 
-    def tell(said: ToGateway) -> None:
-        transport.write(put(said))
+    def tell(said: Notification) -> None:
+        transport.write(encode_frame(said))
 
-    speaker: Speaker | None = None
+    speaker: SmppClient | None = None
     keeping: asyncio.Task[None] | None = None
     while line := await reader.readline():
-        match to_speaker(line):
+        match decode_command(line):
             case Open(urls, jitters):
-                speaker = Speaker(Line.all_in(urls), jitters, tell)
-                keeping = asyncio.create_task(speaker.keep())
+                speaker = SmppClient(BindConfig.parse_all(urls), jitters, tell)
+                keeping = asyncio.create_task(speaker.run())
             case Submit(messages) if speaker:
                 speaker.submit(messages)
             case Stop() if speaker and keeping:
@@ -187,7 +195,7 @@ def main() -> None:
     os.dup2(2, 1)  # whatever prints does not print into what is told
     logs.configure()
     try:
-        uvloop.run(_speak(hears, tells))
+        uvloop.run(_serve(hears, tells))
     except Exception as fault:  # noqa: BLE001 - only its kind is told: it may hold what was said
         log.critical("speaker_faulty", fault=type(fault).__name__)
         os._exit(FAULTY)

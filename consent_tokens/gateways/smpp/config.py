@@ -7,27 +7,27 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from consent_tokens.errors import SettingError
 
 DEFAULT_PORT: Final = 2775
-WINDOW: Final = 64  # submissions without an answer, at most, on one line
-MOST_WINDOW: Final = 1000
-MOST_BINDS: Final = 16
+DEFAULT_WINDOW: Final = 64  # submissions without an answer, at most, on one line
+MAX_WINDOW: Final = 1000
+MAX_BINDS: Final = 16
 VENDOR_TAGS: Final = range(0x1400, 0x4000)  # what carriers may define (SMPP 3.4, 5.3.2)
-VARIABLE: Final = "CONSENT_GATEWAY_URL"
-NO: Final = frozenset({"0", "no", "off", "false"})
+SETTING: Final = "CONSENT_GATEWAY_URL"
+FALSE_VALUES: Final = frozenset({"0", "no", "off", "false"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class CarrierProfile:
     """What a carrier wants done its own way; each is an option of the gateway's URL."""
 
-    uses_payload: bool = False  # long texts whole, in message_payload, not in segments
-    tells_validity: bool = True  # sends validity_period
+    uses_message_payload: bool = False  # long texts whole, in message_payload, not in segments
+    sends_validity_period: bool = True  # sends validity_period
     vendor_tlvs: tuple[tuple[int, bytes], ...] = ()  # with every submission (India's DLT)
     # what in a report means that there is no such subscriber any more: `MK:0001`, or `err:001`
-    gone: frozenset[str] = frozenset()
+    deactivated_codes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class BindConfig:
     """Where one bind goes, and in which manner: what one URL says."""
 
     host: str
@@ -35,33 +35,35 @@ class Line:
     system_id: str
     password: str = field(repr=False)
     is_tls: bool
-    is_pair: bool = False  # a transmitter and a receiver, instead of one transceiver
+    is_transmitter_receiver_pair: bool = (
+        False  # a transmitter and a receiver, instead of one transceiver
+    )
     system_type: str = ""
-    window: int = WINDOW
-    manner: Manner = field(default_factory=Manner)
+    window: int = DEFAULT_WINDOW
+    profile: CarrierProfile = field(default_factory=CarrierProfile)
 
     @classmethod
-    def all_in(cls, urls: str) -> list[Self]:
+    def parse_all(cls, urls: str) -> list[Self]:
         """Return the lines that one or several URLs (by blanks) name. Raises SettingError."""
-        return [line for url in urls.split() for line in cls._all_of(url)]
+        return [line for url in urls.split() for line in cls._parse_url(url)]
 
     @classmethod
-    def _all_of(cls, url: str) -> list[Self]:
+    def _parse_url(cls, url: str) -> list[Self]:
         """Return the lines of `smpp://user:password@host:port?binds=2&...`. Raises SettingError."""
         parts = urlsplit(url)
         options = dict(parse_qsl(parts.query, keep_blank_values=True))
-        line = cls._of(parts, options)
-        binds = _whole(options, "binds", 1, MOST_BINDS)
+        line = cls._from_parts(parts, options)
+        binds = _whole_number(options, "binds", 1, MAX_BINDS)
         if options:
-            raise SettingError(f"{VARIABLE}: no such option: {', '.join(sorted(options))}")
+            raise SettingError(f"{SETTING}: no such option: {', '.join(sorted(options))}")
         return [line] * binds
 
     @classmethod
-    def _of(cls, parts: SplitResult, options: dict[str, str]) -> Self:
+    def _from_parts(cls, parts: SplitResult, options: dict[str, str]) -> Self:
         """Return the line, and take the options that it knows out of `options`."""
         bind = options.pop("bind", "trx")
         if bind not in {"trx", "pair"}:
-            raise SettingError(f"{VARIABLE}: bind is trx or pair")
+            raise SettingError(f"{SETTING}: bind is trx or pair")
         vendor = [name for name in options if name.startswith("tlv.")]
         return cls(
             host=parts.hostname or "",
@@ -69,22 +71,24 @@ class Line:
             system_id=unquote(parts.username or ""),
             password=unquote(parts.password or ""),
             is_tls=parts.scheme == "smpps",
-            is_pair=bind == "pair",
+            is_transmitter_receiver_pair=bind == "pair",
             system_type=options.pop("system_type", ""),
-            window=_whole(options, "window", WINDOW, MOST_WINDOW),
-            manner=Manner(
-                uses_payload=options.pop("payload", "0") not in NO,
-                tells_validity=options.pop("validity", "1") not in NO,
+            window=_whole_number(options, "window", DEFAULT_WINDOW, MAX_WINDOW),
+            profile=CarrierProfile(
+                uses_message_payload=options.pop("payload", "0") not in FALSE_VALUES,
+                sends_validity_period=options.pop("validity", "1") not in FALSE_VALUES,
                 vendor_tlvs=tuple(_vendor_tlv(name, options.pop(name)) for name in vendor),
-                gone=frozenset(filter(None, options.pop("gone", "").lower().split(","))),
+                deactivated_codes=frozenset(
+                    filter(None, options.pop("gone", "").lower().split(","))
+                ),
             ),
         )
 
 
-def _whole(options: dict[str, str], name: str, default: int, most: int) -> int:
+def _whole_number(options: dict[str, str], name: str, default: int, most: int) -> int:
     text = options.pop(name, str(default))
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
-        raise SettingError(f"{VARIABLE}: {name} is a whole number from 1 to {most}")
+        raise SettingError(f"{SETTING}: {name} is a whole number from 1 to {most}")
     return int(text)
 
 
@@ -95,5 +99,5 @@ def _vendor_tlv(name: str, text: str) -> tuple[int, bytes]:
     except ValueError:
         tag = 0
     if tag not in VENDOR_TAGS:
-        raise SettingError(f"{VARIABLE}: {name}: a vendor's tag is 0x1400 to 0x3fff")
+        raise SettingError(f"{SETTING}: {name}: a vendor's tag is 0x1400 to 0x3fff")
     return tag, text.encode()

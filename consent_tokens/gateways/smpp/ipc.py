@@ -9,38 +9,38 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct, json
 
-from consent_tokens.clock import moment
+from consent_tokens.clock import utc_from_epoch
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.gateways.base import (
     Deadline,
     DeliveryReport,
-    Heard,
-    Inbound,
-    Outcome,
+    InboundEvent,
+    MobileOriginated,
     Submission,
+    SubmitOutcome,
 )
-from consent_tokens.relay.composition import Coding, Composed
+from consent_tokens.relay.composition import Coding, ComposedText
 
 
-class _Told(Struct, frozen=True, array_like=True):
+class _Redacted(Struct, frozen=True, array_like=True):
     """What crosses from one process to the other: it may hold a number, and prints nothing."""
 
     def __repr__(self) -> str:
         return type(self).__name__
 
 
-class _Line(_Told, frozen=True, tag=True):
+class _Frame(_Redacted, frozen=True, tag=True):
     """A line: its kind, and what it tells."""
 
 
-class Open(_Line, frozen=True):
+class Open(_Frame, frozen=True):
     """To the speaker, once, first of all: the lines to bind, and of each how it is put off."""
 
     urls: str
     jitters: list[float]
 
 
-class ToSubmit(_Told, frozen=True):
+class SubmitRequest(_Redacted, frozen=True):
     """A submission as it goes to the speaker, under a ticket."""
 
     ticket: int
@@ -53,35 +53,35 @@ class ToSubmit(_Told, frozen=True):
     valid_until: int
 
 
-class Submit(_Line, frozen=True):
+class Submit(_Frame, frozen=True):
     """To the speaker: submit these, side by side."""
 
-    messages: list[ToSubmit]
+    messages: list[SubmitRequest]
 
 
-class Stop(_Line, frozen=True):
+class Stop(_Frame, frozen=True):
     """To the speaker: unbind and end."""
 
 
-class Up(_Line, frozen=True):
+class BindStatus(_Frame, frozen=True):
     """To the gateway: how many lines are bound."""
 
-    lines: int
+    bound: int
 
 
-class Answers(_Line, frozen=True):
+class SubmitResults(_Frame, frozen=True):
     """To the gateway: what became of messages, by ticket."""
 
-    outcomes: list[tuple[int, Outcome]]
+    outcomes: list[tuple[int, SubmitOutcome]]
 
 
-class Reported(_Line, frozen=True):
+class ReportReceived(_Frame, frozen=True):
     """To the gateway: what the SMSC says became of a message."""
 
     report: DeliveryReport
 
 
-class CameIn(_Line, frozen=True):
+class InboundMessage(_Frame, frozen=True):
     """To the gateway: what a consumer's phone sent."""
 
     number: str
@@ -89,26 +89,26 @@ class CameIn(_Line, frozen=True):
     text: str
 
 
-class Alive(_Line, frozen=True):
+class Heartbeat(_Frame, frozen=True):
     """To the gateway, every second."""
 
 
-ToSpeaker: TypeAlias = Open | Submit | Stop
-ToGateway: TypeAlias = Up | Answers | Reported | CameIn | Alive
+Command: TypeAlias = Open | Submit | Stop
+Notification: TypeAlias = BindStatus | SubmitResults | ReportReceived | InboundMessage | Heartbeat
 
 # what a line says; both raise msgspec.DecodeError
-to_speaker: Final[Callable[[bytes], ToSpeaker]] = json.Decoder(ToSpeaker).decode
-to_gateway: Final[Callable[[bytes], ToGateway]] = json.Decoder(ToGateway).decode
+decode_command: Final[Callable[[bytes], Command]] = json.Decoder(Command).decode
+decode_notification: Final[Callable[[bytes], Notification]] = json.Decoder(Notification).decode
 
 
-def put(said: ToSpeaker | ToGateway) -> bytes:
+def encode_frame(said: Command | Notification) -> bytes:
     """Return a line."""
     return json.encode(said) + b"\n"
 
 
-def put_submission(ticket: int, submission: Submission) -> ToSubmit:
+def encode_submission(ticket: int, submission: Submission) -> SubmitRequest:
     """Return a submission as it goes to the speaker."""
-    return ToSubmit(
+    return SubmitRequest(
         ticket,
         submission.deadline.at,
         submission.number.reveal(),
@@ -120,31 +120,31 @@ def put_submission(ticket: int, submission: Submission) -> ToSubmit:
     )
 
 
-def got_submission(message: ToSubmit, elapsed: Callable[[], float]) -> Submission:
+def decode_submission(message: SubmitRequest, elapsed: Callable[[], float]) -> Submission:
     """Return a submission as the speaker takes it."""
     return Submission(
         number=PhoneNumber(message.number),
         source=message.source,
-        composed=Composed(message.coding, message.segments),
+        composed=ComposedText(message.coding, message.segments),
         tag=message.tag,
-        valid_until=moment(message.valid_until),
+        valid_until=utc_from_epoch(message.valid_until),
         deadline=Deadline(message.deadline, elapsed),
     )
 
 
-def put_heard(heard: Heard) -> Reported | CameIn:
+def encode_event(heard: InboundEvent) -> ReportReceived | InboundMessage:
     """Return a report or an inbound message as it goes to the gateway."""
     match heard:
         case DeliveryReport():
-            return Reported(heard)
-        case Inbound():
-            return CameIn(heard.number.reveal(), heard.source, heard.text)
+            return ReportReceived(heard)
+        case MobileOriginated():
+            return InboundMessage(heard.number.reveal(), heard.source, heard.text)
 
 
-def got_heard(said: Reported | CameIn) -> Heard:
+def decode_event(said: ReportReceived | InboundMessage) -> InboundEvent:
     """Return the report or the inbound message that a line tells."""
     match said:
-        case Reported(report):
+        case ReportReceived(report):
             return report
-        case CameIn(number, source, text):
-            return Inbound(number=PhoneNumber(number), source=source, text=text)
+        case InboundMessage(number, source, text):
+            return MobileOriginated(number=PhoneNumber(number), source=source, text=text)

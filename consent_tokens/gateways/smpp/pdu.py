@@ -11,25 +11,25 @@ import smpp34
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.gateways.base import (
     DeliveryReport,
-    Outcome,
     Rejected,
     Submission,
+    SubmitOutcome,
     Submitted,
     Throttled,
 )
-from consent_tokens.gateways.smpp.config import Manner
-from consent_tokens.gateways.smpp.reassembly import Piece
-from consent_tokens.relay.composition import Coding, read_octets
+from consent_tokens.gateways.smpp.config import CarrierProfile
+from consent_tokens.gateways.smpp.reassembly import Segment
+from consent_tokens.relay.composition import Coding, decode_octets
 
 INTERNATIONAL, ISDN = 1, 1  # TON and NPI of E.164 numbers (5.2.5 and 5.2.6)
 DATA_GSM, DATA_ASCII, DATA_LATIN1, DATA_UCS2 = 0, 1, 3, 8  # data_coding (5.2.19)
-HAS_HEADER: Final = 0x40  # esm_class (5.2.12): the text begins with a user data header
-KIND_MASK, IS_REPORT = 0x3C, 0x04  # esm_class: what a deliver_sm is
-WANTS_REPORT: Final = 1  # registered_delivery (5.2.17)
+UDHI: Final = 0x40  # esm_class (5.2.12): the text begins with a user data header
+MESSAGE_TYPE_MASK, DELIVERY_RECEIPT = 0x3C, 0x04  # esm_class: what a deliver_sm is
+REQUEST_DELIVERY_RECEIPT: Final = 1  # registered_delivery (5.2.17)
 SYSTEM_ERROR, QUEUE_FULL, THROTTLED = 0x08, 0x14, 0x58  # command_status (5.1.3)
-TRY_LATER: Final = frozenset({SYSTEM_ERROR, QUEUE_FULL, THROTTLED})
-FINAL_STATES: Final = {2: "DELIVRD", 3: "EXPIRED", 4: "DELETED", 5: "UNDELIV", 8: "REJECTD"}
-INTERIM: Final = frozenset({"ENROUTE", "ACCEPTD", "UNKNOWN"})
+RETRIABLE_STATUSES: Final = frozenset({SYSTEM_ERROR, QUEUE_FULL, THROTTLED})
+MESSAGE_STATES: Final = {2: "DELIVRD", 3: "EXPIRED", 4: "DELETED", 5: "UNDELIV", 8: "REJECTD"}
+INTERIM_STATUSES: Final = frozenset({"ENROUTE", "ACCEPTD", "UNKNOWN"})
 REPORT = re.compile(
     rb"id:(?P<id>\S+).*?stat:(?P<stat>[A-Z0-9:_-]+)(?:.*?err:(?P<err>[A-Z0-9]+))?",
     re.DOTALL | re.IGNORECASE,
@@ -41,7 +41,7 @@ TLV_SAR_REFERENCE, TLV_SAR_TOTAL, TLV_SAR_PLACE = 0x020C, 0x020E, 0x020F
 CONCATENATED_8, CONCATENATED_16 = 0x00, 0x08  # information elements (3GPP TS 23.040, 9.2.3.24)
 
 
-def submissions(submission: Submission, manner: Manner) -> list[dict[str, Any]]:
+def submit_sm_arguments(submission: Submission, profile: CarrierProfile) -> list[dict[str, Any]]:
     """Return the arguments of each submit_sm of one message, in order."""
     is_ucs2 = submission.composed.coding is Coding.UCS2
     segments = submission.composed.segments
@@ -51,19 +51,19 @@ def submissions(submission: Submission, manner: Manner) -> list[dict[str, Any]]:
         "dest_addr_npi": ISDN,
         "source_addr": submission.source,
         "data_coding": DATA_UCS2 if is_ucs2 else DATA_GSM,
-        "registered_delivery": WANTS_REPORT,
+        "registered_delivery": REQUEST_DELIVERY_RECEIPT,
     }
-    if manner.vendor_tlvs:
-        common["tlvs"] = [smpp34.Tlv(tag, value) for tag, value in manner.vendor_tlvs]
-    if manner.tells_validity:
-        common["validity_period"] = absolute(submission.valid_until)
+    if profile.vendor_tlvs:
+        common["tlvs"] = [smpp34.Tlv(tag, value) for tag, value in profile.vendor_tlvs]
+    if profile.sends_validity_period:
+        common["validity_period"] = absolute_time(submission.valid_until)
     if len(segments) == 1:
         common["short_message"] = segments[0]
         return [common]
-    if manner.uses_payload:
+    if profile.uses_message_payload:
         whole = smpp34.Tlv(TLV_MESSAGE_PAYLOAD, b"".join(segments))
         return [common | {"tlvs": [*common.get("tlvs", ()), whole]}]
-    common["esm_class"] = HAS_HEADER
+    common["esm_class"] = UDHI
     headers = (
         bytes([5, 0, 3, submission.tag, len(segments), place])
         for place in range(1, len(segments) + 1)
@@ -75,62 +75,64 @@ def submissions(submission: Submission, manner: Manner) -> list[dict[str, Any]]:
 
 
 @lru_cache(maxsize=1024)
-def absolute(moment: datetime) -> str:
+def absolute_time(moment: datetime) -> str:
     """Return a moment as SMPP writes it: YYMMDDhhmmsstnnp, in UTC (7.1.1)."""
     return f"{moment.astimezone(UTC):%y%m%d%H%M%S}000+"
 
 
-def outcome_of(answer: smpp34.SubmitSmResp) -> Outcome:
+def parse_submit_response(answer: smpp34.SubmitSmResp) -> SubmitOutcome:
     """Return what a submit_sm_resp says: taken, later, or never."""
     if answer.is_success:
         return Submitted(answer.message_id or None)
-    if answer.command_status in TRY_LATER:
+    if answer.command_status in RETRIABLE_STATUSES:
         return Throttled()
     return Rejected(f"smpp_{answer.command_status:#x}")
 
 
-def report_in(event: smpp34.DeliverSmEvent, manner: Manner | None = None) -> DeliveryReport | None:
+def parse_delivery_report(
+    event: smpp34.DeliverSmEvent, profile: CarrierProfile | None = None
+) -> DeliveryReport | None:
     """Return the final report in a deliver_sm: by TLV if it has any, else in the usual text (B)."""
     tlvs = _tlvs(event)
-    gone = manner.gone if manner else frozenset()
+    gone = profile.deactivated_codes if profile else frozenset()
     is_gone = tlvs.get(TLV_NETWORK_ERROR) == GSM_UNKNOWN_SUBSCRIBER
     state, named = tlvs.get(TLV_MESSAGE_STATE), tlvs.get(TLV_RECEIPTED_MESSAGE_ID)
     if named and state:
-        code = FINAL_STATES.get(int.from_bytes(state, "big"))
+        code = MESSAGE_STATES.get(int.from_bytes(state, "big"))
         return _report(named.rstrip(b"\0"), code, is_gone=is_gone) if code else None
-    match = REPORT.search(_octets(event, tlvs))
+    match = REPORT.search(_message_octets(event, tlvs))
     if match is None:
         return None
     code = match["stat"].decode("ascii").upper()
     error = f"err:{(match['err'] or b'').decode('ascii').lower()}"
     is_gone = is_gone or code.lower() in gone or error in gone
-    return None if code in INTERIM else _report(match["id"], code, is_gone=is_gone)
+    return None if code in INTERIM_STATUSES else _report(match["id"], code, is_gone=is_gone)
 
 
-def is_report(event: smpp34.DeliverSmEvent) -> bool:
+def is_delivery_report(event: smpp34.DeliverSmEvent) -> bool:
     """Whether a deliver_sm tells what became of a message, rather than bringing one."""
-    return event.esm_class & KIND_MASK == IS_REPORT
+    return event.esm_class & MESSAGE_TYPE_MASK == DELIVERY_RECEIPT
 
 
-def piece_in(event: smpp34.DeliverSmEvent) -> Piece | None:
+def parse_segment(event: smpp34.DeliverSmEvent) -> Segment | None:
     """Return the piece of an inbound message in a deliver_sm; None if it comes from no number."""
     try:
         number = PhoneNumber.parse("+" + event.source_addr.lstrip("+"))
     except ValueError:
         return None
     tlvs = _tlvs(event)
-    octets = _octets(event, tlvs)
-    reference, total, place = _sar(tlvs)
-    if event.esm_class & HAS_HEADER and octets:
+    octets = _message_octets(event, tlvs)
+    reference, total, place = _sar_parameters(tlvs)
+    if event.esm_class & UDHI and octets:
         header, octets = octets[1 : 1 + octets[0]], octets[1 + octets[0] :]
-        reference, total, place = _concatenation(header) or (reference, total, place)
-    return Piece(
+        reference, total, place = _concatenation_header(header) or (reference, total, place)
+    return Segment(
         number=number,
         source=event.destination_addr,
-        text=_text(octets, event.data_coding),
+        text=_decode_text(octets, event.data_coding),
         reference=reference,
         total=total,
-        place=place,
+        part=place,
     )
 
 
@@ -138,7 +140,10 @@ def _report(gateway_id: bytes, code: str, *, is_gone: bool) -> DeliveryReport:
     named = gateway_id.decode("ascii", errors="replace")
     was_delivered = code == "DELIVRD"
     return DeliveryReport(
-        named, was_delivered=was_delivered, code=code[:40], is_gone=is_gone and not was_delivered
+        named,
+        was_delivered=was_delivered,
+        status_text=code[:40],
+        is_deactivated=is_gone and not was_delivered,
     )
 
 
@@ -146,11 +151,11 @@ def _tlvs(event: smpp34.DeliverSmEvent) -> dict[int, bytes]:
     return {tlv.tag: tlv.value for tlv in event.tlvs}
 
 
-def _octets(event: smpp34.DeliverSmEvent, tlvs: Mapping[int, bytes]) -> bytes:
+def _message_octets(event: smpp34.DeliverSmEvent, tlvs: Mapping[int, bytes]) -> bytes:
     return event.short_message or tlvs.get(TLV_MESSAGE_PAYLOAD, b"")
 
 
-def _sar(tlvs: Mapping[int, bytes]) -> tuple[int, int, int]:
+def _sar_parameters(tlvs: Mapping[int, bytes]) -> tuple[int, int, int]:
     """Return reference, total and place by the sar_* parameters; one of one without them."""
     asked = (TLV_SAR_REFERENCE, TLV_SAR_TOTAL, TLV_SAR_PLACE)
     if not all(tag in tlvs for tag in asked):
@@ -159,7 +164,7 @@ def _sar(tlvs: Mapping[int, bytes]) -> tuple[int, int, int]:
     return (reference, total, place) if 1 <= place <= total else (0, 1, 1)
 
 
-def _concatenation(header: bytes) -> tuple[int, int, int] | None:
+def _concatenation_header(header: bytes) -> tuple[int, int, int] | None:
     """Return reference, total and place in a user data header (TS 23.040, 9.2.3.24.1 and .8)."""
     while len(header) > 1:
         element, length = header[0], header[1]
@@ -171,9 +176,9 @@ def _concatenation(header: bytes) -> tuple[int, int, int] | None:
     return None
 
 
-def _text(octets: bytes, data_coding: int) -> str:
+def _decode_text(octets: bytes, data_coding: int) -> str:
     if data_coding == DATA_UCS2:
-        return read_octets(octets, Coding.UCS2)
+        return decode_octets(octets, Coding.UCS2)
     if data_coding in {DATA_ASCII, DATA_LATIN1}:
         return octets.decode("latin-1")
-    return read_octets(octets, Coding.GSM7)
+    return decode_octets(octets, Coding.GSM7)

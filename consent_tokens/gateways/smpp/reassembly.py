@@ -4,14 +4,16 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.gateways.base import Inbound
+from consent_tokens.gateways.base import MobileOriginated
 
-WAIT_SECONDS: Final = 30.0  # for the rest; then what has come is taken as all there is
-MOST_OPEN: Final = 10_000  # unfinished messages; beyond it the oldest is taken as it is
+REASSEMBLY_TIMEOUT_SECONDS: Final = (
+    30.0  # for the rest; then what has come is taken as all there is
+)
+MAX_INCOMPLETE: Final = 10_000  # unfinished messages; beyond it the oldest is taken as it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class Segment:
     """One piece of a text that a phone sent; most texts are one piece of one."""
 
     number: PhoneNumber
@@ -19,7 +21,7 @@ class Piece:
     text: str
     reference: int
     total: int
-    place: int  # from 1
+    part: int  # from 1
 
     @property
     def key(self) -> tuple[PhoneNumber, str, int, int]:
@@ -28,33 +30,39 @@ class Piece:
 
 
 @dataclass(slots=True)
-class _Unfinished:
+class _IncompleteMessage:
     since: float
-    pieces: dict[int, Piece] = field(default_factory=dict)
+    segments: dict[int, Segment] = field(default_factory=dict)
 
-    def joined(self) -> Inbound:
-        in_order = [self.pieces[place] for place in sorted(self.pieces)]
+    def joined(self) -> MobileOriginated:
+        in_order = [self.segments[place] for place in sorted(self.segments)]
         text = "".join(piece.text for piece in in_order)
-        return Inbound(number=in_order[0].number, source=in_order[0].source, text=text)
+        return MobileOriginated(number=in_order[0].number, source=in_order[0].source, text=text)
 
 
 @dataclass(slots=True)
-class Pieces:
+class Reassembler:
     """The unfinished messages, in memory only."""
 
-    _open: dict[tuple[PhoneNumber, str, int, int], _Unfinished] = field(default_factory=dict)
+    _incomplete: dict[tuple[PhoneNumber, str, int, int], _IncompleteMessage] = field(
+        default_factory=dict
+    )
 
-    def put(self, piece: Piece, now: float) -> Inbound | None:
+    def add(self, piece: Segment, now: float) -> MobileOriginated | None:
         """Take in a piece; return the message that it completes, if it does."""
-        unfinished = self._open.setdefault(piece.key, _Unfinished(now))
-        unfinished.pieces[piece.place] = piece
-        if len(unfinished.pieces) == piece.total:
-            return self._open.pop(piece.key).joined()
+        unfinished = self._incomplete.setdefault(piece.key, _IncompleteMessage(now))
+        unfinished.segments[piece.part] = piece
+        if len(unfinished.segments) == piece.total:
+            return self._incomplete.pop(piece.key).joined()
         return None
 
-    def overdue(self, now: float) -> list[Inbound]:
+    def expire(self, now: float) -> list[MobileOriginated]:
         """Return what no more is waited for: a stop word in the first piece is a stop word."""
-        late = [key for key, each in self._open.items() if now - each.since > WAIT_SECONDS]
-        surplus = max(0, len(self._open) - len(late) - MOST_OPEN)
-        late += [key for key in self._open if key not in set(late)][:surplus]
-        return [self._open.pop(key).joined() for key in late]
+        late = [
+            key
+            for key, each in self._incomplete.items()
+            if now - each.since > REASSEMBLY_TIMEOUT_SECONDS
+        ]
+        surplus = max(0, len(self._incomplete) - len(late) - MAX_INCOMPLETE)
+        late += [key for key in self._incomplete if key not in set(late)][:surplus]
+        return [self._incomplete.pop(key).joined() for key in late]

@@ -11,48 +11,52 @@ import structlog
 
 from consent_tokens.gateways.base import (
     Faulty,
-    Outcome,
     Submission,
+    SubmitOutcome,
     Submitted,
     Throttled,
     Uncertain,
     Unsent,
 )
-from consent_tokens.gateways.smpp.config import Line
-from consent_tokens.gateways.smpp.pdu import outcome_of, submissions
+from consent_tokens.gateways.smpp.config import BindConfig
+from consent_tokens.gateways.smpp.pdu import parse_submit_response, submit_sm_arguments
 
 log = structlog.get_logger()
 
 CONNECT_MILLISECONDS: Final = 5000
-ANSWER_SECONDS: Final = 10.0  # a gateway that is silent for longer may or may not have taken it
-UNBIND_SECONDS: Final = 2.0  # for a line that may not be there any more
-BACK_OFF: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # seconds between attempts to bind
-SOON_AGAIN: Final = 2  # the step of the back-off for a line that lets us bind
-STEADY_SECONDS: Final = 10.0  # a bind that lasted so long was a good one
+RESPONSE_TIMEOUT_SECONDS: Final = (
+    10.0  # a gateway that is silent for longer may or may not have taken it
+)
+UNBIND_TIMEOUT_SECONDS: Final = 2.0  # for a line that may not be there any more
+BACK_OFF_SECONDS: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # seconds between attempts to bind
+QUICK_RETRY_STEP: Final = 2  # the step of the back-off for a line that lets us bind
+STABLE_SECONDS: Final = 10.0  # a bind that lasted so long was a good one
 JITTER: Final = 0.5  # of the back-off, so that many lines do not come back in step
-UNFIT: Final = (ValueError, OverflowError, TypeError)  # cannot be put into SMPP's words
-PATIENCE_SECONDS: Final = 0.5  # before a later segment is tried again
+ENCODING_ERRORS: Final = (ValueError, OverflowError, TypeError)  # cannot be put into SMPP's words
+SEGMENT_RETRY_SECONDS: Final = 0.5  # before a later segment is tried again
 
-Answered: TypeAlias = asyncio.Future[smpp34.SubmitSmResp]
+ResponseFuture: TypeAlias = asyncio.Future[smpp34.SubmitSmResp]
 
 
-class Bind:
+class Session:
     """One line, kept bound: a transceiver, or a transmitter with its receiver."""
 
     def __init__(
         self,
-        line: Line,
-        hear: Callable[[smpp34.DeliverSmEvent, Line], None],
+        line: BindConfig,
+        hear: Callable[[smpp34.DeliverSmEvent, BindConfig], None],
         changed: Callable[[], None],
     ) -> None:
-        self.line = line
-        self._hear = hear
-        self._changed = changed  # called when it is bound, and when it is no more
+        self.config = line
+        self._on_event = hear
+        self._on_change = changed  # called when it is bound, and when it is no more
         self._smsc: smpp34.Smsc | None = None
         self._was_bound = False
-        self._owed: dict[Answered, float] = {}  # since when, for each answer; the oldest first
-        self._busy = 0  # submissions without an answer
-        self._next: deque[asyncio.Future[None]] = deque()  # who waits for room
+        self._pending: dict[
+            ResponseFuture, float
+        ] = {}  # since when, for each answer; the oldest first
+        self._in_flight = 0  # submissions without an answer
+        self._waiters: deque[asyncio.Future[None]] = deque()  # who waits for room
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -60,31 +64,33 @@ class Bind:
         """Whether it is bound."""
         return self._smsc is not None
 
-    async def keep(self, stop: asyncio.Event, jitter: float) -> None:
+    async def run(self, stop: asyncio.Event, jitter: float) -> None:
         """Bind, again and again with back-off, until told to stop."""
         loop, failures = asyncio.get_running_loop(), 0
         while not stop.is_set():
             begun = loop.time()
             try:
-                await self._once(stop)
+                await self._run_once(stop)
             except (smpp34.SmppError, OSError) as fault:
                 log.warning("gateway_away", gateway="smpp", fault=type(fault).__name__)
             if stop.is_set():
                 return
-            if loop.time() - begun > STEADY_SECONDS:
+            if loop.time() - begun > STABLE_SECONDS:
                 failures = 0
             else:  # one that was bound, if not for long, is there: it is not left alone for long
-                failures = min(failures + 1, SOON_AGAIN) if self._was_bound else failures + 1
-            wait = BACK_OFF[min(failures, len(BACK_OFF) - 1)] * (1 - JITTER * jitter)
+                failures = min(failures + 1, QUICK_RETRY_STEP) if self._was_bound else failures + 1
+            wait = BACK_OFF_SECONDS[min(failures, len(BACK_OFF_SECONDS) - 1)] * (
+                1 - JITTER * jitter
+            )
             try:
                 await asyncio.wait_for(stop.wait(), wait)
             except TimeoutError:
                 continue
 
-    async def _once(self, stop: asyncio.Event) -> None:
+    async def _run_once(self, stop: asyncio.Event) -> None:
         """Be bound once, until the session ends, falls silent, or we are told to stop."""
-        kinds = ("TX", "RX") if self.line.is_pair else ("TRX",)
-        clients = [_client(self.line, kind) for kind in kinds]
+        kinds = ("TX", "RX") if self.config.is_transmitter_receiver_pair else ("TRX",)
+        clients = [_client(self.config, kind) for kind in kinds]
         self._was_bound = False
         sessions: list[smpp34.Smsc] = []
         try:
@@ -92,116 +98,120 @@ class Bind:
                 sessions.append(await client.connect())  # noqa: PERF401 - those before a fault count
             self._smsc, self._was_bound = sessions[0], True
             log.info("gateway_bound", gateway="smpp")
-            self._changed()
-            silence = asyncio.create_task(self._silence())
+            self._on_change()
+            silence = asyncio.create_task(self._wait_for_timeout())
             listening = [asyncio.create_task(self._listen(session)) for session in sessions]
             tasks = [asyncio.create_task(stop.wait()), silence, *listening]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            self._is_left()
+            self._mark_unbound()
             if not stop.is_set():
                 log.warning("gateway_left", gateway="smpp", mute=silence.done())
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         finally:
-            self._is_left()
-            await _hang_up(sessions, clients)
+            self._mark_unbound()
+            await _unbind(sessions, clients)
 
-    def _is_left(self) -> None:
+    def _mark_unbound(self) -> None:
         if self._smsc is not None:
             self._smsc = None
-            self._changed()
+            self._on_change()
 
     async def _listen(self, session: smpp34.Smsc) -> None:
         while not isinstance(event := await session.next(), smpp34.Disconnected):
-            self._hear(event, self.line)
+            self._on_event(event, self.config)
 
-    async def _silence(self) -> None:
+    async def _wait_for_timeout(self) -> None:
         """Return once an answer is owed for too long. Who hangs up then fails what is owed."""
         loop = asyncio.get_running_loop()
         while True:
-            since = next(iter(self._owed.values()), loop.time())
-            if (left := since + ANSWER_SECONDS - loop.time()) <= 0:
+            since = next(iter(self._pending.values()), loop.time())
+            if (left := since + RESPONSE_TIMEOUT_SECONDS - loop.time()) <= 0:
                 return
             await asyncio.sleep(left)
 
-    def submit_now(self, submission: Submission, answered: Callable[[Outcome], None]) -> bool:
+    def submit_now(self, submission: Submission, answered: Callable[[SubmitOutcome], None]) -> bool:
         """Submit a message of one segment if there is room for it at this moment; whether it was.
 
         `answered` is called with what became of it. Most messages go this way, which needs no task.
         """
         if self._smsc is None or submission.deadline.is_past:
             return False
-        if self._next or self._busy >= self.line.window or len(submission.composed.segments) != 1:
+        if (
+            self._waiters
+            or self._in_flight >= self.config.window
+            or len(submission.composed.segments) != 1
+        ):
             return False
         try:
-            (part,) = submissions(submission, self.line.manner)
-        except UNFIT:
+            (part,) = submit_sm_arguments(submission, self.config.profile)
+        except ENCODING_ERRORS:
             return False  # `submit` says which
-        future = self._sent(self._smsc, part)
-        future.add_done_callback(lambda done: answered(_outcome_in(done)))
+        future = self._start_submit(self._smsc, part)
+        future.add_done_callback(lambda done: answered(_outcome_of(done)))
         return True
 
-    async def submit(self, submission: Submission) -> Outcome:
+    async def submit(self, submission: Submission) -> SubmitOutcome:
         """Submit every segment of one message; it is named by the id of its last."""
-        outcome: Outcome = Unsent()
+        outcome: SubmitOutcome = Unsent()
         try:
-            parts = submissions(submission, self.line.manner)
-        except UNFIT as fault:
+            parts = submit_sm_arguments(submission, self.config.profile)
+        except ENCODING_ERRORS as fault:
             return Faulty(type(fault).__name__)
         for place, part in enumerate(parts):
-            outcome = await self._submit_part(submission, part)
+            outcome = await self._submit_segment(submission, part)
             while place and isinstance(outcome, Throttled):  # half of it is on the phone already
-                await asyncio.sleep(PATIENCE_SECONDS)
-                outcome = await self._submit_part(submission, part)
+                await asyncio.sleep(SEGMENT_RETRY_SECONDS)
+                outcome = await self._submit_segment(submission, part)
             if not isinstance(outcome, Submitted):
                 # a first segment decides; a later one leaves half a message, which nobody recalls
                 return Uncertain() if place else outcome
         return outcome
 
-    async def _submit_part(self, submission: Submission, part: dict[str, Any]) -> Outcome:
+    async def _submit_segment(self, submission: Submission, part: dict[str, Any]) -> SubmitOutcome:
         """Submit one segment, if it is still ours to hand over once there is room for it."""
-        while self._busy >= self.line.window:
-            self._next.append(self._loop.create_future())
-            await self._next[-1]
+        while self._in_flight >= self.config.window:
+            self._waiters.append(self._loop.create_future())
+            await self._waiters[-1]
         if self._smsc is None or submission.deadline.is_past:
-            self._call_next()
+            self._wake_next()
             return Unsent()
-        future = self._sent(self._smsc, part)
+        future = self._start_submit(self._smsc, part)
         await asyncio.wait([future])
-        return _outcome_in(future)
+        return _outcome_of(future)
 
-    def _sent(self, smsc: smpp34.Smsc, part: dict[str, Any]) -> Answered:
+    def _start_submit(self, smsc: smpp34.Smsc, part: dict[str, Any]) -> ResponseFuture:
         """Return the answer to come, or the fault in its place."""
         try:
-            future: Answered = asyncio.ensure_future(smsc.submit_sm(**part))
+            future: ResponseFuture = asyncio.ensure_future(smsc.submit_sm(**part))
         except Exception as fault:  # noqa: BLE001 - `_outcome_in` tells them apart
             future = self._loop.create_future()
             future.set_exception(fault)
-        self._busy += 1
-        self._owed[future] = self._loop.time()
-        future.add_done_callback(self._done)
+        self._in_flight += 1
+        self._pending[future] = self._loop.time()
+        future.add_done_callback(self._on_response)
         return future
 
-    def _done(self, future: Answered) -> None:
-        self._busy -= 1
-        del self._owed[future]
-        self._call_next()
+    def _on_response(self, future: ResponseFuture) -> None:
+        self._in_flight -= 1
+        del self._pending[future]
+        self._wake_next()
 
-    def _call_next(self) -> None:
+    def _wake_next(self) -> None:
         """Let one in that waits for room."""
-        if self._next:
-            self._next.popleft().set_result(None)
+        if self._waiters:
+            self._waiters.popleft().set_result(None)
 
 
-def _outcome_in(future: Answered) -> Outcome:
+def _outcome_of(future: ResponseFuture) -> SubmitOutcome:
     """Return what became of a submission, by an answer that has come. Never raises."""
     if future.cancelled():
         return Uncertain()
     match future.exception():
         case None:
-            return outcome_of(future.result())
-        case fault if isinstance(fault, UNFIT):
+            return parse_submit_response(future.result())
+        case fault if isinstance(fault, ENCODING_ERRORS):
             return Faulty(type(fault).__name__)
         case smpp34.SmppError() | OSError():
             return Uncertain()
@@ -210,17 +220,17 @@ def _outcome_in(future: Answered) -> Outcome:
             return Uncertain()
 
 
-async def _hang_up(sessions: Sequence[smpp34.Smsc], clients: Sequence[smpp34.Client]) -> None:
+async def _unbind(sessions: Sequence[smpp34.Smsc], clients: Sequence[smpp34.Client]) -> None:
     """Say so and leave, also on a line that is silent: many an SMSC takes one bind of a name."""
     for session in sessions:
         with suppress(TimeoutError, smpp34.SmppError, OSError):
-            async with asyncio.timeout(UNBIND_SECONDS):
+            async with asyncio.timeout(UNBIND_TIMEOUT_SECONDS):
                 await session.unbind()
     for client in clients:
         await client.stop()
 
 
-def _client(line: Line, bind_type: str) -> smpp34.Client:
+def _client(line: BindConfig, bind_type: str) -> smpp34.Client:
     """Return a session that is not yet connected."""
     return smpp34.Client(
         host=line.host,

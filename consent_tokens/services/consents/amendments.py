@@ -10,61 +10,63 @@ from enum import StrEnum
 from functools import partial
 from typing import Final
 
-from consent_tokens.app_context import World
-from consent_tokens.consent.grant import Grant, GrantState
-from consent_tokens.consent.request import MOST_VALID_DAYS
-from consent_tokens.consent.scope import Less
-from consent_tokens.crypto.opaque_ids import Address, new_home
+from consent_tokens.app_context import AppContext
+from consent_tokens.consent.grant import Grant, GrantStatus
+from consent_tokens.consent.request import MAX_VALID_DAYS
+from consent_tokens.consent.scope import ScopeReduction
+from consent_tokens.crypto.opaque_ids import RowKey, new_partition
 from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
-from consent_tokens.evidence.events import Event, Kind
-from consent_tokens.services.outbox.in_flight import wait_for_hands
-from consent_tokens.services.webhooks import announce, of_change
+from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.services.outbox.in_flight import wait_until_not_in_flight
+from consent_tokens.services.webhooks import enqueue, grant_changed_event
 from consent_tokens.store import events, grants, messages
 from consent_tokens.store.database import Transaction
 
-LONGER: Final = tuple(timedelta(days=days) for days in (30, 90, 180))  # by so much at a time
-AT_ONCE: Final = 200
+EXTENSIONS: Final = tuple(timedelta(days=days) for days in (30, 90, 180))  # by so much at a time
+BATCH_SIZE: Final = 200
 
 
-class What(StrEnum):
+class Amendment(StrEnum):
     """What was done to a grant."""
 
     NARROWED = "narrowed"
     PAUSED = "paused"
     RESUMED = "resumed"
-    PROLONGED = "prolonged"
+    EXTENDED = "prolonged"
 
 
 _Change = Callable[[Grant, datetime], Grant]
 
 
-def own(world: World, home: int, handle: str) -> Address:
+def own_grant_key(world: AppContext, home: int, handle: str) -> RowKey:
     """Return where a recipient's own grant lives. Raises NotFoundError, for others' too."""
-    address = world.keyring.handles.grant.find(handle)
-    if address is None or address.home != home:
+    address = world.keyring.ids.grant.decode(handle)
+    if address is None or address.partition != home:
         raise NotFoundError("no consent of yours")
     return address
 
 
-def narrow(world: World, address: Address, less: Less) -> Grant:
+def narrow(world: AppContext, key: RowKey, reduction: ScopeReduction) -> Grant:
     """Return a grant with less in it. Raises InvalidError, NotFoundError, ConflictError."""
-    return _done(world, address, partial(narrow_in, world, address=address, less=less))
+    return _commit(world, key, partial(narrow_within, world, key=key, reduction=reduction))
 
 
-def narrow_in(world: World, transaction: Transaction, address: Address, less: Less) -> Grant:
+def narrow_within(
+    world: AppContext, transaction: Transaction, key: RowKey, reduction: ScopeReduction
+) -> Grant:
     """Narrow a grant within a transaction; the same deed for a page and for a reply."""
 
     def change(grant: Grant, now: datetime) -> Grant:
-        ends = now + timedelta(days=less.days) if less.days is not None else None
+        ends = now + timedelta(days=reduction.days) if reduction.days is not None else None
         try:
-            return grant.rescoped(now, grant.scope.narrowed(less, ends=ends))
+            return grant.with_scope(now, grant.scope.narrowed_by(reduction, ends=ends))
         except ValueError as fault:
             raise InvalidError({"scope": [str(fault)]}) from None
 
-    return _change(world, transaction, address, change, What.NARROWED)
+    return _amend(world, transaction, key, change, Amendment.NARROWED)
 
 
-def pause(world: World, address: Address, until: datetime | None = None) -> Grant:
+def pause(world: AppContext, key: RowKey, until: datetime | None = None) -> Grant:
     """Return a grant, paused: until a moment, or until its consumer says so.
 
     Raises NotFoundError, ConflictError if it is over.
@@ -72,59 +74,59 @@ def pause(world: World, address: Address, until: datetime | None = None) -> Gran
 
     def deed(transaction: Transaction) -> Grant:
         _need_tables(world)
-        grants.put_pause_end(transaction, address, until)
-        return _change(world, transaction, address, Grant.paused, What.PAUSED)
+        grants.set_pause_end(transaction, key, until)
+        return _amend(world, transaction, key, Grant.paused, Amendment.PAUSED)
 
-    return _done(world, address, deed)
+    return _commit(world, key, deed)
 
 
-def resume(world: World, address: Address) -> Grant:
+def resume(world: AppContext, key: RowKey) -> Grant:
     """Return a paused grant, live again. Raises NotFoundError, ConflictError if it is over."""
-    return world.store.run(partial(resume_in, world, address=address))
+    return world.database.run(partial(resume_within, world, key=key))
 
 
-def resume_in(world: World, transaction: Transaction, address: Address) -> Grant:
+def resume_within(world: AppContext, transaction: Transaction, key: RowKey) -> Grant:
     """End a pause within a transaction."""
     _need_tables(world)
-    grants.put_pause_end(transaction, address, None)
-    return _change(world, transaction, address, Grant.resumed, What.RESUMED)
+    grants.set_pause_end(transaction, key, None)
+    return _amend(world, transaction, key, Grant.resumed, Amendment.RESUMED)
 
 
-def prolong(world: World, address: Address, by: timedelta) -> Grant:
+def extend(world: AppContext, key: RowKey, by: timedelta) -> Grant:
     """Return a grant that lasts longer. Raises InvalidError, NotFoundError, ConflictError.
 
     The merchant's token still ends when it says: it has to be renewed.
     """
-    if by not in LONGER:
+    if by not in EXTENSIONS:
         raise InvalidError({"days": ["not_offered"]})
 
     def change(grant: Grant, now: datetime) -> Grant:
-        ends = min(grant.scope.ends + by, now + timedelta(days=MOST_VALID_DAYS))
-        return grant.rescoped(now, grant.scope.until(ends))
+        ends = min(grant.scope.ends_at + by, now + timedelta(days=MAX_VALID_DAYS))
+        return grant.with_scope(now, grant.scope.with_end(ends))
 
-    return world.store.run(
-        lambda transaction: _change(world, transaction, address, change, What.PROLONGED)
+    return world.database.run(
+        lambda transaction: _amend(world, transaction, key, change, Amendment.EXTENDED)
     )
 
 
-def end_pauses(world: World, transaction: Transaction, now: datetime) -> int:
+def resume_due_pauses(world: AppContext, transaction: Transaction, now: datetime) -> int:
     """End the pauses whose day has come; return how many."""
-    over = grants.pauses_over(transaction, now, AT_ONCE)
+    over = grants.due_pauses(transaction, now, BATCH_SIZE)
     for address in over:
         held = grants.lock_one(transaction, address)
-        if held and held.grant.standing(now) is GrantState.PAUSED:
-            resume_in(world, transaction, address)
+        if held and held.grant.status_at(now) is GrantStatus.PAUSED:
+            resume_within(world, transaction, address)
         else:  # it was ended, or is live again already
-            grants.put_pause_end(transaction, address, None)
+            grants.set_pause_end(transaction, address, None)
     return len(over)
 
 
-def _change(
-    world: World, transaction: Transaction, address: Address, change: _Change, what: What
+def _amend(
+    world: AppContext, transaction: Transaction, key: RowKey, change: _Change, amendment: Amendment
 ) -> Grant:
     _need_tables(world)
     now = world.clock.now()
-    held = grants.lock_one(transaction, address)
+    held = grants.lock_one(transaction, key)
     if held is None:
         raise NotFoundError("no consent of yours")
     if held.wrapped_key is None:
@@ -132,30 +134,31 @@ def _change(
     before, after = held.grant, change(held.grant, now)
     if before == after:
         return after
-    drawn = new_home(world.chance.draw(8))
-    grants.put_change(transaction, before, after, what=what.value, at=now, drawn=drawn)
+    drawn = new_partition(world.random.token_bytes(8))
+    grants.record_change(transaction, before, after, what=amendment.value, at=now, drawn=drawn)
     line = Event(
-        home=after.home,
+        partition=after.home,
         at=now,
-        kind=Kind.GRANT_CHANGED,
+        kind=EventKind.GRANT_CHANGED,
         merchant_id=after.merchant_id,
-        grant=after.number,
-        code=what.value,
+        grant_id=after.number,
+        reason=amendment.value,
     )
-    events.record(transaction, [line], world.chance.draw)
-    announce(world, transaction, [of_change(world, after)], now)
+    events.record(transaction, [line], world.random.token_bytes)
+    enqueue(world, transaction, [grant_changed_event(world, after)], now)
     return after
 
 
-def _done(world: World, address: Address, deed: Callable[[Transaction], Grant]) -> Grant:
+def _commit(world: AppContext, key: RowKey, deed: Callable[[Transaction], Grant]) -> Grant:
     """Do it, and wait for what a dispatcher holds: it counts for the very next message."""
-    changed = world.store.run(deed)
-    wait_for_hands(
-        world, lambda transaction: messages.under_way(transaction, address, world.clock.now())
+    changed = world.database.run(deed)
+    wait_until_not_in_flight(
+        world,
+        lambda transaction: messages.in_flight_under_grant(transaction, key, world.clock.now()),
     )
     return changed
 
 
-def _need_tables(world: World) -> None:
-    if not world.store.has_wishes:
+def _need_tables(world: AppContext) -> None:
+    if not world.database.has_wishes:
         raise ConflictError("the database has yet to be upgraded")

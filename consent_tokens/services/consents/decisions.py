@@ -5,23 +5,27 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from consent_tokens.app_context import World
-from consent_tokens.consent.grant import Grant, GrantState
-from consent_tokens.consent.notice import Notice, Records, Terms, compose
+from consent_tokens.app_context import AppContext
+from consent_tokens.consent.grant import Grant, GrantStatus
+from consent_tokens.consent.notice import Notice, NoticeTerms, RetentionPeriods, compose_notice
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.consent.purposes import in_order
+from consent_tokens.consent.purposes import in_catalogue_order
 from consent_tokens.consent.request import ConsentRequest
-from consent_tokens.consent.scope import Less
+from consent_tokens.consent.scope import ScopeReduction
 from consent_tokens.crypto.keyed_hashes import blind_index
 from consent_tokens.crypto.keys import GrantKey
-from consent_tokens.crypto.opaque_ids import Address
-from consent_tokens.crypto.sealing import disclose, enclose, wrap
+from consent_tokens.crypto.opaque_ids import RowKey
+from consent_tokens.crypto.sealing import open_envelope, seal_envelope, wrap
 from consent_tokens.errors import ConflictError, GoneError, InvalidError, NotFoundError
-from consent_tokens.evidence.events import Event, Kind
-from consent_tokens.services.consents.invitations import refuse
-from consent_tokens.services.consents.receipts import for_yes
-from consent_tokens.services.number_verification import Secret, prove, service_message
-from consent_tokens.services.webhooks import announce, of_grant
+from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.services.consents.invitations import record_refusal
+from consent_tokens.services.consents.receipts import issue_consent_receipt
+from consent_tokens.services.number_verification import (
+    ChallengeSecret,
+    compose_service_message,
+    verify_code,
+)
+from consent_tokens.services.webhooks import enqueue, grant_event
 from consent_tokens.store import (
     events,
     grants,
@@ -44,91 +48,101 @@ RECEIPT_WORDS: Final[dict[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class OpenRequest:
     """A request as the consumer sees it."""
 
-    code: str
+    page_id: str
     request: ConsentRequest
     merchant: Merchant
 
     @property
-    def about(self) -> str:
+    def otp_intent(self) -> str:
         """Return what a one-time code for this request is for; it opens nothing else."""
-        return f"consent {self.code}"
+        return f"consent {self.page_id}"
 
     def notice(
-        self, less: Less, zone: ZoneInfo, language: str, records: Records, now: datetime
+        self,
+        less: ScopeReduction,
+        zone: ZoneInfo,
+        language: str,
+        records: RetentionPeriods,
+        now: datetime,
     ) -> Notice:
         """Return the exact words for what was chosen, as of now. Raises ValueError."""
         scope = self.request.scope_for(less, zone, now)
-        terms = Terms(
+        terms = NoticeTerms(
             merchant=self.merchant.name,
-            purposes=in_order(scope.purposes),
-            cap=scope.cap,
-            hours=scope.hours,
-            ends=scope.ends,
-            records=records,
+            purposes=in_catalogue_order(scope.purposes),
+            frequency_cap=scope.frequency_cap,
+            send_window=scope.send_window,
+            ends_at=scope.ends_at,
+            retention=records,
         )
-        return compose(terms, language)
+        return compose_notice(terms, language)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Yes:
+class ConsentDecision:
     """A consumer's yes, as it comes from the page: what was ticked, and the words that stood there.
 
     `words` is the SHA-256 of the notice on the page: a yes to other words is none.
     """
 
-    less: Less
+    reduction: ScopeReduction
     language: str
-    words: bytes
-    secret: Secret | None
+    notice_digest: bytes
+    challenge: ChallengeSecret | None
     code: str
-    wants_text: bool = False  # the receipt as an SMS, too
+    wants_receipt_sms: bool = False  # the receipt as an SMS, too
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class CreatedGrant:
     """A grant, and the handle of the receipt for it."""
 
     grant: Grant
-    receipt: str | None
+    receipt_id: str | None
 
 
-def asked(world: World, code: str) -> Asked:
+def find_open_request(world: AppContext, code: str) -> OpenRequest:
     """Return the request behind `/c/{code}`. Raises NotFoundError."""
-    address = world.keyring.handles.code.find(code)
+    address = world.keyring.ids.consent_page.decode(code)
 
-    def question(transaction: Transaction) -> Asked:
+    def question(transaction: Transaction) -> OpenRequest:
         request = requests.find(transaction, address) if address else None
         merchant = merchants.find(transaction, request.merchant_id) if request else None
         if request is None or merchant is None:
             raise NotFoundError("no consent request here")
-        return Asked(code, request, merchant)
+        return OpenRequest(code, request, merchant)
 
-    return world.store.read(question)
+    return world.database.read(question)
 
 
-def decline(world: World, question: Asked) -> None:
+def decline(world: AppContext, open_request: OpenRequest) -> None:
     """Record the consumer's no. Raises ConflictError if the request is closed."""
     now = world.clock.now()
 
     def deed(transaction: Transaction) -> None:
-        request = _held(transaction, question)
-        requests.put_decision(transaction, request.declined(now))
-        if world.store.has_wishes:
-            address = Address(request.home, request.number)
-            if invitation := invitations.of_request(transaction, address):
-                refuse(world, transaction, invitation)
+        request = _lock_request(transaction, open_request)
+        requests.record_decision(transaction, request.declined(now))
+        if world.database.has_wishes:
+            address = RowKey(request.home, request.number)
+            if invitation := invitations.find_by_request(transaction, address):
+                record_refusal(world, transaction, invitation)
         line = Event(
-            home=request.home, at=now, kind=Kind.REQUEST_DECLINED, merchant_id=request.merchant_id
+            partition=request.home,
+            at=now,
+            kind=EventKind.REQUEST_DECLINED,
+            merchant_id=request.merchant_id,
         )
-        events.record(transaction, [line], world.chance.draw)
+        events.record(transaction, [line], world.random.token_bytes)
 
-    world.store.run(deed)
+    world.database.run(deed)
 
 
-def agree(world: World, question: Asked, yes: Yes) -> Given | None:
+def grant_consent(
+    world: AppContext, open_request: OpenRequest, decision: ConsentDecision
+) -> CreatedGrant | None:
     """Return the grant that a proved yes makes; None if the code proves nothing.
 
     Raises ConflictError if the request is closed, InvalidError if nothing was ticked or if the
@@ -136,67 +150,75 @@ def agree(world: World, question: Asked, yes: Yes) -> Given | None:
     """
     now = world.clock.now()
 
-    def deed(transaction: Transaction) -> Given | None:
-        request = _held(transaction, question)
+    def deed(transaction: Transaction) -> CreatedGrant | None:
+        request = _lock_request(transaction, open_request)
         merchant = merchants.find(transaction, request.merchant_id)
         if not is_active(merchant):
             raise ConflictError("the platform does not let this merchant ask at present")
-        if not (yes.less.purposes or frozenset()) & request.question.purposes:
+        if not (decision.reduction.purposes or frozenset()) & request.terms.purposes:
             raise InvalidError({"purposes": ["choose_one"]})
-        number = prove(world, transaction, yes.secret, about=question.about, code=yes.code)
+        number = verify_code(
+            world,
+            transaction,
+            decision.challenge,
+            intent=open_request.otp_intent,
+            code=decision.code,
+        )
         if number is None:
             return None
-        zone = number.zone(world.zone)
-        notice = question.notice(yes.less, zone, yes.language, records_of(world), now)
-        if notice.digest != yes.words:
+        zone = number.timezone(world.default_timezone)
+        notice = open_request.notice(
+            decision.reduction, zone, decision.language, retention_periods(world), now
+        )
+        if notice.digest != decision.notice_digest:
             raise InvalidError({"notice": ["changed"]})
-        given = give(world, transaction, request, number, notice, yes.less)
-        if yes.wants_text and given.receipt:
-            url = f"{world.base_url}/receipts/{given.receipt}"
-            text = RECEIPT_WORDS[yes.language].format(service=world.service_name, url=url)
-            message = service_message(world, number, text, purpose=RECEIPT_PURPOSE)
-            messages.put_out(transaction, [message])
+        given = create_grant(world, transaction, request, number, notice, decision.reduction)
+        if decision.wants_receipt_sms and given.receipt_id:
+            url = f"{world.base_url}/receipts/{given.receipt_id}"
+            text = RECEIPT_WORDS[decision.language].format(service=world.service_name, url=url)
+            message = compose_service_message(world, number, text, purpose=RECEIPT_PURPOSE)
+            messages.enqueue(transaction, [message])
         return given
 
-    given = world.store.run(deed)
-    world.something_to_do.set()
+    given = world.database.run(deed)
+    world.wake_dispatcher.set()
     return given
 
 
-def give(
-    world: World,
+def create_grant(
+    world: AppContext,
     transaction: Transaction,
     request: ConsentRequest,
     number: PhoneNumber,
     notice: Notice,
-    less: Less,
-) -> Given:
+    less: ScopeReduction,
+) -> CreatedGrant:
     """Return the grant of a yes, kept with its key and its words, once the number is proved."""
     now = world.clock.now()
-    home = recipients.settle(
-        transaction, blind_index(number.reveal(), world.keyring.index), world.chance.draw(8)
+    home = recipients.get_or_create(
+        transaction, blind_index(number.reveal(), world.keyring.index), world.random.token_bytes(8)
     )
     grant = Grant(
         home=home,
-        number=Address.at(home, world.chance.draw(8)).number,
+        number=RowKey.new(home, world.random.token_bytes(8)).id,
         merchant_id=request.merchant_id,
-        scope=request.scope_for(less, number.zone(world.zone), now),
+        scope=request.scope_for(less, number.timezone(world.default_timezone), now),
         language=notice.language,
-        granted=now,
-        state=GrantState.LIVE,
-        since=now,
+        granted_at=now,
+        status=GrantStatus.LIVE,
+        status_since=now,
     )
-    receipt = _keep(world, transaction, request, grant, number, notice)
-    return Given(grant, receipt)
+    receipt = _store_grant(world, transaction, request, grant, number, notice)
+    return CreatedGrant(grant, receipt)
 
 
-def records_of(world: World) -> Records:
+def retention_periods(world: AppContext) -> RetentionPeriods:
     """Return how long texts, and the fact that they were sent, are kept."""
-    return Records(texts=world.texts_for, sendings=world.records_for)
+    return RetentionPeriods(texts=world.text_retention, records=world.record_retention)
 
 
-def _keep(
-    world: World,
+def _store_grant(
+    world: AppContext,
     transaction: Transaction,
     request: ConsentRequest,
     grant: Grant,
@@ -204,81 +226,85 @@ def _keep(
     notice: Notice,
 ) -> str | None:
     """Keep a new grant with its key and its words, and lay its token out for the merchant."""
-    now = grant.granted
-    key = GrantKey(world.chance.draw(32))
+    now = grant.granted_at
+    key = GrantKey(world.random.token_bytes(32))
     grants.add(transaction, grant, wrapped_key=wrap(key, world.keyring.wrapping), notice=notice)
     binding = binding_of(world, grant)
     token = mint(
         grant,
         binding,
-        box=seal_number(number, key, binding, world.chance.draw(12)),
+        sealed_number=seal_number(number, key, binding, world.random.token_bytes(12)),
         notice=notice.digest,
         now=now,
         key=world.keyring.signing,
     )
     granted = request.granted(now, grant_home=grant.home, grant_number=grant.number)
-    requests.put_decision(transaction, granted, token=_enclosed(world, request, token))
+    requests.record_decision(transaction, granted, token=_sealed_token(world, request, token))
     line = Event(
-        home=grant.home,
+        partition=grant.home,
         at=now,
-        kind=Kind.GRANT_GIVEN,
+        kind=EventKind.GRANT_CREATED,
         merchant_id=grant.merchant_id,
-        grant=grant.number,
+        grant_id=grant.number,
     )
-    events.record(transaction, [line], world.chance.draw)
-    announce(world, transaction, [of_grant(world, grant)], now)
-    if world.store.has_wishes:
-        invitations.forget_all(transaction, grant.home, grant.merchant_id)
-    return for_yes(world, transaction, grant, notice)
+    events.record(transaction, [line], world.random.token_bytes)
+    enqueue(world, transaction, [grant_event(world, grant)], now)
+    if world.database.has_wishes:
+        invitations.delete_of_recipient(transaction, grant.home, grant.merchant_id)
+    return issue_consent_receipt(world, transaction, grant, notice)
 
 
-def fetch_token(world: World, transaction: Transaction, request: ConsentRequest) -> tuple[str, str]:
+def fetch_token(
+    world: AppContext, transaction: Transaction, request: ConsentRequest
+) -> tuple[str, str]:
     """Return the waiting token and the handle of its grant.
 
     Raises ConflictError before the yes, GoneError after 24 hours or once the grant has ended.
     """
     now = world.clock.now()
-    request.token_waits(now)
-    address = Address(request.home, request.number)
-    envelope = requests.waiting_token(transaction, address)
+    request.require_token_available(now)
+    address = RowKey(request.home, request.number)
+    envelope = requests.find_token(transaction, address)
     if envelope is None or request.grant_home is None or request.grant_number is None:
         raise GoneError("the grant has ended, and its token with it")
-    token = disclose(envelope, world.keyring.unwrapping, bound_to=_token_binding(world, request))
-    grant = Address(request.grant_home, request.grant_number)
-    line = Event(
-        home=grant.home,
-        at=now,
-        kind=Kind.TOKEN_FETCHED,
-        merchant_id=request.merchant_id,
-        grant=grant.number,
+    token = open_envelope(
+        envelope, world.keyring.unwrapping, associated_data=_token_binding(world, request)
     )
-    events.record(transaction, [line], world.chance.draw)
-    return token.decode("ascii"), world.keyring.handles.grant.hide(grant)
+    grant = RowKey(request.grant_home, request.grant_number)
+    line = Event(
+        partition=grant.partition,
+        at=now,
+        kind=EventKind.TOKEN_FETCHED,
+        merchant_id=request.merchant_id,
+        grant_id=grant.id,
+    )
+    events.record(transaction, [line], world.random.token_bytes)
+    return token.decode("ascii"), world.keyring.ids.grant.encode(grant)
 
 
-def binding_of(world: World, grant: Grant) -> Binding:
+def binding_of(world: AppContext, grant: Grant) -> Binding:
     """Return what the box of a grant is bound to."""
-    handle = world.keyring.handles.grant.hide(Address(grant.home, grant.number))
+    handle = world.keyring.ids.grant.encode(RowKey(grant.home, grant.number))
     return Binding(world.base_url, handle, grant.merchant_id)
 
 
-def _held(transaction: Transaction, question: Asked) -> ConsentRequest:
-    request = requests.lock(transaction, Address(question.request.home, question.request.number))
+def _lock_request(transaction: Transaction, question: OpenRequest) -> ConsentRequest:
+    request = requests.lock(transaction, RowKey(question.request.home, question.request.number))
     if request is None:
         raise NotFoundError("no consent request here")
     return request
 
 
-def _enclosed(world: World, request: ConsentRequest, token: str) -> bytes:
-    return enclose(
+def _sealed_token(world: AppContext, request: ConsentRequest, token: str) -> bytes:
+    return seal_envelope(
         token.encode("ascii"),
-        GrantKey(world.chance.draw(32)),
+        GrantKey(world.random.token_bytes(32)),
         world.keyring.wrapping,
-        bound_to=_token_binding(world, request),
-        nonce=world.chance.draw(12),
+        associated_data=_token_binding(world, request),
+        nonce=world.random.token_bytes(12),
     )
 
 
-def _token_binding(world: World, request: ConsentRequest) -> bytes:
-    handle = world.keyring.handles.request.hide(Address(request.home, request.number))
+def _token_binding(world: AppContext, request: ConsentRequest) -> bytes:
+    handle = world.keyring.ids.request.encode(RowKey(request.home, request.number))
     return f"token\n{handle}".encode()

@@ -1,21 +1,21 @@
 """A merchant asks one consumer for consent."""
 
-from consent_tokens.app_context import World
-from consent_tokens.consent.request import ConsentRequest, Question
-from consent_tokens.crypto.opaque_ids import Address
+from consent_tokens.app_context import AppContext
+from consent_tokens.consent.request import ConsentRequest, RequestedTerms
+from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.errors import ForbiddenError, NotFoundError
-from consent_tokens.evidence.events import Event, Kind
-from consent_tokens.services.consents.invitations import invite, refuse_repetition
+from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.services.consents.invitations import require_no_cooldown, send_invitation
 from consent_tokens.store import events, merchants, requests
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import is_active
 
 
-def ask(
-    world: World,
+def create_request(
+    world: AppContext,
     transaction: Transaction,
     merchant_id: str,
-    question: Question,
+    terms: RequestedTerms,
     *,
     token: str | None = None,
 ) -> ConsentRequest:
@@ -28,29 +28,31 @@ def ask(
     merchant = merchants.find(transaction, merchant_id)
     if merchant is None or not is_active(merchant):
         raise ForbiddenError("the platform does not let this merchant ask at present")
-    refuse_repetition(world, transaction, merchant_id, question.reference)
-    address = Address.at(merchant.home, world.chance.draw(8))
+    require_no_cooldown(world, transaction, merchant_id, terms.reference)
+    address = RowKey.new(merchant.partition, world.random.token_bytes(8))
     request = ConsentRequest(
-        home=address.home,
-        number=address.number,
+        home=address.partition,
+        number=address.id,
         merchant_id=merchant_id,
-        question=question,
-        asked=now,
-        expires=now + world.request_for,
+        terms=terms,
+        created_at=now,
+        expires_at=now + world.request_ttl,
     )
     if token is not None:
-        request = invite(world, transaction, request, token)
+        request = send_invitation(world, transaction, request, token)
     requests.add(transaction, request)
-    line = Event(home=address.home, at=now, kind=Kind.REQUEST_ASKED, merchant_id=merchant_id)
-    events.record(transaction, [line], world.chance.draw)
+    line = Event(
+        partition=address.partition, at=now, kind=EventKind.REQUEST_CREATED, merchant_id=merchant_id
+    )
+    events.record(transaction, [line], world.random.token_bytes)
     return request
 
 
-def the_request(
-    world: World, transaction: Transaction, merchant_id: str, handle: str
+def get_request(
+    world: AppContext, transaction: Transaction, merchant_id: str, handle: str
 ) -> ConsentRequest:
     """Return a merchant's request by its handle. Raises NotFoundError, for others' too."""
-    address = world.keyring.handles.request.find(handle)
+    address = world.keyring.ids.request.decode(handle)
     request = requests.find(transaction, address) if address else None
     if request is None or request.merchant_id != merchant_id:
         raise NotFoundError("no consent request of that id")

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from consent_tokens.app_context import World
-from consent_tokens.consent.grant import Grant, GrantState
+from consent_tokens.app_context import AppContext
+from consent_tokens.consent.grant import Grant, GrantStatus
 from consent_tokens.consent.notice import Notice
-from consent_tokens.consent.preferences import Wishes
-from consent_tokens.consent.purposes import in_order
-from consent_tokens.consent.scope import SMS, Scope, clock_time
-from consent_tokens.crypto.opaque_ids import Address
+from consent_tokens.consent.preferences import Preferences
+from consent_tokens.consent.purposes import in_catalogue_order
+from consent_tokens.consent.scope import SMS, Scope, format_time_of_day
+from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.errors import NotFoundError
 from consent_tokens.evidence.events import Event
 from consent_tokens.relay.message import Message
@@ -22,31 +22,31 @@ from consent_tokens.store import complaints, events, grants, merchants, messages
 from consent_tokens.store import preferences as wishes
 from consent_tokens.store.complaints import Complaint
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.grants import Change
+from consent_tokens.store.grants import GrantChange
 from consent_tokens.store.merchants import Merchant
-from consent_tokens.store.messages import LEFT
+from consent_tokens.store.messages import SUBMITTED_STATUSES
 from consent_tokens.store.receipts import Receipt
 
-LINK_LASTS: Final = timedelta(days=180)  # how long the link in a message leads anywhere
-MOST_SHOWN: Final = 50  # messages of one grant, on a page
-MOST_COUNTED: Final = 2000  # for the chart: far above what is asked for in twelve weeks
-MOST_KEPT: Final = 100_000  # for the file of all that is kept
-WEEKS: Final = 12  # of the chart
+LINK_LIFETIME: Final = timedelta(days=180)  # how long the link in a message leads anywhere
+MAX_MESSAGES_SHOWN: Final = 50  # messages of one grant, on a page
+MAX_MESSAGES_COUNTED: Final = 2000  # for the chart: far above what is asked for in twelve weeks
+MAX_MESSAGES_EXPORTED: Final = 100_000  # for the file of all that is kept
+CHART_WEEKS: Final = 12  # of the chart
 
 
 @dataclass(frozen=True, slots=True)
 class Week:
     """What came under a consent in seven days, and what was kept away."""
 
-    sent: int
+    submitted: int
     refused: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Consent:
+class ConsentView:
     """One grant as its consumer sees it."""
 
-    handle: str
+    grant_id: str
     grant: Grant
     merchant: Merchant
     notice: Notice
@@ -56,34 +56,37 @@ class Consent:
     paused_until: datetime | None
     weeks: list[Week]
 
-    def state(self, now: datetime) -> GrantState:
+    def status_at(self, now: datetime) -> GrantStatus:
         """Return the state as it is now."""
-        return self.grant.standing(now)
+        return self.grant.status_at(now)
 
     @property
-    def stopped(self) -> int:
+    def stopped_messages(self) -> int:
         """Return how many messages waited when it ended, and are not sent."""
-        ended = self.grant.since
+        ended = self.grant.status_since
         return sum(
-            each.reason == "consent_revoked" and each.changed == ended for each in self.messages
+            each.reason == "consent_revoked" and each.changed_at == ended for each in self.messages
         )
 
     @property
-    def last_left(self) -> datetime | None:
+    def last_submitted_at(self) -> datetime | None:
         """Return when the last message was handed over."""
-        return max((each.leaves for each in self.messages if each.state in LEFT), default=None)
+        return max(
+            (each.send_at for each in self.messages if each.status in SUBMITTED_STATUSES),
+            default=None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Linked:
+class LinkedMessage:
     """What the link in a message leads to."""
 
     message: Message
-    consent: Consent
+    consent: ConsentView
 
 
 @dataclass(frozen=True, slots=True)
-class _Home:
+class _RecipientData:
     """What is the same for every consent of a recipient, read once."""
 
     refusals: Sequence[Event]
@@ -91,97 +94,101 @@ class _Home:
     pauses: Mapping[int, datetime]
 
     @classmethod
-    def opened(cls, world: World, transaction: Transaction, home: int) -> "_Home":
-        refusals = events.refusals_in(transaction, home)
-        if not world.store.has_wishes:
+    def opened(cls, world: AppContext, transaction: Transaction, home: int) -> "_RecipientData":
+        refusals = events.refusals_of(transaction, home)
+        if not world.database.has_wishes:
             return cls(refusals, [], {})
         return cls(
             refusals,
-            receipts.in_home(transaction, home),
-            grants.pauses_in(transaction, home),
+            receipts.of_recipient(transaction, home),
+            grants.pause_ends_of(transaction, home),
         )
 
 
-def consents(world: World, home: int, most: int = MOST_SHOWN) -> list[Consent]:
+def list_consents(
+    world: AppContext, home: int, most: int = MAX_MESSAGES_SHOWN
+) -> list[ConsentView]:
     """Return every consent of a recipient, over all merchants, the newest first.
 
     Each comes with at most `most` of its messages, and of what was refused.
     """
 
-    def question(transaction: Transaction) -> list[Consent]:
-        hidden = events.passed_on_in(transaction, home)
-        found = [g for g in grants.in_home(transaction, home) if g.number not in hidden]
-        named = merchants.some(transaction, [grant.merchant_id for grant in found])
-        shared = _Home.opened(world, transaction, home)
+    def question(transaction: Transaction) -> list[ConsentView]:
+        hidden = events.reassigned_grants_of(transaction, home)
+        found = [g for g in grants.of_recipient(transaction, home) if g.number not in hidden]
+        named = merchants.find_many(transaction, [grant.merchant_id for grant in found])
+        shared = _RecipientData.opened(world, transaction, home)
         return [
             _consent(world, transaction, grant, named[grant.merchant_id], shared, most)
             for grant in found
         ]
 
-    return world.store.read(question)
+    return world.database.read(question)
 
 
-def linked(world: World, code: str) -> Linked:
+def find_linked_message(world: AppContext, code: str) -> LinkedMessage:
     """Return what the link `/m/{code}` leads to. Raises NotFoundError, also when it is too old."""
-    address = world.keyring.handles.link.find(code)
-    since = world.clock.now() - LINK_LASTS
+    address = world.keyring.ids.message_link.decode(code)
+    since = world.clock.now() - LINK_LIFETIME
 
-    def question(transaction: Transaction) -> Linked:
+    def question(transaction: Transaction) -> LinkedMessage:
         message = messages.find(transaction, address) if address else None
-        if message is None or message.grant is None or message.accepted < since:
+        if message is None or message.grant_key is None or message.accepted_at < since:
             raise NotFoundError("this link leads nowhere")
-        grant = grants.find(transaction, message.grant)
+        grant = grants.find(transaction, message.grant_key)
         merchant = merchants.find(transaction, grant.merchant_id) if grant else None
-        is_hidden = grant and grant.number in events.passed_on_in(transaction, grant.home)
+        is_hidden = grant and grant.number in events.reassigned_grants_of(transaction, grant.home)
         if grant is None or merchant is None or is_hidden:
             raise NotFoundError("this link leads nowhere")
-        shared = _Home.opened(world, transaction, grant.home)
-        return Linked(message, _consent(world, transaction, grant, merchant, shared))
+        shared = _RecipientData.opened(world, transaction, grant.home)
+        return LinkedMessage(message, _consent(world, transaction, grant, merchant, shared))
 
-    return world.store.read(question)
+    return world.database.read(question)
 
 
 def _consent(
-    world: World,
+    world: AppContext,
     transaction: Transaction,
     grant: Grant,
     merchant: Merchant,
-    shared: _Home,
-    most: int = MOST_SHOWN,
-) -> Consent:
-    address = Address(grant.home, grant.number)
-    sent = messages.under_grant(transaction, address, max(most, MOST_COUNTED))
-    refusals = [each for each in shared.refusals if each.grant == grant.number and not each.message]
-    return Consent(
-        handle=world.keyring.handles.grant.hide(address),
+    shared: _RecipientData,
+    most: int = MAX_MESSAGES_SHOWN,
+) -> ConsentView:
+    address = RowKey(grant.home, grant.number)
+    sent = messages.of_grant(transaction, address, max(most, MAX_MESSAGES_COUNTED))
+    refusals = [
+        each for each in shared.refusals if each.grant_id == grant.number and not each.message_id
+    ]
+    return ConsentView(
+        grant_id=world.keyring.ids.grant.encode(address),
         grant=grant,
         merchant=merchant,
         notice=grants.notice_of(transaction, address) or Notice(grant.language, ""),
         messages=sent[:most],
         refusals=refusals[:most],
         receipts=[
-            (world.keyring.handles.receipt.hide(each.address), each)
+            (world.keyring.ids.receipt.encode(each.key), each)
             for each in shared.receipts
-            if each.grant_number == grant.number
+            if each.grant_id == grant.number
         ],
         paused_until=shared.pauses.get(grant.number),
-        weeks=_weeks(sent, refusals, world.clock.now()),
+        weeks=_weekly_counts(sent, refusals, world.clock.now()),
     )
 
 
-def _weeks(sent: Sequence[Message], refusals: Sequence[Event], now: datetime) -> list[Week]:
+def _weekly_counts(sent: Sequence[Message], refusals: Sequence[Event], now: datetime) -> list[Week]:
     """Return the last twelve weeks, the oldest first; the last ends now."""
 
     def of(moments: Sequence[datetime]) -> list[int]:
-        counts = [0] * WEEKS
+        counts = [0] * CHART_WEEKS
         for moment in moments:
             ago = (now - moment) // timedelta(days=7)
-            if 0 <= ago < WEEKS:
-                counts[WEEKS - 1 - ago] += 1
+            if 0 <= ago < CHART_WEEKS:
+                counts[CHART_WEEKS - 1 - ago] += 1
         return counts
 
-    left = of([each.leaves for each in sent if each.state in LEFT])
-    kept = [each.changed for each in sent if each.state == "refused"]
+    left = of([each.send_at for each in sent if each.status in SUBMITTED_STATUSES])
+    kept = [each.changed_at for each in sent if each.status == "refused"]
     refused = of([*kept, *(each.at for each in refusals)])
     return [Week(*pair) for pair in zip(left, refused, strict=True)]
 
@@ -190,59 +197,63 @@ def _weeks(sent: Sequence[Message], refusals: Sequence[Event], now: datetime) ->
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Everything:
+class SubjectAccessExport:
     """All that is kept of a recipient, for a file."""
 
-    at: datetime
-    consents: list[Consent]
-    changes: list[Change]
-    wishes: Wishes
+    exported_at: datetime
+    consents: list[ConsentView]
+    changes: list[GrantChange]
+    wishes: Preferences
     complaints: list[Complaint]
     events: list[Event]
 
 
-def everything(world: World, home: int) -> Everything:
+def export_recipient(world: AppContext, home: int) -> SubjectAccessExport:
     """Return all that is kept of a recipient. The number is not among it: nobody keeps it."""
     now = world.clock.now()
-    shown = consents(world, home, MOST_KEPT)
+    shown = list_consents(world, home, MAX_MESSAGES_EXPORTED)
     own = {consent.grant.number for consent in shown}
 
-    def question(transaction: Transaction) -> Everything:
-        has = world.store.has_wishes
-        found = events.in_home(transaction, home, now - timedelta(days=36_500))
-        return Everything(
-            at=now,
+    def question(transaction: Transaction) -> SubjectAccessExport:
+        has = world.database.has_wishes
+        found = events.of_partition(transaction, home, now - timedelta(days=36_500))
+        return SubjectAccessExport(
+            exported_at=now,
             consents=shown,
             changes=[
                 each
-                for each in (grants.changes_in(transaction, home) if has else [])
-                if each.grant.number in own
+                for each in (grants.changes_of(transaction, home) if has else [])
+                if each.grant_key.id in own
             ],
-            wishes=wishes.find(transaction, home) if has else Wishes(),
+            wishes=wishes.find(transaction, home) if has else Preferences(),
             complaints=[
                 each
-                for each in (complaints.in_home(transaction, home) if has else [])
-                if each.grant_number is None or each.grant_number in own
+                for each in (complaints.of_recipient(transaction, home) if has else [])
+                if each.grant_id is None or each.grant_id in own
             ],
-            events=[each for each in found if each.grant is None or each.grant in own],
+            events=[each for each in found if each.grant_id is None or each.grant_id in own],
         )
 
-    return world.store.read(question)
+    return world.database.read(question)
 
 
-def as_json(world: World, kept: Everything) -> dict[str, Any]:
+def as_json(world: AppContext, kept: SubjectAccessExport) -> dict[str, Any]:
     """Return all that is kept in members that programs read."""
-    calm, rest = kept.wishes.calm, kept.wishes.rest
+    calm, rest = kept.wishes.quiet_period, kept.wishes.quiet_hours
     return {
         "issuer": world.base_url,
-        "made_at": kept.at.isoformat(),
+        "made_at": kept.exported_at.isoformat(),
         "consents": [_consent_json(world, each, kept) for each in kept.consents],
         "wishes": {
             "calm": [calm.begins.isoformat(), calm.ends.isoformat()] if calm else None,
-            "most_a_day": kept.wishes.a_day,
-            "most_a_week": kept.wishes.a_week,
+            "most_a_day": kept.wishes.daily_limit,
+            "most_a_week": kept.wishes.weekly_limit,
             "rest": (
-                {"from": clock_time(rest.begins), "to": clock_time(rest.ends), "tz": rest.zone.key}
+                {
+                    "from": format_time_of_day(rest.begins),
+                    "to": format_time_of_day(rest.ends),
+                    "tz": rest.timezone.key,
+                }
                 if rest
                 else None
             ),
@@ -250,47 +261,55 @@ def as_json(world: World, kept: Everything) -> dict[str, Any]:
         },
         "complaints": [
             {
-                "reason": each.why.value,
+                "reason": each.reason.value,
                 "verdict": each.verdict.value,
-                "state": each.state.value,
-                "at": each.at.isoformat(),
+                "state": each.status.value,
+                "at": each.filed_at.isoformat(),
             }
             for each in kept.complaints
         ],
         "events": [
-            {"at": each.at.isoformat(), "kind": each.kind.value, "code": each.code}
+            {"at": each.at.isoformat(), "kind": each.kind.value, "code": each.reason}
             for each in kept.events
         ],
     }
 
 
-def _consent_json(world: World, consent: Consent, kept: Everything) -> dict[str, Any]:
+def _consent_json(
+    world: AppContext, consent: ConsentView, kept: SubjectAccessExport
+) -> dict[str, Any]:
     grant = consent.grant
     return {
         "merchant": consent.merchant.name,
-        "grant": consent.handle,
-        "state": consent.state(kept.at).value,
-        "since": grant.since.isoformat(),
-        "granted_at": grant.granted.isoformat(),
+        "grant": consent.grant_id,
+        "state": consent.status_at(kept.exported_at).value,
+        "since": grant.status_since.isoformat(),
+        "granted_at": grant.granted_at.isoformat(),
         "scope": scope_json(grant.scope),
         "notice": {"language": consent.notice.language, "text": consent.notice.text},
         "changes": [
-            {"at": each.at.isoformat(), "what": each.what, "before": scope_json(each.scope)}
+            {
+                "at": each.changed_at.isoformat(),
+                "what": each.amendment,
+                "before": scope_json(each.scope),
+            }
             for each in kept.changes
-            if each.grant.number == grant.number
+            if each.grant_key.id == grant.number
         ],
         "messages": [
             {
-                "state": each.state.value,
+                "state": each.status.value,
                 "reason": each.reason,
                 "purpose": each.purpose,
-                "accepted_at": each.accepted.isoformat(),
-                "at": each.leaves.isoformat(),
+                "accepted_at": each.accepted_at.isoformat(),
+                "at": each.send_at.isoformat(),
                 "text": each.text,
             }
             for each in consent.messages
         ],
-        "refused": [{"at": each.at.isoformat(), "reason": each.code} for each in consent.refusals],
+        "refused": [
+            {"at": each.at.isoformat(), "reason": each.reason} for each in consent.refusals
+        ],
         "receipts": [f"{world.base_url}/receipts/{handle}" for handle, _ in consent.receipts],
     }
 
@@ -298,12 +317,12 @@ def _consent_json(world: World, consent: Consent, kept: Everything) -> dict[str,
 def scope_json(scope: Scope) -> dict[str, Any]:
     """Return a scope in the words of the API."""
     return {
-        "purposes": [purpose.value for purpose in in_order(scope.purposes)],
+        "purposes": [purpose.value for purpose in in_catalogue_order(scope.purposes)],
         "channels": [SMS],
-        "max_messages": scope.cap.most,
-        "per_days": scope.cap.within.days,
-        "from": clock_time(scope.hours.opens),
-        "to": clock_time(scope.hours.closes),
-        "tz": scope.hours.zone.key,
-        "expires_at": scope.ends.isoformat(),
+        "max_messages": scope.frequency_cap.limit,
+        "per_days": scope.frequency_cap.window.days,
+        "from": format_time_of_day(scope.send_window.opens),
+        "to": format_time_of_day(scope.send_window.closes),
+        "tz": scope.send_window.timezone.key,
+        "expires_at": scope.ends_at.isoformat(),
     }

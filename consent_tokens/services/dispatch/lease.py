@@ -8,27 +8,33 @@ from typing import Final
 
 from msgspec import Struct
 
-from consent_tokens.app_context import World
+from consent_tokens.app_context import AppContext
 from consent_tokens.consent.grant import Grant
-from consent_tokens.crypto.opaque_ids import Address
-from consent_tokens.relay.composition import Coding, Composed
+from consent_tokens.crypto.opaque_ids import RowKey
+from consent_tokens.relay.composition import Coding, ComposedText
 from consent_tokens.relay.decision import Accepted, Case, Deferred, Reason, Refused, decide
-from consent_tokens.relay.fair_share import shares
-from consent_tokens.relay.message import INVITATION, Message, MessageState, Outcome, Rank
-from consent_tokens.services.dispatch.outcomes import conclude, ended
+from consent_tokens.relay.fair_share import fair_shares
+from consent_tokens.relay.message import (
+    INVITATION_PURPOSE,
+    Message,
+    MessageOutcome,
+    MessageStatus,
+    Priority,
+)
+from consent_tokens.services.dispatch.outcomes import complete, final_outcome
 from consent_tokens.services.outbox.in_flight import LEASE_SECONDS
-from consent_tokens.services.preferences.snapshot import Wished
+from consent_tokens.services.preferences.snapshot import PreferenceSnapshot
 from consent_tokens.store import grants, merchants, messages
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.grants import Held
+from consent_tokens.store.grants import LockedGrant
 from consent_tokens.store.merchants import Merchant, Sender, is_active
 
-LEASE: Final = timedelta(seconds=LEASE_SECONDS)
-MOST_MERCHANTS: Final = 64  # served in one round; the others have their turn in the next
-UNCOMPOSED: Final = Composed(Coding.GSM7, (b"",))
+LEASE_DURATION: Final = timedelta(seconds=LEASE_SECONDS)
+MAX_MERCHANTS_PER_ROUND: Final = 64  # served in one round; the others have their turn in the next
+NO_TEXT: Final = ComposedText(Coding.GSM7, (b"",))
 
 
-class Departure(Struct, frozen=True):
+class LeasedMessage(Struct, frozen=True):
     """A message in our hands that may leave, with all that is needed to open its number."""
 
     message: Message
@@ -38,49 +44,53 @@ class Departure(Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
+class LeaseQuota:
     """How much may be taken up in one round, and whose turn it is to come first."""
 
-    most: int
+    limit: int
     turn: int = 0
     weights: Mapping[str, int] = field(default_factory=dict)  # by merchant; one if not named
     allowed: Mapping[str, int] = field(default_factory=dict)  # at most so many, if named
 
 
-def take(
-    world: World, transaction: Transaction, room: Room
-) -> tuple[list[Departure], list[Outcome]]:
+def lease_messages(
+    world: AppContext, transaction: Transaction, quota: LeaseQuota
+) -> tuple[list[LeasedMessage], list[MessageOutcome]]:
     """Lease what is due and decide again; conclude at once what may not leave."""
     now = world.clock.now()
-    leased = _lease(transaction, room, now)
+    leased = _lease(transaction, quota, now)
     if not leased:
         return [], []
-    counter = _Counter.opened(world, transaction, leased, now)
-    departures: list[Departure] = []
-    kept: list[tuple[Message, Outcome]] = []
+    counter = _LeaseContext.opened(world, transaction, leased, now)
+    departures: list[LeasedMessage] = []
+    kept: list[tuple[Message, MessageOutcome]] = []
     for message in leased:
-        match counter.judge(message):
-            case Departure() as departure:
+        match counter.decide(message):
+            case LeasedMessage() as departure:
                 departures.append(departure)
-            case Outcome() as outcome:
+            case MessageOutcome() as outcome:
                 kept.append((message, outcome))
-    conclude(world, transaction, kept, now)
+    complete(world, transaction, kept, now)
     return departures, [outcome for _, outcome in kept]
 
 
-def _lease(transaction: Transaction, room: Room, now: datetime) -> list[Message]:
+def _lease(transaction: Transaction, quota: LeaseQuota, now: datetime) -> list[Message]:
     """Take the service's own messages, then transactional, then marketing, by fair shares."""
-    until = now + LEASE
-    most = room.most
-    leased = messages.lease(transaction, Rank.SERVICE, None, now, until=until, most=most)
-    for rank in (Rank.TRANSACTIONAL, Rank.MARKETING):
-        names = _in_turn(messages.who_waits(transaction, rank, now), room) if most else []
-        weights = {name: room.weights.get(name, 1) for name in names}
-        allowed = {name: room.allowed.get(name, most) for name in names}
+    until = now + LEASE_DURATION
+    most = quota.limit
+    leased = messages.lease(transaction, Priority.SERVICE, None, now, until=until, most=most)
+    for rank in (Priority.TRANSACTIONAL, Priority.MARKETING):
+        names = (
+            _merchants_in_turn(messages.merchants_due(transaction, rank, now), quota)
+            if most
+            else []
+        )
+        weights = {name: quota.weights.get(name, 1) for name in names}
+        allowed = {name: quota.allowed.get(name, most) for name in names}
         # what one leaves of its share goes to those who would take more
         while weights and len(leased) < most:
             hungry: dict[str, int] = {}
-            for name, share in shares(weights, most - len(leased), room.turn).items():
+            for name, share in fair_shares(weights, most - len(leased), quota.turn).items():
                 asked = min(share, allowed[name])
                 if not asked:
                     continue
@@ -93,98 +103,105 @@ def _lease(transaction: Transaction, room: Room, now: datetime) -> list[Message]
     return leased
 
 
-def _in_turn(names: Sequence[str], room: Room) -> list[str]:
+def _merchants_in_turn(names: Sequence[str], quota: LeaseQuota) -> list[str]:
     """Return as many merchants as one round serves; each round begins with others."""
-    listed = sorted(name for name in names if room.allowed.get(name, 1))
+    listed = sorted(name for name in names if quota.allowed.get(name, 1))
     if not listed:
         return []
-    first = room.turn * MOST_MERCHANTS % len(listed) if len(listed) > MOST_MERCHANTS else 0
-    return (listed[first:] + listed[:first])[:MOST_MERCHANTS]
+    first = (
+        quota.turn * MAX_MERCHANTS_PER_ROUND % len(listed)
+        if len(listed) > MAX_MERCHANTS_PER_ROUND
+        else 0
+    )
+    return (listed[first:] + listed[:first])[:MAX_MERCHANTS_PER_ROUND]
 
 
 @dataclass(slots=True)
-class _Counter:
+class _LeaseContext:
     """All that was loaded for the messages in our hands."""
 
-    world: World
-    held: Mapping[Address, Held]
+    world: AppContext
+    held: Mapping[RowKey, LockedGrant]
     merchants: Mapping[str, Merchant]
     senders: Mapping[str, Sender]
-    slots: dict[tuple[Address, Rank], list[datetime]]
-    wished: Wished
+    slots: dict[tuple[RowKey, Priority], list[datetime]]
+    wished: PreferenceSnapshot
     now: datetime
 
     @classmethod
     def opened(
-        cls, world: World, transaction: Transaction, leased: Sequence[Message], now: datetime
-    ) -> "_Counter":
-        addresses = [message.grant for message in leased if message.grant]
+        cls, world: AppContext, transaction: Transaction, leased: Sequence[Message], now: datetime
+    ) -> "_LeaseContext":
+        addresses = [message.grant_key for message in leased if message.grant_key]
         held = grants.lock(transaction, addresses)
-        ours = {message.address.number for message in leased}
+        ours = {message.key.id for message in leased}
         longest = max(
-            [taken.grant.scope.cap.within for taken in held.values()], default=timedelta(days=1)
+            [taken.grant.scope.frequency_cap.window for taken in held.values()],
+            default=timedelta(days=1),
         )
-        slots: dict[tuple[Address, Rank], list[datetime]] = defaultdict(list)
-        counted = messages.slots(transaction, list(held), now - longest, but=ours)
+        slots: dict[tuple[RowKey, Priority], list[datetime]] = defaultdict(list)
+        counted = messages.counted_sends(transaction, list(held), now - longest, but=ours)
         for address, taken in counted.items():
             for slot in taken:
-                if slot.has_left:
-                    slots[address, slot.rank].append(slot.leaves)
+                if slot.is_submitted:
+                    slots[address, slot.priority].append(slot.send_at)
         return cls(
             world=world,
             held=held,
-            merchants=merchants.some(transaction, _named(m.merchant_id for m in leased)),
-            senders=merchants.some_senders(transaction, _named(m.sender_id for m in leased)),
+            merchants=merchants.find_many(transaction, _present(m.merchant_id for m in leased)),
+            senders=merchants.find_senders(transaction, _present(m.sender_id for m in leased)),
             slots=slots,
-            wished=Wished.opened(world, transaction, held, now, but=ours, only_left=True),
+            wished=PreferenceSnapshot.load(
+                world, transaction, held, now, but=ours, submitted_only=True
+            ),
             now=now,
         )
 
-    def judge(self, message: Message) -> Departure | Outcome:
+    def decide(self, message: Message) -> LeasedMessage | MessageOutcome:
         """Decide whether a message may leave now, and take its key if it may."""
         if self.now >= message.valid_until:
-            return ended(message, MessageState.EXPIRED, self.now)
+            return final_outcome(message, MessageStatus.EXPIRED, self.now)
         sender = self.senders.get(message.sender_id or "")
-        grant = message.grant
+        grant = message.grant_key
         if grant is None:  # the service's own: it carries its key
-            return Departure(message, None, message.wrapped_key or b"", sender)
-        return self._judge_merchants(message, grant, sender)
+            return LeasedMessage(message, None, message.wrapped_key or b"", sender)
+        return self._decide_merchant_message(message, grant, sender)
 
-    def _judge_merchants(
-        self, message: Message, grant: Address, sender: Sender | None
-    ) -> Departure | Outcome:
+    def _decide_merchant_message(
+        self, message: Message, grant: RowKey, sender: Sender | None
+    ) -> LeasedMessage | MessageOutcome:
         held = self.held.get(grant)
-        if message.purpose == INVITATION:
-            return self._judge_invitation(message, grant, held, sender)
+        if message.purpose == INVITATION_PURPOSE:
+            return self._decide_invitation(message, grant, held, sender)
         match decide(self._case(message, grant, held, sender)):
-            case Refused(reason=reason, again=again):
+            case Refused(reason=reason, next_at=again):
                 if reason is Reason.CAP_REACHED and again and again < message.valid_until:
                     return _deferred(message, again)
-                return ended(message, MessageState.REFUSED, self.now, reason=reason.value)
-            case Deferred(leaves=leaves):
+                return final_outcome(message, MessageStatus.REFUSED, self.now, reason=reason.value)
+            case Deferred(send_at=leaves):
                 return _deferred(message, leaves)
             case Accepted():
                 if held is None or held.wrapped_key is None:
                     gone = Reason.CONSENT_REVOKED.value
-                    return ended(message, MessageState.REFUSED, self.now, reason=gone)
-                self.slots[grant, message.rank].append(self.now)
-                self.wished.take(grant, message.rank, self.now)
-                return Departure(message, held.grant, held.wrapped_key, sender)
+                    return final_outcome(message, MessageStatus.REFUSED, self.now, reason=gone)
+                self.slots[grant, message.priority].append(self.now)
+                self.wished.count(grant, message.priority, self.now)
+                return LeasedMessage(message, held.grant, held.wrapped_key, sender)
 
-    def _judge_invitation(
-        self, message: Message, grant: Address, held: Held | None, sender: Sender | None
-    ) -> Departure | Outcome:
+    def _decide_invitation(
+        self, message: Message, grant: RowKey, held: LockedGrant | None, sender: Sender | None
+    ) -> LeasedMessage | MessageOutcome:
         """Let a question leave under the grant of another purpose, if it still may (promise 12)."""
-        wishes = self.wished.of(grant)
+        wishes = self.wished.preferences_of(grant)
         if held is None or held.wrapped_key is None or sender is None:
             gone = Reason.CONSENT_REVOKED.value
-            return ended(message, MessageState.REFUSED, self.now, reason=gone)
-        if wishes.no_invitations or wishes.is_calm(self.now):
-            return ended(message, MessageState.REFUSED, self.now, reason="withheld")
-        return Departure(message, held.grant, held.wrapped_key, sender)
+            return final_outcome(message, MessageStatus.REFUSED, self.now, reason=gone)
+        if wishes.no_invitations or wishes.is_quiet_at(self.now):
+            return final_outcome(message, MessageStatus.REFUSED, self.now, reason="withheld")
+        return LeasedMessage(message, held.grant, held.wrapped_key, sender)
 
     def _case(
-        self, message: Message, grant: Address, held: Held | None, sender: Sender | None
+        self, message: Message, grant: RowKey, held: LockedGrant | None, sender: Sender | None
     ) -> Case:
         return Case(
             merchant_id=message.merchant_id or "",
@@ -194,27 +211,27 @@ class _Counter:
             grant=held.grant if held else None,
             purpose=message.purpose,
             text="",  # it was read when the message was accepted
-            composed=UNCOMPOSED,
-            most_segments=self.world.most_segments,
-            slots=self.slots[grant, message.rank],
-            transactional_cap=self.world.transactional_limit,
-            earliest=self.now,
+            composed=NO_TEXT,
+            max_segments=self.world.max_segments,
+            counted_sends=self.slots[grant, message.priority],
+            transactional_cap=self.world.transactional_frequency_cap,
+            not_before=self.now,
             valid_until=message.valid_until,
             now=self.now,
-            wishes=self.wished.of(grant),
-            all_slots=self.wished.slots_of(grant),
+            preferences=self.wished.preferences_of(grant),
+            marketing_sends=self.wished.marketing_sends_of(grant),
         )
 
 
-def _deferred(message: Message, leaves: datetime) -> Outcome:
-    return Outcome(
-        address=message.address,
+def _deferred(message: Message, leaves: datetime) -> MessageOutcome:
+    return MessageOutcome(
+        key=message.key,
         attempts=message.attempts,
-        state=MessageState.DEFERRED,
-        leaves=leaves,
-        was_tried=False,
+        status=MessageStatus.DEFERRED,
+        send_at=leaves,
+        counts_as_attempt=False,
     )
 
 
-def _named(ids: Iterable[str | None]) -> list[str]:
+def _present(ids: Iterable[str | None]) -> list[str]:
     return [name for name in ids if name]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from consent_tokens.app_context import World
-from consent_tokens.evidence.events import Event, Kind
+from consent_tokens.app_context import AppContext
+from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.gateways.base import (
     Faulty,
     Rejected,
@@ -15,143 +15,151 @@ from consent_tokens.gateways.base import (
     Unsent,
 )
 from consent_tokens.gateways.base import (
-    Outcome as Answer,
+    SubmitOutcome as Answer,
 )
 from consent_tokens.relay.message import (
-    MOST_TRIES,
+    MAX_ATTEMPTS,
     Message,
-    MessageState,
-    Outcome,
-    Rank,
+    MessageOutcome,
+    MessageStatus,
+    Priority,
 )
-from consent_tokens.services.webhooks import announce, of_message
+from consent_tokens.services.webhooks import enqueue, message_event
 from consent_tokens.store import events, messages
 from consent_tokens.store.database import Transaction
 
-SOON: Final = timedelta(seconds=1)  # the gateway asked for patience, or the line was gone
+RETRY_DELAY: Final = timedelta(seconds=1)  # the gateway asked for patience, or the line was gone
 BACK_OFF: Final = timedelta(seconds=5)  # times the number of tries so far
-SKEW: Final = timedelta(seconds=20)  # how far the clocks of two dispatchers may be apart
+MAX_CLOCK_SKEW: Final = timedelta(seconds=20)  # how far the clocks of two dispatchers may be apart
 UNCERTAIN: Final = "gateway_uncertain"
-SET_ASIDE: Final = "set_aside"  # after five tries: it fails by itself, not by the gateway's state
-SUSPECT: Final = frozenset({UNCERTAIN, SET_ASIDE})  # leave alone, one by one: see `is_suspect`
+QUARANTINED: Final = "set_aside"  # after five tries: it fails by itself, not by the gateway's state
+QUARANTINE_REASONS: Final = frozenset(
+    {UNCERTAIN, QUARANTINED}
+)  # leave alone, one by one: see `is_suspect`
 
-KINDS: Final = {
-    MessageState.SENT: Kind.MESSAGE_LEFT,
-    MessageState.REFUSED: Kind.MESSAGE_REFUSED,
-    MessageState.UNDELIVERABLE: Kind.MESSAGE_FAILED,
-    MessageState.EXPIRED: Kind.MESSAGE_EXPIRED,
-    MessageState.UNKNOWN: Kind.MESSAGE_UNKNOWN,
-    MessageState.DEFERRED: Kind.MESSAGE_DEFERRED,
+EVENT_KINDS: Final = {
+    MessageStatus.SENT: EventKind.MESSAGE_SUBMITTED,
+    MessageStatus.REFUSED: EventKind.MESSAGE_REFUSED,
+    MessageStatus.UNDELIVERABLE: EventKind.MESSAGE_FAILED,
+    MessageStatus.EXPIRED: EventKind.MESSAGE_EXPIRED,
+    MessageStatus.UNKNOWN: EventKind.MESSAGE_UNKNOWN,
+    MessageStatus.DEFERRED: EventKind.MESSAGE_DEFERRED,
 }
 
 
-def is_suspect(message: Message) -> bool:
+def is_quarantined(message: Message) -> bool:
     """Whether it was in the line's hands when that broke, or broke something itself.
 
     Such a message goes alone, so that what it breaks again is nobody else's.
     """
-    return message.reason in SUSPECT
+    return message.reason in QUARANTINE_REASONS
 
 
-def after(message: Message, answer: Answer, now: datetime) -> Outcome:
+def outcome_of(message: Message, answer: Answer, now: datetime) -> MessageOutcome:
     """Return what becomes of a message after the gateway's answer."""
     match answer:
         case Submitted(gateway_id=gateway_id):
-            return ended(message, MessageState.SENT, message.leaves, gateway_id=gateway_id)
-        case Rejected(code=code):
-            return ended(message, MessageState.UNDELIVERABLE, message.leaves, reason=code)
+            return final_outcome(
+                message, MessageStatus.SENT, message.send_at, gateway_id=gateway_id
+            )
+        case Rejected(reason=code):
+            return final_outcome(message, MessageStatus.UNDELIVERABLE, message.send_at, reason=code)
         case Throttled() | Unsent():
-            return _again(message, now + SOON, message.reason, was_tried=False)
+            return _retry(message, now + RETRY_DELAY, message.reason, counts_as_attempt=False)
         case Faulty():
-            return _after_fault(message, now)
+            return _outcome_after_fault(message, now)
         case Uncertain():
-            return after_uncertainty(message, now, most_tries=MOST_TRIES)
+            return outcome_after_uncertainty(message, now, max_attempts=MAX_ATTEMPTS)
 
 
-def _after_fault(message: Message, now: datetime) -> Outcome:
-    if message.attempts >= MOST_TRIES:
-        return ended(message, MessageState.UNDELIVERABLE, message.leaves, reason=SET_ASIDE)
-    return _again(message, now + BACK_OFF * message.attempts, SET_ASIDE)
+def _outcome_after_fault(message: Message, now: datetime) -> MessageOutcome:
+    if message.attempts >= MAX_ATTEMPTS:
+        return final_outcome(
+            message, MessageStatus.UNDELIVERABLE, message.send_at, reason=QUARANTINED
+        )
+    return _retry(message, now + BACK_OFF * message.attempts, QUARANTINED)
 
 
-def after_uncertainty(message: Message, now: datetime, *, most_tries: int | None = None) -> Outcome:
+def outcome_after_uncertainty(
+    message: Message, now: datetime, *, max_attempts: int | None = None
+) -> MessageOutcome:
     """Return what becomes of a message that may have left.
 
     Transactional messages are tried again (at least once), marketing is not (at most once). One at
     which the line breaks each time is given up after `most_tries`; a crash of ours is not its
     fault.
     """
-    is_given_up = most_tries is not None and message.attempts >= most_tries
-    if message.rank is Rank.MARKETING or is_given_up:
-        return ended(message, MessageState.UNKNOWN, message.leaves, reason=UNCERTAIN)
-    return _again(message, now + SOON * min(message.attempts, MOST_TRIES), UNCERTAIN)
+    is_given_up = max_attempts is not None and message.attempts >= max_attempts
+    if message.priority is Priority.MARKETING or is_given_up:
+        return final_outcome(message, MessageStatus.UNKNOWN, message.send_at, reason=UNCERTAIN)
+    return _retry(message, now + RETRY_DELAY * min(message.attempts, MAX_ATTEMPTS), UNCERTAIN)
 
 
-def ended(
+def final_outcome(
     message: Message,
-    state: MessageState,
-    leaves: datetime,
+    state: MessageStatus,
+    send_at: datetime,
     *,
     reason: str | None = None,
     gateway_id: str | None = None,
-) -> Outcome:
+) -> MessageOutcome:
     """Return the outcome of a message that does not go back to the outbox."""
-    return Outcome(
-        address=message.address,
+    return MessageOutcome(
+        key=message.key,
         attempts=message.attempts,
-        state=state,
-        leaves=leaves,
+        status=state,
+        send_at=send_at,
         reason=reason,
         gateway_id=gateway_id,
     )
 
 
-def _again(
-    message: Message, leaves: datetime, reason: str | None, *, was_tried: bool = True
-) -> Outcome:
+def _retry(
+    message: Message, send_at: datetime, reason: str | None, *, counts_as_attempt: bool = True
+) -> MessageOutcome:
     """Return a message to the outbox, until it expires."""
-    return Outcome(
-        address=message.address,
+    return MessageOutcome(
+        key=message.key,
         attempts=message.attempts,
-        state=MessageState.QUEUED,
-        leaves=leaves,
+        status=MessageStatus.QUEUED,
+        send_at=send_at,
         reason=reason,
-        was_tried=was_tried,
+        counts_as_attempt=counts_as_attempt,
     )
 
 
-def conclude(
-    world: World,
+def complete(
+    world: AppContext,
     transaction: Transaction,
-    pairs: Sequence[tuple[Message, Outcome]],
+    pairs: Sequence[tuple[Message, MessageOutcome]],
     now: datetime,
 ) -> None:
     """Write what became of messages, and a line of evidence for each that was still ours."""
-    still_ours = messages.conclude(transaction, [outcome for _, outcome in pairs], now)
-    ours = [pair for pair in pairs if pair[1].address in still_ours]
+    still_ours = messages.complete(transaction, [outcome for _, outcome in pairs], now)
+    ours = [pair for pair in pairs if pair[1].key in still_ours]
     lines = [
         Event(
-            home=message.address.home,
+            partition=message.key.partition,
             at=now,
-            kind=KINDS[outcome.state],
+            kind=EVENT_KINDS[outcome.status],
             merchant_id=message.merchant_id,
-            grant=message.grant_number,
-            message=message.address.number,
-            code=outcome.reason,
+            grant_id=message.grant_id,
+            message_id=message.key.id,
+            reason=outcome.reason,
         )
         for message, outcome in ours
-        if outcome.state in KINDS
+        if outcome.status in EVENT_KINDS
     ]
-    events.record(transaction, lines, world.chance.draw)
+    events.record(transaction, lines, world.random.token_bytes)
     news = [
-        of_message(world, message.address, message.merchant_id, message.reference, outcome)
+        message_event(world, message.key, message.merchant_id, message.reference, outcome)
         for message, outcome in ours
-        if outcome.state.is_failure and message.merchant_id
+        if outcome.status.is_failure and message.merchant_id
     ]
-    announce(world, transaction, news, now)
+    enqueue(world, transaction, news, now)
 
 
-def recover(world: World, *, is_alone: bool = False) -> int:
+def recover_expired_leases(world: AppContext, *, is_alone: bool = False) -> int:
     """Settle what a dispatcher that did not come back held in its hands; return how many.
 
     `is_alone` says that there is no other dispatcher: then nothing is in anybody's hands.
@@ -159,8 +167,10 @@ def recover(world: World, *, is_alone: bool = False) -> int:
     now = world.clock.now()
 
     def deed(transaction: Transaction) -> int:
-        lost = messages.stale(transaction, None if is_alone else now - SKEW)
-        conclude(world, transaction, [(each, after_uncertainty(each, now)) for each in lost], now)
+        lost = messages.expired_leases(transaction, None if is_alone else now - MAX_CLOCK_SKEW)
+        complete(
+            world, transaction, [(each, outcome_after_uncertainty(each, now)) for each in lost], now
+        )
         return len(lost)
 
-    return world.store.run(deed)
+    return world.database.run(deed)

@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 
-from consent_tokens.app_context import World
-from consent_tokens.evidence.events import Event, Kind
+from consent_tokens.app_context import AppContext
+from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.gateways.base import DeliveryReport
-from consent_tokens.relay.message import MessageState
-from consent_tokens.services.erasure import gone
-from consent_tokens.services.webhooks import announce, of_message
+from consent_tokens.relay.message import MessageStatus
+from consent_tokens.services.erasure import number_deactivated
+from consent_tokens.services.webhooks import enqueue, message_event
 from consent_tokens.store import events, messages
 from consent_tokens.store.database import Transaction
 
 
-def hear_reports(world: World, reports: Sequence[DeliveryReport]) -> list[DeliveryReport]:
+def record_reports(world: AppContext, reports: Sequence[DeliveryReport]) -> list[DeliveryReport]:
     """Record what the gateway says became of messages; return the reports of none of ours.
 
     However many they are, they cost one transaction; but a report that there is no such subscriber
@@ -23,49 +23,49 @@ def hear_reports(world: World, reports: Sequence[DeliveryReport]) -> list[Delive
     def deed(transaction: Transaction) -> tuple[list[DeliveryReport], set[int]]:
         found = messages.by_gateway_ids(transaction, [report.gateway_id for report in reports])
         told = {
-            found[report.gateway_id].address: _told(report)
+            found[report.gateway_id].key: _status_of(report)
             for report in reversed(reports)  # of two about one message the first counts
             if report.gateway_id in found
         }
-        fresh = messages.put_reports(transaction, told, now)
-        ours = [each for each in found.values() if each.address in fresh]
+        fresh = messages.record_reports(transaction, told, now)
+        ours = [each for each in found.values() if each.key in fresh]
         lines = [
             Event(
-                home=each.address.home,
+                partition=each.key.partition,
                 at=now,
-                kind=Kind.MESSAGE_REPORTED,
+                kind=EventKind.MESSAGE_REPORTED,
                 merchant_id=each.merchant_id,
-                grant=each.grant_number,
-                message=each.address.number,
-                code=told[each.address][0].value,
+                grant_id=each.grant_id,
+                message_id=each.key.id,
+                reason=told[each.key][0].value,
             )
             for each in ours
         ]
-        events.record(transaction, lines, world.chance.draw)
+        events.record(transaction, lines, world.random.token_bytes)
         news = [
-            of_message(world, each.address, each.merchant_id, each.reference, told[each.address])
+            message_event(world, each.key, each.merchant_id, each.reference, told[each.key])
             for each in ours
             if each.merchant_id
         ]
-        announce(world, transaction, news, now)
+        enqueue(world, transaction, news, now)
         left = {
-            found[report.gateway_id].address.home
+            found[report.gateway_id].key.partition
             for report in reports
-            if report.is_gone
+            if report.is_deactivated
             and report.gateway_id in found
-            and found[report.gateway_id].grant_number is not None
+            and found[report.gateway_id].grant_id is not None
         }
         return [report for report in reports if report.gateway_id not in found], left
 
     if not reports:
         return []
-    unknown, left = world.store.run(deed)
+    unknown, left = world.database.run(deed)
     for home in left:
-        gone(world, home)
+        number_deactivated(world, home)
     return unknown
 
 
-def _told(report: DeliveryReport) -> tuple[MessageState, str | None]:
+def _status_of(report: DeliveryReport) -> tuple[MessageStatus, str | None]:
     if report.was_delivered:
-        return MessageState.DELIVERED, None
-    return MessageState.UNDELIVERABLE, report.code
+        return MessageStatus.DELIVERED, None
+    return MessageStatus.UNDELIVERABLE, report.status_text

@@ -10,25 +10,25 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from consent_tokens.app_context import World
-from consent_tokens.consent.grant import EndedBy, Grant, GrantState
-from consent_tokens.consent.keywords import Intent, Reply
-from consent_tokens.consent.notice import purpose_words, supported
-from consent_tokens.consent.purposes import Purpose, in_order
-from consent_tokens.consent.request import ConsentRequest, RequestState
-from consent_tokens.consent.scope import Cap, Less
-from consent_tokens.crypto.keyed_hashes import blind_index, limit_key
-from consent_tokens.crypto.opaque_ids import Address
-from consent_tokens.evidence.events import Event, Kind
-from consent_tokens.gateways.base import Inbound
-from consent_tokens.relay.composition import dress
+from consent_tokens.app_context import AppContext
+from consent_tokens.consent.grant import EndReason, Grant, GrantStatus
+from consent_tokens.consent.keywords import Intent, Interpretation
+from consent_tokens.consent.notice import purpose_label, supported_language
+from consent_tokens.consent.purposes import Purpose, in_catalogue_order
+from consent_tokens.consent.request import ConsentRequest, RequestStatus
+from consent_tokens.consent.scope import FrequencyCap, ScopeReduction
+from consent_tokens.crypto.keyed_hashes import blind_index, rate_limit_key
+from consent_tokens.crypto.opaque_ids import RowKey
+from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.gateways.base import MobileOriginated
+from consent_tokens.relay.composition import with_signature_and_opt_out
 from consent_tokens.services.consents import invitations as invite
-from consent_tokens.services.consents.amendments import narrow_in, resume_in
-from consent_tokens.services.consents.decisions import give
-from consent_tokens.services.consents.revocation import end_in
-from consent_tokens.services.integrity.journal_outbox import tell
-from consent_tokens.services.number_verification import service_message
-from consent_tokens.services.rate_limits import hit
+from consent_tokens.services.consents.amendments import narrow_within, resume_within
+from consent_tokens.services.consents.decisions import create_grant
+from consent_tokens.services.consents.revocation import revoke_within
+from consent_tokens.services.integrity.journal_outbox import flush_journal
+from consent_tokens.services.number_verification import compose_service_message
+from consent_tokens.services.rate_limits import try_acquire
 from consent_tokens.store import (
     events,
     grants,
@@ -42,9 +42,13 @@ from consent_tokens.store.database import Transaction
 from consent_tokens.store.invitations import Invitation
 from consent_tokens.store.merchants import Merchant, Sender, is_active
 
-ANSWER: Final = "service.confirmation"
-ASKED_BACK: Final = Cap(1, timedelta(days=1))  # what is unclear is asked back once a day, no more
-ANSWERS: Final = Cap(6, timedelta(days=1))  # help and questions that one phone gets from a sender
+CONFIRMATION_PURPOSE: Final = "service.confirmation"
+CLARIFICATION_LIMIT: Final = FrequencyCap(
+    1, timedelta(days=1)
+)  # what is unclear is asked back once a day, no more
+REPLY_LIMIT: Final = FrequencyCap(
+    6, timedelta(days=1)
+)  # help and questions that one phone gets from a sender
 
 # one confirmation, with nothing else in it (47 CFR 64.1200(a)(12))
 WORDS: Final[dict[str, dict[str, str]]] = {
@@ -90,21 +94,21 @@ WORDS: Final[dict[str, dict[str, str]]] = {
 }
 
 
-def hear_reply(world: World, inbound: Inbound) -> list[Grant]:
+def handle_inbound(world: AppContext, inbound: MobileOriginated) -> list[Grant]:
     """Act on what a phone replied; return the grants that it ended.
 
     What means nothing to us changes nothing, and no reply is kept.
     """
-    reply = world.vocabulary.read(inbound.text)
+    reply = world.keyword_matcher.interpret(inbound.text)
     if reply.intent is Intent.OTHER:
         return []
-    ended = world.store.run(
+    ended = world.database.run(
         lambda transaction: _Desk.opened(world, transaction, inbound, reply).act()
     )
     if ended:
-        tell(world)
-        world.store.scrub()
-    world.something_to_do.set()
+        flush_journal(world)
+        world.database.truncate_wal()
+    world.wake_dispatcher.set()
     return ended
 
 
@@ -112,10 +116,10 @@ def hear_reply(world: World, inbound: Inbound) -> list[Grant]:
 class _Desk:
     """All that is needed to act on one reply."""
 
-    world: World
+    world: AppContext
     transaction: Transaction
-    inbound: Inbound
-    reply: Reply
+    inbound: MobileOriginated
+    reply: Interpretation
     home: int | None
     senders: Mapping[str, Sender]  # by merchant: who writes from where the phone replied to
     merchants: Mapping[str, Merchant]
@@ -124,18 +128,22 @@ class _Desk:
 
     @classmethod
     def opened(
-        cls, world: World, transaction: Transaction, inbound: Inbound, reply: Reply
+        cls,
+        world: AppContext,
+        transaction: Transaction,
+        inbound: MobileOriginated,
+        reply: Interpretation,
     ) -> "_Desk":
         index = blind_index(inbound.number.reveal(), world.keyring.index)
         home = recipients.find(transaction, index)
         senders = {
             sender.merchant_id: sender
-            for sender in merchants.senders_at(transaction, inbound.source)
+            for sender in merchants.senders_with_source(transaction, inbound.source)
         }
         now = world.clock.now()
-        over = {GrantState.REVOKED, GrantState.EXPIRED}
-        found = grants.in_home(transaction, home) if home is not None else []
-        live = [grant for grant in found if grant.standing(now) not in over]
+        over = {GrantStatus.REVOKED, GrantStatus.EXPIRED}
+        found = grants.of_recipient(transaction, home) if home is not None else []
+        live = [grant for grant in found if grant.status_at(now) not in over]
         return cls(
             world=world,
             transaction=transaction,
@@ -143,7 +151,7 @@ class _Desk:
             reply=reply,
             home=home,
             senders=senders,
-            merchants=merchants.some(
+            merchants=merchants.find_many(
                 transaction, [*senders, *(grant.merchant_id for grant in live)]
             ),
             grants=live,
@@ -159,7 +167,11 @@ class _Desk:
     def language(self) -> str:
         """Return the language of the answer: of the consents, else of the word that was sent."""
         known = next((grant.language for grant in [*self.own, *self.grants]), None)
-        return known or supported(self.reply.language) or ("en" if self.reply.language else "zh-CN")
+        return (
+            known
+            or supported_language(self.reply.language)
+            or ("en" if self.reply.language else "zh-CN")
+        )
 
     def act(self) -> list[Grant]:
         """Do what the reply wants, and answer it."""
@@ -203,14 +215,14 @@ class _Desk:
         return [
             grant
             for grant in of
-            if end_in(
-                self.world, self.transaction, Address(grant.home, grant.number), EndedBy.REPLY
+            if revoke_within(
+                self.world, self.transaction, RowKey(grant.home, grant.number), EndReason.REPLY
             )
         ]
 
     def _narrow(self) -> list[Grant]:
         """Stop some purposes only; where none would be left, that is the end of it."""
-        if not self.world.store.has_wishes:
+        if not self.world.database.has_wishes:
             return self._stop()
         touched = [g for g in self.own if g.scope.purposes & self.reply.purposes]
         if not touched:
@@ -225,37 +237,37 @@ class _Desk:
                 ended += self._ended([grant])
                 self._answer(grant.language, "stopped", sender, merchant=merchant.name)
                 continue
-            address = Address(grant.home, grant.number)
-            narrow_in(self.world, self.transaction, address, Less(purposes=left))
+            address = RowKey(grant.home, grant.number)
+            narrow_within(self.world, self.transaction, address, ScopeReduction(purposes=left))
             self._answer(
                 grant.language,
                 "narrowed",
                 sender,
-                gone=_named(grant.scope.purposes & self.reply.purposes, grant.language),
-                left=_named(left, grant.language),
+                gone=_purpose_list(grant.scope.purposes & self.reply.purposes, grant.language),
+                left=_purpose_list(left, grant.language),
             )
         return ended
 
     def _decline(self) -> None:
         """Say no to every question that is open from this sender."""
         for invitation, request in self._open_questions():
-            requests.put_decision(self.transaction, request.declined(self.world.clock.now()))
-            invite.refuse(self.world, self.transaction, invitation)
+            requests.record_decision(self.transaction, request.declined(self.world.clock.now()))
+            invite.record_refusal(self.world, self.transaction, invitation)
 
     # --- more, by the consumer's own will -------------------------------------------------------
 
     def _agree(self) -> None:
         """Agree to the newest open question from this sender, if the operator allows that."""
-        if not self.world.takes_yes_by_reply:
+        if not self.world.opt_in_by_reply:
             return
         for invitation, request in self._open_questions()[:1]:
             merchant = self.merchants[invitation.merchant_id]
             if not is_active(merchant):
                 return
-            language = supported(request.question.locale) or self.language
-            notice = invite.notice_by_text(self.world, request, merchant, language)
-            less = Less(purposes=request.question.purposes)
-            give(self.world, self.transaction, request, self.inbound.number, notice, less)
+            language = supported_language(request.terms.locale) or self.language
+            notice = invite.invitation_notice(self.world, request, merchant, language)
+            less = ScopeReduction(purposes=request.terms.purposes)
+            create_grant(self.world, self.transaction, request, self.inbound.number, notice, less)
             sender = self.senders[invitation.merchant_id]
             self._answer(language, "agreed", sender, merchant=merchant.name)
 
@@ -266,55 +278,59 @@ class _Desk:
             own = [grant for grant in self.own if grant.merchant_id == merchant_id]
             if own:
                 for grant in own:
-                    if grant.state is GrantState.PAUSED and self.world.store.has_wishes:
-                        resume_in(self.world, self.transaction, Address(grant.home, grant.number))
-                if self._may_answer(ANSWERS):
+                    if grant.status is GrantStatus.PAUSED and self.world.database.has_wishes:
+                        resume_within(
+                            self.world, self.transaction, RowKey(grant.home, grant.number)
+                        )
+                if self._may_answer(REPLY_LIMIT):
                     self._answer(own[0].language, "live", sender, merchant=merchant.name)
-            elif is_active(merchant) and self.world.store.has_wishes:
+            elif is_active(merchant) and self.world.database.has_wishes:
                 self._ask(merchant, sender)
 
     def _ask(self, merchant: Merchant, sender: Sender) -> None:
         """Send the question; who texted START is asked once, whatever was answered before."""
         now = self.world.clock.now()
         index = blind_index(self.inbound.number.reveal(), self.world.keyring.index)
-        home = recipients.settle(self.transaction, index, self.world.chance.draw(8))
-        question = invite.question_for(self.transaction, merchant, home)
-        if question is None or not self._may_answer(ANSWERS):
+        home = recipients.get_or_create(self.transaction, index, self.world.random.token_bytes(8))
+        question = invite.terms_for_start(self.transaction, merchant, home)
+        if question is None or not self._may_answer(REPLY_LIMIT):
             return
-        address = Address.at(merchant.home, self.world.chance.draw(8))
+        address = RowKey.new(merchant.partition, self.world.random.token_bytes(8))
         request = ConsentRequest(
-            home=address.home,
-            number=address.number,
+            home=address.partition,
+            number=address.id,
             merchant_id=merchant.id,
-            question=question,
-            asked=now,
-            expires=now + self.world.request_for,
+            terms=question,
+            created_at=now,
+            expires_at=now + self.world.request_ttl,
         )
         requests.add(self.transaction, request)
-        invite.remember(self.world, self.transaction, request, home)
-        language = supported(question.locale) or self.language
-        text = invite.words(self.world, request, merchant, language)
+        invite.record_invitation(self.world, self.transaction, request, home)
+        language = supported_language(question.locale) or self.language
+        text = invite.invitation_text(self.world, request, merchant, language)
         self._send(language, text, sender)
 
     def _open_questions(self) -> list[tuple[Invitation, ConsentRequest]]:
         """Return what this sender's merchants asked this phone and still wait to hear."""
-        if self.home is None or not self.world.store.has_wishes:
+        if self.home is None or not self.world.database.has_wishes:
             return []
         now = self.world.clock.now()
-        found = invitations.in_home(self.transaction, self.home, list(self.senders), now)
+        found = invitations.resting_of(self.transaction, self.home, list(self.senders), now)
         pairs = [
-            (each, requests.lock(self.transaction, each.request)) for each in found if each.is_open
+            (each, requests.lock(self.transaction, each.request_key))
+            for each in found
+            if each.is_open
         ]
         return [
             (each, request)
             for each, request in pairs
-            if request is not None and request.standing(now) is RequestState.PENDING
+            if request is not None and request.status_at(now) is RequestStatus.PENDING
         ]
 
     # --- words ----------------------------------------------------------------------------------
 
     def _help(self) -> None:
-        if not self._may_answer(ANSWERS):
+        if not self._may_answer(REPLY_LIMIT):
             return
         url = f"{self.world.base_url}/my"
         for grant in self.own:
@@ -323,7 +339,7 @@ class _Desk:
                 "help",
                 self.senders[grant.merchant_id],
                 merchant=self.merchants[grant.merchant_id].name,
-                list=_numbered(grant.scope.purposes, grant.language),
+                list=_numbered_purpose_list(grant.scope.purposes, grant.language),
                 url=url,
             )
         if not self.own:
@@ -331,7 +347,7 @@ class _Desk:
 
     def _ask_back(self) -> None:
         """Ask once what was meant, if there is anything to stop."""
-        if self.own and self._may_answer(ASKED_BACK, "asked"):
+        if self.own and self._may_answer(CLARIFICATION_LIMIT, "asked"):
             first = self.own[0]
             merchant = self.merchants[first.merchant_id]
             sender = self.senders[first.merchant_id]
@@ -341,45 +357,46 @@ class _Desk:
     def _any_sender(self) -> Sender | None:
         return next(iter(self.senders.values()), None)
 
-    def _may_answer(self, cap: Cap, what: str = "reply") -> bool:
+    def _may_answer(self, cap: FrequencyCap, what: str = "reply") -> bool:
         """Count one more answer to this phone from this sender; whether it may be sent."""
         now = self.world.clock.now()
         asked = f"{self.inbound.source}\n{self.inbound.number.reveal()}"
-        key = limit_key(what, asked, self.world.keyring.index)
-        return hit(self.transaction, key, [cap], now) == now
+        key = rate_limit_key(what, asked, self.world.keyring.index)
+        return try_acquire(self.transaction, key, [cap], now) == now
 
     def _answer(self, language: str, what: str, sender: Sender | None, **members: object) -> None:
         self._send(language, WORDS[language][what].format(**members), sender)
 
     def _send(self, language: str, text: str, sender: Sender | None) -> None:
         signature = sender.signature if sender else self.world.service_name
-        message = service_message(
+        message = compose_service_message(
             self.world,
             self.inbound.number,
-            dress(text, signature=signature, language=language, link=None),
-            purpose=ANSWER,
+            with_signature_and_opt_out(text, signature=signature, language=language, link=None),
+            purpose=CONFIRMATION_PURPOSE,
             sender_id=sender.id if sender else None,
         )
-        messages.put_out(self.transaction, [message])
+        messages.enqueue(self.transaction, [message])
         line = Event(
-            home=message.address.home,
+            partition=message.key.partition,
             at=self.world.clock.now(),
-            kind=Kind.REPLY_HEARD,
-            message=message.address.number,
-            code=self.reply.intent.value,
+            kind=EventKind.REPLY_ANSWERED,
+            message_id=message.key.id,
+            reason=self.reply.intent.value,
         )
-        events.record(self.transaction, [line], self.world.chance.draw)
+        events.record(self.transaction, [line], self.world.random.token_bytes)
 
 
-def _named(purposes: frozenset[Purpose], language: str) -> str:
-    names = [purpose_words(purpose, language)[0] for purpose in in_order(purposes)]
+def _purpose_list(purposes: frozenset[Purpose], language: str) -> str:
+    names = [purpose_label(purpose, language)[0] for purpose in in_catalogue_order(purposes)]
     return (", " if language == "en" else "、").join(names)
 
 
-def _numbered(purposes: frozenset[Purpose], language: str) -> str:
+def _numbered_purpose_list(purposes: frozenset[Purpose], language: str) -> str:
     """Return purposes with their places in the catalogue: the numbers of `STOP 1`."""
     places = {purpose: place for place, purpose in enumerate(Purpose, start=1)}
     names = [
-        f"{places[purpose]} {purpose_words(purpose, language)[0]}" for purpose in in_order(purposes)
+        f"{places[purpose]} {purpose_label(purpose, language)[0]}"
+        for purpose in in_catalogue_order(purposes)
     ]
     return (", " if language == "en" else "、").join(names)

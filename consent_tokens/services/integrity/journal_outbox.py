@@ -7,54 +7,56 @@ and the next round tells it.
 
 from typing import Final
 
-from consent_tokens.app_context import World
+from consent_tokens.app_context import AppContext
 from consent_tokens.errors import JournalUnavailableError
-from consent_tokens.revocation_journal import Position
+from consent_tokens.revocation_journal import JournalPosition
 from consent_tokens.store import checkpoints as marks
 from consent_tokens.store.database import Transaction
 
-IDENTITY_BYTES: Final = 16
-AT_ONCE: Final = 500
+JOURNAL_ID_BYTES: Final = 16
+BATCH_SIZE: Final = 500
 
 
-def check(world: World) -> None:
+def ensure_writable(world: AppContext) -> None:
     """Return if a revocation could be journalled. Raises JournalUnavailableError."""
-    if world.store.has_journal:
-        marked = world.store.read(lambda transaction: marks.find(transaction, marks.JOURNAL))
-        known(world.journal.position() if marked else begin(world), marked)
+    if world.database.has_journal:
+        marked = world.database.read(lambda transaction: marks.find(transaction, marks.JOURNAL))
+        unread_from(world.revocation_journal.position() if marked else start_journal(world), marked)
 
 
-def tell(world: World) -> None:
+def flush_journal(world: AppContext) -> None:
     """Add to the journal all ends that it has yet to be told. Raises JournalUnavailableError."""
-    if not world.store.has_journal:
+    if not world.database.has_journal:
         return
-    while waiting := world.store.read(lambda transaction: marks.laid_out(transaction, AT_ONCE)):
-        world.journal.add(waiting)
+    while waiting := world.database.read(
+        lambda transaction: marks.pending_journal_entries(transaction, BATCH_SIZE)
+    ):
+        world.revocation_journal.append(waiting)
 
         def deed(transaction: Transaction) -> None:
             for address, _ in waiting:
-                marks.put_away(transaction, address)
+                marks.delete_journal_entry(transaction, address)
 
-        world.store.run(deed)
+        world.database.run(deed)
 
 
-def make(world: World) -> None:
+def create_journal(world: AppContext) -> None:
     """Begin a journal, unless there is one."""
-    world.journal.make(world.chance.draw(IDENTITY_BYTES).hex())
+    world.revocation_journal.create(world.random.token_bytes(JOURNAL_ID_BYTES).hex())
 
 
-def begin(world: World) -> Position:
+def start_journal(world: AppContext) -> JournalPosition:
     """Return the first mark of a database that has none: at the start of the journal."""
-    make(world)
-    mark = Position(world.journal.position().journal, 0)
-    world.store.run(lambda transaction: marks.put(transaction, marks.JOURNAL, str(mark)))
+    create_journal(world)
+    mark = JournalPosition(world.revocation_journal.position().journal_id, 0)
+    world.database.run(lambda transaction: marks.save(transaction, marks.JOURNAL, str(mark)))
     return mark
 
 
-def known(end: Position, marked: str | None) -> int:
+def unread_from(end: JournalPosition, marked: str | None) -> int:
     """Return from which byte on the journal is news. Raises JournalUnavailableError."""
-    mark = Position.parse(marked) if marked else Position(end.journal, 0)
-    if mark.journal != end.journal:
+    mark = JournalPosition.parse(marked) if marked else JournalPosition(end.journal_id, 0)
+    if mark.journal_id != end.journal_id:
         raise JournalUnavailableError("the journal is not the one that this database knows")
     if end.offset < mark.offset:
         raise JournalUnavailableError("the journal is shorter than it was")

@@ -7,25 +7,27 @@ So only what it held before a change can still leave after it.
 from collections.abc import Callable
 from typing import Final
 
-from consent_tokens.app_context import World
-from consent_tokens.errors import StoreBusyError
+from consent_tokens.app_context import AppContext
+from consent_tokens.errors import DatabaseBusyError
 from consent_tokens.store.database import Transaction
 
 LEASE_SECONDS: Final = 30  # how long a dispatcher may hold a message; see flow.dispatch
-LOOK_AGAIN_SECONDS: Final = 0.02
+POLL_SECONDS: Final = 0.02
 
 
-def wait_for_hands(world: World, in_hands: Callable[[Transaction], int]) -> int:
+def wait_until_not_in_flight(
+    world: AppContext, count_in_flight: Callable[[Transaction], int]
+) -> int:
     """Wait until no dispatcher holds any of these messages; return how many one held at first.
 
     Raises StoreBusyError if it holds one beyond any lease: what was changed is changed all the
     same.
     """
-    first = held = world.store.read(in_hands)
-    begun = world.clock.elapsed()
+    first = held = world.database.read(count_in_flight)
+    begun = world.clock.monotonic()
     while held:
-        if world.clock.elapsed() - begun > LEASE_SECONDS:
-            raise StoreBusyError("a dispatcher does not answer")
-        world.clock.pause(LOOK_AGAIN_SECONDS)
-        held = world.store.read(in_hands)
+        if world.clock.monotonic() - begun > LEASE_SECONDS:
+            raise DatabaseBusyError("a dispatcher does not answer")
+        world.clock.sleep(POLL_SECONDS)
+        held = world.database.read(count_in_flight)
     return first

@@ -10,14 +10,14 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
-from consent_tokens.app_context import World
+from consent_tokens.app_context import AppContext
 from consent_tokens.errors import ConsentTokensError
-from consent_tokens.services.submission.accept import Verdict, Verified, accept_all
+from consent_tokens.services.submission.accept import SubmissionResult, VerifiedRequest, accept_all
 
-MOST_TOGETHER: Final = 200
+MAX_GROUP_SIZE: Final = 200
 
 
-def _closed() -> threading.Lock:
+def _locked() -> threading.Lock:
     """Return a gate that is shut: to take it again is to wait until somebody opens it."""
     gate = threading.Lock()
     gate.acquire()
@@ -25,67 +25,67 @@ def _closed() -> threading.Lock:
 
 
 @dataclass(slots=True)
-class _Ticket:
+class _PendingMessage:
     """One message in the queue, and what came of it."""
 
     merchant_id: str
-    draft: Verified
-    turn: threading.Lock = field(default_factory=_closed)  # opened when it is done, or is to lead
-    verdict: Verdict | None = None
+    message: VerifiedRequest
+    gate: threading.Lock = field(default_factory=_locked)  # opened when it is done, or is to lead
+    result: SubmissionResult | None = None
     fault: Exception | None = None
 
     @property
     def is_done(self) -> bool:
-        return self.verdict is not None or self.fault is not None
+        return self.result is not None or self.fault is not None
 
 
 @dataclass(slots=True)
-class Gatherer:
+class GroupCommit:
     """The queue in front of the relay, one a process."""
 
-    world: World
-    _waiting: deque[_Ticket] = field(default_factory=deque)
-    _is_led: bool = False
+    world: AppContext
+    _queue: deque[_PendingMessage] = field(default_factory=deque)
+    _has_leader: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def accept(self, merchant_id: str, draft: Verified) -> Verdict:
+    def accept(self, merchant_id: str, draft: VerifiedRequest) -> SubmissionResult:
         """Return the relay's answer. Raises what the store raises."""
-        ticket = _Ticket(merchant_id, draft)
+        ticket = _PendingMessage(merchant_id, draft)
         with self._lock:
-            self._waiting.append(ticket)
-            leads, self._is_led = not self._is_led, True
+            self._queue.append(ticket)
+            leads, self._has_leader = not self._has_leader, True
         if not leads:
-            ticket.turn.acquire()
+            ticket.gate.acquire()
         if not ticket.is_done:
             self._lead()
         if ticket.fault is not None and not isinstance(ticket.fault, ConsentTokensError):
             # perhaps another's: what is wrong with one message is wrong for it alone
-            return self.world.store.run(
+            return self.world.database.run(
                 lambda transaction: accept_all(self.world, transaction, [(merchant_id, draft)])
             )[0]
-        if ticket.verdict is None:
+        if ticket.result is None:
             raise ticket.fault or RuntimeError("a ticket was left without an answer")
-        return ticket.verdict
+        return ticket.result
 
     def _lead(self) -> None:
         """Accept all who wait, pass the lead on to who came meanwhile, and let all go."""
         with self._lock:
-            count = min(len(self._waiting), MOST_TOGETHER)
-            group = [self._waiting.popleft() for _ in range(count)]
-        asked = [(ticket.merchant_id, ticket.draft) for ticket in group]
+            count = min(len(self._queue), MAX_GROUP_SIZE)
+            group = [self._queue.popleft() for _ in range(count)]
+        asked = [(ticket.merchant_id, ticket.message) for ticket in group]
         try:
-            verdicts = self.world.store.run(
+            verdicts = self.world.database.run(
                 lambda transaction: accept_all(self.world, transaction, asked)
             )
             for ticket, verdict in zip(group, verdicts, strict=True):
-                ticket.verdict = verdict
+                ticket.result = verdict
         except Exception as fault:  # noqa: BLE001 - handed to each whom it concerns, and raised there
             for ticket in group:
                 ticket.fault = fault
         with self._lock:
-            self._is_led = bool(self._waiting)
-            if self._waiting:
-                self._waiting[0].turn.release()
+            self._has_leader = bool(self._queue)
+            if self._queue:
+                self._queue[0].gate.release()
         for ticket in group:
-            if ticket.turn.locked():
-                ticket.turn.release()
+            if ticket.gate.locked():
+                ticket.gate.release()

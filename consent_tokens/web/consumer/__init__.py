@@ -14,14 +14,14 @@ from consent_tokens.errors import (
     ConsentTokensError,
     InvalidError,
     NotFoundError,
-    TooManyError,
+    TooManyRequestsError,
 )
-from consent_tokens.web.security import refuse_forgeries
+from consent_tokens.web.security import check_csrf
 
 log = structlog.get_logger()
 
 
-def blueprint(name: str, guard: Callable[[], None] = refuse_forgeries) -> Blueprint:
+def blueprint(name: str, guard: Callable[[], None] = check_csrf) -> Blueprint:
     """Return a blueprint of pages: `guard` refuses forged forms, errors are pages."""
     doors = Blueprint(name, __name__)
     doors.before_request(guard)
@@ -34,23 +34,23 @@ def page(template: str, status: int = 200, **members: object) -> Response:
     return make_response(render_template(template, **members), status)
 
 
-def see_other(endpoint: str, **values: Any) -> Response:  # noqa: ANN401 - as url_for takes them
+def redirect_after_post(endpoint: str, **values: Any) -> Response:  # noqa: ANN401 - as url_for takes them
     """Send the browser on after a form, so that loading again sends nothing again (303)."""
     return make_response(redirect(url_for(endpoint, **values), HTTPStatus.SEE_OTHER))
 
 
 def error_page(fault: Exception) -> Response:
     """Return the page that tells a fault in plain words, and nothing of the inside."""
-    status, what, then = _words(fault)
+    status, what, then = _error_words(fault)
     response = page("error.html", status, what=what, then=then)
-    if isinstance(fault, TooManyError):
+    if isinstance(fault, TooManyRequestsError):
         response.headers["Retry-After"] = str(fault.retry_after)
     elif status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = "1"
     return response
 
 
-def _words(fault: Exception) -> tuple[int, str, str]:
+def _error_words(fault: Exception) -> tuple[int, str, str]:
     again = _("Open the page again, then try once more.")
     known: dict[type[Exception], tuple[int, str, str]] = {
         NotFoundError: (404, _("This link leads nowhere."), _("It may be old, or cut short.")),
@@ -60,7 +60,7 @@ def _words(fault: Exception) -> tuple[int, str, str]:
             _("It was answered, or its time is up."),
         ),
         InvalidError: (422, _("That does not fit."), again),
-        TooManyError: (
+        TooManyRequestsError: (
             429,
             _("Too many codes were asked for from here."),
             _("Please try again later."),
@@ -72,10 +72,10 @@ def _words(fault: Exception) -> tuple[int, str, str]:
         case HTTPException(code=int(code)):
             return code, HTTPStatus(code).phrase, ""
         case _:
-            return known.get(type(fault)) or _unforeseen(fault)
+            return known.get(type(fault)) or _unexpected(fault)
 
 
-def _unforeseen(fault: Exception) -> tuple[int, str, str]:
+def _unexpected(fault: Exception) -> tuple[int, str, str]:
     is_ours = isinstance(fault, ConsentTokensError)
     log.error("page_failed", fault=type(fault).__name__)
     nothing = _("Nothing was changed. Please try again.")

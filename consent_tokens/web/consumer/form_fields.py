@@ -6,27 +6,27 @@ from zoneinfo import ZoneInfo
 from flask import request
 
 from consent_tokens.consent.purposes import Purpose
-from consent_tokens.consent.scope import MINUTES_A_DAY, Less
+from consent_tokens.consent.scope import MINUTES_PER_DAY, ScopeReduction
 from consent_tokens.errors import InvalidError
 
-MOST_DIGITS = 6
-MOST_FIELD = 2000
-MOST_CODE = 16  # characters of a typed code
+MAX_DIGITS = 6
+MAX_FIELD_LENGTH = 2000
+MAX_CODE_LENGTH = 16  # characters of a typed code
 
 
-def text(name: str, most: int = MOST_FIELD) -> str:
+def text(name: str, max_length: int = MAX_FIELD_LENGTH) -> str:
     """Return a field's text without blanks around it, cut to what can make sense."""
-    return request.form.get(name, "").strip()[:most]
+    return request.form.get(name, "").strip()[:max_length]
 
 
-def typed_code() -> str:
+def one_time_code() -> str:
     """Return the one-time code as it was typed, without blanks."""
-    return "".join(request.form.get("code", "").split())[:MOST_CODE]
+    return "".join(request.form.get("code", "").split())[:MAX_CODE_LENGTH]
 
 
-def whole(name: str) -> int | None:
+def whole_number(name: str) -> int | None:
     """Return a whole number; None if the field is empty or not there. Raises InvalidError."""
-    given = text(name, MOST_DIGITS)
+    given = text(name, MAX_DIGITS)
     if not given:
         return None
     if not given.isascii() or not given.isdigit():
@@ -34,10 +34,10 @@ def whole(name: str) -> int | None:
     return int(given)
 
 
-def minute(name: str) -> int | None:
+def minute_of_day(name: str) -> int | None:
     """Return minutes since midnight; None if the field is empty or not there."""
-    value = whole(name)
-    if value is not None and value > MINUTES_A_DAY:
+    value = whole_number(name)
+    if value is not None and value > MINUTES_PER_DAY:
         raise InvalidError({name: ["not_a_time"]})
     return value
 
@@ -53,7 +53,7 @@ def day(name: str) -> date | None:
         raise InvalidError({name: ["not_a_day"]}) from None
 
 
-def moment(name: str, zone: ZoneInfo) -> datetime | None:
+def local_datetime(name: str, zone: ZoneInfo) -> datetime | None:
     """Return the moment in a field of local date and time; None if it is none."""
     try:
         naive = datetime.fromisoformat(text(name, 19))
@@ -62,13 +62,13 @@ def moment(name: str, zone: ZoneInfo) -> datetime | None:
     return naive.replace(tzinfo=zone) if naive.tzinfo is None else None
 
 
-def less() -> Less:
+def scope_reduction() -> ScopeReduction:
     """Return what the consumer ticked and chose of a question or a consent. Raises InvalidError."""
     ticked = frozenset(request.form.getlist("purposes")[: len(Purpose)])
-    return Less(
+    return ScopeReduction(
         purposes=frozenset(purpose for purpose in Purpose if purpose.value in ticked),
-        most=whole("max_messages"),
-        opens=minute("from"),
-        closes=minute("to"),
-        days=whole("expires_in_days"),
+        max_messages=whole_number("max_messages"),
+        opens=minute_of_day("from"),
+        closes=minute_of_day("to"),
+        days=whole_number("expires_in_days"),
     )

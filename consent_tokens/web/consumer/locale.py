@@ -2,21 +2,21 @@
 
 from flask import request, session
 
-from consent_tokens.consent.notice import LANGUAGES, supported
+from consent_tokens.consent.notice import LANGUAGES, supported_language
 
 CHINESE_FIRST = LANGUAGES[0]
 
 
 def language(asked: str | None = None) -> str:
     """Return the language of this page; `asked` is what the merchant thinks the consumer reads."""
-    chosen = supported(request.args.get("lang"))
+    chosen = supported_language(request.args.get("lang"))
     if chosen:
         session["language"] = chosen
         return chosen
-    kept = supported(session.get("language"))
+    kept = supported_language(session.get("language"))
     if kept:
         return kept
     for wanted, _quality in request.accept_languages:
-        if found := supported(wanted):
+        if found := supported_language(wanted):
             return found
-    return supported(asked) or CHINESE_FIRST
+    return supported_language(asked) or CHINESE_FIRST

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response, json
 
 from consent_tokens.crypto import jws
-from consent_tokens.services.consents.receipts import receipt_at
+from consent_tokens.services.consents.receipts import find_receipt
 from consent_tokens.store.receipts import Receipt
 from consent_tokens.web.consumer import blueprint, page
 from consent_tokens.web.request_context import world
@@ -14,25 +14,25 @@ doors = blueprint("receipts")
 
 
 @doors.get("/receipts/<handle>")
-def look(handle: str) -> Response:
+def show(handle: str) -> Response:
     """Show a receipt."""
-    found = receipt_at(world(), handle)
+    found = find_receipt(world(), handle)
     return page(
         "receipt.html",
         handle=handle,
         receipt=found,
-        said=_said(found),
-        at=found.at,
-        zone=world().zone,
+        said=_payload(found),
+        at=found.issued_at,
+        zone=world().default_timezone,
     )
 
 
 @doors.get("/receipts/<handle>.json")
-def as_file(handle: str) -> Response:
+def download(handle: str) -> Response:
     """Hand over a receipt: what it says, and the JWS that proves it."""
-    found = receipt_at(world(), handle)
+    found = find_receipt(world(), handle)
     body = {
-        "receipt": _said(found),
+        "receipt": _payload(found),
         "jws": found.jws,
         "keys": f"{world().base_url}/.well-known/jwks.json",
     }
@@ -41,5 +41,5 @@ def as_file(handle: str) -> Response:
     return answer
 
 
-def _said(found: Receipt) -> Any:  # noqa: ANN401 - JSON
+def _payload(found: Receipt) -> Any:  # noqa: ANN401 - JSON
     return json.loads(jws.payload_of(found.jws))

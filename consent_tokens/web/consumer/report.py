@@ -4,45 +4,49 @@ from flask import Response, request, session, url_for
 from flask_babel import gettext as _
 
 from consent_tokens.errors import InvalidError, NotFoundError
-from consent_tokens.evidence.complaints import MOST_SAID, Why
+from consent_tokens.evidence.complaints import MAX_STATEMENT_LENGTH, ComplaintReason
 from consent_tokens.services.complaints import (
-    ABOUT,
-    MOST_PICTURE,
-    Pasted,
-    complain_pasted,
-    follow,
-    say_more,
+    MAX_PICTURE_BYTES,
+    REPORT_INTENT,
+    PastedText,
+    add_statement,
+    find_by_case_number,
+    report_pasted_text,
 )
-from consent_tokens.services.number_verification import Secret, send_code, typed_number
+from consent_tokens.services.number_verification import (
+    ChallengeSecret,
+    parse_phone_input,
+    send_code,
+)
 from consent_tokens.store import merchants
 from consent_tokens.store.complaints import Complaint
-from consent_tokens.web.consumer import blueprint, page, see_other
+from consent_tokens.web.consumer import blueprint, page, redirect_after_post
 from consent_tokens.web.consumer import form_fields as form
-from consent_tokens.web.consumer.abuse_gate import let_in, work_page
+from consent_tokens.web.consumer.abuse_gate import challenge_page, may_send_code
 from consent_tokens.web.consumer.locale import language
-from consent_tokens.web.request_context import client_address, world
+from consent_tokens.web.request_context import client_ip, world
 
 doors = blueprint("report")
 
-MOST_PASTED = 2000
-MOST_SENDER = 24
+MAX_PASTED_LENGTH = 2000
+MAX_SENDER_LENGTH = 24
 PENDING = "report"  # where the browser keeps that a code is on its way
 
 
 @doors.get("/report")
-def look() -> Response:
+def show() -> Response:
     """Ask for the number first; once a code is on its way, for the text."""
     if PENDING in session and "again" not in request.args:
-        return _form()
+        return _report_page()
     return page("report_phone.html", faults={})
 
 
-def _form(status: int = 200, **faults: str) -> Response:
-    now = world().clock.now().astimezone(world().zone)
+def _report_page(status: int = 200, **faults: str) -> Response:
+    now = world().clock.now().astimezone(world().default_timezone)
     return page(
         "report.html",
         status,
-        reasons=list(Why),
+        reasons=list(ComplaintReason),
         faults=faults,
         given=request.form,
         latest=now.replace(tzinfo=None).isoformat(timespec="minutes"),
@@ -53,22 +57,29 @@ def _form(status: int = 200, **faults: str) -> Response:
 def act() -> Response:
     """Send a code, or take the complaint that came with one."""
     if "code" in request.form:
-        return _file()
+        return _file_report()
     try:
-        number = typed_number(world(), request.form.get("phone", ""))
+        number = parse_phone_input(world(), request.form.get("phone", ""))
     except InvalidError:
         wrong = _("This does not look like a phone number.")
         return page("report_phone.html", 422, faults={"phone": wrong})
-    if not let_in():
-        return work_page(url_for("report.act"))
-    secret = send_code(world(), number, about=ABOUT, language=language(), address=client_address())
+    if not may_send_code():
+        return challenge_page(url_for("report.act"))
+    secret = send_code(
+        world(), number, intent=REPORT_INTENT, language=language(), client_ip=client_ip()
+    )
     session[PENDING] = secret.to_text()
-    return see_other("report.look")
+    return redirect_after_post("report.show")
 
 
-def _file() -> Response:
-    sender = "".join(letter for letter in form.text("sender", MOST_SENDER) if letter.isdigit())
-    text, at = form.text("text", MOST_PASTED), form.moment("at", world().zone)
+def _file_report() -> Response:
+    sender = "".join(
+        letter for letter in form.text("sender", MAX_SENDER_LENGTH) if letter.isdigit()
+    )
+    text, at = (
+        form.text("text", MAX_PASTED_LENGTH),
+        form.local_datetime("at", world().default_timezone),
+    )
     faults: dict[str, str] = {}
     if not sender:
         faults["sender"] = _("Digits only, as the phone shows the sender.")
@@ -76,73 +87,75 @@ def _file() -> Response:
         faults["text"] = _("Paste the whole text here.")
     if at is None:
         faults["at"] = _("When it came, roughly.")
-    if request.form.get("reason") not in set(Why):
+    if request.form.get("reason") not in set(ComplaintReason):
         faults["reason"] = _("Choose one.")
     if faults or at is None:
-        return _form(422, **faults)
-    filed = complain_pasted(
+        return _report_page(422, **faults)
+    filed = report_pasted_text(
         world(),
-        Secret.from_text(session.get(PENDING, "")),
-        form.typed_code(),
-        Pasted(sender=sender, text=text, at=at),
-        Why(request.form["reason"]),
+        ChallengeSecret.from_text(session.get(PENDING, "")),
+        form.one_time_code(),
+        PastedText(sender=sender, text=text, at=at),
+        ComplaintReason(request.form["reason"]),
     )
     if filed is None:
         wrong = _("This code is wrong or too old. You can ask for a new one.")
-        return _form(422, code=wrong)
+        return _report_page(422, code=wrong)
     session.pop(PENDING, None)
-    session["filed"] = filed.number
-    return see_other("report.follow_one")
+    session["filed"] = filed.case_number
+    return redirect_after_post("report.show_report")
 
 
 @doors.get("/reports")
-def follow_one() -> Response:
+def show_report() -> Response:
     """Show how the complaint stands that this browser has filed, or asked for by its number."""
     number = session.get("filed")
     if not number:
         return page("follow.html", complaint=None, faults={})
     try:
-        return _followed(number, follow(world(), number))
+        return _report_status_page(number, find_by_case_number(world(), number))
     except NotFoundError:
         session.pop("filed", None)
         return page("follow.html", complaint=None, faults={})
 
 
 @doors.post("/reports")
-def act_on_one() -> Response:
+def update_report() -> Response:
     """Look a complaint up by its number, or say more about it."""
     if request.form.get("action") == "more":
-        return _more()
+        return _add_statement()
     number = form.text("number", 40)
     try:
-        follow(world(), number)
+        find_by_case_number(world(), number)
     except NotFoundError:
         unknown = _("There is no report with this number.")
         return page("follow.html", 422, complaint=None, faults={"number": unknown})
     session["filed"] = "".join(letter for letter in number if letter.isdigit())
-    return see_other("report.follow_one")
+    return redirect_after_post("report.show_report")
 
 
-def _more() -> Response:
+def _add_statement() -> Response:
     number = session.get("filed", "")
-    complaint = follow(world(), number)
+    complaint = find_by_case_number(world(), number)
     picture = request.files.get("picture")
-    shown = picture.read(MOST_PICTURE + 1) if picture else b""
+    shown = picture.read(MAX_PICTURE_BYTES + 1) if picture else b""
     try:
-        say_more(world(), complaint, request.form.get("said", ""), shown)
+        add_statement(world(), complaint, request.form.get("said", ""), shown)
     except InvalidError as fault:
-        wrong = _("At most %(most)s characters.", most=MOST_SAID)
+        wrong = _("At most %(most)s characters.", most=MAX_STATEMENT_LENGTH)
         kind = _("A PNG or JPEG picture of at most one megabyte.")
         faults = {name: {"said": wrong, "picture": kind}[name] for name in fault.fields}
-        return _followed(number, complaint, 422, **faults)
+        return _report_status_page(number, complaint, 422, **faults)
     session["told"] = "more"
-    return see_other("report.follow_one")
+    return redirect_after_post("report.show_report")
 
 
-def _followed(number: str, complaint: Complaint, status: int = 200, **faults: str) -> Response:
+def _report_status_page(
+    number: str, complaint: Complaint, status: int = 200, **faults: str
+) -> Response:
     merchant_id = complaint.merchant_id
     merchant = (
-        world().store.read(lambda transaction: merchants.find(transaction, merchant_id))
+        world().database.read(lambda transaction: merchants.find(transaction, merchant_id))
         if merchant_id
         else None
     )
@@ -152,7 +165,7 @@ def _followed(number: str, complaint: Complaint, status: int = 200, **faults: st
         complaint=complaint,
         number=" ".join(number[place : place + 4] for place in range(0, len(number), 4)),
         merchant=merchant,
-        zone=world().zone,
+        zone=world().default_timezone,
         faults=faults,
         told=session.pop("told", None),
     )

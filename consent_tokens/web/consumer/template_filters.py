@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date, format_time
 from flask_babel import gettext as _
 
-from consent_tokens.consent.notice import LOCALES, purpose_words, time_of_day
-from consent_tokens.consent.preferences import Calm
-from consent_tokens.consent.purposes import Purpose, in_order
+from consent_tokens.consent.notice import LOCALES, localized_time_of_day, purpose_label
+from consent_tokens.consent.preferences import QuietPeriod
+from consent_tokens.consent.purposes import Purpose, in_catalogue_order
 from consent_tokens.consent.scope import Scope
-from consent_tokens.evidence.complaints import ComplaintState, Verdict, Why
+from consent_tokens.evidence.complaints import ComplaintReason, ComplaintStatus, Verdict
 from consent_tokens.relay.decision import Reason
-from consent_tokens.relay.message import MessageState
+from consent_tokens.relay.message import MessageStatus
 from consent_tokens.web.consumer.locale import language
 
 
@@ -23,7 +23,7 @@ def day(moment: datetime, zone: ZoneInfo) -> str:
     return str(format_date(moment.astimezone(zone), format="long", locale=LOCALES[language()]))
 
 
-def moment_words(moment: datetime, zone: ZoneInfo | None = None) -> str:
+def local_datetime(moment: datetime, zone: ZoneInfo | None = None) -> str:
     """Return day and time of a moment, in the reader's manner; of UTC, if in no zone."""
     zone = zone or ZoneInfo("UTC")
     local, locale = moment.astimezone(zone), LOCALES[language()]
@@ -32,57 +32,57 @@ def moment_words(moment: datetime, zone: ZoneInfo | None = None) -> str:
     return f"{day_written} {time_written}".replace("\u202f", " ")
 
 
-def last_day(calm: Calm, zone: ZoneInfo) -> str:
+def last_day(calm: QuietPeriod, zone: ZoneInfo) -> str:
     """Return the last day of a calm time: it ends with that day."""
     return day(calm.ends - timedelta(seconds=1), zone)
 
 
-def clock(minute: int) -> str:
+def time_of_day(minute: int) -> str:
     """Return minutes since midnight in the reader's manner."""
-    return time_of_day(minute, language())
+    return localized_time_of_day(minute, language())
 
 
 def purpose_name(purpose: str) -> str:
     """Return a purpose in the reader's words."""
     if purpose not in set(Purpose):
         return str(_("A question to you"))
-    return purpose_words(Purpose(purpose), language())[0]
+    return purpose_label(Purpose(purpose), language())[0]
 
 
-def scope_words(scope: Scope) -> str:
+def scope_label(scope: Scope) -> str:
     """Return a scope in one line: what, how often, which hours."""
-    names = [purpose_name(purpose) for purpose in in_order(scope.purposes)]
+    names = [purpose_name(purpose) for purpose in in_catalogue_order(scope.purposes)]
     parts = [(", " if language() == "en" else "、").join(names)]
     if any(purpose.is_marketing for purpose in scope.purposes):
         parts.append(
             _(
                 "at most %(most)s in any %(days)s days",
-                most=scope.cap.most,
-                days=scope.cap.within.days,
+                most=scope.frequency_cap.limit,
+                days=scope.frequency_cap.window.days,
             )
         )
-        opens, closes = clock(scope.hours.opens), clock(scope.hours.closes)
+        opens, closes = time_of_day(scope.send_window.opens), time_of_day(scope.send_window.closes)
         parts.append(_("%(opens)s to %(closes)s", opens=opens, closes=closes))
     return (", " if language() == "en" else "，").join(parts)
 
 
-def state_words(state: MessageState) -> str:
+def status_label(state: MessageStatus) -> str:
     """Return what became of a message, in the reader's words."""
-    words: dict[MessageState, str] = {
-        MessageState.QUEUED: _("about to leave"),
-        MessageState.DEFERRED: _("waits for its hour"),
-        MessageState.SENDING: _("about to leave"),
-        MessageState.SENT: _("sent"),
-        MessageState.DELIVERED: _("delivered"),
-        MessageState.UNDELIVERABLE: _("could not be delivered"),
-        MessageState.REFUSED: _("kept from you"),
-        MessageState.EXPIRED: _("not sent: too late"),
-        MessageState.UNKNOWN: _("may have been sent"),
+    words: dict[MessageStatus, str] = {
+        MessageStatus.QUEUED: _("about to leave"),
+        MessageStatus.DEFERRED: _("waits for its hour"),
+        MessageStatus.SENDING: _("about to leave"),
+        MessageStatus.SENT: _("sent"),
+        MessageStatus.DELIVERED: _("delivered"),
+        MessageStatus.UNDELIVERABLE: _("could not be delivered"),
+        MessageStatus.REFUSED: _("kept from you"),
+        MessageStatus.EXPIRED: _("not sent: too late"),
+        MessageStatus.UNKNOWN: _("may have been sent"),
     }
     return words[state]
 
 
-def reason_words(code: str | None) -> str:
+def reason_label(code: str | None) -> str:
     """Return why a message was kept away, in the reader's words."""
     words: dict[str, str] = {
         Reason.MERCHANT_SUSPENDED: _("the platform has stopped this shop"),
@@ -97,20 +97,20 @@ def reason_words(code: str | None) -> str:
     return str(words.get(code or "", _("it was not fit to be sent")))
 
 
-def why_words(why: Why) -> str:
+def complaint_reason_label(why: ComplaintReason) -> str:
     """Return a reason for a complaint, as the consumer would say it."""
-    words: dict[Why, str] = {
-        Why.NEVER_AGREED: _("I never agreed to this"),
-        Why.AFTER_REFUSAL: _("It came after I said stop"),
-        Why.TOO_OFTEN: _("They write too often"),
-        Why.AT_NIGHT: _("It came at night"),
-        Why.FRAUD: _("It looks like fraud"),
-        Why.OTHER: _("Something else"),
+    words: dict[ComplaintReason, str] = {
+        ComplaintReason.NEVER_AGREED: _("I never agreed to this"),
+        ComplaintReason.AFTER_REFUSAL: _("It came after I said stop"),
+        ComplaintReason.TOO_OFTEN: _("They write too often"),
+        ComplaintReason.AT_NIGHT: _("It came at night"),
+        ComplaintReason.FRAUD: _("It looks like fraud"),
+        ComplaintReason.OTHER: _("Something else"),
     }
     return words[why]
 
 
-def verdict_words(verdict: Verdict) -> str:
+def verdict_label(verdict: Verdict) -> str:
     """Return what the records say of a message, in plain words."""
     words: dict[Verdict, str] = {
         Verdict.UNDER_CONSENT: _("Our records say: it was sent under a consent of yours."),
@@ -123,19 +123,19 @@ def verdict_words(verdict: Verdict) -> str:
     return words[verdict]
 
 
-def complaint_words(state: ComplaintState) -> str:
+def complaint_status_label(state: ComplaintStatus) -> str:
     """Return where a complaint stands, in plain words."""
-    words: dict[ComplaintState, str] = {
-        ComplaintState.RECEIVED: _("We have it. A person will look at it."),
-        ComplaintState.IN_REVIEW: _("A person is looking at it."),
-        ComplaintState.UPHELD: _("You were right; the shop was told to put it right."),
-        ComplaintState.NOT_UPHELD: _("We looked, and found nothing against the rules."),
-        ComplaintState.HANDED_ON: _("We have handed it on to the regulator."),
+    words: dict[ComplaintStatus, str] = {
+        ComplaintStatus.RECEIVED: _("We have it. A person will look at it."),
+        ComplaintStatus.IN_REVIEW: _("A person is looking at it."),
+        ComplaintStatus.UPHELD: _("You were right; the shop was told to put it right."),
+        ComplaintStatus.NOT_UPHELD: _("We looked, and found nothing against the rules."),
+        ComplaintStatus.REFERRED: _("We have handed it on to the regulator."),
     }
     return words[state]
 
 
-def texts_options(counts: Sequence[int]) -> list[tuple[int, str]]:
+def message_count_options(counts: Sequence[int]) -> list[tuple[int, str]]:
     """Return numbers of texts to choose from."""
     return [(each, _("%(n)s texts", n=each)) for each in counts]
 
@@ -145,26 +145,26 @@ def days_options(days: Sequence[int]) -> list[tuple[int, str]]:
     return [(each, _("%(n)s days", n=each)) for each in days]
 
 
-def clock_options(minutes: Sequence[int]) -> list[tuple[int, str]]:
+def time_of_day_options(minutes: Sequence[int]) -> list[tuple[int, str]]:
     """Return times of the day to choose from."""
-    return [(each, clock(each)) for each in minutes]
+    return [(each, time_of_day(each)) for each in minutes]
 
 
 OPTIONS: Final[dict[str, Callable[[Sequence[int]], list[tuple[int, str]]]]] = {
-    "texts_options": texts_options,
+    "message_count_options": message_count_options,
     "days_options": days_options,
-    "clock_options": clock_options,
+    "time_of_day_options": time_of_day_options,
 }
 FILTERS: Final[dict[str, Callable[..., str]]] = {
     "day": day,
-    "moment": moment_words,
+    "local_datetime": local_datetime,
     "last_day": last_day,
-    "clock": clock,
+    "time_of_day": time_of_day,
     "purpose_name": purpose_name,
-    "scope_words": scope_words,
-    "state_words": state_words,
-    "reason_words": reason_words,
-    "why_words": why_words,
-    "verdict_words": verdict_words,
-    "complaint_words": complaint_words,
+    "scope_label": scope_label,
+    "status_label": status_label,
+    "reason_label": reason_label,
+    "complaint_reason_label": complaint_reason_label,
+    "verdict_label": verdict_label,
+    "complaint_status_label": complaint_status_label,
 }

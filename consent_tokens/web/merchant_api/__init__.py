@@ -10,20 +10,20 @@ from flask import Blueprint, Response, request
 from marshmallow import Schema, ValidationError
 
 from consent_tokens.errors import InvalidError, UnauthenticatedError
-from consent_tokens.services.idempotency import Answer, OnceKey
+from consent_tokens.services.idempotency import ApiResponse, IdempotencyKey
 from consent_tokens.services.merchants import authenticate
 from consent_tokens.web import problems
 from consent_tokens.web.request_context import world
 
 P = ParamSpec("P")
 
-MOST_KEY = 255  # characters of an Idempotency-Key
+MAX_KEY_LENGTH = 255  # characters of an Idempotency-Key
 
 
 def blueprint(name: str) -> Blueprint:
     """Return a blueprint under /v1 whose errors are problems."""
     doors = Blueprint(name, __name__, url_prefix="/v1")
-    doors.register_error_handler(Exception, problems.answer)
+    doors.register_error_handler(Exception, problems.handle_exception)
     return doors
 
 
@@ -35,7 +35,7 @@ def merchant_id() -> str:
     return authenticate(world(), key.strip())
 
 
-def for_merchant(view: Callable[P, Answer]) -> Callable[P, Response]:
+def json_response(view: Callable[P, ApiResponse]) -> Callable[P, Response]:
     """Make a view of a function that returns an answer; a status of 400 and more is a problem."""
 
     @wraps(view)
@@ -51,32 +51,34 @@ def for_merchant(view: Callable[P, Answer]) -> Callable[P, Response]:
     return answered
 
 
-def once_key(merchant: str) -> OnceKey | None:
+def idempotency_key(merchant: str) -> IdempotencyKey | None:
     """Return the Idempotency-Key of this request, if it has one. Raises InvalidError."""
     text = request.headers.get("Idempotency-Key")
     if text is None:
         return None
-    if not 0 < len(text) <= MOST_KEY or not text.isascii() or not text.isprintable():
-        raise InvalidError({"Idempotency-Key": [f"must be 1 to {MOST_KEY} printable characters"]})
+    if not 0 < len(text) <= MAX_KEY_LENGTH or not text.isascii() or not text.isprintable():
+        raise InvalidError(
+            {"Idempotency-Key": [f"must be 1 to {MAX_KEY_LENGTH} printable characters"]}
+        )
     whole = f"{request.method} {request.path}\n".encode() + request.get_data()
-    return OnceKey(merchant, text, whole)
+    return IdempotencyKey(merchant, text, whole)
 
 
-def loaded(schema: Schema, body: object) -> object:
+def load(schema: Schema, body: object) -> object:
     """Return what a schema makes of a body. Raises InvalidError with the fields at fault."""
     try:
         return schema.load(body)  # type: ignore[arg-type]  # it says itself what is no mapping
     except ValidationError as fault:
-        raise InvalidError(flat(fault.messages)) from None
+        raise InvalidError(flatten_errors(fault.messages)) from None
 
 
-def flat(messages: object, before: str = "") -> dict[str, list[str]]:
+def flatten_errors(messages: object, before: str = "") -> dict[str, list[str]]:
     """Return marshmallow's nested messages by path: `messages.3.text`."""
     if not isinstance(messages, dict):
         return {before or "_schema": [str(message) for message in _listed(messages)]}
     found: dict[str, list[str]] = {}
     for name, inner in messages.items():
-        found |= flat(inner, f"{before}.{name}" if before else str(name))
+        found |= flatten_errors(inner, f"{before}.{name}" if before else str(name))
     return found
 
 

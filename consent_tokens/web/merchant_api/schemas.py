@@ -17,19 +17,19 @@ from marshmallow import (
 
 from consent_tokens.consent.notice import LANGUAGES
 from consent_tokens.consent.purposes import Purpose
-from consent_tokens.consent.request import MOST_VALID_DAYS, Question
-from consent_tokens.consent.scope import MOST_DAYS, MOST_MESSAGES, Cap, minutes
-from consent_tokens.evidence.complaints import ComplaintState, Verdict, Why
-from consent_tokens.relay.message import MOST_VALID_FOR, VALID_FOR
-from consent_tokens.services.submission.accept import Draft
+from consent_tokens.consent.request import MAX_VALID_DAYS, RequestedTerms
+from consent_tokens.consent.scope import MAX_DAYS, MAX_MESSAGES, FrequencyCap, parse_time_of_day
+from consent_tokens.evidence.complaints import ComplaintReason, ComplaintStatus, Verdict
+from consent_tokens.relay.message import DEFAULT_VALIDITY, MAX_VALIDITY
+from consent_tokens.services.submission.accept import MessageRequest
 
-MOST_REFERENCE: Final = 100
-MOST_URL: Final = 2000
-MOST_PURPOSE: Final = 64
-MOST_TOKEN: Final = 16_384  # the relay says `token_malformed` above 4096
-MOST_TEXT: Final = 20_000  # the relay says `text_too_long` far below
-MOST_BATCH: Final = 1000
-MINUTES_VALID: Final = int(MOST_VALID_FOR.total_seconds() // 60)
+MAX_REFERENCE_LENGTH: Final = 100
+MAX_URL_LENGTH: Final = 2000
+MAX_PURPOSE_LENGTH: Final = 64
+MAX_TOKEN_LENGTH: Final = 16_384  # the relay says `token_malformed` above 4096
+MAX_TEXT_LENGTH: Final = 20_000  # the relay says `text_too_long` far below
+MAX_BATCH_SIZE: Final = 1000
+MAX_VALIDITY_MINUTES: Final = int(MAX_VALIDITY.total_seconds() // 60)
 
 
 class Strict(Schema):
@@ -52,7 +52,7 @@ def _is_url(text: str) -> None:
 
 def _is_time(text: str) -> None:
     try:
-        minutes(text)
+        parse_time_of_day(text)
     except ValueError as fault:
         raise ValidationError("Must be a time such as 09:00, up to 24:00.") from fault
 
@@ -68,7 +68,7 @@ def _is_unicode(text: str) -> None:
         raise ValidationError("Must be whole Unicode characters.")
 
 
-class QuestionSchema(Strict):
+class ConsentRequestSchema(Strict):
     """What `POST /v1/consent-requests` takes."""
 
     purposes = fields.List(
@@ -77,42 +77,46 @@ class QuestionSchema(Strict):
         validate=validate.Length(1, len(Purpose)),
     )
     max_messages = fields.Integer(
-        strict=True, load_default=4, validate=validate.Range(1, MOST_MESSAGES)
+        strict=True, load_default=4, validate=validate.Range(1, MAX_MESSAGES)
     )
-    per_days = fields.Integer(strict=True, load_default=30, validate=validate.Range(1, MOST_DAYS))
+    per_days = fields.Integer(strict=True, load_default=30, validate=validate.Range(1, MAX_DAYS))
     opens = fields.String(data_key="from", load_default="09:00", validate=_is_time)
     closes = fields.String(data_key="to", load_default="21:00", validate=_is_time)
     expires_in_days = fields.Integer(
-        strict=True, load_default=180, validate=validate.Range(1, MOST_VALID_DAYS)
+        strict=True, load_default=180, validate=validate.Range(1, MAX_VALID_DAYS)
     )
     reference = fields.String(
         load_default=None,
         allow_none=True,
-        validate=[validate.Length(1, MOST_REFERENCE), _is_printable],
+        validate=[validate.Length(1, MAX_REFERENCE_LENGTH), _is_printable],
     )
     return_url = fields.String(
-        load_default=None, allow_none=True, validate=[validate.Length(1, MOST_URL), _is_url]
+        load_default=None, allow_none=True, validate=[validate.Length(1, MAX_URL_LENGTH), _is_url]
     )
     locale = fields.String(load_default=LANGUAGES[0], validate=validate.OneOf(LANGUAGES))
     token = fields.String(
         load_default=None,
         allow_none=True,
-        validate=validate.Length(1, MOST_TOKEN),
+        validate=validate.Length(1, MAX_TOKEN_LENGTH),
         metadata={"description": "One of your tokens: its consumer is asked, by a text"},
     )
 
     @validates_schema(skip_on_field_errors=True)
     def hours_begin_before_they_end(self, members: Mapping[str, Any], **_: object) -> None:
         """Refuse hours that end before they begin."""
-        if minutes(members["opens"]) >= minutes(members["closes"]):
+        if parse_time_of_day(members["opens"]) >= parse_time_of_day(members["closes"]):
             raise ValidationError("Must be later than `from`.", "to")
 
     @post_load
-    def to_question(self, members: Mapping[str, Any], **_: object) -> tuple[Question, str | None]:
+    def to_question(
+        self, members: Mapping[str, Any], **_: object
+    ) -> tuple[RequestedTerms, str | None]:
         """Return the question, and the token of whom it is sent to, if it is."""
-        return Question(
+        return RequestedTerms(
             purposes=frozenset(members["purposes"]),
-            cap=Cap(members["max_messages"], timedelta(days=members["per_days"])),
+            frequency_cap=FrequencyCap(
+                members["max_messages"], timedelta(days=members["per_days"])
+            ),
             opens=members["opens"],
             closes=members["closes"],
             valid_for=timedelta(days=members["expires_in_days"]),
@@ -122,65 +126,67 @@ class QuestionSchema(Strict):
         ), members["token"]
 
 
-class DraftSchema(Strict):
+class MessageSchema(Strict):
     """What `POST /v1/messages` takes, and each item of a batch."""
 
-    token = fields.String(required=True, validate=validate.Length(1, MOST_TOKEN))
-    purpose = fields.String(required=True, validate=validate.Length(1, MOST_PURPOSE))
-    text = fields.String(required=True, validate=[validate.Length(1, MOST_TEXT), _is_unicode])
-    reference = fields.String(validate=[validate.Length(1, MOST_REFERENCE), _is_printable])
+    token = fields.String(required=True, validate=validate.Length(1, MAX_TOKEN_LENGTH))
+    purpose = fields.String(required=True, validate=validate.Length(1, MAX_PURPOSE_LENGTH))
+    text = fields.String(required=True, validate=[validate.Length(1, MAX_TEXT_LENGTH), _is_unicode])
+    reference = fields.String(validate=[validate.Length(1, MAX_REFERENCE_LENGTH), _is_printable])
     send_at = fields.AwareDateTime(format="iso")
-    valid_for_minutes = fields.Integer(strict=True, validate=validate.Range(1, MINUTES_VALID))
+    valid_for_minutes = fields.Integer(
+        strict=True, validate=validate.Range(1, MAX_VALIDITY_MINUTES)
+    )
 
     @post_load
-    def to_draft(self, members: Mapping[str, Any], **_: object) -> Draft:
+    def to_message_request(self, members: Mapping[str, Any], **_: object) -> MessageRequest:
         """Return the value."""
         valid_for = members.get("valid_for_minutes")
         send_at = members.get("send_at")
-        return Draft(
+        return MessageRequest(
             token=members["token"],
             purpose=members["purpose"],
             text=members["text"],
             reference=members.get("reference"),
             send_at=send_at.replace(microsecond=0) if send_at else None,
-            valid_for=VALID_FOR if valid_for is None else timedelta(minutes=valid_for),
+            validity=DEFAULT_VALIDITY if valid_for is None else timedelta(minutes=valid_for),
         )
 
 
-PLAIN: Final = frozenset({"token", "purpose", "text"})
+PLAIN_MEMBERS: Final = frozenset({"token", "purpose", "text"})
 
 
-def plain_draft(item: object) -> Draft | None:
+def parse_plain_message(item: object) -> MessageRequest | None:
     """Return the draft in an item that is plainly well-formed; None sends it to DraftSchema.
 
     A short way for the most common form, since a batch has a thousand of them. A test holds it to
     the schema: what it returns is what the schema returns.
     """
-    if not isinstance(item, dict) or item.keys() != PLAIN:
+    if not isinstance(item, dict) or item.keys() != PLAIN_MEMBERS:
         return None
     token, purpose, text = item["token"], item["purpose"], item["text"]
     is_plain = (
         isinstance(token, str)
         and isinstance(purpose, str)
         and isinstance(text, str)
-        and 0 < len(token) <= MOST_TOKEN
-        and 0 < len(purpose) <= MOST_PURPOSE
-        and 0 < len(text) <= MOST_TEXT
+        and 0 < len(token) <= MAX_TOKEN_LENGTH
+        and 0 < len(purpose) <= MAX_PURPOSE_LENGTH
+        and 0 < len(text) <= MAX_TEXT_LENGTH
         and text.isprintable()  # no half of a surrogate pair is
     )
-    return Draft(token=token, purpose=purpose, text=text) if is_plain else None
+    return MessageRequest(token=token, purpose=purpose, text=text) if is_plain else None
 
 
 class BatchSchema(Strict):
     """What `POST /v1/messages/batch` takes; items are loaded one by one, so none spoils another."""
 
-    messages = fields.List(fields.Raw(), required=True, validate=validate.Length(1, MOST_BATCH))
+    messages = fields.List(fields.Raw(), required=True, validate=validate.Length(1, MAX_BATCH_SIZE))
 
 
 class TokenSchema(Strict):
     """What introspection, renewal and revocation take (RFC 7662, 2.1; RFC 7009, 2.1)."""
 
-    token = fields.String(required=True, validate=validate.Length(1, MOST_TOKEN))
+    token = fields.String(required=True, validate=validate.Length(1, MAX_TOKEN_LENGTH))
     token_type_hint = fields.String(validate=validate.Length(max=64))
 
 
@@ -204,9 +210,9 @@ class ComplaintView(Schema):
     """A complaint as its merchant sees it: that, and why; never who."""
 
     id = fields.String()
-    reason = fields.String(validate=validate.OneOf([why.value for why in Why]))
+    reason = fields.String(validate=validate.OneOf([why.value for why in ComplaintReason]))
     verdict = fields.String(validate=validate.OneOf([verdict.value for verdict in Verdict]))
-    state = fields.String(validate=validate.OneOf([state.value for state in ComplaintState]))
+    state = fields.String(validate=validate.OneOf([state.value for state in ComplaintStatus]))
     purpose = fields.String(allow_none=True)
     filed_on = fields.Date()
     changed_on = fields.Date()
