@@ -1,4 +1,4 @@
-"""The WSGI entry: gunicorn and granian find `app` here, and nothing else."""
+"""The WSGI entry: gunicorn and granian load `app` from here."""
 
 from consent_tokens.app_context import AppContext
 from consent_tokens.web import create_app

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final
 from zlib import crc32
 
-from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.errors import JournalUnavailableError
+from consent_tokens.row_key import RowKey
 
 HEADER: Final = "consent-tokens revocations 1 "
 OWNER_ONLY: Final = 0o600
@@ -63,8 +63,8 @@ class RevocationJournal:
                 os.link(beside, self.path)  # all of it at once, or not at all
             beside.unlink()
             self._sync_folder()
-        except OSError as fault:
-            raise self._unavailable(fault) from fault
+        except OSError as error:
+            raise self._unavailable(error) from error
 
     def position(self) -> JournalPosition:
         """Return where the journal ends. Raises JournalUnavailableError if it cannot be added to.
@@ -75,15 +75,15 @@ class RevocationJournal:
             with self.path.open("r+b", buffering=0) as file:
                 header = file.read(MAX_HEADER_BYTES).partition(b"\n")[0].decode("ascii", "replace")
                 size = os.fstat(file.fileno()).st_size
-        except OSError as fault:
-            raise self._unavailable(fault) from fault
+        except OSError as error:
+            raise self._unavailable(error) from error
         if not header.startswith(HEADER):
             raise JournalUnavailableError(f"{self.path} is no revocation journal")
         return JournalPosition(header.removeprefix(HEADER), size)
 
     def append(self, ended: Sequence[tuple[RowKey, datetime]]) -> None:
         """Add what has ended, and return once it is on disk. Raises JournalUnavailableError."""
-        lines = "".join(_line(address, at) for address, at in ended).encode("ascii")
+        lines = "".join(_line(key, at) for key, at in ended).encode("ascii")
         try:
             with self.path.open("r+b", buffering=0) as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
@@ -93,8 +93,8 @@ class RevocationJournal:
                     lines = b"\n" + lines  # somebody was stopped half-way: begin a line of our own
                 is_whole = file.write(lines) == len(lines)
                 os.fsync(file.fileno())
-        except OSError as fault:
-            raise self._unavailable(fault) from fault
+        except OSError as error:
+            raise self._unavailable(error) from error
         if not is_whole:
             raise JournalUnavailableError(f"the journal {self.path}: the disk is full")
 
@@ -108,9 +108,9 @@ class RevocationJournal:
             with self.path.open("rb") as file:
                 file.seek(since)
                 found = [_parsed(line) for line in file]
-        except OSError as fault:
-            raise self._unavailable(fault) from fault
-        return [address for address in found if address]
+        except OSError as error:
+            raise self._unavailable(error) from error
+        return [key for key in found if key]
 
     def _sync_folder(self) -> None:
         descriptor = os.open(self.path.parent, os.O_RDONLY)
@@ -119,12 +119,12 @@ class RevocationJournal:
         finally:
             os.close(descriptor)
 
-    def _unavailable(self, fault: OSError) -> JournalUnavailableError:
-        return JournalUnavailableError(f"the journal {self.path}: {fault.strerror or fault}")
+    def _unavailable(self, error: OSError) -> JournalUnavailableError:
+        return JournalUnavailableError(f"the journal {self.path}: {error.strerror or error}")
 
 
-def _line(address: RowKey, at: datetime) -> str:
-    said = f"{address.partition} {address.id} {int(at.astimezone(UTC).timestamp())}"
+def _line(key: RowKey, at: datetime) -> str:
+    said = f"{key.partition} {key.id} {int(at.astimezone(UTC).timestamp())}"
     return f"{said} {crc32(said.encode('ascii')):08x}\n"
 
 

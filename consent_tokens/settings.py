@@ -1,6 +1,6 @@
-"""The settings: read once, checked at once, and passed on as values.
+"""The settings: read once, checked at once, and passed on as policy values.
 
-Only `world` and `cli` may import this module. A setting is a fact about the installation,
+Only `app_context` and `cli` may import this module. A setting is a fact about the installation,
 never a switch for behaviour that could be decided here.
 """
 
@@ -16,14 +16,26 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from consent_tokens.errors import SettingError
+from consent_tokens.policies import (
+    ConsentPolicy,
+    DispatchPolicy,
+    OtpPolicy,
+    OtpRateLimits,
+    RateLimit,
+    RelayPolicy,
+    RetentionPolicy,
+    ServiceIdentity,
+)
 
 PERIODS: Final = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(1)}
-CODE_LIMITS: Final = "number=5/hour,10/day;client_ip=60/hour;total=2000/hour"
+OTP_RATE_LIMITS: Final = "number=5/hour,10/day;client_ip=60/hour;total=2000/hour"
 BIND = re.compile(r"(?P<host>[^:]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
-RATE = re.compile(r"(?P<most>\d{1,7})/(?P<period>minute|hour|day)")
+RATE = re.compile(r"(?P<limit>\d{1,7})/(?P<period>minute|hour|day)")
 MAX_PORT: Final = 65535
 KEYS_DIR: Final = "keys"
-GATEWAYS: Final = {  # by scheme: which kind it is
+MAX_THROUGHPUT: Final = 100_000  # segments a second
+MAX_OUTBOX: Final = 1_000_000_000  # messages
+GATEWAYS: Final = {  # kind of gateway, by URL scheme
     "simulator": "simulator",
     "smpp": "smpp",
     "smpps": "smpp",
@@ -32,78 +44,25 @@ GATEWAYS: Final = {  # by scheme: which kind it is
 }
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimit:
-    """At most `most` in any `within`."""
-
-    limit: int
-    window: timedelta
-
-    @classmethod
-    def parse(cls, text: str, variable: str) -> Self:
-        """Return the rate in `5/hour`. Raises SettingError naming `variable`."""
-        match = RATE.fullmatch(text.strip())
-        if match is None or int(match["most"]) < 1:
-            raise SettingError(f"{variable}: {text!r} is no rate such as 5/hour")
-        return cls(int(match["most"]), PERIODS[match["period"]])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OtpRateLimits:
-    """How many one-time codes are sent, by phone number, by the asker's address, and over all."""
-
-    number: tuple[RateLimit, ...]
-    client_ip: tuple[RateLimit, ...]
-    total: tuple[RateLimit, ...]
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Return the limits in `number=5/hour,10/day;client_ip=60/hour;total=2000/hour`."""
-        name = "CONSENT_OTP_RATE_LIMITS"
-        rates: dict[str, tuple[RateLimit, ...]] = {}
-        for part in text.split(";"):
-            kind, found, listed = part.strip().partition("=")
-            if not found or kind not in {"number", "client_ip", "total"} or kind in rates:
-                raise SettingError(
-                    f"{name}: {part!r} is not number=, client_ip= or total=, once each"
-                )
-            rates[kind] = tuple(RateLimit.parse(rate, name) for rate in listed.split(","))
-        if len(rates) != 3:  # noqa: PLR2004 - number, client_ip and total
-            raise SettingError(f"{name} needs number=, client_ip= and total=")
-        return cls(**rates)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that an installation can choose."""
 
+    service: ServiceIdentity
+    otp: OtpPolicy
+    relay: RelayPolicy
+    dispatch: DispatchPolicy
+    consent: ConsentPolicy
     database_url: str
     keys_dir: Path
     gateway_url: str
-    revocation_journal: Path  # of revocations: outside the database, and outside its backup
-    gateway_throughput: int  # segments a second; 0: as fast as the gateway takes them
-    sender_throughput: int  # segments a second for one merchant's sender; 0: no limit of its own
-    outbox_limit: int  # marketing messages that may wait; beyond it more are not taken
-    webhook_private_networks: tuple[IPv4Network | IPv6Network, ...]  # inner ones that may be called
-    metrics_bind: tuple[str, int] | None  # where `dispatch` publishes its figures
-    base_url: str
+    revocation_journal: Path  # outside the database, and outside its backup
+    webhook_private_networks: tuple[
+        IPv4Network | IPv6Network, ...
+    ]  # that may be called all the same
+    metrics_bind: tuple[str, int] | None  # where `dispatch` publishes its metrics
     bind: tuple[str, int]
-    otp_rate_limits: OtpRateLimits
-    transactional_frequency_cap: RateLimit
-    service_sender: str
-    service_name: str
-    default_region: str
-    default_timezone: ZoneInfo
-    max_segments: int
-    request_ttl_days: int
-    text_retention_days: int
-    record_retention_days: (
-        int  # how long it can be told that a text was sent, and what complaints said
-    )
-    invitation_cooldown_days: int  # before a merchant may invite again whoever did not say yes
-    opt_in_by_reply: bool  # whether `Y` to an invitation is a consent
-    keywords_file: Path | None  # the operator's own inbound words
-    otp_countries: frozenset[str]  # calling regions that get codes; empty: all
+    keywords_file: Path | None  # the operator's own inbound keywords
     trusted_proxies: int
     allow_public_simulator: bool
 
@@ -112,41 +71,21 @@ class Settings:
         """Read `CONSENT_*`. Raises SettingError naming the variable at fault."""
         read = _Reader(environment)
         return cls(
+            service=read.service(),
+            otp=read.otp(),
+            relay=read.relay(),
+            dispatch=read.dispatch(),
+            consent=read.consent(),
             database_url=read.text("CONSENT_DATABASE_URL", "sqlite:///var/consent.db"),
             keys_dir=Path(read.text("CONSENT_KEYS_DIR", KEYS_DIR)),
             gateway_url=read.gateway("CONSENT_GATEWAY_URL", "simulator:"),
-            revocation_journal=read.journal("CONSENT_REVOCATION_JOURNAL"),
-            gateway_throughput=read.whole("CONSENT_GATEWAY_THROUGHPUT", 0, least=0, most=100_000),
-            sender_throughput=read.whole("CONSENT_SENDER_THROUGHPUT", 0, least=0, most=100_000),
-            outbox_limit=read.whole("CONSENT_OUTBOX_LIMIT", 1_000_000, least=1, most=1_000_000_000),
+            revocation_journal=read.revocation_journal("CONSENT_REVOCATION_JOURNAL"),
             webhook_private_networks=read.networks("CONSENT_WEBHOOK_PRIVATE_NETWORKS"),
             metrics_bind=read.bind_if_set("CONSENT_METRICS_BIND"),
-            base_url=read.base("CONSENT_BASE_URL"),
             bind=read.bind("CONSENT_BIND", "127.0.0.1:8000"),
-            otp_rate_limits=OtpRateLimits.parse(read.text("CONSENT_OTP_RATE_LIMITS", CODE_LIMITS)),
-            transactional_frequency_cap=RateLimit.parse(
-                read.text("CONSENT_TRANSACTIONAL_FREQUENCY_CAP", "20/day"),
-                "CONSENT_TRANSACTIONAL_FREQUENCY_CAP",
-            ),
-            service_sender=read.text("CONSENT_SERVICE_SENDER", "10690000"),
-            service_name=read.text("CONSENT_SERVICE_NAME", "短信许可"),
-            default_region=read.text("CONSENT_DEFAULT_REGION", "CN").upper(),
-            default_timezone=read.zone("CONSENT_DEFAULT_TIMEZONE", "Asia/Shanghai"),
-            max_segments=read.whole("CONSENT_MAX_SEGMENTS", 8, least=1, most=255),
-            request_ttl_days=read.whole("CONSENT_REQUEST_TTL_DAYS", 7, least=1, most=90),
-            text_retention_days=read.whole("CONSENT_TEXT_RETENTION_DAYS", 30, least=0, most=365),
-            record_retention_days=read.whole(
-                "CONSENT_RECORD_RETENTION_DAYS", 185, least=1, most=3650
-            ),
-            invitation_cooldown_days=read.whole(
-                "CONSENT_INVITATION_COOLDOWN_DAYS", 90, least=1, most=3650
-            ),
-            opt_in_by_reply=read.whole("CONSENT_OPT_IN_BY_REPLY", 0, least=0, most=1) == 1,
             keywords_file=read.file_if_set("CONSENT_KEYWORDS_FILE"),
-            otp_countries=read.countries("CONSENT_OTP_COUNTRIES"),
-            trusted_proxies=read.whole("CONSENT_TRUSTED_PROXIES", 0, least=0, most=5),
-            allow_public_simulator=read.whole("CONSENT_ALLOW_PUBLIC_SIMULATOR", 0, least=0, most=1)
-            == 1,
+            trusted_proxies=read.whole("CONSENT_TRUSTED_PROXIES", 0, least=0, limit=5),
+            allow_public_simulator=read.flag("CONSENT_ALLOW_PUBLIC_SIMULATOR"),
         )
 
 
@@ -156,16 +95,70 @@ class _Reader:
 
     environment: Mapping[str, str]
 
+    def service(self) -> ServiceIdentity:
+        return ServiceIdentity(
+            base_url=self.base("CONSENT_BASE_URL"),
+            name=self.text("CONSENT_SERVICE_NAME", "短信许可"),
+            sender=self.text("CONSENT_SERVICE_SENDER", "10690000"),
+        )
+
+    def otp(self) -> OtpPolicy:
+        return OtpPolicy(
+            rate_limits=parse_otp_rate_limits(
+                self.text("CONSENT_OTP_RATE_LIMITS", OTP_RATE_LIMITS), "CONSENT_OTP_RATE_LIMITS"
+            ),
+            countries=self.countries("CONSENT_OTP_COUNTRIES"),
+            default_region=self.text("CONSENT_DEFAULT_REGION", "CN").upper(),
+        )
+
+    def relay(self) -> RelayPolicy:
+        cap = "CONSENT_TRANSACTIONAL_FREQUENCY_CAP"
+        return RelayPolicy(
+            max_segments=self.whole("CONSENT_MAX_SEGMENTS", 8, least=1, limit=255),
+            transactional_frequency_cap=parse_rate_limit(self.text(cap, "20/day"), cap),
+            outbox_limit=self.whole("CONSENT_OUTBOX_LIMIT", 1_000_000, least=1, limit=MAX_OUTBOX),
+        )
+
+    def dispatch(self) -> DispatchPolicy:
+        return DispatchPolicy(
+            gateway_throughput=self.whole(
+                "CONSENT_GATEWAY_THROUGHPUT", 0, least=0, limit=MAX_THROUGHPUT
+            ),
+            sender_throughput=self.whole(
+                "CONSENT_SENDER_THROUGHPUT", 0, least=0, limit=MAX_THROUGHPUT
+            ),
+        )
+
+    def consent(self) -> ConsentPolicy:
+        return ConsentPolicy(
+            request_ttl=self.days("CONSENT_REQUEST_TTL_DAYS", 7, least=1, limit=90),
+            invitation_cooldown=self.days(
+                "CONSENT_INVITATION_COOLDOWN_DAYS", 90, least=1, limit=3650
+            ),
+            opt_in_by_reply=self.flag("CONSENT_OPT_IN_BY_REPLY"),
+            default_timezone=self.timezone("CONSENT_DEFAULT_TIMEZONE", "Asia/Shanghai"),
+            retention=RetentionPolicy(
+                texts=self.days("CONSENT_TEXT_RETENTION_DAYS", 30, least=0, limit=365),
+                records=self.days("CONSENT_RECORD_RETENTION_DAYS", 185, least=1, limit=3650),
+            ),
+        )
+
+    def days(self, name: str, default: int, *, least: int, limit: int) -> timedelta:
+        return timedelta(days=self.whole(name, default, least=least, limit=limit))
+
+    def flag(self, name: str) -> bool:
+        return self.whole(name, 0, least=0, limit=1) == 1
+
     def text(self, name: str, default: str) -> str:
         value = self.environment.get(name, default).strip()
         if not value:
             raise SettingError(f"{name} is empty")
         return value
 
-    def whole(self, name: str, default: int, *, least: int, most: int) -> int:
+    def whole(self, name: str, default: int, *, least: int, limit: int) -> int:
         text = self.text(name, str(default))
-        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
-            raise SettingError(f"{name} must be a whole number from {least} to {most}")
+        if not text.isascii() or not text.isdigit() or not least <= int(text) <= limit:
+            raise SettingError(f"{name} must be a whole number from {least} to {limit}")
         return int(text)
 
     def bind(self, name: str, default: str) -> tuple[str, int]:
@@ -181,7 +174,7 @@ class _Reader:
         return value
 
     def gateway(self, name: str, default: str) -> str:
-        """Return one URL, or several of one carrier's lines."""
+        """Return one URL, or several SMPP URLs, separated by spaces."""
         value = self.text(name, default)
         kinds = set()
         for url in value.split():
@@ -193,11 +186,11 @@ class _Reader:
             if parts.scheme != "simulator" and not (parts.hostname and parts.username):
                 raise SettingError(f"{name} must be like smpp://user:password@host:port")
         if len(kinds) > 1 or (kinds != {"smpp"} and len(value.split()) > 1):
-            raise SettingError(f"{name}: several lines are several SMPP URLs")
+            raise SettingError(f"{name}: several binds are several SMPP URLs")
         return value
 
-    def journal(self, name: str) -> Path:
-        """Return where revocations are journalled: beside the keys, unless it is set."""
+    def revocation_journal(self, name: str) -> Path:
+        """Return the path of the revocation journal: beside the keys, unless it is set."""
         keys = self.text("CONSENT_KEYS_DIR", KEYS_DIR)
         return Path(self.text(name, f"{keys}/revocations.journal"))
 
@@ -208,8 +201,8 @@ class _Reader:
                 for part in self.environment.get(name, "").split(",")
                 if part.strip()
             )
-        except ValueError as fault:
-            raise SettingError(f"{name}: {fault}") from fault
+        except ValueError as error:
+            raise SettingError(f"{name}: {error}") from error
 
     def file_if_set(self, name: str) -> Path | None:
         text = self.environment.get(name, "").strip()
@@ -234,12 +227,12 @@ class _Reader:
         text = self.environment.get(name, "").strip()
         return parse_bind(text, name) if text else None
 
-    def zone(self, name: str, default: str) -> ZoneInfo:
+    def timezone(self, name: str, default: str) -> ZoneInfo:
         value = self.text(name, default)
         try:
             return ZoneInfo(value)
-        except (KeyError, ValueError, OSError) as fault:
-            raise SettingError(f"{name}: {value!r} is no time zone") from fault
+        except (KeyError, ValueError, OSError) as error:
+            raise SettingError(f"{name}: {value!r} is no time zone") from error
 
 
 def parse_bind(text: str, name: str) -> tuple[str, int]:
@@ -248,3 +241,27 @@ def parse_bind(text: str, name: str) -> tuple[str, int]:
     if match is None or not 0 < int(match["port"]) <= MAX_PORT:
         raise SettingError(f"{name} must be like 127.0.0.1:8000")
     return match["host"].strip("[]"), int(match["port"])
+
+
+def parse_rate_limit(text: str, name: str) -> RateLimit:
+    """Return the limit in `5/hour`. Raises SettingError naming the setting `name`."""
+    match = RATE.fullmatch(text.strip())
+    if match is None or int(match["limit"]) < 1:
+        raise SettingError(f"{name}: {text!r} is no rate such as 5/hour")
+    return RateLimit(int(match["limit"]), PERIODS[match["period"]])
+
+
+def parse_otp_rate_limits(text: str, name: str) -> OtpRateLimits:
+    """Return the limits in `number=5/hour,10/day;client_ip=60/hour;total=2000/hour`.
+
+    Raises SettingError naming the setting `name`.
+    """
+    limits: dict[str, tuple[RateLimit, ...]] = {}
+    for part in text.split(";"):
+        kind, found, listed = part.strip().partition("=")
+        if not found or kind not in {"number", "client_ip", "total"} or kind in limits:
+            raise SettingError(f"{name}: {part!r} is not number=, client_ip= or total=, once each")
+        limits[kind] = tuple(parse_rate_limit(rate, name) for rate in listed.split(","))
+    if len(limits) != 3:  # noqa: PLR2004 - number, client_ip and total
+        raise SettingError(f"{name} needs number=, client_ip= and total=")
+    return OtpRateLimits(**limits)

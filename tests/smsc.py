@@ -1,8 +1,9 @@
 """An SMSC in a process of its own: `python -m tests.smsc PORT [quiet]`.
 
-Tells each message that it takes as a JSON line on standard output, sends a delivery report for it,
-and sends what it reads as JSON lines on standard input to whoever is bound. Nothing is written to
-disk. With `quiet` it only counts, for the benchmark, and tells the count when its input ends.
+Writes each message that it takes as a JSON line to standard output, sends a delivery report for it,
+and delivers what it reads as JSON lines on standard input to every ESME that is bound. Nothing is
+written to disk. With `quiet` it only counts, for the benchmark, and writes the count when its input
+ends.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ class Smsc:
 
     async def serve(self) -> None:
         await self.server.start()
-        say({"ready": True})
+        write_line({"ready": True})
         reading = asyncio.create_task(self.read())
         while not reading.done():
             coming = asyncio.ensure_future(self.server.next())
@@ -38,7 +39,7 @@ class Smsc:
                 self.take(coming.result())
             else:
                 coming.cancel()
-        say({"taken": self.taken})
+        write_line({"taken": self.taken})
         for esme in list(self.esmes.values()):
             await esme.unbind()
         await self.server.stop()
@@ -46,7 +47,7 @@ class Smsc:
     def take(self, event: smpp34.Esme | smpp34.SubmitSmEvent | smpp34.Unbound) -> None:
         if isinstance(event, smpp34.Esme):
             self.esmes[event.session_id] = event
-            say({"bound": event.system_id})
+            write_line({"bound": event.system_id})
         elif isinstance(event, smpp34.Unbound):
             self.esmes.pop(event.session_id, None)
         else:
@@ -54,7 +55,7 @@ class Smsc:
             message_id = f"{os.getpid()}-{self.taken}"
             event.accept(message_id=message_id)
             if not self.is_quiet:
-                say(told(event, message_id))
+                write_line(described(event, message_id))
                 self.later(self.report(event, message_id))
 
     def later(self, work: Coroutine[Any, Any, None]) -> None:
@@ -87,7 +88,7 @@ class Smsc:
                 )
 
 
-def told(event: smpp34.SubmitSmEvent, message_id: str) -> dict[str, object]:
+def described(event: smpp34.SubmitSmEvent, message_id: str) -> dict[str, object]:
     octets, header = event.short_message, b""
     if event.esm_class & HAS_HEADER:
         header, octets = octets[: 1 + octets[0]], octets[1 + octets[0] :]
@@ -102,7 +103,7 @@ def told(event: smpp34.SubmitSmEvent, message_id: str) -> dict[str, object]:
     }
 
 
-def say(line: dict[str, object]) -> None:
+def write_line(line: dict[str, object]) -> None:
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
 
@@ -110,4 +111,4 @@ def say(line: dict[str, object]) -> None:
 if __name__ == "__main__":
     asyncio.run(Smsc(int(sys.argv[1]), is_quiet="quiet" in sys.argv).serve())
     sys.stdout.flush()
-    os._exit(0)  # smpp34 aborts if a cancelled `next()` is still in its hands at a normal exit
+    os._exit(0)  # smpp34 aborts at a normal exit if a cancelled `next()` is pending

@@ -1,4 +1,4 @@
-"""An SMSC by the npm package `smpp`, in a process of its own, and what it says."""
+"""An SMSC by the npm package `smpp`, in a process of its own, and what it writes."""
 
 import json
 import os
@@ -32,7 +32,7 @@ class Carrier:
     def url(self) -> str:
         return f"smpp://esme:secret@127.0.0.1:{self.port}"
 
-    def tell(self, line: Mapping[str, Any]) -> None:
+    def write(self, line: Mapping[str, Any]) -> None:
         assert self.started.stdin
         self.started.stdin.write(json.dumps(line) + "\n")
         self.started.stdin.flush()
@@ -40,7 +40,7 @@ class Carrier:
     def behave(self, **mode: object) -> None:
         """Change how it answers, and see that it has."""
         before = len(self.lines.heard)
-        self.tell({"mode": mode})
+        self.write({"mode": mode})
         self.lines.wait_for_next(lambda line: "changed" in json.loads(line), before)
 
     def said(self, **members: object) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The commands. Each parses, calls `flow`, and prints: a table for people, JSON with `--json`."""
+"""The commands. Each parses, calls a service, and prints a table, or JSON with `--json`."""
 
 import sys
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from consent_tokens import logging_setup as logs
+from consent_tokens import logging_setup
 from consent_tokens.errors import ConsentTokensError, InvalidError
 
 # each is a function of that name in a module of this package; in the order of `--help`
@@ -15,16 +15,15 @@ COMMANDS: Final[Mapping[str, str]] = {
     "serve": "serve",
     "web": "serve",
     "dispatch": "serve",
-    "init-db": "database",
-    "upgrade-db": "database",
-    "keys": "database",
-    "replay-revocations": "database",
+    "db": "database",
+    "journal": "database",
+    "keys": "keys",
     "merchant": "merchants",
     "api-key": "merchants",
     "sender": "merchants",
     "webhook": "webhook",
     "complaint": "complaint",
-    "number": "complaint",
+    "reassigned-numbers": "reassigned_numbers",
     "send": "send",
     "demo": "demo",
     "doctor": "doctor",
@@ -32,9 +31,10 @@ COMMANDS: Final[Mapping[str, str]] = {
 
 
 class _Group(click.Group):
-    """Tells a fault of ours in one line, and exits with 1.
+    """Print the service's own errors in one line, and exit with 1.
 
-    A command is imported when it is called for: a merchant's `send` needs no database and no web.
+    A command's module is imported when it is called: a merchant's `send` needs no database and no
+    web.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -52,12 +52,12 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's
         try:
             return super().invoke(ctx)
-        except InvalidError as fault:
-            for name, faults in fault.fields.items():
-                click.echo(f"{name}: {'; '.join(faults)}", err=True)
+        except InvalidError as error:
+            for name, errors in error.fields.items():
+                click.echo(f"{name}: {'; '.join(errors)}", err=True)
             sys.exit(1)
-        except ConsentTokensError as fault:
-            click.echo(f"{fault.error_code}: {fault}", err=True)
+        except ConsentTokensError as error:
+            click.echo(f"{error.error_code}: {error}", err=True)
             sys.exit(1)
 
 
@@ -65,4 +65,4 @@ class _Group(click.Group):
 @click.version_option(package_name="consent-tokens")
 def main() -> None:
     """Run and operate a consent token service. Settings come from CONSENT_* variables."""
-    logs.configure()
+    logging_setup.configure()

@@ -1,4 +1,4 @@
-"""`demo`: the whole story in the terminal, against the running parts."""
+"""`demo`: run a consent from request to revocation in the terminal, against a real service."""
 
 import json
 import re
@@ -23,20 +23,23 @@ from consent_tokens.clock import SystemClock
 
 PHONE: Final = "+8613800138000"
 START_SECONDS: Final = 30.0
-WAIT_SECONDS: Final = 10.0
-LOOK_SECONDS: Final = 0.1
+SMS_SECONDS: Final = 10.0
+POLL_SECONDS: Final = 0.1
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 NOTICE = re.compile(r'name="notice" value="([^"]+)"')
 API_KEY = re.compile(r"(ctk_\S+)")
+OTP = re.compile(r"(\d{6})")
+MESSAGE_LINK = re.compile(r"(/m/[A-Za-z0-9_-]{22})")
+HEADING = re.compile(r"<h1>(.*?)</h1>")
 BUBBLE = re.compile(r'class="bubble">.*?<br>(.*?)</div>', re.DOTALL)
 TAG = re.compile(r"<[^>]+>")
 
 
-class _Browser:
-    """A consumer's browser, or a merchant's program, as far as this story needs one."""
+class _Client:
+    """A consumer's browser, or a merchant's program with its API key."""
 
-    def __init__(self, base: str, api_key: str | None = None) -> None:
-        self.base = base
+    def __init__(self, base_url: str, api_key: str | None = None) -> None:
+        self.base_url = base_url
         self.api_key = api_key
         self.opener = build_opener(HTTPCookieProcessor(CookieJar()))
 
@@ -44,151 +47,146 @@ class _Browser:
         """Return a page; with a form, the page that answers it."""
         data = urlencode(form, doseq=True).encode() if form else None
         try:
-            with self.opener.open(Request(self.base + path, data)) as reply:  # noqa: S310 - our own
-                text: str = reply.read().decode()
-        except HTTPError as fault:
-            text = fault.read().decode()
+            with self.opener.open(Request(self.base_url + path, data)) as response:  # noqa: S310 - the demo's own service
+                text: str = response.read().decode()
+        except HTTPError as error:
+            text = error.read().decode()
         return text
 
-    def call(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Call the merchant API, and return its answer, a problem or not."""
+    def call(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Call the merchant API; return its answer, or its problem."""
         headers = {"Authorization": f"Bearer {self.api_key}", "Content-Type": "application/json"}
-        data = None if body is None else json.dumps(body).encode()
+        request = Request(self.base_url + path, json.dumps(body).encode(), headers)  # noqa: S310 - the demo's own service
         try:
-            with self.opener.open(Request(self.base + path, data, headers)) as reply:  # noqa: S310 - ours
-                answer: dict[str, Any] = json.load(reply)
-        except HTTPError as fault:
-            answer = json.load(fault)
+            with self.opener.open(request) as response:
+                answer: dict[str, Any] = json.load(response)
+        except HTTPError as error:
+            answer = json.load(error)
         return answer
 
 
 @click.command()
 def demo() -> None:
-    """Tell the whole story in the terminal: ask, agree, send, revoke, be refused."""
-    with _service() as (base, api_key):
-        _run_demo(_Browser(base), _Browser(base, api_key))
+    """Run the whole flow in the terminal: request, grant, send, revoke, refusal."""
+    with _service() as (base_url, api_key):
+        consumer, merchant = _Client(base_url), _Client(base_url, api_key)
+        _demo_revocation(consumer, merchant, _demo_consent(consumer, merchant))
 
 
-def _run_demo(consumer: _Browser, merchant: _Browser) -> None:
-    token = _demo_consent(consumer, merchant)
-    _demo_revocation(consumer, merchant, token)
-
-
-def _demo_consent(consumer: _Browser, merchant: _Browser) -> str:
-    say = click.echo
-    say("1. The shop asks a customer for consent. It does not know the number.")
-    asked = merchant.call(
+def _demo_consent(consumer: _Client, merchant: _Client) -> str:
+    """Request and grant consent; return the consent token."""
+    click.echo("1. The shop requests a customer's consent. It does not know the number.")
+    requested = merchant.call(
         "/v1/consent-requests",
         {"purposes": ["marketing.promotions"], "from": "00:00", "to": "24:00", "locale": "en"},
     )
-    page = str(asked["consent_url"]).removeprefix(merchant.base)
-    say(f"   {asked['consent_url']}")
-    say("2. The customer opens the link, ticks a box, types the number, and gets a code by SMS.")
-    question = consumer.open(page)
-    confirm = consumer.open(
-        page,
-        csrf=_found(CSRF, question),
+    path = str(requested["consent_url"]).removeprefix(merchant.base_url)
+    click.echo(f"   {requested['consent_url']}")
+    click.echo("2. The customer opens the link, ticks a box, types the number, gets a code by SMS.")
+    confirmation = consumer.open(
+        path,
+        csrf=_find(CSRF, consumer.open(path)),
         purposes=["marketing.promotions"],
         phone=PHONE,
         decision="grant",
     )
     text = _wait_for_sms(consumer, "code is")
-    say(f"   SMS: {text}")
-    say("3. With the code, the yes counts.")
+    click.echo(f"   SMS: {text}")
+    click.echo("3. The code completes the consent.")
     consumer.open(
-        page,
-        csrf=_found(CSRF, confirm),
-        notice=_found(NOTICE, confirm),
-        code=_found(re.compile(r"(\d{6})"), text),
+        path,
+        csrf=_find(CSRF, confirmation),
+        notice=_find(NOTICE, confirmation),
+        code=_find(OTP, text),
         decision="grant",
     )
-    fetched = merchant.call(f"/v1/consent-requests/{asked['id']}/token", {})
+    fetched = merchant.call(f"/v1/consent-requests/{requested['id']}/token", {})
     token = str(fetched["token"])
-    say(f"   The shop fetches its consent token ({len(token)} characters): {token[:48]}...")
+    click.echo(f"   The shop fetches its consent token ({len(token)} characters): {token[:48]}...")
     return token
 
 
-def _demo_revocation(consumer: _Browser, merchant: _Browser, token: str) -> None:
-    say = click.echo
-    say("4. The shop sends, with the token in place of a number.")
-    draft = {"token": token, "purpose": "marketing.promotions", "text": "50 off 200, tonight"}
-    sent = merchant.call("/v1/messages", draft)
-    say(f"   {sent['status']}: {sent['id']}")
+def _demo_revocation(consumer: _Client, merchant: _Client, token: str) -> None:
+    """Send under the token, revoke from the link in the SMS, and show the refusals."""
+    click.echo("4. The shop sends, with the token in place of a number.")
+    message = {"token": token, "purpose": "marketing.promotions", "text": "50 off 200, tonight"}
+    sent = merchant.call("/v1/messages", message)
+    click.echo(f"   {sent['status']}: {sent['id']}")
     text = _wait_for_sms(consumer, "50 off 200")
-    say(f"   SMS: {text}")
-    say("5. The customer opens the link in the SMS and stops it.")
-    link = _found(re.compile(r"(/m/[A-Za-z0-9_-]{22})"), text)
-    stopped = consumer.open(link, csrf=_found(CSRF, consumer.open(link)), action="revoke")
-    say(f"   {_found(re.compile(r'<h1>(.*?)</h1>'), stopped)}")
-    say("6. The shop tries again.")
-    refused = merchant.call("/v1/messages", draft)
-    say(f"   {refused['status']} {refused['code']}: {refused['detail']}")
-    say("7. And the token cannot be opened any more: the key of its number is destroyed.")
+    click.echo(f"   SMS: {text}")
+    click.echo("5. The customer opens the link in the SMS and revokes the consent.")
+    link = _find(MESSAGE_LINK, text)
+    revoked = consumer.open(link, csrf=_find(CSRF, consumer.open(link)), action="revoke")
+    click.echo(f"   {_find(HEADING, revoked)}")
+    click.echo("6. The shop tries again.")
+    refused = merchant.call("/v1/messages", message)
+    click.echo(f"   {refused['status']} {refused['code']}: {refused['detail']}")
+    click.echo("7. The number in the token cannot be decrypted any more: its key is destroyed.")
     renewed = merchant.call("/v1/tokens/renew", {"token": token})
-    say(f"   renew: {renewed['status']} {renewed['code']}")
+    click.echo(f"   renew: {renewed['status']} {renewed['code']}")
     active = merchant.call("/v1/tokens/introspect", {"token": token})["active"]
-    say(f"   introspect: active = {str(active).lower()}")
+    click.echo(f"   introspect: active = {str(active).lower()}")
 
 
-def _found(pattern: re.Pattern[str], text: str) -> str:
+def _find(pattern: re.Pattern[str], text: str) -> str:
     match = pattern.search(text)
     if match is None:
-        raise click.ClickException(f"the story broke off: no {pattern.pattern} on the page")
+        raise click.ClickException(f"the demo failed: no {pattern.pattern} in the answer")
     return unescape(match[1])
 
 
-def _wait_for_sms(consumer: _Browser, words: str) -> str:
-    """Return the text with these words, once it has arrived on the simulated phone."""
+def _wait_for_sms(consumer: _Client, phrase: str) -> str:
+    """Return the newest text with this phrase, once it has arrived on the simulated phone."""
     clock = SystemClock()
-    until = clock.monotonic() + WAIT_SECONDS
-    while clock.monotonic() < until:
+    deadline = clock.monotonic() + SMS_SECONDS
+    while clock.monotonic() < deadline:
         texts = [
             unescape(TAG.sub("", text)) for text in BUBBLE.findall(consumer.open("/demo/phones"))
         ]
-        if found := [text for text in texts if words in text]:
+        if found := [text for text in texts if phrase in text]:
             return found[-1]
-        clock.sleep(LOOK_SECONDS)
-    raise click.ClickException("the story broke off: no SMS arrived")
+        clock.sleep(POLL_SECONDS)
+    raise click.ClickException("the demo failed: no SMS arrived")
 
 
 @contextmanager
 def _service() -> Iterator[tuple[str, str]]:
-    """Run a service of its own for the story, in a folder that is removed after it."""
+    """Run a service in a temporary folder; yield its base URL and the demo merchant's API key."""
     folder = Path(tempfile.mkdtemp(prefix="consent-demo-"))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+        bind = f"127.0.0.1:{free.getsockname()[1]}"
     environment = {
         "CONSENT_DATABASE_URL": f"sqlite:///{folder}/consent.db",
         "CONSENT_KEYS_DIR": str(folder / "keys"),
         "CONSENT_GATEWAY_URL": "simulator:",
         "PATH": "/usr/bin:/bin",
     }
-    told = (folder / "told").open("w+")
-    process = subprocess.Popen(  # noqa: S603 - this very program
-        [sys.executable, "-m", "consent_tokens", "serve", "--bind", address],
-        env=environment,
-        stderr=told,
-    )
+    output = folder / "serve.log"
+    with output.open("w") as stderr:
+        process = subprocess.Popen(  # noqa: S603 - this very program
+            [sys.executable, "-m", "consent_tokens", "serve", "--bind", bind],
+            env=environment,
+            stderr=stderr,
+        )
     try:
-        base = f"http://{address}"
-        _until_ready(base, process)
-        yield base, _found(API_KEY, (folder / "told").read_text())
+        _wait_until_ready(f"http://{bind}", process)
+        yield f"http://{bind}", _find(API_KEY, output.read_text())
     finally:
         process.terminate()
         process.wait()
-        told.close()
         shutil.rmtree(folder)
 
 
-def _until_ready(base: str, process: subprocess.Popen[bytes]) -> None:
+def _wait_until_ready(base_url: str, process: subprocess.Popen[bytes]) -> None:
     clock = SystemClock()
-    until = clock.monotonic() + START_SECONDS
-    browser = _Browser(base)
-    while clock.monotonic() < until and process.poll() is None:
+    deadline = clock.monotonic() + START_SECONDS
+    client = _Client(base_url)
+    while clock.monotonic() < deadline and process.poll() is None:
         try:
-            if "true" in browser.open("/readyz"):
+            if "true" in client.open("/readyz"):
                 return
         except URLError:
-            clock.sleep(LOOK_SECONDS)
+            pass  # it does not listen yet
+        clock.sleep(POLL_SECONDS)
     raise click.ClickException("the service did not start")

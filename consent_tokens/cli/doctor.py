@@ -1,63 +1,84 @@
-"""`doctor`: what is wrong with this installation."""
+"""`doctor`: check this installation."""
 
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import click
 
-from consent_tokens.app_context import AppContext, gateway_of
+from consent_tokens.app_context import AppContext, create_gateway
 from consent_tokens.cli.output import as_json, print_rows
 from consent_tokens.crypto.keyring import Keyring
-from consent_tokens.errors import ConsentTokensError
+from consent_tokens.errors import ConsentTokensError, DatabaseUnavailableError, KeyUnavailableError
 from consent_tokens.randomness import SystemRandomSource
 from consent_tokens.services.integrity.readiness import ensure_ready
 from consent_tokens.settings import Settings
-from consent_tokens.store import checkpoints as marks
+from consent_tokens.store import checkpoints
 from consent_tokens.store.database import Database
 from consent_tokens.store.schema import is_current
+
+OK: Final = "ok"
+FAILED: Final = "failed"
+NO_KEYS: Final = "there are none yet: `consent-tokens serve` creates them"
+NOT_CURRENT: Final = "missing or out of date: run `consent-tokens db upgrade`"
 
 
 @click.command()
 @as_json
 def doctor(*, as_json: bool) -> None:
-    """Look for what is wrong with this installation; exit with 1 if anything is."""
-    rows = [_check("settings", lambda: bool(Settings.from_environment()))]
-    if rows[0]["state"] == "well":
+    """Check settings, keys, database, gateway, journal and clock; exit with 1 if one fails."""
+    rows = [_check("settings", Settings.from_environment)]
+    if _is_ok(rows):
         settings = Settings.from_environment()
         rows += [
-            _check("keys", lambda: _has_keys(settings.keys_dir)),
-            _check("database", lambda: is_current(Database.open(settings.database_url))),
-            _check("gateway", lambda: bool(gateway_of(settings, SystemRandomSource()).name)),
+            _check("keys", lambda: _check_keys(settings.keys_dir)),
+            _check("database", lambda: _check_database(settings.database_url)),
+            _check("gateway", lambda: create_gateway(settings, SystemRandomSource())),
         ]
-        if all(row["state"] == "well" for row in rows):
-            rows.append(_check("journal and clock", lambda: _is_ready(settings)))
+        if _is_ok(rows):
+            rows.append(_check("journal and clock", lambda: _check_readiness(settings)))
     print_rows(rows, in_json=as_json)
-    sys.exit(0 if all(row["state"] == "well" for row in rows) else 1)
+    sys.exit(0 if _is_ok(rows) else 1)
 
 
-def _check(what: str, question: Callable[[], bool]) -> dict[str, str]:
+def _is_ok(rows: list[dict[str, str]]) -> bool:
+    return all(row["status"] == OK for row in rows)
+
+
+def _check(name: str, run: Callable[[], object]) -> dict[str, str]:
+    """Return one row: failed if the check raises an error of ours."""
     try:
-        is_well = question()
-    except ConsentTokensError as fault:
-        return {"what": what, "state": "ill", "why": str(fault) or fault.error_code}
-    why = "" if is_well else "not made yet: run `consent-tokens init-db` or `serve`"
-    return {"what": what, "state": "well" if is_well else "ill", "why": why}
+        run()
+    except ConsentTokensError as error:
+        return {"check": name, "status": FAILED, "detail": str(error) or error.error_code}
+    return {"check": name, "status": OK, "detail": ""}
 
 
-def _has_keys(folder: Path) -> bool:
-    """Whether there are keys that can be used; none are made."""
+def _check_keys(folder: Path) -> None:
+    """Load the keys; create none. Raises KeyUnavailableError."""
     if not any(folder.rglob("*.key")):
-        return False
-    return bool(Keyring.load_or_create(folder, SystemRandomSource().token_bytes))
+        raise KeyUnavailableError(NO_KEYS)
+    Keyring.load_or_create(folder, SystemRandomSource().token_bytes)
 
 
-def _is_ready(settings: Settings) -> bool:
-    """Whether messages may leave. Raises what keeps them back; begins no journal."""
-    world = AppContext.of(settings)
+def _check_database(url: str) -> None:
+    """Raise DatabaseUnavailableError unless the database has this program's schema."""
+    database = Database.open(url)
     try:
-        if world.database.read(lambda transaction: marks.find(transaction, marks.JOURNAL)):
-            ensure_ready(world)
+        if not is_current(database):
+            raise DatabaseUnavailableError(NOT_CURRENT)
     finally:
-        world.database.close()
-    return True
+        database.close()
+
+
+def _check_readiness(settings: Settings) -> None:
+    """Raise NotReadyError unless messages may leave; start no journal."""
+    runtime = AppContext.from_settings(settings).runtime
+    try:
+        if runtime.database.read(
+            lambda transaction: checkpoints.find(transaction, checkpoints.JOURNAL)
+        ):
+            ensure_ready(runtime)
+    finally:
+        runtime.database.close()

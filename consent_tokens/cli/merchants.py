@@ -1,41 +1,26 @@
-"""`merchant`, `api-key` and `sender`: the operator admits who may write, and from where."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
+"""`merchant`, `api-key` and `sender`: the operator admits merchants and their senders."""
 
 import click
 
-from consent_tokens.app_context import AppContext
+from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_one, print_rows
-from consent_tokens.services import merchants as admit
+from consent_tokens.services import merchants as services
 from consent_tokens.store import merchants
 from consent_tokens.store.merchants import Merchant, MerchantStatus
-from consent_tokens.store.schema import upgrade
-
-
-@contextmanager
-def open_context() -> Iterator[AppContext]:
-    """Open the world for one command, on a database of the newest version."""
-    world = AppContext.from_environment()
-    try:
-        upgrade(world.database)
-        yield world
-    finally:
-        world.database.close()
 
 
 @click.group()
 def merchant() -> None:
-    """Admit merchants, list, suspend and activate them."""
+    """Admit, list, suspend and activate merchants."""
 
 
 @merchant.command("add")
 @click.argument("name")
 @as_json
 def add_merchant(name: str, *, as_json: bool) -> None:
-    """Admit a merchant. Its API key is shown once, here, and kept nowhere."""
-    with open_context() as world:
-        admitted = admit.add_merchant(world, name)
+    """Admit a merchant. Its API key is shown this once, and is not stored."""
+    with open_context() as context:
+        admitted = services.add_merchant(context.runtime, name)
     print_one({"id": admitted.merchant.id, "api_key": admitted.api_key}, in_json=as_json)
 
 
@@ -43,19 +28,19 @@ def add_merchant(name: str, *, as_json: bool) -> None:
 @as_json
 def list_merchants(*, as_json: bool) -> None:
     """List all merchants."""
-    with open_context() as world:
-        found = world.database.read(merchants.list_all)
+    with open_context() as context:
+        found = context.runtime.database.read(merchants.list_all)
     print_rows([_row(each) for each in found], in_json=as_json)
 
 
-@merchant.command()
+@merchant.command("set-weight")
 @click.argument("merchant_id")
 @click.argument("weight", type=int)
 @as_json
-def share(merchant_id: str, weight: int, *, as_json: bool) -> None:
-    """Set a merchant's share of the way out when many want to send: 1 unless set, up to 100."""
-    with open_context() as world:
-        admit.set_weight(world, merchant_id, weight)
+def set_weight(merchant_id: str, weight: int, *, as_json: bool) -> None:
+    """Set a merchant's share of the throughput while several wait: 1 to 100, 1 by default."""
+    with open_context() as context:
+        services.set_weight(context.runtime, merchant_id, weight)
     print_one({"id": merchant_id, "weight": weight}, in_json=as_json)
 
 
@@ -63,34 +48,30 @@ def share(merchant_id: str, weight: int, *, as_json: bool) -> None:
 @click.argument("merchant_id")
 @as_json
 def suspend(merchant_id: str, *, as_json: bool) -> None:
-    """Stop a merchant from asking and sending, at once."""
-    with open_context() as world:
-        changed = admit.set_status(world, merchant_id, MerchantStatus.SUSPENDED)
-    print_one(_row(changed), in_json=as_json)
+    """Stop a merchant's consent requests and messages, at once."""
+    _set_status(merchant_id, MerchantStatus.SUSPENDED, in_json=as_json)
 
 
 @merchant.command()
 @click.argument("merchant_id")
 @as_json
 def activate(merchant_id: str, *, as_json: bool) -> None:
-    """Let a merchant ask and send again."""
-    with open_context() as world:
-        changed = admit.set_status(world, merchant_id, MerchantStatus.ACTIVE)
-    print_one(_row(changed), in_json=as_json)
+    """Let a suspended merchant request consent and send again."""
+    _set_status(merchant_id, MerchantStatus.ACTIVE, in_json=as_json)
 
 
 @click.group("api-key")
 def api_key() -> None:
-    """Make, list and revoke API keys."""
+    """Add, list and revoke API keys."""
 
 
 @api_key.command("add")
 @click.argument("merchant_id")
 @as_json
 def add_key(merchant_id: str, *, as_json: bool) -> None:
-    """Make a further API key. It is shown once, here, and kept nowhere."""
-    with open_context() as world:
-        key, text = admit.add_api_key(world, merchant_id)
+    """Add an API key. It is shown this once, and is not stored."""
+    with open_context() as context:
+        key, text = services.add_api_key(context.runtime, merchant_id)
     print_one({"id": key.id, "api_key": text}, in_json=as_json)
 
 
@@ -98,16 +79,17 @@ def add_key(merchant_id: str, *, as_json: bool) -> None:
 @click.argument("merchant_id")
 @as_json
 def list_keys(merchant_id: str, *, as_json: bool) -> None:
-    """List a merchant's API keys; not the secrets, which nobody has."""
-    with open_context() as world:
-        found = world.database.read(
+    """List a merchant's API keys, without the secrets."""
+    with open_context() as context:
+        found = context.runtime.database.read(
             lambda transaction: merchants.api_keys_of(transaction, merchant_id)
         )
     print_rows(
         [
             {
                 "id": key.id,
-                "made_at": key.created_at.isoformat(),
+                "status": "revoked" if key.revoked_at else "active",
+                "created_at": key.created_at.isoformat(),
                 "revoked_at": key.revoked_at.isoformat() if key.revoked_at else "",
             }
             for key in found
@@ -121,9 +103,9 @@ def list_keys(merchant_id: str, *, as_json: bool) -> None:
 @as_json
 def revoke_key(key_id: str, *, as_json: bool) -> None:
     """Revoke an API key, at once."""
-    with open_context() as world:
-        admit.revoke_api_key(world, key_id)
-    print_one({"id": key_id, "state": "revoked"}, in_json=as_json)
+    with open_context() as context:
+        services.revoke_api_key(context.runtime, key_id)
+    print_one({"id": key_id, "status": "revoked"}, in_json=as_json)
 
 
 @click.group()
@@ -134,16 +116,16 @@ def sender() -> None:
 @sender.command("add")
 @click.argument("merchant_id")
 @click.option("--port", required=True, help="The port, such as 10690001.")
-@click.option("--extension", default="", help="Digits behind the port.")
+@click.option("--extension", default="", help="Digits after the port.")
 @click.option("--signature", required=True, help="The name between 【 and 】.")
 @as_json
 def add_sender(
     merchant_id: str, *, port: str, extension: str, signature: str, as_json: bool
 ) -> None:
     """Admit a sender for a merchant."""
-    with open_context() as world:
-        added = admit.add_sender(
-            world, merchant_id, port=port, extension=extension, signature=signature
+    with open_context() as context:
+        added = services.add_sender(
+            context.runtime, merchant_id, port=port, extension=extension, signature=signature
         )
     print_one({"id": added.id}, in_json=as_json)
 
@@ -153,8 +135,8 @@ def add_sender(
 @as_json
 def list_senders(merchant_id: str, *, as_json: bool) -> None:
     """List a merchant's senders; messages leave from the first."""
-    with open_context() as world:
-        found = world.database.read(
+    with open_context() as context:
+        found = context.runtime.database.read(
             lambda transaction: merchants.senders_of(transaction, merchant_id)
         )
     print_rows(
@@ -172,10 +154,16 @@ def list_senders(merchant_id: str, *, as_json: bool) -> None:
     )
 
 
+def _set_status(merchant_id: str, status: MerchantStatus, *, in_json: bool) -> None:
+    with open_context() as context:
+        changed = services.set_status(context.runtime, merchant_id, status)
+    print_one(_row(changed), in_json=in_json)
+
+
 def _row(each: Merchant) -> dict[str, str]:
     return {
         "id": each.id,
         "name": each.name,
-        "state": each.status.value,
+        "status": each.status.value,
         "admitted_at": each.admitted_at.isoformat(),
     }

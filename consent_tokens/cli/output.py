@@ -1,4 +1,4 @@
-"""What commands print."""
+"""Print the results of commands: tables for people, JSON for programs."""
 
 import json
 import unicodedata
@@ -29,7 +29,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], *, in_json: bool) -> None:
 
 
 def print_one(row: Mapping[str, Any], *, in_json: bool) -> None:
-    """Print one thing: a line a member, or a JSON object."""
+    """Print one row: a line for each member, or a JSON object."""
     if in_json:
         click.echo(json.dumps(row, ensure_ascii=False))
     else:

@@ -1,4 +1,4 @@
-"""How a web process begins, and hears that it is to stop, under granian."""
+"""Start a web process under granian, and pass stop signals to it once it handles them."""
 
 import os
 import signal
@@ -11,21 +11,21 @@ from typing import Any, Final
 import click
 
 STOP_SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
-AGAIN_SECONDS: Final = 0.02  # between tries to connect
-ANSWER_SECONDS: Final = 1.0
+RETRY_SECONDS: Final = 0.02  # between tries to connect
+CONNECT_SECONDS: Final = 1.0
 
 
 def block_stop_signals() -> None:
-    """Keep what tells this process to stop until `next_stop` asks for it.
+    """Block stop signals until `wait_for_stop` receives them.
 
-    For this thread and those that it begins from here on: else any of them might take the signal
-    while the one that Python runs handlers in sleeps on.
+    In this thread and those that it starts from here on: otherwise any of them might take the
+    signal while the main thread, which runs Python's handlers, sleeps on.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
 
 
 def wait_for_stop() -> int:
-    """Wait until this process is told to stop, or was already; return the signal."""
+    """Wait for a stop signal, or take the one that is pending; return its number."""
     return signal.sigwait(STOP_SIGNALS)
 
 
@@ -33,31 +33,31 @@ def wait_for_stop() -> int:
 class WorkerStartup:
     """What granian calls in each web process to load the app.
 
-    granian listens to signals, and on its socket, only once the app is loaded; and the process
-    that it loads it in begins as a copy of one that did listen. So what is said before is held
-    until there is somebody who hears it, and `ready` is said when it is so.
+    granian handles signals, and accepts connections, only once the app is loaded; and the process
+    that loads it starts as a copy of one that did handle them. So signals stay blocked until
+    granian has installed its handlers, and "ready" is printed when the socket accepts connections.
     """
 
     load: Callable[[], Any]
-    address: tuple[str, int]
+    bind: tuple[str, int]
     base_url: str
 
     def __call__(self) -> Any:  # noqa: ANN401 - a WSGI app
-        """Return the app, and see to the rest in a thread of its own."""
-        block_stop_signals()  # where it was spawned it does not hold them yet
+        """Return the app, and start the thread that passes signals on."""
+        block_stop_signals()  # a process that was spawned, not forked, does not block them yet
         app = self.load()
         inherited = signal.getsignal(signal.SIGTERM)
-        attending = threading.Thread(
-            target=self._wait_until_reachable, args=(inherited,), name="beginning", daemon=True
+        thread = threading.Thread(
+            target=self._pass_signals, args=(inherited,), name="startup", daemon=True
         )
-        attending.start()
+        thread.start()
         return app
 
-    def _wait_until_reachable(self, inherited: object) -> None:
-        again = threading.Event()
-        # another web process may be the one that is reached, while this one does not hear yet
-        while signal.getsignal(signal.SIGTERM) is inherited or not self._is_reached():
-            again.wait(AGAIN_SECONDS)
+    def _pass_signals(self, inherited: object) -> None:
+        retry = threading.Event()
+        # another web process may answer the connection while this one has no handler yet
+        while signal.getsignal(signal.SIGTERM) is inherited or not self._accepts_connections():
+            retry.wait(RETRY_SECONDS)
         if not signal.sigpending() & STOP_SIGNALS:
             click.echo(f"consent-tokens: ready at {self.base_url} - open it in a browser", err=True)
         while True:
@@ -66,19 +66,19 @@ class WorkerStartup:
             if callable(handler):
                 handler(number, None)
 
-    def _is_reached(self) -> bool:
+    def _accepts_connections(self) -> bool:
         try:
-            socket.create_connection(self.address, ANSWER_SECONDS).close()
+            socket.create_connection(self.bind, CONNECT_SECONDS).close()
         except OSError:
             return False
         return True
 
 
 def block_stop_signals_in_children() -> None:
-    """Have every process that is forked from now on hold them from its first moment.
+    """Block stop signals in every process that is forked from now on, from its first moment.
 
-    They are held before the fork already: what a child is told before it has run at all would be
-    lost otherwise.
+    They are blocked before the fork already: a signal that a child receives before it runs any
+    code would be lost otherwise.
     """
     os.register_at_fork(before=block_stop_signals, after_in_parent=_unblock_stop_signals)
 

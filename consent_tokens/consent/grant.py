@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from consent_tokens.consent.scope import Scope
 from consent_tokens.errors import ConflictError
+from consent_tokens.row_key import RowKey
 
 
 class GrantStatus(StrEnum):
@@ -31,10 +32,9 @@ class EndReason(StrEnum):
 
 
 class Grant(Struct, frozen=True, kw_only=True):
-    """The row of truth behind a token, at the address (home, number)."""
+    """What one consumer has agreed to with one merchant; the row behind a token."""
 
-    home: int
-    number: int
+    key: RowKey
     merchant_id: str
     scope: Scope
     language: str
@@ -53,11 +53,11 @@ class Grant(Struct, frozen=True, kw_only=True):
         """Whether its end was recorded and its key destroyed."""
         return self.status in {GrantStatus.REVOKED, GrantStatus.EXPIRED}
 
-    def ended(self, now: datetime, by: EndReason) -> "Grant":
+    def ended(self, now: datetime, reason: EndReason) -> "Grant":
         """Return the grant, ended. Ending an ended grant changes nothing."""
         if self.is_ended:
             return self
-        status = GrantStatus.EXPIRED if by is EndReason.EXPIRY else GrantStatus.REVOKED
+        status = GrantStatus.EXPIRED if reason is EndReason.EXPIRY else GrantStatus.REVOKED
         return replace(self, status=status, status_since=now)
 
     def paused(self, now: datetime) -> "Grant":

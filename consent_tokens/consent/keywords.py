@@ -107,7 +107,7 @@ KEYWORDS: Final[dict[str, dict[Intent, tuple[str, ...]]]] = {
     },
 }  # fmt: skip
 
-# what a scoped stop may name, beside a purpose's place in the catalogue (`STOP 3`)
+# what a scoped stop may name, besides a purpose's keyword number (`STOP 3`)
 MARKETING_PURPOSES: Final = frozenset(purpose for purpose in Purpose if purpose.is_marketing)
 SCOPE_KEYWORDS: Final[dict[str, frozenset[Purpose]]] = {
     "ads": MARKETING_PURPOSES, "ad": MARKETING_PURPOSES, "advertising": MARKETING_PURPOSES, "marketing": MARKETING_PURPOSES,
@@ -122,7 +122,7 @@ SCOPE_KEYWORDS: Final[dict[str, frozenset[Purpose]]] = {
     "survey": frozenset({Purpose.SURVEYS}), "问卷": frozenset({Purpose.SURVEYS}),
     "events": frozenset({Purpose.EVENTS}), "recommendations": frozenset({Purpose.RECOMMENDATIONS}),
     "推荐": frozenset({Purpose.RECOMMENDATIONS}),
-    **{str(place): frozenset({purpose}) for place, purpose in enumerate(Purpose, start=1)},
+    **{str(purpose.keyword_number): frozenset({purpose}) for purpose in Purpose},
 }  # fmt: skip
 
 # Sentences. Read on text that is folded word by word: small letters, no accents, single blanks.

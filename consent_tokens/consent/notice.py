@@ -6,7 +6,7 @@ shows these lines and adds none that change their meaning.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 from hashlib import sha256
 from typing import Final
 
@@ -20,6 +20,7 @@ from consent_tokens.consent.scope import (
     SendWindow,
     parse_time_of_day,
 )
+from consent_tokens.policies import RetentionPolicy
 
 LANGUAGES: Final = ("zh-CN", "zh-TW", "en")
 LOCALES: Final = {"zh-CN": "zh_Hans_CN", "zh-TW": "zh_Hant_TW", "en": "en"}  # Unicode CLDR
@@ -129,14 +130,6 @@ SENTENCES: Final[dict[str, dict[str, str]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class RetentionPeriods:
-    """How long the service keeps what a text said, and that it was sent."""
-
-    texts: timedelta
-    records: timedelta
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeTerms:
     """What the notice is about; the purposes are those on offer, or those chosen."""
@@ -146,7 +139,7 @@ class NoticeTerms:
     frequency_cap: FrequencyCap
     send_window: SendWindow
     ends_at: datetime
-    retention: RetentionPeriods
+    retention: RetentionPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +213,7 @@ def describe_opt_out(language: str) -> str:
     return sentence(language, "stop")
 
 
-def describe_retention(records: RetentionPeriods, language: str) -> str:
+def describe_retention(records: RetentionPolicy, language: str) -> str:
     """Return how long what is kept, in plain words (PIPL 17)."""
     return sentence(language, "records", texts=records.texts.days, sendings=records.records.days)
 
@@ -262,21 +255,19 @@ def compose_notice(terms: NoticeTerms, language: str) -> Notice:
 
 
 def compose_invitation(
-    merchant: str, question: RequestedTerms, language: str, *, takes_reply: bool
+    merchant: str, terms: RequestedTerms, language: str, *, takes_reply: bool
 ) -> str:
     """Return the question as one text says it: kind, number, period (MIIT Order 31, 2015)."""
-    names = [
-        purpose_label(purpose, language)[0] for purpose in in_catalogue_order(question.purposes)
-    ]
+    names = [purpose_label(purpose, language)[0] for purpose in in_catalogue_order(terms.purposes)]
     often = hours = ""
-    if any(purpose.is_marketing for purpose in question.purposes):
-        cap = question.frequency_cap
+    if any(purpose.is_marketing for purpose in terms.purposes):
+        cap = terms.frequency_cap
         often = sentence(language, "by_text_often", most=cap.limit, days=cap.window.days)
         hours = sentence(
             language,
             "by_text_hours",
-            opens=localized_time_of_day(parse_time_of_day(question.opens), language),
-            closes=localized_time_of_day(parse_time_of_day(question.closes), language),
+            opens=localized_time_of_day(parse_time_of_day(terms.opens), language),
+            closes=localized_time_of_day(parse_time_of_day(terms.closes), language),
         )
     return sentence(
         language,
@@ -285,7 +276,7 @@ def compose_invitation(
         kinds=(", " if language == "en" else "、").join(names),
         often=often,
         hours=hours,
-        valid=question.valid_for.days,
+        valid=terms.valid_for.days,
         how=sentence(language, "by_reply" if takes_reply else "by_link"),
     )
 

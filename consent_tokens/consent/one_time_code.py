@@ -8,21 +8,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from consent_tokens.consent.scope import FrequencyCap
+from consent_tokens.policies import RateLimit
 
 CODE_DIGITS: Final = 6
 CODE_SPACE: Final = 10**CODE_DIGITS
 CODE_LIFETIME: Final = timedelta(minutes=5)
 MAX_CODE_ATTEMPTS: Final = 5
 LOGIN_INTENT: Final = "login"  # what a code is about: one's own consents, or that the number is new
-FAILED_ATTEMPTS_LIMIT: Final = FrequencyCap(
+FAILED_ATTEMPTS_LIMIT: Final = RateLimit(
     10, timedelta(days=1)
 )  # for one number, over all its codes
 
 
-def format_code(drawn: int) -> str:
+def format_code(random_bytes: int) -> str:
     """Return a drawn number as the six digits that are sent."""
-    return f"{drawn:0{CODE_DIGITS}}"
+    return f"{random_bytes:0{CODE_DIGITS}}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,6 @@ class Challenge:
             and now < self.sent_at + CODE_LIFETIME
         )
 
-    def with_attempt(self, *, well: bool) -> "Challenge":
+    def with_attempt(self, *, is_right: bool) -> "Challenge":
         """Return the challenge after one more try."""
-        return replace(self, attempts=self.attempts + 1, is_used=well)
+        return replace(self, attempts=self.attempts + 1, is_used=is_right)

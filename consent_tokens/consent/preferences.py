@@ -106,12 +106,12 @@ class Season:
     first: tuple[int, int]  # month and day
     last: tuple[int, int]
 
-    def next_quiet_period(self, now: datetime, zone: ZoneInfo) -> QuietPeriod:
+    def next_quiet_period(self, now: datetime, timezone: ZoneInfo) -> QuietPeriod:
         """Return the calm time that covers what is left of this year's, or all of the next."""
-        today = now.astimezone(zone).date()
+        today = now.astimezone(timezone).date()
         year = today.year if today <= date(today.year, *self.last) else today.year + 1
-        begins = datetime.combine(date(year, *self.first), time(), zone)
-        ends = datetime.combine(date(year, *self.last) + timedelta(days=1), time(), zone)
+        begins = datetime.combine(date(year, *self.first), time(), timezone)
+        ends = datetime.combine(date(year, *self.last) + timedelta(days=1), time(), timezone)
         return QuietPeriod(max(now, begins.astimezone(now.tzinfo)), ends.astimezone(now.tzinfo))
 
 
@@ -119,9 +119,9 @@ class Season:
 SEASONS: Final = (Season("double11", (11, 1), (11, 15)), Season("618", (6, 1), (6, 20)))
 
 
-def quiet_until(day: date, now: datetime, zone: ZoneInfo) -> QuietPeriod:
+def quiet_until(day: date, now: datetime, timezone: ZoneInfo) -> QuietPeriod:
     """Return calm from now to the end of a day. Raises ValueError if it lies behind, or too far."""
-    ends = datetime.combine(day + timedelta(days=1), time(), zone).astimezone(now.tzinfo)
+    ends = datetime.combine(day + timedelta(days=1), time(), timezone).astimezone(now.tzinfo)
     if not now < ends <= now + MAX_QUIET_PERIOD:
         raise ValueError("calm ends within two years")
     return QuietPeriod(now, ends)

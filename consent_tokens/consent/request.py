@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.scope import FrequencyCap, Scope, ScopeReduction, SendWindow
 from consent_tokens.errors import ConflictError, GoneError
+from consent_tokens.row_key import RowKey
 
 TOKEN_RETRIEVAL_PERIOD: Final = timedelta(hours=24)  # how long a token waits to be fetched
 MAX_VALID_DAYS: Final = 1825  # five years: the longest that may be asked
@@ -41,16 +42,14 @@ class RequestedTerms:
 class ConsentRequest:
     """A question, open until `expires`, and what became of it."""
 
-    home: int
-    number: int
+    key: RowKey
     merchant_id: str
     terms: RequestedTerms
     created_at: datetime
     expires_at: datetime
     status: RequestStatus = RequestStatus.PENDING
     decided_at: datetime | None = None
-    grant_home: int | None = None
-    grant_number: int | None = None
+    grant_key: RowKey | None = None
 
     def status_at(self, now: datetime) -> RequestStatus:
         """Return the state as it is now: a question that nobody answered expires by itself."""
@@ -58,7 +57,7 @@ class ConsentRequest:
             return RequestStatus.EXPIRED
         return self.status
 
-    def scope_for(self, less: ScopeReduction, zone: ZoneInfo, now: datetime) -> Scope:
+    def scope_for(self, reduction: ScopeReduction, timezone: ZoneInfo, now: datetime) -> Scope:
         """Return what is agreed: what the consumer ticked and chose, never more than was asked.
 
         Raises ValueError if nothing was ticked, or more was chosen than was asked.
@@ -67,24 +66,23 @@ class ConsentRequest:
         asked = Scope(
             purposes=question.purposes,
             frequency_cap=question.frequency_cap,
-            send_window=SendWindow.parse(question.opens, question.closes, zone),
+            send_window=SendWindow.parse(question.opens, question.closes, timezone),
             ends_at=now + question.valid_for,
         )
-        ends = now + timedelta(days=less.days) if less.days is not None else None
-        return asked.narrowed_by(less, ends=ends)
+        ends = now + timedelta(days=reduction.days) if reduction.days is not None else None
+        return asked.narrowed_by(reduction, ends=ends)
 
     def declined(self, now: datetime) -> "ConsentRequest":
         """Return the request, declined. Raises ConflictError if it was answered or has expired."""
         return replace(self._require_pending(now), status=RequestStatus.DECLINED, decided_at=now)
 
-    def granted(self, now: datetime, *, grant_home: int, grant_number: int) -> "ConsentRequest":
+    def granted(self, now: datetime, *, grant_key: RowKey) -> "ConsentRequest":
         """Return the request, granted. Raises ConflictError if it was answered or has expired."""
         return replace(
             self._require_pending(now),
             status=RequestStatus.GRANTED,
             decided_at=now,
-            grant_home=grant_home,
-            grant_number=grant_number,
+            grant_key=grant_key,
         )
 
     def require_token_available(self, now: datetime) -> bool:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from consent_tokens.consent.purposes import Purpose
+from consent_tokens.policies import RateLimit
 
 MAX_MESSAGES: Final = 1000  # in one cap
 MAX_DAYS: Final = 365  # in one cap
@@ -20,17 +21,14 @@ TIME_OF_DAY = re.compile(r"([01]\d|2[0-4]):([0-5]\d)")
 
 
 @dataclass(frozen=True, slots=True)
-class FrequencyCap:
-    """At most `most` messages in any `within`: a sliding window, not a calendar box."""
-
-    limit: int
-    window: timedelta
+class FrequencyCap(RateLimit):
+    """At most `limit` messages in any `window`: what a consumer agreed to."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.limit <= MAX_MESSAGES:
-            raise ValueError(f"a cap is from 1 to {MAX_MESSAGES} messages")
+            raise ValueError(f"a frequency cap is from 1 to {MAX_MESSAGES} messages")
         if not timedelta(days=1) <= self.window <= timedelta(days=MAX_DAYS):
-            raise ValueError(f"a cap is for 1 to {MAX_DAYS} days")
+            raise ValueError(f"a frequency cap is for 1 to {MAX_DAYS} days")
 
 
 @lru_cache(maxsize=2048)
@@ -60,9 +58,9 @@ class SendWindow:
             raise ValueError("hours begin before they end, within one day")
 
     @classmethod
-    def parse(cls, opens: str, closes: str, zone: ZoneInfo) -> Self:
+    def parse(cls, opens: str, closes: str, timezone: ZoneInfo) -> Self:
         """Return the hours of `09:00` and `21:00`. Raises ValueError."""
-        return cls(parse_time_of_day(opens), parse_time_of_day(closes), zone)
+        return cls(parse_time_of_day(opens), parse_time_of_day(closes), timezone)
 
     def next_open(self, at: datetime) -> datetime:
         """Return `at` if open then, or the next moment that is.
@@ -80,15 +78,15 @@ class SendWindow:
 
 
 @lru_cache(maxsize=4096)
-def frequency_cap_of(most: int, days: int) -> FrequencyCap:
+def frequency_cap_of(limit: int, days: int) -> FrequencyCap:
     """Return a cap; the same one for the same words, so that comparing them costs nothing."""
-    return FrequencyCap(most, timedelta(days=days))
+    return FrequencyCap(limit, timedelta(days=days))
 
 
 @lru_cache(maxsize=4096)
-def send_window_of(opens: int, closes: int, zone: str) -> SendWindow:
+def send_window_of(opens: int, closes: int, timezone: str) -> SendWindow:
     """Return hours in a named zone; the same ones for the same words. Raises ValueError."""
-    return SendWindow(opens, closes, ZoneInfo(zone))
+    return SendWindow(opens, closes, ZoneInfo(timezone))
 
 
 @lru_cache(maxsize=4096)
@@ -105,15 +103,19 @@ class Scope(Struct, frozen=True, kw_only=True):
     send_window: SendWindow
     ends_at: datetime
 
-    def narrowed_by(self, less: "ScopeReduction", *, ends: datetime | None = None) -> "Scope":
+    def narrowed_by(self, reduction: "ScopeReduction", *, ends: datetime | None = None) -> "Scope":
         """Return the scope with less of what `less` names.
 
         Raises ValueError where that would be more than before, or nothing at all.
         """
-        purposes = self.purposes if less.purposes is None else less.purposes & self.purposes
-        most = self.frequency_cap.limit if less.max_messages is None else less.max_messages
-        opens = self.send_window.opens if less.opens is None else less.opens
-        closes = self.send_window.closes if less.closes is None else less.closes
+        purposes = (
+            self.purposes if reduction.purposes is None else reduction.purposes & self.purposes
+        )
+        most = (
+            self.frequency_cap.limit if reduction.max_messages is None else reduction.max_messages
+        )
+        opens = self.send_window.opens if reduction.opens is None else reduction.opens
+        closes = self.send_window.closes if reduction.closes is None else reduction.closes
         ends = ends or self.ends_at
         if not purposes:
             raise ValueError("no purpose is left")

@@ -25,5 +25,5 @@ def decode(text: str) -> bytes:
     try:
         letters = text.encode("ascii").translate(URLSAFE) + padding
         return binascii.a2b_base64(letters, strict_mode=True)
-    except (binascii.Error, UnicodeEncodeError) as fault:
-        raise ValueError("not base64url") from fault
+    except (binascii.Error, UnicodeEncodeError) as error:
+        raise ValueError("not base64url") from error

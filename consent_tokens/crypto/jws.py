@@ -49,8 +49,8 @@ def verify(compact: str, keys: Mapping[str, VerifyingKey]) -> bytes:
         raise TokenMalformedError
     try:
         body, signature = decode(parts["body"]), decode(parts["signature"])
-    except ValueError as fault:
-        raise TokenMalformedError from fault
+    except ValueError as error:
+        raise TokenMalformedError from error
     check_signature(signature, parts["signed"].encode("ascii"), key)
     return body
 
@@ -59,8 +59,8 @@ def check_signature(signature: bytes, signed: bytes, key: VerifyingKey) -> None:
     """Raise TokenSignatureError unless `key` made the signature (RFC 8032, 5.1.7)."""
     try:
         key.public.verify(signature, signed)
-    except InvalidSignature as fault:
-        raise TokenSignatureError from fault
+    except InvalidSignature as error:
+        raise TokenSignatureError from error
 
 
 def payload_of(compact: str) -> bytes:

@@ -78,8 +78,8 @@ class Keyring:
                 index=_read(folder / "index.key"),
                 session=[_read(folder / "session.key")],
             )
-        except (OSError, ValueError) as fault:
-            raise KeyUnavailableError(f"keys in {folder} cannot be used: {fault}") from fault
+        except (OSError, ValueError) as error:
+            raise KeyUnavailableError(f"keys in {folder} cannot be used: {error}") from error
 
 
 def _create(folder: Path, draw: Draw) -> None:

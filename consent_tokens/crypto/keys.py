@@ -70,22 +70,26 @@ def thumbprint(public: Ed25519PublicKey) -> str:
     return urlsafe_b64encode(sha256(members.encode("ascii")).digest()).rstrip(b"=").decode("ascii")
 
 
-class GrantKey(_Secret):
-    """AES-256, made for one grant and destroyed with it: what revocation really is."""
+class DataKey(_Secret):
+    """AES-256, made for one row (service message, envelope, challenge), destroyed with it."""
+
+
+class GrantKey(DataKey):
+    """The data key of one grant. Destroying it is what makes a revocation final."""
 
 
 class WrappingKey(_Secret):
-    """AES-256, wraps the keys that lie in the database."""
+    """AES-256, wraps the data keys that are stored in the database (RFC 3394)."""
 
     @property
     def kid(self) -> bytes:
-        """Return eight bytes that name the key and tell nothing of it."""
+        """Return eight bytes that identify the key and reveal nothing of it."""
         return derive_key(self.secret, "kid")[:KID_BYTES]
 
 
 class IdKey(_Secret):
-    """AES-256, turns addresses into handles."""
+    """AES-256, turns row keys into opaque ids."""
 
 
 class IndexKey(_Secret):
-    """HMAC-SHA256: blind indices, one-time codes and the counters of limits."""
+    """HMAC-SHA256: blind indexes, hashes of one-time codes, keys of rate limits, fingerprints."""

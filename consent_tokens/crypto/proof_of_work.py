@@ -32,7 +32,7 @@ class WorkChallenge:
 
 
 def create_challenge(
-    key: IndexKey, *, drawn: bytes, number: int, expires: datetime
+    key: IndexKey, *, random_bytes: bytes, number: int, expires: datetime
 ) -> WorkChallenge:
     """Return a challenge; `drawn` is 12 random bytes, `number` random and below HARDNESS."""
     made = v1.create_challenge(
@@ -40,7 +40,7 @@ def create_challenge(
         salt_length=SALT_BYTES,
         params=None,
         hmac_key=_secret(key),
-        salt=drawn.hex(),
+        salt=random_bytes.hex(),
         number=number,
         max_number=MAX_NUMBER,
         expires=expires,

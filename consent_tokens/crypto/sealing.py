@@ -1,15 +1,15 @@
-"""The sealed box: AES-256-GCM (NIST SP 800-38D) under a key made for one owner.
+"""Sealing: AES-256-GCM (NIST SP 800-38D) under a data key made for one row.
 
-    box      = nonce (12 bytes) || ciphertext || tag (16 bytes)
+    sealed   = nonce (12 bytes) || ciphertext || tag (16 bytes)
     wrapped  = kid of the wrapping key (8 bytes) || AES key wrap (RFC 3394; 40 bytes)
-    envelope = wrapped || box
+    envelope = wrapped || sealed
 
-A key seals a handful of boxes in its life, so random nonces are far inside the limit of 2^32
+A data key seals a handful of values in its life, so random nonces are far inside the limit of 2^32
 messages a key (SP 800-38D, 8.3).
 """
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.keywrap import (
     aes_key_wrap,
 )
 
-from consent_tokens.crypto.keys import KID_BYTES, GrantKey, WrappingKey
+from consent_tokens.crypto.keys import KEY_BYTES, KID_BYTES, DataKey, WrappingKey
 from consent_tokens.errors import KeyUnavailableError, SealBrokenError
 
 NONCE_BYTES: Final = 12
@@ -27,51 +27,57 @@ TAG_BYTES: Final = 16
 WRAPPED_BYTES: Final = KID_BYTES + 40
 
 WrappingKeys = Mapping[bytes, WrappingKey]
+TokenBytes = Callable[[int], bytes]  # returns that many random bytes
+Key = TypeVar("Key", bound=DataKey)
 
 
-def seal(plaintext: bytes, key: GrantKey, *, associated_data: bytes, nonce: bytes) -> bytes:
-    """Return a box that opens only with `key`, and only for what it is bound to.
+def seal(plaintext: bytes, key: DataKey, *, associated_data: bytes, nonce: bytes) -> bytes:
+    """Return the sealed form, which opens only with `key` and the same associated data.
 
-    `nonce` is 12 fresh random bytes; it is an argument so that the test vectors can fix it.
+    `nonce` is 12 fresh random bytes; it is an argument so that test vectors can fix it.
     """
     return nonce + AESGCM(key.secret).encrypt(nonce, plaintext, associated_data)
 
 
-def open_sealed(box: bytes, key: GrantKey, *, associated_data: bytes) -> bytes:
-    """Return what was sealed. Raises SealBrokenError, without saying why, in every other case."""
+def open_sealed(sealed: bytes, key: DataKey, *, associated_data: bytes) -> bytes:
+    """Return what was sealed. Raises SealBrokenError in every other case, without saying why."""
     try:
-        return AESGCM(key.secret).decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], associated_data)
-    except (InvalidTag, ValueError) as fault:
-        raise SealBrokenError from fault
+        return AESGCM(key.secret).decrypt(
+            sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], associated_data
+        )
+    except (InvalidTag, ValueError) as error:
+        raise SealBrokenError from error
 
 
-def wrap(key: GrantKey, under: WrappingKey) -> bytes:
-    """Return a key in the form in which it may lie in the database."""
+def wrap(key: DataKey, under: WrappingKey) -> bytes:
+    """Return a data key in the form in which it may be stored in the database."""
     return under.kid + aes_key_wrap(under.secret, key.secret)
 
 
-def unwrap(wrapped: bytes, keys: WrappingKeys) -> GrantKey:
-    """Return the key again.
+def unwrap(wrapped: bytes, keys: WrappingKeys, kind: type[Key]) -> Key:
+    """Return a wrapped data key, as a GrantKey or DataKey.
 
-    Raises KeyUnavailableError if its wrapping key is not held, SealBrokenError if it was touched.
+    Raises KeyUnavailableError if its wrapping key is not held, SealBrokenError if it was altered.
     """
     under = keys.get(wrapped[:KID_BYTES])
     if under is None:
-        raise KeyUnavailableError("no wrapping key of that name is held")
+        raise KeyUnavailableError("no wrapping key of that id is held")
     try:
-        return GrantKey(aes_key_unwrap(under.secret, wrapped[KID_BYTES:]))
-    except (InvalidUnwrap, ValueError) as fault:
-        raise SealBrokenError from fault
+        return kind(aes_key_unwrap(under.secret, wrapped[KID_BYTES:]))
+    except (InvalidUnwrap, ValueError) as error:
+        raise SealBrokenError from error
 
 
 def seal_envelope(
-    plaintext: bytes, key: GrantKey, under: WrappingKey, *, associated_data: bytes, nonce: bytes
+    plaintext: bytes, under: WrappingKey, *, associated_data: bytes, token_bytes: TokenBytes
 ) -> bytes:
-    """Return an envelope: a box together with its own key, wrapped."""
+    """Return an envelope: a sealed value together with its own fresh data key, wrapped."""
+    key = DataKey(token_bytes(KEY_BYTES))
+    nonce = token_bytes(NONCE_BYTES)
     return wrap(key, under) + seal(plaintext, key, associated_data=associated_data, nonce=nonce)
 
 
 def open_envelope(envelope: bytes, keys: WrappingKeys, *, associated_data: bytes) -> bytes:
-    """Return what was enclosed. Raises as `unwrap` and `unseal` do."""
-    key = unwrap(envelope[:WRAPPED_BYTES], keys)
+    """Return what an envelope holds. Raises as `unwrap` and `open_sealed` do."""
+    key = unwrap(envelope[:WRAPPED_BYTES], keys, DataKey)
     return open_sealed(envelope[WRAPPED_BYTES:], key, associated_data=associated_data)

@@ -2,6 +2,8 @@
 
 import re
 import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
@@ -9,6 +11,7 @@ from typing import Final
 from consent_tokens.consent.scope import Scope
 from consent_tokens.relay.decision import is_marketing
 from consent_tokens.relay.message import Message
+from consent_tokens.row_key import RowKey
 
 MAX_STATEMENT_LENGTH: Final = 1000  # characters of a consumer's own words
 CASE_NUMBER_DIGITS: Final = 16  # of the number by which a complaint is followed: 53 bits
@@ -45,7 +48,7 @@ class ComplaintStatus(StrEnum):
     IN_REVIEW = "in_review"
     UPHELD = "upheld"
     NOT_UPHELD = "not_upheld"
-    REFERRED = "handed_on"  # to the regulator, as a lead
+    REFERRED = "referred"  # to the regulator, as a lead
 
 
 @lru_cache(maxsize=4096)
@@ -60,6 +63,26 @@ def comparable_text(text: str) -> str:
         bare = bare.replace(refusal, "")
     wide = unicodedata.normalize("NFKC", bare).casefold()
     return "".join(letter for letter in wide if unicodedata.category(letter)[0] in "LN")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Complaint:
+    """One complaint. What the consumer wrote lies enclosed: it may hold anything."""
+
+    key: RowKey  # in the recipient's home where there is a message, else in one of its own
+    case_number_hash: bytes  # keyed hash of the number by which it is followed
+    merchant_id: str | None
+    grant_id: int | None = None
+    message_id: int | None = None
+    purpose: str | None = None
+    sent_at: datetime | None = None
+    reason: ComplaintReason
+    verdict: Verdict
+    status: ComplaintStatus
+    statement: bytes | None = None
+    picture: bytes | None = None
+    filed_at: datetime
+    changed_at: datetime
 
 
 def assess(message: Message, scope: Scope) -> Verdict:

@@ -1,7 +1,7 @@
-"""Events: one line of evidence each, added and never changed.
+"""Events: rows of evidence, added and never changed.
 
-An event names rows by their addresses, and codes; never a number, never a text. To whoever lacks
-the handle key and the index key it names no one (promise 10).
+An event refers to rows by partition and id, and to reasons by code; it holds no phone number and no
+text. To whoever lacks the id key and the index key it identifies nobody (promise 10).
 """
 
 from datetime import datetime
@@ -9,34 +9,36 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from consent_tokens.consent.grant import EndReason, Grant
+from consent_tokens.consent.grant import Grant
+from consent_tokens.consent.request import ConsentRequest
 from consent_tokens.relay.decision import Accepted, Decision, Deferred, Refused
+from consent_tokens.relay.message import Message
 
 
 class EventKind(StrEnum):
     """What happened."""
 
-    REQUEST_CREATED = "request_asked"
+    REQUEST_CREATED = "request_created"
     REQUEST_DECLINED = "request_declined"
     CODE_SENT = "code_sent"
     CODE_WITHHELD = "code_withheld"
     CODE_FAILED = "code_failed"
-    GRANT_CREATED = "grant_given"
+    GRANT_CREATED = "grant_created"
     GRANT_CHANGED = "grant_changed"
     GRANT_ENDED = "grant_ended"
-    PREFERENCES_CHANGED = "wishes_changed"
+    PREFERENCES_CHANGED = "preferences_changed"
     INVITATION_SENT = "invitation_sent"
     INVITATION_REFUSED = "invitation_refused"
     COMPLAINT_FILED = "complaint_filed"
     COMPLAINT_DECIDED = "complaint_decided"
-    NUMBER_REASSIGNED = "number_changed"
-    REPLY_ANSWERED = "reply_heard"
+    NUMBER_REASSIGNED = "number_reassigned"
+    REPLY_ANSWERED = "reply_answered"
     TOKEN_FETCHED = "token_fetched"  # noqa: S105 - a kind, not a secret
     TOKEN_RENEWED = "token_renewed"  # noqa: S105 - a kind, not a secret
     MESSAGE_ACCEPTED = "message_accepted"
     MESSAGE_DEFERRED = "message_deferred"
     MESSAGE_REFUSED = "message_refused"
-    MESSAGE_SUBMITTED = "message_left"
+    MESSAGE_SUBMITTED = "message_submitted"
     MESSAGE_FAILED = "message_failed"
     MESSAGE_EXPIRED = "message_expired"
     MESSAGE_UNKNOWN = "message_unknown"
@@ -44,24 +46,56 @@ class EventKind(StrEnum):
     MERCHANT_ADMITTED = "merchant_admitted"
     MERCHANT_SUSPENDED = "merchant_suspended"
     SENDER_ADMITTED = "sender_admitted"
-    API_KEY_CREATED = "api_key_made"
+    API_KEY_CREATED = "api_key_created"
     API_KEY_REVOKED = "api_key_revoked"
 
 
 class Event(Struct, frozen=True, kw_only=True):
-    """One thing that happened, kept in the home of whom it is about."""
+    """One thing that happened, stored in the partition of whom it is about."""
 
     partition: int
     at: datetime
     kind: EventKind
     merchant_id: str | None = None
-    grant_id: int | None = None  # numbers of rows in that home
+    grant_id: int | None = None  # ids of rows in that partition
     message_id: int | None = None
-    reason: str | None = None
+    reason: str | None = None  # a reason code, an end reason, an amendment ...
 
 
-def decision_event(decision: Decision) -> tuple[EventKind, str | None]:
-    """Return what kind of event a decision is, and its code."""
+def message_event(
+    message: Message, kind: EventKind, at: datetime, reason: str | None = None
+) -> Event:
+    """Return an event about a message."""
+    return Event(
+        partition=message.key.partition,
+        at=at,
+        kind=kind,
+        merchant_id=message.merchant_id,
+        grant_id=message.grant_id,
+        message_id=message.key.id,
+        reason=reason,
+    )
+
+
+def grant_event(grant: Grant, kind: EventKind, at: datetime, reason: str | None = None) -> Event:
+    """Return an event about a grant."""
+    return Event(
+        partition=grant.key.partition,
+        at=at,
+        kind=kind,
+        merchant_id=grant.merchant_id,
+        grant_id=grant.key.id,
+        reason=reason,
+    )
+
+
+def request_event(request: ConsentRequest, kind: EventKind, at: datetime) -> Event:
+    """Return an event about a consent request."""
+    return Event(partition=request.key.partition, at=at, kind=kind, merchant_id=request.merchant_id)
+
+
+def decision_kind(decision: Decision) -> tuple[EventKind, str | None]:
+    """Return the kind of event that a decision of the relay is, and its reason."""
     match decision:
         case Accepted():
             return EventKind.MESSAGE_ACCEPTED, None
@@ -69,15 +103,3 @@ def decision_event(decision: Decision) -> tuple[EventKind, str | None]:
             return EventKind.MESSAGE_DEFERRED, None
         case Refused(reason=reason):
             return EventKind.MESSAGE_REFUSED, reason.value
-
-
-def grant_ended(grant: Grant, by: EndReason) -> Event:
-    """Return the event that tells the end of a grant."""
-    return Event(
-        partition=grant.home,
-        at=grant.status_since,
-        kind=EventKind.GRANT_ENDED,
-        merchant_id=grant.merchant_id,
-        grant_id=grant.number,
-        reason=by.value,
-    )

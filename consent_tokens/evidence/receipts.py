@@ -16,6 +16,7 @@ from consent_tokens.consent.notice import Notice
 from consent_tokens.consent.purposes import in_catalogue_order
 from consent_tokens.consent.scope import SMS, format_time_of_day
 from consent_tokens.crypto.encoding import encode
+from consent_tokens.row_key import RowKey
 
 SCHEMA: Final = "ISO/IEC TS 27560:2023"
 
@@ -25,6 +26,17 @@ class ReceiptKind(StrEnum):
 
     CONSENT = "consent"
     WITHDRAWAL = "withdrawal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """One receipt, at an address of its own in the home of the recipient."""
+
+    key: RowKey
+    kind: str
+    grant_id: int
+    issued_at: datetime
+    jws: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +70,14 @@ def consent_receipt(grant: Grant, parties: Parties) -> bytes:
 
 
 def withdrawal_receipt(
-    grant: Grant, parties: Parties, by: EndReason, propagation: Propagation
+    grant: Grant, parties: Parties, reason: EndReason, propagation: Propagation
 ) -> bytes:
     """Return the payload of a receipt for the end of a grant."""
     last = propagation.last_submitted_at
     event = {
-        "state": "expired" if by is EndReason.EXPIRY else "withdrawn",
+        "state": "expired" if reason is EndReason.EXPIRY else "withdrawn",
         "at": grant.status_since.isoformat(),
-        "by": by.value,
+        "by": reason.value,
         "key_destroyed": True,
         "queued_messages_stopped": propagation.stopped_messages,
         "last_handed_over_before": last.isoformat() if last else None,

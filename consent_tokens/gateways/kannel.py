@@ -145,10 +145,10 @@ class KannelGateway:
 
     def poll(self) -> list[InboundEvent]:
         """Return the reports and inbound messages since the last call."""
-        heard: list[InboundEvent] = []
+        event: list[InboundEvent] = []
         while self._events:
-            heard.append(self._events.popleft())
-        return heard
+            event.append(self._events.popleft())
+        return event
 
     def close(self) -> None:
         """Listen no more."""
@@ -197,12 +197,12 @@ class KannelGateway:
         except httpx.TransportError:
             self._is_up = False
             return Uncertain()
-        except (ValueError, TypeError) as fault:
-            return Faulty(type(fault).__name__)
+        except (ValueError, TypeError) as error:
+            return Faulty(type(error).__name__)
         return _outcome(answer.status_code, gateway_id)
 
-    def _receive(self, heard: InboundEvent) -> None:
-        self._events.append(heard)
+    def _receive(self, event: InboundEvent) -> None:
+        self._events.append(event)
         self._on_event()
 
 
@@ -226,12 +226,12 @@ def _callback_handler(
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             given, _, what = parts.path.lstrip("/").partition("/")
-            heard = None
+            event = None
             if compare_digest(given.encode(), secret.encode()):
-                heard = parse_callback(what, parts.query)
-            if heard:
-                hear(heard)
-            self.send_response(HTTPStatus.OK if heard else HTTPStatus.NOT_FOUND)
+                event = parse_callback(what, parts.query)
+            if event:
+                hear(event)
+            self.send_response(HTTPStatus.OK if event else HTTPStatus.NOT_FOUND)
             self.send_header("Content-Length", "0")
             self.end_headers()
 

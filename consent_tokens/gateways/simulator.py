@@ -99,9 +99,9 @@ class Simulator:
     def poll(self) -> list[InboundEvent]:
         """Return the reports and replies since the last call."""
         with self._lock:
-            heard = list(self._events)
+            event = list(self._events)
             self._events.clear()
-            return heard
+            return event
 
     def close(self) -> None:
         """Forget everything."""

@@ -52,8 +52,8 @@ class WebhookClient:
         except OSError:
             # a name that is not known yet may be known when it is called
             return None if parts.scheme == "https" else REQUIREMENT
-        except _ForbiddenError as fault:
-            return str(fault)
+        except _ForbiddenError as error:
+            return str(error)
         return None
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> CallResult:
@@ -69,8 +69,8 @@ class WebhookClient:
             return asyncio.run(self._post(parts, address, headers, body))
         except TimeoutError:
             return CallResult("timeout")
-        except httpx.HTTPError as fault:
-            return CallResult(type(fault).__name__.lower())
+        except httpx.HTTPError as error:
+            return CallResult(type(error).__name__.lower())
 
     async def _post(
         self, parts: SplitResult, address: IPAddress, headers: Mapping[str, str], body: bytes
@@ -105,8 +105,8 @@ class WebhookClient:
         host, port = parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except UnicodeError as fault:
-            raise OSError("no host name") from fault
+        except UnicodeError as error:
+            raise OSError("no host name") from error
         addresses = [ipaddress.ip_address(str(each[4][0]).partition("%")[0]) for each in found]
         for address in addresses:
             is_inner = any(

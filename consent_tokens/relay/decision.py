@@ -17,8 +17,9 @@ from consent_tokens.consent.grant import Grant, GrantStatus
 from consent_tokens.consent.preferences import NO_PREFERENCES, Preferences
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.scope import SMS, SendWindow
+from consent_tokens.policies import RateLimit
 from consent_tokens.relay.composition import ComposedText, is_displayable
-from consent_tokens.relay.frequency_cap import Limit, next_allowed_at
+from consent_tokens.relay.frequency_cap import next_allowed_at
 from consent_tokens.tokens.claims import Claims
 
 _Limit = TypeVar("_Limit")
@@ -102,7 +103,7 @@ class Case:
     composed: ComposedText
     max_segments: int
     counted_sends: Sequence[datetime]
-    transactional_cap: Limit
+    transactional_cap: RateLimit
     not_before: datetime
     valid_until: datetime
     now: datetime
@@ -112,7 +113,7 @@ class Case:
     # what follows from these, worked out once: every question asks for it
     claims: Claims | None = field(init=False)
     is_marketing: bool = field(init=False)  # bound by cap and hours; what is in no catalogue is too
-    frequency_caps: tuple[Limit, ...] = field(
+    frequency_caps: tuple[RateLimit, ...] = field(
         init=False
     )  # all that bind: the smaller of token and row
     send_windows: tuple[SendWindow, ...] = field(init=False)
@@ -125,7 +126,7 @@ class Case:
         ends = min([scope.ends_at for scope in scopes], default=None)
         binds = is_marketing(self.purpose)
         hours: tuple[SendWindow, ...] = ()
-        caps: tuple[Limit, ...] = (self.transactional_cap,)
+        caps: tuple[RateLimit, ...] = (self.transactional_cap,)
         if binds:
             hours = _distinct([scope.send_window for scope in scopes])
             caps = _distinct([scope.frequency_cap for scope in scopes])
@@ -143,7 +144,7 @@ class Case:
         return steps
 
     @property
-    def recipient_limits(self) -> tuple[Limit, ...]:
+    def recipient_limits(self) -> tuple[RateLimit, ...]:
         """Return the recipient's own limits over all merchants, if they bind."""
         return self.preferences.rate_limits if self.is_marketing else ()
 
@@ -180,18 +181,18 @@ def _distinct(limits: Sequence[_Limit]) -> tuple[_Limit, ...]:
     return tuple(limits)
 
 
-def _cap_step(cap: Limit, slots: Sequence[datetime]) -> _Step:
-    return lambda at: next_allowed_at(cap, slots, at)
+def _cap_step(cap: RateLimit, counted_sends: Sequence[datetime]) -> _Step:
+    return lambda at: next_allowed_at(cap, counted_sends, at)
 
 
-def _daily_limit_step(case: Case, limit: Limit) -> _Step:
+def _daily_limit_step(case: Case, limit: RateLimit) -> _Step:
     def step(at: datetime) -> datetime:
         free = next_allowed_at(limit, case.marketing_sends, at)
         if free == at:
             return at
-        zone = case.grant.scope.send_window.timezone if case.grant else at.tzinfo
-        day = free.astimezone(zone).date() + timedelta(days=1)
-        return datetime.combine(day, time(), zone).astimezone(at.tzinfo)
+        timezone = case.grant.scope.send_window.timezone if case.grant else at.tzinfo
+        day = free.astimezone(timezone).date() + timedelta(days=1)
+        return datetime.combine(day, time(), timezone).astimezone(at.tzinfo)
 
     return step
 
@@ -271,12 +272,12 @@ def check_text(case: Case) -> Refused | None:
 
 def check_frequency_caps(case: Case) -> Refused | None:
     """Promise 6: a cap is a cap, at the moment of leaving; so is a recipient's own limit."""
-    leaves = case.send_at
+    send_at = case.send_at
     fits = all(
-        next_allowed_at(cap, case.counted_sends, leaves) == leaves for cap in case.frequency_caps
+        next_allowed_at(cap, case.counted_sends, send_at) == send_at for cap in case.frequency_caps
     )
     if fits and all(
-        next_allowed_at(each, case.marketing_sends, leaves) == leaves
+        next_allowed_at(each, case.marketing_sends, send_at) == send_at
         for each in case.recipient_limits
     ):
         return None
@@ -309,5 +310,5 @@ def decide(case: Case) -> Decision:
     for question in CHECKS:
         if refusal := question(case):
             return refusal
-    leaves = case.send_at
-    return Accepted(leaves) if leaves <= case.now else Deferred(leaves)
+    send_at = case.send_at
+    return Accepted(send_at) if send_at <= case.now else Deferred(send_at)

@@ -2,23 +2,12 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Protocol
+from datetime import datetime
+
+from consent_tokens.policies import RateLimit
 
 
-class Limit(Protocol):
-    """At most `most` in any `within`: a scope's cap, or any other limit of that form."""
-
-    @property
-    def limit(self) -> int:
-        """Return how many."""
-
-    @property
-    def window(self) -> timedelta:
-        """Return the length of the window."""
-
-
-def _blocking_send(limit: Limit, sends: Sequence[datetime], at: datetime) -> datetime | None:
+def _blocking_send(limit: RateLimit, sends: Sequence[datetime], at: datetime) -> datetime | None:
     """Return the first of the latest `cap.most` slots that `at` would crowd; None if it fits.
 
     `slots` is in ascending order. With `at` put in its place, every run of N + 1 neighbours that
@@ -35,7 +24,7 @@ def _blocking_send(limit: Limit, sends: Sequence[datetime], at: datetime) -> dat
     return None
 
 
-def next_allowed_at(limit: Limit, sends: Sequence[datetime], at: datetime) -> datetime:
+def next_allowed_at(limit: RateLimit, sends: Sequence[datetime], at: datetime) -> datetime:
     """Return the first moment, from `at` on, at which one more message fits; `at` if it fits.
 
     `slots` are the moments of all that counts, past and planned, in ascending order. As long as N
@@ -47,7 +36,7 @@ def next_allowed_at(limit: Limit, sends: Sequence[datetime], at: datetime) -> da
     return at
 
 
-def remaining(limit: Limit, sends: Sequence[datetime], now: datetime) -> int:
+def remaining(limit: RateLimit, sends: Sequence[datetime], now: datetime) -> int:
     """Return how many more messages could leave at `now`."""
     counted = sorted(sends)
     left = 0

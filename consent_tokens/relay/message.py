@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from consent_tokens.consent.purposes import Purpose
-from consent_tokens.crypto.opaque_ids import RowKey
+from consent_tokens.row_key import RowKey
 
 DEFAULT_VALIDITY: Final = timedelta(days=1)  # unless the merchant says otherwise
 MAX_VALIDITY: Final = timedelta(days=7)

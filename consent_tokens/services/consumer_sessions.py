@@ -4,15 +4,15 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Final
 
-from consent_tokens.app_context import AppContext
 from consent_tokens.consent.grant import EndReason
 from consent_tokens.consent.one_time_code import LOGIN_INTENT
 from consent_tokens.crypto.encoding import encode
-from consent_tokens.crypto.keyed_hashes import blind_index
 from consent_tokens.errors import NotFoundError
+from consent_tokens.policies import OtpPolicy
 from consent_tokens.services.consents.amendments import own_grant_key
 from consent_tokens.services.consents.revocation import Revocation, revoke
 from consent_tokens.services.number_verification import ChallengeSecret, verify_code
+from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import recipients, sessions
 from consent_tokens.store.database import Transaction
 
@@ -20,41 +20,45 @@ SESSION_LIFETIME: Final = timedelta(hours=1)
 SESSION_IDLE_TIMEOUT: Final = timedelta(minutes=15)
 
 
-def log_in(world: AppContext, secret: ChallengeSecret | None, code: str) -> str | None:
+def log_in(
+    runtime: Runtime, policy: OtpPolicy, secret: ChallengeSecret | None, code: str
+) -> str | None:
     """Return the secret of a new session for whoever proves a number; None if nothing is proved.
 
     A number of which nothing is known logs in like any other, and sees that nothing is kept.
     """
-    now = world.clock.now()
-    session = encode(world.random.token_bytes(32))
-    drawn = world.random.token_bytes(8)
+    now = runtime.clock.now()
+    session = encode(runtime.random.token_bytes(32))
+    random_bytes = runtime.random.token_bytes(8)
 
-    def deed(transaction: Transaction) -> str | None:
-        number = verify_code(world, transaction, secret, intent=LOGIN_INTENT, code=code)
+    def work(transaction: Transaction) -> str | None:
+        number = verify_code(runtime, policy, transaction, secret, intent=LOGIN_INTENT, code=code)
         if number is None:
             return None
-        index = blind_index(number.reveal(), world.keyring.index)
-        home = recipients.find(transaction, index)
-        nowhere = int.from_bytes(drawn, "big", signed=True)
-        sessions.add(transaction, _session_hash(session), nowhere if home is None else home, now)
+        index = runtime.blind_index(number)
+        partition = recipients.find(transaction, index)
+        nowhere = int.from_bytes(random_bytes, "big", signed=True)
+        sessions.add(
+            transaction, _session_hash(session), nowhere if partition is None else partition, now
+        )
         return session
 
-    return world.database.run(deed)
+    return runtime.database.run(work)
 
 
-def log_out(world: AppContext, session: str) -> None:
+def log_out(runtime: Runtime, session: str) -> None:
     """End a session, wherever its cookie has been copied to."""
-    world.database.run(
+    runtime.database.run(
         lambda transaction: sessions.delete_session(transaction, _session_hash(session))
     )
 
 
-def recipient_of(world: AppContext, session: str | None) -> int | None:
+def recipient_of(runtime: Runtime, session: str | None) -> int | None:
     """Return whose session this is; None if it is over or never was."""
     if not session:
         return None
-    now = world.clock.now()
-    return world.database.run(
+    now = runtime.clock.now()
+    return runtime.database.run(
         lambda transaction: sessions.touch(
             transaction,
             _session_hash(session),
@@ -65,9 +69,9 @@ def recipient_of(world: AppContext, session: str | None) -> int | None:
     )
 
 
-def revoke_own(world: AppContext, home: int, handle: str) -> Revocation:
+def revoke_own(runtime: Runtime, partition: int, public_id: str) -> Revocation:
     """End one of a recipient's own grants. Raises NotFoundError, for others' too."""
-    ended = revoke(world, own_grant_key(world, home, handle), EndReason.CONSUMER)
+    ended = revoke(runtime, own_grant_key(runtime, partition, public_id), EndReason.CONSUMER)
     if ended is None:
         raise NotFoundError("no consent of yours")
     return ended

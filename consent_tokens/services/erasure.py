@@ -3,119 +3,111 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from consent_tokens.app_context import AppContext
 from consent_tokens.consent.grant import EndReason
 from consent_tokens.consent.one_time_code import LOGIN_INTENT
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.consent.preferences import Preferences
-from consent_tokens.crypto.keyed_hashes import blind_index
-from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.policies import OtpPolicy
+from consent_tokens.row_key import RowKey
 from consent_tokens.services.consents.revocation import revoke
 from consent_tokens.services.number_verification import ChallengeSecret, verify_code
+from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import (
     complaints,
-    events,
     fingerprints,
     grants,
     invitations,
     messages,
+    preferences,
     receipts,
     recipients,
     sessions,
 )
-from consent_tokens.store import preferences as wishes
 from consent_tokens.store.database import Transaction
 
 
-def revoke_all(world: AppContext, home: int, by: EndReason) -> int:
+def revoke_all(runtime: Runtime, partition: int, reason: EndReason) -> int:
     """End every consent of a recipient; return how many were live."""
-    found = world.database.read(lambda transaction: grants.of_recipient(transaction, home))
+    found = runtime.database.read(lambda transaction: grants.of_recipient(transaction, partition))
     live = [grant for grant in found if not grant.is_ended]
     for grant in live:
-        revoke(world, RowKey(home, grant.number), by)
+        revoke(runtime, RowKey(partition, grant.key.id), reason)
     return len(live)
 
 
-def erase_recipient(world: AppContext, home: int, by: EndReason = EndReason.CONSUMER) -> int:
+def erase_recipient(
+    runtime: Runtime, partition: int, reason: EndReason = EndReason.CONSUMER
+) -> int:
     """End every consent, and forget all that leads to the number or was written to it (PIPL 47).
 
     What stays names nobody: rows at random addresses, with nothing that leads there.
     """
-    ended = revoke_all(world, home, by)
-    world.database.run(lambda transaction: _delete_data(world, transaction, home))
-    world.database.truncate_wal()
+    ended = revoke_all(runtime, partition, reason)
+    runtime.database.run(lambda transaction: _delete_data(transaction, partition))
+    runtime.database.truncate_wal()
     return ended
 
 
-def _delete_data(world: AppContext, transaction: Transaction, home: int) -> None:
-    messages.delete_texts_of(transaction, home)
-    sessions.delete_of_recipient(transaction, home)
-    if world.database.has_wishes:
-        wishes.save(transaction, home, Preferences(), world.default_timezone)
-        for forget_all in (
-            invitations.delete_of_recipient,
-            receipts.delete_of_recipient,
-            fingerprints.delete_of_recipient,
-        ):
-            forget_all(transaction, home)
-        complaints.delete_statements(transaction, home)
-    recipients.delete_recipient(transaction, home)
+def _delete_data(transaction: Transaction, partition: int) -> None:
+    messages.delete_texts_of(transaction, partition)
+    sessions.delete_of_recipient(transaction, partition)
+    for table in (preferences, invitations, receipts, fingerprints):
+        table.delete_of_recipient(transaction, partition)
+    complaints.delete_statements(transaction, partition)
+    recipients.delete_recipient(transaction, partition)
 
 
-def claim_number(world: AppContext, secret: ChallengeSecret | None, code: str) -> bool:
+def claim_number(
+    runtime: Runtime, policy: OtpPolicy, secret: ChallengeSecret | None, code: str
+) -> bool:
     """End what a former owner of a number agreed to, without showing it; whether the code proved.
 
     Merchants learn that it ended, as of any other end.
     """
 
-    def deed(transaction: Transaction) -> tuple[bool, int | None]:
-        number = verify_code(world, transaction, secret, intent=LOGIN_INTENT, code=code)
+    def work(transaction: Transaction) -> tuple[bool, int | None]:
+        number = verify_code(runtime, policy, transaction, secret, intent=LOGIN_INTENT, code=code)
         if number is None:
             return False, None
-        return True, recipients.find(transaction, _index(world, number))
+        return True, recipients.find(transaction, runtime.blind_index(number))
 
-    is_proved, home = world.database.run(deed)
-    if home is not None:
-        _end_former_owner(world, home)
+    is_proved, partition = runtime.database.run(work)
+    if partition is not None:
+        _end_former_owner(runtime, partition)
     return is_proved
 
 
-def number_reassigned(world: AppContext, number: PhoneNumber, since: datetime) -> int:
+def number_reassigned(runtime: Runtime, number: PhoneNumber, since: datetime) -> int:
     """End what was agreed to before a number was given to somebody else; return how many."""
-    home = world.database.read(
-        lambda transaction: recipients.find(transaction, _index(world, number))
+    partition = runtime.database.read(
+        lambda transaction: recipients.find(transaction, runtime.blind_index(number))
     )
-    if home is None:
+    if partition is None:
         return 0
-    return _end_former_owner(world, home, lambda granted: granted < since)
+    return _end_former_owner(runtime, partition, lambda granted: granted < since)
 
 
-def number_deactivated(world: AppContext, home: int) -> int:
+def number_deactivated(runtime: Runtime, partition: int) -> int:
     """End every consent of a number that no longer exists; return how many.
 
     Told again, it changes nothing: nothing is live there any more.
     """
-    found = world.database.read(lambda transaction: grants.of_recipient(transaction, home))
-    return _end_former_owner(world, home) if any(not grant.is_ended for grant in found) else 0
+    found = runtime.database.read(lambda transaction: grants.of_recipient(transaction, partition))
+    return (
+        _end_former_owner(runtime, partition) if any(not grant.is_ended for grant in found) else 0
+    )
 
 
 def _end_former_owner(
-    world: AppContext, home: int, is_before: Callable[[datetime], bool] = lambda _granted: True
+    runtime: Runtime, partition: int, is_before: Callable[[datetime], bool] = lambda _granted: True
 ) -> int:
-    found = world.database.read(lambda transaction: grants.of_recipient(transaction, home))
+    found = runtime.database.read(lambda transaction: grants.of_recipient(transaction, partition))
     if any(not is_before(grant.granted_at) for grant in found if not grant.is_ended):
         # who has the number now has agreed to something, too: that stays, in the same home
         before = [each for each in found if not each.is_ended and is_before(each.granted_at)]
         for grant in before:
-            revoke(world, RowKey(home, grant.number), EndReason.NUMBER)
+            revoke(runtime, RowKey(partition, grant.key.id), EndReason.NUMBER)
         return len(before)
-    line = Event(partition=home, at=world.clock.now(), kind=EventKind.NUMBER_REASSIGNED)
-    world.database.run(
-        lambda transaction: events.record(transaction, [line], world.random.token_bytes)
-    )
-    return erase_recipient(world, home, EndReason.NUMBER)
-
-
-def _index(world: AppContext, number: PhoneNumber) -> bytes:
-    return blind_index(number.reveal(), world.keyring.index)
+    event = Event(partition=partition, at=runtime.clock.now(), kind=EventKind.NUMBER_REASSIGNED)
+    runtime.database.run(lambda transaction: runtime.record(transaction, event))
+    return erase_recipient(runtime, partition, EndReason.NUMBER)

@@ -1,7 +1,7 @@
 """Idempotency keys: the same POST twice is done once, and answered the same.
 
-The key is claimed, the deed done and its answer kept in one transaction, so that a crash in
-between leaves neither. Answers may hold tokens, so they lie enclosed, like everything secret.
+The key is claimed, the work done and its answer stored in one transaction, so that a crash in
+between leaves neither. Answers may hold tokens, so they are stored as sealed envelopes.
 """
 
 import json
@@ -11,11 +11,9 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any, Final, TypeVar
 
-from consent_tokens.app_context import AppContext
-from consent_tokens.crypto.keys import GrantKey
-from consent_tokens.crypto.sealing import open_envelope, seal_envelope
 from consent_tokens.errors import IdempotencyKeyReusedError
-from consent_tokens.store import idempotency as replies
+from consent_tokens.services.runtime import Runtime
+from consent_tokens.store import idempotency
 from consent_tokens.store.database import Transaction
 
 RESPONSE_TTL: Final = timedelta(hours=24)
@@ -56,47 +54,44 @@ class IdempotencyKey:
 
 
 def run_once(
-    world: AppContext,
+    runtime: Runtime,
     key: IdempotencyKey | None,
     work: Callable[[Transaction], Result],
     render: Callable[[Result], ApiResponse],
+    *,
+    read_only: bool = False,
 ) -> ApiResponse:
-    """Return the answer to a deed, done now or the first time.
+    """Return the rendered answer of `work`, done now or the first time that this key came.
 
-    Raises IdempotencyKeyReusedError for the same key with another request. A deed that raises
-    leaves nothing, so it may be tried again under the same key.
+    With `read_only` and no key, `work` runs in a reading transaction. Raises
+    IdempotencyKeyReusedError for the same key with another request. Work that raises leaves
+    nothing, so it may be tried again under the same key.
     """
-    now = world.clock.now()
+    now = runtime.clock.now()
 
     def whole(transaction: Transaction) -> ApiResponse:
         if key is None:
             return render(work(transaction))
-        kept = replies.claim(
+        kept = idempotency.claim(
             transaction, key.merchant_id, key.key_hash, key.request_fingerprint, now
         )
         if kept is not None:
-            return _stored_response(world, key, kept)
+            return _stored_response(runtime, key, kept)
         answer = render(work(transaction))
-        envelope = seal_envelope(
-            json.dumps([answer.status, answer.body]).encode(),
-            GrantKey(world.random.token_bytes(32)),
-            world.keyring.wrapping,
-            associated_data=key.associated_data,
-            nonce=world.random.token_bytes(12),
-        )
-        replies.save_response(transaction, key.merchant_id, key.key_hash, envelope)
+        rendered = json.dumps([answer.status, answer.body]).encode()
+        envelope = runtime.seal_envelope(rendered, key.associated_data)
+        idempotency.save_response(transaction, key.merchant_id, key.key_hash, envelope)
         return answer
 
-    return world.database.run(whole)
+    run = runtime.database.read if read_only and key is None else runtime.database.run
+    return run(whole)
 
 
 def _stored_response(
-    world: AppContext, key: IdempotencyKey, kept: replies.StoredResponse
+    runtime: Runtime, key: IdempotencyKey, kept: idempotency.StoredResponse
 ) -> ApiResponse:
     if kept.fingerprint != key.request_fingerprint:
         raise IdempotencyKeyReusedError
-    plaintext = open_envelope(
-        kept.envelope, world.keyring.unwrapping, associated_data=key.associated_data
-    )
+    plaintext = runtime.open_envelope(kept.envelope, key.associated_data)
     status, body = json.loads(plaintext)
     return ApiResponse(status, body)

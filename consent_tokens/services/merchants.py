@@ -2,18 +2,17 @@
 
 import hmac
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from consent_tokens.app_context import AppContext
 from consent_tokens.crypto.encoding import encode
-from consent_tokens.crypto.opaque_ids import new_partition
 from consent_tokens.errors import InvalidError, NotFoundError, UnauthenticatedError
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.relay.composition import is_displayable
-from consent_tokens.store import events, merchants
-from consent_tokens.store import merchant_weights as shares
+from consent_tokens.services.runtime import Runtime
+from consent_tokens.store import merchants
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import ApiKey, Merchant, MerchantStatus, Sender
 
@@ -35,117 +34,130 @@ class AdmittedMerchant:
     api_key: str
 
 
-def add_merchant(world: AppContext, name: str) -> AdmittedMerchant:
+def add_merchant(runtime: Runtime, name: str) -> AdmittedMerchant:
     """Admit a merchant with its first API key. Raises InvalidError."""
     name = name.strip()
     if not name or len(name) > MAX_NAME_LENGTH or not is_displayable(name) or "\n" in name:
         raise InvalidError({"name": [f"must be one line of 1 to {MAX_NAME_LENGTH} characters"]})
-    now = world.clock.now()
+    now = runtime.clock.now()
     merchant = Merchant(
-        id=f"mer_{world.random.token_bytes(8).hex()}",
-        partition=new_partition(world.random.token_bytes(8)),
+        id=f"mer_{runtime.random.token_bytes(8).hex()}",
+        partition=runtime.new_partition(),
         name=name,
         status=MerchantStatus.ACTIVE,
         admitted_at=now,
     )
-    key, text = _new_api_key(world, merchant.id)
+    key, text = _new_api_key(runtime, merchant.id)
 
-    def deed(transaction: Transaction) -> AdmittedMerchant:
+    def work(transaction: Transaction) -> AdmittedMerchant:
         merchants.add(transaction, merchant)
         merchants.add_api_key(transaction, key)
-        _record(world, transaction, merchant, EventKind.MERCHANT_ADMITTED)
-        _record(world, transaction, merchant, EventKind.API_KEY_CREATED, key.id)
+        _record(runtime, transaction, merchant, EventKind.MERCHANT_ADMITTED)
+        _record(runtime, transaction, merchant, EventKind.API_KEY_CREATED, key.id)
         return AdmittedMerchant(merchant, text)
 
-    return world.database.run(deed)
+    return runtime.database.run(work)
 
 
-def set_status(world: AppContext, merchant_id: str, state: MerchantStatus) -> Merchant:
+def first_merchant(runtime: Runtime) -> Merchant:
+    """Return the merchant that was admitted first. Raises NotFoundError."""
+    found = runtime.database.read(merchants.list_all)
+    if not found:
+        raise NotFoundError("no merchant is admitted")
+    return found[0]
+
+
+def set_status(runtime: Runtime, merchant_id: str, status: MerchantStatus) -> Merchant:
     """Suspend a merchant, or let it send again. Raises NotFoundError."""
-    admitted = state is MerchantStatus.ACTIVE
+    admitted = status is MerchantStatus.ACTIVE
     kind = EventKind.MERCHANT_ADMITTED if admitted else EventKind.MERCHANT_SUSPENDED
 
-    def deed(transaction: Transaction) -> Merchant:
-        merchants.set_status(transaction, merchant_id, state)
+    def work(transaction: Transaction) -> Merchant:
+        merchants.set_status(transaction, merchant_id, status)
         merchant = _get_merchant(transaction, merchant_id)
-        _record(world, transaction, merchant, kind)
+        _record(runtime, transaction, merchant, kind)
         return merchant
 
-    return world.database.run(deed)
+    return runtime.database.run(work)
 
 
-def set_weight(world: AppContext, merchant_id: str, weight: int) -> None:
-    """Set a merchant's share of the way out, 1 to 100. Raises InvalidError, NotFoundError."""
+def set_weight(runtime: Runtime, merchant_id: str, weight: int) -> None:
+    """Set a merchant's share of the throughput, 1 to 100. Raises InvalidError, NotFoundError."""
     if not 1 <= weight <= MAX_WEIGHT:
         raise InvalidError({"weight": [f"must be 1 to {MAX_WEIGHT}"]})
 
-    def deed(transaction: Transaction) -> None:
+    def work(transaction: Transaction) -> None:
         _get_merchant(transaction, merchant_id)
-        shares.set_weight(transaction, merchant_id, weight)
+        merchants.set_weight(transaction, merchant_id, weight)
 
-    world.database.run(deed)
+    runtime.database.run(work)
 
 
-def add_api_key(world: AppContext, merchant_id: str) -> tuple[ApiKey, str]:
+def read_weights(runtime: Runtime) -> Mapping[str, int]:
+    """Return the merchants' weights that are not 1, by merchant id."""
+    return runtime.database.read(merchants.weights)
+
+
+def add_api_key(runtime: Runtime, merchant_id: str) -> tuple[ApiKey, str]:
     """Return a further API key of a merchant, and its text, shown once. Raises NotFoundError."""
-    key, text = _new_api_key(world, merchant_id)
+    key, text = _new_api_key(runtime, merchant_id)
 
-    def deed(transaction: Transaction) -> tuple[ApiKey, str]:
+    def work(transaction: Transaction) -> tuple[ApiKey, str]:
         merchant = _get_merchant(transaction, merchant_id)
         merchants.add_api_key(transaction, key)
-        _record(world, transaction, merchant, EventKind.API_KEY_CREATED, key.id)
+        _record(runtime, transaction, merchant, EventKind.API_KEY_CREATED, key.id)
         return key, text
 
-    return world.database.run(deed)
+    return runtime.database.run(work)
 
 
-def revoke_api_key(world: AppContext, key_id: str) -> None:
+def revoke_api_key(runtime: Runtime, key_id: str) -> None:
     """Revoke an API key. Raises NotFoundError if there is no live one of that id."""
 
-    def deed(transaction: Transaction) -> None:
+    def work(transaction: Transaction) -> None:
         key = merchants.find_api_key(transaction, key_id)
-        if key is None or not merchants.revoke_api_key(transaction, key_id, world.clock.now()):
+        if key is None or not merchants.revoke_api_key(transaction, key_id, runtime.clock.now()):
             raise NotFoundError("no live API key of that id")
         merchant = _get_merchant(transaction, key.merchant_id)
-        _record(world, transaction, merchant, EventKind.API_KEY_REVOKED, key_id)
+        _record(runtime, transaction, merchant, EventKind.API_KEY_REVOKED, key_id)
 
-    world.database.run(deed)
-    world.api_key_cache.clear()
+    runtime.database.run(work)
+    runtime.api_key_cache.clear()
 
 
 def add_sender(
-    world: AppContext, merchant_id: str, *, port: str, extension: str, signature: str
+    runtime: Runtime, merchant_id: str, *, port: str, extension: str, signature: str
 ) -> Sender:
     """Admit a sender. Raises InvalidError, NotFoundError."""
     signature = signature.strip().removeprefix("【").removesuffix("】").strip()
-    faults: dict[str, list[str]] = {}
+    errors: dict[str, list[str]] = {}
     if not PORT.fullmatch(port):
-        faults["port"] = ["must be 3 to 12 digits"]
+        errors["port"] = ["must be 3 to 12 digits"]
     if not EXTENSION.fullmatch(extension):
-        faults["extension"] = ["must be at most 8 digits"]
+        errors["extension"] = ["must be at most 8 digits"]
     if not signature or len(signature) > MAX_SIGNATURE_LENGTH or not is_displayable(signature):
-        faults["signature"] = [f"must be 1 to {MAX_SIGNATURE_LENGTH} characters"]
-    if faults:
-        raise InvalidError(faults)
+        errors["signature"] = [f"must be 1 to {MAX_SIGNATURE_LENGTH} characters"]
+    if errors:
+        raise InvalidError(errors)
     sender = Sender(
-        id=f"snd_{world.random.token_bytes(8).hex()}",
+        id=f"snd_{runtime.random.token_bytes(8).hex()}",
         merchant_id=merchant_id,
         port=port,
         extension=extension,
         signature=signature,
-        admitted_at=world.clock.now(),
+        admitted_at=runtime.clock.now(),
     )
 
-    def deed(transaction: Transaction) -> Sender:
+    def work(transaction: Transaction) -> Sender:
         merchant = _get_merchant(transaction, merchant_id)
         merchants.add_sender(transaction, sender)
-        _record(world, transaction, merchant, EventKind.SENDER_ADMITTED, sender.id)
+        _record(runtime, transaction, merchant, EventKind.SENDER_ADMITTED, sender.id)
         return sender
 
-    return world.database.run(deed)
+    return runtime.database.run(work)
 
 
-def authenticate(world: AppContext, text: str) -> str:
+def authenticate(runtime: Runtime, text: str) -> str:
     """Return the id of the merchant whose API key this is. Raises UnauthenticatedError.
 
     The secret is 256 random bits, so its SHA-256 is all that need be kept: there is nothing to
@@ -155,27 +167,27 @@ def authenticate(world: AppContext, text: str) -> str:
     match = API_KEY.fullmatch(text)
     if match is None:
         raise UnauthenticatedError
-    digest, now = sha256(text.encode("ascii")).digest(), world.clock.monotonic()
-    recalled = world.api_key_cache.get(digest)
+    digest, now = sha256(text.encode("ascii")).digest(), runtime.clock.monotonic()
+    recalled = runtime.api_key_cache.get(digest)
     if recalled and 0 <= now - recalled[1] < API_KEY_CACHE_SECONDS:
         return recalled[0]
     name = f"key_{match['id']}"
-    key = world.database.read(lambda transaction: merchants.find_api_key(transaction, name))
+    key = runtime.database.read(lambda transaction: merchants.find_api_key(transaction, name))
     is_same = hmac.compare_digest(key.digest if key else bytes(32), digest)
     if key is None or not is_same or key.revoked_at is not None:
-        world.api_key_cache.pop(digest, None)
+        runtime.api_key_cache.pop(digest, None)
         raise UnauthenticatedError
-    if len(world.api_key_cache) >= API_KEY_CACHE_SIZE:
-        world.api_key_cache.clear()
-    world.api_key_cache[digest] = key.merchant_id, now
+    if len(runtime.api_key_cache) >= API_KEY_CACHE_SIZE:
+        runtime.api_key_cache.clear()
+    runtime.api_key_cache[digest] = key.merchant_id, now
     return key.merchant_id
 
 
-def _new_api_key(world: AppContext, merchant_id: str) -> tuple[ApiKey, str]:
-    name = world.random.token_bytes(8).hex()
-    text = f"ctk_{name}_{encode(world.random.token_bytes(32))}"
+def _new_api_key(runtime: Runtime, merchant_id: str) -> tuple[ApiKey, str]:
+    name = runtime.random.token_bytes(8).hex()
+    text = f"ctk_{name}_{encode(runtime.random.token_bytes(32))}"
     digest = sha256(text.encode("ascii")).digest()
-    now = world.clock.now()
+    now = runtime.clock.now()
     return ApiKey(id=f"key_{name}", merchant_id=merchant_id, digest=digest, created_at=now), text
 
 
@@ -187,17 +199,17 @@ def _get_merchant(transaction: Transaction, merchant_id: str) -> Merchant:
 
 
 def _record(
-    world: AppContext,
+    runtime: Runtime,
     transaction: Transaction,
     merchant: Merchant,
     kind: EventKind,
     code: str | None = None,
 ) -> None:
-    line = Event(
+    event = Event(
         partition=merchant.partition,
-        at=world.clock.now(),
+        at=runtime.clock.now(),
         kind=kind,
         merchant_id=merchant.id,
         reason=code,
     )
-    events.record(transaction, [line], world.random.token_bytes)
+    runtime.record(transaction, event)

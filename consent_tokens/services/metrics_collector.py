@@ -7,10 +7,11 @@ from typing import Final
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from consent_tokens.app_context import AppContext
 from consent_tokens.errors import ConsentTokensError
+from consent_tokens.gateways.base import Gateway
 from consent_tokens.relay.message import Priority
 from consent_tokens.services.integrity.readiness import ensure_ready
+from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import messages
 from consent_tokens.store.database import Transaction
 
@@ -21,22 +22,23 @@ MAX_COUNTED: Final = 100_000  # a deeper outbox is told as this deep: counting c
 class MetricsCollector:
     """Everything that this process counts, and what it looks up when asked."""
 
-    world: AppContext
+    runtime: Runtime
+    gateway: Gateway
     counted: CollectorRegistry = field(default=REGISTRY)
 
     def collect(self) -> Iterable[Metric]:
         """Return all figures."""
         yield from self.counted.collect()
         yield self._ready()
-        line = GaugeMetricFamily("consent_gateway_up", "Whether this process has a line.")
-        line.add_metric([], float(self.world.gateway.is_up))
-        yield line
+        event = GaugeMetricFamily("consent_gateway_up", "Whether this process has a line.")
+        event.add_metric([], float(self.gateway.is_up))
+        yield event
         yield from self._outbox()
 
     def _ready(self) -> Metric:
         ready = GaugeMetricFamily("consent_ready", "Whether messages may leave.")
         try:
-            ensure_ready(self.world)
+            ensure_ready(self.runtime)
         except ConsentTokensError:
             ready.add_metric([], 0.0)
         else:
@@ -50,9 +52,9 @@ class MetricsCollector:
         age = GaugeMetricFamily(
             "consent_outbox_age_seconds", "How long the first is overdue.", labels=["rank"]
         )
-        now = self.world.clock.now()
+        now = self.runtime.clock.now()
 
-        def question(transaction: Transaction) -> None:
+        def query(transaction: Transaction) -> None:
             for rank in Priority:
                 count, first = messages.depth(transaction, rank, MAX_COUNTED)
                 overdue = max(0.0, (now - first).total_seconds()) if first else 0.0
@@ -60,15 +62,15 @@ class MetricsCollector:
                 age.add_metric([rank.name.lower()], overdue)
 
         try:
-            self.world.database.read(question)
+            self.runtime.database.read(query)
         except ConsentTokensError:
             return
         yield depth
         yield age
 
 
-def metrics_registry(world: AppContext) -> CollectorRegistry:
+def metrics_registry(runtime: Runtime, gateway: Gateway) -> CollectorRegistry:
     """Return the registry of all figures of this process."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(MetricsCollector(world))
+    registry.register(MetricsCollector(runtime, gateway))
     return registry

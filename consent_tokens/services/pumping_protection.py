@@ -1,145 +1,142 @@
-"""SMS pumping: many codes to many numbers, so that somebody earns by each. Stopped before the bill.
+"""Protection against SMS pumping, also called artificially inflated traffic (AIT).
 
-What gives it away is that nobody proves the number. So codes without a proof are counted, over all
-and by range of ten thousand neighbours. When they grow over all, whoever asks has to do some work
-first; a range that only ever asks gets no more codes for a while.
+Bots request codes to numbers that pay them. What gives them away is that nobody verifies the
+numbers. So codes that were not verified yet are counted: in total, and by range of ten thousand
+numbers. When they grow in total, each request has to solve a challenge first; a range that only
+ever requests is sent no more codes for a while.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from consent_tokens.app_context import AppContext
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.consent.scope import MAX_MESSAGES
-from consent_tokens.crypto import proof_of_work as work
-from consent_tokens.crypto.keyed_hashes import rate_limit_key
+from consent_tokens.crypto import proof_of_work
 from consent_tokens.crypto.proof_of_work import MAX_NUMBER, SALT_BYTES, WorkChallenge
 from consent_tokens.crypto.signed_values import open_value, sign_value
+from consent_tokens.policies import OtpRateLimits, RateLimit
 from consent_tokens.services.rate_limits import try_acquire
+from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import challenges
 from consent_tokens.store.database import Transaction
 
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """At most `most` in any `within`."""
-
-    limit: int
-    window: timedelta
-
-
-MIN_UNVERIFIED: Final = 200
-UNVERIFIED_SHARE: Final = 10  # of the hourly limit over all, one part in so many may go unproved
+MIN_UNVERIFIED: Final = 200  # codes: below it nobody is asked for work
+UNVERIFIED_SHARE: Final = 10  # of the hourly limit in total, one part in so many may go unverified
 UNVERIFIED_WINDOW: Final = timedelta(minutes=10)
-RANGE_LIMIT, RANGE_WINDOW = 30, timedelta(hours=1)  # in one range, or what one number may have
+RANGE_LIMIT: Final = 30  # unverified codes in one range, or as many as one number may have
+RANGE_WINDOW: Final = timedelta(hours=1)
 CHALLENGE_LIFETIME: Final = timedelta(minutes=10)
-TICKET_USE: Final = "patience"  # for those without script: asked for now, good after a minute
+TICKET_USE: Final = "waiting-ticket"  # for browsers without script: valid after a minute
 WAIT_SECONDS: Final = 60
-TICKET_LIMIT: Final = Window(3, timedelta(minutes=10))  # for one address
-SINGLE_USE: Final = Window(1, timedelta(hours=1))
-MAX_HITS_STORED: Final = MAX_MESSAGES  # moments that are kept of one counter
+TICKET_LIMIT: Final = RateLimit(3, timedelta(minutes=10))  # for one client IP
+SINGLE_USE: Final = RateLimit(1, timedelta(hours=1))
+MAX_HITS_STORED: Final = MAX_MESSAGES  # of one counter
 
 
-def unverified_budget(world: AppContext) -> Window:
-    """Return how many codes may go unproved, over all, before asking has to cost something."""
-    most = max(limit.limit for limit in world.otp_rate_limits.total)
-    return Window(max(MIN_UNVERIFIED, most // UNVERIFIED_SHARE), UNVERIFIED_WINDOW)
+def unverified_budget(limits: OtpRateLimits) -> RateLimit:
+    """Return how many codes may go unverified in total before a request has to cost something."""
+    most = max(each.limit for each in limits.total)
+    return RateLimit(max(MIN_UNVERIFIED, most // UNVERIFIED_SHARE), UNVERIFIED_WINDOW)
 
 
-def unverified_range_budget(world: AppContext) -> Window:
-    """Return how many codes may go unproved in one range."""
-    most = max(limit.limit for limit in world.otp_rate_limits.number)
-    return Window(max(RANGE_LIMIT, most), RANGE_WINDOW)
+def unverified_range_budget(limits: OtpRateLimits) -> RateLimit:
+    """Return how many codes may go unverified in one range of numbers."""
+    most = max(each.limit for each in limits.number)
+    return RateLimit(max(RANGE_LIMIT, most), RANGE_WINDOW)
 
 
-def requires_challenge(world: AppContext) -> bool:
-    """Whether so many codes were asked for and never used that asking has to cost something."""
-    now, window = world.clock.now(), unverified_budget(world)
-    key = rate_limit_key("unproved", "", world.keyring.index)
-    hits = world.database.read(lambda transaction: challenges.read_hits(transaction, key))
-    return sum(hit > now - window.window for hit in hits) >= window.limit
+def requires_challenge(runtime: Runtime, limits: OtpRateLimits) -> bool:
+    """Whether so many codes went unverified that a request has to solve a challenge first."""
+    now, budget = runtime.clock.now(), unverified_budget(limits)
+    key = _total_key(runtime)
+    hits = runtime.database.read(lambda transaction: challenges.read_hits(transaction, key))
+    return sum(hit > now - budget.window for hit in hits) >= budget.limit
 
 
-def count_unverified(world: AppContext, transaction: Transaction, number: PhoneNumber) -> bool:
-    """Count one code that nobody has proved yet; whether its range has had too many."""
-    now, window = world.clock.now(), unverified_range_budget(world)
-    _count_hit(
-        transaction,
-        rate_limit_key("unproved", "", world.keyring.index),
-        unverified_budget(world),
-        now,
-    )
-    return _count_hit(transaction, _range_key(world, number), window, now) > window.limit
+def count_unverified(
+    runtime: Runtime, limits: OtpRateLimits, transaction: Transaction, number: PhoneNumber
+) -> bool:
+    """Count one code that is not verified yet; return whether its range has had too many."""
+    now, budget = runtime.clock.now(), unverified_range_budget(limits)
+    _count_hit(transaction, _total_key(runtime), unverified_budget(limits), now)
+    return _count_hit(transaction, _range_key(runtime, number), budget, now) > budget.limit
 
 
-def forget_unverified(world: AppContext, transaction: Transaction, number: PhoneNumber) -> None:
-    """Take back one that was counted: somebody was there."""
-    now = world.clock.now()
-    for key, window in (
-        (rate_limit_key("unproved", "", world.keyring.index), unverified_budget(world)),
-        (_range_key(world, number), unverified_range_budget(world)),
+def forget_unverified(
+    runtime: Runtime, limits: OtpRateLimits, transaction: Transaction, number: PhoneNumber
+) -> None:
+    """Take back one that was counted: the number was verified."""
+    now = runtime.clock.now()
+    for key, budget in (
+        (_total_key(runtime), unverified_budget(limits)),
+        (_range_key(runtime, number), unverified_range_budget(limits)),
     ):
-        hits = [hit for hit in challenges.lock_hits(transaction, key) if hit > now - window.window]
-        challenges.save_hits(transaction, key, hits[:-1] or [now - window.window], window.window)
+        since = now - budget.window
+        hits = [hit for hit in challenges.lock_hits(transaction, key) if hit > since]
+        challenges.save_hits(transaction, key, hits[:-1] or [since], budget.window)
 
 
-def create_challenge(world: AppContext) -> WorkChallenge:
-    """Return work for a browser to do."""
-    return work.create_challenge(
-        world.keyring.index,
-        drawn=world.random.token_bytes(SALT_BYTES),
-        number=world.random.randbelow(MAX_NUMBER),
-        expires=world.clock.now() + CHALLENGE_LIFETIME,
+def create_challenge(runtime: Runtime) -> WorkChallenge:
+    """Return a proof-of-work challenge for a browser with script."""
+    return proof_of_work.create_challenge(
+        runtime.keyring.index,
+        random_bytes=runtime.random.token_bytes(SALT_BYTES),
+        number=runtime.random.randbelow(MAX_NUMBER),
+        expires=runtime.clock.now() + CHALLENGE_LIFETIME,
     )
 
 
-def is_challenge_solved(world: AppContext, solution: str) -> bool:
-    """Whether this is work that was done, and not handed in before."""
-    name = work.verified_challenge(world.keyring.index, solution, world.clock.now())
-    return name is not None and _is_first_use(world, "work", name)
+def is_challenge_solved(runtime: Runtime, solution: str) -> bool:
+    """Whether this solves a challenge of ours, for the first time."""
+    now = runtime.clock.now()
+    challenge = proof_of_work.verified_challenge(runtime.keyring.index, solution, now)
+    return challenge is not None and _is_first_use(runtime, "challenge", challenge)
 
 
-def issue_waiting_ticket(world: AppContext, client_ip: str) -> str | None:
-    """Return a ticket that is good after a minute; None if this address has had too many."""
-    now = world.clock.now()
-    key = rate_limit_key("tickets", client_ip, world.keyring.index)
-
-    if (
-        world.database.run(lambda transaction: try_acquire(transaction, key, [TICKET_LIMIT], now))
-        != now
-    ):
+def issue_waiting_ticket(runtime: Runtime, client_ip: str) -> str | None:
+    """Return a ticket that is valid after a minute; None if this client IP has had too many."""
+    now = runtime.clock.now()
+    key = runtime.rate_limit_key("tickets", client_ip)
+    allowed_at = runtime.database.run(
+        lambda transaction: try_acquire(transaction, key, [TICKET_LIMIT], now)
+    )
+    if allowed_at != now:
         return None
-    value = f"{int(now.timestamp())} {world.random.token_bytes(SALT_BYTES).hex()}"
-    return sign_value(world.keyring, TICKET_USE, value)
+    value = f"{int(now.timestamp())} {runtime.random.token_bytes(SALT_BYTES).hex()}"
+    return sign_value(runtime.keyring, TICKET_USE, value)
 
 
-def is_waiting_over(world: AppContext, ticket: str) -> bool:
-    """Whether this ticket was given a minute ago, and not used before."""
-    most = int(CHALLENGE_LIFETIME.total_seconds())
-    value = open_value(world.keyring, TICKET_USE, ticket, max_age_seconds=most)
+def is_waiting_over(runtime: Runtime, ticket: str) -> bool:
+    """Whether this ticket was issued a minute ago, and not used before."""
+    lifetime = int(CHALLENGE_LIFETIME.total_seconds())
+    value = open_value(runtime.keyring, TICKET_USE, ticket, max_age_seconds=lifetime)
     if value is None:
         return False
-    since = int(value.partition(" ")[0])
-    has = world.clock.now().timestamp() - since >= WAIT_SECONDS
-    return has and _is_first_use(world, TICKET_USE, value)
+    issued = int(value.partition(" ")[0])
+    is_over = runtime.clock.now().timestamp() - issued >= WAIT_SECONDS
+    return is_over and _is_first_use(runtime, TICKET_USE, value)
 
 
-def _is_first_use(world: AppContext, what: str, name: str) -> bool:
-    now = world.clock.now()
-    key = rate_limit_key(what, name, world.keyring.index)
-    return world.database.run(
+def _is_first_use(runtime: Runtime, use: str, name: str) -> bool:
+    now = runtime.clock.now()
+    key = runtime.rate_limit_key(use, name)
+    return runtime.database.run(
         lambda transaction: _count_hit(transaction, key, SINGLE_USE, now) == 1
     )
 
 
-def _count_hit(transaction: Transaction, key: bytes, window: Window, now: datetime) -> int:
-    """Count one; return how many there are in the window, this one among them."""
-    hits = [hit for hit in challenges.lock_hits(transaction, key) if hit > now - window.window]
-    hits = [*hits, now][-max(MAX_HITS_STORED, window.limit + 1) :]
-    challenges.save_hits(transaction, key, hits, window.window)
+def _count_hit(transaction: Transaction, key: bytes, budget: RateLimit, now: datetime) -> int:
+    """Count one; return how many there are in the window, this one included."""
+    since = now - budget.window
+    hits = [hit for hit in challenges.lock_hits(transaction, key) if hit > since]
+    hits = [*hits, now][-max(MAX_HITS_STORED, budget.limit + 1) :]
+    challenges.save_hits(transaction, key, hits, budget.window)
     return len(hits)
 
 
-def _range_key(world: AppContext, number: PhoneNumber) -> bytes:
-    return rate_limit_key("range", number.number_range(), world.keyring.index)
+def _total_key(runtime: Runtime) -> bytes:
+    return runtime.rate_limit_key("unverified", "")
+
+
+def _range_key(runtime: Runtime, number: PhoneNumber) -> bytes:
+    return runtime.rate_limit_key("range", number.number_range())

@@ -1,20 +1,24 @@
-"""How often something may be done: sliding windows, under a keyed hash of who does it."""
+"""Rate limits: sliding windows, counted under a keyed hash of what is limited."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from consent_tokens.relay.frequency_cap import Limit, next_allowed_at
+from consent_tokens.policies import RateLimit
+from consent_tokens.relay.frequency_cap import next_allowed_at
 from consent_tokens.store import challenges
 from consent_tokens.store.database import Transaction
 
 
 def try_acquire(
-    transaction: Transaction, key: bytes, rate_limits: Sequence[Limit], now: datetime
+    transaction: Transaction, key: bytes, rate_limits: Sequence[RateLimit], now: datetime
 ) -> datetime:
-    """Count one hit, if every limit allows it; return when it does: `now`, or later."""
-    longest = max(limit.window for limit in rate_limits)
-    hits = [each for each in challenges.lock_hits(transaction, key) if each > now - longest]
-    again = max(next_allowed_at(limit, hits, now) for limit in rate_limits)
-    if again == now:
+    """Count one hit if every limit allows it.
+
+    Returns when the limits allow it: `now` if it was counted, a later time if it was not.
+    """
+    longest = max(each.window for each in rate_limits)
+    hits = [hit for hit in challenges.lock_hits(transaction, key) if hit > now - longest]
+    allowed_at = max(next_allowed_at(each, hits, now) for each in rate_limits)
+    if allowed_at == now:
         challenges.save_hits(transaction, key, [*hits, now], longest)
-    return again
+    return allowed_at

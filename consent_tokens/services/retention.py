@@ -3,14 +3,15 @@
 from datetime import datetime
 from typing import Final
 
-from consent_tokens.app_context import AppContext
 from consent_tokens.consent.grant import EndReason
 from consent_tokens.consent.one_time_code import CODE_LIFETIME
 from consent_tokens.consent.request import TOKEN_RETRIEVAL_PERIOD
+from consent_tokens.policies import RetentionPolicy
 from consent_tokens.services.consents.amendments import resume_due_pauses
 from consent_tokens.services.consents.revocation import revoke_within
 from consent_tokens.services.consumer_sessions import SESSION_LIFETIME
 from consent_tokens.services.idempotency import RESPONSE_TTL
+from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.webhooks import RETENTION
 from consent_tokens.store import (
     challenges,
@@ -31,38 +32,38 @@ from consent_tokens.store.database import Transaction
 BATCH_SIZE: Final = 200
 
 
-def apply_retention(world: AppContext) -> int:
+def apply_retention(runtime: Runtime, policy: RetentionPolicy) -> int:
     """Put away what is over; return how many grants were ended."""
-    now = world.clock.now()
+    now = runtime.clock.now()
 
-    def deed(transaction: Transaction) -> int:
+    def work(transaction: Transaction) -> int:
         over = grants.past_expiry(transaction, now, BATCH_SIZE)
-        for address in over:
-            revoke_within(world, transaction, address, EndReason.EXPIRY)
+        for key in over:
+            revoke_within(runtime, transaction, key, EndReason.EXPIRY)
         requests.delete_tokens_before(transaction, now - TOKEN_RETRIEVAL_PERIOD)
         challenges.delete_before(transaction, now - CODE_LIFETIME)
         challenges.delete_idle_limits(transaction, now)
         sessions.delete_idle(transaction, now - SESSION_LIFETIME)
         replies.delete_before(transaction, now - RESPONSE_TTL)
-        messages.delete_texts_before(transaction, now - world.text_retention)
-        if world.database.has_journal:
-            webhooks.delete_before(transaction, now - RETENTION)
-        if world.database.has_wishes:
-            _delete_expired(world, transaction, now)
+        messages.delete_texts_before(transaction, now - policy.texts)
+        webhooks.delete_before(transaction, now - RETENTION)
+        _delete_expired(runtime, policy, transaction, now)
         return len(over)
 
-    ended = world.database.run(deed)
-    world.database.truncate_wal()
+    ended = runtime.database.run(work)
+    runtime.database.truncate_wal()
     return ended
 
 
-def _delete_expired(world: AppContext, transaction: Transaction, now: datetime) -> None:
+def _delete_expired(
+    runtime: Runtime, policy: RetentionPolicy, transaction: Transaction, now: datetime
+) -> None:
     """End pauses whose day has come, and forget what need not be remembered any more."""
-    resume_due_pauses(world, transaction, now)
-    for home in {
+    resume_due_pauses(runtime, transaction, now)
+    for partition in {
         *invitations.delete_expired(transaction, now),
         *wishes.delete_past_quiet_periods(transaction, now),
     }:
-        recipients.delete_if_unused(transaction, home, has_wishes=True)
-    fingerprints.delete_before(transaction, now - world.record_retention)
-    complaints.delete_before(transaction, now - world.record_retention)
+        recipients.delete_if_unused(transaction, partition)
+    fingerprints.delete_before(transaction, now - policy.records)
+    complaints.delete_before(transaction, now - policy.records)

@@ -15,17 +15,15 @@ from urllib.parse import urlsplit
 
 from standardwebhooks import Webhook as Signature
 
-from consent_tokens import metrics as meters
-from consent_tokens.app_context import AppContext
+from consent_tokens import metrics
 from consent_tokens.consent.grant import EndReason, Grant
 from consent_tokens.consent.scope import format_time_of_day
 from consent_tokens.crypto.encoding import encode
-from consent_tokens.crypto.keys import GrantKey
-from consent_tokens.crypto.opaque_ids import RowKey
-from consent_tokens.crypto.sealing import open_envelope, seal_envelope
 from consent_tokens.errors import InvalidError, NotFoundError
-from consent_tokens.gateways.webhook_client import CallResult
+from consent_tokens.gateways.webhook_client import CallResult, WebhookClient
 from consent_tokens.relay.message import MessageOutcome, MessageStatus
+from consent_tokens.row_key import RowKey
+from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import merchants, webhooks
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.webhooks import Webhook, WebhookEvent, WebhookEventStatus
@@ -63,22 +61,22 @@ class MerchantEvent:
     data: Mapping[str, Any]
 
 
-def grant_event(world: AppContext, grant: Grant, by: EndReason | None = None) -> MerchantEvent:
+def grant_event(runtime: Runtime, grant: Grant, reason: EndReason | None = None) -> MerchantEvent:
     """Return the news that a grant was given, or that it ended."""
-    handle = world.keyring.ids.grant.encode(RowKey(grant.home, grant.number))
-    data: dict[str, Any] = {"grant": handle, "state": grant.status.value}
-    if by is None:
+    public_id = runtime.keyring.ids.grant.encode(grant.key)
+    data: dict[str, Any] = {"grant": public_id, "status": grant.status.value}
+    if reason is None:
         data["purposes"] = sorted(grant.scope.purposes)
         return MerchantEvent(grant.merchant_id, WebhookEventType.CONSENT_GRANTED, data)
     return MerchantEvent(grant.merchant_id, WebhookEventType.CONSENT_REVOKED, data)
 
 
-def grant_changed_event(world: AppContext, grant: Grant) -> MerchantEvent:
+def grant_changed_event(runtime: Runtime, grant: Grant) -> MerchantEvent:
     """Return the news that a grant covers more or less now: what, not why."""
     scope = grant.scope
     data = {
-        "grant": world.keyring.ids.grant.encode(RowKey(grant.home, grant.number)),
-        "state": grant.status.value,
+        "grant": runtime.keyring.ids.grant.encode(grant.key),
+        "status": grant.status.value,
         "purposes": sorted(scope.purposes),
         "max_messages": scope.frequency_cap.limit,
         "per_days": scope.frequency_cap.window.days,
@@ -89,48 +87,48 @@ def grant_changed_event(world: AppContext, grant: Grant) -> MerchantEvent:
     return MerchantEvent(grant.merchant_id, WebhookEventType.CONSENT_CHANGED, data)
 
 
-def message_event(
-    world: AppContext,
-    address: RowKey,
+def message_status_event(
+    runtime: Runtime,
+    key: RowKey,
     merchant_id: str | None,
     reference: str | None,
     outcome: MessageOutcome | tuple[MessageStatus, str | None],
 ) -> MerchantEvent:
     """Return the news of what became of a message."""
-    state, reason = (
+    status, reason = (
         (outcome.status, outcome.reason) if isinstance(outcome, MessageOutcome) else outcome
     )
     kind = (
         WebhookEventType.MESSAGE_DELIVERED
-        if state is MessageStatus.DELIVERED
+        if status is MessageStatus.DELIVERED
         else WebhookEventType.MESSAGE_FAILED
     )
     data = {
-        "message": world.keyring.ids.message.encode(address),
+        "message": runtime.keyring.ids.message.encode(key),
         "reference": reference,
-        "status": state.value,
+        "status": status.value,
         "reason": reason,
     }
     return MerchantEvent(merchant_id or "", kind, data)
 
 
 def enqueue(
-    world: AppContext,
+    runtime: Runtime,
     transaction: Transaction,
     merchant_events: Sequence[MerchantEvent],
     now: datetime,
 ) -> None:
     """Lay news out for the webhooks that want it."""
-    if not merchant_events or not world.database.has_journal:
+    if not merchant_events:
         return
     listening = webhooks.subscribed(transaction, {item.merchant_id for item in merchant_events})
     if listening:
         webhooks.enqueue(
             transaction,
             [
-                _webhook_event(world, item, webhook, home, now)
+                _webhook_event(runtime, item, webhook, partition, now)
                 for item in merchant_events
-                for webhook, home in listening
+                for webhook, partition in listening
                 if item.merchant_id == webhook.merchant_id
                 and item.event_type in webhook.event_types
             ],
@@ -138,11 +136,11 @@ def enqueue(
 
 
 def _webhook_event(
-    world: AppContext, item: MerchantEvent, webhook: Webhook, home: int, now: datetime
+    runtime: Runtime, item: MerchantEvent, webhook: Webhook, partition: int, now: datetime
 ) -> WebhookEvent:
     body = {"type": item.event_type.value, "timestamp": now.isoformat(), "data": item.data}
     return WebhookEvent(
-        key=RowKey.new(home, world.random.token_bytes(8)),
+        key=runtime.new_key(partition),
         merchant_id=item.merchant_id,
         webhook_id=webhook.id,
         event_type=item.event_type.value,
@@ -158,78 +156,80 @@ def _webhook_event(
 
 
 def add_webhook(
-    world: AppContext, merchant_id: str, url: str, event_types: Sequence[str] = ()
+    runtime: Runtime,
+    client: WebhookClient,
+    merchant_id: str,
+    url: str,
+    event_types: Sequence[str] = (),
 ) -> tuple[Webhook, str]:
     """Add a webhook; return it with its secret, which is shown this once.
 
     Raises NotFoundError, or InvalidError if the address could never be called.
     """
-    faults: dict[str, list[str]] = {}
+    errors: dict[str, list[str]] = {}
     wanted = frozenset(event_types or [kind.value for kind in WebhookEventType])
     parts = urlsplit(url)
     is_address = parts.scheme in {"http", "https"} and parts.hostname and len(url) <= MAX_URL_LENGTH
     if not is_address or parts.username or not url.isascii() or not url.isprintable():
-        faults["url"] = ["Must be an https:// address without a name or password in it."]
-    elif why := world.webhook_client.refusal(url):
-        faults["url"] = [f"Cannot be called: {why}."]
+        errors["url"] = ["Must be an https:// address without a name or password in it."]
+    elif why := client.refusal(url):
+        errors["url"] = [f"Cannot be called: {why}."]
     if unknown := wanted - {kind.value for kind in WebhookEventType}:
-        faults["events"] = [f"No such event: {', '.join(sorted(unknown))}."]
-    if faults:
-        raise InvalidError(faults)
-    secret = world.random.token_bytes(SECRET_BYTES)
-    webhook_id = f"wh_{encode(world.random.token_bytes(12))}"
+        errors["events"] = [f"No such event: {', '.join(sorted(unknown))}."]
+    if errors:
+        raise InvalidError(errors)
+    secret = runtime.random.token_bytes(SECRET_BYTES)
+    webhook_id = f"wh_{encode(runtime.random.token_bytes(12))}"
     webhook = Webhook(
         id=webhook_id,
         merchant_id=merchant_id,
         url=url,
         event_types=wanted,
-        secret=seal_envelope(
-            secret,
-            GrantKey(world.random.token_bytes(32)),
-            world.keyring.wrapping,
-            associated_data=webhook_id.encode(),
-            nonce=world.random.token_bytes(12),
-        ),
-        created_at=world.clock.now(),
+        secret=runtime.seal_envelope(secret, webhook_id.encode()),
+        created_at=runtime.clock.now(),
     )
 
-    def deed(transaction: Transaction) -> None:
+    def work(transaction: Transaction) -> None:
         if merchants.find(transaction, merchant_id) is None:
             raise NotFoundError("no such merchant")
         webhooks.add(transaction, webhook)
 
-    world.database.run(deed)
+    runtime.database.run(work)
     return webhook, f"whsec_{base64.b64encode(secret).decode()}"
 
 
 # --- Sending ------------------------------------------------------------------------------------
 
 
-def deliver(world: AppContext, webhook_id: str) -> int:
+def due_webhooks(runtime: Runtime) -> list[str]:
+    """Return the ids of the webhooks for which an event is due."""
+    now = runtime.clock.now()
+    return runtime.database.read(lambda transaction: webhooks.due(transaction, now))
+
+
+def deliver(runtime: Runtime, client: WebhookClient, webhook_id: str) -> int:
     """Send what is due for one webhook, in order, until it is all told or one try fails.
 
     What comes after a failed try waits as long as that one: a receiver that is away is left alone.
     Returns how many it took.
     """
-    now = world.clock.now()
+    now = runtime.clock.now()
 
-    def deed(transaction: Transaction) -> tuple[Webhook | None, list[WebhookEvent]]:
+    def work(transaction: Transaction) -> tuple[Webhook | None, list[WebhookEvent]]:
         webhook = webhooks.find(transaction, webhook_id)
         return webhook, webhooks.lease(
-            transaction, webhook_id, now, until=now + LEASE_DURATION, most=BATCH_SIZE
+            transaction, webhook_id, now, until=now + LEASE_DURATION, limit=BATCH_SIZE
         )
 
-    webhook, taken = world.database.run(deed)
+    webhook, leased = runtime.database.run(work)
     if webhook is None:
         return 0
-    secret = open_envelope(
-        webhook.secret, world.keyring.unwrapping, associated_data=webhook.id.encode()
-    )
+    secret = runtime.open_envelope(webhook.secret, webhook.id.encode())
     failed: WebhookEvent | None = None
-    for notification in taken:
+    for notification in leased:
         if failed is None:
             concluded = _after_attempt(
-                notification, _post(world, webhook, secret, notification), now
+                notification, _post(runtime, client, webhook, secret, notification), now
             )
             failed = concluded if concluded.status is not WebhookEventStatus.DELIVERED else None
         else:
@@ -239,35 +239,35 @@ def deliver(world: AppContext, webhook_id: str) -> int:
                 else now + RETRY_DELAYS[0]
             )
             concluded = replace(notification, attempts=notification.attempts - 1, due_at=waits)
-        _record(world, concluded)
-    return len(taken)
+        _record(runtime, concluded)
+    return len(leased)
 
 
-def _record(world: AppContext, notification: WebhookEvent) -> None:
-    world.database.run(lambda transaction: webhooks.record(transaction, notification))
+def _record(runtime: Runtime, event: WebhookEvent) -> None:
+    runtime.database.run(lambda transaction: webhooks.record(transaction, event))
 
 
 def _post(
-    world: AppContext, webhook: Webhook, secret: bytes, notification: WebhookEvent
+    runtime: Runtime, client: WebhookClient, webhook: Webhook, secret: bytes, event: WebhookEvent
 ) -> CallResult:
-    named = world.keyring.ids.webhook_event.encode(notification.key)
-    now = world.clock.now()
+    named = runtime.keyring.ids.webhook_event.encode(event.key)
+    now = runtime.clock.now()
     headers = {
         "content-type": "application/json",
         "webhook-id": named,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Signature(secret).sign(named, now, notification.body),
+        "webhook-signature": Signature(secret).sign(named, now, event.body),
     }
-    answer = world.webhook_client.post(webhook.url, headers, notification.body.encode())
-    meters.WEBHOOK_CALLS.labels("delivered" if answer.is_success else "failed").inc()
+    answer = client.post(webhook.url, headers, event.body.encode())
+    metrics.WEBHOOK_CALLS.labels("delivered" if answer.is_success else "failed").inc()
     return answer
 
 
-def _after_attempt(notification: WebhookEvent, answer: CallResult, now: datetime) -> WebhookEvent:
+def _after_attempt(event: WebhookEvent, answer: CallResult, now: datetime) -> WebhookEvent:
     """Return a notification after a try: delivered, to be tried again, or given up."""
     if answer.is_success:
-        return replace(notification, status=WebhookEventStatus.DELIVERED, response=answer.outcome)
-    if notification.attempts > len(RETRY_DELAYS) or answer.is_final:
-        return replace(notification, status=WebhookEventStatus.FAILED, response=answer.outcome)
-    waits = RETRY_DELAYS[notification.attempts - 1]
-    return replace(notification, due_at=now + waits, response=answer.outcome)
+        return replace(event, status=WebhookEventStatus.DELIVERED, response=answer.outcome)
+    if event.attempts > len(RETRY_DELAYS) or answer.is_final:
+        return replace(event, status=WebhookEventStatus.FAILED, response=answer.outcome)
+    waits = RETRY_DELAYS[event.attempts - 1]
+    return replace(event, due_at=now + waits, response=answer.outcome)

@@ -9,7 +9,7 @@ from sqlalchemy import Row, delete, insert, select, update
 
 from consent_tokens.consent.one_time_code import Challenge
 from consent_tokens.store.database import Transaction, insert_or_ignore
-from consent_tokens.store.tables import challenges, limits
+from consent_tokens.store.tables import challenges, rate_limits
 
 
 def add(transaction: Transaction, challenge: Challenge) -> None:
@@ -17,13 +17,13 @@ def add(transaction: Transaction, challenge: Challenge) -> None:
     transaction.execute(
         insert(challenges).values(
             id=challenge.id,
-            about=challenge.intent,
-            digest=challenge.code_hash,
-            box=challenge.sealed_number,
-            limit_key=challenge.failures_key,
+            intent=challenge.intent,
+            code_hash=challenge.code_hash,
+            sealed_number=challenge.sealed_number,
+            failures_key=challenge.failures_key,
             sent_at=challenge.sent_at,
-            tries=challenge.attempts,
-            used=int(challenge.is_used),
+            attempts=challenge.attempts,
+            is_used=int(challenge.is_used),
         )
     )
 
@@ -33,7 +33,7 @@ def lock(transaction: Transaction, challenge_id: bytes) -> Challenge | None:
     row = transaction.execute(
         update(challenges)
         .where(challenges.c.id == challenge_id)
-        .values(tries=challenges.c.tries)
+        .values(attempts=challenges.c.attempts)
         .returning(*challenges.c)
     ).one_or_none()
     return _challenge(row) if row else None
@@ -44,7 +44,7 @@ def save_attempt(transaction: Transaction, challenge: Challenge) -> None:
     transaction.execute(
         update(challenges)
         .where(challenges.c.id == challenge.id)
-        .values(tries=challenge.attempts, used=int(challenge.is_used))
+        .values(attempts=challenge.attempts, is_used=int(challenge.is_used))
     )
 
 
@@ -56,20 +56,20 @@ def delete_before(transaction: Transaction, sent_before: datetime) -> None:
 def lock_hits(transaction: Transaction, limit_key: bytes) -> list[datetime]:
     """Return what counts against a limit, ascending; held until the transaction ends."""
     insert_or_ignore(
-        transaction, limits, id=limit_key, hits=b"", idle_at=datetime.fromtimestamp(0, UTC)
+        transaction, rate_limits, id=limit_key, hits=b"", idle_at=datetime.fromtimestamp(0, UTC)
     )
     row = transaction.execute(
-        update(limits)
-        .where(limits.c.id == limit_key)
-        .values(hits=limits.c.hits)
-        .returning(limits.c.hits)
+        update(rate_limits)
+        .where(rate_limits.c.id == limit_key)
+        .values(hits=rate_limits.c.hits)
+        .returning(rate_limits.c.hits)
     ).one()
     return _unpacked(row.hits)
 
 
 def read_hits(transaction: Transaction, limit_key: bytes) -> list[datetime]:
     """Return what counts against a limit, ascending, without holding it."""
-    packed = transaction.scalar(select(limits.c.hits).where(limits.c.id == limit_key))
+    packed = transaction.scalar(select(rate_limits.c.hits).where(rate_limits.c.id == limit_key))
     return _unpacked(packed or b"")
 
 
@@ -79,15 +79,15 @@ def save_hits(
     """Keep what counts against a limit whose longest window is `longest`."""
     seconds = [int(hit.timestamp()) for hit in hits]
     transaction.execute(
-        update(limits)
-        .where(limits.c.id == limit_key)
+        update(rate_limits)
+        .where(rate_limits.c.id == limit_key)
         .values(hits=struct.pack(f">{len(seconds)}I", *seconds), idle_at=hits[-1] + longest)
     )
 
 
 def delete_idle_limits(transaction: Transaction, now: datetime) -> None:
     """Forget limits that nothing counts against any more."""
-    transaction.execute(delete(limits).where(limits.c.idle_at <= now))
+    transaction.execute(delete(rate_limits).where(rate_limits.c.idle_at <= now))
 
 
 def _unpacked(packed: bytes) -> list[datetime]:
@@ -97,11 +97,11 @@ def _unpacked(packed: bytes) -> list[datetime]:
 def _challenge(row: Row[Any]) -> Challenge:
     return Challenge(
         id=row.id,
-        intent=row.about,
-        code_hash=row.digest,
-        sealed_number=row.box,
-        failures_key=row.limit_key,
+        intent=row.intent,
+        code_hash=row.code_hash,
+        sealed_number=row.sealed_number,
+        failures_key=row.failures_key,
         sent_at=row.sent_at,
-        attempts=row.tries,
-        is_used=bool(row.used),
+        attempts=row.attempts,
+        is_used=bool(row.is_used),
     )

@@ -13,7 +13,7 @@ from typing import Any, Final, Self, TypeAlias, TypeVar
 
 import psycopg
 from msgspec import json
-from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, literal, make_url
+from sqlalchemy import Connection, Engine, Table, create_engine, event, literal, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
@@ -39,27 +39,25 @@ SQLITE_UNAVAILABLE: Final = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "
 PLANNER_OPTIONS: Final = "-c enable_hashjoin=off -c enable_mergejoin=off"
 BUSY_SECONDS: Final = 10.0  # how long one SQLite writer waits for another process
 OWNER_ONLY: Final = 0o600
-JOURNALLED: Final = "notifications"  # a table that migration 0002 makes, with the journal's
-WISHED: Final = "complaints"  # a table that migration 0003 makes, with that of wishes
 
 
-def is_serialization_failure(fault: DBAPIError) -> bool:
+def is_serialization_failure(error: DBAPIError) -> bool:
     """Whether the same deed, run again, may well succeed. Any other fault is a fault."""
-    sqlstate = getattr(fault.orig, "sqlstate", None)
-    sqlite_error = getattr(fault.orig, "sqlite_errorname", "")
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    sqlite_error = getattr(error.orig, "sqlite_errorname", "")
     return sqlstate in RETRIABLE_SQLSTATES or sqlite_error.startswith("SQLITE_BUSY")
 
 
-def is_unavailable(fault: DBAPIError) -> bool:
+def is_unavailable(error: DBAPIError) -> bool:
     """Whether the database could not be reached or could not write, so that nothing was done."""
-    sqlstate = getattr(fault.orig, "sqlstate", None) or ""
-    sqlite_error = getattr(fault.orig, "sqlite_errorname", "")
+    sqlstate = getattr(error.orig, "sqlstate", None) or ""
+    sqlite_error = getattr(error.orig, "sqlite_errorname", "")
     return (
-        fault.connection_invalidated
+        error.connection_invalidated
         or sqlstate.startswith(UNAVAILABLE_SQLSTATE_CLASSES)
         or sqlite_error.startswith(SQLITE_UNAVAILABLE)
         or (
-            type(fault.orig).__name__ in {"OperationalError", "ConnectionTimeout"}
+            type(error.orig).__name__ in {"OperationalError", "ConnectionTimeout"}
             and not sqlstate
             and not sqlite_error
         )
@@ -76,15 +74,14 @@ class Database:
 
     engine: Engine
     _writer: AbstractContextManager[Any] = field(default_factory=nullcontext)
-    _found: set[str] = field(default_factory=set)  # tables that are there: they do not go again
 
     @classmethod
     def open(cls, url: str) -> Self:
         """Open the database that `url` names. Raises SettingError if it names none that we know."""
         try:
             parsed = make_url(url)
-        except Exception as fault:
-            raise SettingError("CONSENT_DATABASE_URL is no database URL") from fault
+        except Exception as error:
+            raise SettingError("CONSENT_DATABASE_URL is no database URL") from error
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         if parsed.drivername == "postgresql+psycopg":
@@ -108,23 +105,9 @@ class Database:
         return self.engine.dialect.name == "sqlite"
 
     @property
-    def has_journal(self) -> bool:
-        """Whether the database has the tables of the revocation journal and of webhooks.
-
-        New and old processes run side by side during an upgrade, before a migration and after it.
-        Until its tables are there, what needs them is left out.
-        """
-        return self._has(JOURNALLED)
-
-    @property
-    def has_wishes(self) -> bool:
-        """Whether the database has the tables of wishes, receipts, invitations and complaints."""
-        return self._has(WISHED)
-
-    def _has(self, table: str) -> bool:
-        if table not in self._found and self.read(lambda at: inspect(at).has_table(table)):
-            self._found.add(table)
-        return table in self._found
+    def sqlite_path(self) -> str | None:
+        """Return the path of the embedded database's file; None for PostgreSQL and in memory."""
+        return self.engine.url.database if self.is_sqlite else None
 
     def run(self, work: Callable[[Transaction], Result]) -> Result:
         """Run `deed` in one transaction, and again if the database could not serialise it.
@@ -140,15 +123,15 @@ class Database:
                     result = work(transaction)
                     is_done = True
                 return result  # noqa: TRY300 - the commit is part of what is tried
-            except DBAPIError as fault:
-                if is_serialization_failure(fault):
+            except DBAPIError as error:
+                if is_serialization_failure(error):
                     continue
-                if is_unavailable(fault):
+                if is_unavailable(error):
                     # a server that goes away while it commits may have done so; a file tells
                     is_uncertain = is_done and not self.is_sqlite
                     raise (
                         CommitUncertainError if is_uncertain else DatabaseUnavailableError
-                    ) from fault
+                    ) from error
                 raise
         raise DatabaseBusyError
 
@@ -158,11 +141,11 @@ class Database:
             with self.engine.connect().execution_options(reads=True) as transaction:
                 transaction.begin()  # all that it asks, of one state of things
                 return query(transaction)
-        except DBAPIError as fault:
-            if is_serialization_failure(fault):
-                raise DatabaseBusyError from fault
-            if is_unavailable(fault):
-                raise DatabaseUnavailableError from fault
+        except DBAPIError as error:
+            if is_serialization_failure(error):
+                raise DatabaseBusyError from error
+            if is_unavailable(error):
+                raise DatabaseUnavailableError from error
             raise
 
     def truncate_wal(self) -> None:
@@ -215,8 +198,8 @@ def _sqlite_engine(path: Path) -> Engine:
 
 
 # --- Many rows with one statement ---------------------------------------------------------------
-# On the way of a message a batch costs one statement a table, of the kinds that Citus takes: multi-row
-# INSERT ... VALUES, and UPDATE ... FROM a list of the rows that are wanted.
+# On the way of a message a batch costs one statement a table, of the kinds that Citus takes:
+# multi-row INSERT ... VALUES, and UPDATE ... FROM a list of the rows that are wanted.
 
 
 def insert_rows(
@@ -309,15 +292,15 @@ def _driver_connection(transaction: Transaction, statement: str) -> Iterator[Any
     connection = transaction.connection.driver_connection
     try:
         yield connection
-    except (psycopg.Error, sqlite3.Error) as fault:
+    except (psycopg.Error, sqlite3.Error) as error:
         dialect: Any = transaction.dialect  # its types know neither driver
-        is_gone = dialect.is_disconnect(fault, connection, None)
+        is_gone = dialect.is_disconnect(error, connection, None)
         if is_gone:
-            transaction.invalidate(fault)
+            transaction.invalidate(error)
         raise DBAPIError.instance(
-            statement, (), fault, type(fault), hide_parameters=True,
+            statement, (), error, type(error), hide_parameters=True,
             connection_invalidated=is_gone, dialect=dialect,
-        ) from fault  # fmt: skip
+        ) from error  # fmt: skip
 
 
 def insert_or_ignore(transaction: Transaction, table: Table, **values: object) -> bool:
@@ -412,4 +395,4 @@ def _for_psycopg(statement: str) -> str:
     return re.sub(r":(\w+)", r"%(\1)s", statement)
 
 
-ROW_KEY_COLUMNS: Final = {"home": "bigint", "number": "bigint"}
+ROW_KEY_COLUMNS: Final = {"partition": "bigint", "id": "bigint"}

@@ -13,16 +13,18 @@ from consent_tokens.store.database import Transaction, insert_rows
 from consent_tokens.store.tables import events
 
 COLUMNS: Final = (
-    "home", "number", "at", "kind", "merchant_id", "grant_number", "message_number", "code",
+    "partition", "id", "at", "kind", "merchant_id", "grant_id", "message_id", "reason",
 )  # fmt: skip
 NUMBER_BYTES: Final = 8
 
 Draw = Callable[[int], bytes]
 
 
-def record(transaction: Transaction, lines: Sequence[Event], draw: Draw) -> None:
+def record(transaction: Transaction, events_to_record: Sequence[Event], draw: Draw) -> None:
     """Add lines with one statement; `draw` gives each its random number."""
-    numbers = struct.unpack(f">{len(lines)}q", draw(NUMBER_BYTES * len(lines)))
+    numbers = struct.unpack(
+        f">{len(events_to_record)}q", draw(NUMBER_BYTES * len(events_to_record))
+    )
     insert_rows(
         transaction,
         "events",
@@ -38,43 +40,43 @@ def record(transaction: Transaction, lines: Sequence[Event], draw: Draw) -> None
                 line.message_id,
                 line.reason,
             )
-            for number, line in zip(numbers, lines, strict=True)
+            for number, line in zip(numbers, events_to_record, strict=True)
         ],
     )
 
 
-def of_partition(transaction: Transaction, home: int, since: datetime) -> list[Event]:
+def of_partition(transaction: Transaction, partition: int, since: datetime) -> list[Event]:
     """Return what happened in a home, the oldest first."""
     rows = transaction.execute(
         select(events)
-        .where(events.c.home == home, events.c.at >= since)
-        .order_by(events.c.at, events.c.number)
+        .where(events.c.partition == partition, events.c.at >= since)
+        .order_by(events.c.at, events.c.id)
     )
     return [
         Event(
-            partition=row.home,
+            partition=row.partition,
             at=row.at,
             kind=EventKind(row.kind),
             merchant_id=row.merchant_id,
-            grant_id=row.grant_number,
-            message_id=row.message_number,
-            reason=row.code,
+            grant_id=row.grant_id,
+            message_id=row.message_id,
+            reason=row.reason,
         )
         for row in rows
     ]
 
 
-def refusals_of(transaction: Transaction, home: int) -> list[Event]:
+def refusals_of(transaction: Transaction, partition: int) -> list[Event]:
     """Return the messages to a recipient that the relay refused, the newest first."""
-    found = of_partition(transaction, home, datetime.fromtimestamp(0, UTC))
+    found = of_partition(transaction, partition, datetime.fromtimestamp(0, UTC))
     return [
         each for each in reversed(found) if each.kind is EventKind.MESSAGE_REFUSED and each.grant_id
     ]
 
 
-def reassigned_grants_of(transaction: Transaction, home: int) -> frozenset[int]:
+def reassigned_grants_of(transaction: Transaction, partition: int) -> frozenset[int]:
     """Return the grants, by number, that ended because the number has another owner now."""
-    found = of_partition(transaction, home, datetime.fromtimestamp(0, UTC))
+    found = of_partition(transaction, partition, datetime.fromtimestamp(0, UTC))
     return frozenset(
         each.grant_id
         for each in found

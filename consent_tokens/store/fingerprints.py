@@ -6,11 +6,11 @@ from typing import Final
 
 from sqlalchemy import delete, select
 
-from consent_tokens.crypto.opaque_ids import RowKey
+from consent_tokens.row_key import RowKey
 from consent_tokens.store.database import Transaction, insert_rows
 from consent_tokens.store.tables import fingerprints as table
 
-COLUMNS: Final = ("digest", "home", "number", "at")
+COLUMNS: Final = ("fingerprint", "partition", "id", "sent_at")
 
 
 def add(transaction: Transaction, left: Sequence[tuple[bytes, RowKey]], at: datetime) -> None:
@@ -19,7 +19,7 @@ def add(transaction: Transaction, left: Sequence[tuple[bytes, RowKey]], at: date
         transaction,
         "fingerprints",
         COLUMNS,
-        [(digest, *address, int(at.timestamp())) for digest, address in left],
+        [(digest, *key, int(at.timestamp())) for digest, key in left],
         or_ignore=True,  # a message that is tried again leaves the same one
     )
 
@@ -29,18 +29,18 @@ def find(
 ) -> list[tuple[RowKey, datetime]]:
     """Return the messages with this fingerprint that left within a time, with when they did."""
     rows = transaction.execute(
-        select(table.c.home, table.c.number, table.c.at).where(
-            table.c.digest == digest, table.c.at >= since, table.c.at <= until
+        select(table.c.partition, table.c.id, table.c.sent_at).where(
+            table.c.fingerprint == digest, table.c.sent_at >= since, table.c.sent_at <= until
         )
     )
-    return [(RowKey(row.home, row.number), row.at) for row in rows]
+    return [(RowKey(row.partition, row.id), row.sent_at) for row in rows]
 
 
-def delete_of_recipient(transaction: Transaction, home: int) -> None:
+def delete_of_recipient(transaction: Transaction, partition: int) -> None:
     """Forget the fingerprints of a recipient's messages."""
-    transaction.execute(delete(table).where(table.c.home == home))
+    transaction.execute(delete(table).where(table.c.partition == partition))
 
 
 def delete_before(transaction: Transaction, before: datetime) -> None:
     """Forget fingerprints of texts that left before."""
-    transaction.execute(delete(table).where(table.c.at < before))
+    transaction.execute(delete(table).where(table.c.sent_at < before))

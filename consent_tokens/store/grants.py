@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 from sqlalchemy import Row, delete, insert, select, update
@@ -12,7 +13,7 @@ from consent_tokens.clock import utc_from_epoch
 from consent_tokens.consent.grant import Grant, GrantStatus
 from consent_tokens.consent.notice import Notice
 from consent_tokens.consent.scope import Scope, frequency_cap_of, purposes_of, send_window_of
-from consent_tokens.crypto.opaque_ids import RowKey
+from consent_tokens.row_key import RowKey
 from consent_tokens.store.database import ROW_KEY_COLUMNS, RowSet, Transaction
 from consent_tokens.store.tables import grant_changes, grants, notices, pauses
 
@@ -30,36 +31,47 @@ STATUSES: Final = {
 }  # quicker than asking the enumeration
 
 
-def lock(transaction: Transaction, addresses: Sequence[RowKey]) -> Mapping[RowKey, LockedGrant]:
+def lock(transaction: Transaction, keys: Sequence[RowKey]) -> Mapping[RowKey, LockedGrant]:
     """Return the grants at these addresses, held until the transaction ends.
 
     Addresses are sorted, so that two batches wait for each other rather than lock each other out.
     """
-    rows = RowSet(ROW_KEY_COLUMNS, sorted(set(addresses))).lock_rows(transaction, "grants", COLUMNS)
+    rows = RowSet(ROW_KEY_COLUMNS, sorted(set(keys))).lock_rows(transaction, "grants", COLUMNS)
     return {RowKey(row[0], row[1]): _locked_grant(*row) for row in rows}
 
 
-def lock_one(transaction: Transaction, address: RowKey) -> LockedGrant | None:
+def lock_one(transaction: Transaction, key: RowKey) -> LockedGrant | None:
     """Return the grant at an address, held; None if there is none."""
-    return lock(transaction, [address]).get(address)
+    return lock(transaction, [key]).get(key)
 
 
-def find(transaction: Transaction, address: RowKey) -> Grant | None:
+def find(transaction: Transaction, key: RowKey) -> Grant | None:
     """Return the grant at an address; None if there is none."""
     row = transaction.execute(
-        select(grants).where(grants.c.home == address.partition, grants.c.number == address.id)
+        select(grants).where(grants.c.partition == key.partition, grants.c.id == key.id)
     ).one_or_none()
     return _grant(row) if row else None
 
 
-def of_recipient(transaction: Transaction, home: int) -> list[Grant]:
+def of_recipient(transaction: Transaction, partition: int) -> list[Grant]:
     """Return all grants of a recipient, live or over, the newest first."""
     rows = transaction.execute(
         select(grants)
-        .where(grants.c.home == home)
-        .order_by(grants.c.granted_at.desc(), grants.c.number)
+        .where(grants.c.partition == partition)
+        .order_by(grants.c.granted_at.desc(), grants.c.id)
     )
     return [_grant(row) for row in rows]
+
+
+def newest_timezone(transaction: Transaction, partition: int) -> ZoneInfo | None:
+    """Return the time zone of a recipient's newest grant; None if there is none."""
+    name = transaction.scalar(
+        select(grants.c.timezone)
+        .where(grants.c.partition == partition)
+        .order_by(grants.c.granted_at.desc(), grants.c.id)
+        .limit(1)
+    )
+    return ZoneInfo(name) if name else None
 
 
 def of_merchant(
@@ -71,20 +83,20 @@ def of_merchant(
         granted, number = after
         query = query.where(
             (grants.c.granted_at > granted)
-            | ((grants.c.granted_at == granted) & (grants.c.number > number))
+            | ((grants.c.granted_at == granted) & (grants.c.id > number))
         )
-    query = query.order_by(grants.c.granted_at, grants.c.number).limit(limit)
+    query = query.order_by(grants.c.granted_at, grants.c.id).limit(limit)
     return [_grant(row) for row in transaction.execute(query)]
 
 
 def past_expiry(transaction: Transaction, now: datetime, limit: int) -> list[RowKey]:
     """Return where grants have passed their end and still have a key."""
     rows = transaction.execute(
-        select(grants.c.home, grants.c.number)
+        select(grants.c.partition, grants.c.id)
         .where(grants.c.ends_at <= now, grants.c.wrapped_key.is_not(None))
         .limit(limit)
     )
-    return [RowKey(row.home, row.number) for row in rows]
+    return [RowKey(row.partition, row.id) for row in rows]
 
 
 def add(transaction: Transaction, grant: Grant, *, wrapped_key: bytes, notice: Notice) -> None:
@@ -92,22 +104,22 @@ def add(transaction: Transaction, grant: Grant, *, wrapped_key: bytes, notice: N
     scope = grant.scope
     transaction.execute(
         insert(grants).values(
-            home=grant.home,
-            number=grant.number,
+            partition=grant.key.partition,
+            id=grant.key.id,
             merchant_id=grant.merchant_id,
-            zone=scope.send_window.timezone.key,
+            timezone=scope.send_window.timezone.key,
             **_columns(scope),
             language=grant.language,
             granted_at=grant.granted_at,
-            state=grant.status,
-            since=grant.status_since,
+            status=grant.status,
+            status_since=grant.status_since,
             wrapped_key=wrapped_key,
         )
     )
     transaction.execute(
         insert(notices).values(
-            home=grant.home,
-            number=grant.number,
+            partition=grant.key.partition,
+            id=grant.key.id,
             language=notice.language,
             text=notice.text,
             digest=notice.digest,
@@ -115,11 +127,11 @@ def add(transaction: Transaction, grant: Grant, *, wrapped_key: bytes, notice: N
     )
 
 
-def notice_of(transaction: Transaction, address: RowKey) -> Notice | None:
+def notice_of(transaction: Transaction, key: RowKey) -> Notice | None:
     """Return the words that were agreed to under a grant; None if none were kept."""
     row = transaction.execute(
         select(notices.c.language, notices.c.text).where(
-            notices.c.home == address.partition, notices.c.number == address.id
+            notices.c.partition == key.partition, notices.c.id == key.id
         )
     ).one_or_none()
     return Notice(row.language, row.text) if row else None
@@ -129,30 +141,36 @@ def record_end(transaction: Transaction, ended: Grant) -> None:
     """Record that a grant has ended, and forget its key in the same breath (promise 3)."""
     transaction.execute(
         update(grants)
-        .where(grants.c.home == ended.home, grants.c.number == ended.number)
-        .values(state=ended.status, since=ended.status_since, wrapped_key=None)
+        .where(grants.c.partition == ended.key.partition, grants.c.id == ended.key.id)
+        .values(status=ended.status, status_since=ended.status_since, wrapped_key=None)
     )
 
 
 def record_change(
-    transaction: Transaction, before: Grant, after: Grant, *, what: str, at: datetime, drawn: int
+    transaction: Transaction,
+    before: Grant,
+    after: Grant,
+    *,
+    amendment: str,
+    key: RowKey,
+    at: datetime,
 ) -> None:
-    """Record another state or scope of a live grant, and keep what it was until `at`."""
+    """Record another status or scope of a live grant; its terms until `at` are kept under `key`."""
     scope = after.scope
     transaction.execute(
         update(grants)
-        .where(grants.c.home == after.home, grants.c.number == after.number)
-        .values(state=after.status, since=after.status_since, **_columns(scope))
+        .where(grants.c.partition == after.key.partition, grants.c.id == after.key.id)
+        .values(status=after.status, status_since=after.status_since, **_columns(scope))
     )
     transaction.execute(
         insert(grant_changes).values(
-            home=before.home,
-            number=drawn,
-            grant_number=before.number,
-            at=at,
-            what=what,
-            state=before.status,
-            zone=before.scope.send_window.timezone.key,
+            partition=before.key.partition,
+            id=key.id,
+            grant_id=before.key.id,
+            changed_at=at,
+            amendment=amendment,
+            status=before.status,
+            timezone=before.scope.send_window.timezone.key,
             **_columns(before.scope),
         )
     )
@@ -169,20 +187,20 @@ class GrantChange:
     status: GrantStatus
 
 
-def changes_of(transaction: Transaction, home: int) -> list[GrantChange]:
+def changes_of(transaction: Transaction, partition: int) -> list[GrantChange]:
     """Return what became of the grants of a recipient, the oldest first."""
     rows = transaction.execute(
         select(grant_changes)
-        .where(grant_changes.c.home == home)
-        .order_by(grant_changes.c.at, grant_changes.c.number)
+        .where(grant_changes.c.partition == partition)
+        .order_by(grant_changes.c.changed_at, grant_changes.c.id)
     )
     return [
         GrantChange(
-            RowKey(row.home, row.grant_number),
-            row.at,
-            row.what,
+            RowKey(row.partition, row.grant_id),
+            row.changed_at,
+            row.amendment,
             _scope(row),
-            GrantStatus(row.state),
+            GrantStatus(row.status),
         )
         for row in rows
     ]
@@ -190,39 +208,37 @@ def changes_of(transaction: Transaction, home: int) -> list[GrantChange]:
 
 def scope_at(transaction: Transaction, grant: Grant, at: datetime) -> Scope:
     """Return what was agreed at a past moment: history is added to, never overwritten."""
-    for change in changes_of(transaction, grant.home):
-        if change.grant_key.id == grant.number and change.changed_at > at:
+    for change in changes_of(transaction, grant.key.partition):
+        if change.grant_key.id == grant.key.id and change.changed_at > at:
             return change.scope
     return grant.scope
 
 
-def set_pause_end(transaction: Transaction, address: RowKey, until: datetime | None) -> None:
+def set_pause_end(transaction: Transaction, key: RowKey, until: datetime | None) -> None:
     """Keep until when a grant is paused; None: until its consumer says so."""
     transaction.execute(
-        delete(pauses).where(pauses.c.home == address.partition, pauses.c.number == address.id)
+        delete(pauses).where(pauses.c.partition == key.partition, pauses.c.id == key.id)
     )
     if until is not None:
-        transaction.execute(
-            insert(pauses).values(home=address.partition, number=address.id, until=until)
-        )
+        transaction.execute(insert(pauses).values(partition=key.partition, id=key.id, until=until))
 
 
 def due_pauses(transaction: Transaction, now: datetime, limit: int) -> list[RowKey]:
     """Return the grants whose pause has come to its end."""
     rows = transaction.execute(select(pauses).where(pauses.c.until <= now).limit(limit))
-    return [RowKey(row.home, row.number) for row in rows]
+    return [RowKey(row.partition, row.id) for row in rows]
 
 
-def pause_ends_of(transaction: Transaction, home: int) -> Mapping[int, datetime]:
+def pause_ends_of(transaction: Transaction, partition: int) -> Mapping[int, datetime]:
     """Return until when grants of a recipient are paused, by number."""
-    rows = transaction.execute(select(pauses).where(pauses.c.home == home))
-    return {row.number: row.until for row in rows}
+    rows = transaction.execute(select(pauses).where(pauses.c.partition == partition))
+    return {row.id: row.until for row in rows}
 
 
 def _columns(scope: Scope) -> dict[str, Any]:
     return {
         "purposes": " ".join(sorted(scope.purposes)),
-        "cap_most": scope.frequency_cap.limit,
+        "cap_limit": scope.frequency_cap.limit,
         "cap_days": scope.frequency_cap.window.days,
         "opens": scope.send_window.opens,
         "closes": scope.send_window.closes,
@@ -231,59 +247,57 @@ def _columns(scope: Scope) -> dict[str, Any]:
 
 
 def _locked_grant(  # noqa: PLR0913, PLR0917 - the columns of the table, in their order
-    home: int,
-    number: int,
+    partition: int,
+    grant_id: int,
     merchant_id: str,
     purposes: str,
-    cap_most: int,
+    cap_limit: int,
     cap_days: int,
     opens: int,
     closes: int,
-    zone: str,
+    timezone: str,
     ends_at: int,
     language: str,
     granted_at: int,
-    state: str,
-    since: int,
+    status: str,
+    status_since: int,
     wrapped_key: bytes | None,
 ) -> LockedGrant:
     """Return a grant from a row of bare SQL, in which moments are seconds."""
     scope = Scope(
         purposes=purposes_of(purposes),
-        frequency_cap=frequency_cap_of(cap_most, cap_days),
-        send_window=send_window_of(opens, closes, zone),
+        frequency_cap=frequency_cap_of(cap_limit, cap_days),
+        send_window=send_window_of(opens, closes, timezone),
         ends_at=utc_from_epoch(ends_at),
     )
     grant = Grant(
-        home=home,
-        number=number,
+        key=RowKey(partition, grant_id),
         merchant_id=merchant_id,
         scope=scope,
         language=language,
         granted_at=utc_from_epoch(granted_at),
-        status=STATUSES[state],
-        status_since=utc_from_epoch(since),
+        status=STATUSES[status],
+        status_since=utc_from_epoch(status_since),
     )
     return LockedGrant(grant, wrapped_key)
 
 
 def _grant(row: Row[Any]) -> Grant:
     return Grant(
-        home=row.home,
-        number=row.number,
+        key=RowKey(row.partition, row.id),
         merchant_id=row.merchant_id,
         scope=_scope(row),
         language=row.language,
         granted_at=row.granted_at,
-        status=GrantStatus(row.state),
-        status_since=row.since,
+        status=GrantStatus(row.status),
+        status_since=row.status_since,
     )
 
 
 def _scope(row: Row[Any]) -> Scope:
     return Scope(
         purposes=purposes_of(row.purposes),
-        frequency_cap=frequency_cap_of(row.cap_most, row.cap_days),
-        send_window=send_window_of(row.opens, row.closes, row.zone),
+        frequency_cap=frequency_cap_of(row.cap_limit, row.cap_days),
+        send_window=send_window_of(row.opens, row.closes, row.timezone),
         ends_at=row.ends_at,
     )

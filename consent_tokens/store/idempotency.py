@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 
 from consent_tokens.store.database import Transaction, insert_or_ignore
-from consent_tokens.store.tables import replies
+from consent_tokens.store.tables import idempotency_responses as table
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +25,31 @@ def claim(
     Whoever comes second waits for the first and then sees its answer.
     """
     if insert_or_ignore(
-        transaction, replies, merchant_id=merchant_id, key=key, fingerprint=fingerprint, at=at
+        transaction,
+        table,
+        merchant_id=merchant_id,
+        key_hash=key,
+        request_fingerprint=fingerprint,
+        created_at=at,
     ):
         return None
     row = transaction.execute(
-        select(replies.c.fingerprint, replies.c.envelope).where(
-            replies.c.merchant_id == merchant_id, replies.c.key == key
+        select(table.c.request_fingerprint, table.c.sealed_response).where(
+            table.c.merchant_id == merchant_id, table.c.key_hash == key
         )
     ).one()
-    return StoredResponse(row.fingerprint, row.envelope)
+    return StoredResponse(row.request_fingerprint, row.sealed_response)
 
 
 def save_response(transaction: Transaction, merchant_id: str, key: bytes, envelope: bytes) -> None:
     """Keep the answer under a claimed key."""
     transaction.execute(
-        update(replies)
-        .where(replies.c.merchant_id == merchant_id, replies.c.key == key)
-        .values(envelope=envelope)
+        update(table)
+        .where(table.c.merchant_id == merchant_id, table.c.key_hash == key)
+        .values(sealed_response=envelope)
     )
 
 
 def delete_before(transaction: Transaction, before: datetime) -> None:
     """Forget answers that need not be repeated any more."""
-    transaction.execute(delete(replies).where(replies.c.at < before))
+    transaction.execute(delete(table).where(table.c.created_at < before))

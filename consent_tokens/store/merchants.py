@@ -1,6 +1,6 @@
 """Questions about merchants, their API keys and their senders."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Row, insert, select, update
 
 from consent_tokens.clock import utc_from_epoch
-from consent_tokens.store.database import RowSet, Transaction
-from consent_tokens.store.tables import api_keys, merchants, senders
+from consent_tokens.store.database import RowSet, Transaction, insert_or_ignore
+from consent_tokens.store.tables import api_keys, merchant_weights, merchants, senders
 
 
 class MerchantStatus(StrEnum):
@@ -70,9 +70,9 @@ def add(transaction: Transaction, merchant: Merchant) -> None:
     transaction.execute(
         insert(merchants).values(
             id=merchant.id,
-            home=merchant.partition,
+            partition=merchant.partition,
             name=merchant.name,
-            state=merchant.status,
+            status=merchant.status,
             admitted_at=merchant.admitted_at,
         )
     )
@@ -97,7 +97,7 @@ def find_many(transaction: Transaction, ids: Sequence[str]) -> dict[str, Merchan
 
 
 WITH_SENDERS = """
-SELECT m.id, m.home, m.name, m.state, m.admitted_at, s.id AS sender_id, s.port, s.extension,
+SELECT m.id, m.partition, m.name, m.status, m.admitted_at, s.id AS sender_id, s.port, s.extension,
     s.signature, s.admitted_at AS sender_admitted_at
 FROM {asked} JOIN merchants m ON m.id = asked.id LEFT JOIN senders s ON s.merchant_id = m.id
 ORDER BY s.admitted_at DESC, s.id DESC
@@ -115,9 +115,9 @@ def find_with_senders(
     ):
         named[row.id] = Merchant(
             id=row.id,
-            partition=row.home,
+            partition=row.partition,
             name=row.name,
-            status=MerchantStatus(row.state),
+            status=MerchantStatus(row.status),
             admitted_at=utc_from_epoch(row.admitted_at),
         )
         if row.sender_id is not None:  # the last row of a merchant is the sender admitted first
@@ -132,10 +132,10 @@ def find_with_senders(
     return named, first
 
 
-def set_status(transaction: Transaction, merchant_id: str, state: MerchantStatus) -> bool:
+def set_status(transaction: Transaction, merchant_id: str, status: MerchantStatus) -> bool:
     """Set where a merchant stands; whether there is one."""
     result = transaction.execute(
-        update(merchants).where(merchants.c.id == merchant_id).values(state=state)
+        update(merchants).where(merchants.c.id == merchant_id).values(status=status)
     )
     return result.rowcount == 1
 
@@ -144,7 +144,7 @@ def add_api_key(transaction: Transaction, key: ApiKey) -> None:
     """Keep a new API key."""
     transaction.execute(
         insert(api_keys).values(
-            id=key.id, merchant_id=key.merchant_id, digest=key.digest, made_at=key.created_at
+            id=key.id, merchant_id=key.merchant_id, digest=key.digest, created_at=key.created_at
         )
     )
 
@@ -154,7 +154,7 @@ def api_keys_of(transaction: Transaction, merchant_id: str) -> list[ApiKey]:
     rows = transaction.execute(
         select(api_keys)
         .where(api_keys.c.merchant_id == merchant_id)
-        .order_by(api_keys.c.made_at, api_keys.c.id)
+        .order_by(api_keys.c.created_at, api_keys.c.id)
     )
     return [_key(row) for row in rows]
 
@@ -216,9 +216,9 @@ def senders_with_source(transaction: Transaction, source: str) -> list[Sender]:
 def _merchant(row: Row[Any]) -> Merchant:
     return Merchant(
         id=row.id,
-        partition=row.home,
+        partition=row.partition,
         name=row.name,
-        status=MerchantStatus(row.state),
+        status=MerchantStatus(row.status),
         admitted_at=row.admitted_at,
     )
 
@@ -228,7 +228,7 @@ def _key(row: Row[Any]) -> ApiKey:
         id=row.id,
         merchant_id=row.merchant_id,
         digest=row.digest,
-        created_at=row.made_at,
+        created_at=row.created_at,
         revoked_at=row.revoked_at,
     )
 
@@ -242,3 +242,19 @@ def _sender(row: Row[Any]) -> Sender:
         signature=row.signature,
         admitted_at=row.admitted_at,
     )
+
+
+def weights(transaction: Transaction) -> Mapping[str, int]:
+    """Return the weights that are not one, by merchant id."""
+    rows = transaction.execute(select(merchant_weights))
+    return {row.merchant_id: row.weight for row in rows}
+
+
+def set_weight(transaction: Transaction, merchant_id: str, weight: int) -> None:
+    """Set a merchant's weight: its share of the throughput while messages of several wait."""
+    if not insert_or_ignore(transaction, merchant_weights, merchant_id=merchant_id, weight=weight):
+        transaction.execute(
+            update(merchant_weights)
+            .where(merchant_weights.c.merchant_id == merchant_id)
+            .values(weight=weight)
+        )

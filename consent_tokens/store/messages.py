@@ -11,7 +11,6 @@ from sqlalchemy import ColumnElement, Row, select, text, tuple_, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from consent_tokens.clock import utc_from_epoch
-from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.relay.message import (
     INVITATION_PURPOSE,
     MAX_SCHEDULE_AHEAD,
@@ -23,13 +22,14 @@ from consent_tokens.relay.message import (
     MessageStatus,
     Priority,
 )
+from consent_tokens.row_key import RowKey
 from consent_tokens.store.database import ROW_KEY_COLUMNS, RowSet, Transaction, insert_rows
 from consent_tokens.store.tables import messages
 
 COLUMN_NAMES: Final = (
-    "home", "number", "grant_number", "merchant_id", "sender_id", "rank", "purpose", "reference",
-    "state", "reason", "accepted_at", "leaves_at", "valid_until", "changed_at", "segments",
-    "attempts", "box", "wrapped_key", "text",
+    "partition", "id", "grant_id", "merchant_id", "sender_id", "priority", "purpose", "reference",
+    "status", "reason", "accepted_at", "send_at", "valid_until", "changed_at", "segments",
+    "attempts", "sealed_number", "wrapped_key", "text",
 )  # fmt: skip
 
 
@@ -41,7 +41,9 @@ def enqueue(transaction: Transaction, laid_out: Sequence[Message]) -> None:
     insert_rows(transaction, "messages", COLUMN_NAMES, [_row(message) for message in laid_out])
 
 
-PRIORITIES: Final = {rank.value: rank for rank in Priority}  # quicker than asking the enumeration
+PRIORITIES: Final = {
+    priority.value: priority for priority in Priority
+}  # quicker than asking the enumeration
 STATUSES: Final = {state.value: state for state in MessageStatus}
 SUBMITTED_STATUSES: Final = (
     MessageStatus.SENDING,
@@ -51,11 +53,11 @@ SUBMITTED_STATUSES: Final = (
     MessageStatus.UNKNOWN,
 )
 COUNTED_SENDS = """
-SELECT m.home, m.number, m.grant_number, m.rank, m.leaves_at, m.state
-FROM {asked} JOIN messages m ON m.home = asked.home AND m.grant_number = asked.number
-WHERE m.accepted_at > :accepted_since AND m.leaves_at > :since
-    AND m.state NOT IN ('refused', 'expired')
-ORDER BY m.leaves_at
+SELECT m.partition, m.id, m.grant_id, m.priority, m.send_at, m.status
+FROM {asked} JOIN messages m ON m.partition = asked.partition AND m.grant_id = asked.id
+WHERE m.accepted_at > :accepted_since AND m.send_at > :since
+    AND m.status NOT IN ('refused', 'expired')
+ORDER BY m.send_at
 """
 MAX_TIME_IN_OUTBOX: Final = MAX_SCHEDULE_AHEAD + MAX_VALIDITY  # at most so long before it leaves
 
@@ -78,46 +80,50 @@ def counted_sends(
     accepted_since = since_seconds - int(MAX_TIME_IN_OUTBOX.total_seconds())
     bounds = {"since": since_seconds, "accepted_since": accepted_since}
     for row in asked.run(transaction, COUNTED_SENDS, **bounds):
-        home, number, grant_number, rank, leaves_at, state = row
-        if number not in but:
-            slot = CountedSend(
-                number, PRIORITIES[rank], utc_from_epoch(leaves_at), state not in WAITING
+        partition, message_id, grant_id, priority, send_at, status = row
+        if message_id not in but:
+            send = CountedSend(
+                message_id, PRIORITIES[priority], utc_from_epoch(send_at), status not in WAITING
             )
-            found[RowKey(home, grant_number)].append(slot)
+            found[RowKey(partition, grant_id)].append(send)
     return found
 
 
 MARKETING_SENDS = """
-SELECT m.home, m.number, m.rank, m.leaves_at, m.state
-FROM {asked} JOIN messages m ON m.home = asked.home
-WHERE m.leaves_at > :since AND m.rank = :rank AND m.state NOT IN ('refused', 'expired')
-ORDER BY m.leaves_at
+SELECT m.partition, m.id, m.priority, m.send_at, m.status
+FROM {asked} JOIN messages m ON m.partition = asked.partition
+WHERE m.send_at > :since AND m.priority = :priority AND m.status NOT IN ('refused', 'expired')
+ORDER BY m.send_at
 """
 
 
 def marketing_sends_of(
-    transaction: Transaction, homes: Collection[int], since: datetime
+    transaction: Transaction, partitions: Collection[int], since: datetime
 ) -> Mapping[int, list[CountedSend]]:
     """Return what counts against recipients' own limits: marketing, over all merchants."""
     found: dict[int, list[CountedSend]] = defaultdict(list)
-    asked = RowSet({"home": "bigint"}, [(home,) for home in sorted(set(homes))])
-    rank = Priority.MARKETING.value
-    for row in asked.run(transaction, MARKETING_SENDS, since=int(since.timestamp()), rank=rank):
-        home, number, rank_, leaves_at, state = row
-        leaves = utc_from_epoch(leaves_at)
-        found[home].append(CountedSend(number, Priority(rank_), leaves, state not in WAITING))
+    asked = RowSet({"partition": "bigint"}, [(partition,) for partition in sorted(set(partitions))])
+    priority = Priority.MARKETING.value
+    for row in asked.run(
+        transaction, MARKETING_SENDS, since=int(since.timestamp()), priority=priority
+    ):
+        partition, message_id, priority_value, send_at_seconds, status = row
+        send_at = utc_from_epoch(send_at_seconds)
+        found[partition].append(
+            CountedSend(message_id, Priority(priority_value), send_at, status not in WAITING)
+        )
     return found
 
 
 LEASE = f"""
 UPDATE messages
-SET state = 'sending', attempts = attempts + 1, lease_until = :until, leaves_at = :now,
+SET status = 'sending', attempts = attempts + 1, lease_until = :until, send_at = :now,
     changed_at = :now
-WHERE state IN ('queued', 'deferred') AND (home, number) IN (
-    SELECT home, number FROM messages
-    WHERE state IN ('queued', 'deferred') AND rank = :rank AND leaves_at <= :now
+WHERE status IN ('queued', 'deferred') AND (partition, id) IN (
+    SELECT partition, id FROM messages
+    WHERE status IN ('queued', 'deferred') AND priority = :priority AND send_at <= :now
         AND {{whose}}
-    ORDER BY leaves_at LIMIT :most)
+    ORDER BY send_at LIMIT :most)
 RETURNING {COLUMNS}
 """  # noqa: S608 - the names are this package's own
 LEASE_SERVICE = text(LEASE.format(whose="merchant_id IS NULL"))
@@ -126,34 +132,35 @@ LEASE_MERCHANTS = text(LEASE.format(whose="merchant_id = :merchant_id"))
 MERCHANTS_DUE = text("""
 WITH RECURSIVE waits(id) AS (
     SELECT MIN(merchant_id) FROM messages
-    WHERE state IN ('queued', 'deferred') AND rank = :rank AND merchant_id IS NOT NULL
+    WHERE status IN ('queued', 'deferred') AND priority = :priority AND merchant_id IS NOT NULL
     UNION ALL
     SELECT (SELECT MIN(merchant_id) FROM messages
-            WHERE state IN ('queued', 'deferred') AND rank = :rank AND merchant_id > waits.id)
+            WHERE status IN ('queued', 'deferred') AND priority = :priority
+                AND merchant_id > waits.id)
     FROM waits WHERE waits.id IS NOT NULL)
-SELECT waits.id, (SELECT MIN(leaves_at) FROM messages
-                  WHERE state IN ('queued', 'deferred') AND rank = :rank
+SELECT waits.id, (SELECT MIN(send_at) FROM messages
+                  WHERE status IN ('queued', 'deferred') AND priority = :priority
                       AND merchant_id = waits.id) AS first
 FROM waits WHERE waits.id IS NOT NULL
 """)
 
 
-def merchants_due(transaction: Transaction, rank: Priority, now: datetime) -> list[str]:
-    """Return the merchants that have a message of a rank due, by id."""
-    rows = transaction.execute(MERCHANTS_DUE, {"rank": rank.value})
+def merchants_due(transaction: Transaction, priority: Priority, now: datetime) -> list[str]:
+    """Return the merchants that have a message of a priority due, by id."""
+    rows = transaction.execute(MERCHANTS_DUE, {"priority": priority.value})
     return [row.id for row in rows if row.first <= int(now.timestamp())]
 
 
 def lease(
     transaction: Transaction,
-    rank: Priority,
+    priority: Priority,
     merchant_id: str | None,
     now: datetime,
     *,
     until: datetime,
-    most: int,
+    limit: int,
 ) -> list[Message]:
-    """Take a merchant's (or the service's own) due messages of a rank, the oldest first.
+    """Take a merchant's (or the service's own) due messages of a priority, the oldest first.
 
     They are out of the hands of every other dispatcher: each is `sending` until its outcome is
     recorded or `until` is past.
@@ -161,8 +168,8 @@ def lease(
     asked = {
         "now": int(now.timestamp()),
         "until": int(until.timestamp()),
-        "rank": rank.value,
-        "most": most,
+        "priority": priority.value,
+        "most": limit,
     }
     rows = (
         transaction.execute(LEASE_SERVICE, asked)
@@ -173,15 +180,15 @@ def lease(
 
 
 DEPTH = text("""
-SELECT count(*), min(leaves_at) FROM (
-    SELECT leaves_at FROM messages
-    WHERE state IN ('queued', 'deferred') AND rank = :rank LIMIT :most) AS waiting
+SELECT count(*), min(send_at) FROM (
+    SELECT send_at FROM messages
+    WHERE status IN ('queued', 'deferred') AND priority = :priority LIMIT :most) AS waiting
 """)
 
 
-def depth(transaction: Transaction, rank: Priority, most: int) -> tuple[int, datetime | None]:
-    """Return how many messages of a rank wait (counting to `most`), and when the first was due."""
-    count, first = transaction.execute(DEPTH, {"rank": rank.value, "most": most}).one()
+def depth(transaction: Transaction, priority: Priority, limit: int) -> tuple[int, datetime | None]:
+    """Return how many messages of a priority wait, at most `most`, and since when."""
+    count, first = transaction.execute(DEPTH, {"priority": priority.value, "most": limit}).one()
     return count, None if first is None else utc_from_epoch(first)
 
 
@@ -189,8 +196,8 @@ OUTCOMES: Final = {
     **ROW_KEY_COLUMNS,
     "attempts": "bigint",
     "tries": "bigint",
-    "state": "text",
-    "leaves_at": "bigint",
+    "status": "text",
+    "send_at": "bigint",
     "reason": "text",
     "gateway_id": "text",
     "waits": "bigint",
@@ -199,16 +206,16 @@ OUTCOMES: Final = {
 # each row that is asked, instead of finding each by its key
 COMPLETE = """
 UPDATE messages
-SET state = asked.state, leaves_at = asked.leaves_at, reason = asked.reason,
+SET status = asked.status, send_at = asked.send_at, reason = asked.reason,
     attempts = asked.tries,
     gateway_id = COALESCE(asked.gateway_id, messages.gateway_id), changed_at = :now,
     lease_until = NULL,
-    box = CASE WHEN asked.waits = 1 THEN messages.box END,
+    sealed_number = CASE WHEN asked.waits = 1 THEN messages.sealed_number END,
     wrapped_key = CASE WHEN asked.waits = 1 THEN messages.wrapped_key END
 FROM {asked}
-WHERE messages.home = asked.home AND messages.number = asked.number
-    AND messages.attempts = CASE WHEN messages.state = 'sending' THEN asked.attempts END
-RETURNING messages.home AS home, messages.number AS number
+WHERE messages.partition = asked.partition AND messages.id = asked.id
+    AND messages.attempts = CASE WHEN messages.status = 'sending' THEN asked.attempts END
+RETURNING messages.partition AS partition, messages.id AS id
 """
 
 
@@ -230,12 +237,12 @@ def complete(
         for outcome in sorted(outcomes, key=attrgetter("key"))
     ]
     concluded = RowSet(OUTCOMES, rows).run(transaction, COMPLETE, now=int(now.timestamp()))
-    return frozenset(RowKey(row.home, row.number) for row in concluded)
+    return frozenset(RowKey(row.partition, row.id) for row in concluded)
 
 
 EXPIRED_LEASES = text(f"""
 UPDATE messages SET lease_until = NULL
-WHERE state = 'sending' AND (lease_until < :before OR :is_all = 1)
+WHERE status = 'sending' AND (lease_until < :before OR :is_all = 1)
 RETURNING {COLUMNS}
 """)  # noqa: S608 - the names are this package's own
 
@@ -257,10 +264,10 @@ def in_flight_under_grant(transaction: Transaction, grant: RowKey, now: datetime
     """
     return len(
         transaction.execute(
-            select(messages.c.number).where(
-                messages.c.home == grant.partition,
-                messages.c.grant_number == grant.id,
-                messages.c.state == MessageStatus.SENDING,
+            select(messages.c.id).where(
+                messages.c.partition == grant.partition,
+                messages.c.grant_id == grant.id,
+                messages.c.status == MessageStatus.SENDING,
                 messages.c.lease_until >= now,
             )
         ).all()
@@ -268,21 +275,21 @@ def in_flight_under_grant(transaction: Transaction, grant: RowKey, now: datetime
 
 
 def in_flight_to_recipient(
-    transaction: Transaction, home: int, now: datetime, rank: Priority | None = None
+    transaction: Transaction, partition: int, now: datetime, priority: Priority | None = None
 ) -> int:
     """Return how many messages to a recipient a dispatcher holds in its hands."""
-    query = select(messages.c.number).where(
-        messages.c.home == home,
-        messages.c.state == MessageStatus.SENDING,
+    query = select(messages.c.id).where(
+        messages.c.partition == partition,
+        messages.c.status == MessageStatus.SENDING,
         messages.c.lease_until >= now,
     )
-    if rank is not None:
-        query = query.where(messages.c.rank == rank.value)
+    if priority is not None:
+        query = query.where(messages.c.priority == priority.value)
     return len(transaction.execute(query).all())
 
 
 def _refused(
-    whose: ColumnElement[bool], home: int, reason: str, now: datetime
+    whose: ColumnElement[bool], partition: int, reason: str, now: datetime
 ) -> ReturningUpdate[Any]:
     """Return the statement that refuses what waits in a home, but for what is just being taken up.
 
@@ -290,19 +297,26 @@ def _refused(
     then comes here. What the dispatcher has locked is passed over: it finds the grant ended.
     """
     waiting = (
-        select(messages.c.home, messages.c.number)
+        select(messages.c.partition, messages.c.id)
         .where(
-            messages.c.home == home,
-            messages.c.state.in_([MessageStatus.QUEUED, MessageStatus.DEFERRED]),
+            messages.c.partition == partition,
+            messages.c.status.in_([MessageStatus.QUEUED, MessageStatus.DEFERRED]),
             whose,
         )
         .with_for_update(skip_locked=True)  # SQLite has one writer, and knows no such clause
     )
     return (
         update(messages)
-        .where(messages.c.home == home, tuple_(messages.c.home, messages.c.number).in_(waiting))
+        .where(
+            messages.c.partition == partition,
+            tuple_(messages.c.partition, messages.c.id).in_(waiting),
+        )
         .values(
-            state=MessageStatus.REFUSED, reason=reason, changed_at=now, box=None, wrapped_key=None
+            status=MessageStatus.REFUSED,
+            reason=reason,
+            changed_at=now,
+            sealed_number=None,
+            wrapped_key=None,
         )
         .returning(*messages.c)
     )
@@ -312,38 +326,36 @@ def refuse_queued(
     transaction: Transaction, grant: RowKey, reason: str, now: datetime
 ) -> list[Message]:
     """Refuse what waits under a grant; return it. What is in a dispatcher's hands is not here."""
-    under_it = messages.c.grant_number == grant.id
+    under_it = messages.c.grant_id == grant.id
     rows = transaction.execute(_refused(under_it, grant.partition, reason, now))
     return [_message(row) for row in rows]
 
 
-def refuse_queued_invitations(transaction: Transaction, home: int, now: datetime) -> int:
+def refuse_queued_invitations(transaction: Transaction, partition: int, now: datetime) -> int:
     """Refuse the invitations that wait to leave to a recipient; return how many."""
     invitations = messages.c.purpose == INVITATION_PURPOSE
-    return len(transaction.execute(_refused(invitations, home, "withheld", now)).all())
+    return len(transaction.execute(_refused(invitations, partition, "withheld", now)).all())
 
 
 def last_submitted_at(transaction: Transaction, grant: RowKey) -> datetime | None:
     """Return when the last message under a grant was handed over; None if none ever was."""
     left: datetime | None = transaction.scalar(
-        select(messages.c.leaves_at)
+        select(messages.c.send_at)
         .where(
-            messages.c.home == grant.partition,
-            messages.c.grant_number == grant.id,
-            messages.c.state.in_(SUBMITTED_STATUSES),
+            messages.c.partition == grant.partition,
+            messages.c.grant_id == grant.id,
+            messages.c.status.in_(SUBMITTED_STATUSES),
         )
-        .order_by(messages.c.leaves_at.desc())
+        .order_by(messages.c.send_at.desc())
         .limit(1)
     )
     return left
 
 
-def find(transaction: Transaction, address: RowKey) -> Message | None:
+def find(transaction: Transaction, key: RowKey) -> Message | None:
     """Return the message at an address; None if there is none."""
     row = transaction.execute(
-        select(messages).where(
-            messages.c.home == address.partition, messages.c.number == address.id
-        )
+        select(messages).where(messages.c.partition == key.partition, messages.c.id == key.id)
     ).one_or_none()
     return _message(row) if row else None
 
@@ -364,9 +376,9 @@ def by_reference(
         accepted, number = after
         query = query.where(
             (messages.c.accepted_at > accepted)
-            | ((messages.c.accepted_at == accepted) & (messages.c.number > number))
+            | ((messages.c.accepted_at == accepted) & (messages.c.id > number))
         )
-    query = query.order_by(messages.c.accepted_at, messages.c.number).limit(limit)
+    query = query.order_by(messages.c.accepted_at, messages.c.id).limit(limit)
     return [_message(row) for row in transaction.execute(query)]
 
 
@@ -374,16 +386,16 @@ def of_grant(transaction: Transaction, grant: RowKey, limit: int) -> list[Messag
     """Return the messages of a grant, the newest first."""
     query = (
         select(messages)
-        .where(messages.c.home == grant.partition, messages.c.grant_number == grant.id)
-        .order_by(messages.c.leaves_at.desc())
+        .where(messages.c.partition == grant.partition, messages.c.grant_id == grant.id)
+        .order_by(messages.c.send_at.desc())
         .limit(limit)
     )
     return [_message(row) for row in transaction.execute(query)]
 
 
 BY_GATEWAY_ID = """
-SELECT m.gateway_id, m.home, m.number, m.merchant_id, m.grant_number, m.reference
-FROM {asked} JOIN messages m ON m.gateway_id = asked.id ORDER BY m.leaves_at
+SELECT m.gateway_id, m.partition, m.id, m.merchant_id, m.grant_id, m.reference
+FROM {asked} JOIN messages m ON m.gateway_id = asked.id ORDER BY m.send_at
 """
 
 
@@ -407,19 +419,19 @@ def by_gateway_ids(
     asked = RowSet({"id": "text"}, [(name,) for name in sorted(set(gateway_ids))])
     return {
         row.gateway_id: ReportedMessage(
-            RowKey(row.home, row.number), row.merchant_id, row.grant_number, row.reference
+            RowKey(row.partition, row.id), row.merchant_id, row.grant_id, row.reference
         )
         for row in asked.run(transaction, BY_GATEWAY_ID)
     }
 
 
-REPORTS: Final = {**ROW_KEY_COLUMNS, "state": "text", "reason": "text"}
+REPORTS: Final = {**ROW_KEY_COLUMNS, "status": "text", "reason": "text"}
 RECORD_REPORTS = """
-UPDATE messages SET state = asked.state, reason = asked.reason, changed_at = :now
+UPDATE messages SET status = asked.status, reason = asked.reason, changed_at = :now
 FROM {asked}
-WHERE messages.home = asked.home AND messages.number = asked.number
-    AND messages.state IN ('sent', 'unknown')
-RETURNING messages.home AS home, messages.number AS number
+WHERE messages.partition = asked.partition AND messages.id = asked.id
+    AND messages.status IN ('sent', 'unknown')
+RETURNING messages.partition AS partition, messages.id AS id
 """
 
 
@@ -429,14 +441,14 @@ def record_reports(
     now: datetime,
 ) -> frozenset[RowKey]:
     """Record what the gateway reports; return what was news. A final state never changes."""
-    rows = [(*address, state.value, reason) for address, (state, reason) in sorted(reports.items())]
+    rows = [(*key, status.value, reason) for key, (status, reason) in sorted(reports.items())]
     put = RowSet(REPORTS, rows).run(transaction, RECORD_REPORTS, now=int(now.timestamp()))
-    return frozenset(RowKey(row.home, row.number) for row in put)
+    return frozenset(RowKey(row.partition, row.id) for row in put)
 
 
-def delete_texts_of(transaction: Transaction, home: int) -> None:
+def delete_texts_of(transaction: Transaction, partition: int) -> None:
     """Forget every text to a recipient."""
-    transaction.execute(update(messages).where(messages.c.home == home).values(text=None))
+    transaction.execute(update(messages).where(messages.c.partition == partition).values(text=None))
 
 
 def delete_texts_before(transaction: Transaction, before: datetime) -> int:
@@ -446,7 +458,7 @@ def delete_texts_before(transaction: Transaction, before: datetime) -> int:
         .where(
             messages.c.text.is_not(None),
             messages.c.changed_at < before,
-            messages.c.state.not_in(
+            messages.c.status.not_in(
                 [MessageStatus.QUEUED, MessageStatus.DEFERRED, MessageStatus.SENDING]
             ),
         )
@@ -479,25 +491,26 @@ def _row(message: Message) -> tuple[Any, ...]:
 
 
 def _leased(row: Sequence[Any]) -> Message:
-    """Return the message in a row of bare SQL, in the order of PUT_OUT; moments are seconds."""
+    """Return the message in a row of bare SQL, in the order of COLUMN_NAMES; times are seconds."""
     (
-        home, number, grant_number, merchant_id, sender_id, rank, purpose, reference, state, reason,
-        accepted, leaves, valid_until, changed, segments, attempts, box, wrapped_key, text_,
+        partition, message_id, grant_id, merchant_id, sender_id, priority, purpose, reference,
+        status, reason, accepted, send_at, valid_until, changed, segments, attempts,
+        sealed_number, wrapped_key, text_,
     ) = row  # fmt: skip
-    return Message(  # by place: of thousands a second
-        RowKey(home, number),
-        None if grant_number is None else RowKey(home, grant_number),
+    return Message(  # positional: thousands a second
+        RowKey(partition, message_id),
+        None if grant_id is None else RowKey(partition, grant_id),
         merchant_id,
         sender_id,
-        PRIORITIES[rank],
+        PRIORITIES[priority],
         purpose,
-        STATUSES[state],
+        STATUSES[status],
         utc_from_epoch(accepted),
-        utc_from_epoch(leaves),
+        utc_from_epoch(send_at),
         utc_from_epoch(valid_until),
         utc_from_epoch(changed),
         segments,
-        box,
+        sealed_number,
         reference,
         reason,
         attempts,
@@ -508,22 +521,22 @@ def _leased(row: Sequence[Any]) -> Message:
 
 def _message(row: Row[Any]) -> Message:
     return Message(
-        key=RowKey(row.home, row.number),
-        grant_key=None if row.grant_number is None else RowKey(row.home, row.grant_number),
+        key=RowKey(row.partition, row.id),
+        grant_key=None if row.grant_id is None else RowKey(row.partition, row.grant_id),
         merchant_id=row.merchant_id,
         sender_id=row.sender_id,
-        priority=Priority(row.rank),
+        priority=Priority(row.priority),
         purpose=row.purpose,
         reference=row.reference,
-        status=MessageStatus(row.state),
+        status=MessageStatus(row.status),
         reason=row.reason,
         accepted_at=row.accepted_at,
-        send_at=row.leaves_at,
+        send_at=row.send_at,
         valid_until=row.valid_until,
         changed_at=row.changed_at,
         segments=row.segments,
         attempts=row.attempts,
-        sealed_number=row.box,
+        sealed_number=row.sealed_number,
         wrapped_key=row.wrapped_key,
         text=row.text,
     )

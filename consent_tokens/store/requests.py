@@ -8,7 +8,7 @@ from sqlalchemy import Row, insert, select, update
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.request import ConsentRequest, RequestedTerms, RequestStatus
 from consent_tokens.consent.scope import FrequencyCap
-from consent_tokens.crypto.opaque_ids import RowKey
+from consent_tokens.row_key import RowKey
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.tables import consent_requests as table
 
@@ -18,11 +18,11 @@ def add(transaction: Transaction, request: ConsentRequest) -> None:
     question = request.terms
     transaction.execute(
         insert(table).values(
-            home=request.home,
-            number=request.number,
+            partition=request.key.partition,
+            id=request.key.id,
             merchant_id=request.merchant_id,
             purposes=" ".join(sorted(question.purposes)),
-            cap_most=question.frequency_cap.limit,
+            cap_limit=question.frequency_cap.limit,
             cap_days=question.frequency_cap.window.days,
             opens=question.opens,
             closes=question.closes,
@@ -30,27 +30,27 @@ def add(transaction: Transaction, request: ConsentRequest) -> None:
             locale=question.locale,
             reference=question.reference,
             return_url=question.return_url,
-            asked_at=request.created_at,
+            created_at=request.created_at,
             expires_at=request.expires_at,
-            state=request.status,
+            status=request.status,
         )
     )
 
 
-def find(transaction: Transaction, address: RowKey) -> ConsentRequest | None:
+def find(transaction: Transaction, key: RowKey) -> ConsentRequest | None:
     """Return the request at an address; None if there is none."""
     row = transaction.execute(
-        select(table).where(table.c.home == address.partition, table.c.number == address.id)
+        select(table).where(table.c.partition == key.partition, table.c.id == key.id)
     ).one_or_none()
     return _request(row) if row else None
 
 
-def lock(transaction: Transaction, address: RowKey) -> ConsentRequest | None:
+def lock(transaction: Transaction, key: RowKey) -> ConsentRequest | None:
     """Return the request at an address, held until the transaction ends; None if there is none."""
     row = transaction.execute(
         update(table)
-        .where(table.c.home == address.partition, table.c.number == address.id)
-        .values(state=table.c.state)
+        .where(table.c.partition == key.partition, table.c.id == key.id)
+        .values(status=table.c.status)
         .returning(*table.c)
     ).one_or_none()
     return _request(row) if row else None
@@ -62,12 +62,12 @@ def record_decision(
     """Record what became of a request, with the enclosed token that waits to be fetched."""
     transaction.execute(
         update(table)
-        .where(table.c.home == request.home, table.c.number == request.number)
+        .where(table.c.partition == request.key.partition, table.c.id == request.key.id)
         .values(
-            state=request.status,
+            status=request.status,
             decided_at=request.decided_at,
-            grant_home=request.grant_home,
-            grant_number=request.grant_number,
+            grant_partition=request.grant_key.partition if request.grant_key else None,
+            grant_id=request.grant_key.id if request.grant_key else None,
             token=token,
         )
     )
@@ -80,24 +80,27 @@ def latest_for_reference(
     row = transaction.execute(
         select(table)
         .where(table.c.merchant_id == merchant_id, table.c.reference == reference)
-        .order_by(table.c.asked_at.desc())
+        .order_by(table.c.created_at.desc())
         .limit(1)
     ).one_or_none()
     return _request(row) if row else None
 
 
-def latest_of_merchant(transaction: Transaction, home: int) -> ConsentRequest | None:
+def latest_of_merchant(transaction: Transaction, partition: int) -> ConsentRequest | None:
     """Return what a merchant, whose home this is, last asked anybody; None if it never did."""
     row = transaction.execute(
-        select(table).where(table.c.home == home).order_by(table.c.asked_at.desc()).limit(1)
+        select(table)
+        .where(table.c.partition == partition)
+        .order_by(table.c.created_at.desc())
+        .limit(1)
     ).one_or_none()
     return _request(row) if row else None
 
 
-def find_token(transaction: Transaction, address: RowKey) -> bytes | None:
+def find_token(transaction: Transaction, key: RowKey) -> bytes | None:
     """Return the enclosed token of a request, if it still waits."""
     return transaction.scalar(
-        select(table.c.token).where(table.c.home == address.partition, table.c.number == address.id)
+        select(table.c.token).where(table.c.partition == key.partition, table.c.id == key.id)
     )
 
 
@@ -105,7 +108,7 @@ def delete_token_of(transaction: Transaction, grant: RowKey) -> None:
     """Forget the waiting token of a grant that has ended."""
     transaction.execute(
         update(table)
-        .where(table.c.grant_home == grant.partition, table.c.grant_number == grant.id)
+        .where(table.c.grant_partition == grant.partition, table.c.grant_id == grant.id)
         .values(token=None)
     )
 
@@ -122,12 +125,11 @@ def delete_tokens_before(transaction: Transaction, decided_before: datetime) -> 
 
 def _request(row: Row[Any]) -> ConsentRequest:
     return ConsentRequest(
-        home=row.home,
-        number=row.number,
+        key=RowKey(row.partition, row.id),
         merchant_id=row.merchant_id,
         terms=RequestedTerms(
             purposes=frozenset(Purpose(name) for name in row.purposes.split()),
-            frequency_cap=FrequencyCap(row.cap_most, timedelta(days=row.cap_days)),
+            frequency_cap=FrequencyCap(row.cap_limit, timedelta(days=row.cap_days)),
             opens=row.opens,
             closes=row.closes,
             valid_for=timedelta(days=row.valid_days),
@@ -135,10 +137,9 @@ def _request(row: Row[Any]) -> ConsentRequest:
             reference=row.reference,
             return_url=row.return_url,
         ),
-        created_at=row.asked_at,
+        created_at=row.created_at,
         expires_at=row.expires_at,
-        status=RequestStatus(row.state),
+        status=RequestStatus(row.status),
         decided_at=row.decided_at,
-        grant_home=row.grant_home,
-        grant_number=row.grant_number,
+        grant_key=None if row.grant_id is None else RowKey(row.grant_partition, row.grant_id),
     )

@@ -25,9 +25,9 @@ def upgrade(store: Database) -> None:
         with store.engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-    except DBAPIError as fault:
-        if is_unavailable(fault):
-            raise DatabaseUnavailableError from fault
+    except DBAPIError as error:
+        if is_unavailable(error):
+            raise DatabaseUnavailableError from error
         raise
 
 

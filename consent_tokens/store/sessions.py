@@ -5,12 +5,14 @@ from datetime import datetime
 from sqlalchemy import delete, insert, update
 
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.tables import sessions
+from consent_tokens.store.tables import consumer_sessions as table
 
 
-def add(transaction: Transaction, session_id: bytes, home: int, at: datetime) -> None:
+def add(transaction: Transaction, session_id: bytes, partition: int, at: datetime) -> None:
     """Keep a new session."""
-    transaction.execute(insert(sessions).values(id=session_id, home=home, begun_at=at, seen_at=at))
+    transaction.execute(
+        insert(table).values(id=session_id, partition=partition, begun_at=at, seen_at=at)
+    )
 
 
 def touch(
@@ -22,29 +24,29 @@ def touch(
     seen_after: datetime,
 ) -> int | None:
     """Return the home of a session that is neither too old nor too long idle; else None."""
-    home: int | None = transaction.scalar(
-        update(sessions)
+    partition: int | None = transaction.scalar(
+        update(table)
         .where(
-            sessions.c.id == session_id,
-            sessions.c.begun_at > begun_after,
-            sessions.c.seen_at > seen_after,
+            table.c.id == session_id,
+            table.c.begun_at > begun_after,
+            table.c.seen_at > seen_after,
         )
         .values(seen_at=now)
-        .returning(sessions.c.home)
+        .returning(table.c.partition)
     )
-    return home
+    return partition
 
 
 def delete_session(transaction: Transaction, session_id: bytes) -> None:
     """Forget a session."""
-    transaction.execute(delete(sessions).where(sessions.c.id == session_id))
+    transaction.execute(delete(table).where(table.c.id == session_id))
 
 
 def delete_idle(transaction: Transaction, seen_before: datetime) -> None:
     """Forget sessions that nobody uses."""
-    transaction.execute(delete(sessions).where(sessions.c.seen_at < seen_before))
+    transaction.execute(delete(table).where(table.c.seen_at < seen_before))
 
 
-def delete_of_recipient(transaction: Transaction, home: int) -> None:
+def delete_of_recipient(transaction: Transaction, partition: int) -> None:
     """Forget every session of a recipient."""
-    transaction.execute(delete(sessions).where(sessions.c.home == home))
+    transaction.execute(delete(table).where(table.c.partition == partition))

@@ -1,7 +1,8 @@
-"""The tables, as they are. Migrations bring older databases here.
+"""The tables. `store/migrations` creates them.
 
-`home` is first in the key of every table on the way of a message, so that a database can be spread
-by it. `home` and `number` are random 64-bit numbers; together they are an address.
+`partition` comes first in the key of every table on the path of a message, so that a database can
+be distributed by it. `partition` and `id` are random 64-bit numbers; together they are a row key.
+Times are whole seconds of UTC.
 """
 
 from datetime import datetime
@@ -25,45 +26,45 @@ from sqlalchemy import (
 from consent_tokens.clock import utc_from_epoch
 
 
-class Moment(TypeDecorator[datetime]):
-    """A moment is whole seconds of UTC on disk, in every database, and aware in Python."""
+class Timestamp(TypeDecorator[datetime]):
+    """A time: whole seconds of UTC in every database, an aware datetime in Python."""
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        """Return the seconds. A naive datetime raises ValueError: it means nothing here."""
+        """Return the seconds. Raises ValueError for a naive datetime."""
         del dialect
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("a moment without a time zone")
+            raise ValueError("a time without a time zone")
         return int(value.timestamp())
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
-        """Return the aware moment."""
+        """Return the aware datetime."""
         del dialect
         return None if value is None else utc_from_epoch(value)
 
 
 metadata = MetaData()
 
-WAITING = text("state IN ('queued', 'deferred')")
-SENDING = text("state = 'sending'")
-DUE = text("state = 'waiting'")
-NAMED = text("reference IS NOT NULL")
-TAKEN = text("gateway_id IS NOT NULL")
-KEYED = text("wrapped_key IS NOT NULL")
+IS_WAITING = text("status IN ('queued', 'deferred')")
+IS_SENDING = text("status = 'sending'")
+IS_PENDING = text("status = 'pending'")
+HAS_REFERENCE = text("reference IS NOT NULL")
+HAS_GATEWAY_ID = text("gateway_id IS NOT NULL")
+HAS_KEY = text("wrapped_key IS NOT NULL")
 
 
 merchants = Table(
     "merchants",
     metadata,
     Column("id", String(40), primary_key=True),
-    Column("home", BigInteger, nullable=False, unique=True),
+    Column("partition", BigInteger, nullable=False, unique=True),
     Column("name", String(100), nullable=False),
-    Column("state", String(16), nullable=False),  # applied, active, suspended
-    Column("admitted_at", Moment, nullable=False),
+    Column("status", String(16), nullable=False),  # applied, active, suspended
+    Column("admitted_at", Timestamp, nullable=False),
 )
 
 api_keys = Table(
@@ -72,8 +73,8 @@ api_keys = Table(
     Column("id", String(40), primary_key=True),
     Column("merchant_id", String(40), nullable=False, index=True),
     Column("digest", LargeBinary, nullable=False),  # SHA-256 of 256 random bits
-    Column("made_at", Moment, nullable=False),
-    Column("revoked_at", Moment),
+    Column("created_at", Timestamp, nullable=False),
+    Column("revoked_at", Timestamp),
 )
 
 senders = Table(
@@ -84,7 +85,7 @@ senders = Table(
     Column("port", String(16), nullable=False),
     Column("extension", String(16), nullable=False),
     Column("signature", String(40), nullable=False),
-    Column("admitted_at", Moment, nullable=False),
+    Column("admitted_at", Timestamp, nullable=False),
 )
 
 # the only trace of a number: goes with the consumer's last consent
@@ -92,17 +93,17 @@ recipients = Table(
     "recipients",
     metadata,
     Column("blind_index", LargeBinary(32), primary_key=True),
-    Column("home", BigInteger, nullable=False, unique=True),
+    Column("partition", BigInteger, nullable=False, unique=True),
 )
 
-consent_requests = Table(  # in the home of the merchant
+consent_requests = Table(  # in the merchant's partition
     "consent_requests",
     metadata,
-    Column("home", BigInteger, primary_key=True),
-    Column("number", BigInteger, primary_key=True),
+    Column("partition", BigInteger, primary_key=True),
+    Column("id", BigInteger, primary_key=True),
     Column("merchant_id", String(40), nullable=False),
     Column("purposes", String(400), nullable=False),
-    Column("cap_most", Integer, nullable=False),
+    Column("cap_limit", Integer, nullable=False),
     Column("cap_days", Integer, nullable=False),
     Column("opens", String(5), nullable=False),
     Column("closes", String(5), nullable=False),
@@ -110,157 +111,160 @@ consent_requests = Table(  # in the home of the merchant
     Column("locale", String(16), nullable=False),
     Column("reference", String(100)),
     Column("return_url", String(2000)),
-    Column("asked_at", Moment, nullable=False),
-    Column("expires_at", Moment, nullable=False),
-    Column("state", String(16), nullable=False),
-    Column("decided_at", Moment),
-    Column("grant_home", BigInteger),
-    Column("grant_number", BigInteger),
-    Column("token", LargeBinary),  # enclosed; null once its 24 hours are over
-    Index("consent_requests_by_grant", "grant_home", "grant_number"),
+    Column("created_at", Timestamp, nullable=False),
+    Column("expires_at", Timestamp, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("decided_at", Timestamp),
+    Column("grant_partition", BigInteger),
+    Column("grant_id", BigInteger),
+    Column("token", LargeBinary),  # a sealed envelope; null once its 24 hours are over
+    Index("consent_requests_by_grant", "grant_partition", "grant_id"),
     Index("consent_requests_by_reference", "merchant_id", "reference",
-          postgresql_where=NAMED, sqlite_where=NAMED),
+          postgresql_where=HAS_REFERENCE, sqlite_where=HAS_REFERENCE),
 )  # fmt: skip
 
 grants = Table(
     "grants",
     metadata,
-    Column("home", BigInteger, primary_key=True),
-    Column("number", BigInteger, primary_key=True),
+    Column("partition", BigInteger, primary_key=True),
+    Column("id", BigInteger, primary_key=True),
     Column("merchant_id", String(40), nullable=False),
     Column("purposes", String(400), nullable=False),
-    Column("cap_most", Integer, nullable=False),
+    Column("cap_limit", Integer, nullable=False),
     Column("cap_days", Integer, nullable=False),
     Column("opens", SmallInteger, nullable=False),  # minutes since midnight
     Column("closes", SmallInteger, nullable=False),
-    Column("zone", String(64), nullable=False),
-    Column("ends_at", Moment, nullable=False),
+    Column("timezone", String(64), nullable=False),
+    Column("ends_at", Timestamp, nullable=False),
     Column("language", String(16), nullable=False),
-    Column("granted_at", Moment, nullable=False),
-    Column("state", String(16), nullable=False),
-    Column("since", Moment, nullable=False),
+    Column("granted_at", Timestamp, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("status_since", Timestamp, nullable=False),
     Column("wrapped_key", LargeBinary),  # null from the moment of revocation (promise 3)
-    Index("grants_by_merchant", "merchant_id", "granted_at", "number"),
-    Index("grants_by_end", "ends_at", postgresql_where=KEYED, sqlite_where=KEYED),
-    postgresql_with={"fillfactor": 50},  # a grant is locked by updating it: leave it room beside
+    Index("grants_by_merchant", "merchant_id", "granted_at", "id"),
+    Index("grants_by_end", "ends_at", postgresql_where=HAS_KEY, sqlite_where=HAS_KEY),
+    postgresql_with={"fillfactor": 50},  # a grant is locked by updating it: leave room on the page
 )  # fmt: skip
 
-notices = Table(  # at the address of the grant
+notices = Table(  # at the row key of the grant
     "notices",
     metadata,
-    Column("home", BigInteger, primary_key=True),
-    Column("number", BigInteger, primary_key=True),
+    Column("partition", BigInteger, primary_key=True),
+    Column("id", BigInteger, primary_key=True),
     Column("language", String(16), nullable=False),
     Column("text", Text, nullable=False),
     Column("digest", LargeBinary(32), nullable=False),
 )
 
-messages = Table(  # in the home of the recipient; while it waits, this is the outbox
+messages = Table(  # in the recipient's partition; what waits here is the outbox
     "messages",
     metadata,
-    Column("home", BigInteger, primary_key=True),
-    Column("number", BigInteger, primary_key=True),
-    Column("grant_number", BigInteger),  # null: the service's own message
+    Column("partition", BigInteger, primary_key=True),
+    Column("id", BigInteger, primary_key=True),
+    Column("grant_id", BigInteger),  # null: the service's own message
     Column("merchant_id", String(40)),
     Column("sender_id", String(40)),
-    Column("rank", SmallInteger, nullable=False),  # 0 service, 1 transactional, 2 marketing
+    Column("priority", SmallInteger, nullable=False),  # 0 service, 1 transactional, 2 marketing
     Column("purpose", String(64), nullable=False),
     Column("reference", String(100)),
-    Column("state", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
     Column("reason", String(40)),
-    Column("accepted_at", Moment, nullable=False),
-    Column("leaves_at", Moment, nullable=False),  # as planned; once it has left, when it did
-    Column("valid_until", Moment, nullable=False),
-    Column("changed_at", Moment, nullable=False),
+    Column("accepted_at", Timestamp, nullable=False),
+    Column("send_at", Timestamp, nullable=False),  # as planned; once submitted, when that was
+    Column("valid_until", Timestamp, nullable=False),
+    Column("changed_at", Timestamp, nullable=False),
     Column("segments", SmallInteger, nullable=False),
     Column("attempts", SmallInteger, nullable=False),
-    Column("lease_until", Moment),
+    Column("lease_until", Timestamp),
     Column("gateway_id", String(80)),
-    Column("box", LargeBinary),  # the sealed number; null once nothing more is to be sent
+    Column("sealed_number", LargeBinary),  # null once nothing more is to be sent
     Column("wrapped_key", LargeBinary),  # of the service's own messages only
     Column("text", Text),
-    Index("messages_in_turn", "rank", "merchant_id", "leaves_at",
-          postgresql_where=WAITING, sqlite_where=WAITING),
-    Index("messages_sending", "lease_until", postgresql_where=SENDING, sqlite_where=SENDING),
-    # by what never changes: an index by `leaves_at` would be written twice for each that leaves
-    Index("messages_under_grant", "home", "grant_number", "accepted_at"),
+    Index("messages_waiting", "priority", "merchant_id", "send_at",
+          postgresql_where=IS_WAITING, sqlite_where=IS_WAITING),
+    Index("messages_sending", "lease_until", postgresql_where=IS_SENDING, sqlite_where=IS_SENDING),
+    # by accepted_at, which never changes: an index by send_at would be written twice a message
+    Index("messages_under_grant", "partition", "grant_id", "accepted_at"),
     Index("messages_by_reference", "merchant_id", "reference",
-          postgresql_where=NAMED, sqlite_where=NAMED),
-    Index("messages_by_gateway_id", "gateway_id", postgresql_where=TAKEN, sqlite_where=TAKEN),
+          postgresql_where=HAS_REFERENCE, sqlite_where=HAS_REFERENCE),
+    Index(
+        "messages_by_gateway_id", "gateway_id",
+        postgresql_where=HAS_GATEWAY_ID, sqlite_where=HAS_GATEWAY_ID,
+    ),
     postgresql_with={"fillfactor": 70},
 )  # fmt: skip
 
 events = Table(
     "events",
     metadata,
-    Column("home", BigInteger, primary_key=True),
-    Column("number", BigInteger, primary_key=True),
-    Column("at", Moment, nullable=False),
+    Column("partition", BigInteger, primary_key=True),
+    Column("id", BigInteger, primary_key=True),
+    Column("at", Timestamp, nullable=False),
     Column("kind", String(32), nullable=False),
     Column("merchant_id", String(40)),
-    Column("grant_number", BigInteger),
-    Column("message_number", BigInteger),
-    Column("code", String(64)),
+    Column("grant_id", BigInteger),
+    Column("message_id", BigInteger),
+    Column("reason", String(64)),
 )
 
 challenges = Table(
     "challenges",
     metadata,
     Column("id", LargeBinary(32), primary_key=True),
-    Column("about", String(64), nullable=False),
-    Column("digest", LargeBinary(32), nullable=False),
-    Column("box", LargeBinary, nullable=False),
-    Column("limit_key", LargeBinary(32), nullable=False),
-    Column("sent_at", Moment, nullable=False, index=True),
-    Column("tries", SmallInteger, nullable=False),
-    Column("used", SmallInteger, nullable=False),
+    Column("intent", String(64), nullable=False),
+    Column("code_hash", LargeBinary(32), nullable=False),
+    Column("sealed_number", LargeBinary, nullable=False),
+    Column("failures_key", LargeBinary(32), nullable=False),
+    Column("sent_at", Timestamp, nullable=False, index=True),
+    Column("attempts", SmallInteger, nullable=False),
+    Column("is_used", SmallInteger, nullable=False),
 )
 
-limits = Table(
-    "limits",
+rate_limits = Table(
+    "rate_limits",
     metadata,
     Column("id", LargeBinary(32), primary_key=True),  # a keyed hash of what is limited
-    Column("hits", LargeBinary, nullable=False),  # moments, four bytes each
-    Column("idle_at", Moment, nullable=False, index=True),  # when all of them are past
+    Column("hits", LargeBinary, nullable=False),  # times, four bytes each
+    Column("idle_at", Timestamp, nullable=False, index=True),  # when the last one stops counting
 )
 
-sessions = Table(
-    "sessions",
+consumer_sessions = Table(
+    "consumer_sessions",
     metadata,
     Column("id", LargeBinary(32), primary_key=True),  # SHA-256 of what the cookie holds
-    Column("home", BigInteger, nullable=False),
-    Column("begun_at", Moment, nullable=False),
-    Column("seen_at", Moment, nullable=False, index=True),
+    Column("partition", BigInteger, nullable=False),
+    Column("begun_at", Timestamp, nullable=False),
+    Column("seen_at", Timestamp, nullable=False, index=True),
 )
 
-replies = Table(  # what was answered under an Idempotency-Key, enclosed, for 24 hours
-    "replies",
+idempotency_responses = Table(  # the response to an Idempotency-Key, sealed, for 24 hours
+    "idempotency_responses",
     metadata,
     Column("merchant_id", String(40), primary_key=True),
-    Column("key", LargeBinary(32), primary_key=True),
-    Column("fingerprint", LargeBinary(32), nullable=False),
-    Column("at", Moment, nullable=False, index=True),
-    Column("envelope", LargeBinary),
+    Column("key_hash", LargeBinary(32), primary_key=True),
+    Column("request_fingerprint", LargeBinary(32), nullable=False),
+    Column("created_at", Timestamp, nullable=False, index=True),
+    Column("sealed_response", LargeBinary),
 )
 
-merchant_shares = Table(  # of the way out; a merchant without a row has one
-    "merchant_shares",
+merchant_weights = Table(  # for fair sharing at dispatch; a merchant without a row has weight 1
+    "merchant_weights",
     metadata,
     Column("merchant_id", String(40), primary_key=True),
     Column("weight", SmallInteger, nullable=False),
 )
 
-# ended grants that are not in the revocation journal yet: put here with the end, gone once told
-to_journal = Table(
-    "to_journal",
+# revocations that the journal does not hold yet: added with the revocation, deleted once written
+journal_outbox = Table(
+    "journal_outbox",
     metadata,
-    Column("home", BigInteger, primary_key=True),
-    Column("number", BigInteger, primary_key=True),
-    Column("at", Moment, nullable=False),
+    Column("partition", BigInteger, primary_key=True),
+    Column("id", BigInteger, primary_key=True),
+    Column("at", Timestamp, nullable=False),
 )
 
-marks = Table(  # how far the database has come: of the journal, of the clock
-    "marks",
+checkpoints = Table(  # how far the database has read the journal, and the latest clock it has seen
+    "checkpoints",
     metadata,
     Column("name", String(32), primary_key=True),
     Column("value", String(100), nullable=False),
@@ -272,121 +276,127 @@ webhooks = Table(
     Column("id", String(40), primary_key=True),
     Column("merchant_id", String(40), nullable=False, index=True),
     Column("url", String(2000), nullable=False),
-    Column("kinds", String(200), nullable=False),
-    Column("secret", LargeBinary, nullable=False),  # enclosed
-    Column("made_at", Moment, nullable=False),
+    Column("event_types", String(200), nullable=False),
+    Column("secret", LargeBinary, nullable=False),  # a sealed envelope
+    Column("created_at", Timestamp, nullable=False),
 )
 
-notifications = Table(  # in the home of the merchant; while one waits, this is the webhooks' outbox
-    "notifications",
-    metadata,
-    Column("home", BigInteger, primary_key=True),
-    Column("number", BigInteger, primary_key=True),
-    Column("merchant_id", String(40), nullable=False),
-    Column("webhook_id", String(40), nullable=False),
-    Column("kind", String(32), nullable=False),
-    Column("body", Text, nullable=False),
-    Column("state", String(16), nullable=False),  # waiting, delivered, dead
-    Column("attempts", SmallInteger, nullable=False),
-    Column("due_at", Moment, nullable=False),  # while one is being sent: when that is given up
-    Column("made_at", Moment, nullable=False, index=True),
-    Column("answer", String(40)),  # what the receiver said last: a status, or a kind of fault
-    Index("notifications_due", "due_at", postgresql_where=DUE, sqlite_where=DUE),
+webhook_events = (
+    Table(  # in the merchant's partition; what is pending here is the outbox of webhooks
+        "webhook_events",
+        metadata,
+        Column("partition", BigInteger, primary_key=True),
+        Column("id", BigInteger, primary_key=True),
+        Column("merchant_id", String(40), nullable=False),
+        Column("webhook_id", String(40), nullable=False),
+        Column("event_type", String(32), nullable=False),
+        Column("body", Text, nullable=False),
+        Column("status", String(16), nullable=False),  # pending, delivered, failed
+        Column("attempts", SmallInteger, nullable=False),
+        Column("due_at", Timestamp, nullable=False),  # while leased: the end of the lease
+        Column("created_at", Timestamp, nullable=False, index=True),
+        Column("response", String(40)),  # of the last attempt: a status, or a kind of error
+        Index("webhook_events_due", "due_at", postgresql_where=IS_PENDING, sqlite_where=IS_PENDING),
+    )
 )
 
-wishes = Table(  # of a recipient, over all merchants; one without a row has none
-    "wishes",
+preferences = Table(  # of a recipient, over all merchants; one without a row has set none
+    "preferences",
     metadata,
-    Column("home", BigInteger, primary_key=True),
-    Column("calm_from", Moment),
-    Column("calm_until", Moment),
-    Column("day_limit", SmallInteger),
-    Column("week_limit", SmallInteger),
-    Column("rest_from", SmallInteger),  # minutes since midnight
-    Column("rest_until", SmallInteger),
-    Column("zone", String(64), nullable=False),
+    Column("partition", BigInteger, primary_key=True),
+    Column("quiet_from", Timestamp),
+    Column("quiet_until", Timestamp),
+    Column("daily_limit", SmallInteger),
+    Column("weekly_limit", SmallInteger),
+    Column("quiet_hours_from", SmallInteger),  # minutes since midnight
+    Column("quiet_hours_until", SmallInteger),
+    Column("timezone", String(64), nullable=False),
     Column("no_invitations", SmallInteger, nullable=False),
 )
 
-pauses = Table(  # at the address of the grant; one that is paused without a day has none
+pauses = Table(  # at the row key of the grant; an open-ended pause has no row
     "pauses",
     metadata,
-    Column("home", BigInteger, primary_key=True),
-    Column("number", BigInteger, primary_key=True),
-    Column("until", Moment, nullable=False, index=True),
+    Column("partition", BigInteger, primary_key=True),
+    Column("id", BigInteger, primary_key=True),
+    Column("until", Timestamp, nullable=False, index=True),
 )
 
-grant_changes = Table(  # what a grant was until `at`: history is added to, never overwritten
-    "grant_changes",
-    metadata,
-    Column("home", BigInteger, primary_key=True),
-    Column("number", BigInteger, primary_key=True),
-    Column("grant_number", BigInteger, nullable=False),
-    Column("at", Moment, nullable=False),
-    Column("what", String(16), nullable=False),  # narrowed, paused, resumed, prolonged
-    Column("purposes", String(400), nullable=False),
-    Column("cap_most", Integer, nullable=False),
-    Column("cap_days", Integer, nullable=False),
-    Column("opens", SmallInteger, nullable=False),
-    Column("closes", SmallInteger, nullable=False),
-    Column("zone", String(64), nullable=False),
-    Column("ends_at", Moment, nullable=False),
-    Column("state", String(16), nullable=False),
+grant_changes = (
+    Table(  # the terms of a grant until `changed_at`: history is added to, never overwritten
+        "grant_changes",
+        metadata,
+        Column("partition", BigInteger, primary_key=True),
+        Column("id", BigInteger, primary_key=True),
+        Column("grant_id", BigInteger, nullable=False),
+        Column("changed_at", Timestamp, nullable=False),
+        Column("amendment", String(16), nullable=False),  # narrowed, paused, resumed, extended
+        Column("purposes", String(400), nullable=False),
+        Column("cap_limit", Integer, nullable=False),
+        Column("cap_days", Integer, nullable=False),
+        Column("opens", SmallInteger, nullable=False),
+        Column("closes", SmallInteger, nullable=False),
+        Column("timezone", String(64), nullable=False),
+        Column("ends_at", Timestamp, nullable=False),
+        Column("status", String(16), nullable=False),
+    )
 )
 
-invitations = Table(  # who was asked by SMS, and from when on the same merchant may ask again
+invitations = Table(  # who was invited by SMS, and from when on the merchant may invite again
     "invitations",
     metadata,
-    Column("home", BigInteger, primary_key=True),
-    Column("number", BigInteger, primary_key=True),
+    Column("partition", BigInteger, primary_key=True),
+    Column("id", BigInteger, primary_key=True),
     Column("merchant_id", String(40), nullable=False),
-    Column("request_home", BigInteger, nullable=False),
-    Column("request_number", BigInteger, nullable=False),
-    Column("asked_at", Moment, nullable=False),
-    Column("again_at", Moment, nullable=False, index=True),
+    Column("request_partition", BigInteger, nullable=False),
+    Column("request_id", BigInteger, nullable=False),
+    Column("invited_at", Timestamp, nullable=False),
+    Column("next_allowed_at", Timestamp, nullable=False, index=True),
     Column("is_open", SmallInteger, nullable=False),
-    Index("invitations_by_request", "request_home", "request_number"),
+    Index("invitations_by_request", "request_partition", "request_id"),
 )
 
 receipts = Table(
     "receipts",
     metadata,
-    Column("home", BigInteger, primary_key=True),
-    Column("number", BigInteger, primary_key=True),
+    Column("partition", BigInteger, primary_key=True),
+    Column("id", BigInteger, primary_key=True),
     Column("kind", String(16), nullable=False),  # consent, withdrawal
-    Column("grant_number", BigInteger, nullable=False),
-    Column("at", Moment, nullable=False),
+    Column("grant_id", BigInteger, nullable=False),
+    Column("issued_at", Timestamp, nullable=False),
     Column("jws", Text, nullable=False),
 )
 
-# of every text that left, with its number and sender: a keyed hash, so that a pasted text is found
+# a keyed hash of number, sender and text of every text that left, to find a pasted text again
 fingerprints = Table(
     "fingerprints",
     metadata,
-    Column("digest", LargeBinary(32), primary_key=True),
-    Column("home", BigInteger, primary_key=True),  # of the message
-    Column("number", BigInteger, primary_key=True),
-    Column("at", Moment, nullable=False, index=True),
+    Column("fingerprint", LargeBinary(32), primary_key=True),
+    Column("partition", BigInteger, primary_key=True),  # of the message
+    Column("id", BigInteger, primary_key=True),
+    Column("sent_at", Timestamp, nullable=False, index=True),
     sqlite_with_rowid=False,  # the key is all there is: one tree less to write
 )
 
 complaints = Table(
     "complaints",
     metadata,
-    Column("home", BigInteger, primary_key=True),
-    Column("number", BigInteger, primary_key=True),
-    Column("follow", LargeBinary(32), nullable=False, unique=True),  # keyed hash of its number
+    Column("partition", BigInteger, primary_key=True),
+    Column("id", BigInteger, primary_key=True),
+    Column(
+        "case_number_hash", LargeBinary(32), nullable=False, unique=True
+    ),  # keyed hash of the case number
     Column("merchant_id", String(40)),
-    Column("grant_number", BigInteger),
-    Column("message_number", BigInteger),
+    Column("grant_id", BigInteger),
+    Column("message_id", BigInteger),
     Column("purpose", String(64)),
-    Column("sent_at", Moment),
+    Column("sent_at", Timestamp),
     Column("reason", String(16), nullable=False),
     Column("verdict", String(16), nullable=False),
-    Column("state", String(16), nullable=False),
-    Column("said", LargeBinary),  # what the consumer wrote, enclosed
-    Column("picture", LargeBinary),  # enclosed
-    Column("at", Moment, nullable=False),
-    Column("changed_at", Moment, nullable=False),
-    Index("complaints_by_merchant", "merchant_id", "at", "number"),
+    Column("status", String(16), nullable=False),
+    Column("statement", LargeBinary),  # what the consumer wrote, sealed
+    Column("picture", LargeBinary),  # sealed
+    Column("filed_at", Timestamp, nullable=False),
+    Column("changed_at", Timestamp, nullable=False),
+    Index("complaints_by_merchant", "merchant_id", "filed_at", "id"),
 )

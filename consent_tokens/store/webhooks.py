@@ -8,17 +8,17 @@ from typing import Any, Final
 
 from sqlalchemy import Row, delete, insert, select, text, update
 
-from consent_tokens.crypto.opaque_ids import RowKey
+from consent_tokens.row_key import RowKey
 from consent_tokens.store.database import Transaction, insert_rows
-from consent_tokens.store.tables import merchants, notifications, webhooks
+from consent_tokens.store.tables import merchants, webhook_events, webhooks
 
 
 class WebhookEventStatus(StrEnum):
     """Where a notification stands. DEAD ones can be sent again by hand."""
 
-    PENDING = "waiting"
+    PENDING = "pending"
     DELIVERED = "delivered"
-    FAILED = "dead"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,22 +56,22 @@ def add(transaction: Transaction, webhook: Webhook) -> None:
             id=webhook.id,
             merchant_id=webhook.merchant_id,
             url=webhook.url,
-            kinds=" ".join(sorted(webhook.event_types)),
+            event_types=" ".join(sorted(webhook.event_types)),
             secret=webhook.secret,
-            made_at=webhook.created_at,
+            created_at=webhook.created_at,
         )
     )
 
 
 def remove(transaction: Transaction, webhook_id: str) -> bool:
     """Forget a webhook and what waits for it; whether there was one."""
-    transaction.execute(delete(notifications).where(notifications.c.webhook_id == webhook_id))
+    transaction.execute(delete(webhook_events).where(webhook_events.c.webhook_id == webhook_id))
     return transaction.execute(delete(webhooks).where(webhooks.c.id == webhook_id)).rowcount == 1
 
 
 def list_all(transaction: Transaction) -> list[Webhook]:
     """Return all webhooks, the oldest first."""
-    rows = transaction.execute(select(webhooks).order_by(webhooks.c.made_at, webhooks.c.id))
+    rows = transaction.execute(select(webhooks).order_by(webhooks.c.created_at, webhooks.c.id))
     return [_webhook(row) for row in rows]
 
 
@@ -84,21 +84,21 @@ def find(transaction: Transaction, webhook_id: str) -> Webhook | None:
 def subscribed(transaction: Transaction, ids: Collection[str]) -> list[tuple[Webhook, int]]:
     """Return the webhooks of these merchants, each with the merchant's home."""
     rows = transaction.execute(
-        select(webhooks, merchants.c.home)
+        select(webhooks, merchants.c.partition)
         .join(merchants, merchants.c.id == webhooks.c.merchant_id)
         .where(webhooks.c.merchant_id.in_(set(ids)))
     )
-    return [(_webhook(row), row.home) for row in rows]
+    return [(_webhook(row), row.partition) for row in rows]
 
 
 COLUMNS: Final = (
-    "home", "number", "merchant_id", "webhook_id", "kind", "body", "state", "attempts", "due_at",
-    "made_at",
+    "partition", "id", "merchant_id", "webhook_id", "event_type", "body", "status", "attempts",
+    "due_at", "created_at",
 )  # fmt: skip
 
 
 def enqueue(transaction: Transaction, news: Sequence[WebhookEvent]) -> None:
-    """Lay notifications out to be sent, with one statement."""
+    """Lay webhook_events out to be sent, with one statement."""
     rows = [
         (
             *each.key, each.merchant_id, each.webhook_id, each.event_type, each.body,
@@ -107,95 +107,95 @@ def enqueue(transaction: Transaction, news: Sequence[WebhookEvent]) -> None:
         )
         for each in news
     ]  # fmt: skip
-    insert_rows(transaction, "notifications", COLUMNS, rows)
+    insert_rows(transaction, "webhook_events", COLUMNS, rows)
 
 
 def due(transaction: Transaction, now: datetime) -> list[str]:
     """Return the webhooks for which something is due."""
-    query = select(notifications.c.webhook_id).where(
-        notifications.c.state == WebhookEventStatus.PENDING, notifications.c.due_at <= now
+    query = select(webhook_events.c.webhook_id).where(
+        webhook_events.c.status == WebhookEventStatus.PENDING, webhook_events.c.due_at <= now
     )
     return list(transaction.execute(query.distinct()).scalars())
 
 
 LEASE = text("""
-UPDATE notifications SET attempts = attempts + 1, due_at = :until
-WHERE state = 'waiting' AND due_at <= :now AND (home, number) IN (
-    SELECT home, number FROM notifications
-    WHERE state = 'waiting' AND due_at <= :now AND webhook_id = :webhook_id
+UPDATE webhook_events SET attempts = attempts + 1, due_at = :until
+WHERE status = 'pending' AND due_at <= :now AND (partition, id) IN (
+    SELECT partition, id FROM webhook_events
+    WHERE status = 'pending' AND due_at <= :now AND webhook_id = :webhook_id
     ORDER BY due_at LIMIT :most)
-RETURNING home, number
+RETURNING partition, id
 """)
 
 
 def lease(
-    transaction: Transaction, webhook_id: str, now: datetime, *, until: datetime, most: int
+    transaction: Transaction, webhook_id: str, now: datetime, *, until: datetime, limit: int
 ) -> list[WebhookEvent]:
     """Take what is due for a webhook out of the hands of others, until `until`; oldest first."""
     asked = {
         "now": int(now.timestamp()), "until": int(until.timestamp()),
-        "webhook_id": webhook_id, "most": most,
+        "webhook_id": webhook_id, "most": limit,
     }  # fmt: skip
-    taken = [RowKey(row.home, row.number) for row in transaction.execute(LEASE, asked)]
-    found = [each for address in taken if (each := find_event(transaction, address))]
+    leased = [RowKey(row.partition, row.id) for row in transaction.execute(LEASE, asked)]
+    found = [each for key in leased if (each := find_event(transaction, key))]
     return sorted(found, key=lambda each: (each.created_at, each.key))
 
 
-def record(transaction: Transaction, notification: WebhookEvent) -> None:
+def record(transaction: Transaction, event: WebhookEvent) -> None:
     """Record what became of a notification that was taken; another's taking is not touched."""
     transaction.execute(
-        update(notifications)
+        update(webhook_events)
         .where(
-            notifications.c.home == notification.key.partition,
-            notifications.c.number == notification.key.id,
-            notifications.c.state == WebhookEventStatus.PENDING,
+            webhook_events.c.partition == event.key.partition,
+            webhook_events.c.id == event.key.id,
+            webhook_events.c.status == WebhookEventStatus.PENDING,
         )
         .values(
-            state=notification.status,
-            attempts=notification.attempts,
-            due_at=notification.due_at,
-            answer=notification.response,
+            status=event.status,
+            attempts=event.attempts,
+            due_at=event.due_at,
+            response=event.response,
         )
     )
 
 
-def find_event(transaction: Transaction, address: RowKey) -> WebhookEvent | None:
+def find_event(transaction: Transaction, key: RowKey) -> WebhookEvent | None:
     """Return a notification; None if there is none."""
     row = transaction.execute(
-        select(notifications).where(
-            notifications.c.home == address.partition, notifications.c.number == address.id
+        select(webhook_events).where(
+            webhook_events.c.partition == key.partition, webhook_events.c.id == key.id
         )
     ).one_or_none()
-    return _notification(row) if row else None
+    return _webhook_event(row) if row else None
 
 
 def failed(transaction: Transaction, limit: int) -> list[WebhookEvent]:
     """Return the notifications that were given up, the newest first."""
     rows = transaction.execute(
-        select(notifications)
-        .where(notifications.c.state == WebhookEventStatus.FAILED)
-        .order_by(notifications.c.made_at.desc())
+        select(webhook_events)
+        .where(webhook_events.c.status == WebhookEventStatus.FAILED)
+        .order_by(webhook_events.c.created_at.desc())
         .limit(limit)
     )
-    return [_notification(row) for row in rows]
+    return [_webhook_event(row) for row in rows]
 
 
-def requeue(transaction: Transaction, address: RowKey | None, now: datetime) -> int:
+def requeue(transaction: Transaction, key: RowKey | None, now: datetime) -> int:
     """Send a dead notification again, or all of them; return how many."""
-    query = update(notifications).where(notifications.c.state == WebhookEventStatus.FAILED)
-    if address is not None:
+    query = update(webhook_events).where(webhook_events.c.status == WebhookEventStatus.FAILED)
+    if key is not None:
         query = query.where(
-            notifications.c.home == address.partition, notifications.c.number == address.id
+            webhook_events.c.partition == key.partition, webhook_events.c.id == key.id
         )
     result = transaction.execute(
-        query.values(state=WebhookEventStatus.PENDING, attempts=0, due_at=now)
+        query.values(status=WebhookEventStatus.PENDING, attempts=0, due_at=now)
     )
     return result.rowcount
 
 
 def delete_before(transaction: Transaction, before: datetime) -> None:
     """Forget the notifications of before, however they ended."""
-    transaction.execute(delete(notifications).where(notifications.c.made_at < before))
+    transaction.execute(delete(webhook_events).where(webhook_events.c.created_at < before))
 
 
 def _webhook(row: Row[Any]) -> Webhook:
@@ -203,22 +203,22 @@ def _webhook(row: Row[Any]) -> Webhook:
         id=row.id,
         merchant_id=row.merchant_id,
         url=row.url,
-        event_types=frozenset(row.kinds.split()),
+        event_types=frozenset(row.event_types.split()),
         secret=row.secret,
-        created_at=row.made_at,
+        created_at=row.created_at,
     )
 
 
-def _notification(row: Row[Any]) -> WebhookEvent:
+def _webhook_event(row: Row[Any]) -> WebhookEvent:
     return WebhookEvent(
-        key=RowKey(row.home, row.number),
+        key=RowKey(row.partition, row.id),
         merchant_id=row.merchant_id,
         webhook_id=row.webhook_id,
-        event_type=row.kind,
+        event_type=row.event_type,
         body=row.body,
-        status=WebhookEventStatus(row.state),
+        status=WebhookEventStatus(row.status),
         attempts=row.attempts,
         due_at=row.due_at,
-        created_at=row.made_at,
-        response=row.answer,
+        created_at=row.created_at,
+        response=row.response,
     )

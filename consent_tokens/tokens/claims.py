@@ -74,8 +74,8 @@ class Claims(Struct, frozen=True, kw_only=True):
         """Return the claims in a payload. Raises TokenMalformedError, whatever is wrong."""
         try:
             return cls._of(DECODER.decode(payload.decode("utf-8")))
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as fault:
-            raise TokenMalformedError from fault
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+            raise TokenMalformedError from error
 
     @classmethod
     def _of(cls, members: Mapping[str, Any]) -> Self:

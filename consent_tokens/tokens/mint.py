@@ -30,14 +30,23 @@ class Binding(Struct, frozen=True):
 
 def seal_number(number: PhoneNumber, key: GrantKey, binding: Binding, nonce: bytes) -> bytes:
     """Return the box with a number in it: 44 bytes."""
-    plaintext = number.reveal().encode("ascii").ljust(NUMBER_BYTES)
-    return seal(plaintext, key, associated_data=binding.to_bytes(), nonce=nonce)
+    return seal(pad_number(number), key, associated_data=binding.to_bytes(), nonce=nonce)
 
 
 def open_number(sealed_number: bytes, key: GrantKey, binding: Binding) -> PhoneNumber:
     """Return the number in a box. Raises SealBrokenError."""
     plaintext = open_sealed(sealed_number, key, associated_data=binding.to_bytes())
-    return PhoneNumber(plaintext.decode("ascii").rstrip())
+    return unpad_number(plaintext)
+
+
+def pad_number(number: PhoneNumber) -> bytes:
+    """Return a number at one fixed length of 16 bytes, filled up with spaces."""
+    return number.reveal().encode("ascii").ljust(NUMBER_BYTES)
+
+
+def unpad_number(padded: bytes) -> PhoneNumber:
+    """Return the number that `pad_number` padded."""
+    return PhoneNumber(padded.decode("ascii").rstrip())
 
 
 def mint(

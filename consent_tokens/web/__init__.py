@@ -1,4 +1,10 @@
-"""Doors over HTTP. Blueprints call `flow`, and know no SQL, no keys and no carrier."""
+"""The service over HTTP: public documents, the merchant API and the consumer's pages.
+
+A view parses the request, calls one service and renders what it returns. Views know no SQL, no keys
+and no carrier.
+"""
+
+from typing import Final
 
 from flask import Flask, Response, request
 from flask_babel import Babel
@@ -6,59 +12,64 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from consent_tokens.app_context import AppContext
 from consent_tokens.consent.notice import LANGUAGES, LOCALES
-from consent_tokens.services.submission.group_commit import GroupCommit
-from consent_tokens.web import home as start
-from consent_tokens.web import problems, public
-from consent_tokens.web.consumer import consent_request as invitation
-from consent_tokens.web.consumer import data_export as mydata
-from consent_tokens.web.consumer import error_page, message_link, receipts, report
-from consent_tokens.web.consumer import preference_centre as my
-from consent_tokens.web.consumer import preferences as wishes
-from consent_tokens.web.consumer import template_filters as words
+from consent_tokens.web import demo, home, problems, public
+from consent_tokens.web.consumer import (
+    consent_request,
+    data_export,
+    error_page,
+    message_link,
+    preference_centre,
+    preferences,
+    receipts,
+    report,
+    template_filters,
+)
 from consent_tokens.web.consumer.locale import language
 from consent_tokens.web.merchant_api import complaints, grants, messages, requests
+from consent_tokens.web.request_context import EXTENSION
 from consent_tokens.web.security import csrf_token, secure
 
+BLUEPRINTS: Final = (
+    public.bp,
+    requests.bp,
+    grants.bp,
+    messages.bp,
+    complaints.bp,
+    consent_request.bp,
+    preference_centre.bp,
+    preferences.bp,
+    data_export.bp,
+    message_link.bp,
+    report.bp,
+    receipts.bp,
+    home.bp,
+)
 
-def create_app(world: AppContext) -> Flask:
-    """Return the WSGI app over a world."""
+
+def create_app(context: AppContext) -> Flask:
+    """Return the WSGI app."""
     app = Flask(__name__)
-    app.extensions["consent_tokens"] = world
-    app.extensions["consent_tokens_gatherer"] = GroupCommit(world)
+    app.extensions[EXTENSION] = context
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # of Flask's default provider
-    secure(app, world)
+    secure(app, context)
     Babel(app, locale_selector=lambda: LOCALES[language()])
     app.jinja_env.globals.update(
-        csrf_token=csrf_token, language=language, languages=LANGUAGES, **words.OPTIONS
+        csrf_token=csrf_token, language=language, languages=LANGUAGES, **template_filters.OPTIONS
     )
-    app.jinja_env.filters.update(words.FILTERS)
+    app.jinja_env.filters.update(template_filters.FILTERS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.register_error_handler(Exception, _answer)
-    for doors in (
-        public.doors,
-        requests.doors,
-        grants.doors,
-        messages.doors,
-        complaints.doors,
-        invitation.doors,
-        my.doors,
-        wishes.doors,
-        mydata.doors,
-        message_link.doors,
-        report.doors,
-        receipts.doors,
-        start.doors,
-    ):
-        app.register_blueprint(doors)
-    if world.simulator:
-        app.register_blueprint(start.demo)
-    if hops := world.trusted_proxies:
+    app.register_error_handler(Exception, _error_response)
+    for bp in BLUEPRINTS:
+        app.register_blueprint(bp)
+    if context.simulator:
+        app.register_blueprint(demo.bp)
+    if hops := context.trusted_proxies:
         # Flask's own way to wrap an app
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]  # see above
     return app
 
 
-def _answer(fault: Exception) -> Response:
-    """Answer a fault outside any blueprint: in JSON to programs, in a page to people."""
+def _error_response(error: Exception) -> Response:
+    """Answer an error outside any blueprint: programs get JSON, people a page."""
     is_api = request.path.startswith("/v1")
-    return problems.handle_exception(fault) if is_api else error_page(fault)
+    return problems.handle_exception(error) if is_api else error_page(error)

@@ -25,7 +25,7 @@ from consent_tokens.web.merchant_api.schemas import (
     TokenView,
 )
 
-ID: Final = {"name": "handle", "in": "path", "required": True, "schema": {"type": "string"}}
+ID: Final = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
 CURSOR: Final = {"name": "cursor", "in": "query", "schema": {"type": "string"}}
 LIMIT: Final = {
     "name": "limit",
@@ -54,13 +54,13 @@ Operation = tuple[
 OPERATIONS: Final[tuple[Operation, ...]] = (
     ("/v1/consent-requests", "post", "Ask one consumer for consent",
      ConsentRequestSchema, 201, RequestView, [IDEMPOTENCY_KEY]),
-    ("/v1/consent-requests/{handle}", "get", "Look at a consent request",
+    ("/v1/consent-requests/{id}", "get", "Look at a consent request",
      None, 200, RequestView, [ID]),
-    ("/v1/consent-requests/{handle}/token", "post",
+    ("/v1/consent-requests/{id}/token", "post",
      "Fetch the consent token, within 24 hours of the yes",
      None, 200, TokenView, [ID, IDEMPOTENCY_KEY]),
     ("/v1/grants", "get", "List your own grants", None, 200, GrantList, [CURSOR, LIMIT]),
-    ("/v1/grants/{handle}", "get", "Look at a grant", None, 200, GrantView, [ID]),
+    ("/v1/grants/{id}", "get", "Look at a grant", None, 200, GrantView, [ID]),
     ("/v1/tokens/introspect", "post", "Introspect a token (RFC 7662)",
      TokenSchema, 200, IntrospectionView, [IDEMPOTENCY_KEY]),
     ("/v1/tokens/renew", "post", "Renew a live token",
@@ -73,7 +73,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
      None, 200, MessageList, [REFERENCE, CURSOR, LIMIT]),
     ("/v1/messages/batch", "post", "Hand in up to 1000 messages",
      BatchSchema, 200, BatchView, [IDEMPOTENCY_KEY]),
-    ("/v1/messages/{handle}", "get", "Look at a message", None, 200, MessageView, [ID]),
+    ("/v1/messages/{id}", "get", "Look at a message", None, 200, MessageView, [ID]),
     ("/v1/complaints", "get", "List the complaints about you: that, and why; never who",
      None, 200, ComplaintList, [CURSOR, LIMIT]),
 )  # fmt: skip

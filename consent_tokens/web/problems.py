@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
-from flask import Response, current_app, json, request
+from flask import Response, json, request
 from werkzeug.exceptions import HTTPException
 
 from consent_tokens.errors import (
@@ -27,6 +27,7 @@ from consent_tokens.errors import (
     UnauthenticatedError,
 )
 from consent_tokens.relay.decision import EXPLANATIONS, Reason, Refused
+from consent_tokens.web.request_context import runtime
 
 log = structlog.get_logger()
 
@@ -84,7 +85,7 @@ STATUS_BY_REASON: Final[dict[Reason, HTTPStatus]] = {
 
 def problem(code: str, status: HTTPStatus, **members: object) -> dict[str, Any]:
     """Return a problem as JSON (RFC 9457, 3.1)."""
-    base: str = current_app.extensions["consent_tokens"].base_url
+    base = runtime().service.base_url
     return {
         "type": f"{base}/docs#{code}",
         "title": code.replace("_", " ").capitalize(),
@@ -114,15 +115,15 @@ def validation_problem(fields: dict[str, list[str]]) -> dict[str, Any]:
     return problem("invalid", HTTPStatus.UNPROCESSABLE_ENTITY, errors=fields)
 
 
-def error_problem(fault: ConsentTokensError) -> dict[str, Any]:
+def error_problem(error: ConsentTokensError) -> dict[str, Any]:
     """Return a fault of ours as a problem."""
-    if isinstance(fault, InvalidError):
-        return validation_problem(fault.fields)
+    if isinstance(error, InvalidError):
+        return validation_problem(error.fields)
     internal = HTTPStatus.INTERNAL_SERVER_ERROR
     status = next(
-        (STATUS_BY_ERROR[kind] for kind in type(fault).mro() if kind in STATUS_BY_ERROR), internal
+        (STATUS_BY_ERROR[kind] for kind in type(error).mro() if kind in STATUS_BY_ERROR), internal
     )
-    return problem(fault.error_code, status)
+    return problem(error.error_code, status)
 
 
 def problem_response(body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
@@ -132,22 +133,22 @@ def problem_response(body: dict[str, Any], headers: dict[str, str] | None = None
     return response
 
 
-def handle_exception(fault: Exception) -> Response:
+def handle_exception(error: Exception) -> Response:
     """Return the problem that tells a fault; what we did not foresee tells nothing."""
-    if isinstance(fault, HTTPException):
-        return _http_problem(fault)
-    if isinstance(fault, RecursionError):  # JSON nested beyond all reason
+    if isinstance(error, HTTPException):
+        return _http_problem(error)
+    if isinstance(error, RecursionError):  # JSON nested beyond all reason
         return problem_response(problem("bad_request", HTTPStatus.BAD_REQUEST))
-    if not isinstance(fault, ConsentTokensError):
+    if not isinstance(error, ConsentTokensError):
         # the text of a fault may hold what was sent: only its kind and place are logged
-        log.error("internal_error", fault=type(fault).__name__, endpoint=request.endpoint)
+        log.error("internal_error", fault=type(error).__name__, endpoint=request.endpoint)
         return problem_response(problem("internal", HTTPStatus.INTERNAL_SERVER_ERROR))
-    body = error_problem(fault)
+    body = error_problem(error)
     headers: dict[str, str] = {}
-    if isinstance(fault, InvitationRefusedError) and fault.next_at:
-        body["next_at"] = fault.next_at.isoformat()
-    if isinstance(fault, TooManyRequestsError | OutboxFullError):
-        headers["Retry-After"] = str(fault.retry_after)
+    if isinstance(error, InvitationRefusedError) and error.next_at:
+        body["next_at"] = error.next_at.isoformat()
+    if isinstance(error, TooManyRequestsError | OutboxFullError):
+        headers["Retry-After"] = str(error.retry_after)
     elif body["status"] == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_SECONDS)
     elif body["status"] == HTTPStatus.UNAUTHORIZED:
@@ -155,10 +156,10 @@ def handle_exception(fault: Exception) -> Response:
     return problem_response(body, headers)
 
 
-def _http_problem(fault: HTTPException) -> Response:
-    status = HTTPStatus(fault.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+def _http_problem(error: HTTPException) -> Response:
+    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     code = "internal" if status is HTTPStatus.INTERNAL_SERVER_ERROR else status.name.lower()
     headers = {
-        name: value for name, value in fault.get_headers() if name.lower() in {"allow", "location"}
+        name: value for name, value in error.get_headers() if name.lower() in {"allow", "location"}
     }
     return problem_response(problem(code, status), headers)

@@ -1,4 +1,4 @@
-"""What every answer and every form is held to: headers, cookies, CSRF, sizes."""
+"""Response headers, the session cookie, CSRF protection and request size limits."""
 
 import hmac
 from hashlib import sha256
@@ -11,13 +11,12 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 from consent_tokens.app_context import AppContext
 from consent_tokens.crypto.encoding import encode
-from consent_tokens.crypto.signed_values import open_value, sign_value
-from consent_tokens.web.request_context import world
+from consent_tokens.web.request_context import runtime
 
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024  # a batch of 1000 messages, each with a token of 4 KiB
 MAX_FORM_BYTES: Final = 64 * 1024
 MAX_PICTURE_FORM_BYTES: Final = 1024 * 1024 + MAX_FORM_BYTES
-PICTURE_ENDPOINTS: Final = frozenset({"report.update_report"})  # endpoints
+PICTURE_ENDPOINTS: Final = frozenset({"report.update_report"})
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 LINK_TOKEN_SECONDS: Final = 24 * 3600
 ONE_YEAR: Final = 365 * 24 * 3600
@@ -60,17 +59,18 @@ class _Sessions(SecureCookieSessionInterface):
         return super().open_session(app, request)
 
 
-def secure(app: Flask, of: AppContext) -> None:
-    """Hold an app to all of this."""
-    name = "__Host-session" if of.is_https else "session"
-    *older, newest = of.keyring.session
+def secure(app: Flask, context: AppContext) -> None:
+    """Set session cookie, request limits and response headers of an app."""
+    is_https = context.runtime.service.is_https
+    name = "__Host-session" if is_https else "session"
+    *older, newest = context.runtime.keyring.session
     app.session_interface = _Sessions()
     app.request_class = _Request
     app.config.update(
         SECRET_KEY=newest,
         SECRET_KEY_FALLBACKS=older,
         SESSION_COOKIE_NAME=name,
-        SESSION_COOKIE_SECURE=of.is_https,
+        SESSION_COOKIE_SECURE=is_https,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
@@ -81,11 +81,11 @@ def secure(app: Flask, of: AppContext) -> None:
 
 
 def _add_headers(response: Response) -> Response:
-    said = {name.lower() for name, _ in response.headers}  # a view may know better
+    present = {name.lower() for name, _ in response.headers}  # a view may set its own
     response.headers.extend(
-        (name, value) for name, value in HEADERS.items() if name.lower() not in said
+        (name, value) for name, value in HEADERS.items() if name.lower() not in present
     )
-    if world().is_https:
+    if runtime().service.is_https:
         response.headers["Strict-Transport-Security"] = f"max-age={ONE_YEAR}; includeSubDomains"
     response.headers.pop("Server", None)
     return response
@@ -101,7 +101,7 @@ def allow_script(response: Response) -> Response:
 def csrf_token() -> str:
     """Return what a form must carry to be taken from this browser."""
     if "csrf" not in session:
-        session["csrf"] = encode(world().random.token_bytes(16))
+        session["csrf"] = encode(runtime().random.token_bytes(16))
     token: str = session["csrf"]
     return token
 
@@ -111,8 +111,8 @@ def check_csrf() -> None:
     if request.method in SAFE_METHODS:
         return
     check_origin()
-    sent, kept = request.form.get("csrf", ""), session.get("csrf", "")
-    if not kept or not hmac.compare_digest(sent.encode(), kept.encode()):
+    sent, expected = request.form.get("csrf", ""), session.get("csrf", "")
+    if not expected or not hmac.compare_digest(sent.encode(), expected.encode()):
         abort(403)
 
 
@@ -122,7 +122,7 @@ def link_csrf_token(code: str) -> str:
     It is bound to the link and not to a cookie, so that stopping works in any browser; the link
     itself is the secret.
     """
-    return sign_value(world().keyring, "link", code)
+    return runtime().sign_value("link", code)
 
 
 def check_link_token() -> None:
@@ -130,8 +130,8 @@ def check_link_token() -> None:
     if request.method in SAFE_METHODS:
         return
     check_origin()
-    code = open_value(
-        world().keyring, "link", request.form.get("csrf", ""), max_age_seconds=LINK_TOKEN_SECONDS
+    code = runtime().open_value(
+        "link", request.form.get("csrf", ""), max_age_seconds=LINK_TOKEN_SECONDS
     )
     if code is None or code != (request.view_args or {}).get("code"):
         abort(403)
@@ -139,10 +139,10 @@ def check_link_token() -> None:
 
 def check_origin() -> None:
     """Refuse a form that a browser says came from another site, or that is too large."""
-    takes_a_picture = request.endpoint in PICTURE_ENDPOINTS
-    request.max_content_length = MAX_PICTURE_FORM_BYTES if takes_a_picture else MAX_FORM_BYTES
+    takes_picture = request.endpoint in PICTURE_ENDPOINTS
+    request.max_content_length = MAX_PICTURE_FORM_BYTES if takes_picture else MAX_FORM_BYTES
     origin = request.headers.get("Origin", "null")
-    ours = {request.host, urlsplit(world().base_url).netloc}
+    ours = {request.host, urlsplit(runtime().service.base_url).netloc}
     # under `Referrer-Policy: no-referrer` browsers send `Origin: null` with our own forms too
     if origin != "null" and urlsplit(origin).netloc not in ours:
         abort(403)

@@ -1,1 +1,1 @@
-"""Doors over time: what goes on by itself. All that is done is in `flow`; here it only goes on."""
+"""Background workers: loops around the services that dispatch messages and call webhooks."""

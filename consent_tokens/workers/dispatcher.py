@@ -1,4 +1,4 @@
-"""The dispatcher's loop around `flow.dispatch` and `flow.hear`: wait, do, and stop well."""
+"""The dispatcher's loop around `services.dispatch` and `services.inbound`."""
 
 import threading
 from collections.abc import Mapping
@@ -7,250 +7,261 @@ from typing import Final
 
 import structlog
 
-from consent_tokens import metrics as meters
+from consent_tokens import metrics
 from consent_tokens.app_context import AppContext
 from consent_tokens.errors import ConsentTokensError, NotReadyError
 from consent_tokens.gateways.base import DeliveryReport, InboundEvent, MobileOriginated
 from consent_tokens.relay.throughput import ThroughputLimiter
+from consent_tokens.services.dispatch.dispatcher_lock import DispatcherLock, acquire_dispatcher_lock
 from consent_tokens.services.dispatch.lease import LeaseQuota
 from consent_tokens.services.dispatch.outcomes import recover_expired_leases
 from consent_tokens.services.dispatch.round import BATCH_SIZE, Round, RoundResult, start_round
 from consent_tokens.services.inbound.delivery_reports import record_reports
 from consent_tokens.services.inbound.keywords import handle_inbound
 from consent_tokens.services.integrity.readiness import save_checkpoints
+from consent_tokens.services.merchants import read_weights
 from consent_tokens.services.retention import apply_retention
-from consent_tokens.store import merchant_weights as shares
-from consent_tokens.store.dispatcher_lock import DispatcherLock, acquire_dispatcher_lock
 from consent_tokens.workers.webhook_worker import WebhookWorker
 
 log = structlog.get_logger()
 
-IDLE_SECONDS: Final = 0.2  # between looks at the outbox, unless something is known to be there
+IDLE_SECONDS: Final = 0.2  # between polls of the outbox, unless something is known to be due
 ERROR_PAUSE_SECONDS: Final = 1.0
 MAINTENANCE_SECONDS: Final = 30.0
-QUICK_ROUND_SECONDS: Final = (
-    1.0  # a line that is done with a round in so long has another one ready
-)
+QUICK_ROUND_SECONDS: Final = 1.0  # a gateway that is done in less gets the next round in advance
 EARLY_REPORT_SECONDS: Final = 30.0  # a report may come before the answer to its submission
 EVENT_BATCH_SIZE: Final = 1000
+MIN_ROUND_SECONDS: Final = 0.001  # of a round whose throughput is measured
 
 
 @dataclass
 class Dispatcher:
-    """One dispatcher: a thread that goes on until it is told to stop."""
+    """Dispatch messages and handle gateway events in a thread, until it is stopped."""
 
-    world: AppContext
+    context: AppContext
     _stop: threading.Event = field(default_factory=threading.Event)
-    _events: list[InboundEvent] = field(default_factory=list)  # not yet written down
+    _events: list[InboundEvent] = field(default_factory=list)  # not yet recorded
     _early_reports: list[tuple[float, DeliveryReport]] = field(default_factory=list)
-    _maintained_at: float = float("-inf")
+    _maintained_at: float = float("-inf")  # monotonic seconds
     _turn: int = 0
-    _round_in_flight: Round | None = None  # with the line, and not yet written down
-    _is_gateway_quick: bool = False  # the line was, when it was last seen
-    _weights: Mapping[str, int] = field(default_factory=dict)
+    _round_in_flight: Round | None = None  # submitted, and not yet recorded
+    _is_gateway_quick: bool = False  # in the last round
+    _weights: Mapping[str, int] = field(default_factory=dict)  # by merchant id
     _throughput: ThroughputLimiter = field(init=False)
-    _sender_throughputs: dict[str, ThroughputLimiter] = field(
-        default_factory=dict
-    )  # of each merchant's sender
+    _sender_throughputs: dict[str, ThroughputLimiter] = field(default_factory=dict)  # by merchant
     _lock: DispatcherLock = field(default_factory=DispatcherLock)
     _webhook_worker: WebhookWorker | None = None
     _thread: threading.Thread | None = None
 
     def __post_init__(self) -> None:
         self._throughput = ThroughputLimiter(
-            self.world.gateway_throughput, self.world.clock.monotonic()
+            self.context.dispatch.gateway_throughput, self._monotonic()
         )
 
     def start(self) -> None:
-        """Open the gateway and go on in a thread of its own.
+        """Open the gateway, and start the dispatching thread and the webhook worker.
 
-        Raises NotAloneError if another one works on this SQLite database.
+        Raises DispatcherRunningError if another one works on this SQLite database.
         """
-        self._lock = acquire_dispatcher_lock(self.world.database)
-        self.world.gateway.open(self.world.wake_dispatcher.set, self._lock.descriptors)
+        runtime = self.context.runtime
+        self._lock = acquire_dispatcher_lock(runtime.database)
+        self.context.gateway.open(runtime.wake_dispatcher.set, self._lock.descriptors)
         self._thread = threading.Thread(target=self._run, name="dispatcher")
         self._thread.start()
-        self._webhook_worker = WebhookWorker(self.world)
+        self._webhook_worker = WebhookWorker(self.context)
         self._webhook_worker.start()
 
     def stop(self) -> None:
-        """Finish what is in hand, take nothing new, and hang up."""
+        """Finish the round in flight, start no other, and close the gateway and the database."""
         self._stop.set()
-        self.world.wake_dispatcher.set()
+        self.context.runtime.wake_dispatcher.set()
         if self._thread:
             self._thread.join()
         if self._webhook_worker:
             self._webhook_worker.stop()
-        self.world.close()
+        self.context.close()
         self._lock.release()
 
     def _run(self) -> None:
+        runtime = self.context.runtime
         is_first = True
         while not self._stop.is_set():
-            self.world.wake_dispatcher.clear()
+            runtime.wake_dispatcher.clear()
             try:
-                if is_first and self.world.database.is_sqlite:
-                    recover_expired_leases(self.world, is_alone=True)
+                if is_first and runtime.database.is_sqlite:
+                    recover_expired_leases(runtime, is_only_dispatcher=True)
                 is_first = False
                 is_busy = self.round()
-            except ConsentTokensError as fault:
-                # nothing was done, or it was done wholly: the next round finds out which
-                log.warning("dispatch_failed", code=fault.error_code)
+            except ConsentTokensError as error:
+                # a transaction was committed wholly or not at all: the next round reads which
+                log.warning("dispatch_failed", reason=error.error_code)
                 self._stop.wait(ERROR_PAUSE_SECONDS)
                 continue
-            except Exception as fault:  # noqa: BLE001 - tells of it, and goes on with the others
-                log.critical("dispatch_faulty", fault=type(fault).__name__)
+            except Exception as error:  # noqa: BLE001 - logged; the next round tries again
+                log.critical("dispatch_faulty", fault=type(error).__name__)
                 self._stop.wait(ERROR_PAUSE_SECONDS)
                 continue
             if not is_busy:
-                self.world.wake_dispatcher.wait(IDLE_SECONDS)
+                runtime.wake_dispatcher.wait(IDLE_SECONDS)
         self._finish_last_round()
 
     def _finish_last_round(self) -> None:
-        """Write down what was still with the line."""
+        """Record the round in flight when the dispatcher stops."""
         try:
             self._finish_round()
-        except ConsentTokensError as fault:
-            log.warning("dispatch_failed", code=fault.error_code)
+        except ConsentTokensError as error:
+            log.warning("dispatch_failed", reason=error.error_code)
 
     def round(self) -> bool:
-        """Do what there is to do once; whether there is likely to be more."""
-        now = self.world.clock.monotonic()
-        # reports are written down after the messages that they are about
-        self._events += self.world.gateway.poll()
+        """Handle events, maintain and dispatch once; whether there is likely to be more."""
+        now = self._monotonic()
+        # reports are recorded after the messages that they are about
+        self._events += self.context.gateway.poll()
         if any(map(_may_revoke, self._events)):
-            self._finish_round()  # that waits for all hands, and these are ours
+            self._finish_round()  # a revocation waits until no message is in flight: ours too
             self._handle_events()
         if now - self._maintained_at >= MAINTENANCE_SECONDS:
             self._finish_round()
             self._maintain()
             self._maintained_at = now
         is_busy = False
-        if self.world.gateway.is_up:
+        if self.context.gateway.is_up:
             is_busy = self._dispatch(now)
         else:
             self._finish_round()
         if self._round_in_flight is None:
-            self._events += self.world.gateway.poll()
+            self._events += self.context.gateway.poll()
         self._handle_events()
         self._retry_early_reports(now)
         return is_busy or bool(self._events)
 
     def _maintain(self) -> None:
-        """Put away what is over, and settle what was left lying."""
+        """Save checkpoints, recover expired leases, apply retention, and reload the weights."""
+        runtime = self.context.runtime
         try:
-            save_checkpoints(self.world)
-            recover_expired_leases(self.world)
-        except NotReadyError as fault:
-            log.critical("dispatch_withheld", code=fault.error_code, why=str(fault))
-        apply_retention(self.world)
-        if self.world.database.has_journal:
-            self._weights = self.world.database.read(shares.weights)
+            save_checkpoints(runtime)
+            recover_expired_leases(runtime)
+        except NotReadyError as error:
+            log.critical("dispatch_withheld", reason=error.error_code, detail=str(error))
+        apply_retention(runtime, self.context.consent.retention)
+        self._weights = read_weights(runtime)
 
     def _dispatch(self, now: float) -> bool:
-        """Dispatch as much as may leave now; whether there is likely to be more.
+        """Dispatch as much as the throughput allows; whether there is likely to be more.
 
-        The next round is taken up while the line is busy with this one, if the line is quick: who
-        revokes waits for both. Where a rate binds it is not, since that counts what left.
+        With a quick gateway the next round is leased while this one is in flight; a revocation
+        waits for both. With a throughput limit it is not, because the limit counts what was sent.
         """
-        most = min(BATCH_SIZE, self._throughput.allowance(now))
-        if most:
-            before, self._round_in_flight = self._round_in_flight, None
+        limit = min(BATCH_SIZE, self._throughput.allowance(now))
+        if limit:
+            previous, self._round_in_flight = self._round_in_flight, None
             try:
-                begun = self._round_in_flight = self._start_round(self._quota(most, now))
+                started = self._round_in_flight = self._start_round(self._quota(limit, now))
             finally:
-                if before:
-                    self._account(before.finish())
+                if previous:
+                    self._account(previous.finish())
             self._turn += 1
-            if begun.leased == most and self._may_run_ahead and not begun.has_quarantined:
+            if started.leased == limit and self._may_run_ahead and not started.has_quarantined:
                 return True
             self._finish_round()
-            if begun.leased < most:
+            if started.leased < limit:
                 return False
-        if wait := self._throughput.seconds_until_allowed():
-            self._stop.wait(min(wait, IDLE_SECONDS))
+        if seconds := self._throughput.seconds_until_allowed():
+            self._stop.wait(min(seconds, IDLE_SECONDS))
         return True
 
     @property
     def _may_run_ahead(self) -> bool:
-        """Whether the line is quick, and no rate has to be kept."""
-        is_bound = (
-            self._throughput.rate or self._throughput.is_slowed or self.world.sender_throughput
+        """Whether the gateway is quick, and no throughput limit applies."""
+        is_limited = (
+            self._throughput.rate
+            or self._throughput.is_slowed
+            or self.context.dispatch.sender_throughput
         )
-        return self._is_gateway_quick and not is_bound
+        return self._is_gateway_quick and not is_limited
 
-    def _start_round(self, room: LeaseQuota) -> Round:
+    def _start_round(self, quota: LeaseQuota) -> Round:
+        context = self.context
         try:
-            return start_round(self.world, room)
-        except NotReadyError as fault:
-            meters.DISPATCH_WITHHELD.labels(fault.error_code).inc()
+            return start_round(context.runtime, context.gateway, context.relay, quota)
+        except NotReadyError as error:
+            metrics.DISPATCH_WITHHELD.labels(error.error_code).inc()
             raise
 
     def _finish_round(self) -> None:
-        """Write down what became of the round that is with the line, if one is."""
-        under_way, self._round_in_flight = self._round_in_flight, None
-        if under_way:
-            self._account(under_way.finish())
+        """Record the outcomes of the round in flight, if there is one."""
+        in_flight, self._round_in_flight = self._round_in_flight, None
+        if in_flight:
+            self._account(in_flight.finish())
 
-    def _quota(self, most: int, now: float) -> LeaseQuota:
-        rate = self.world.sender_throughput
+    def _quota(self, limit: int, now: float) -> LeaseQuota:
         allowed = (
-            {name: pace.allowance(now) for name, pace in self._sender_throughputs.items()}
-            if rate
+            {
+                merchant_id: throughput.allowance(now)
+                for merchant_id, throughput in self._sender_throughputs.items()
+            }
+            if self.context.dispatch.sender_throughput
             else {}
         )
-        return LeaseQuota(limit=most, turn=self._turn, weights=self._weights, allowed=allowed)
+        return LeaseQuota(limit=limit, turn=self._turn, weights=self._weights, allowed=allowed)
 
-    def _account(self, done: RoundResult) -> None:
-        """Count what left against the rates, and slow down if the gateway asks for it."""
-        self._is_gateway_quick = done.seconds <= QUICK_ROUND_SECONDS
-        segments = sum(done.submitted.values())
+    def _account(self, result: RoundResult) -> None:
+        """Count what was sent against the throughput limits; back off if the gateway throttles."""
+        self._is_gateway_quick = result.seconds <= QUICK_ROUND_SECONDS
+        segments = sum(result.submitted.values())
         self._throughput.record(segments)
-        now = self.world.clock.monotonic()
-        if done.throttled:
-            self._throughput.back_off(now, segments / max(done.seconds, 0.001))
+        now = self._monotonic()
+        if result.throttled:
+            self._throughput.back_off(now, segments / max(result.seconds, MIN_ROUND_SECONDS))
             log.info(
-                "gateway_throttled", messages=done.throttled, rate=int(self._throughput.current)
+                "gateway_throttled", messages=result.throttled, rate=int(self._throughput.current)
             )
-        if rate := self.world.sender_throughput:
-            for merchant_id, count in done.submitted.items():
+        if rate := self.context.dispatch.sender_throughput:
+            for merchant_id, count in result.submitted.items():
                 if merchant_id is not None:
-                    pace = self._sender_throughputs.setdefault(
+                    throughput = self._sender_throughputs.setdefault(
                         merchant_id, ThroughputLimiter(rate, now)
                     )
-                    pace.record(count)
+                    throughput.record(count)
 
     def _handle_events(self) -> None:
-        """Write down what came in; what cannot be written down now is kept for the next time."""
+        """Record delivery reports and act on inbound messages; keep what fails for next time."""
         while self._events:
-            reports = [
-                each for each in self._events[:EVENT_BATCH_SIZE] if isinstance(each, DeliveryReport)
-            ]
-            early = record_reports(self.world, reports)
-            now = self.world.clock.monotonic()
+            batch, rest = self._events[:EVENT_BATCH_SIZE], self._events[EVENT_BATCH_SIZE:]
+            reports = [event for event in batch if isinstance(event, DeliveryReport)]
+            early = record_reports(self.context.runtime, reports)
+            now = self._monotonic()
             self._early_reports += [(now, report) for report in early]
-            meters.GATEWAY_EVENTS.labels("report").inc(len(reports))
-            part, rest = self._events[:EVENT_BATCH_SIZE], self._events[EVENT_BATCH_SIZE:]
-            self._events = [*(each for each in part if isinstance(each, MobileOriginated)), *rest]
+            metrics.GATEWAY_EVENTS.labels("report").inc(len(reports))
+            self._events = [*(each for each in batch if isinstance(each, MobileOriginated)), *rest]
             while self._events and isinstance(self._events[0], MobileOriginated):
-                handle_inbound(self.world, self._events[0])
-                meters.GATEWAY_EVENTS.labels("inbound").inc()
+                self._handle_inbound(self._events[0])
                 del self._events[0]
 
+    def _handle_inbound(self, inbound: MobileOriginated) -> None:
+        context = self.context
+        handle_inbound(context.runtime, context.consent, context.keyword_matcher, inbound)
+        metrics.GATEWAY_EVENTS.labels("inbound").inc()
+
     def _retry_early_reports(self, now: float) -> None:
-        """Hear again what came before its time; forget what belongs to nothing of ours."""
+        """Record reports that came before their message was recorded; drop those never matched."""
         waiting = [report for _, report in self._early_reports]
-        unknown = set(record_reports(self.world, waiting))
-        kept = [each for each in self._early_reports if each[1] in unknown]
-        self._early_reports = [each for each in kept if now - each[0] <= EARLY_REPORT_SECONDS]
-        if len(self._early_reports) < len(kept):
+        unknown = set(record_reports(self.context.runtime, waiting))
+        unmatched = [early for early in self._early_reports if early[1] in unknown]
+        self._early_reports = [
+            early for early in unmatched if now - early[0] <= EARLY_REPORT_SECONDS
+        ]
+        if len(self._early_reports) < len(unmatched):
             log.warning(
                 "report_unknown",
-                gateway=self.world.gateway.name,
-                count=len(kept) - len(self._early_reports),
+                gateway=self.context.gateway.name,
+                count=len(unmatched) - len(self._early_reports),
             )
 
+    def _monotonic(self) -> float:
+        return self.context.runtime.clock.monotonic()
 
-def _may_revoke(heard: InboundEvent) -> bool:
-    """Whether to hear this is to wait until no message under some consent is in anybody's hands."""
-    return isinstance(heard, MobileOriginated) or heard.is_deactivated
+
+def _may_revoke(event: InboundEvent) -> bool:
+    """Whether handling this may revoke a grant, which waits until none of it is in flight."""
+    return isinstance(event, MobileOriginated) or event.is_deactivated

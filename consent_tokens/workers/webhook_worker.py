@@ -1,4 +1,4 @@
-"""The notifier's loop around `flow.notify`: each webhook at its own pace."""
+"""The webhook worker's loop around `services.webhooks`: each webhook at its own pace."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -9,8 +9,7 @@ import structlog
 
 from consent_tokens.app_context import AppContext
 from consent_tokens.errors import ConsentTokensError
-from consent_tokens.services.webhooks import BATCH_SIZE, deliver
-from consent_tokens.store import webhooks
+from consent_tokens.services.webhooks import BATCH_SIZE, deliver, due_webhooks
 
 log = structlog.get_logger()
 
@@ -21,11 +20,11 @@ MAX_CONCURRENT_RECEIVERS: Final = 16  # receivers that may be called, or hang, a
 
 @dataclass
 class WebhookWorker:
-    """One notifier: a thread that looks, and hands that call."""
+    """Poll for due webhook events in one thread, and deliver them in a pool of threads."""
 
-    world: AppContext
+    context: AppContext
     _stop: threading.Event = field(default_factory=threading.Event)
-    _busy: set[str] = field(default_factory=set)
+    _busy: set[str] = field(default_factory=set)  # ids of webhooks that are being called
     _pool: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(
             MAX_CONCURRENT_RECEIVERS, thread_name_prefix="webhook"
@@ -34,12 +33,12 @@ class WebhookWorker:
     _thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Go on in a thread of its own."""
-        self._thread = threading.Thread(target=self._run, name="notifier")
+        """Start the polling thread."""
+        self._thread = threading.Thread(target=self._run, name="webhook-worker")
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the calls that are under way, and begin no more."""
+        """Finish the calls that are in flight, and start no more."""
         self._stop.set()
         if self._thread:
             self._thread.join()
@@ -49,29 +48,30 @@ class WebhookWorker:
         while not self._stop.is_set():
             try:
                 self._deliver_due()
-            except ConsentTokensError as fault:
-                log.warning("notify_failed", code=fault.error_code)
+            except ConsentTokensError as error:
+                log.warning("webhook_delivery_failed", reason=error.error_code)
+                self._stop.wait(ERROR_PAUSE_SECONDS)
+            except Exception as error:  # noqa: BLE001 - logged; the next poll tries again
+                log.critical("webhook_delivery_faulty", fault=type(error).__name__)
                 self._stop.wait(ERROR_PAUSE_SECONDS)
             self._stop.wait(POLL_SECONDS)
 
     def _deliver_due(self) -> None:
-        if not self.world.database.has_journal:
-            return
-        now = self.world.clock.now()
-        due = self.world.database.read(lambda transaction: webhooks.due(transaction, now))
-        for webhook_id in due:
+        """Hand each webhook that has a due event, and is not being called, to the pool."""
+        for webhook_id in due_webhooks(self.context.runtime):
             if webhook_id not in self._busy:
                 self._busy.add(webhook_id)
                 self._pool.submit(self._deliver_all, webhook_id)
 
     def _deliver_all(self, webhook_id: str) -> None:
-        """Tell one webhook all that is due for it."""
+        """Deliver every due event of one webhook."""
+        runtime, client = self.context.runtime, self.context.webhook_client
         try:
-            while not self._stop.is_set() and deliver(self.world, webhook_id) == BATCH_SIZE:
+            while not self._stop.is_set() and deliver(runtime, client, webhook_id) == BATCH_SIZE:
                 pass
-        except ConsentTokensError as fault:
-            log.warning("notify_failed", code=fault.error_code)
-        except Exception as fault:  # noqa: BLE001 - tells of it: nobody else looks at this thread
-            log.critical("notify_faulty", fault=type(fault).__name__)
+        except ConsentTokensError as error:
+            log.warning("webhook_delivery_failed", reason=error.error_code)
+        except Exception as error:  # noqa: BLE001 - logged: nothing reads this thread's result
+            log.critical("webhook_delivery_faulty", fault=type(error).__name__)
         finally:
             self._busy.discard(webhook_id)

@@ -13,11 +13,10 @@ import phonenumbers
 import pytest
 from sqlalchemy import text
 
-from consent_tokens.settings import OtpRateLimits
 from tests.number_scan import NUMBERS
-from tests.service import CODE, PROMOTIONS, Consumer, Service
+from tests.service import CODE, PROMOTIONS, Consumer, Service, otp_policy
 
-WIDE = OtpRateLimits.parse("number=1000/hour;client_ip=100000/hour;total=1000000/hour")
+WIDE = otp_policy("number=1000/hour;client_ip=100000/hour;total=1000000/hour")
 
 
 def ask(consumer: Consumer, number: str | None = None) -> str:
@@ -87,7 +86,7 @@ def test_a_code_for_one_thing_opens_no_other(service: Service) -> None:
 
 def test_a_new_code_does_not_reset_the_count_of_failures(small: Service) -> None:
     """Ten a day for a number (SP 800-63B-4, 3.1.3.2), however many codes are asked for."""
-    service = small.but(otp_rate_limits=WIDE)
+    service = small.with_context(otp=WIDE)
     consumer = service.consumer()
     failed = 0
     for _ in range(5):
@@ -107,7 +106,7 @@ def test_a_new_code_does_not_reset_the_count_of_failures(small: Service) -> None
 
 
 def test_the_right_code_after_ten_failures_is_refused(small: Service) -> None:
-    service = small.but(otp_rate_limits=WIDE)
+    service = small.with_context(otp=WIDE)
     victim, attacker = service.consumer(), service.consumer()
     ask(victim)
     code = victim.code()
@@ -120,7 +119,7 @@ def test_the_right_code_after_ten_failures_is_refused(small: Service) -> None:
 
 def test_ten_thousand_guesses_do_not_get_in(small: Service) -> None:
     """Many browsers and addresses, many codes: what is accepted as a guess stays ten a day."""
-    service = small.but(otp_rate_limits=WIDE)
+    service = small.with_context(otp=WIDE)
     guessed = 0
     for browser in range(40):
         attacker = service.consumer()
@@ -128,15 +127,15 @@ def test_ten_thousand_guesses_do_not_get_in(small: Service) -> None:
         for guess in range(25):
             guessed += 1
             assert not is_in(attacker, f"{browser * 25 + guess:06}")
-    with service.world.database.engine.connect() as connection:
+    with service.runtime.database.engine.connect() as connection:
         judged = connection.scalar(text("SELECT count(*) FROM events WHERE kind = 'code_failed'"))
     assert guessed == 1000
     assert judged == 10
 
 
 def test_limits_by_number_address_and_over_all(service: Service) -> None:
-    limits = OtpRateLimits.parse("number=2/hour,3/day;client_ip=5/hour;total=7/day")
-    limited = service.but(otp_rate_limits=limits)
+    otp = otp_policy("number=2/hour,3/day;client_ip=5/hour;total=7/day")
+    limited = service.with_context(otp=otp)
     consumer = limited.consumer()
     for _ in range(4):
         ask(consumer)
@@ -154,8 +153,8 @@ def test_limits_by_number_address_and_over_all(service: Service) -> None:
 
 
 def test_an_address_that_asks_too_often_is_told_so(service: Service) -> None:
-    limits = OtpRateLimits.parse("number=5/hour;client_ip=3/hour;total=100/hour")
-    limited = service.but(otp_rate_limits=limits)
+    otp = otp_policy("number=5/hour;client_ip=3/hour;total=100/hour")
+    limited = service.with_context(otp=otp)
     answers = []
     for number in NUMBERS[:5]:
         consumer = limited.consumer(number)
@@ -235,9 +234,9 @@ def test_known_and_unknown_numbers_get_the_same_answer_in_the_same_time(
     small: Service, path: str
 ) -> None:
     """Interleaved, many times; medians less than a millisecond apart, and no telling by ranks."""
-    service = small.but(otp_rate_limits=WIDE)
+    service = small.with_context(otp=WIDE)
     known, unknown = NUMBERS[0], NUMBERS[1]
-    service.agreed(service.merchant(), service.consumer(known))
+    service.obtain_token(service.merchant(), service.consumer(known))
     took: dict[str, list[float]] = {known: [], unknown: []}
     seen: dict[str, set[object]] = {known: set(), unknown: set()}
     browser = service.consumer()
@@ -265,14 +264,14 @@ def test_no_code_can_be_found_in_what_was_written(small: Service, tmp_path: Path
     """Neither plain nor under any hash without the key."""
     consumer = small.consumer()
     ask(consumer)
-    with small.world.database.engine.connect() as connection:
-        digest = connection.execute(text("SELECT digest, id FROM challenges")).one()
+    with small.runtime.database.engine.connect() as connection:
+        challenge = connection.execute(text("SELECT id FROM challenges")).one()
     small.work()
     code = CODE.search(consumer.texts()[-1])
     assert code
     written = b"".join(each.read_bytes() for each in tmp_path.glob("consent.db*"))
     hashes: list[Callable[[bytes], object]] = [md5, sha1, sha256]
-    for plain in (code[1].encode(), digest.id + code[1].encode()):
+    for plain in (code[1].encode(), challenge.id + code[1].encode()):
         for made in hashes:
             value = made(plain)
             assert value.digest() not in written  # type: ignore[attr-defined]

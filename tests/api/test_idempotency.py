@@ -12,16 +12,15 @@ from tests.service import ORDERS, Service
 
 
 def messages(service: Service) -> int:
-    with service.world.database.engine.connect() as connection:
+    with service.runtime.database.engine.connect() as connection:
         return int(
-            connection.scalar(text("SELECT count(*) FROM messages WHERE grant_number IS NOT NULL"))
-            or 0
+            connection.scalar(text("SELECT count(*) FROM messages WHERE grant_id IS NOT NULL")) or 0
         )
 
 
 def test_a_repeated_send_sends_once(service: Service) -> None:
     merchant = service.merchant()
-    token = service.agreed(merchant, service.consumer(), ORDERS)
+    token = service.obtain_token(merchant, service.consumer(), ORDERS)
     body = {"token": token, "purpose": ORDERS, "text": "x"}
     answers = [merchant.post("/v1/messages", body, Idempotency_Key="k-1") for _ in range(5)]
     assert len({answer.text for answer in answers}) == 1
@@ -31,7 +30,7 @@ def test_a_repeated_send_sends_once(service: Service) -> None:
 
 def test_the_same_key_with_another_request_is_refused(service: Service) -> None:
     merchant = service.merchant()
-    token = service.agreed(merchant, service.consumer(), ORDERS)
+    token = service.obtain_token(merchant, service.consumer(), ORDERS)
     body = {"token": token, "purpose": ORDERS, "text": "x"}
     merchant.post("/v1/messages", body, Idempotency_Key="k")
     other = merchant.post("/v1/messages", {**body, "text": "y"}, Idempotency_Key="k")
@@ -42,7 +41,7 @@ def test_the_same_key_with_another_request_is_refused(service: Service) -> None:
 
 def test_every_post_honours_the_key(service: Service) -> None:
     merchant = service.merchant()
-    token = service.agreed(merchant, service.consumer(), ORDERS)
+    token = service.obtain_token(merchant, service.consumer(), ORDERS)
     draft = {"token": token, "purpose": ORDERS, "text": "x"}
     bodies: dict[str, tuple[object, object]] = {
         "/v1/consent-requests": ({"purposes": [ORDERS]}, {"purposes": [ORDERS], "reference": "r"}),
@@ -69,7 +68,7 @@ def test_keys_of_two_merchants_are_two_keys(service: Service) -> None:
 
 def test_a_refusal_is_repeated_and_a_fault_in_the_input_is_not(service: Service) -> None:
     merchant = service.merchant()
-    token = service.agreed(merchant, service.consumer(), ORDERS)
+    token = service.obtain_token(merchant, service.consumer(), ORDERS)
     merchant.post("/v1/tokens/revoke", {"token": token})
     body = {"token": token, "purpose": ORDERS, "text": "x"}
     refused = [merchant.post("/v1/messages", body, Idempotency_Key="r") for _ in range(2)]
@@ -109,16 +108,16 @@ def test_a_kept_answer_holds_no_readable_token(small: Service, tmp_path: Path) -
 
 
 def test_fifty_at_once_are_one(database_url: str, tmp_path: Path) -> None:
-    """Two services on one database, many keys, many hands: one message a key, all answers alike."""
-    one = Service.at(database_url, tmp_path / "keys", clock=SystemClock())
+    """Two services on one database, many keys and threads: one message a key, all answers alike."""
+    one = Service.start(database_url, tmp_path / "keys", clock=SystemClock())
     merchant = one.merchant()
-    token = one.agreed(merchant, one.consumer(), ORDERS)
-    two = Service.at(database_url, tmp_path / "keys", clock=SystemClock())
+    token = one.obtain_token(merchant, one.consumer(), ORDERS)
+    two = Service.start(database_url, tmp_path / "keys", clock=SystemClock())
     body = {"token": token, "purpose": ORDERS, "text": "x"}
 
     def send(place: int) -> tuple[int, str]:
-        hands = type(merchant)((one, two)[place % 2], merchant.id, merchant.api_key)
-        answer = hands.post("/v1/messages", body, Idempotency_Key=f"k{place % 5}")
+        client = type(merchant)((one, two)[place % 2], merchant.id, merchant.api_key)
+        answer = client.post("/v1/messages", body, Idempotency_Key=f"k{place % 5}")
         return place % 5, answer.text
 
     with ThreadPoolExecutor(8) as pool:

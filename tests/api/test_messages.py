@@ -1,4 +1,4 @@
-"""The relay through its front door: one message, a batch, and what one can ask about them."""
+"""The messages API: one message, a batch, and their status."""
 
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ def draft(token: str, **more: object) -> dict[str, object]:
 @pytest.fixture
 def sender(service: Service) -> tuple[Merchant, str]:
     merchant = service.merchant()
-    return merchant, service.agreed(
+    return merchant, service.obtain_token(
         merchant, service.consumer(), PROMOTIONS, ORDERS, max_messages=9
     )
 
@@ -35,7 +35,7 @@ BAD = {
 @pytest.mark.parametrize("bad", BAD, ids=lambda name: name)
 def test_one_bad_item_at_every_place_spoils_no_other(small: Service, bad: str) -> None:
     merchant = small.merchant()
-    tokens = [small.agreed(merchant, small.consumer(), ORDERS) for _ in range(2)]
+    tokens = [small.obtain_token(merchant, small.consumer(), ORDERS) for _ in range(2)]
     small.clock.advance(timedelta(hours=1))
     item, code = BAD[bad]
     for place in range(12):
@@ -52,7 +52,7 @@ def test_one_bad_item_at_every_place_spoils_no_other(small: Service, bad: str) -
 
 def test_one_good_item_at_every_place_among_bad(small: Service) -> None:
     merchant = small.merchant()
-    token = small.agreed(merchant, small.consumer(), ORDERS)
+    token = small.obtain_token(merchant, small.consumer(), ORDERS)
     kinds = [item for item, _ in BAD.values()]
     for place in range(12):
         small.clock.advance(timedelta(days=1))
@@ -65,8 +65,8 @@ def test_one_good_item_at_every_place_among_bad(small: Service) -> None:
 def test_each_item_is_judged_by_its_own_token(service: Service) -> None:
     """Not one name N times instead of N names once."""
     merchant, other = service.merchant("甲"), service.merchant("乙")
-    mine = [service.agreed(merchant, service.consumer(number), ORDERS) for number in PEOPLE]
-    theirs = service.agreed(other, service.consumer(), ORDERS)
+    mine = [service.obtain_token(merchant, service.consumer(number), ORDERS) for number in PEOPLE]
+    theirs = service.obtain_token(other, service.consumer(), ORDERS)
     merchant.post("/v1/tokens/revoke", {"token": mine[1]})
     answer = merchant.post(
         "/v1/messages/batch",
@@ -81,14 +81,14 @@ PEOPLE = ("+8613912340917", "+8613512348203", "+8618612345719")
 
 def test_within_a_batch_the_cap_counts_each(service: Service) -> None:
     merchant = service.merchant()
-    token = service.agreed(merchant, service.consumer(), max_messages=3)
+    token = service.obtain_token(merchant, service.consumer(), max_messages=3)
     items: list[object] = [draft(token, purpose=PROMOTIONS) for _ in range(5)]
     assert statuses(merchant, items) == ["accepted"] * 3 + ["refused"] * 2
 
 
 def test_a_thousand_at_once(service: Service) -> None:
     merchant = service.merchant()
-    token = service.agreed(merchant, service.consumer(), max_messages=999)
+    token = service.obtain_token(merchant, service.consumer(), max_messages=999)
     items: list[object] = [draft(token, purpose=PROMOTIONS, reference=f"r{i}") for i in range(1000)]
     found = statuses(merchant, items)
     assert (found.count("accepted"), found.count("refused")) == (999, 1)
@@ -97,7 +97,7 @@ def test_a_thousand_at_once(service: Service) -> None:
 def test_a_message_tells_where_it_stands(service: Service) -> None:
     merchant = service.merchant()
     consumer = service.consumer()
-    token = service.agreed(merchant, consumer, ORDERS)
+    token = service.obtain_token(merchant, consumer, ORDERS)
     accepted = merchant.send(token, ORDERS, reference="order-1")
     assert accepted.status_code == 202
     assert accepted.json.keys() == {"id", "status", "send_after", "segments"}
@@ -113,7 +113,7 @@ def test_a_message_tells_where_it_stands(service: Service) -> None:
 
 def test_lists_go_on_where_they_ended(service: Service) -> None:
     merchant = service.merchant()
-    token = service.agreed(merchant, service.consumer(), ORDERS)
+    token = service.obtain_token(merchant, service.consumer(), ORDERS)
     sent = {merchant.send(token, ORDERS, reference="r").json["id"] for _ in range(7)}
     seen: list[str] = []
     path = "/v1/messages?reference=r&limit=3"
@@ -131,21 +131,22 @@ def test_lists_go_on_where_they_ended(service: Service) -> None:
 def test_grants_are_listed_with_what_is_left(service: Service) -> None:
     merchant = service.merchant()
     tokens = [
-        service.agreed(merchant, service.consumer(number), max_messages=2) for number in PEOPLE
+        service.obtain_token(merchant, service.consumer(number), max_messages=2)
+        for number in PEOPLE
     ]
     merchant.send(tokens[-1])
     first = merchant.get("/v1/grants?limit=2").json
     rest = merchant.get(f"/v1/grants?limit=2&cursor={first['next']}").json
     grants = first["items"] + rest["items"]
-    assert [each["state"] for each in grants] == ["live"] * 3
+    assert [each["status"] for each in grants] == ["live"] * 3
     assert sorted(each["remaining"] for each in grants) == [1, 2, 2]
-    one = merchant.get(f"/v1/grants/{grants[0]['grant']}").json
+    one = merchant.get(f"/v1/grants/{grants[0]['id']}").json
     assert one == grants[0]
 
 
 def test_what_the_phone_shows_ends_with_the_way_to_refuse(service: Service) -> None:
     merchant, consumer = service.merchant(), service.consumer()
-    token = service.agreed(merchant, consumer, PROMOTIONS, ORDERS)
+    token = service.obtain_token(merchant, consumer, PROMOTIONS, ORDERS)
     merchant.send(token, text="满 200 减 50")
     merchant.send(token, ORDERS, text="您的书已发出")
     service.work()
@@ -157,7 +158,7 @@ def test_what_the_phone_shows_ends_with_the_way_to_refuse(service: Service) -> N
 
 def test_a_long_text_goes_whole_with_its_ending(service: Service) -> None:
     merchant, consumer = service.merchant(), service.consumer()
-    token = service.agreed(merchant, consumer)
+    token = service.obtain_token(merchant, consumer)
     answer = merchant.send(token, text="好" * 200)
     assert answer.json["segments"] == 4
     service.work()
@@ -166,7 +167,7 @@ def test_a_long_text_goes_whole_with_its_ending(service: Service) -> None:
 
 def test_a_token_can_be_renewed_with_the_scope_as_it_is(service: Service) -> None:
     merchant = service.merchant()
-    token = service.agreed(merchant, service.consumer(), ORDERS)
+    token = service.obtain_token(merchant, service.consumer(), ORDERS)
     service.clock.advance(timedelta(hours=1))
     fresh = merchant.post("/v1/tokens/renew", {"token": token})
     assert fresh.status_code == 200
@@ -199,7 +200,7 @@ def test_a_question_expires(service: Service) -> None:
 
 def test_introspection_takes_forms_as_rfc_7662_has_it(service: Service) -> None:
     merchant = service.merchant()
-    token = service.agreed(merchant, service.consumer(), ORDERS)
+    token = service.obtain_token(merchant, service.consumer(), ORDERS)
     answer = service.app.test_client().post(
         "/v1/tokens/introspect",
         data={"token": token, "token_type_hint": "access_token"},
@@ -214,8 +215,8 @@ def test_introspection_takes_forms_as_rfc_7662_has_it(service: Service) -> None:
 
 def test_a_grant_past_its_end_loses_its_key_by_itself(service: Service) -> None:
     merchant = service.merchant()
-    token = service.agreed(merchant, service.consumer(), ORDERS, expires_in_days=1)
+    token = service.obtain_token(merchant, service.consumer(), ORDERS, expires_in_days=1)
     service.clock.advance(timedelta(days=1))
     service.work()
-    assert merchant.get("/v1/grants").json["items"][0]["state"] == "expired"
+    assert merchant.get("/v1/grants").json["items"][0]["status"] == "expired"
     assert merchant.post("/v1/tokens/renew", {"token": token}).status_code == 409

@@ -30,7 +30,7 @@ def test_no_other_method_is_taken(small: Service, method: str) -> None:
 
 
 def test_under_https_cookies_and_transport_are_strict(tmp_path: Path) -> None:
-    service = Service.at(
+    service = Service.start(
         f"sqlite:///{tmp_path}/consent.db", tmp_path / "keys", base_url="https://consent.example"
     )
     answer = service.app.test_client().get("/my", base_url="https://consent.example")
@@ -43,7 +43,7 @@ def test_under_https_cookies_and_transport_are_strict(tmp_path: Path) -> None:
     service.close()
 
 
-def test_the_doors_that_machines_knock_at(small: Service) -> None:
+def test_the_public_documents_and_health_checks(small: Service) -> None:
     browser = small.app.test_client()
     assert browser.get("/healthz").json == {"status": "alive"}
     assert browser.get("/readyz").json == {"ready": True, "why": []}
@@ -61,7 +61,7 @@ def test_the_doors_that_machines_knock_at(small: Service) -> None:
 
 def test_a_cookie_that_was_touched_is_no_session(small: Service) -> None:
     consumer = small.consumer()
-    small.agreed(small.merchant(), consumer)
+    small.obtain_token(small.merchant(), consumer)
     consumer.log_in()
     cookie = consumer.browser.get_cookie("session")
     assert cookie

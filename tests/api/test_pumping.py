@@ -1,9 +1,10 @@
-"""SMS pumping is stopped before the bill (T9): by range, by work, and with patience."""
+"""SMS pumping is stopped before the bill (T9): by number range, proof of work, and waiting."""
 
 import base64
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from html import unescape
@@ -11,19 +12,18 @@ from html import unescape
 import pytest
 from playwright.sync_api import sync_playwright
 
-from consent_tokens.services import pumping_protection as pump
-from consent_tokens.settings import OtpRateLimits
+from consent_tokens.services import pumping_protection
 from tests.number_scan import NUMBERS
-from tests.service import Service
+from tests.service import Service, otp_policy
 
-LIMITS = OtpRateLimits.parse("number=5/hour;client_ip=100000/hour;total=2000/hour")
+LIMITED = otp_policy("number=5/hour;client_ip=100000/hour;total=2000/hour")
 DATA = re.compile(r'data-(\w+)="([^"]*)"')
 HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)">')
 
 
 @pytest.fixture
 def wide(small: Service) -> Service:
-    return small.but(otp_rate_limits=LIMITS)
+    return small.with_context(otp=LIMITED)
 
 
 def sent(service: Service) -> int:
@@ -31,7 +31,7 @@ def sent(service: Service) -> int:
     return sum(len(texts) for _, texts in service.simulator.phones())
 
 
-def pumped(service: Service, count: int, first: str = NUMBERS[0][:-4]) -> Iterator[int]:
+def request_codes(service: Service, count: int, first: str = NUMBERS[0][:-4]) -> Iterator[int]:
     """Ask for a code for each of so many neighbours, each from a browser of its own."""
     for place in range(count):
         consumer = service.consumer(f"{first}{place:04}")
@@ -39,14 +39,14 @@ def pumped(service: Service, count: int, first: str = NUMBERS[0][:-4]) -> Iterat
 
 
 def test_of_two_thousand_requests_in_one_range_few_leave(wide: Service) -> None:
-    answers = list(pumped(wide, 150))
+    answers = list(request_codes(wide, 150))
     assert set(answers) == {303}, "the page is the same, whether a code leaves or not"
     assert sent(wide) <= 30
     other = wide.consumer(NUMBERS[1])
     other.post("/my", phone=other.number)
     assert other.code(), "another range is not touched"
     wide.clock.advance(timedelta(hours=1, minutes=1))
-    list(pumped(wide, 1))
+    list(request_codes(wide, 1))
     assert sent(wide) == 32
 
 
@@ -58,7 +58,7 @@ def test_who_proves_the_number_is_not_counted(wide: Service) -> None:
 
 
 def test_only_the_regions_that_were_set_get_codes(small: Service) -> None:
-    only = small.but(otp_countries=frozenset({"CN"}))
+    only = small.with_context(otp=replace(LIMITED, countries=frozenset({"CN"})))
     for number, count in ((NUMBERS[8], 0), (NUMBERS[0], 1)):
         consumer = only.consumer(number)
         assert consumer.post("/my", phone=number).status_code == 303
@@ -67,11 +67,11 @@ def test_only_the_regions_that_were_set_get_codes(small: Service) -> None:
 
 
 @pytest.fixture
-def pressed(wide: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
-    """A service at which somebody pumps: it has had more than it stays calm for."""
-    monkeypatch.setattr(pump, "MIN_UNVERIFIED", 10)
-    monkeypatch.setattr(pump, "UNVERIFIED_SHARE", 1000)
-    list(pumped(wide, 11))
+def under_attack(wide: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """A service that has had more unverified requests than its budget allows."""
+    monkeypatch.setattr(pumping_protection, "MIN_UNVERIFIED", 10)
+    monkeypatch.setattr(pumping_protection, "UNVERIFIED_SHARE", 1000)
+    list(request_codes(wide, 11))
     return wide
 
 
@@ -88,37 +88,37 @@ def solved(page: str) -> str:
     raise AssertionError("there is no solution")
 
 
-def test_work_lets_in_once(pressed: Service) -> None:
-    consumer = pressed.consumer(NUMBERS[1])
+def test_work_lets_in_once(under_attack: Service) -> None:
+    consumer = under_attack.consumer(NUMBERS[1])
     page = consumer.post("/my", phone=consumer.number)
     assert page.status_code == 429
     assert "script-src 'self'" in page.headers["Content-Security-Policy"]
-    before = sent(pressed)
+    before = sent(under_attack)
     fields = dict(HIDDEN.findall(page.text))
     assert fields["phone"] == consumer.number
     work = solved(page.text)
     form = {**fields, "ticket": "", "work": work}
     assert consumer.browser.post("/my", data=form).status_code == 303
-    assert sent(pressed) == before + 1
+    assert sent(under_attack) == before + 1
     assert consumer.browser.post("/my", data=form).status_code == 429, "work counts once"
     for forged in ("", "x", work[:-4], base64.b64encode(b"[]").decode(), "A" * 5000):
         assert consumer.browser.post("/my", data={**form, "work": forged}).status_code == 429
-    assert sent(pressed) == before + 1
+    assert sent(under_attack) == before + 1
 
 
-def test_patience_lets_in_without_script(pressed: Service) -> None:
-    consumer = pressed.consumer(NUMBERS[1])
+def test_waiting_lets_in_without_script(under_attack: Service) -> None:
+    consumer = under_attack.consumer(NUMBERS[1])
     page = consumer.post("/my", phone=consumer.number).text
     form = dict(HIDDEN.findall(page))
     assert consumer.browser.post("/my", data=form).status_code == 429, "not at once"
-    pressed.clock.advance(timedelta(seconds=60))
+    under_attack.clock.advance(timedelta(seconds=60))
     assert consumer.browser.post("/my", data=form).status_code == 303
     assert consumer.browser.post("/my", data=form).status_code == 429, "a ticket counts once"
 
 
-def test_the_script_does_the_work_in_a_real_browser(pressed: Service, chromium: str) -> None:
+def test_the_script_does_the_work_in_a_real_browser(under_attack: Service, chromium: str) -> None:
     """The page as it is, its script, and its hash: all in Chromium, with no server behind it."""
-    consumer = pressed.consumer(NUMBERS[1])
+    consumer = under_attack.consumer(NUMBERS[1])
     shown = consumer.post("/my", phone=consumer.number)
     handed_in: list[str] = []
     with sync_playwright() as playwright:

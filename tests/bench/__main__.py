@@ -23,22 +23,22 @@ from granian.server import Server
 from consent_tokens.app_context import AppContext
 from consent_tokens.cli.serve import tune_garbage_collector
 from consent_tokens.crypto.encoding import decode
-from consent_tokens.services import merchants as admit
+from consent_tokens.services.merchants import add_merchant, add_sender
 from consent_tokens.store import schema
 from consent_tokens.web import create_app
-from tests.bench import way_out
+from tests.bench import dispatching
+from tests.bench.contexts import PHONES, bench_context
 from tests.bench.empty import app as empty_app
 from tests.bench.load import BATCH, Figures, batches, draft, dumps, load, request, table
-from tests.bench.worlds import PHONES, world_at
-from tests.fixtures import seeded
+from tests.fixtures import insert_grants
 from tests.processes import free_port
 
 BATCHES, SINGLES = 32, 5000
 
 
-def raw_verifications(world: AppContext, tokens: list[str]) -> float:
+def raw_verifications(context: AppContext, tokens: list[str]) -> float:
     """Return Ed25519 verifications a second, in one thread, of these very tokens."""
-    public = world.keyring.signing.verifying.public
+    public = context.runtime.keyring.signing.verifying.public
     parts = [token.rsplit(".", 1) for token in tokens]
     signed = [(decode(signature), body.encode()) for body, signature in parts]
     begun = time.perf_counter()
@@ -94,16 +94,16 @@ def posts_a_second() -> float:
 
 def relay(name: str, url: str, folder: Path) -> None:
     """Measure accepting, single and in batches, against raw verification in the same minute."""
-    world = world_at(url, folder / "keys")
-    schema.upgrade(world.database)
-    admitted = admit.add_merchant(world, "bench")
-    admit.add_sender(world, admitted.merchant.id, port="1069", extension="1", signature="店名")
-    tokens = seeded(world, admitted.merchant.id, BATCH * BATCHES + SINGLES, PHONES)
-    before = raw_verifications(world, tokens[:3000])
-    world.close()
+    context = bench_context(url, folder / "keys")
+    schema.upgrade(context.runtime.database)
+    admitted = add_merchant(context.runtime, "bench")
+    add_sender(context.runtime, admitted.merchant.id, port="1069", extension="1", signature="店名")
+    tokens = insert_grants(context.runtime, admitted.merchant.id, BATCH * BATCHES + SINGLES, PHONES)
+    before = raw_verifications(context, tokens[:3000])
+    context.close()
 
     def app() -> Flask:
-        made = create_app(world_at(url, folder / "keys"))
+        made = create_app(bench_context(url, folder / "keys"))
         tune_garbage_collector()
         return made
 
@@ -122,9 +122,9 @@ def relay(name: str, url: str, folder: Path) -> None:
         one = load(port, singles[200:3000], 16)
         only(one, 202)
         rate = one.a_second / 2
-        calm = load(port, singles[3000:], 16, rate=rate)
+        half_load = load(port, singles[3000:], 16, rate=rate)
     # the machine's own speed drifts: what it was before and after, on average
-    raw = (before + raw_verifications(world, tokens[:3000])) / 2
+    raw = (before + raw_verifications(context, tokens[:3000])) / 2
     table(
         f"accepting on {name}",
         [
@@ -134,8 +134,8 @@ def relay(name: str, url: str, folder: Path) -> None:
             ("empty Flask JSON POST, one worker", f"{empty:,.0f}/s"),
             ("single messages, one worker", said(one)),
             ("... of an empty Flask POST (bar 0.2)", f"{one.a_second / empty:.2f}"),
-            ("single messages at half of that load", said(calm)),
-            ("... p99 of p50 (bar 10)", f"{calm.p99 / calm.p50:.1f}"),
+            ("single messages at half of that load", said(half_load)),
+            ("... p99 of p50 (bar 10)", f"{half_load.p99 / half_load.p50:.1f}"),
         ],
     )
 
@@ -157,8 +157,8 @@ def main() -> None:
             ("PostgreSQL", server.get_uri()),
         ):
             relay(name, url, folder)
-        way_out.campaign(folder, f"sqlite:///{folder}/campaign/c.db", serving)
-        way_out.measure(folder, server)
+        dispatching.campaign(folder, f"sqlite:///{folder}/campaign/c.db", serving)
+        dispatching.measure(folder, server)
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import quantiles
 
-from tests.bench.worlds import PURPOSE, TEXT
+from tests.bench.contexts import PURPOSE, TEXT
 
 BATCH = 500
 LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
@@ -36,7 +36,7 @@ def request(path: str, body: bytes, api_key: str = "") -> bytes:
 
 
 def draft(token: str) -> dict[str, str]:
-    """Return a message as a merchant hands it in."""
+    """Return the body of a message."""
     return {"token": token, "purpose": PURPOSE, "text": TEXT}
 
 
@@ -84,7 +84,7 @@ def load(
     lock = threading.Lock()
     start = time.perf_counter()
 
-    def hands() -> None:
+    def send_all() -> None:
         with socket.create_connection(("127.0.0.1", port)) as sock:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             while True:
@@ -102,7 +102,7 @@ def load(
                 took.append(time.perf_counter() - begun)
                 statuses[status] = statuses.get(status, 0) + 1
 
-    threads = [threading.Thread(target=hands) for _ in range(connections)]
+    threads = [threading.Thread(target=send_all) for _ in range(connections)]
     begun = time.perf_counter()
     for thread in threads:
         thread.start()

@@ -1,7 +1,7 @@
 """`make soak`: ten minutes of mixed traffic over the real processes; does memory stay flat?
 
 Batches and singles come in at a rate below full load, an SMSC of the npm package `smpp` takes the
-messages and reports each, merchants let go of grants, programs look at grants. Every ten seconds
+messages and reports each, merchants revoke grants and list them. Every ten seconds
 the resident memory of all of the service's processes is read, with its threads, files and the size
 of SQLite's journal.
 """
@@ -20,12 +20,12 @@ from statistics import linear_regression, quantiles
 import httpx
 
 from consent_tokens.app_context import AppContext
-from consent_tokens.services import merchants as admit
+from consent_tokens.services.merchants import add_merchant, add_sender
 from consent_tokens.settings import Settings
 from consent_tokens.store import schema
+from tests.bench.contexts import PHONES
 from tests.bench.load import table
-from tests.bench.worlds import PHONES
-from tests.fixtures import seeded
+from tests.fixtures import insert_grants
 from tests.processes import free_port, process
 from tests.service import ORDERS, PROMOTIONS
 from tests.smsc_servers import carrier
@@ -33,13 +33,13 @@ from tests.smsc_servers import carrier
 SECONDS = int(sys.argv[1]) if len(sys.argv) > 1 else 600
 WARM_SECONDS = 60  # until caches, pools and the interpreter's own arenas have grown
 LOOK_SECONDS = 10.0
-GRANTS, HANDS, EACH_SECOND = 20_000, 4, 40
+GRANTS, CLIENTS, EACH_SECOND = 20_000, 4, 40
 MEGABYTE = 1 << 20
 
 
 @dataclass(frozen=True)
 class Look:
-    """What all of the service's processes hold at one moment."""
+    """The resources of all of the service's processes at one moment."""
 
     at: float
     resident: int
@@ -102,12 +102,14 @@ def soak(folder: Path) -> None:
             "CONSENT_BASE_URL": f"http://127.0.0.1:{port}",
             "CONSENT_TRANSACTIONAL_FREQUENCY_CAP": "1000000/day",
         }
-        world = AppContext.of(Settings.from_environment(environment))
-        schema.upgrade(world.database)
-        admitted = admit.add_merchant(world, "soak")
-        admit.add_sender(world, admitted.merchant.id, port="1069", extension="1", signature="店")
-        tokens = seeded(world, admitted.merchant.id, GRANTS, PHONES)
-        world.close()
+        context = AppContext.from_settings(Settings.from_environment(environment))
+        schema.upgrade(context.runtime.database)
+        admitted = add_merchant(context.runtime, "soak")
+        add_sender(
+            context.runtime, admitted.merchant.id, port="1069", extension="1", signature="店"
+        )
+        tokens = insert_grants(context.runtime, admitted.merchant.id, GRANTS, PHONES)
+        context.close()
         arguments = ("consent_tokens", "serve", "--bind", f"127.0.0.1:{port}")
         with process(*arguments, environment=environment) as (started, lines):
             lines.wait_for(lambda line: "ready at" in line)
@@ -125,14 +127,14 @@ def run(client: httpx.Client, tokens: list[str], pid: int, database: Path) -> No
     looks: list[Look] = []
     took: list[tuple[float, str, int, float]] = []
     places = cycle(range(1_000_000))
-    with ThreadPoolExecutor(HANDS) as hands:
+    with ThreadPoolExecutor(CLIENTS) as pool:
         while (at := time.monotonic() - begun) < SECONDS:
-            done = hands.map(lambda place: one(client, place, tokens), _some(places))
+            done = pool.map(lambda place: one(client, place, tokens), _some(places))
             took += [(at, *each) for each in done]
             if not looks or at - looks[-1].at >= LOOK_SECONDS:
                 looks.append(look(pid, database, begun))
             time.sleep(max(0.0, begun + at + 1 - time.monotonic()))
-    told(looks, took)
+    report(looks, took)
 
 
 def _some(places: Iterator[int]) -> list[int]:
@@ -144,7 +146,7 @@ def _slope(looks: list[Look]) -> float:
     return slope * 3600 / MEGABYTE
 
 
-def told(looks: list[Look], took: list[tuple[float, str, int, float]]) -> None:
+def report(looks: list[Look], took: list[tuple[float, str, int, float]]) -> None:
     warm = [each for each in looks if each.at >= WARM_SECONDS]
     half = SECONDS / 2
     late = [each for each in looks if each.at >= half]

@@ -1,4 +1,4 @@
-"""What was accepted, held against what arrived, in Jepsen's terms."""
+"""Compares what was accepted with what arrived, in Jepsen's terms."""
 
 import json
 import re
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
-from consent_tokens.app_context import AppContext
 from consent_tokens.relay.message import MessageStatus
+from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import messages
 
 NAME = re.compile(r"#(\w+)#")
@@ -29,54 +29,57 @@ def arrived(lines: Iterable[str]) -> Counter[str]:
 
 @dataclass(frozen=True)
 class Ledger:
-    """Each message that was acknowledged: its name, its state, and how often it arrived."""
+    """Each message that was acknowledged: its name, its status, and how often it arrived."""
 
-    states: Mapping[str, MessageStatus]
+    statuses: Mapping[str, MessageStatus]
     arrived: Counter[str]
     marketing: frozenset[str]
 
     @property
     def lost(self) -> list[str]:
-        """Return what never arrived although nobody says so; and transactional ones that did not.
+        """Return what never arrived although its status says otherwise, or it is transactional.
 
-        A marketing message that is `unknown` says itself that nobody can tell.
+        A marketing message may be `unknown`: that status says that nobody can tell.
         """
         return [
             name
-            for name, state in self.states.items()
-            if not self.arrived[name] and (state in ARRIVED | WAITING or name not in self.marketing)
+            for name, status in self.statuses.items()
+            if not self.arrived[name]
+            and (status in ARRIVED | WAITING or name not in self.marketing)
         ]
 
     @property
-    def doubled(self) -> dict[str, int]:
+    def duplicated(self) -> dict[str, int]:
         """Return what arrived more than once, and how many times too often."""
         return {name: count - 1 for name, count in self.arrived.items() if count > 1}
 
     @property
     def unexpected(self) -> list[str]:
-        """Return what arrived and was never acknowledged, or is said to have been kept back."""
-        kept = {MessageStatus.REFUSED, MessageStatus.EXPIRED}
+        """Return what arrived although it was not acknowledged, or is refused or expired."""
+        unsent = {MessageStatus.REFUSED, MessageStatus.EXPIRED}
         return [
-            name for name in self.arrived if name not in self.states or self.states[name] in kept
+            name
+            for name in self.arrived
+            if name not in self.statuses or self.statuses[name] in unsent
         ]
 
     def __str__(self) -> str:
-        uncertain = sum(state is MessageStatus.UNKNOWN for state in self.states.values())
+        uncertain = sum(status is MessageStatus.UNKNOWN for status in self.statuses.values())
         return (
-            f"acknowledged {len(self.states)}, arrived {len(self.arrived)}, lost {len(self.lost)}, "
-            f"unexpected {len(self.unexpected)}, doubled {sum(self.doubled.values())}, "
-            f"shown as uncertain {uncertain}"
+            f"acknowledged {len(self.statuses)}, arrived {len(self.arrived)}, "
+            f"lost {len(self.lost)}, unexpected {len(self.unexpected)}, "
+            f"duplicated {sum(self.duplicated.values())}, shown as uncertain {uncertain}"
         )
 
 
-def states(world: AppContext, handles: Mapping[str, str]) -> dict[str, MessageStatus]:
-    """Return where each message stands, by its name; `handles` leads from name to handle."""
+def statuses_of(runtime: Runtime, ids: Mapping[str, str]) -> dict[str, MessageStatus]:
+    """Return the status of each message by its name; `ids` has the public id of each name."""
     found: dict[str, MessageStatus] = {}
-    for name, handle in handles.items():
-        address = world.keyring.ids.message.decode(handle)
+    for name, public_id in ids.items():
+        key = runtime.keyring.ids.message.decode(public_id)
         message = (
-            world.database.read(lambda at, address=address: messages.find(at, address))  # type: ignore[misc]  # a default
-            if address
+            runtime.database.read(lambda transaction, key=key: messages.find(transaction, key))  # type: ignore[misc]  # a default
+            if key
             else None
         )
         assert message, name
@@ -84,13 +87,14 @@ def states(world: AppContext, handles: Mapping[str, str]) -> dict[str, MessageSt
     return found
 
 
-def waiting(world: AppContext) -> int:
-    """Return how many messages still wait or are in somebody's hands."""
-    with world.database.engine.connect() as connection:
+def count_unfinished(runtime: Runtime) -> int:
+    """Return how many messages are queued, deferred or leased."""
+    with runtime.database.engine.connect() as connection:
         return int(
             connection.execute(
                 text(
-                    "SELECT count(*) FROM messages WHERE state IN ('queued', 'deferred', 'sending')"
+                    "SELECT count(*) FROM messages"
+                    " WHERE status IN ('queued', 'deferred', 'sending')"
                 )
             ).scalar_one()
         )

@@ -1,6 +1,6 @@
-"""Bad weather, over the real processes: what was acknowledged arrives, and it goes on by itself.
+"""Outages of the real processes: what was acknowledged arrives, and service resumes by itself.
 
-Counted in Jepsen's terms: attempted, acknowledged, arrived, lost, unexpected, doubled.
+Counted in Jepsen's terms: attempted, acknowledged, arrived, lost, unexpected, duplicated.
 """
 
 import importlib
@@ -22,12 +22,12 @@ import httpx
 import pytest
 
 from consent_tokens.app_context import AppContext
-from consent_tokens.services import merchants as admit
+from consent_tokens.services.merchants import add_merchant, add_sender
 from consent_tokens.settings import Settings
 from consent_tokens.store import merchants, schema
 from tests.conftest import need
-from tests.faults.ledger import Ledger, arrived, states, waiting
-from tests.fixtures import seeded
+from tests.faults.ledger import Ledger, arrived, count_unfinished, statuses_of
+from tests.fixtures import insert_grants
 from tests.number_scan import WRITTEN
 from tests.processes import ROOT, Lines, free_port, process
 from tests.receivers import receiver
@@ -37,15 +37,15 @@ from tests.smsc_servers import carrier as a_carrier
 
 pytestmark = pytest.mark.processes
 
-# the table of bad weather asks for two minutes; in CI there are fewer
-OUTAGE_SECONDS = int(os.environ.get("WEATHER_SECONDS", "12"))
+# seconds; set FAULT_SECONDS for a longer run, such as two minutes
+OUTAGE_SECONDS = int(os.environ.get("FAULT_SECONDS", "12"))
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 tick = threading.Event()
 
 
 @dataclass
-class Town:
-    """The service in processes of its own, a merchant's program, and what it was answered."""
+class Deployment:
+    """The service in processes of its own, a merchant's client, and the answers it got."""
 
     environment: dict[str, str]
     base: str
@@ -53,13 +53,13 @@ class Town:
     client: httpx.Client
     tokens: list[str]
     attempted: int = 0
-    handles: dict[str, str] = field(default_factory=dict)  # by name: what was acknowledged
+    ids: dict[str, str] = field(default_factory=dict)  # of acknowledged messages, by name
     refused: dict[str, int] = field(default_factory=dict)  # by code
-    uncertain: set[str] = field(default_factory=set)  # it was said that nobody knows
+    uncertain: set[str] = field(default_factory=set)  # answered with `store_uncertain`
     slowest: float = 0.0
 
     def send(self, purpose: str = ORDERS) -> None:
-        """Hand in one message; whatever the answer is, it is one that was promised."""
+        """Send one message; the answer is a 202 or a problem."""
         name = f"{'M' if purpose == PROMOTIONS else 'T'}{self.attempted}"
         body = {
             "token": self.tokens[self.attempted % len(self.tokens)],
@@ -71,7 +71,7 @@ class Town:
         answer = self.client.post("/v1/messages", json=body)
         self.slowest = max(self.slowest, time.monotonic() - begun)
         if answer.status_code == 202:
-            self.handles[name] = answer.json()["id"]
+            self.ids[name] = answer.json()["id"]
         else:
             assert answer.headers["content-type"] == "application/problem+json", answer.text
             code = answer.json()["code"]
@@ -100,30 +100,30 @@ class Town:
         return answer.status_code, answer.json()["why"]
 
     @contextmanager
-    def world(self) -> Iterator[AppContext]:
-        world = AppContext.of(Settings.from_environment(self.environment))
+    def context(self) -> Iterator[AppContext]:
+        context = AppContext.from_settings(Settings.from_environment(self.environment))
         try:
-            yield world
+            yield context
         finally:
-            world.close()
+            context.close()
 
     def drained(self, *carriers: Carrier, seconds: float = 90) -> Ledger:
-        with self.world() as world:
-            self.until(lambda: waiting(world) == 0, seconds)
-            found = states(world, self.handles)
+        with self.context() as context:
+            self.until(lambda: count_unfinished(context.runtime) == 0, seconds)
+            found = statuses_of(context.runtime, self.ids)
         lines = [line for each in carriers for line in list(each.lines.heard)]
-        marketing = frozenset(name for name in self.handles if name[0] == "M")
+        marketing = frozenset(name for name in self.ids if name[0] == "M")
         return Ledger(found, arrived(lines), marketing)
 
 
 @contextmanager
-def town(
+def deployment(
     folder: Path,
     gateway: str,
     database: str | None = None,
     more: Mapping[str, str] = MappingProxyType({}),
     count: int = 400,
-) -> Iterator[Town]:
+) -> Iterator[Deployment]:
     port = free_port()
     environment = {
         "CONSENT_DATABASE_URL": database or f"sqlite:///{folder}/consent.db",
@@ -132,47 +132,49 @@ def town(
         "CONSENT_BASE_URL": f"http://127.0.0.1:{port}",
         "CONSENT_TRANSACTIONAL_FREQUENCY_CAP": "100000/day",
     }
-    world = AppContext.of(Settings.from_environment(environment))
-    schema.upgrade(world.database)
-    admitted = admit.add_merchant(world, "shop")
-    admit.add_sender(world, admitted.merchant.id, port="1069", extension="1", signature="店")
-    tokens = seeded(world, admitted.merchant.id, count)
-    world.close()
+    context = AppContext.from_settings(Settings.from_environment(environment))
+    schema.upgrade(context.runtime.database)
+    admitted = add_merchant(context.runtime, "shop")
+    add_sender(context.runtime, admitted.merchant.id, port="1069", extension="1", signature="店")
+    tokens = insert_grants(context.runtime, admitted.merchant.id, count)
+    context.close()
     command = ("consent_tokens", "serve", "--bind", f"127.0.0.1:{port}")
     with process(*command, environment=environment | dict(more)) as (_, lines):
         lines.wait_for(lambda line: "ready at" in line)
         headers = {"Authorization": f"Bearer {admitted.api_key}"}
         base = f"http://127.0.0.1:{port}"
         with httpx.Client(base_url=base, headers=headers, timeout=30) as client:
-            yield Town(environment, base, lines, client, tokens)
+            yield Deployment(environment, base, lines, client, tokens)
 
 
-def check(ledger: Ledger, here: Town, title: str, doubled: int = 0) -> None:
+def check(ledger: Ledger, here: Deployment, title: str, duplicated: int = 0) -> None:
     print(f"\n{title}: attempted {here.attempted}, {ledger}, refused {here.refused}")
     assert ledger.lost == []
     assert set(ledger.unexpected) <= here.uncertain
-    assert not [name for name in ledger.doubled if name in ledger.marketing]
-    assert sum(ledger.doubled.values()) <= doubled
+    assert not [name for name in ledger.duplicated if name in ledger.marketing]
+    assert sum(ledger.duplicated.values()) <= duplicated
 
 
 def test_the_gateway_is_gone_under_load(tmp_path: Path, carrier: Carrier) -> None:
     WRITTEN.append(tmp_path)
     enough = 30 * (OUTAGE_SECONDS + 5)  # no grant comes near its cap
-    with town(tmp_path, carrier.url, count=enough) as here:
+    with deployment(tmp_path, carrier.url, count=enough) as here:
         carrier.said(bound="bind_transceiver")
         here.load(3)
-        calm = here.slowest
+        before = here.slowest
         carrier.started.kill()
         carrier.started.wait()
         here.slowest = 0.0
         here.load(OUTAGE_SECONDS)
         assert here.refused == {}, "all of it is taken while nobody is there"
-        print(f"\nslowest answer: {calm * 1000:.0f} ms before, {here.slowest * 1000:.0f} ms during")
+        print(
+            f"\nslowest answer: {before * 1000:.0f} ms before, {here.slowest * 1000:.0f} ms during"
+        )
         with a_carrier(port=carrier.port) as second:
             second.said(bound="bind_transceiver")
             here.load(2)
             ledger = here.drained(carrier, second)
-    check(ledger, here, f"gateway gone for {OUTAGE_SECONDS} s", doubled=64)
+    check(ledger, here, f"gateway gone for {OUTAGE_SECONDS} s", duplicated=64)
 
 
 @dataclass
@@ -209,7 +211,7 @@ def test_postgresql_is_restarted_under_load(
     tmp_path: Path, carrier: Carrier, fragile: Postgres
 ) -> None:
     WRITTEN.append(tmp_path)
-    with town(tmp_path, carrier.url, fragile.url) as here:
+    with deployment(tmp_path, carrier.url, fragile.url) as here:
         here.load(2)
         for _ in range(3):
             falling = threading.Thread(target=fragile.restart)
@@ -220,7 +222,7 @@ def test_postgresql_is_restarted_under_load(
         here.load(2)
         assert set(here.refused) <= {"store_unavailable", "store_uncertain", "store_busy"}
         ledger = here.drained(carrier, seconds=120)
-    check(ledger, here, "PostgreSQL restarted three times", doubled=3 * 64)
+    check(ledger, here, "PostgreSQL restarted three times", duplicated=3 * 64)
 
 
 @contextmanager
@@ -238,7 +240,7 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 
 
 def test_the_disk_is_full_while_accepting(tmp_path: Path, carrier: Carrier) -> None:
-    with small_disk(tmp_path / "disk", "8m") as disk, town(disk, carrier.url) as here:
+    with small_disk(tmp_path / "disk", "8m") as disk, deployment(disk, carrier.url) as here:
         here.load(1)
         ballast = disk / "ballast"
         with ballast.open("wb") as file, suppress(OSError):  # that is what a full disk says
@@ -258,16 +260,16 @@ def test_the_disk_is_full_while_accepting(tmp_path: Path, carrier: Carrier) -> N
             assert here.client.post("/v1/messages", json=again).json()["code"] == "consent_revoked"
         here.load(1)
         ledger = here.drained(carrier)
-        with here.world() as world, world.database.engine.connect() as connection:
+        with here.context() as context, context.runtime.database.engine.connect() as connection:
             sound = connection.exec_driver_sql("PRAGMA integrity_check").scalar_one()
         assert sound == "ok"
-    check(ledger, here, "disk full", doubled=64)
+    check(ledger, here, "disk full", duplicated=64)
 
 
-def _accepts(here: Town) -> bool:
-    before = len(here.handles)
+def _accepts(here: Deployment) -> bool:
+    before = len(here.ids)
     here.send()
-    return len(here.handles) > before
+    return len(here.ids) > before
 
 
 def test_the_clock_is_stepped_back_and_forward_an_hour(tmp_path: Path, carrier: Carrier) -> None:
@@ -281,14 +283,14 @@ def test_the_clock_is_stepped_back_and_forward_an_hour(tmp_path: Path, carrier: 
         "FAKETIME_CACHE_DURATION": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
-    with town(tmp_path, carrier.url, more=more) as here:
+    with deployment(tmp_path, carrier.url, more=more) as here:
         here.load(1)
         for step in ("-3600", "+3600"):
             clock.write_text(step)
             here.until(lambda: here.ready() == (503, ["clock_in_doubt"]), 10)
-            before = len(here.handles)
+            before = len(here.ids)
             here.load(1)
-            assert len(here.handles) == before, "it took a message at a time that it did not know"
+            assert len(here.ids) == before, "it took a message at a time that it did not know"
             clock.write_text("+0")
             here.until(lambda: here.ready() == (200, []), 10)
             here.load(1)
@@ -301,7 +303,7 @@ def test_a_second_dispatcher_on_one_sqlite_file_is_told_so(
     tmp_path: Path, carrier: Carrier
 ) -> None:
     WRITTEN.append(tmp_path)
-    with town(tmp_path, carrier.url) as here:
+    with deployment(tmp_path, carrier.url) as here:
         for command in ("dispatch", "serve"):
             second = subprocess.run(
                 [sys.executable, "-m", "consent_tokens", command],
@@ -319,7 +321,7 @@ def test_the_same_batch_ten_times_at_once_is_done_once(
     tmp_path: Path, carrier: Carrier, database_url: str
 ) -> None:
     WRITTEN.append(tmp_path)
-    with town(tmp_path, carrier.url, database_url) as here:
+    with deployment(tmp_path, carrier.url, database_url) as here:
         batch = {
             "messages": [
                 {"token": token, "purpose": PROMOTIONS, "text": f"#M{place}# x"}
@@ -335,25 +337,25 @@ def test_the_same_batch_ten_times_at_once_is_done_once(
                 )  # fmt: skip
                 return answer.status_code, answer.json()
 
-            with ThreadPoolExecutor(10) as hands:
-                answers = list(hands.map(send, range(10)))
+            with ThreadPoolExecutor(10) as pool:
+                answers = list(pool.map(send, range(10)))
             done = [body for status, body in answers if status == 200]
             assert {status for status, _ in answers} <= {200, 409, 503}
             assert done
             assert all(body == done[0] for body in done)
-        with here.world() as world, world.database.engine.connect() as connection:
+        with here.context() as context, context.runtime.database.engine.connect() as connection:
             count = connection.exec_driver_sql("SELECT count(*) FROM messages").scalar_one()
         assert count == 150
 
 
-def test_a_webhook_receiver_that_hangs_holds_up_nothing(tmp_path: Path, carrier: Carrier) -> None:
+def test_a_webhook_receiver_that_hangs_delays_nothing(tmp_path: Path, carrier: Carrier) -> None:
     WRITTEN.append(tmp_path)
     with receiver() as hanging:
         hanging.hang = threading.Event()
         more = {"CONSENT_WEBHOOK_PRIVATE_NETWORKS": "127.0.0.0/8"}
-        with town(tmp_path, carrier.url, more=more) as here:
-            with here.world() as world:
-                (shop,) = world.database.read(merchants.list_all)
+        with deployment(tmp_path, carrier.url, more=more) as here:
+            with here.context() as context:
+                (shop,) = context.runtime.database.read(merchants.list_all)
                 environment = {**os.environ, **here.environment, **more}
                 adding = ("webhook", "add", shop.id, hanging.url)
                 subprocess.run(
@@ -373,8 +375,8 @@ def test_stopped_gracefully_under_load_nothing_is_left_half_done(
     """SIGTERM: what is in flight is finished, nothing new is taken, and it ends with 0."""
     WRITTEN.append(tmp_path)
     carrier.behave(slow=200)
-    with town(tmp_path, carrier.url) as here:
+    with deployment(tmp_path, carrier.url) as here:
         here.load(2, rate=60)
-    with here.world() as world:
-        found = states(world, here.handles)
-    assert not [name for name, state in found.items() if state.value in {"sending", "unknown"}]
+    with here.context() as context:
+        found = statuses_of(context.runtime, here.ids)
+    assert not [name for name, status in found.items() if status.value in {"sending", "unknown"}]

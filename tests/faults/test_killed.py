@@ -1,4 +1,4 @@
-"""Promise 7: SIGKILL at any point loses nothing, and doubles no marketing message.
+"""Promise 7: SIGKILL at any point loses nothing, and duplicates no marketing message.
 
 Counted where it counts: at the SMSC, which is another process.
 """
@@ -18,13 +18,13 @@ import pytest
 
 from consent_tokens.app_context import AppContext
 from consent_tokens.errors import DispatcherRunningError
+from consent_tokens.services.dispatch.dispatcher_lock import acquire_dispatcher_lock
 from consent_tokens.services.submission.accept import MessageRequest
 from consent_tokens.settings import Settings
 from consent_tokens.store import schema
-from consent_tokens.store.dispatcher_lock import acquire_dispatcher_lock
 from tests.crash_harness import POINTS
-from tests.faults.ledger import Ledger, arrived, states, waiting
-from tests.fixtures import laid_out, merchant, seeded
+from tests.faults.ledger import Ledger, arrived, count_unfinished, statuses_of
+from tests.fixtures import accept_messages, admit_merchant, insert_grants
 from tests.number_scan import WRITTEN
 from tests.processes import Lines, free_port, process
 from tests.service import ORDERS, PROMOTIONS
@@ -35,8 +35,8 @@ WINDOW = 64  # submissions without an answer, of one dispatcher
 
 
 @dataclass
-class Graveyard:
-    """The process that dispatchers are forked from, and reaped by."""
+class CrashHarness:
+    """The process that forks and reaps dispatchers (tests/crash_harness.py)."""
 
     started: Any
     lines: Lines
@@ -51,7 +51,7 @@ class Graveyard:
         nth: int = 1,
         lease: int | None = None,
     ) -> int:
-        self._tell({"start": dict(environment), "point": point, "nth": nth, "lease": lease})
+        self._write({"start": dict(environment), "point": point, "nth": nth, "lease": lease})
         return int(self._next("pid")["pid"])
 
     def kill(self, pid: int) -> None:
@@ -59,7 +59,7 @@ class Graveyard:
         self.wait(pid)
 
     def send(self, name: str, pid: int) -> None:
-        self._tell({name: pid})
+        self._write({name: pid})
 
     def wait(self, pid: int) -> int:
         """Return the signal that a dispatcher died of, once it is dead."""
@@ -74,16 +74,16 @@ class Graveyard:
         said: dict[str, Any] = json.loads(line)
         return said
 
-    def _tell(self, line: Mapping[str, Any]) -> None:
+    def _write(self, line: Mapping[str, Any]) -> None:
         self.started.stdin.write(json.dumps(line) + "\n")
         self.started.stdin.flush()
 
 
 @pytest.fixture
-def graveyard() -> Iterator[Graveyard]:
+def harness() -> Iterator[CrashHarness]:
     with process("tests.crash_harness", reads=True) as (started, lines):
         lines.wait_for(lambda line: "ready" in line)
-        yield Graveyard(started, lines)
+        yield CrashHarness(started, lines)
 
 
 @pytest.fixture
@@ -95,36 +95,38 @@ def smsc() -> Iterator[tuple[int, Lines]]:
 
 
 @dataclass
-class Scene:
-    """An outbox full of messages, half of them marketing, and where they are to go."""
+class Outbox:
+    """An outbox full of messages, half of them marketing, and the SMSC that they go to."""
 
-    world: AppContext
+    context: AppContext
     environment: dict[str, str]
-    handles: dict[str, str]
+    ids: dict[str, str]
     marketing: frozenset[str]
     lines: Lines
 
     def ledger(self) -> Ledger:
-        found = states(self.world, self.handles)
+        found = statuses_of(self.context.runtime, self.ids)
         return Ledger(found, arrived(list(self.lines.heard)), self.marketing)
 
 
-Stage = Callable[..., Scene]
+FillOutbox = Callable[..., Outbox]
 
 
 @pytest.fixture
-def stage(tmp_path: Path, smsc: tuple[int, Lines]) -> Iterator[Stage]:
+def fill(tmp_path: Path, smsc: tuple[int, Lines]) -> Iterator[FillOutbox]:
     with ExitStack() as closing:
 
-        def set_up(database_url: str, count: int, rate: int) -> Scene:
-            here = scene(tmp_path, database_url, smsc, count, rate)
-            closing.callback(here.world.close)
+        def set_up(database_url: str, count: int, rate: int) -> Outbox:
+            here = fill_outbox(tmp_path, database_url, smsc, count, rate)
+            closing.callback(here.context.close)
             return here
 
         yield set_up
 
 
-def scene(folder: Path, database_url: str, smsc: tuple[int, Lines], count: int, rate: int) -> Scene:
+def fill_outbox(
+    folder: Path, database_url: str, smsc: tuple[int, Lines], count: int, rate: int
+) -> Outbox:
     WRITTEN.append(folder)
     port, lines = smsc
     environment = {
@@ -133,35 +135,35 @@ def scene(folder: Path, database_url: str, smsc: tuple[int, Lines], count: int, 
         "CONSENT_GATEWAY_URL": f"smpp://esme:secret@127.0.0.1:{port}",
         "CONSENT_GATEWAY_THROUGHPUT": str(rate),
     }
-    world = AppContext.of(Settings.from_environment(environment))
-    schema.upgrade(world.database)
-    who = merchant(world)
+    context = AppContext.from_settings(Settings.from_environment(environment))
+    schema.upgrade(context.runtime.database)
+    who = admit_merchant(context.runtime)
     names = [f"{'M' if place % 2 else 'T'}{place}" for place in range(count)]
     drafts = [
         MessageRequest(
             token=token, purpose=PROMOTIONS if name[0] == "M" else ORDERS, text=f"#{name}# 满减"
         )
-        for name, token in zip(names, seeded(world, who, count), strict=True)
+        for name, token in zip(names, insert_grants(context.runtime, who, count), strict=True)
     ]
-    handles = laid_out(world, who, drafts)
-    return Scene(
-        world, environment, dict(zip(names, handles, strict=True)),
+    ids = accept_messages(context, who, drafts)
+    return Outbox(
+        context, environment, dict(zip(names, ids, strict=True)),
         frozenset(name for name in names if name[0] == "M"), lines,
     )  # fmt: skip
 
 
 def drained(
-    here: Scene, graveyard: Graveyard, lease: int | None = None, alive: int | None = None
+    here: Outbox, harness: CrashHarness, lease: int | None = None, alive: int | None = None
 ) -> Ledger:
     """Let a dispatcher live until nothing waits any more; return what became of all."""
-    pid = alive or graveyard.begin(here.environment, lease=lease)
+    pid = alive or harness.begin(here.environment, lease=lease)
     tick = threading.Event()
     for _ in range(1200):
-        if not waiting(here.world):
+        if not count_unfinished(here.context.runtime):
             break
         tick.wait(0.1)  # for another process: each look asks the database
-    graveyard.send("term", pid)
-    assert graveyard.wait(pid) == 0
+    harness.send("term", pid)
+    assert harness.wait(pid) == 0
     return here.ledger()
 
 
@@ -169,58 +171,58 @@ def check(ledger: Ledger, kills: int, title: str) -> None:
     print(f"\n{title}: {kills} kills; {ledger}")
     assert ledger.lost == []
     assert ledger.unexpected == []
-    assert not {name for name in ledger.doubled if name in ledger.marketing}
-    assert sum(ledger.doubled.values()) <= kills * WINDOW
+    assert not {name for name in ledger.duplicated if name in ledger.marketing}
+    assert sum(ledger.duplicated.values()) <= kills * WINDOW
 
 
 @pytest.mark.parametrize("point", POINTS)
 def test_killed_at_a_named_point(
-    point: str, database_url: str, stage: Stage, graveyard: Graveyard
+    point: str, database_url: str, fill: FillOutbox, harness: CrashHarness
 ) -> None:
     """Each time a little later: in the first round, in the second, in the midst of a window."""
-    here = stage(database_url, 1500, rate=400)
+    here = fill(database_url, 1500, rate=400)
     lease = None if database_url.startswith("sqlite") else 1
     for nth in (1, 1, 2, 2, 3):
-        pid = graveyard.begin(here.environment, point=point, nth=nth, lease=lease)
-        assert graveyard.wait(pid) == 9, "it lived"
-    check(drained(here, graveyard, lease), graveyard.kills, point)
+        pid = harness.begin(here.environment, point=point, nth=nth, lease=lease)
+        assert harness.wait(pid) == 9, "it lived"
+    check(drained(here, harness, lease), harness.kills, point)
 
 
 @pytest.mark.parametrize("point", ["in_submit", "before_record"])
-def test_killed_while_one_round_is_with_the_line_and_the_next_is_taken_up(
-    point: str, database_url: str, stage: Stage, graveyard: Graveyard
+def test_killed_while_one_round_is_submitted_and_the_next_is_leased(
+    point: str, database_url: str, fill: FillOutbox, harness: CrashHarness
 ) -> None:
-    """Where no rate binds and the line is quick: two rounds are in hand, and one window of them."""
-    here = stage(database_url, 5000, rate=0)
+    """Without a rate limit and with a quick SMSC, two rounds are in flight, one window of them."""
+    here = fill(database_url, 5000, rate=0)
     lease = None if database_url.startswith("sqlite") else 1
     for nth in (700, 1100, 900) if point == "in_submit" else (3, 5, 4):
-        pid = graveyard.begin(here.environment, point=point, nth=nth, lease=lease)
-        assert graveyard.wait(pid) == 9, "it lived"
-    check(drained(here, graveyard, lease), graveyard.kills, f"{point}, running ahead")
+        pid = harness.begin(here.environment, point=point, nth=nth, lease=lease)
+        assert harness.wait(pid) == 9, "it lived"
+    check(drained(here, harness, lease), harness.kills, f"{point}, running ahead")
 
 
 def test_killed_at_random_moments_under_load(
-    database_url: str, stage: Stage, graveyard: Graveyard
+    database_url: str, fill: FillOutbox, harness: CrashHarness
 ) -> None:
     """On PostgreSQL two dispatchers at once, of which now one dies and now the other."""
     is_sqlite = database_url.startswith("sqlite")
-    here = stage(database_url, 3000, rate=150 if is_sqlite else 75)
+    here = fill(database_url, 3000, rate=150 if is_sqlite else 75)
     lease = None if is_sqlite else 1
     chance, wait = random.Random(11), threading.Event()  # noqa: S311 - the same each time
     alive: list[int] = []
-    while graveyard.kills < 100 and waiting(here.world) > 50:
+    while harness.kills < 100 and count_unfinished(here.context.runtime) > 50:
         while len(alive) < (1 if is_sqlite else 2):
-            alive.append(graveyard.begin(here.environment, lease=lease))
+            alive.append(harness.begin(here.environment, lease=lease))
         wait.wait(chance.uniform(0.02, 0.6))  # the moment is the point of it
-        graveyard.kill(alive.pop(0))
+        harness.kill(alive.pop(0))
     for pid in alive:
-        graveyard.kill(pid)
-    assert graveyard.kills >= 60, "it was over too soon to tell"
-    check(drained(here, graveyard, lease), graveyard.kills, "random")
+        harness.kill(pid)
+    assert harness.kills >= 60, "it was over too soon to tell"
+    check(drained(here, harness, lease), harness.kills, "random")
 
 
-def speaker_of(dispatcher: int) -> int | None:
-    """Return the process that speaks SMPP for a dispatcher, if it has one at this moment."""
+def smpp_client_of(dispatcher: int) -> int | None:
+    """Return the SMPP client process of a dispatcher, if it has one at this moment."""
     tasks = Path(f"/proc/{dispatcher}/task")
     children = [
         each for task in tasks.iterdir() for each in (task / "children").read_text().split()
@@ -228,63 +230,63 @@ def speaker_of(dispatcher: int) -> int | None:
     return int(children[0]) if children else None
 
 
-def test_the_process_that_speaks_smpp_dies_at_random_moments_under_load(
-    database_url: str, stage: Stage, graveyard: Graveyard
+def test_the_smpp_client_process_dies_at_random_moments_under_load(
+    database_url: str, fill: FillOutbox, harness: CrashHarness
 ) -> None:
     """The dispatcher lives: what was with that process is in doubt, and another one is started."""
-    here = stage(database_url, 2000, rate=500)
+    here = fill(database_url, 2000, rate=500)
     chance, wait = random.Random(7), threading.Event()  # noqa: S311 - the same each time
-    pid = graveyard.begin(here.environment)
+    pid = harness.begin(here.environment)
     kills, read = 10, 0
     for _ in range(kills):
         bound, _ = here.lines.wait_for_next(lambda line: "bound" in json.loads(line), read)
         read = 1 + here.lines.wait_for_next(lambda line: "text" in json.loads(line), bound)[0]
         wait.wait(chance.uniform(0.0, 0.1))  # the moment is the point of it
-        speaker = speaker_of(pid)
-        assert speaker
-        os.kill(speaker, signal.SIGKILL)
-    assert waiting(here.world), "it was over too soon to tell"
-    check(drained(here, graveyard, None, pid), kills, "speakers")
-    assert graveyard.kills == 0, "the dispatcher did not outlive its speakers"
+        smpp_client = smpp_client_of(pid)
+        assert smpp_client
+        os.kill(smpp_client, signal.SIGKILL)
+    assert count_unfinished(here.context.runtime), "it was over too soon to tell"
+    check(drained(here, harness, None, pid), kills, "SMPP clients")
+    assert harness.kills == 0, "the dispatcher did not outlive its SMPP clients"
 
 
-def test_when_a_dispatcher_dies_nothing_of_it_speaks_on(
-    tmp_path: Path, stage: Stage, graveyard: Graveyard
+def test_when_a_dispatcher_dies_its_smpp_client_stops_too(
+    tmp_path: Path, fill: FillOutbox, harness: CrashHarness
 ) -> None:
-    """The next one begins only when the line of the first is silent: it holds the same lock."""
-    here = stage(f"sqlite:///{tmp_path}/consent.db", 500, rate=100)
-    pid = graveyard.begin(here.environment)
+    """The next dispatcher starts only when it is gone: it holds the same lock."""
+    here = fill(f"sqlite:///{tmp_path}/consent.db", 500, rate=100)
+    pid = harness.begin(here.environment)
     here.lines.wait_for(lambda line: "#" in json.loads(line).get("text", ""))
-    speaker = speaker_of(pid)
-    assert speaker
-    os.kill(speaker, signal.SIGSTOP)
-    graveyard.kill(pid)
+    smpp_client = smpp_client_of(pid)
+    assert smpp_client
+    os.kill(smpp_client, signal.SIGSTOP)
+    harness.kill(pid)
     with pytest.raises(DispatcherRunningError):
-        acquire_dispatcher_lock(here.world.database)
-    os.kill(speaker, signal.SIGCONT)
+        acquire_dispatcher_lock(here.context.runtime.database)
+    os.kill(smpp_client, signal.SIGCONT)
     acquire_dispatcher_lock(
-        here.world.database
-    ).release()  # it has heard that its dispatcher is gone, and is gone too
-    check(drained(here, graveyard), graveyard.kills, "speaks on")
+        here.context.runtime.database
+    ).release()  # it noticed that its dispatcher is gone, and stopped
+    check(drained(here, harness), harness.kills, "SMPP client stops")
 
 
 def test_a_dispatcher_that_was_stopped_past_its_lease_sends_nothing_twice(
-    empty_postgres_url: str, stage: Stage, graveyard: Graveyard
+    empty_postgres_url: str, fill: FillOutbox, harness: CrashHarness
 ) -> None:
     """SIGSTOP in the midst of it, twice the lease, SIGCONT: another has long taken over."""
-    here = stage(empty_postgres_url, 600, rate=300)
+    here = fill(empty_postgres_url, 600, rate=300)
     wait = threading.Event()
-    sleeper = graveyard.begin(here.environment, lease=1)
+    sleeper = harness.begin(here.environment, lease=1)
     here.lines.wait_for(lambda line: "#" in json.loads(line).get("text", ""))
-    graveyard.send("stop", sleeper)
-    other = graveyard.begin(here.environment, lease=1)
+    harness.send("stop", sleeper)
+    other = harness.begin(here.environment, lease=1)
     for _ in range(600):
-        if not waiting(here.world):
+        if not count_unfinished(here.context.runtime):
             break
         wait.wait(0.1)  # for another process: each look asks the database
-    graveyard.send("cont", sleeper)
+    harness.send("cont", sleeper)
     wait.wait(1.0)  # would it send anything, it would be now
     for pid in (sleeper, other):
-        graveyard.send("term", pid)
-        graveyard.wait(pid)
+        harness.send("term", pid)
+        harness.wait(pid)
     check(here.ledger(), 1, "stopped past its lease")

@@ -1,4 +1,4 @@
-"""Two JOSE libraries that nobody here wrote verify our tokens from the published key set."""
+"""Two other JOSE libraries verify our tokens from the published key set."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from tests.service import BASE, PROMOTIONS, Service
 @pytest.fixture
 def issued(small: Service) -> tuple[str, dict[str, Any], str]:
     merchant = small.merchant()
-    token = small.agreed(merchant, small.consumer())
+    token = small.obtain_token(merchant, small.consumer())
     published = small.app.test_client().get("/.well-known/jwks.json")
     assert published.content_type == "application/jwk-set+json"
     return token, published.get_json(), merchant.id

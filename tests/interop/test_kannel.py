@@ -20,8 +20,8 @@ from consent_tokens.gateways.smpp import SmppGateway
 from consent_tokens.relay.message import MessageStatus
 from consent_tokens.services.submission.accept import MessageRequest
 from tests.conftest import need
-from tests.faults.ledger import states
-from tests.fixtures import laid_out, merchant, seeded
+from tests.faults.ledger import statuses_of
+from tests.fixtures import accept_messages, admit_merchant, insert_grants
 from tests.number_scan import NUMBERS, WRITTEN
 from tests.processes import free_port
 from tests.service import ALWAYS, ORDERS, PROMOTIONS, Service
@@ -128,7 +128,7 @@ def test_the_whole_story_through_a_real_kannel(
     kannel: Kannel, carrier: Carrier, tmp_path: Path
 ) -> None:
     WRITTEN.append(tmp_path)
-    service = Service.at(
+    service = Service.start(
         f"sqlite:///{tmp_path}/consent.db", tmp_path / "keys",
         gateway=KannelGateway.from_url(kannel.url, run="test"), clock=SystemClock(),
     )  # fmt: skip
@@ -152,7 +152,7 @@ def test_the_whole_story_through_a_real_kannel(
         joined = "".join(each["text"] for each in carrier.taken())
         assert "拒收请回复R" in joined
         number = consumer.number.removeprefix("+")
-        carrier.tell({"from": number, "to": first["from"], "text": "退订"})
+        carrier.write({"from": number, "to": first["from"], "text": "退订"})
         carrier.wait(lambda line: "已停止" in line.get("text", ""))
         assert shop.send(token).json["code"] == "consent_revoked"
     finally:
@@ -165,7 +165,7 @@ def test_a_kannel_that_is_away_is_waited_for(tmp_path: Path) -> None:
         f"kannel+http://shop:x@127.0.0.1:{free_port()}/?listen=127.0.0.1:{free_port()}"
         f"&secret={SECRET}"
     )
-    service = Service.at(
+    service = Service.start(
         f"sqlite:///{tmp_path}/consent.db", tmp_path / "keys",
         gateway=KannelGateway.from_url(url, run="test"), clock=SystemClock(),
     )  # fmt: skip
@@ -173,7 +173,7 @@ def test_a_kannel_that_is_away_is_waited_for(tmp_path: Path) -> None:
     shop, consumer = service.merchant(), service.consumer()
     asked = shop.ask(**ALWAYS)
     consumer.post(asked["path"], purposes=[PROMOTIONS], phone=consumer.number, decision="grant")
-    assert not service.world.gateway.is_up
+    assert not service.context.gateway.is_up
     service.dispatcher.stop()
 
 
@@ -215,7 +215,7 @@ def test_what_kannel_says_is_read(what: str, query: str, expected: object) -> No
     "options",
     ["", "listen=127.0.0.1:1", "listen=127.0.0.1:1&secret=short", "listen=x&secret=" + SECRET],
 )
-def test_an_ear_without_a_secret_is_refused(options: str) -> None:
+def test_a_callback_address_without_a_secret_is_refused(options: str) -> None:
     with pytest.raises(SettingError, match="CONSENT_GATEWAY_URL"):
         KannelGateway.from_url(f"kannel+http://shop:x@host/?{options}", run="x")
 
@@ -228,25 +228,27 @@ def test_the_smsc_that_comes_with_kannel_takes_what_we_send(tmp_path: Path) -> N
     log = tmp_path / "drive.log"
     # it also plays Kannel's smsbox, at a port of its own choice, and wants somebody to be there
     with closing(create_server(("127.0.0.1", 13001))), closing(_drive(port, count, log)):
-        service = Service.at(
+        service = Service.start(
             f"sqlite:///{tmp_path}/consent.db", tmp_path / "keys",
             gateway=SmppGateway(f"smpp://foo:bar@127.0.0.1:{port}?bind=pair"),
             clock=SystemClock(),
         )  # fmt: skip
         service.dispatcher.start()
         try:
-            who = merchant(service.world)
+            merchant_id = admit_merchant(service.runtime)
             drafts = [
                 MessageRequest(token=token, purpose=ORDERS, text=f"n{place}")
-                for place, token in enumerate(seeded(service.world, who, count))
+                for place, token in enumerate(insert_grants(service.runtime, merchant_id, count))
             ]
-            named = {handle: handle for handle in laid_out(service.world, who, drafts)}
+            named = {
+                handle: handle for handle in accept_messages(service.context, merchant_id, drafts)
+            }
             tick = threading.Event()
             for _ in range(1000):
-                if set(states(service.world, named).values()) == {MessageStatus.SENT}:
+                if set(statuses_of(service.runtime, named).values()) == {MessageStatus.SENT}:
                     break
                 tick.wait(0.02)
-            assert set(states(service.world, named).values()) == {MessageStatus.SENT}
+            assert set(statuses_of(service.runtime, named).values()) == {MessageStatus.SENT}
         finally:
             service.dispatcher.stop()
     assert f"sent to SMSC: {count}" in log.read_text("latin-1")

@@ -1,4 +1,4 @@
-"""SMPP with a server that nobody here wrote: what carriers want, and what they do to one."""
+"""SMPP with a server by another implementation: what carriers want, and how they misbehave."""
 
 import json
 import os
@@ -19,11 +19,12 @@ from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.gateways.base import Deadline, Submission, SubmitResult, Submitted
 from consent_tokens.gateways.smpp import SmppGateway
 from consent_tokens.gateways.smpp import gateway as smpp_gateway
+from consent_tokens.policies import DispatchPolicy
 from consent_tokens.relay.composition import compose
 from consent_tokens.relay.message import MessageStatus
 from consent_tokens.services.submission.accept import MessageRequest
-from tests.faults.ledger import states
-from tests.fixtures import laid_out, merchant, seeded
+from tests.faults.ledger import statuses_of
+from tests.fixtures import accept_messages, admit_merchant, insert_grants
 from tests.number_scan import NUMBERS, WRITTEN
 from tests.processes import free_port
 from tests.service import ORDERS, PROMOTIONS, Service
@@ -41,25 +42,26 @@ class Dispatching:
     merchant_id: str
     handles: dict[str, str]
 
-    def lay_out(self, *texts: str, purpose: str = PROMOTIONS) -> None:
-        world = self.service.world
-        tokens = seeded(world, self.merchant_id, len(texts))
+    def enqueue(self, *texts: str, purpose: str = PROMOTIONS) -> None:
+        context = self.service.context
+        tokens = insert_grants(context.runtime, self.merchant_id, len(texts))
         drafts = [
             MessageRequest(token=token, purpose=purpose, text=text)
             for token, text in zip(tokens, texts, strict=True)
         ]
-        self.handles |= dict(zip(texts, laid_out(world, self.merchant_id, drafts), strict=True))
-        world.wake_dispatcher.set()
+        accepted = accept_messages(context, self.merchant_id, drafts)
+        self.handles |= dict(zip(texts, accepted, strict=True))
+        context.runtime.wake_dispatcher.set()
 
-    def state(self, text: str) -> MessageStatus:
-        return states(self.service.world, {text: self.handles[text]})[text]
+    def status(self, text: str) -> MessageStatus:
+        return statuses_of(self.service.runtime, {text: self.handles[text]})[text]
 
     def until(self, text: str, *wanted: MessageStatus, seconds: float = 30) -> None:
         """Wait until a message stands there; each look asks the database."""
         tick = threading.Event()
         end = time.monotonic() + seconds
-        while self.state(text) not in wanted:
-            assert time.monotonic() < end, f"{text}: {self.state(text)}"
+        while self.status(text) not in wanted:
+            assert time.monotonic() < end, f"{text}: {self.status(text)}"
             tick.wait(0.02)
 
 
@@ -72,14 +74,14 @@ def start(tmp_path: Path) -> Iterator[Start]:
     with ExitStack() as closing:
 
         def at(urls: str, **chosen: object) -> Dispatching:
-            service = Service.at(
+            service = Service.start(
                 f"sqlite:///{tmp_path}/consent.db", tmp_path / "keys",
                 gateway=SmppGateway(urls), clock=SystemClock(),
             )  # fmt: skip
-            service = service.but(**chosen) if chosen else service
+            service = service.with_context(**chosen) if chosen else service
             service.dispatcher.start()
             closing.callback(service.dispatcher.stop)
-            return Dispatching(service, merchant(service.world), {})
+            return Dispatching(service, admit_merchant(service.runtime), {})
 
         yield at
 
@@ -138,13 +140,13 @@ def test_a_speaker_that_hangs_is_replaced(
 ) -> None:
     monkeypatch.setattr(smpp_gateway, "MAX_SILENT_SECONDS", 2)
     at_work = start(carrier.url)
-    at_work.lay_out("before", purpose=ORDERS)
+    at_work.enqueue("before", purpose=ORDERS)
     at_work.until("before", MessageStatus.DELIVERED)
-    gateway = at_work.service.world.gateway
+    gateway = at_work.service.context.gateway
     assert isinstance(gateway, SmppGateway)
     assert gateway._client
     os.kill(gateway._client.pid, signal.SIGSTOP)
-    at_work.lay_out("after", purpose=ORDERS)
+    at_work.enqueue("after", purpose=ORDERS)
     at_work.until("after", MessageStatus.DELIVERED)
     assert texts(carrier).count("【晨光书店】after") == 1
 
@@ -179,7 +181,7 @@ def texts(carrier: Carrier) -> list[str]:
 
 def test_a_message_leaves_and_its_report_comes_back(carrier: Carrier, start: Start) -> None:
     at_work = start(carrier.url)
-    at_work.lay_out("hello", purpose=ORDERS)
+    at_work.enqueue("hello", purpose=ORDERS)
     at_work.until("hello", MessageStatus.DELIVERED)
     (taken,) = carrier.taken()
     assert (taken["from"], taken["to"]) == ("1069000112", NUMBERS[0].removeprefix("+"))
@@ -191,7 +193,7 @@ def test_a_message_leaves_and_its_report_comes_back(carrier: Carrier, start: Sta
 def test_a_report_may_come_before_the_answer(carrier: Carrier, start: Start) -> None:
     carrier.behave(early=True)
     at_work = start(carrier.url)
-    at_work.lay_out("early", purpose=ORDERS)
+    at_work.enqueue("early", purpose=ORDERS)
     at_work.until("early", MessageStatus.DELIVERED)
 
 
@@ -202,7 +204,7 @@ def test_a_pair_of_sessions_and_what_one_carrier_wants_of_its_own(
     at_work = start(f"{carrier.url}?bind=pair&payload=1&validity=0&system_type=VMA&{own}")
     carrier.said(bound="bind_transmitter", system_type="VMA")
     carrier.said(bound="bind_receiver")
-    at_work.lay_out("长" * 150, purpose=ORDERS)
+    at_work.enqueue("长" * 150, purpose=ORDERS)
     at_work.until("长" * 150, MessageStatus.DELIVERED)
     (taken,) = carrier.taken()
     assert taken["payload"]
@@ -213,7 +215,7 @@ def test_a_pair_of_sessions_and_what_one_carrier_wants_of_its_own(
 
 def test_a_long_text_in_segments(carrier: Carrier, start: Start) -> None:
     at_work = start(carrier.url)
-    at_work.lay_out("长" * 150, purpose=ORDERS)
+    at_work.enqueue("长" * 150, purpose=ORDERS)
     at_work.until("长" * 150, MessageStatus.DELIVERED)
     parts = carrier.taken()
     assert [part["esm_class"] for part in parts] == [0x40, 0x40, 0x40]
@@ -234,7 +236,7 @@ def test_a_reply_in_pieces_the_last_one_first_ends_the_consent(
     assert shop.send(token).status_code == 202
     number, tick = consumer.number.removeprefix("+"), threading.Event()
     source = carrier.wait(lambda line: "你好" in line.get("text", ""))["from"]
-    carrier.tell({"from": number, "to": source, "text": "unsubscribe", "pieces": 2})
+    carrier.write({"from": number, "to": source, "text": "unsubscribe", "pieces": 2})
     for _ in range(500):
         if shop.send(token).status_code == 403:
             break
@@ -247,7 +249,7 @@ def test_when_one_line_is_down_the_other_carries_on(carrier: Carrier, start: Sta
         at_work = start(f"{carrier.url} {second.url}")
         carrier.said(bound="bind_transceiver")
         second.said(bound="bind_transceiver")
-        at_work.lay_out(*[f"both {place}" for place in range(20)], purpose=ORDERS)
+        at_work.enqueue(*[f"both {place}" for place in range(20)], purpose=ORDERS)
         for place in range(20):
             at_work.until(f"both {place}", MessageStatus.DELIVERED)
         assert carrier.taken()
@@ -255,7 +257,7 @@ def test_when_one_line_is_down_the_other_carries_on(carrier: Carrier, start: Sta
         carrier.started.kill()
         carrier.started.wait()
         names = [f"after {place}" for place in range(20)]
-        at_work.lay_out(*names, purpose=ORDERS)
+        at_work.enqueue(*names, purpose=ORDERS)
         for name in names:
             at_work.until(name, MessageStatus.DELIVERED)
         assert {f"【晨光书店】{name}" for name in names} <= set(texts(second))
@@ -263,7 +265,7 @@ def test_when_one_line_is_down_the_other_carries_on(carrier: Carrier, start: Sta
 
 def test_several_binds_to_one_carrier(carrier: Carrier, start: Start) -> None:
     at_work = start(f"{carrier.url}?binds=3")
-    at_work.lay_out("x", purpose=ORDERS)
+    at_work.enqueue("x", purpose=ORDERS)
     at_work.until("x", MessageStatus.DELIVERED)
     tick, bound = threading.Event(), 0
     while bound < 3:
@@ -278,7 +280,7 @@ def test_throttling_is_answered_by_slowing_down_and_each_message_arrives_once(
     at_work = start(carrier.url)
     names = [f"n{place}" for place in range(600)]
     begun = time.monotonic()
-    at_work.lay_out(*names, purpose=ORDERS)
+    at_work.enqueue(*names, purpose=ORDERS)
     for name in names:
         at_work.until(name, MessageStatus.SENT, seconds=60)
     took = time.monotonic() - begun
@@ -294,14 +296,14 @@ def test_errors_that_pass_and_errors_that_do_not_are_told_apart(
 ) -> None:
     carrier.behave(throttle=1, status=status)
     at_work = start(carrier.url)
-    at_work.lay_out("x", purpose=ORDERS)
+    at_work.enqueue("x", purpose=ORDERS)
     if state is None:
         at_work.until("x", MessageStatus.UNDELIVERABLE)
     else:
         threading.Event().wait(
             1.5
         )  # a no of the passing kind changes nothing that could be awaited
-        assert at_work.state("x") is not MessageStatus.UNDELIVERABLE
+        assert at_work.status("x") is not MessageStatus.UNDELIVERABLE
         carrier.behave()
         at_work.until("x", MessageStatus.DELIVERED)
 
@@ -311,21 +313,21 @@ def test_a_message_at_which_the_line_breaks_is_set_aside_and_delays_no_other(
 ) -> None:
     carrier.behave(poison="poison")
     at_work = start(carrier.url)
-    at_work.lay_out("poison", *[f"n{place}" for place in range(30)], purpose=ORDERS)
+    at_work.enqueue("poison", *[f"n{place}" for place in range(30)], purpose=ORDERS)
     for place in range(30):
         at_work.until(f"n{place}", MessageStatus.DELIVERED)
     at_work.until("poison", MessageStatus.UNKNOWN, seconds=60)
     poisoned = [line for line in list(carrier.lines.heard) if "poisoned" in json.loads(line)]
     assert len(poisoned) <= 5
-    at_work.lay_out("last", purpose=ORDERS)
+    at_work.enqueue("last", purpose=ORDERS)
     at_work.until("last", MessageStatus.DELIVERED)
 
 
 def test_a_gateway_that_answers_with_garbage_is_hung_up_on(carrier: Carrier, start: Start) -> None:
     carrier.behave(garbage=True)
     at_work = start(carrier.url)
-    at_work.lay_out("T", purpose=ORDERS)
-    at_work.lay_out("M")
+    at_work.enqueue("T", purpose=ORDERS)
+    at_work.enqueue("M")
     at_work.until("M", MessageStatus.UNKNOWN)  # it may have been taken: at most once
     carrier.behave()
     at_work.until("T", MessageStatus.DELIVERED)  # at least once
@@ -336,14 +338,14 @@ def test_a_gateway_that_never_answers_is_left_and_found_again(
 ) -> None:
     carrier.behave(mute=True)
     at_work = start(carrier.url)
-    at_work.lay_out("T", purpose=ORDERS)
-    at_work.lay_out(*[f"M{place}" for place in range(100)])
+    at_work.enqueue("T", purpose=ORDERS)
+    at_work.enqueue(*[f"M{place}" for place in range(100)])
     carrier.said(left=True)
     carrier.behave()
     at_work.until("T", MessageStatus.DELIVERED, seconds=60)
     for place in range(100):
         at_work.until(f"M{place}", MessageStatus.DELIVERED, MessageStatus.UNKNOWN, seconds=60)
-    unknown = sum(at_work.state(f"M{place}") is MessageStatus.UNKNOWN for place in range(100))
+    unknown = sum(at_work.status(f"M{place}") is MessageStatus.UNKNOWN for place in range(100))
     assert unknown <= 64, "more than the window was risked on a line that was silent"
 
 
@@ -351,7 +353,7 @@ def test_a_slow_gateway_only_takes_longer(carrier: Carrier, start: Start) -> Non
     carrier.behave(slow=300)
     at_work = start(carrier.url)
     names = [f"n{place}" for place in range(200)]
-    at_work.lay_out(*names)
+    at_work.enqueue(*names)
     for name in names:
         at_work.until(name, MessageStatus.DELIVERED)
     assert len(texts(carrier)) >= 200
@@ -362,9 +364,11 @@ def test_a_slow_gateway_only_takes_longer(carrier: Carrier, start: Start) -> Non
 def test_the_rate_is_kept_within_five_percent(rate: int, carrier: Carrier, start: Start) -> None:
     """Over any ten seconds, while there is enough to send."""
     carrier.behave(reports=False)
-    at_work = start(carrier.url, gateway_throughput=rate)
+    at_work = start(
+        carrier.url, dispatch=DispatchPolicy(gateway_throughput=rate, sender_throughput=0)
+    )
     names = [f"n{place}" for place in range(rate * 13)]
-    at_work.lay_out(*names, purpose=ORDERS)
+    at_work.enqueue(*names, purpose=ORDERS)
     for name in names:
         at_work.until(name, MessageStatus.SENT, seconds=60)
     moments = sorted(taken["at"] / 1000 for taken in carrier.taken())

@@ -1,4 +1,4 @@
-"""Promise 3, and 9: a restored backup brings no consent back to life. The journal sees to it."""
+"""Promise 3, and 9: a restored backup revives no consent, because of the revocation journal."""
 
 import os
 import shutil
@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,12 +15,13 @@ from click.testing import CliRunner
 
 from consent_tokens.cli import main
 from consent_tokens.clock import ManualClock
-from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.errors import JournalUnavailableError
 from consent_tokens.gateways.simulator import Simulator
 from consent_tokens.revocation_journal import RevocationJournal
+from consent_tokens.row_key import RowKey
 from consent_tokens.services.consents.journal_replay import replay
 from consent_tokens.services.integrity.readiness import save_checkpoints
+from consent_tokens.services.runtime import ReadinessState
 from tests.service import Merchant, Service
 
 
@@ -31,20 +33,20 @@ def ready(service: Service) -> tuple[int, list[str]]:
 def copied(small: Service, tmp_path: Path) -> Path:
     """Return a backup of the database, as `VACUUM INTO` makes it."""
     copy = tmp_path / f"backup-{len(list(tmp_path.iterdir()))}.db"
-    with closing(sqlite3.connect(str(small.world.database.engine.url.database))) as connection:
+    with closing(sqlite3.connect(str(small.runtime.database.engine.url.database))) as connection:
         connection.execute(f"VACUUM INTO '{copy}'")
     return copy
 
 
 def restored(small: Service, copy: Path) -> Service:
     """Return the service started anew on a backup: same keys, same journal, nothing remembered."""
-    return Service.at(f"sqlite:///{copy}", copy.parent / "keys", clock=small.clock)
+    return Service.start(f"sqlite:///{copy}", copy.parent / "keys", clock=small.clock)
 
 
 def revoked_after_the_backup(small: Service, tmp_path: Path) -> tuple[Merchant, str, Path]:
     merchant, consumer = small.merchant(), small.consumer()
-    token = small.agreed(merchant, consumer)
-    save_checkpoints(small.world)
+    token = small.obtain_token(merchant, consumer)
+    save_checkpoints(small.runtime)
     copy = copied(small, tmp_path)
     merchant.post("/v1/tokens/revoke", {"token": token})
     return merchant, token, copy
@@ -60,11 +62,11 @@ def test_nothing_is_relayed_until_the_revocations_are_replayed(
     refused = asker.send(token)
     assert (refused.status_code, refused.json["code"]) == (503, "revocations_behind")
     assert refused.headers["Retry-After"]
-    assert replay(again.world) == 1
+    assert replay(again.runtime) == 1
     again.clock.advance(timedelta(seconds=2))
     assert ready(again) == (200, [])
     assert asker.send(token).json["code"] == "consent_revoked"
-    assert replay(again.world) == 0, "twice is once"
+    assert replay(again.runtime) == 0, "twice is once"
     again.close()
 
 
@@ -72,18 +74,18 @@ def test_what_lay_in_the_outbox_of_the_backup_does_not_leave(
     small: Service, tmp_path: Path
 ) -> None:
     merchant, consumer = small.merchant(), small.consumer()
-    token = small.agreed(merchant, consumer)
+    token = small.obtain_token(merchant, consumer)
     assert merchant.send(token, text="in the outbox").status_code == 202
-    save_checkpoints(small.world)
+    save_checkpoints(small.runtime)
     copy = copied(small, tmp_path)
     merchant.post("/v1/tokens/revoke", {"token": token})
     again = restored(small, copy)
     with pytest.raises(Exception, match="had ended"):
         again.dispatcher.round()
-    replay(again.world)
+    replay(again.runtime)
     again.clock.advance(timedelta(seconds=2))
     again.work()
-    phones = again.world.simulator
+    phones = again.context.simulator
     assert phones
     assert not any("in the outbox" in each.text for _, texts in phones.phones() for each in texts)
     again.close()
@@ -116,29 +118,29 @@ def test_without_the_journal_that_it_knows_nothing_is_relayed_or_revoked(
     harm: Callable[[Path], None], small: Service
 ) -> None:
     merchant, consumer = small.merchant(), small.consumer()
-    token = small.agreed(merchant, consumer)
-    other = small.agreed(merchant, consumer)
+    token = small.obtain_token(merchant, consumer)
+    other = small.obtain_token(merchant, consumer)
     merchant.post("/v1/tokens/revoke", {"token": other})
-    save_checkpoints(small.world)
-    harm(small.world.revocation_journal.path)
+    save_checkpoints(small.runtime)
+    harm(small.runtime.revocation_journal.path)
     assert ready(small) == (503, ["journal_unavailable"])
     small.clock.advance(timedelta(seconds=2))
     assert merchant.send(token).json["code"] == "journal_unavailable"
     revoked = merchant.post("/v1/tokens/revoke", {"token": token})
     assert (revoked.status_code, revoked.json["code"]) == (503, "journal_unavailable")
     grants = merchant.get("/v1/grants").json["items"]
-    assert sorted(each["state"] for each in grants) == ["live", "revoked"]
+    assert sorted(each["status"] for each in grants) == ["live", "revoked"]
 
 
-def test_the_operator_can_adopt_a_new_journal_knowingly(small: Service) -> None:
+def test_the_operator_can_accept_a_new_journal(small: Service) -> None:
     merchant, consumer = small.merchant(), small.consumer()
-    token = small.agreed(merchant, consumer)
-    save_checkpoints(small.world)
-    lose(small.world.revocation_journal.path)
+    token = small.obtain_token(merchant, consumer)
+    save_checkpoints(small.runtime)
+    lose(small.runtime.revocation_journal.path)
     assert ready(small)[0] == 503
     with pytest.raises(JournalUnavailableError):
-        replay(small.world)
-    assert replay(small.world, accept=True) == 0
+        replay(small.runtime)
+    assert replay(small.runtime, accept=True) == 0
     small.clock.advance(timedelta(seconds=2))
     assert ready(small) == (200, [])
     assert merchant.send(token).status_code == 202
@@ -150,15 +152,15 @@ def test_the_command_replays(small: Service, tmp_path: Path) -> None:
         "CONSENT_DATABASE_URL": f"sqlite:///{copy}",
         "CONSENT_KEYS_DIR": str(tmp_path / "keys"),
     }
-    done = CliRunner().invoke(main, ["replay-revocations", "--json"], env=environment)
-    assert (done.exit_code, done.stdout.strip()) == (0, '{"ended": 1}')
+    done = CliRunner().invoke(main, ["journal", "replay", "--json"], env=environment)
+    assert (done.exit_code, done.stdout.strip()) == (0, '{"revoked": 1}')
 
 
-def test_a_crash_between_database_and_journal_is_made_good(small: Service, tmp_path: Path) -> None:
-    """The end is committed, the journal not yet told; the next round tells it."""
+def test_a_crash_between_database_and_journal_is_repaired(small: Service, tmp_path: Path) -> None:
+    """The revocation is committed, but not yet in the journal; the next round writes it."""
     merchant, consumer = small.merchant(), small.consumer()
-    token = small.agreed(merchant, consumer)
-    save_checkpoints(small.world)
+    token = small.obtain_token(merchant, consumer)
+    save_checkpoints(small.runtime)
     copy = copied(small, tmp_path)
 
     class Torn(RevocationJournal):
@@ -166,12 +168,12 @@ def test_a_crash_between_database_and_journal_is_made_good(small: Service, tmp_p
             assert ended
             raise JournalUnavailableError("the plug was pulled")
 
-    torn = small.but(revocation_journal=Torn(small.world.revocation_journal.path))
+    torn = small.with_runtime(revocation_journal=Torn(small.runtime.revocation_journal.path))
     answer = Merchant(torn, merchant.id, merchant.api_key).post(
         "/v1/tokens/revoke", {"token": token}
     )
     assert answer.status_code == 503, "it was not said to be done"
-    save_checkpoints(small.world)
+    save_checkpoints(small.runtime)
     again = restored(small, copy)
     assert ready(again) == (503, ["revocations_behind"])
     again.close()
@@ -192,11 +194,11 @@ def test_many_who_write_at_once_spoil_nothing(tmp_path: Path) -> None:
     journal, now = RevocationJournal(tmp_path / "revocations.journal"), ManualClock().now()
     makers = [threading.Thread(target=journal.create, args=(f"{n:032x}",)) for n in range(8)]
 
-    def write(home: int) -> None:
+    def write(partition: int) -> None:
         for number in range(50):
-            journal.append([(RowKey(home, number), now)])
+            journal.append([(RowKey(partition, number), now)])
 
-    writers = [threading.Thread(target=write, args=(home,)) for home in range(8)]
+    writers = [threading.Thread(target=write, args=(partition,)) for partition in range(8)]
     for group in (makers, writers):
         for thread in group:
             thread.start()
@@ -209,12 +211,12 @@ def test_many_who_write_at_once_spoil_nothing(tmp_path: Path) -> None:
 def test_a_restored_journal_that_is_older_is_noticed(small: Service) -> None:
     """Keys and journal come from a backup, too: the database knows that there was more."""
     merchant, consumer = small.merchant(), small.consumer()
-    small.agreed(merchant, consumer)
-    save_checkpoints(small.world)
-    path = small.world.revocation_journal.path
+    small.obtain_token(merchant, consumer)
+    save_checkpoints(small.runtime)
+    path = small.runtime.revocation_journal.path
     shutil.copy(path, path.with_name("older"))
-    merchant.post("/v1/tokens/revoke", {"token": small.agreed(merchant, consumer)})
-    save_checkpoints(small.world)
+    merchant.post("/v1/tokens/revoke", {"token": small.obtain_token(merchant, consumer)})
+    save_checkpoints(small.runtime)
     path.with_name("older").rename(path)
     assert ready(small) == (503, ["journal_unavailable"])
 
@@ -233,9 +235,9 @@ class Jumping(ManualClock):
 
 def test_while_the_clock_is_in_doubt_nothing_leaves(small: Service) -> None:
     merchant, consumer = small.merchant(), small.consumer()
-    token = small.agreed(merchant, consumer)
+    token = small.obtain_token(merchant, consumer)
     clock = Jumping(at=small.clock.at)
-    doubting = small.but(clock=clock, readiness=type(small.world.readiness)())
+    doubting = small.with_runtime(clock=clock, readiness=ReadinessState())
     asker = Merchant(doubting, merchant.id, merchant.api_key)
     assert ready(doubting) == (200, [])
     for jump in (timedelta(hours=1), timedelta(hours=-1)):
@@ -251,22 +253,25 @@ def test_while_the_clock_is_in_doubt_nothing_leaves(small: Service) -> None:
 
 
 def test_a_clock_before_a_time_at_which_we_were_is_not_believed(small: Service) -> None:
-    save_checkpoints(small.world)
+    save_checkpoints(small.runtime)
     earlier = ManualClock(at=small.clock.at - timedelta(hours=1))
-    again = small.but(clock=earlier, readiness=type(small.world.readiness)(), gateway=Simulator())
+    again = small.with_context(
+        runtime=replace(small.runtime, clock=earlier, readiness=ReadinessState()),
+        gateway=Simulator(),
+    )
     assert ready(again) == (503, ["clock_in_doubt"])
     earlier.advance(timedelta(hours=1))
     assert ready(again) == (200, [])
 
 
 def test_the_databases_own_clock_is_asked_too(empty_postgres_url: str, tmp_path: Path) -> None:
-    service = Service.at(empty_postgres_url, tmp_path / "keys")
+    service = Service.start(empty_postgres_url, tmp_path / "keys")
 
     class Wrong(ManualClock):
         @property
         def is_real(self) -> bool:
             return True
 
-    wrong = service.but(clock=Wrong(at=service.clock.at), readiness=type(service.world.readiness)())
+    wrong = service.with_runtime(clock=Wrong(at=service.clock.at), readiness=ReadinessState())
     assert ready(wrong) == (503, ["clock_in_doubt"])
     service.close()

@@ -1,4 +1,4 @@
-"""Promise 3, through the front doors, on both databases."""
+"""Promise 3: revocation is immediate and final, by every way to revoke, on both databases."""
 
 import random
 import re
@@ -13,24 +13,24 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from consent_tokens.app_context import AppContext
 from consent_tokens.clock import ManualClock, SystemClock
 from consent_tokens.consent.grant import EndReason, GrantStatus
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.gateways.base import DeliveryReport, Submission, SubmitResult
 from consent_tokens.gateways.simulator import Simulator
 from consent_tokens.relay.composition import decode
 from consent_tokens.relay.message import Message, MessageStatus, Priority
+from consent_tokens.row_key import RowKey
 from consent_tokens.services.consents.revocation import revoke
 from consent_tokens.services.dispatch.lease import LeaseQuota
+from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.submission.accept import MessageRequest
 from consent_tokens.store import events, grants, messages
 from consent_tokens.tokens.verify import verify
 from consent_tokens.workers import dispatcher
 from tests import fixtures
-from tests.fixtures import dispatched
+from tests.fixtures import dispatch_round
 from tests.number_scan import NUMBERS, WRITTEN
 from tests.service import LINK, Consumer, Merchant, Service, found
 
@@ -54,19 +54,19 @@ def by_merchant(merchant: Merchant, _consumer: Consumer, token: str) -> None:
     assert merchant.post("/v1/tokens/revoke", {"token": token}).status_code == 200
 
 
-DOORS = [by_link, by_page, by_reply, by_merchant]
+WAYS_TO_REVOKE = [by_link, by_page, by_reply, by_merchant]
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_after_any_of_the_four_doors_nothing_is_accepted_and_nothing_opens(
-    service: Service, door: object
+@pytest.mark.parametrize("revoke_by", WAYS_TO_REVOKE)
+def test_however_it_was_revoked_nothing_is_accepted_and_nothing_opens(
+    service: Service, revoke_by: object
 ) -> None:
     merchant, consumer = service.merchant(), service.consumer()
-    token = service.agreed(merchant, consumer)
+    token = service.obtain_token(merchant, consumer)
     assert merchant.send(token).status_code == 202
     service.work()
-    assert callable(door)
-    door(merchant, consumer, token)
+    assert callable(revoke_by)
+    revoke_by(merchant, consumer, token)
     refused = merchant.send(token)
     assert (refused.status_code, refused.json["code"]) == (403, "consent_revoked")
     assert merchant.post("/v1/tokens/renew", {"token": token}).status_code == 409
@@ -75,7 +75,7 @@ def test_after_any_of_the_four_doors_nothing_is_accepted_and_nothing_opens(
 
 def test_queued_messages_are_refused_at_dispatch_and_say_why(service: Service) -> None:
     merchant, consumer = service.merchant(), service.consumer()
-    token = service.agreed(merchant, consumer, max_messages=50)
+    token = service.obtain_token(merchant, consumer, max_messages=50)
     queued = [merchant.send(token, text=f"第 {place} 条").json["id"] for place in range(20)]
     before = consumer.texts()
     assert merchant.post("/v1/tokens/revoke", {"token": token}).status_code == 200
@@ -87,7 +87,7 @@ def test_queued_messages_are_refused_at_dispatch_and_say_why(service: Service) -
         assert message["explain"]["code"] == "consent_revoked"
 
 
-def test_the_waiting_token_goes_with_the_grant(service: Service) -> None:
+def test_the_stored_token_is_deleted_with_the_grant(service: Service) -> None:
     merchant, consumer = service.merchant(), service.consumer()
     request = merchant.ask()
     consumer.agree(request["path"], "marketing.promotions")
@@ -97,12 +97,12 @@ def test_the_waiting_token_goes_with_the_grant(service: Service) -> None:
     assert (gone.status_code, gone.json["code"]) == (410, "gone")
 
 
-def test_ending_twice_is_no_fault_and_leaves_one_line(service: Service) -> None:
+def test_revoking_twice_is_no_error_and_leaves_one_event(service: Service) -> None:
     merchant, consumer = service.merchant(), service.consumer()
-    token = service.agreed(merchant, consumer)
+    token = service.obtain_token(merchant, consumer)
     for _ in range(2):
         assert merchant.post("/v1/tokens/revoke", {"token": token}).status_code == 200
-    lines = service.world.database.read(
+    lines = service.runtime.database.read(
         lambda transaction: transaction.scalar(
             text("SELECT count(*) FROM events WHERE kind = 'grant_ended'")
         )
@@ -110,13 +110,11 @@ def test_ending_twice_is_no_fault_and_leaves_one_line(service: Service) -> None:
     assert lines == 1
 
 
-def test_of_the_wrapped_key_no_byte_is_left_in_the_embedded_store(
-    small: Service, tmp_path: Path
-) -> None:
+def test_no_byte_of_the_wrapped_key_is_left_in_sqlite(small: Service, tmp_path: Path) -> None:
     """Database, journal and free pages are searched as bytes, not asked with SELECT."""
     merchant = small.merchant()
-    tokens = [small.agreed(merchant, small.consumer(number)) for number in NUMBERS[:6]]
-    with small.world.database.engine.connect() as connection:
+    tokens = [small.obtain_token(merchant, small.consumer(number)) for number in NUMBERS[:6]]
+    with small.runtime.database.engine.connect() as connection:
         keys = [row.wrapped_key for row in connection.execute(text("SELECT * FROM grants"))]
     assert len(keys) == len(tokens)
 
@@ -129,52 +127,50 @@ def test_of_the_wrapped_key_no_byte_is_left_in_the_embedded_store(
     assert not [key for key in keys if key in on_disk()]
 
 
-def test_with_all_other_keys_in_hand_the_box_stays_shut(service: Service) -> None:
+def test_all_other_keys_together_open_no_revoked_number(service: Service) -> None:
     merchant, consumer = service.merchant(), service.consumer()
-    token = service.agreed(merchant, consumer)
+    token = service.obtain_token(merchant, consumer)
     merchant.post("/v1/tokens/revoke", {"token": token})
-    ring = service.world.keyring
-    claims = verify(token, ring.verifying, issuer=service.world.base_url)
-    address = ring.ids.grant.decode(claims.jti)
-    assert address
-    row = service.world.database.read(
+    ring = service.runtime.keyring
+    claims = verify(token, ring.verifying, issuer=service.runtime.service.base_url)
+    key = ring.ids.grant.decode(claims.jti)
+    assert key
+    row = service.runtime.database.read(
         lambda transaction: transaction.execute(
-            text("SELECT wrapped_key FROM grants WHERE number = :number"),
-            {"number": address.id},
+            text("SELECT wrapped_key FROM grants WHERE id = :id"),
+            {"id": key.id},
         ).one()
     )
     assert row.wrapped_key is None
 
 
 class SlowSimulator(Simulator):
-    """A gateway that lets the test act between being handed messages and answering."""
+    """A gateway that lets the test act between submission and response."""
 
     def __init__(self) -> None:
         super().__init__(run="slow")
-        self.handed, self.go_on = threading.Event(), threading.Event()
+        self.submitted, self.go_on = threading.Event(), threading.Event()
 
     def submit(self, submissions: Sequence[Submission]) -> Iterator[list[SubmitResult]]:
-        self.handed.set()
+        self.submitted.set()
         assert self.go_on.wait(10)
         yield from super().submit(submissions)
 
 
-def test_the_answer_waits_for_what_a_dispatcher_holds_in_its_hands(
-    database_url: str, tmp_path: Path
-) -> None:
-    """The one race that is left: leased before the revocation, handed over after it."""
+def test_the_answer_waits_until_no_message_is_in_flight(database_url: str, tmp_path: Path) -> None:
+    """The one race that is left: leased before the revocation, submitted after it."""
     gateway = SlowSimulator()
     gateway.go_on.set()
-    service = Service.at(database_url, tmp_path / "keys", gateway=gateway, clock=SystemClock())
+    service = Service.start(database_url, tmp_path / "keys", gateway=gateway, clock=SystemClock())
     merchant, consumer = service.merchant(), service.consumer()
-    token = service.agreed(merchant, consumer)
+    token = service.obtain_token(merchant, consumer)
     assert merchant.send(token).status_code == 202
-    gateway.handed.clear()
+    gateway.submitted.clear()
     gateway.go_on.clear()
     answered = threading.Event()
-    dispatching = threading.Thread(target=lambda: dispatched(service.world))
+    dispatching = threading.Thread(target=lambda: dispatch_round(service.context))
     dispatching.start()
-    assert gateway.handed.wait(10)
+    assert gateway.submitted.wait(10)
 
     def revoke() -> None:
         merchant.post("/v1/tokens/revoke", {"token": token})
@@ -182,7 +178,7 @@ def test_the_answer_waits_for_what_a_dispatcher_holds_in_its_hands(
 
     revoking = threading.Thread(target=revoke)
     revoking.start()
-    assert not answered.wait(0.3), "the revocation was answered while a message was in hand"
+    assert not answered.wait(0.3), "the revocation was answered while a message was in flight"
     gateway.go_on.set()
     revoking.join(10)
     dispatching.join(10)
@@ -205,15 +201,15 @@ class TickingSimulator(Simulator):
 
 
 @pytest.mark.parametrize("what", ["reply", "gone"])
-def test_what_a_dispatcher_has_with_the_line_is_settled_before_it_hears_of_an_end(
+def test_a_dispatcher_records_what_is_in_flight_before_it_handles_a_revocation(
     what: str, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It cannot wait for its own hands, and nothing leaves after a reply was heard."""
+    """It cannot wait for its own messages, and nothing leaves after a reply was handled."""
     gateway = TickingSimulator()
-    service = Service.at(database_url, tmp_path / "keys", gateway=gateway)
+    service = Service.start(database_url, tmp_path / "keys", gateway=gateway)
     gateway.clock = service.clock
     merchant, consumer = service.merchant(), service.consumer()
-    token = service.agreed(merchant, consumer)
+    token = service.obtain_token(merchant, consumer)
     merchant.send(token, text="zero")
     service.work()
     monkeypatch.setattr(dispatcher, "BATCH_SIZE", 1)  # so that every round is a full one
@@ -230,12 +226,14 @@ def test_what_a_dispatcher_has_with_the_line_is_settled_before_it_hears_of_an_en
             DeliveryReport(zero, was_delivered=False, status_text="UNDELIV", is_deactivated=True)
         )
     service.work()
-    (grant,) = service.world.database.read(
+    (grant,) = service.runtime.database.read(
         lambda at: grants.of_merchant(at, merchant.id, after=None, limit=2)
     )
     assert grant.status is GrantStatus.REVOKED
-    lines = service.world.database.read(
-        lambda at: events.of_partition(at, grant.home, grant.granted_at - timedelta(days=1))
+    lines = service.runtime.database.read(
+        lambda at: events.of_partition(
+            at, grant.key.partition, grant.granted_at - timedelta(days=1)
+        )
     )
     left = [each.at for each in lines if each.kind is EventKind.MESSAGE_SUBMITTED and each.grant_id]
     assert len(left) == 2
@@ -250,14 +248,14 @@ def _texts_of(consumer: Consumer, *words: str) -> int:
 
 def test_no_send_races_past_an_answered_revocation(database_url: str, tmp_path: Path) -> None:
     """Forty grants, one dispatcher at work all the time: what leaves left before the answer."""
-    service = Service.at(database_url, tmp_path / "keys", clock=SystemClock())
+    service = Service.start(database_url, tmp_path / "keys", clock=SystemClock())
     merchant = service.merchant()
     consumer = service.consumer()
     stop = threading.Event()
 
     def work() -> None:
         while not stop.is_set():
-            dispatched(service.world)
+            dispatch_round(service.context)
 
     request = [merchant.ask(max_messages=200, **{"from": "00:00", "to": "24:00"}) for _ in range(4)]
     tokens = []
@@ -273,10 +271,7 @@ def test_no_send_races_past_an_answered_revocation(database_url: str, tmp_path: 
                 for place in range(60)
             ]
             merchant.post("/v1/messages/batch", {"messages": batch})
-            claims = verify(token, service.world.keyring.verifying, issuer=service.world.base_url)
-            address = service.world.keyring.ids.grant.decode(claims.jti)
-            assert isinstance(address, RowKey)
-            revoke(service.world, address, EndReason.CONSUMER)
+            revoke(service.runtime, _grant_key(service.runtime, token), EndReason.CONSUMER)
             left = sum(f"r{round_} n" in text for text in consumer.texts())
             merchant.send(token)
             tokens_after = sum(f"r{round_} n" in text for text in consumer.texts())
@@ -288,17 +283,17 @@ def test_no_send_races_past_an_answered_revocation(database_url: str, tmp_path: 
     service.close()
 
 
-class Watching(Simulator):
-    """A gateway that notes when it was handed what."""
+class RecordingSimulator(Simulator):
+    """A gateway that notes when each message was submitted."""
 
     def __init__(self) -> None:
         super().__init__(run="watching")
-        self.handed: dict[str, float] = {}
+        self.submitted: dict[str, float] = {}
 
     def submit(self, submissions: Sequence[Submission]) -> Iterator[list[SubmitResult]]:
         now = time.monotonic()
         for submission in submissions:
-            self.handed[NAME.findall(decode(submission.composed))[0]] = now
+            self.submitted[NAME.findall(decode(submission.composed))[0]] = now
         yield from super().submit(submissions)
 
 
@@ -308,93 +303,98 @@ NAME = re.compile(r"#(\w+)#")
 def test_thousands_of_revocations_race_as_many_sends(database_url: str, tmp_path: Path) -> None:
     """A thousand grants, each with a message that waits; two dispatchers, and four who revoke.
 
-    Nothing is handed over after the answer to a revocation, and what was not handed over by then is
+    Nothing is submitted after the answer to a revocation, and what was not submitted by then is
     refused.
     """
-    count, gateway = 1000, Watching()
-    service = Service.at(database_url, tmp_path / "keys", gateway=gateway, clock=SystemClock())
-    world = service.world
-    who = fixtures.merchant(world)
-    tokens = fixtures.seeded(world, who, count)
+    count, gateway = 1000, RecordingSimulator()
+    service = Service.start(database_url, tmp_path / "keys", gateway=gateway, clock=SystemClock())
+    context = service.context
+    who = fixtures.admit_merchant(context.runtime)
+    tokens = fixtures.insert_grants(context.runtime, who, count)
     drafts = [
         MessageRequest(token=token, purpose="marketing.promotions", text=f"#n{place}#")
         for place, token in enumerate(tokens)
     ]
-    fixtures.laid_out(world, who, drafts)
+    fixtures.accept_messages(context, who, drafts)
     answered: dict[str, float] = {}
 
     def revoke_one(place: int) -> None:
-        claims = verify(tokens[place], world.keyring.verifying, issuer=world.base_url)
-        address = world.keyring.ids.grant.decode(claims.jti)
-        assert address
-        revoke(world, address, EndReason.CONSUMER)
+        key = _grant_key(service.runtime, tokens[place])
+        revoke(service.runtime, key, EndReason.CONSUMER)
         answered[f"n{place}"] = time.monotonic()
 
     def work() -> None:
         while len(answered) < count:
-            dispatched(world, LeaseQuota(limit=4))
+            dispatch_round(context, LeaseQuota(limit=4))
 
-    with ThreadPoolExecutor(6) as hands:
-        working = [hands.submit(work) for _ in range(2)]
+    with ThreadPoolExecutor(6) as pool:
+        working = [pool.submit(work) for _ in range(2)]
         order = list(range(count))
         random.Random(3).shuffle(order)  # noqa: S311 - the same each time
-        for done in [hands.submit(revoke_one, place) for place in order]:
+        for done in [pool.submit(revoke_one, place) for place in order]:
             done.result()
         for each in working:
             each.result()
-    late = [name for name, at in gateway.handed.items() if at > answered[name]]
-    print(f"\n{len(gateway.handed)} of {count} left before their revocation, {len(late)} after it")
+    late = [name for name, at in gateway.submitted.items() if at > answered[name]]
+    print(
+        f"\n{len(gateway.submitted)} of {count} left before their revocation, {len(late)} after it"
+    )
     assert late == []
-    assert 20 < len(gateway.handed) < count - 20, "it was no race"
-    while dispatched(world).leased:
+    assert 20 < len(gateway.submitted) < count - 20, "it was no race"
+    while dispatch_round(context).leased:
         pass
     assert (
-        len(gateway.handed)
+        len(gateway.submitted)
         + sum(
             message.status is MessageStatus.REFUSED
             for place in range(count)
-            for message in [_only_message(world, tokens[place])]
+            for message in [_only_message(service.runtime, tokens[place])]
         )
         == count
     )
     service.close()
 
 
-def _only_message(world: AppContext, token: str) -> Message:
-    claims = verify(token, world.keyring.verifying, issuer=world.base_url)
-    address = world.keyring.ids.grant.decode(claims.jti)
-    assert address
-    (message,) = world.database.read(lambda at: messages.of_grant(at, address, 2))
+def _only_message(runtime: Runtime, token: str) -> Message:
+    key = _grant_key(runtime, token)
+    (message,) = runtime.database.read(lambda transaction: messages.of_grant(transaction, key, 2))
     return message
 
 
-def test_a_revocation_does_not_wait_for_a_dispatcher_that_is_taking_messages_up(
+def _grant_key(runtime: Runtime, token: str) -> RowKey:
+    claims = verify(token, runtime.keyring.verifying, issuer=runtime.service.base_url)
+    key = runtime.keyring.ids.grant.decode(claims.jti)
+    assert key
+    return key
+
+
+def test_a_revocation_does_not_wait_for_a_dispatcher_that_is_leasing(
     empty_postgres_url: str, tmp_path: Path
 ) -> None:
-    """It passes over what is being taken up; who takes it up then finds the grant ended."""
+    """It passes over what is being leased; the dispatcher then finds the grant ended."""
     WRITTEN.append(tmp_path)
-    service = Service.at(empty_postgres_url, tmp_path / "keys")
+    service = Service.start(empty_postgres_url, tmp_path / "keys")
     merchant = service.merchant()
-    token = service.agreed(merchant, service.consumer())
+    token = service.obtain_token(merchant, service.consumer())
     merchant.send(token)
     merchant.send(token)
-    world, now = service.world, service.clock.now()
-    with world.database.engine.begin() as dispatcher:
+    context, now = service.context, service.clock.now()
+    with context.runtime.database.engine.begin() as dispatcher:
         leased = messages.lease(
             dispatcher,
             Priority.MARKETING,
             merchant.id,
             now,
             until=now + timedelta(seconds=30),
-            most=1,
+            limit=1,
         )
         assert len(leased) == 1
-        with ThreadPoolExecutor(1) as hands:
-            revoked = hands.submit(merchant.post, "/v1/tokens/revoke", {"token": token})
+        with ThreadPoolExecutor(1) as pool:
+            revoked = pool.submit(merchant.post, "/v1/tokens/revoke", {"token": token})
             assert revoked.result(timeout=5).status_code == 200
         grant = leased[0].grant_key
         assert grant
-        held = grants.lock_one(dispatcher, grant)
-        assert held
-        assert held.grant.is_ended
+        locked = grants.lock_one(dispatcher, grant)
+        assert locked
+        assert locked.grant.is_ended
     service.close()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from consent_tokens.services import merchants as admit
+from consent_tokens.services.merchants import revoke_api_key
 from tests.service import PROMOTIONS, Merchant, Service
 
 
@@ -27,7 +27,7 @@ def calls(
     }
 
 
-def test_in_other_hands_every_call_is_worthless_and_live_looks_like_revoked(
+def test_for_another_merchant_every_call_is_worthless_and_live_looks_like_revoked(
     service: Service,
 ) -> None:
     owner, thief = service.merchant("甲"), service.merchant("乙")
@@ -35,7 +35,7 @@ def test_in_other_hands_every_call_is_worthless_and_live_looks_like_revoked(
     request = owner.ask(**{"from": "00:00", "to": "24:00"})
     consumer.agree(request["path"], PROMOTIONS)
     token = owner.token(request)
-    grant = owner.get("/v1/grants").json["items"][0]["grant"]
+    grant = owner.get("/v1/grants").json["items"][0]["id"]
     message = owner.send(token, reference="theirs").json["id"]
     live = calls(thief, token, request["id"], grant, message)
     assert live == {
@@ -60,8 +60,8 @@ def test_in_other_hands_every_call_is_worthless_and_live_looks_like_revoked(
 def test_a_consumer_ends_only_their_own(service: Service) -> None:
     merchant = service.merchant()
     one, other = service.consumer(), service.consumer("+447400123771")
-    token = service.agreed(merchant, one)
-    grant = merchant.get("/v1/grants").json["items"][0]["grant"]
+    token = service.obtain_token(merchant, one)
+    grant = merchant.get("/v1/grants").json["items"][0]["id"]
     page = other.log_in().text
     assert other.post("/my", page, action="revoke", grant=grant).status_code == 404
     assert merchant.send(token).status_code == 202
@@ -71,7 +71,7 @@ def test_an_api_key_that_was_revoked_opens_nothing(service: Service) -> None:
     merchant = service.merchant()
     assert merchant.get("/v1/grants").status_code == 200
     name = merchant.api_key.split("_")[1]
-    admit.revoke_api_key(service.world, f"key_{name}")
+    revoke_api_key(service.runtime, f"key_{name}")
     refused = merchant.get("/v1/grants")
     assert (refused.status_code, refused.json["code"]) == (401, "unauthenticated")
     assert refused.headers["WWW-Authenticate"].startswith("Bearer")
@@ -80,7 +80,7 @@ def test_an_api_key_that_was_revoked_opens_nothing(service: Service) -> None:
 def test_an_api_key_is_nowhere_in_the_database(small: Service) -> None:
     merchant = small.merchant()
     secret = merchant.api_key.split("_")[2].encode()
-    path = small.world.database.engine.url.database
+    path = small.runtime.database.engine.url.database
     assert path
     written = b"".join(each.read_bytes() for each in Path(path).parent.glob("consent.db*"))
     assert secret not in written

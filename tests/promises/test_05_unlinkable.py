@@ -5,7 +5,8 @@ from itertools import combinations
 
 from consent_tokens.crypto.encoding import decode
 from consent_tokens.crypto.keys import IdKey
-from consent_tokens.crypto.opaque_ids import OpaqueIds, RowKey, new_partition
+from consent_tokens.crypto.opaque_ids import OpaqueIds
+from consent_tokens.row_key import RowKey, new_partition
 from tests.number_scan import NUMBERS
 from tests.service import PROMOTIONS, Service
 
@@ -22,7 +23,7 @@ def test_tokens_for_one_consumer_share_no_value_that_others_do_not_share(service
     shops = [service.merchant("书店") for _ in range(2)]
     people = [service.consumer(number) for number in NUMBERS[:2]]
     tokens = {
-        (shop, person): claims(service.agreed(shops[shop], people[person]))
+        (shop, person): claims(service.obtain_token(shops[shop], people[person]))
         for shop in range(2)
         for person in range(2)
     }
@@ -40,7 +41,7 @@ def test_tokens_for_one_consumer_share_no_value_that_others_do_not_share(service
 def test_no_length_depends_on_the_number(service: Service) -> None:
     merchant = service.merchant()
     lengths = {
-        len(str(claims(service.agreed(merchant, service.consumer(number)))["rcp"]))
+        len(str(claims(service.obtain_token(merchant, service.consumer(number)))["rcp"]))
         for number in NUMBERS
     }
     assert lengths == {59}
@@ -48,38 +49,38 @@ def test_no_length_depends_on_the_number(service: Service) -> None:
 
 def test_twice_the_same_consumer_at_one_merchant_is_two_strangers(service: Service) -> None:
     merchant, consumer = service.merchant(), service.consumer()
-    one = claims(service.agreed(merchant, consumer))
+    one = claims(service.obtain_token(merchant, consumer))
     merchant.post("/v1/tokens/revoke", {"token": ""})
-    other = claims(service.agreed(merchant, consumer))
+    other = claims(service.obtain_token(merchant, consumer))
     assert one["jti"] != other["jti"]
     assert one["rcp"] != other["rcp"]
 
 
-def test_handles_of_one_home_look_like_noise() -> None:
-    handles = OpaqueIds.from_key(IdKey(bytes(range(32))))
-    home = new_partition(b"12345678")
-    blocks = [decode(handles.grant.encode(RowKey(home, number))) for number in range(-500, 500)]
+def test_ids_of_one_partition_look_random() -> None:
+    ids = OpaqueIds.from_key(IdKey(bytes(range(32))))
+    partition = new_partition(b"12345678")
+    blocks = [decode(ids.grant.encode(RowKey(partition, number))) for number in range(-500, 500)]
     assert len({block[:8] for block in blocks}) == len(blocks)
     ones = sum(byte.bit_count() for block in blocks for byte in block)
     assert abs(ones / (len(blocks) * 128) - 0.5) < 0.01
     kinds = [
-        handles.grant,
-        handles.message,
-        handles.request,
-        handles.message_link,
-        handles.consent_page,
+        ids.grant,
+        ids.message,
+        ids.request,
+        ids.message_link,
+        ids.consent_page,
     ]
-    address = RowKey(home, 7)
-    assert len({kind.encode(address) for kind in kinds}) == len(kinds)
-    assert all(kind.decode(kind.encode(address)) == address for kind in kinds)
-    assert handles.message_link.decode(handles.grant.encode(address)) != address
+    key = RowKey(partition, 7)
+    assert len({kind.encode(key) for kind in kinds}) == len(kinds)
+    assert all(kind.decode(kind.encode(key)) == key for kind in kinds)
+    assert ids.message_link.decode(ids.grant.encode(key)) != key
 
 
 def test_pages_of_two_merchants_say_nothing_of_each_other(service: Service) -> None:
     one, other = service.merchant("甲店"), service.merchant("乙店")
     consumer = service.consumer()
-    service.agreed(one, consumer)
-    token = service.agreed(other, consumer)
+    service.obtain_token(one, consumer)
+    token = service.obtain_token(other, consumer)
     for answer in (
         other.get("/v1/grants"),
         other.post("/v1/tokens/introspect", {"token": token}),

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from consent_tokens.clock import SystemClock
 from consent_tokens.consent.scope import FrequencyCap
 from consent_tokens.relay.frequency_cap import next_allowed_at, remaining
-from tests.fixtures import dispatched
+from tests.fixtures import dispatch_round
 from tests.service import ORDERS, PROMOTIONS, Service
 
 START = datetime(2021, 11, 11, tzinfo=UTC)
@@ -79,9 +79,9 @@ def test_what_remains_is_exactly_what_still_fits(minutes: list[int], most: int) 
     assert next_allowed_at(cap, slots, now) != now
 
 
-def test_at_the_door_the_window_slides(service: Service) -> None:
+def test_the_window_slides(service: Service) -> None:
     merchant, consumer = service.merchant(), service.consumer()
-    token = service.agreed(merchant, consumer, max_messages=2, per_days=7)
+    token = service.obtain_token(merchant, consumer, max_messages=2, per_days=7)
     assert merchant.send(token).status_code == 202
     service.clock.advance(timedelta(days=3))
     assert merchant.send(token).status_code == 202
@@ -90,8 +90,8 @@ def test_at_the_door_the_window_slides(service: Service) -> None:
         "cap_reached",
         "2021-11-18T04:00:00+00:00",
     )
-    look = merchant.post("/v1/tokens/introspect", {"token": token}).json
-    assert (look["remaining"], look["next_at"]) == (0, "2021-11-18T04:00:00+00:00")
+    introspected = merchant.post("/v1/tokens/introspect", {"token": token}).json
+    assert (introspected["remaining"], introspected["next_at"]) == (0, "2021-11-18T04:00:00+00:00")
     service.clock.advance(timedelta(days=4))
     assert merchant.send(token).status_code == 202
     assert merchant.send(token).json["code"] == "cap_reached"
@@ -99,7 +99,7 @@ def test_at_the_door_the_window_slides(service: Service) -> None:
 
 def test_a_refused_message_costs_nothing(service: Service) -> None:
     merchant, consumer = service.merchant(), service.consumer()
-    token = service.agreed(merchant, consumer, max_messages=1)
+    token = service.obtain_token(merchant, consumer, max_messages=1)
     for _ in range(5):
         assert merchant.send(token, text="\u202e").status_code == 422
     assert merchant.send(token).status_code == 202
@@ -107,7 +107,7 @@ def test_a_refused_message_costs_nothing(service: Service) -> None:
 
 def test_transactional_messages_have_a_wide_limit_of_their_own(service: Service) -> None:
     merchant, consumer = service.merchant(), service.consumer()
-    token = service.agreed(merchant, consumer, PROMOTIONS, ORDERS, max_messages=1)
+    token = service.obtain_token(merchant, consumer, PROMOTIONS, ORDERS, max_messages=1)
     codes = [merchant.send(token, ORDERS).json.get("code") for _ in range(21)]
     assert codes == [None] * 20 + ["cap_reached"]
     assert merchant.send(token, PROMOTIONS).status_code == 202
@@ -116,7 +116,7 @@ def test_transactional_messages_have_a_wide_limit_of_their_own(service: Service)
 def test_a_message_that_left_late_counts_from_when_it_left(service: Service) -> None:
     """Planned on time, left two hours late: the next one waits those two hours as well."""
     merchant, consumer = service.merchant(), service.consumer()
-    token = service.agreed(merchant, consumer, max_messages=1, per_days=7)
+    token = service.obtain_token(merchant, consumer, max_messages=1, per_days=7)
     begun = len(consumer.texts())
     assert merchant.send(token).status_code == 202
     ahead = service.clock.now() + timedelta(days=7)
@@ -138,28 +138,28 @@ def test_many_racing_for_the_last_one_get_exactly_the_cap(
     database_url: str, tmp_path: Path, cap: int
 ) -> None:
     """Two services on one database, eight askers, one grant; and two dispatchers afterwards."""
-    one = Service.at(database_url, tmp_path / "keys", clock=SystemClock())
+    one = Service.start(database_url, tmp_path / "keys", clock=SystemClock())
     merchant, consumer = one.merchant(), one.consumer()
-    two = Service.at(database_url, tmp_path / "keys", clock=SystemClock())
+    two = Service.start(database_url, tmp_path / "keys", clock=SystemClock())
     for _ in range(5):
-        token = one.agreed(merchant, consumer, max_messages=cap)
+        token = one.obtain_token(merchant, consumer, max_messages=cap)
 
         def send(place: int, token: str = token) -> int:
             through = (one, two)[place % 2]
-            hands = type(merchant)(through, merchant.id, merchant.api_key)
-            return hands.send(token).status_code
+            client = type(merchant)(through, merchant.id, merchant.api_key)
+            return client.send(token).status_code
 
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(send, range(12)))
         assert sorted(answers) == [202] * cap + [403] * (12 - cap)
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(dispatched, [one.world, two.world]))
-    left = one.world.database.read(
+        list(pool.map(dispatch_round, [one.context, two.context]))
+    left = one.runtime.database.read(
         lambda transaction: transaction.execute(
             text(
-                "SELECT grant_number, count(*) AS n FROM messages"
-                " WHERE state IN ('sent', 'delivered') AND grant_number IS NOT NULL"
-                " GROUP BY grant_number"
+                "SELECT grant_id, count(*) AS n FROM messages"
+                " WHERE status IN ('sent', 'delivered') AND grant_id IS NOT NULL"
+                " GROUP BY grant_id"
             )
         ).all()
     )

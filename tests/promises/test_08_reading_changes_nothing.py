@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from consent_tokens.crypto.opaque_ids import RowKey
+from consent_tokens.row_key import RowKey
 from tests.service import LINK, Service, found
 
 BOTS = [
@@ -18,14 +18,14 @@ PREFETCH: list[dict[str, str]] = [
     {}, {"Purpose": "prefetch"}, {"Sec-Purpose": "prefetch;prerender"}, {"X-Moz": "prefetch"},
 ]  # fmt: skip
 COUNTED = (
-    "grants", "consent_requests", "messages", "events", "recipients", "challenges", "wishes",
-    "complaints", "receipts", "invitations", "limits",
+    "grants", "consent_requests", "messages", "events", "recipients", "challenges", "preferences",
+    "complaints", "receipts", "invitations", "rate_limits",
 )  # fmt: skip
 
 
 def everything(service: Service) -> list[object]:
     """Return what is in the tables, row by row."""
-    with service.world.database.engine.connect() as connection:
+    with service.runtime.database.engine.connect() as connection:
         return [
             sorted(map(repr, connection.execute(text(f"SELECT * FROM {name}"))))  # noqa: S608
             for name in COUNTED
@@ -33,22 +33,22 @@ def everything(service: Service) -> list[object]:
 
 
 def receipt_of(service: Service) -> RowKey:
-    with service.world.database.engine.connect() as connection:
-        row = connection.execute(text("SELECT home, number FROM receipts")).first()
+    with service.runtime.database.engine.connect() as connection:
+        row = connection.execute(text("SELECT partition, id FROM receipts")).first()
     assert row
-    return RowKey(row.home, row.number)
+    return RowKey(row.partition, row.id)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
 def test_no_bot_that_only_looks_changes_anything(service: Service, method: str) -> None:
     merchant, consumer = service.merchant(), service.consumer()
-    service.agreed(merchant, consumer)
-    token = service.agreed(merchant, consumer)
+    service.obtain_token(merchant, consumer)
+    token = service.obtain_token(merchant, consumer)
     merchant.send(token)
     service.work()
     link = f"/m/{found(LINK, consumer.texts()[-1])}"
     open_question = merchant.ask()["path"]
-    handle = service.world.keyring.ids.receipt.encode(receipt_of(service))
+    handle = service.runtime.keyring.ids.receipt.encode(receipt_of(service))
     paths = (
         link, f"{link}?x=1", f"{link}/report", f"{link}?action=revoke", open_question,
         f"{open_question}?decision=grant", f"{open_question}/qr.svg", "/my", "/my?action=forget",
@@ -73,7 +73,7 @@ def test_every_route_that_answers_get_is_read_only(small: Service) -> None:
 
 def test_a_post_that_no_page_gave_rise_to_is_refused(service: Service) -> None:
     merchant, consumer = service.merchant(), service.consumer()
-    token = service.agreed(merchant, consumer)
+    token = service.obtain_token(merchant, consumer)
     merchant.send(token)
     service.work()
     link = f"/m/{found(LINK, consumer.texts()[-1])}"
@@ -91,7 +91,7 @@ def test_a_post_that_no_page_gave_rise_to_is_refused(service: Service) -> None:
 
 def test_the_form_of_one_link_is_none_for_another(service: Service) -> None:
     merchant, consumer = service.merchant(), service.consumer()
-    token = service.agreed(merchant, consumer)
+    token = service.obtain_token(merchant, consumer)
     merchant.send(token, text="一")
     merchant.send(token, text="二")
     service.work()

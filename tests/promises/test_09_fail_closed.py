@@ -11,9 +11,9 @@ from sqlalchemy.exc import DBAPIError
 
 from consent_tokens.app_context import AppContext
 from consent_tokens.crypto.keyring import Keyring
-from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.errors import DatabaseUnavailableError, KeyUnavailableError, SettingError
 from consent_tokens.randomness import SystemRandomSource
+from consent_tokens.row_key import RowKey
 from consent_tokens.settings import Settings
 from consent_tokens.store import grants, schema
 from consent_tokens.store.database import Database, Transaction, insert_rows
@@ -57,22 +57,22 @@ def test_a_key_that_is_none_is_refused_without_being_shown(tmp_path: Path) -> No
 
 def test_without_the_wrapping_key_of_a_grant_nothing_of_it_leaves(service: Service) -> None:
     merchant, consumer = service.merchant(), service.consumer()
-    token = service.agreed(merchant, consumer)
+    token = service.obtain_token(merchant, consumer)
     handle = merchant.send(token).json["id"]
     before = consumer.texts()
     stranger = Keyring.from_secrets(
         signing=[bytes(32)], wrapping=[bytes(32)], id_key=bytes(32), index=bytes(32),
         session=[bytes(32)],
     )  # fmt: skip
-    crippled = service.but(
+    crippled = service.with_runtime(
         keyring=type(stranger)(
-            signing=service.world.keyring.signing,
-            verifying=service.world.keyring.verifying,
+            signing=service.runtime.keyring.signing,
+            verifying=service.runtime.keyring.verifying,
             wrapping=stranger.wrapping,
             unwrapping=stranger.unwrapping,
-            ids=service.world.keyring.ids,
-            index=service.world.keyring.index,
-            session=service.world.keyring.session,
+            ids=service.runtime.keyring.ids,
+            index=service.runtime.keyring.index,
+            session=service.runtime.keyring.session,
         )
     )
     crippled.work()
@@ -84,9 +84,9 @@ def test_without_the_wrapping_key_of_a_grant_nothing_of_it_leaves(service: Servi
 
 
 def test_a_database_that_is_away_is_answered_503_and_readiness_says_so(tmp_path: Path) -> None:
-    service = Service.at(f"sqlite:///{tmp_path}/consent.db", tmp_path / "keys")
+    service = Service.start(f"sqlite:///{tmp_path}/consent.db", tmp_path / "keys")
     merchant = service.merchant()
-    away = service.but(database=Database.open("postgresql://nobody@127.0.0.1:1/none"))
+    away = service.with_runtime(database=Database.open("postgresql://nobody@127.0.0.1:1/none"))
     ready = away.app.test_client().get("/readyz")
     assert (ready.status_code, ready.json["why"]) == (503, ["store_unavailable"])
     asked = type(merchant)(away, merchant.id, merchant.api_key).send("x")
@@ -97,8 +97,8 @@ def test_a_database_that_is_away_is_answered_503_and_readiness_says_so(tmp_path:
 
 
 def test_a_database_without_its_tables_is_not_ready(tmp_path: Path) -> None:
-    service = Service.at(f"sqlite:///{tmp_path}/consent.db", tmp_path / "keys")
-    with service.world.database.engine.begin() as connection:
+    service = Service.start(f"sqlite:///{tmp_path}/consent.db", tmp_path / "keys")
+    with service.runtime.database.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'older'"))
     ready = service.app.test_client().get("/readyz")
     assert (ready.status_code, ready.json["why"]) == (503, ["schema_outdated"])
@@ -129,7 +129,7 @@ def test_a_database_without_its_tables_is_not_ready(tmp_path: Path) -> None:
 def test_a_setting_that_makes_no_sense_is_named(name: str, value: str, tmp_path: Path) -> None:
     environment = {"CONSENT_KEYS_DIR": str(tmp_path / "keys"), name: value}
     with pytest.raises(SettingError, match=name):
-        AppContext.of(Settings.from_environment(environment))
+        AppContext.from_settings(Settings.from_environment(environment))
 
 
 def test_the_simulator_refuses_to_pose_as_the_real_thing(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_the_simulator_refuses_to_pose_as_the_real_thing(tmp_path: Path) -> None
         "CONSENT_BASE_URL": "https://consent.example",
     }
     with pytest.raises(SettingError, match="CONSENT_GATEWAY_URL"):
-        AppContext.of(Settings.from_environment(environment))
+        AppContext.from_settings(Settings.from_environment(environment))
 
 
 VALUES = (4711471147114711, 815081508150815)
@@ -147,11 +147,13 @@ VALUES = (4711471147114711, 815081508150815)
 
 def statements(transaction: Transaction) -> list[Callable[[], object]]:
     """Each of the ways in which a statement goes to the database."""
-    addresses = [RowKey(*VALUES), RowKey(3, 4)]
+    keys = [RowKey(*VALUES), RowKey(3, 4)]
     return [
-        lambda: grants.lock(transaction, addresses),
-        lambda: insert_rows(transaction, "to_journal", ("home", "number", "at"), [(*VALUES, 3)]),
-        lambda: grants.find(transaction, addresses[0]),
+        lambda: grants.lock(transaction, keys),
+        lambda: insert_rows(
+            transaction, "journal_outbox", ("partition", "id", "at"), [(*VALUES, 3)]
+        ),
+        lambda: grants.find(transaction, keys[0]),
     ]
 
 
@@ -181,7 +183,7 @@ def test_a_fault_of_the_database_never_holds_a_value(database_url: str, way: int
     store = Database.open(database_url)
     schema.upgrade(store)
     with store.engine.begin() as connection:
-        for table in ("grants", "to_journal"):
+        for table in ("grants", "journal_outbox"):
             connection.exec_driver_sql(f"ALTER TABLE {table} RENAME TO {table}_away")
     try:
         with pytest.raises(DBAPIError) as fault:
@@ -192,6 +194,6 @@ def test_a_fault_of_the_database_never_holds_a_value(database_url: str, way: int
         assert "'{" not in said
     finally:
         with store.engine.begin() as connection:
-            for table in ("grants", "to_journal"):
+            for table in ("grants", "journal_outbox"):
                 connection.exec_driver_sql(f"ALTER TABLE {table}_away RENAME TO {table}")
         store.close()

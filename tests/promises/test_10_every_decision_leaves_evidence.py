@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from consent_tokens.crypto.encoding import decode
-from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.evidence.events import EventKind
+from consent_tokens.row_key import RowKey
 from consent_tokens.store import events, grants
 from tests.service import ORDERS, PROMOTIONS, Service
 
@@ -18,14 +18,14 @@ STORE = Path(__file__).parents[2] / "consent_tokens" / "store"
 
 
 def lines(service: Service) -> list[tuple[str, str | None]]:
-    with service.world.database.engine.connect() as connection:
-        rows = connection.execute(text("SELECT kind, code FROM events ORDER BY at"))
-        return [(row.kind, row.code) for row in rows]
+    with service.runtime.database.engine.connect() as connection:
+        rows = connection.execute(text("SELECT kind, reason FROM events ORDER BY at"))
+        return [(row.kind, row.reason) for row in rows]
 
 
 def test_a_whole_life_can_be_told_from_its_events(service: Service) -> None:
     merchant, consumer = service.merchant(), service.consumer()
-    token = service.agreed(merchant, consumer, max_messages=1)
+    token = service.obtain_token(merchant, consumer, max_messages=1)
     merchant.send(token)
     merchant.send(token)
     merchant.send(token, ORDERS)
@@ -54,7 +54,7 @@ def test_a_whole_life_can_be_told_from_its_events(service: Service) -> None:
 
 def test_each_item_of_a_batch_leaves_its_own_line(service: Service) -> None:
     merchant, consumer = service.merchant(), service.consumer()
-    token = service.agreed(merchant, consumer, max_messages=2)
+    token = service.obtain_token(merchant, consumer, max_messages=2)
     before = len(lines(service))
     draft = {"token": token, "purpose": PROMOTIONS, "text": "x"}
     merchant.post("/v1/messages/batch", {"messages": [draft] * 5})
@@ -64,19 +64,17 @@ def test_each_item_of_a_batch_leaves_its_own_line(service: Service) -> None:
 def test_a_decision_whose_evidence_cannot_be_written_is_not_made(service: Service) -> None:
     """The event and the effect are one transaction: without the line there is no message."""
     merchant, consumer = service.merchant(), service.consumer()
-    token = service.agreed(merchant, consumer)
-    with service.world.database.engine.begin() as connection:
+    token = service.obtain_token(merchant, consumer)
+    with service.runtime.database.engine.begin() as connection:
         connection.execute(text("ALTER TABLE events RENAME TO events_away"))
     try:
         assert merchant.send(token).status_code == 500
         assert merchant.post("/v1/tokens/revoke", {"token": token}).status_code == 500
     finally:
-        with service.world.database.engine.begin() as connection:
+        with service.runtime.database.engine.begin() as connection:
             connection.execute(text("ALTER TABLE events_away RENAME TO events"))
-    with service.world.database.engine.connect() as connection:
-        count = connection.scalar(
-            text("SELECT count(*) FROM messages WHERE grant_number IS NOT NULL")
-        )
+    with service.runtime.database.engine.connect() as connection:
+        count = connection.scalar(text("SELECT count(*) FROM messages WHERE grant_id IS NOT NULL"))
     assert count == 0
     assert merchant.send(token).status_code == 202
 
@@ -92,10 +90,11 @@ def test_the_very_words_are_kept_and_their_hash_is_in_the_token(
     shown = consumer.get(path).text
     consumer.post(path, code=consumer.code(), decision="grant")
     token = merchant.token(request)
-    handle = merchant.get("/v1/grants").json["items"][0]["grant"]
-    address = service.world.keyring.ids.grant.decode(handle)
-    assert isinstance(address, RowKey)
-    notice = service.world.database.read(lambda transaction: grants.notice_of(transaction, address))
+    handle = merchant.get("/v1/grants").json["items"][0]["id"]
+    key = service.runtime.keyring.ids.grant.decode(handle)
+    assert isinstance(key, RowKey)
+    notice = service.runtime.database.read(lambda transaction: grants.notice_of(transaction, key))
+    assert notice
     assert notice.language == language
     words = re.sub(r"<[^>]+>", " ", shown.split('id="notice"')[1].split("</ul>")[0])
     assert all(line.replace('"', "&#34;") in words for line in notice.text.splitlines())
@@ -125,10 +124,10 @@ def test_there_is_no_way_to_change_or_remove_a_line() -> None:
 
 def test_evidence_holds_no_number_and_no_text(service: Service) -> None:
     merchant, consumer = service.merchant(), service.consumer()
-    token = service.agreed(merchant, consumer)
+    token = service.obtain_token(merchant, consumer)
     merchant.send(token, text="特别的文字 xyzzy")
     service.work()
-    with service.world.database.engine.connect() as connection:
+    with service.runtime.database.engine.connect() as connection:
         rows = repr(connection.execute(text("SELECT * FROM events")).all())
     assert "xyzzy" not in rows
     assert consumer.number[3:] not in rows

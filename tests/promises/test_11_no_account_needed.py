@@ -10,7 +10,7 @@ from tests.service import LINK, PROMOTIONS, Service, found
 def test_from_a_message_it_takes_two_taps(service: Service) -> None:
     """One on the link, one on the button; in a browser that was never here and keeps no cookie."""
     merchant, consumer = service.merchant(), service.consumer()
-    token = service.agreed(merchant, consumer)
+    token = service.obtain_token(merchant, consumer)
     merchant.send(token)
     service.work()
     link = f"/m/{found(LINK, consumer.texts()[-1])}"
@@ -28,8 +28,8 @@ def test_the_link_only_takes_back(service: Service) -> None:
     """It shows no other consent, and opens neither /my nor anything to agree to."""
     one, other = service.merchant("甲店"), service.merchant("乙店")
     consumer = service.consumer()
-    service.agreed(other, consumer)
-    token = service.agreed(one, consumer)
+    service.obtain_token(other, consumer)
+    token = service.obtain_token(one, consumer)
     one.send(token)
     service.work()
     link = f"/m/{found(LINK, consumer.texts()[-1])}"
@@ -43,7 +43,7 @@ def test_the_link_only_takes_back(service: Service) -> None:
 def test_my_page_shows_every_merchant_and_ends_one(service: Service) -> None:
     one, other = service.merchant("甲店"), service.merchant("乙店")
     consumer = service.consumer()
-    kept, ended = service.agreed(one, consumer), service.agreed(other, consumer)
+    kept, ended = service.obtain_token(one, consumer), service.obtain_token(other, consumer)
     page = consumer.log_in().text
     assert "甲店" in page
     assert "乙店" in page
@@ -58,7 +58,7 @@ def test_my_page_shows_every_merchant_and_ends_one(service: Service) -> None:
 def test_no_page_has_a_script_an_inline_style_or_another_host(service: Service) -> None:
     merchant, consumer = service.merchant(), service.consumer()
     path = merchant.ask()["path"]
-    service.agreed(merchant, consumer)
+    service.obtain_token(merchant, consumer)
     pages = [consumer.get(path), consumer.get("/"), consumer.log_in(), consumer.get("/docs")]
     pages.append(service.app.test_client().get("/my"))
     for page in pages:
@@ -99,7 +99,7 @@ def test_a_no_needs_no_number_and_ends_the_question(service: Service) -> None:
 
 def test_logging_out_ends_the_session_also_in_a_stolen_cookie(service: Service) -> None:
     consumer = service.consumer()
-    service.agreed(service.merchant(), consumer)
+    service.obtain_token(service.merchant(), consumer)
     page = consumer.log_in().text
     cookie = consumer.browser.get_cookie("session")
     assert cookie
@@ -111,7 +111,7 @@ def test_logging_out_ends_the_session_also_in_a_stolen_cookie(service: Service) 
 
 def test_a_session_ends_by_itself(service: Service) -> None:
     consumer = service.consumer()
-    service.agreed(service.merchant(), consumer)
+    service.obtain_token(service.merchant(), consumer)
     assert 'value="leave"' in consumer.log_in().text
     service.clock.advance(timedelta(minutes=15))
     assert 'value="leave"' not in consumer.get("/my").text

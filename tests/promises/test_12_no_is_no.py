@@ -16,7 +16,7 @@ QUESTION = re.compile(r"/c/([A-Za-z0-9_-]{22})")
 def shop(service: Service) -> tuple[Merchant, Consumer, str]:
     """A merchant that may write about orders, and would like more."""
     merchant, consumer = service.merchant(), service.consumer()
-    return merchant, consumer, service.agreed(merchant, consumer, ORDERS)
+    return merchant, consumer, service.obtain_token(merchant, consumer, ORDERS)
 
 
 def invited(merchant: Merchant, token: str, **more: object) -> tuple[int, str]:
@@ -67,7 +67,7 @@ def test_another_merchant_is_another_merchant(
 ) -> None:
     merchant, consumer, token = shop
     other = service.merchant("乙店")
-    theirs = service.agreed(other, consumer, ORDERS)
+    theirs = service.obtain_token(other, consumer, ORDERS)
     assert invited(merchant, token) == (201, "")
     assert invited(other, theirs) == (201, "")
 
@@ -162,7 +162,7 @@ def test_ending_takes_no_more_steps_than_giving_did(service: Service) -> None:
     merchant, consumer = service.merchant(), service.consumer()
     question = consumer.get(merchant.ask()["path"]).text
     giving = 2 * question.count('value="grant"') + question.count('type="checkbox"') + 2
-    token = service.agreed(merchant, consumer)
+    token = service.obtain_token(merchant, consumer)
     merchant.send(token)
     service.work()
     link = re.search(r"/m/\S+", consumer.texts()[-1])

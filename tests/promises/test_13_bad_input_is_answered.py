@@ -200,7 +200,7 @@ def test_a_crash_tells_nothing_and_is_answered(
         raise RuntimeError("secret detail +8613912340917")
 
     merchant = small.merchant()
-    monkeypatch.setattr(type(small.world.random), "token_bytes", lambda _self, size: broken(size))
+    monkeypatch.setattr(type(small.runtime.random), "token_bytes", lambda _self, size: broken(size))
     answer = merchant.post("/v1/consent-requests", {"purposes": [PROMOTIONS]})
     assert (answer.status_code, answer.json["code"]) == (500, "internal")
     assert "secret" not in answer.text

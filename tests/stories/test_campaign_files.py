@@ -14,7 +14,7 @@ import pytest
 
 from consent_tokens.app_context import AppContext
 from consent_tokens.settings import Settings
-from tests.fixtures import seeded
+from tests.fixtures import insert_grants
 from tests.number_scan import WRITTEN, files, found_in
 from tests.processes import ROOT, Running, service
 from tests.service import PROMOTIONS
@@ -37,9 +37,9 @@ def shop(running: Running, count: int) -> tuple[str, list[str]]:
     running.command(
         "sender", "add", admitted["id"], "--port", "1069", "--extension", "1", "--signature", "店",
     )  # fmt: skip
-    world = AppContext.of(Settings.from_environment(running.environment))
-    tokens = seeded(world, admitted["id"], count)
-    world.close()
+    context = AppContext.from_settings(Settings.from_environment(running.environment))
+    tokens = insert_grants(context.runtime, admitted["id"], count)
+    context.close()
     return admitted["api_key"], tokens
 
 
@@ -124,10 +124,10 @@ def test_killed_half_way_it_goes_on_and_nothing_is_sent_twice(
         sending.wait()
     summary = send(running, file, key)
     assert (summary["accepted"], summary["refused"]) == (6000, {})
-    world = AppContext.of(Settings.from_environment(running.environment))
-    with world.database.engine.connect() as connection:
+    context = AppContext.from_settings(Settings.from_environment(running.environment))
+    with context.runtime.database.engine.connect() as connection:
         count = connection.exec_driver_sql("SELECT count(*) FROM messages").scalar_one()
-    world.close()
+    context.close()
     assert count == 6000, "each line is one message"
 
 

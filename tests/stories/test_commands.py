@@ -35,7 +35,7 @@ def run(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProce
     )  # fmt: skip
 
 
-def test_demo_tells_the_whole_story(tmp_path: Path) -> None:
+def test_demo_runs_the_whole_flow(tmp_path: Path) -> None:
     told = run(tmp_path, "demo")
     assert told.returncode == 0, told.stderr
     for words in ("Your code is", "queued: msg_", "403 consent_revoked", "active = false"):
@@ -44,7 +44,7 @@ def test_demo_tells_the_whole_story(tmp_path: Path) -> None:
 
 def test_merchants_keys_and_senders(tmp_path: Path) -> None:
     WRITTEN.append(tmp_path)
-    assert run(tmp_path, "init-db").returncode == 0
+    assert run(tmp_path, "db", "upgrade").returncode == 0
     added = json.loads(run(tmp_path, "merchant", "add", "晨光书店", "--json").stdout)
     assert added.keys() == {"id", "api_key"}
     sender = run(
@@ -56,7 +56,7 @@ def test_merchants_keys_and_senders(tmp_path: Path) -> None:
     assert [each["signature"] for each in senders] == ["晨光书店"]
     assert "suspended" in run(tmp_path, "merchant", "suspend", added["id"]).stdout
     listed = json.loads(run(tmp_path, "merchant", "list", "--json").stdout)
-    assert [each["state"] for each in listed] == ["suspended"]
+    assert [each["status"] for each in listed] == ["suspended"]
     assert "active" in run(tmp_path, "merchant", "activate", added["id"]).stdout
     second = json.loads(run(tmp_path, "api-key", "add", added["id"], "--json").stdout)
     assert run(tmp_path, "api-key", "revoke", second["id"]).returncode == 0
@@ -90,13 +90,13 @@ def test_what_cannot_be_done_is_said_in_one_line(
 
 
 def test_a_setting_at_fault_is_named_by_every_command(tmp_path: Path) -> None:
-    for command in (("serve",), ("merchant", "list"), ("init-db",)):
+    for command in (("serve",), ("merchant", "list"), ("db", "upgrade")):
         done = run(tmp_path, *command, CONSENT_DATABASE_URL="mysql://x")
         assert done.returncode == 1
         assert "CONSENT_DATABASE_URL" in done.stderr
 
 
-def test_complaints_and_numbers_that_changed_hands(tmp_path: Path) -> None:
+def test_complaints_and_reassigned_numbers(tmp_path: Path) -> None:
     WRITTEN.append(tmp_path)
     with service(tmp_path) as running:
         browser = running.browser()
@@ -111,18 +111,18 @@ def test_complaints_and_numbers_that_changed_hands(tmp_path: Path) -> None:
         fill(browser, "/reports", shown, action="more", said="it rang at night")
         environment = running.environment
     (listed,) = json.loads(run(tmp_path, "complaint", "list", "--json", **environment).stdout)
-    assert (listed["reason"], listed["state"]) == ("fraud", "received")
+    assert (listed["reason"], listed["status"]) == ("fraud", "received")
     whole = json.loads(run(tmp_path, "complaint", "show", listed["id"], "--json").stdout)
-    assert whole["said"] == "it rang at night"
-    decided = run(tmp_path, "complaint", "decide", listed["id"], "handed_on")
-    assert "handed_on" in decided.stdout
+    assert whole["statement"] == "it rang at night"
+    decided = run(tmp_path, "complaint", "decide", listed["id"], "referred")
+    assert "referred" in decided.stdout
     assert "conflict" in run(tmp_path, "complaint", "decide", listed["id"], "upheld").stderr
     given = tmp_path / "given"
     given.write_text(f"{NUMBERS[0]},2026-01-01\n\n{NUMBERS[1]}, 2026-01-02\n")
-    told_of = json.loads(run(tmp_path, "number", "reassigned", str(given), "--json").stdout)
-    assert told_of == {"numbers": 2, "ended": 0}
+    told_of = json.loads(run(tmp_path, "reassigned-numbers", "import", str(given), "--json").stdout)
+    assert told_of == {"numbers": 2, "revoked": 0}
     given.write_text(f"{NUMBERS[0]}\n")
-    wrong = run(tmp_path, "number", "reassigned", str(given))
+    wrong = run(tmp_path, "reassigned-numbers", "import", str(given))
     assert wrong.returncode == 1
     assert NUMBERS[0] not in wrong.stdout + wrong.stderr
     given.unlink()
@@ -184,7 +184,7 @@ def test_the_two_halves_alone_on_postgresql(empty_postgres_url: str, tmp_path: P
         "CONSENT_BASE_URL": f"http://127.0.0.1:{web_port}",
         "CONSENT_BIND": f"127.0.0.1:{web_port}",
     }
-    assert run(tmp_path, "upgrade-db", **environment).returncode == 0
+    assert run(tmp_path, "db", "upgrade", **environment).returncode == 0
     assert run(tmp_path, "keys", "list", **environment).returncode == 0  # makes them
     with (
         process("tests.smsc", str(smsc_port), reads=True) as (smsc, told),
@@ -199,9 +199,9 @@ def test_the_two_halves_alone_on_postgresql(empty_postgres_url: str, tmp_path: P
             merchant = running.merchant()
             token = agree(running, carrier, merchant)
             draft = {"token": token, "purpose": PROMOTIONS, "text": "两半"}
-            handle = merchant.post("/v1/messages", json=draft).json()["id"]
+            message_id = merchant.post("/v1/messages", json=draft).json()["id"]
             assert "两半" in carrier.text("两半")["text"]
-            until(merchant, handle, "delivered")
+            until(merchant, message_id, "delivered")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -230,8 +230,8 @@ def test_ready_is_said_once_it_can_be_reached() -> None:
     port = free_port()
     script = (
         "import signal, sys\n"
-        "from consent_tokens.cli.worker_startup import Beginning\n"
-        f"Beginning(lambda: None, ('127.0.0.1', {port}), 'http://here')()\n"
+        "from consent_tokens.cli.worker_startup import WorkerStartup\n"
+        f"WorkerStartup(lambda: None, ('127.0.0.1', {port}), 'http://here')()\n"
         "print('loaded', file=sys.stderr, flush=True)\n"
         "signal.signal(signal.SIGTERM, lambda *_: None)\n"
         "sys.stdin.read()\n"

@@ -9,8 +9,7 @@ import jwt
 import pytest
 
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.services import erasure as forget
-from consent_tokens.settings import OtpRateLimits
+from consent_tokens.services.erasure import number_reassigned
 from tests.number_scan import NUMBERS, found_in
 from tests.service import (
     ALWAYS,
@@ -23,77 +22,80 @@ from tests.service import (
     Merchant,
     Page,
     Service,
+    found,
+    otp_policy,
 )
-from tests.service import found as held
 
 GRANT = re.compile(r'name="grant" value="([^"]+)"')
 NUMBER = re.compile(r"<b>((?:\d{4} ){3}\d{4})</b>")
 
 
-class Home:
-    """A consumer who has agreed to two kinds and is logged in."""
+class LoggedIn:
+    """A consumer who has agreed to two purposes and is logged in."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
         self.merchant: Merchant = service.merchant()
         self.consumer: Consumer = service.consumer()
-        self.token = service.agreed(self.merchant, self.consumer, PROMOTIONS, ORDERS)
+        self.token = service.obtain_token(self.merchant, self.consumer, PROMOTIONS, ORDERS)
         page = self.consumer.log_in().text
-        self.grant = held(GRANT, page)
+        self.grant = found(GRANT, page)
 
     def act(self, action: str, **form: object) -> Page:
         page = self.consumer.get("/my/wishes").text
         return self.consumer.post("/my", page, action=action, grant=self.grant, **form)
 
     def code(self, purpose: str = PROMOTIONS) -> str:
-        """Hand in a message; return why it was refused, or where it stands."""
+        """Send a message; return the reason of the refusal, or its status."""
         answer = self.merchant.send(self.token, purpose)
         return str(answer.json.get("code") or answer.json["status"])
 
 
-WIDE = OtpRateLimits.parse("number=1000/hour;client_ip=1000/hour;total=100000/hour")
+WIDE = otp_policy("number=1000/hour;client_ip=1000/hour;total=100000/hour")
 
 
 @pytest.fixture
-def home(service: Service) -> Home:
-    return Home(service.but(otp_rate_limits=WIDE))
+def logged_in(service: Service) -> LoggedIn:
+    return LoggedIn(service.with_context(otp=WIDE))
 
 
-def test_pause_and_go_on(home: Home) -> None:
-    assert home.act("pause").status_code == 303
-    assert home.code() == "consent_paused"
-    assert home.code(ORDERS) == "consent_paused"
-    state = home.merchant.get(f"/v1/grants/{home.grant}").json["state"]
-    assert state == "paused"
-    assert home.act("resume").status_code == 303
-    assert home.code() == "queued"
+def test_pause_and_go_on(logged_in: LoggedIn) -> None:
+    assert logged_in.act("pause").status_code == 303
+    assert logged_in.code() == "consent_paused"
+    assert logged_in.code(ORDERS) == "consent_paused"
+    status = logged_in.merchant.get(f"/v1/grants/{logged_in.grant}").json["status"]
+    assert status == "paused"
+    assert logged_in.act("resume").status_code == 303
+    assert logged_in.code() == "queued"
 
 
-def test_a_pause_with_a_day_ends_by_itself(home: Home) -> None:
-    home.act("pause", days=7)
-    assert "到 2021年11月18日" in home.consumer.get("/my").text
-    home.service.clock.advance(timedelta(days=6))
-    home.service.work()
-    assert home.code() == "consent_paused"
-    home.service.clock.advance(timedelta(days=1, minutes=1))
-    home.service.work()
-    assert home.code() == "queued"
+def test_a_pause_with_a_day_ends_by_itself(logged_in: LoggedIn) -> None:
+    logged_in.act("pause", days=7)
+    assert "到 2021年11月18日" in logged_in.consumer.get("/my").text
+    logged_in.service.clock.advance(timedelta(days=6))
+    logged_in.service.work()
+    assert logged_in.code() == "consent_paused"
+    logged_in.service.clock.advance(timedelta(days=1, minutes=1))
+    logged_in.service.work()
+    assert logged_in.code() == "queued"
 
 
-def test_what_waits_does_not_leave_into_a_pause(home: Home) -> None:
-    home.merchant.send(home.token, text="wait")
-    home.act("pause")
-    home.service.work()
-    assert not [text for text in home.consumer.texts() if "wait" in text]
+def test_what_waits_does_not_leave_into_a_pause(logged_in: LoggedIn) -> None:
+    logged_in.merchant.send(logged_in.token, text="wait")
+    logged_in.act("pause")
+    logged_in.service.work()
+    assert not [text for text in logged_in.consumer.texts() if "wait" in text]
 
 
-def test_narrow(home: Home) -> None:
-    fewer = home.act("narrow", purposes=[PROMOTIONS], max_messages=1, **{"from": 540, "to": 1260})
+def test_narrow(logged_in: LoggedIn) -> None:
+    fewer = logged_in.act(
+        "narrow", purposes=[PROMOTIONS], max_messages=1, **{"from": 540, "to": 1260}
+    )
     assert fewer.status_code == 303
-    assert home.code(ORDERS) == "purpose_not_granted"
-    assert home.code() == "queued"
-    assert home.code() == "cap_reached"
-    scope = home.merchant.get(f"/v1/grants/{home.grant}").json["scope"]
+    assert logged_in.code(ORDERS) == "purpose_not_granted"
+    assert logged_in.code() == "queued"
+    assert logged_in.code() == "cap_reached"
+    scope = logged_in.merchant.get(f"/v1/grants/{logged_in.grant}").json["scope"]
     assert (scope["purposes"], scope["max_messages"]) == ([PROMOTIONS], 1)
     assert (scope["from"], scope["to"]) == ("09:00", "21:00")
 
@@ -110,217 +112,221 @@ def test_narrow(home: Home) -> None:
         {"purposes": [PROMOTIONS], "from": 99999},
     ],
 )
-def test_narrowing_never_widens(home: Home, more: dict[str, object]) -> None:
-    before = home.merchant.get(f"/v1/grants/{home.grant}").json["scope"]
-    assert home.act("narrow", **more).status_code == 422
-    assert home.merchant.get(f"/v1/grants/{home.grant}").json["scope"] == before
+def test_narrowing_never_widens(logged_in: LoggedIn, more: dict[str, object]) -> None:
+    before = logged_in.merchant.get(f"/v1/grants/{logged_in.grant}").json["scope"]
+    assert logged_in.act("narrow", **more).status_code == 422
+    assert logged_in.merchant.get(f"/v1/grants/{logged_in.grant}").json["scope"] == before
 
 
-def test_prolong_and_renew(home: Home) -> None:
-    before = home.merchant.get(f"/v1/grants/{home.grant}").json["scope"]["expires_at"]
-    assert home.act("prolong", days=90).status_code == 303
-    after = home.merchant.get(f"/v1/grants/{home.grant}").json["scope"]["expires_at"]
+def test_extend_and_renew(logged_in: LoggedIn) -> None:
+    before = logged_in.merchant.get(f"/v1/grants/{logged_in.grant}").json["scope"]["expires_at"]
+    assert logged_in.act("prolong", days=90).status_code == 303
+    after = logged_in.merchant.get(f"/v1/grants/{logged_in.grant}").json["scope"]["expires_at"]
     assert after > before
-    home.service.clock.advance(timedelta(days=200))
-    assert home.code() == "token_expired"
-    fresh = home.merchant.post("/v1/tokens/renew", {"token": home.token})
-    assert home.merchant.send(fresh.json["token"]).status_code == 202
-    home.consumer.log_in()
-    assert home.act("prolong", days=9999).status_code == 422
+    logged_in.service.clock.advance(timedelta(days=200))
+    assert logged_in.code() == "token_expired"
+    fresh = logged_in.merchant.post("/v1/tokens/renew", {"token": logged_in.token})
+    assert logged_in.merchant.send(fresh.json["token"]).status_code == 202
+    logged_in.consumer.log_in()
+    assert logged_in.act("prolong", days=9999).status_code == 422
 
 
-def test_what_was_agreed_can_be_told_for_any_past_moment(home: Home) -> None:
-    home.act("narrow", purposes=[PROMOTIONS])
-    home.service.clock.advance(timedelta(days=1))
-    home.consumer.log_in()
-    home.act("pause")
-    data = home.consumer.get("/my/data.json").json["consents"][0]
+def test_the_export_says_what_was_agreed_at_any_past_moment(logged_in: LoggedIn) -> None:
+    logged_in.act("narrow", purposes=[PROMOTIONS])
+    logged_in.service.clock.advance(timedelta(days=1))
+    logged_in.consumer.log_in()
+    logged_in.act("pause")
+    data = logged_in.consumer.get("/my/data.json").json["consents"][0]
     assert [each["what"] for each in data["changes"]] == ["narrowed", "paused"]
     assert data["changes"][0]["before"]["purposes"] == [PROMOTIONS, ORDERS]
     assert data["changes"][1]["before"]["purposes"] == [PROMOTIONS]
 
 
-def test_calm_over_double_11(home: Home) -> None:
+def test_a_quiet_period_over_double_11(logged_in: LoggedIn) -> None:
     """It is the day itself: noon on 11 November, in Shanghai."""
-    home.merchant.send(home.token, text="waits")
-    assert home.act("calm", season="double11").status_code == 303
-    home.service.work()
-    assert not [text for text in home.consumer.texts() if "waits" in text]
-    assert home.code() == "consent_paused"
-    assert home.code(ORDERS) == "queued"
-    assert "2021年11月15日" in home.consumer.get("/my").text
-    home.service.clock.advance(timedelta(days=4, hours=11, minutes=59))  # 15 November, 23:59
-    assert home.code() == "consent_paused"
-    home.service.clock.advance(timedelta(minutes=1))
-    assert home.code() == "queued"
+    logged_in.merchant.send(logged_in.token, text="waits")
+    assert logged_in.act("calm", season="double11").status_code == 303
+    logged_in.service.work()
+    assert not [text for text in logged_in.consumer.texts() if "waits" in text]
+    assert logged_in.code() == "consent_paused"
+    assert logged_in.code(ORDERS) == "queued"
+    assert "2021年11月15日" in logged_in.consumer.get("/my").text
+    logged_in.service.clock.advance(timedelta(days=4, hours=11, minutes=59))  # 15 November, 23:59
+    assert logged_in.code() == "consent_paused"
+    logged_in.service.clock.advance(timedelta(minutes=1))
+    assert logged_in.code() == "queued"
 
 
-def test_a_wish_keeps_a_recipient_known_and_only_as_long_as_it_lasts(home: Home) -> None:
-    home.act("calm", season="double11")
-    home.act("revoke")
+def test_a_quiet_period_keeps_a_recipient_known_and_only_as_long_as_it_lasts(
+    logged_in: LoggedIn,
+) -> None:
+    logged_in.act("calm", season="double11")
+    logged_in.act("revoke")
 
     def known() -> int:
-        with home.service.world.database.engine.connect() as connection:
+        with logged_in.service.runtime.database.engine.connect() as connection:
             query = "SELECT count(*) FROM recipients"
             counted: int = connection.exec_driver_sql(query).scalar_one()
             return counted
 
     assert known() == 1
-    home.service.clock.advance(timedelta(days=5))
-    home.service.work()
+    logged_in.service.clock.advance(timedelta(days=5))
+    logged_in.service.work()
     assert known() == 0
 
 
-def test_calm_until_a_day_of_ones_own_and_its_end(home: Home) -> None:
-    assert home.act("calm", until="2021-12-24").status_code == 303
-    assert home.code() == "consent_paused"
-    home.act("no_calm")
-    assert home.code() == "queued"
+def test_a_quiet_period_until_a_chosen_day_and_its_end(logged_in: LoggedIn) -> None:
+    assert logged_in.act("calm", until="2021-12-24").status_code == 303
+    assert logged_in.code() == "consent_paused"
+    logged_in.act("no_calm")
+    assert logged_in.code() == "queued"
     for nonsense in ("2021-11-10", "2031-01-01", "soon", "", "2021-13-01"):
-        assert home.act("calm", until=nonsense).status_code == 422
+        assert logged_in.act("calm", until=nonsense).status_code == 422
 
 
-def test_hours_of_rest_are_for_everything(home: Home) -> None:
-    home.act("rest", **{"from": 11 * 60, "to": 14 * 60})  # it is noon
-    answer = home.merchant.send(home.token, ORDERS, text="later")
+def test_quiet_hours_are_for_everything(logged_in: LoggedIn) -> None:
+    logged_in.act("rest", **{"from": 11 * 60, "to": 14 * 60})  # it is noon
+    answer = logged_in.merchant.send(logged_in.token, ORDERS, text="later")
     assert answer.json["status"] == "deferred"
     assert answer.json["send_after"].startswith("2021-11-11T06:00")
-    home.service.work()
-    assert not [text for text in home.consumer.texts() if "later" in text]
-    home.service.clock.advance(timedelta(hours=2))
-    home.service.work()
-    assert [text for text in home.consumer.texts() if "later" in text]
-    home.consumer.log_in()  # a code comes at any hour
+    logged_in.service.work()
+    assert not [text for text in logged_in.consumer.texts() if "later" in text]
+    logged_in.service.clock.advance(timedelta(hours=2))
+    logged_in.service.work()
+    assert [text for text in logged_in.consumer.texts() if "later" in text]
+    logged_in.consumer.log_in()  # a code comes at any hour
 
 
-def test_what_was_taken_before_rest_waits_too(home: Home) -> None:
-    home.merchant.send(home.token, ORDERS, text="taken")
-    home.act("rest", **{"from": 11 * 60, "to": 14 * 60})
-    home.service.work()
-    assert not [text for text in home.consumer.texts() if "taken" in text]
-    home.service.clock.advance(timedelta(hours=2))
-    home.service.work()
-    assert len([text for text in home.consumer.texts() if "taken" in text]) == 1
+def test_what_was_accepted_before_quiet_hours_waits_too(logged_in: LoggedIn) -> None:
+    logged_in.merchant.send(logged_in.token, ORDERS, text="taken")
+    logged_in.act("rest", **{"from": 11 * 60, "to": 14 * 60})
+    logged_in.service.work()
+    assert not [text for text in logged_in.consumer.texts() if "taken" in text]
+    logged_in.service.clock.advance(timedelta(hours=2))
+    logged_in.service.work()
+    assert len([text for text in logged_in.consumer.texts() if "taken" in text]) == 1
 
 
-def test_the_limit_over_all_merchants_tells_no_merchant_of_another(home: Home) -> None:
-    other = home.service.merchant("乙店")
-    token = home.service.agreed(other, home.consumer, PROMOTIONS)
-    home.consumer.log_in()
-    home.act("limits", a_day=1)
+def test_the_limit_over_all_merchants_tells_no_merchant_of_another(logged_in: LoggedIn) -> None:
+    other = logged_in.service.merchant("乙店")
+    token = logged_in.service.obtain_token(other, logged_in.consumer, PROMOTIONS)
+    logged_in.consumer.log_in()
+    logged_in.act("limits", a_day=1)
     assert other.send(token).status_code == 202
-    refused = home.merchant.send(home.token).json
+    refused = logged_in.merchant.send(logged_in.token).json
     assert refused["code"] == "cap_reached"
-    # told by the day: not when the other one wrote
+    # by the day: not when the other merchant wrote
     assert refused["next_at"] == "2021-11-12T16:00:00+00:00"
-    home.service.work()
-    home.service.clock.advance(timedelta(hours=24))
-    assert home.code() == "queued"
+    logged_in.service.work()
+    logged_in.service.clock.advance(timedelta(hours=24))
+    assert logged_in.code() == "queued"
 
 
-def test_revoke_all(home: Home) -> None:
-    other = home.service.merchant("乙店")
-    token = home.service.agreed(other, home.consumer, PROMOTIONS)
-    home.consumer.log_in()
-    assert home.act("revoke_all").status_code == 303
-    assert home.code() == "consent_revoked"
+def test_revoke_all(logged_in: LoggedIn) -> None:
+    other = logged_in.service.merchant("乙店")
+    token = logged_in.service.obtain_token(other, logged_in.consumer, PROMOTIONS)
+    logged_in.consumer.log_in()
+    assert logged_in.act("revoke_all").status_code == 303
+    assert logged_in.code() == "consent_revoked"
     assert other.send(token).json["code"] == "consent_revoked"
 
 
-def test_search(home: Home) -> None:
+def test_search(logged_in: LoggedIn) -> None:
     for name in ("甲店", "乙店", "丙店", "丁店"):
-        home.service.agreed(home.service.merchant(name), home.consumer, ORDERS)
-    home.consumer.log_in()
-    page = home.consumer.get("/my?q=乙").text
+        logged_in.service.obtain_token(logged_in.service.merchant(name), logged_in.consumer, ORDERS)
+    logged_in.consumer.log_in()
+    page = logged_in.consumer.get("/my?q=乙").text
     assert "乙店" in page
     assert "甲店" not in page
-    assert "没有叫这个名字的商家" in home.consumer.get("/my?q=<script>").text
+    assert "没有叫这个名字的商家" in logged_in.consumer.get("/my?q=<script>").text
 
 
-def test_every_message_sent_and_refused_is_shown_with_its_reason(home: Home) -> None:
+def test_every_message_sent_and_refused_is_shown_with_its_reason(logged_in: LoggedIn) -> None:
     for place in range(5):
-        home.merchant.send(home.token, text=f"offer {place}")
-    home.merchant.send(home.token, "marketing.surveys")
-    home.service.work()
-    page = home.consumer.get(f"/my/consents/{home.grant}").text
+        logged_in.merchant.send(logged_in.token, text=f"offer {place}")
+    logged_in.merchant.send(logged_in.token, "marketing.surveys")
+    logged_in.service.work()
+    page = logged_in.consumer.get(f"/my/consents/{logged_in.grant}").text
     assert page.count("offer") == 4
     assert "超过了您同意的条数" in page
     assert "这一种您没有同意" in page
     assert 'aria-label="每周条数' in page
-    home.service.clock.advance(timedelta(days=31))
-    home.service.work()
-    home.consumer.log_in()
-    assert "offer" not in home.consumer.get(f"/my/consents/{home.grant}").text
+    logged_in.service.clock.advance(timedelta(days=31))
+    logged_in.service.work()
+    logged_in.consumer.log_in()
+    assert "offer" not in logged_in.consumer.get(f"/my/consents/{logged_in.grant}").text
 
 
-def test_nobody_touches_anothers_consent(home: Home) -> None:
-    other = home.service.consumer(NUMBERS[1])
-    home.service.agreed(home.merchant, other)
+def test_nobody_touches_anothers_consent(logged_in: LoggedIn) -> None:
+    other = logged_in.service.consumer(NUMBERS[1])
+    logged_in.service.obtain_token(logged_in.merchant, other)
     page = other.log_in().text
     for action in ("revoke", "pause", "resume", "narrow", "prolong"):
-        answer = other.post("/my", page, action=action, grant=home.grant, purposes=[PROMOTIONS])
+        answer = other.post(
+            "/my", page, action=action, grant=logged_in.grant, purposes=[PROMOTIONS]
+        )
         assert answer.status_code == 404, action
-    assert other.get(f"/my/consents/{home.grant}").status_code == 404
-    assert home.code() == "queued"
+    assert other.get(f"/my/consents/{logged_in.grant}").status_code == 404
+    assert logged_in.code() == "queued"
 
 
-def test_nothing_happens_without_a_session(home: Home) -> None:
-    stranger = home.service.consumer(NUMBERS[2])
+def test_nothing_happens_without_a_session(logged_in: LoggedIn) -> None:
+    stranger = logged_in.service.consumer(NUMBERS[2])
     page = stranger.get("/my").text
     for action in ("revoke", "calm", "limits", "forget", "revoke_all", "invitations", "rest"):
-        answer = stranger.post("/my", page, action=action, grant=home.grant, season="618")
+        answer = stranger.post("/my", page, action=action, grant=logged_in.grant, season="618")
         assert answer.headers["Location"] == "/my"
     for path in ("/my/wishes", "/my/all", "/my/data.json", "/my/data.html"):
         assert stranger.get(path).status_code == 303
-    assert home.code() == "queued"
+    assert logged_in.code() == "queued"
 
 
-# --- Data, and being forgotten ------------------------------------------------------------------
+# --- Export and erasure -------------------------------------------------------------------------
 
 
-def test_my_data_holds_all_that_is_kept(home: Home) -> None:
-    home.merchant.send(home.token, text="hello")
-    home.service.work()
-    answer = home.consumer.get("/my/data.json")
+def test_my_data_holds_all_that_is_kept(logged_in: LoggedIn) -> None:
+    logged_in.merchant.send(logged_in.token, text="hello")
+    logged_in.service.work()
+    answer = logged_in.consumer.get("/my/data.json")
     assert "attachment" in answer.headers["Content-Disposition"]
     data = answer.json
     (consent,) = data["consents"]
     assert consent["merchant"] == "晨光书店"
     assert consent["messages"][0]["text"] == "hello"
     assert "想给您发短信" in consent["notice"]["text"]
-    assert {"grant_given", "message_left"} <= {each["kind"] for each in data["events"]}
+    assert {"grant_created", "message_submitted"} <= {each["kind"] for each in data["events"]}
     assert not found_in(answer.data)
-    page = home.consumer.get("/my/data.html")
+    page = logged_in.consumer.get("/my/data.html")
     assert "hello" in page.text
     assert not found_in(page.data)
 
 
-def test_forget_me_leaves_nothing_that_leads_to_the_number(home: Home) -> None:
-    home.merchant.send(home.token, text="hello")
-    home.service.work()
-    home.act("limits", a_day=3)
-    assert home.act("forget").status_code == 303
-    assert "忘掉了" in home.consumer.get("/my").text
-    assert home.code() == "consent_revoked"
-    with home.service.world.database.engine.connect() as connection:
+def test_forget_me_leaves_nothing_that_leads_to_the_number(logged_in: LoggedIn) -> None:
+    logged_in.merchant.send(logged_in.token, text="hello")
+    logged_in.service.work()
+    logged_in.act("limits", a_day=3)
+    assert logged_in.act("forget").status_code == 303
+    assert "忘掉了" in logged_in.consumer.get("/my").text
+    assert logged_in.code() == "consent_revoked"
+    with logged_in.service.runtime.database.engine.connect() as connection:
 
         def count(table: str, where: str = "1 = 1") -> int:
             query = f"SELECT count(*) FROM {table} WHERE {where}"  # noqa: S608 - our own names
             counted: int = connection.exec_driver_sql(query).scalar_one()
             return counted
 
-        for table in ("recipients", "sessions", "wishes", "receipts", "fingerprints"):
+        for table in ("recipients", "consumer_sessions", "preferences", "receipts", "fingerprints"):
             assert count(table) == 0, table
         assert count("messages", "text IS NOT NULL") == 0
         assert count("grants", "wrapped_key IS NOT NULL") == 0
-    assert "没有谁可以给您发短信" in home.consumer.log_in().text
+    assert "没有谁可以给您发短信" in logged_in.consumer.log_in().text
 
 
-# --- Numbers change hands -----------------------------------------------------------------------
+# --- Reassigned numbers -------------------------------------------------------------------------
 
 
-def test_a_new_owner_ends_all_and_sees_nothing(home: Home) -> None:
-    new = home.service.consumer()
+def test_a_new_owner_ends_all_and_sees_nothing(logged_in: LoggedIn) -> None:
+    new = logged_in.service.consumer()
     new.post("/my", phone=new.number)
     shown = new.get("/my").text
     answer = new.post("/my", shown, action="new_to_me", code=new.code())
@@ -328,66 +334,68 @@ def test_a_new_owner_ends_all_and_sees_nothing(home: Home) -> None:
     page = new.get("/my").text
     assert "都已经停止" in page
     assert "晨光书店" not in page
-    assert home.code() == "consent_revoked"
-    assert home.merchant.get(f"/v1/grants/{home.grant}").json["state"] == "revoked"
+    assert logged_in.code() == "consent_revoked"
+    assert logged_in.merchant.get(f"/v1/grants/{logged_in.grant}").json["status"] == "revoked"
     mine = new.log_in().text
     assert "晨光书店" not in mine
-    assert 'name="grant"' not in home.consumer.get("/my").text, "the former owner is out"
+    assert 'name="grant"' not in logged_in.consumer.get("/my").text, "the former owner is out"
 
 
-def test_a_report_of_no_such_subscriber_ends_all(home: Home) -> None:
+def test_a_report_of_no_such_subscriber_ends_all(logged_in: LoggedIn) -> None:
     from consent_tokens.gateways.base import DeliveryReport  # noqa: PLC0415
     from consent_tokens.services.inbound.delivery_reports import record_reports  # noqa: PLC0415 - one test
 
-    sent = home.merchant.send(home.token, text="hello").json["id"]
-    simulator, service = home.service.simulator, home.service
+    sent = logged_in.merchant.send(logged_in.token, text="hello").json["id"]
+    simulator, service = logged_in.service.simulator, logged_in.service
     service.dispatcher._dispatch(0)
     (report,) = [each for each in simulator.poll() if isinstance(each, DeliveryReport)]
     record_reports(
-        service.world,
+        service.runtime,
         [
             DeliveryReport(
                 report.gateway_id, was_delivered=False, status_text="UNDELIV", is_deactivated=True
             )
         ],
     )
-    assert home.merchant.get(f"/v1/messages/{sent}").json["status"] == "undeliverable"
-    assert home.code() == "consent_revoked"
+    assert logged_in.merchant.get(f"/v1/messages/{sent}").json["status"] == "undeliverable"
+    assert logged_in.code() == "consent_revoked"
 
 
-def test_a_notice_of_reassignment_spares_what_the_new_owner_agreed_to(home: Home) -> None:
-    home.service.clock.advance(timedelta(days=10))
-    since = home.service.clock.now()
-    home.service.clock.advance(timedelta(days=1))
-    other = home.service.merchant("乙店")
-    theirs = home.service.agreed(other, home.service.consumer(), PROMOTIONS)
-    ended = forget.number_reassigned(home.service.world, PhoneNumber.parse(NUMBERS[0]), since)
+def test_a_notice_of_reassignment_spares_what_the_new_owner_agreed_to(logged_in: LoggedIn) -> None:
+    logged_in.service.clock.advance(timedelta(days=10))
+    since = logged_in.service.clock.now()
+    logged_in.service.clock.advance(timedelta(days=1))
+    other = logged_in.service.merchant("乙店")
+    theirs = logged_in.service.obtain_token(other, logged_in.service.consumer(), PROMOTIONS)
+    ended = number_reassigned(logged_in.service.runtime, PhoneNumber.parse(NUMBERS[0]), since)
     assert ended == 1
-    assert home.code() == "consent_revoked"
+    assert logged_in.code() == "consent_revoked"
     assert other.send(theirs).status_code == 202
-    page = home.service.consumer()
+    page = logged_in.service.consumer()
     shown = page.log_in().text
     assert "乙店" in shown
     assert "晨光书店" not in shown
-    assert forget.number_reassigned(home.service.world, PhoneNumber.parse(NUMBERS[5]), since) == 0
+    assert number_reassigned(logged_in.service.runtime, PhoneNumber.parse(NUMBERS[5]), since) == 0
 
 
 # --- Receipts -----------------------------------------------------------------------------------
 
 
-def test_a_yes_and_its_end_have_receipts_that_any_jose_library_verifies(home: Home) -> None:
-    home.service.clock.advance(timedelta(minutes=1))
-    later = home.service.clock.now() + timedelta(days=1)
-    home.merchant.send(home.token, text="waits", send_at=later.isoformat())
-    home.act("revoke", stay="here")
-    page = home.consumer.get(f"/my/consents/{home.grant}").text
-    handles = re.findall(r"/receipts/([A-Za-z0-9_-]{22})", page)
-    assert len(handles) == 2
-    keys = home.consumer.get("/.well-known/jwks.json").json["keys"]
+def test_a_yes_and_its_end_have_receipts_that_any_jose_library_verifies(
+    logged_in: LoggedIn,
+) -> None:
+    logged_in.service.clock.advance(timedelta(minutes=1))
+    later = logged_in.service.clock.now() + timedelta(days=1)
+    logged_in.merchant.send(logged_in.token, text="waits", send_at=later.isoformat())
+    logged_in.act("revoke", stay="here")
+    page = logged_in.consumer.get(f"/my/consents/{logged_in.grant}").text
+    receipts = re.findall(r"/receipts/([A-Za-z0-9_-]{22})", page)
+    assert len(receipts) == 2
+    keys = logged_in.consumer.get("/.well-known/jwks.json").json["keys"]
     said = {}
-    for handle in handles:
-        assert home.consumer.get(f"/receipts/{handle}").status_code == 200
-        file = home.consumer.get(f"/receipts/{handle}.json")
+    for receipt in receipts:
+        assert logged_in.consumer.get(f"/receipts/{receipt}").status_code == 200
+        file = logged_in.consumer.get(f"/receipts/{receipt}.json")
         assert not found_in(file.data)
         header = jwt.get_unverified_header(file.json["jws"])
         assert header["typ"] == "consent-receipt+jwt"
@@ -400,10 +408,10 @@ def test_a_yes_and_its_end_have_receipts_that_any_jose_library_verifies(home: Ho
     end = said["withdrawal"]["events"][0]
     assert (end["state"], end["queued_messages_stopped"]) == ("withdrawn", 1)
     # and a receipt is no token (RFC 8725, 3.12)
-    for handle in handles:
-        jws = home.consumer.get(f"/receipts/{handle}.json").json["jws"]
-        assert home.merchant.send(jws).json["code"] == "token_malformed"
-    assert home.consumer.get("/receipts/AAAAAAAAAAAAAAAAAAAAAA").status_code == 404
+    for receipt in receipts:
+        jws = logged_in.consumer.get(f"/receipts/{receipt}.json").json["jws"]
+        assert logged_in.merchant.send(jws).json["code"] == "token_malformed"
+    assert logged_in.consumer.get("/receipts/AAAAAAAAAAAAAAAAAAAAAA").status_code == 404
 
 
 def test_the_receipt_comes_by_text_if_wished(service: Service) -> None:
@@ -421,8 +429,13 @@ def test_agreeing_to_less_than_was_asked(service: Service) -> None:
     merchant, consumer = service.merchant(), service.consumer()
     asked = merchant.ask(PROMOTIONS, ORDERS, max_messages=8, expires_in_days=365, **ALWAYS)
     path = asked["path"]
-    less: dict[str, object] = {"max_messages": 2, "expires_in_days": 30, "from": 600, "to": 1200}
-    consumer.post(path, None, purposes=[PROMOTIONS], phone=consumer.number, **less)
+    reduction: dict[str, object] = {
+        "max_messages": 2,
+        "expires_in_days": 30,
+        "from": 600,
+        "to": 1200,
+    }
+    consumer.post(path, None, purposes=[PROMOTIONS], phone=consumer.number, **reduction)
     shown = consumer.get(path).text
     for words in ("任意 30 天最多 2 条", "10:00 到 20:00", "2021年12月11日"):
         assert words in shown
@@ -447,82 +460,82 @@ def test_agreeing_to_more_than_was_asked_is_refused(service: Service) -> None:
 # --- Reports ------------------------------------------------------------------------------------
 
 
-def from_a_message(home: Home, text: str = "offer") -> tuple[str, str]:
+def from_a_message(logged_in: LoggedIn, text: str = "offer") -> tuple[str, str]:
     """Return the link in a text that came, and the text."""
-    home.merchant.send(home.token, text=text)
-    home.service.work()
-    came = home.consumer.texts()[-1]
-    return f"/m/{held(LINK, came)}", came
+    logged_in.merchant.send(logged_in.token, text=text)
+    logged_in.service.work()
+    came = logged_in.consumer.texts()[-1]
+    return f"/m/{found(LINK, came)}", came
 
 
-def test_a_report_takes_two_taps_from_a_text_and_counts_once(home: Home) -> None:
-    link, _ = from_a_message(home)
-    stranger = home.service.app.test_client()
+def test_a_report_takes_two_taps_from_a_text_and_counts_once(logged_in: LoggedIn) -> None:
+    link, _ = from_a_message(logged_in)
+    stranger = logged_in.service.app.test_client()
     csrf = re.compile(r'name="csrf" value="([^"]+)"')
     numbers = set()
     for reason in ("too_often", "fraud", "at_night"):
         first = stranger.post(
-            link, data={"csrf": held(csrf, stranger.get(link).text), "action": "report"}
+            link, data={"csrf": found(csrf, stranger.get(link).text), "action": "report"}
         )
         page = stranger.get(first.headers["Location"])
         filed = stranger.post(
-            first.headers["Location"], data={"csrf": held(csrf, page.text), "reason": reason}
+            first.headers["Location"], data={"csrf": found(csrf, page.text), "reason": reason}
         )
         shown = stranger.get(filed.headers["Location"]).text
         assert "是按您的同意发的" in shown
-        numbers.add(held(NUMBER, shown))
+        numbers.add(found(NUMBER, shown))
     assert len(numbers) == 1
-    listed = home.merchant.get("/v1/complaints").json["items"]
+    listed = logged_in.merchant.get("/v1/complaints").json["items"]
     assert [(each["reason"], each["verdict"]) for each in listed] == [
         ("too_often", "under_consent")
     ]
-    assert home.grant not in json.dumps(listed)
+    assert logged_in.grant not in json.dumps(listed)
 
 
-def paste(home: Home, text: str, sender: str = "106900011", **more: str) -> str:
-    consumer = home.service.consumer()
+def paste(logged_in: LoggedIn, text: str, sender: str = "106900011", **more: str) -> str:
+    consumer = logged_in.service.consumer()
     consumer.post("/report", phone=consumer.number)
-    at = (home.service.clock.now() + timedelta(hours=8)).strftime("%Y-%m-%dT%H:%M")
+    at = (logged_in.service.clock.now() + timedelta(hours=8)).strftime("%Y-%m-%dT%H:%M")
     form = {"sender": sender, "text": text, "at": at, "reason": "never_agreed", **more}
     answer = consumer.post("/report", code=consumer.code(), **form)
     assert answer.status_code == 303, answer.text
     return consumer.get("/reports").text
 
 
-def test_a_pasted_text_is_found_again(home: Home) -> None:
-    _, text = from_a_message(home)
-    assert "是按您的同意发的" in paste(home, text)
-    assert "是按您的同意发的" in paste(home, text.replace(" ", "").replace("，", ", "))
+def test_a_pasted_text_is_found_again(logged_in: LoggedIn) -> None:
+    _, text = from_a_message(logged_in)
+    assert "是按您的同意发的" in paste(logged_in, text)
+    assert "是按您的同意发的" in paste(logged_in, text.replace(" ", "").replace("，", ", "))
 
 
-def test_a_pasted_text_is_found_after_all_was_stopped(home: Home) -> None:
-    _, text = from_a_message(home)
-    home.act("revoke_all")
-    home.service.clock.advance(timedelta(hours=3))
-    assert "是按您的同意发的" in paste(home, text)
+def test_a_pasted_text_is_found_after_all_was_stopped(logged_in: LoggedIn) -> None:
+    _, text = from_a_message(logged_in)
+    logged_in.act("revoke_all")
+    logged_in.service.clock.advance(timedelta(hours=3))
+    assert "是按您的同意发的" in paste(logged_in, text)
 
 
-def test_an_altered_text_a_wrong_time_and_a_foreign_sender(home: Home) -> None:
-    _, text = from_a_message(home)
-    assert "没有您的同意" in paste(home, text + "点击领奖")
-    assert "没有您的同意" in paste(home, text, at="2021-10-01T12:00")
-    assert "不是从这里发出的" in paste(home, text, sender="10086")
-    reasons = home.merchant.get("/v1/complaints").json["items"]
+def test_an_altered_text_a_wrong_time_and_a_foreign_sender(logged_in: LoggedIn) -> None:
+    _, text = from_a_message(logged_in)
+    assert "没有您的同意" in paste(logged_in, text + "点击领奖")
+    assert "没有您的同意" in paste(logged_in, text, at="2021-10-01T12:00")
+    assert "不是从这里发出的" in paste(logged_in, text, sender="10086")
+    reasons = logged_in.merchant.get("/v1/complaints").json["items"]
     assert {each["verdict"] for each in reasons} == {"no_consent"}
 
 
-def test_anothers_text_is_not_mine(home: Home) -> None:
-    other = home.service.consumer(NUMBERS[3])
-    token = home.service.agreed(home.merchant, other, PROMOTIONS)
-    home.merchant.send(token, text="only to the other")
-    home.service.work()
-    assert "没有您的同意" in paste(home, other.texts()[-1])
+def test_anothers_text_is_not_mine(logged_in: LoggedIn) -> None:
+    other = logged_in.service.consumer(NUMBERS[3])
+    token = logged_in.service.obtain_token(logged_in.merchant, other, PROMOTIONS)
+    logged_in.merchant.send(token, text="only to the other")
+    logged_in.service.work()
+    assert "没有您的同意" in paste(logged_in, other.texts()[-1])
 
 
-def test_a_report_can_be_followed_and_said_more_about(home: Home) -> None:
-    _, text = from_a_message(home)
-    number = held(NUMBER, paste(home, text))
-    later = home.service.consumer(NUMBERS[4])
+def test_a_report_can_be_followed_and_said_more_about(logged_in: LoggedIn) -> None:
+    _, text = from_a_message(logged_in)
+    number = found(NUMBER, paste(logged_in, text))
+    later = logged_in.service.consumer(NUMBERS[4])
     page = later.get("/reports").text
     assert later.post("/reports", page, number="1234 5678 9012 3456").status_code == 422
     later.post("/reports", page, number=number)
@@ -532,7 +545,7 @@ def test_a_report_can_be_followed_and_said_more_about(home: Home) -> None:
 
     def show(data: bytes) -> int:
         """Send the form as a browser does: the test client would leave a file of its own open."""
-        fields = {"csrf": held(CSRF, shown), "action": "more", "said": words}
+        fields = {"csrf": found(CSRF, shown), "action": "more", "said": words}
         parts = [
             f'--cut\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
             for name, value in fields.items()
@@ -550,18 +563,18 @@ def test_a_report_can_be_followed_and_said_more_about(home: Home) -> None:
     assert show(png + bytes(1024 * 1024)) in {413, 422}
     assert show(png + bytes(1024 * 1023)) == 303
     assert "已经加上" in later.get("/reports").text
-    with home.service.world.database.engine.connect() as connection:
-        said, kept = connection.exec_driver_sql("SELECT said, picture FROM complaints").one()
+    with logged_in.service.runtime.database.engine.connect() as connection:
+        said, kept = connection.exec_driver_sql("SELECT statement, picture FROM complaints").one()
     assert said
     assert kept
-    assert not found_in(bytes(said)), "what a consumer writes lies enclosed"
+    assert not found_in(bytes(said)), "what a consumer writes is sealed"
 
 
-def test_the_reports_of_one_number_are_limited(home: Home) -> None:
+def test_the_reports_of_one_number_are_limited(logged_in: LoggedIn) -> None:
     for place in range(10):
-        paste(home, f"spam {place}", sender="10086")
-        home.service.clock.advance(timedelta(hours=1))
-    consumer = home.service.consumer()
+        paste(logged_in, f"spam {place}", sender="10086")
+        logged_in.service.clock.advance(timedelta(hours=1))
+    consumer = logged_in.service.consumer()
     consumer.post("/report", phone=consumer.number)
     answer = consumer.post(
         "/report", code=consumer.code(), sender="10086", text="x", at="2021-11-11T12:00",
@@ -570,8 +583,8 @@ def test_the_reports_of_one_number_are_limited(home: Home) -> None:
     assert answer.status_code == 429
 
 
-def test_bad_reports_are_answered(home: Home) -> None:
-    consumer = home.service.consumer()
+def test_bad_reports_are_answered(logged_in: LoggedIn) -> None:
+    consumer = logged_in.service.consumer()
     consumer.post("/report", phone=consumer.number)
     good = {"sender": "1069", "text": "x", "at": "2021-11-11T12:00", "reason": "other"}
     for name, bad in (
@@ -588,23 +601,23 @@ def test_bad_reports_are_answered(home: Home) -> None:
 def test_of_two_hundred_sends_of_fifty_merchants_exactly_the_limit_leaves(
     service: Service,
 ) -> None:
-    service = service.but(otp_rate_limits=WIDE)
+    service = service.with_context(otp=WIDE)
     consumer = service.consumer()
     shops = [service.merchant(f"店{place}") for place in range(50)]
-    tokens = [service.agreed(shop, consumer, PROMOTIONS, max_messages=100) for shop in shops]
+    tokens = [service.obtain_token(shop, consumer, PROMOTIONS, max_messages=100) for shop in shops]
     consumer.log_in()
     page = consumer.get("/my/wishes").text
     consumer.post("/my", page, action="limits", a_day=5)
     start = Barrier(20)
     answers: list[int] = []
 
-    def hand(place: int) -> None:
+    def send_ten(place: int) -> None:
         start.wait()
         for each in range(10):
             at = (place * 10 + each) % 50
             answers.append(shops[at].send(tokens[at], text="race").status_code)
 
-    threads = [Thread(target=hand, args=(place,)) for place in range(20)]
+    threads = [Thread(target=send_ten, args=(place,)) for place in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,6 +1,6 @@
-"""The story in a real headless Chromium: every page and state, in three languages, at three widths.
+"""The consumer pages in a real headless Chromium, in three languages, at three widths.
 
-With JavaScript axe-core looks at each (WCAG 2.2 AA); without it, everything still works.
+With JavaScript, axe-core checks each page (WCAG 2.2 AA); without it, everything still works.
 """
 
 import os
@@ -91,9 +91,9 @@ class Camera:
         self.width = page.viewport_size["width"] if page.viewport_size else 0
         self.faults: list[str] = []
         self.sheet = len((STATIC / "calm.css").read_bytes())
-        context.on("console", lambda message: self.hear(message.text))
+        context.on("console", lambda message: self.on_console(message.text))
 
-    def hear(self, text: str) -> None:
+    def on_console(self, text: str) -> None:
         """Remember what the browser complains of, but for what was answered with a no."""
         if not re.search(r"status of 4\d\d", text):
             self.faults.append(text)

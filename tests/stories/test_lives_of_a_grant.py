@@ -1,4 +1,4 @@
-"""Whole lives of a grant, drawn by a machine: whatever happens, the promises hold."""
+"""A state machine draws life cycles of a grant; the promises hold whatever happens."""
 
 import tempfile
 from dataclasses import replace
@@ -11,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from consent_tokens.consent.preferences import QuietPeriod
 from consent_tokens.consent.scope import ScopeReduction
-from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.errors import ConflictError, InvalidError
+from consent_tokens.row_key import RowKey
 from consent_tokens.services.consents.amendments import narrow, pause, resume
 from consent_tokens.services.preferences.update import update_preferences
 from consent_tokens.tokens.verify import verify
@@ -22,14 +22,14 @@ from tests.service import BASE, ORDERS, PROMOTIONS, Merchant, Service
 CAP, DAYS = 2, 7
 
 
-class Life(RuleBasedStateMachine):
+class GrantLifeCycle(RuleBasedStateMachine):
     """One consumer, one merchant, and a model of what may arrive."""
 
     @initialize()
     def begin(self) -> None:
         folder = Path(tempfile.mkdtemp(prefix="life-"))
         WRITTEN.append(folder)
-        self.service = Service.at(f"sqlite:///{folder}/consent.db", folder / "keys")
+        self.service = Service.start(f"sqlite:///{folder}/consent.db", folder / "keys")
         self.merchant: Merchant = self.service.merchant()
         self.consumer = self.service.consumer()
         self.token: str | None = None
@@ -38,7 +38,7 @@ class Life(RuleBasedStateMachine):
         self.arrived: list[datetime] = []
         self.seen = 0
         self.is_paused = False
-        self.calm_until: datetime = self.service.clock.now()
+        self.quiet_until: datetime = self.service.clock.now()
 
     def settle(self) -> None:
         """Let messages leave, and note which marketing texts arrived, and when."""
@@ -49,7 +49,7 @@ class Life(RuleBasedStateMachine):
         self.arrived += [self.service.clock.now()] * new
         self.seen = count
         if self.is_quiet():
-            assert new == 0, "it wanted quiet"
+            assert new == 0, "it arrived in a pause or a quiet period"
         if new:
             assert not self.is_over, "a text arrived after the consent had ended"
             assert self.service.clock.now() < self.ends
@@ -58,7 +58,7 @@ class Life(RuleBasedStateMachine):
     def agree(self, days: int) -> None:
         self.settle()
         if self.token is None or self.is_over:
-            self.token = self.service.agreed(
+            self.token = self.service.obtain_token(
                 self.merchant, self.consumer, PROMOTIONS, ORDERS,
                 max_messages=CAP, per_days=DAYS, expires_in_days=days,
                 **{"from": "09:00", "to": "21:00"},
@@ -92,24 +92,24 @@ class Life(RuleBasedStateMachine):
         self.settle()
 
     def is_quiet(self) -> bool:
-        return self.is_paused or self.service.clock.now() < self.calm_until
+        return self.is_paused or self.service.clock.now() < self.quiet_until
 
     def is_live(self) -> bool:
         return not self.is_over and self.service.clock.now() < self.ends
 
-    def address(self) -> RowKey:
-        claims = verify(self.token or "", self.service.world.keyring.verifying, issuer=BASE)
-        found = self.service.world.keyring.ids.grant.decode(claims.jti)
+    def grant_key(self) -> RowKey:
+        claims = verify(self.token or "", self.service.runtime.keyring.verifying, issuer=BASE)
+        found = self.service.runtime.keyring.ids.grant.decode(claims.jti)
         assert found
         return found
 
     @precondition(lambda self: self.token)
     @rule(wants_quiet=st.booleans())
-    def consumer_pauses_or_goes_on(self, wants_quiet: bool) -> None:
+    def consumer_pauses_or_resumes(self, wants_quiet: bool) -> None:
         self.settle()
         act = pause if wants_quiet else resume
         try:
-            act(self.service.world, self.address())
+            act(self.service.runtime, self.grant_key())
         except ConflictError:
             assert not self.is_live()
         else:
@@ -119,14 +119,17 @@ class Life(RuleBasedStateMachine):
 
     @precondition(lambda self: self.token)
     @rule(days=st.integers(1, 10))
-    def consumer_wants_calm(self, days: int) -> None:
+    def consumer_sets_a_quiet_period(self, days: int) -> None:
         self.settle()
         now = self.service.clock.now()
-        self.calm_until = now + timedelta(days=days)
-        calm = QuietPeriod(now, self.calm_until)
-        home = self.address().partition
+        self.quiet_until = now + timedelta(days=days)
+        quiet_period = QuietPeriod(now, self.quiet_until)
         update_preferences(
-            self.service.world, home, "calm", lambda before: replace(before, quiet_period=calm)
+            self.service.runtime,
+            self.grant_key().partition,
+            "quiet_period",
+            lambda before: replace(before, quiet_period=quiet_period),
+            default_timezone=self.service.context.consent.default_timezone,
         )
         self.settle()
 
@@ -135,7 +138,7 @@ class Life(RuleBasedStateMachine):
     def consumer_agrees_to_less(self, most: int) -> None:
         self.settle()
         try:
-            narrow(self.service.world, self.address(), ScopeReduction(max_messages=most))
+            narrow(self.service.runtime, self.grant_key(), ScopeReduction(max_messages=most))
         except ConflictError:
             assert not self.is_live()
         except InvalidError:
@@ -144,7 +147,7 @@ class Life(RuleBasedStateMachine):
 
     @precondition(lambda self: self.token)
     @rule()
-    def merchant_lets_go(self) -> None:
+    def merchant_revokes(self) -> None:
         self.merchant.post("/v1/tokens/revoke", {"token": self.token})
         self.is_over = True
         self.settle()
@@ -174,10 +177,10 @@ class Life(RuleBasedStateMachine):
             self.service.close()
 
 
-Life.TestCase.settings = settings(
+GrantLifeCycle.TestCase.settings = settings(
     max_examples=15,
     stateful_step_count=15,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-TestLifeOfAGrant = Life.TestCase
+TestLifeOfAGrant = GrantLifeCycle.TestCase

@@ -1,6 +1,7 @@
-"""The whole life of a consent on a phone that can do nothing but SMS, and words that act."""
+"""A whole consent by SMS alone, and the keywords that act."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,10 +13,12 @@ PORT = "106900011"
 
 
 class Phone:
-    """A phone that knows only texts, and a merchant that once asked somebody something."""
+    """A phone that can only text, and a merchant with an open consent request."""
 
     def __init__(self, service: Service) -> None:
-        self.service = service.but(opt_in_by_reply=True)
+        self.service = service.with_context(
+            consent=replace(service.context.consent, opt_in_by_reply=True)
+        )
         self.merchant: Merchant = self.service.merchant()
         self.consumer: Consumer = self.service.consumer()
         self.asked = self.merchant.ask(PROMOTIONS, ORDERS, **ALWAYS)
@@ -44,7 +47,7 @@ def test_from_invitation_to_stop_and_back(phone: Phone) -> None:
     (agreed,) = phone.says("Y")
     assert "可以给您发短信了" in agreed
     (grant,) = phone.grants()
-    assert grant["state"] == "live"
+    assert grant["status"] == "live"
 
     (told,) = phone.says("帮助")
     assert "1 打折和活动" in told
@@ -54,7 +57,7 @@ def test_from_invitation_to_stop_and_back(phone: Phone) -> None:
     assert phone.grants()[0]["scope"]["purposes"] == [ORDERS]
     (stopped,) = phone.says("别再发了")
     assert "已停止" in stopped
-    assert phone.grants()[0]["state"] == "revoked"
+    assert phone.grants()[0]["status"] == "revoked"
     assert phone.says("别再发了") == [], "one confirmation at most"
 
     phone.service.clock.advance(timedelta(days=1))
@@ -62,7 +65,7 @@ def test_from_invitation_to_stop_and_back(phone: Phone) -> None:
     assert "您的订单" in again, "the question is what this phone had agreed to last"
     (thanks,) = phone.says("yes")
     assert "可以给您发短信了" in thanks
-    assert [each["state"] for each in phone.grants()] == ["revoked", "live"]
+    assert [each["status"] for each in phone.grants()] == ["revoked", "live"]
 
 
 def test_what_was_agreed_to_by_reply_is_kept_in_its_words(phone: Phone) -> None:
@@ -106,7 +109,7 @@ def test_what_is_unclear_is_asked_back_once_and_never_loops(phone: Phone) -> Non
     assert "要晨光书店停止发短信吗" in asked
     for unclear in ("如何退订?", "482913", "不要退订", "退订了吗"):
         assert phone.says(unclear) == []
-    assert phone.grants()[0]["state"] == "live"
+    assert phone.grants()[0]["status"] == "live"
     phone.service.clock.advance(timedelta(days=1))
     assert len(phone.says("如何退订?")) == 1
     assert phone.says("谢谢") == []
@@ -121,13 +124,13 @@ def test_help_does_not_answer_for_ever(phone: Phone) -> None:
 
 def test_stop_all_ends_every_merchants(phone: Phone) -> None:
     other = phone.service.merchant("乙店")
-    theirs = phone.service.agreed(other, phone.consumer, PROMOTIONS, **ALWAYS)
+    theirs = phone.service.obtain_token(other, phone.consumer, PROMOTIONS, **ALWAYS)
     phone.says("订阅")
     phone.says("Y")
     (told,) = phone.says("全部退订")
     assert "2 家商家" in told
     assert other.send(theirs).json["code"] == "consent_revoked"
-    assert phone.grants()[0]["state"] == "revoked"
+    assert phone.grants()[0]["status"] == "revoked"
 
 
 def test_start_goes_on_after_a_pause(phone: Phone) -> None:
@@ -136,9 +139,9 @@ def test_start_goes_on_after_a_pause(phone: Phone) -> None:
     page = phone.consumer.log_in().text
     grant = page.split('name="grant" value="')[1].split('"')[0]
     phone.consumer.post("/my", page, action="pause", grant=grant)
-    assert phone.grants()[0]["state"] == "paused"
+    assert phone.grants()[0]["status"] == "paused"
     phone.says("恢复")
-    assert phone.grants()[0]["state"] == "live"
+    assert phone.grants()[0]["status"] == "live"
 
 
 def test_replies_to_nobody_and_from_nobody_change_nothing(phone: Phone) -> None:

@@ -45,14 +45,14 @@ class Carrier:
         self.started.stdin.flush()
 
 
-def wait_until_heard(running: Running, replies: int) -> None:
-    """Wait until the service has acted on so many replies: each look asks its figures."""
-    told = re.compile(r'^consent_gateway_heard_total\{kind="inbound"\} (\d+)', re.MULTILINE)
+def wait_until_handled(running: Running, replies: int) -> None:
+    """Wait until the service has handled so many replies, by its metrics."""
+    handled = re.compile(r'^consent_gateway_heard_total\{kind="inbound"\} (\d+)', re.MULTILINE)
     for _ in range(2000):
-        match = told.search(running.browser().get("/metrics").text)
+        match = handled.search(running.browser().get("/metrics").text)
         if match and int(match[1]) >= replies:
             return
-    pytest.fail(f"it never heard {replies} replies")
+    pytest.fail(f"it never handled {replies} replies")
 
 
 @pytest.fixture
@@ -86,12 +86,12 @@ def agree(running: Running, carrier: Carrier, merchant: httpx.Client) -> str:
     return token
 
 
-def until(merchant: httpx.Client, handle: str, status: str) -> None:
+def until(merchant: httpx.Client, message_id: str, status: str) -> None:
     """Wait until a message stands there; each look is a request, so there is no bare sleep."""
     for _ in range(2000):
-        if merchant.get(f"/v1/messages/{handle}").json()["status"] == status:
+        if merchant.get(f"/v1/messages/{message_id}").json()["status"] == status:
             return
-    pytest.fail(f"never {status}: {merchant.get(f'/v1/messages/{handle}').json()}")
+    pytest.fail(f"never {status}: {merchant.get(f'/v1/messages/{message_id}').json()}")
 
 
 def test_from_a_yes_to_a_text_on_a_phone_and_back_to_no(running: Running, carrier: Carrier) -> None:
@@ -131,7 +131,7 @@ def test_a_reply_of_td_ends_it_and_is_confirmed_once(running: Running, carrier: 
     draft = {"token": token, "purpose": PROMOTIONS, "text": "x"}
     assert merchant.post("/v1/messages", json=draft).json()["code"] == "consent_revoked"
     carrier.reply(PHONE, "1069000112", "TD")
-    wait_until_heard(running, 2)
+    wait_until_handled(running, 2)
     agree(running, carrier, merchant)  # a whole story later there is still one confirmation
     assert sum("已停止" in each["text"] for each in carrier.taken()) == 1
 
@@ -173,8 +173,8 @@ def test_when_the_carrier_goes_away_messages_wait_and_then_leave(tmp_path: Path)
             started.wait(10)
             running.lines.wait_for(lambda line: "gateway_away" in line or "gateway_left" in line)
             draft = {"token": token, "purpose": PROMOTIONS, "text": "等一等"}
-            handle = merchant.post("/v1/messages", json=draft).json()["id"]
+            message_id = merchant.post("/v1/messages", json=draft).json()["id"]
             with process("tests.smsc", str(port), reads=True) as (again, heard):
                 second = Carrier(again, heard, port)
                 assert "等一等" in second.text("等一等")["text"]
-                until(merchant, handle, "delivered")
+                until(merchant, message_id, "delivered")

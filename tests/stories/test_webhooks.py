@@ -1,4 +1,4 @@
-"""Merchants are told, by Standard Webhooks, and nobody can make us call where we must not."""
+"""Webhooks by Standard Webhooks; and no URL makes the service call an internal address."""
 
 import ipaddress
 import json
@@ -15,7 +15,7 @@ from standardwebhooks import Webhook
 from consent_tokens.cli import main
 from consent_tokens.clock import SystemClock
 from consent_tokens.errors import InvalidError
-from consent_tokens.gateways import webhook_client as outside
+from consent_tokens.gateways import webhook_client
 from consent_tokens.gateways.base import DeliveryReport
 from consent_tokens.gateways.webhook_client import WebhookClient, is_public
 from consent_tokens.services.webhooks import RETRY_DELAYS, add_webhook, deliver
@@ -33,33 +33,39 @@ def receiver() -> Iterator[Receiver]:
         yield made
 
 
-def tell(service: Service) -> None:
-    """Send what is due, in this thread."""
-    now = service.world.clock.now()
-    for webhook_id in service.world.database.read(lambda at: webhooks.due(at, now)):
-        while deliver(service.world, webhook_id):
+def deliver_due(service: Service) -> None:
+    """Deliver what is due, in this thread."""
+    now = service.runtime.clock.now()
+    for webhook_id in service.runtime.database.read(lambda at: webhooks.due(at, now)):
+        while deliver(service.runtime, service.context.webhook_client, webhook_id):
             pass
 
 
-def told(receiver: Receiver) -> list[tuple[str, dict[str, object]]]:
+def delivered(receiver: Receiver) -> list[tuple[str, dict[str, object]]]:
     bodies = [json.loads(body) for _, body in receiver.got]
     return [(body["type"], body["data"]) for body in bodies]
 
 
-def test_a_whole_life_is_told_and_signed(small: Service, receiver: Receiver) -> None:
-    service = small.but(clock=SystemClock())  # the library that checks asks the time itself
+def test_grant_delivery_and_revocation_are_delivered_and_signed(
+    small: Service, receiver: Receiver
+) -> None:
+    service = small.with_runtime(
+        clock=SystemClock()
+    )  # the library that checks asks the time itself
     merchant, consumer = service.merchant(), service.consumer()
-    _, secret = add_webhook(service.world, merchant.id, receiver.url)
-    token = service.agreed(merchant, consumer)
+    _, secret = add_webhook(
+        service.runtime, service.context.webhook_client, merchant.id, receiver.url
+    )
+    token = service.obtain_token(merchant, consumer)
     message = merchant.send(token, reference="spring").json
     service.work()
     merchant.post("/v1/tokens/revoke", {"token": token})
-    tell(service)
-    grant = merchant.get("/v1/grants").json["items"][0]["grant"]
+    deliver_due(service)
+    grant = merchant.get("/v1/grants").json["items"][0]["id"]
     purposes = ["marketing.promotions"]
-    assert sorted(told(receiver), key=lambda news: news[0]) == [
-        ("consent.granted", {"grant": grant, "state": "live", "purposes": purposes}),
-        ("consent.revoked", {"grant": grant, "state": "revoked"}),
+    assert sorted(delivered(receiver), key=lambda news: news[0]) == [
+        ("consent.granted", {"grant": grant, "status": "live", "purposes": purposes}),
+        ("consent.revoked", {"grant": grant, "status": "revoked"}),
         ("message.delivered", {
             "message": message["id"], "reference": "spring", "status": "delivered", "reason": None,
         }),
@@ -70,13 +76,15 @@ def test_a_whole_life_is_told_and_signed(small: Service, receiver: Receiver) -> 
     assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 3
 
 
-def test_what_failed_is_told(small: Service, receiver: Receiver) -> None:
+def test_failed_messages_are_delivered_as_events(small: Service, receiver: Receiver) -> None:
     merchant, consumer = small.merchant(), small.consumer()
-    token = small.agreed(merchant, consumer)
-    add_webhook(small.world, merchant.id, receiver.url, ["message.failed"])
+    token = small.obtain_token(merchant, consumer)
+    add_webhook(
+        small.runtime, small.context.webhook_client, merchant.id, receiver.url, ["message.failed"]
+    )
     merchant.send(token)
     small.dispatcher.round()
-    simulator = small.world.simulator
+    simulator = small.context.simulator
     assert simulator
     reports = simulator.poll()
     handle = merchant.send(token).json["id"]
@@ -87,82 +95,90 @@ def test_what_failed_is_told(small: Service, receiver: Receiver) -> None:
         if isinstance(each, DeliveryReport)
     ]
     small.work()
-    tell(small)
-    assert {(kind, data["status"], data["reason"]) for kind, data in told(receiver)} <= {
+    deliver_due(small)
+    assert {(kind, data["status"], data["reason"]) for kind, data in delivered(receiver)} <= {
         ("message.failed", "undeliverable", "UNDELIV"),
         ("message.failed", "refused", "consent_revoked"),
     }
-    assert ("refused", handle) in {(data["status"], data["message"]) for _, data in told(receiver)}
+    assert ("refused", handle) in {
+        (data["status"], data["message"]) for _, data in delivered(receiver)
+    }
 
 
 def test_a_receiver_that_fails_is_tried_again_with_back_off_then_given_up_and_replayed(
     service: Service, receiver: Receiver
 ) -> None:
     merchant, consumer = service.merchant(), service.consumer()
-    add_webhook(service.world, merchant.id, receiver.url, ["consent.granted", "consent.revoked"])
+    add_webhook(
+        service.runtime,
+        service.context.webhook_client,
+        merchant.id,
+        receiver.url,
+        ["consent.granted", "consent.revoked"],
+    )
     receiver.status = 500
-    token = service.agreed(merchant, consumer)
+    token = service.obtain_token(merchant, consumer)
     merchant.post("/v1/tokens/revoke", {"token": token})
-    tell(service)
+    deliver_due(service)
     assert len(receiver.got) == 1, "what comes after a failed one waits with it"
     for wait in RETRY_DELAYS:
         service.clock.advance(wait - timedelta(seconds=1))
         count = len(receiver.got)
-        tell(service)
+        deliver_due(service)
         assert len(receiver.got) == count, "too early"
         service.clock.advance(timedelta(seconds=2))
-        tell(service)
+        deliver_due(service)
     ids = {headers["webhook-id"] for headers, _ in receiver.got}
-    dead = service.world.database.read(lambda at: webhooks.failed(at, 10))
-    assert len(dead) >= 1
-    assert dead[0].response == "status_500"
+    failed = service.runtime.database.read(lambda at: webhooks.failed(at, 10))
+    assert len(failed) >= 1
+    assert failed[0].response == "status_500"
     receiver.status, receiver.got = 204, []
-    now = service.world.clock.now()
-    service.world.database.run(lambda at: webhooks.requeue(at, None, now))
+    now = service.runtime.clock.now()
+    service.runtime.database.run(lambda at: webhooks.requeue(at, None, now))
     service.clock.advance(timedelta(days=2))
-    tell(service)
+    deliver_due(service)
     assert ids <= {headers["webhook-id"] for headers, _ in receiver.got}
-    assert sorted(kind for kind, _ in told(receiver)) == ["consent.granted", "consent.revoked"]
+    assert sorted(kind for kind, _ in delivered(receiver)) == ["consent.granted", "consent.revoked"]
 
 
 def test_a_redirect_is_not_followed_and_gone_is_gone(small: Service, receiver: Receiver) -> None:
     merchant, consumer = small.merchant(), small.consumer()
-    add_webhook(small.world, merchant.id, receiver.url)
+    add_webhook(small.runtime, small.context.webhook_client, merchant.id, receiver.url)
     with a_receiver() as other:
         receiver.status, receiver.headers = 302, {"Location": other.url}
-        small.agreed(merchant, consumer)
-        tell(small)
+        small.obtain_token(merchant, consumer)
+        deliver_due(small)
         assert (len(receiver.got), len(other.got)) == (1, 0)
     receiver.status = 410
     small.clock.advance(RETRY_DELAYS[0])
-    tell(small)
+    deliver_due(small)
     assert [
-        each.response for each in small.world.database.read(lambda at: webhooks.failed(at, 9))
+        each.response for each in small.runtime.database.read(lambda at: webhooks.failed(at, 9))
     ] == ["status_410"]
 
 
 def test_a_receiver_that_hangs_delays_no_other(small: Service, receiver: Receiver) -> None:
-    service = small.but(clock=SystemClock())
+    service = small.with_runtime(clock=SystemClock())
     slow, quick = service.merchant(), service.merchant()
     with a_receiver() as other:
         receiver.hang = threading.Event()
-        add_webhook(service.world, slow.id, receiver.url)
-        add_webhook(service.world, quick.id, other.url)
+        add_webhook(service.runtime, service.context.webhook_client, slow.id, receiver.url)
+        add_webhook(service.runtime, service.context.webhook_client, quick.id, other.url)
         consumer = service.consumer()
-        notifier = WebhookWorker(service.world)
-        notifier.start()
-        service.agreed(slow, consumer)
+        worker = WebhookWorker(service.context)
+        worker.start()
+        service.obtain_token(slow, consumer)
         receiver.wait(1)
         begun = time.monotonic()
-        service.agreed(quick, consumer)
+        service.obtain_token(quick, consumer)
         other.wait(1)
         assert time.monotonic() - begun < 5
         receiver.hang.set()
-        notifier.stop()
+        worker.stop()
 
 
-def test_a_drip_of_an_answer_runs_out_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outside, "TOTAL_TIMEOUT_SECONDS", 0.5)
+def test_a_response_that_drips_runs_out_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook_client, "TOTAL_TIMEOUT_SECONDS", 0.5)
     with a_receiver() as made:
         made.hang = threading.Event()
         answer = WebhookClient((ipaddress.ip_network("127.0.0.0/8"),)).post(made.url, {}, b"{}")
@@ -183,29 +199,29 @@ def test_a_drip_of_an_answer_runs_out_of_time(monkeypatch: pytest.MonkeyPatch) -
         "https://example.com/\nx", "https://例子.测试/",
     ],
 )  # fmt: skip
-def test_no_address_inside_can_be_called(url: str, small: Service) -> None:
-    strict = small.but(webhook_client=WebhookClient())
+def test_no_internal_address_can_be_registered(url: str, small: Service) -> None:
+    strict = small.with_context(webhook_client=WebhookClient())
     merchant = strict.merchant()
     with pytest.raises(InvalidError) as fault:
-        add_webhook(strict.world, merchant.id, url)
+        add_webhook(strict.runtime, strict.context.webhook_client, merchant.id, url)
     assert "url" in fault.value.fields
 
 
 @pytest.mark.parametrize(
     "url", ["https://127.0.0.1:1/", "http://localhost/", "https://no.such.name.invalid/"]
 )
-def test_and_if_it_came_in_all_the_same_it_is_not_called(url: str) -> None:
+def test_an_internal_address_is_not_called_even_if_registered(url: str) -> None:
     answer = WebhookClient().post(url, {}, b"{}")
     assert answer.outcome in {"address_forbidden", "name_unknown"}
 
 
-def test_a_name_that_changes_its_mind_is_called_where_it_was_looked_up(
+def test_the_address_that_was_checked_is_the_one_that_is_called(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """DNS rebinding: what is checked is what is called, so the second answer is never asked for."""
     answers = iter([[(2, 1, 6, "", ("8.8.8.8", 443))]])
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: next(answers))
-    monkeypatch.setattr(outside, "TOTAL_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(webhook_client, "TOTAL_TIMEOUT_SECONDS", 0.5)
     answer = WebhookClient().post("https://rebinding.example/", {}, b"{}")
     assert not answer.is_success
     assert receiver.got == []
@@ -219,16 +235,22 @@ def test_public_is_public(address: str) -> None:
 def test_an_unknown_event_is_named(small: Service, receiver: Receiver) -> None:
     merchant = small.merchant()
     with pytest.raises(InvalidError) as fault:
-        add_webhook(small.world, merchant.id, receiver.url, ["consent.eaten"])
+        add_webhook(
+            small.runtime,
+            small.context.webhook_client,
+            merchant.id,
+            receiver.url,
+            ["consent.eaten"],
+        )
     assert "consent.eaten" in fault.value.fields["events"][0]
 
 
-def test_the_operator_looks_after_webhooks_by_command(small: Service, receiver: Receiver) -> None:
+def test_the_commands_for_webhooks(small: Service, receiver: Receiver) -> None:
     merchant: Merchant = small.merchant()
     consumer = small.consumer()
     environment = {
-        "CONSENT_DATABASE_URL": f"sqlite:///{small.world.database.engine.url.database}",
-        "CONSENT_KEYS_DIR": str(small.world.revocation_journal.path.parent),
+        "CONSENT_DATABASE_URL": f"sqlite:///{small.runtime.database.engine.url.database}",
+        "CONSENT_KEYS_DIR": str(small.runtime.revocation_journal.path.parent),
         "CONSENT_WEBHOOK_PRIVATE_NETWORKS": "127.0.0.0/8",
     }
 
@@ -243,12 +265,12 @@ def test_the_operator_looks_after_webhooks_by_command(small: Service, receiver: 
     assert added["secret"].startswith("whsec_")
     assert json.loads(run("list", "--json"))[0]["url"] == receiver.url
     receiver.status = 410
-    small.agreed(merchant, consumer)
-    tell(small)
-    (dead,) = json.loads(run("failed", "--json"))
-    assert (dead["event"], dead["answer"]) == ("consent.granted", "status_410")
-    assert json.loads(run("replay", dead["id"], "--json")) == {"sent_again": 1}
+    small.obtain_token(merchant, consumer)
+    deliver_due(small)
+    (failed,) = json.loads(run("failed", "--json"))
+    assert (failed["event"], failed["response"]) == ("consent.granted", "status_410")
+    assert json.loads(run("replay", failed["id"], "--json")) == {"requeued": 1}
     assert json.loads(run("failed", "--json")) == []
-    assert json.loads(run("replay", "--all", "--json")) == {"sent_again": 0}
+    assert json.loads(run("replay", "--all", "--json")) == {"requeued": 0}
     run("remove", added["id"])
     assert json.loads(run("list", "--json")) == []

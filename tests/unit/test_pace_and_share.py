@@ -1,4 +1,4 @@
-"""How fast, and who goes next: by properties."""
+"""Throughput limits and fair shares, by properties."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,14 +10,14 @@ NAMES = st.dictionaries(st.text("abcdef", min_size=1), st.integers(1, 100), min_
 
 
 @given(NAMES, st.integers(0, 500), st.integers(0, 1000))
-def test_all_the_room_is_given_away_in_proportion(
-    weights: dict[str, int], room: int, turn: int
+def test_all_the_capacity_is_shared_in_proportion(
+    weights: dict[str, int], capacity: int, turn: int
 ) -> None:
-    given_ = fair_shares(weights, room, turn)
-    assert sum(given_.values()) == room
+    given_ = fair_shares(weights, capacity, turn)
+    assert sum(given_.values()) == capacity
     total = sum(weights.values())
     for name, weight in weights.items():
-        assert abs(given_[name] - room * weight / total) <= 1
+        assert abs(given_[name] - capacity * weight / total) <= 1
 
 
 @given(NAMES)
@@ -35,15 +35,17 @@ def test_nobody_gets_nothing() -> None:
     assert fair_shares({}, 10) == {}
 
 
-def left(pace: ThroughputLimiter, seconds: float, step: float = 0.01, each: int = 1) -> list[float]:
+def left(
+    limiter: ThroughputLimiter, seconds: float, step: float = 0.01, each: int = 1
+) -> list[float]:
     """Return the moments at which messages of so many segments left, as fast as they may."""
     moments: list[float] = []
     for tick in range(int(seconds / step)):
         now = tick * step
-        for _ in range(pace.allowance(now)):
-            pace.record(each)
+        for _ in range(limiter.allowance(now)):
+            limiter.record(each)
             moments += [now] * each
-            if not pace.allowance(now):
+            if not limiter.allowance(now):
                 break
     return moments
 
@@ -62,33 +64,33 @@ def test_without_a_rate_it_goes_as_fast_as_it_is_asked() -> None:
 
 
 def test_it_slows_down_to_what_the_gateway_takes_and_comes_back() -> None:
-    pace = ThroughputLimiter(1000, 0.0)
-    pace.back_off(10.0, accepted_per_second=300)
-    assert pace.current == 500, "half at first: what was taken may have been chance"
-    pace.back_off(10.5, accepted_per_second=300)
-    assert pace.current == 500, "once a second"
-    pace.back_off(11.5, accepted_per_second=300)
-    assert 250 <= pace.current <= 300
+    limiter = ThroughputLimiter(1000, 0.0)
+    limiter.back_off(10.0, accepted_per_second=300)
+    assert limiter.current == 500, "half at first: what was taken may have been chance"
+    limiter.back_off(10.5, accepted_per_second=300)
+    assert limiter.current == 500, "once a second"
+    limiter.back_off(11.5, accepted_per_second=300)
+    assert 250 <= limiter.current <= 300
     for tick in range(60):
-        pace.allowance(12.0 + tick)
-    assert pace.current == 1000
-    assert not pace.is_slowed
+        limiter.allowance(12.0 + tick)
+    assert limiter.current == 1000
+    assert not limiter.is_slowed
 
 
 def test_it_never_stops_altogether_and_recovers_within_a_minute() -> None:
-    pace = ThroughputLimiter(500, 0.0)
+    limiter = ThroughputLimiter(500, 0.0)
     for second in range(60):
-        pace.back_off(float(second), accepted_per_second=0)
-    assert pace.current == MIN_RATE
+        limiter.back_off(float(second), accepted_per_second=0)
+    assert limiter.current == MIN_RATE
     for tick in range(600):
-        pace.allowance(60 + tick / 10)
-    assert pace.current == 500
+        limiter.allowance(60 + tick / 10)
+    assert limiter.current == 500
 
 
 def test_a_debt_is_waited_off() -> None:
-    pace = ThroughputLimiter(10, 0.0)
-    assert pace.allowance(0.0) == 2
-    pace.record(12)
-    assert pace.allowance(0.5) == 0
-    assert 0 < pace.seconds_until_allowed() < 1
-    assert pace.allowance(1.2) == 2
+    limiter = ThroughputLimiter(10, 0.0)
+    assert limiter.allowance(0.0) == 2
+    limiter.record(12)
+    assert limiter.allowance(0.5) == 0
+    assert 0 < limiter.seconds_until_allowed() < 1
+    assert limiter.allowance(1.2) == 2

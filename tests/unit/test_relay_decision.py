@@ -1,4 +1,4 @@
-"""The relay's law, told as sentences and held by properties."""
+"""The relay's decision, by examples and by properties."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.scope import FrequencyCap, Scope, SendWindow
 from consent_tokens.relay.composition import compose
 from consent_tokens.relay.decision import Accepted, Case, Deferred, Reason, Refused, decide
+from consent_tokens.row_key import RowKey
 from consent_tokens.tokens.claims import Claims
 
 NOON = datetime(2021, 11, 11, 4, 0, tzinfo=UTC)  # 12:00 in Shanghai
@@ -25,7 +26,7 @@ SCOPE = Scope(
     ends_at=NOON + timedelta(days=180),
 )
 GRANT = Grant(
-    home=1, number=2, merchant_id="m", scope=SCOPE, language="en", granted_at=NOON,
+    key=RowKey(1, 2), merchant_id="m", scope=SCOPE, language="en", granted_at=NOON,
     status=GrantStatus.LIVE, status_since=NOON,
 )  # fmt: skip
 CLAIMS = Claims(

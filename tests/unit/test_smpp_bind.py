@@ -1,4 +1,4 @@
-"""Whatever smpp34 says or throws, each message gets one answer."""
+"""Whatever smpp34 returns or raises, each message gets one outcome."""
 
 import asyncio
 import time
@@ -54,7 +54,7 @@ def submission(text: str, seconds: float = 60) -> Submission:
 async def answer(
     submit: Callable[[BaseException], Awaitable[Any]], fault: BaseException, sent: Submission
 ) -> SubmitOutcome:
-    """Return what is answered of a message, over a line that ends so."""
+    """Return the outcome of a message, in a session that fails so."""
 
     class FailingSmsc:
         def submit_sm(self, **_: object) -> Any:  # noqa: ANN401 - smpp34's
@@ -63,18 +63,18 @@ async def answer(
     bind = Session(
         BindConfig.parse_all("smpp://a:b@localhost?window=1")[0], lambda *_: None, lambda: None
     )
-    bind._smsc = FailingSmsc()  # type: ignore[assignment]  # that fails as it is told
+    bind._smsc = FailingSmsc()  # type: ignore[assignment]  # that fails as the test says
     answers: asyncio.Queue[SubmitOutcome] = asyncio.Queue()
     if not bind.submit_now(sent, answers.put_nowait):
         return await bind.submit(sent)
     outcome = await answers.get()
-    assert bind._in_flight == 0, "its room is free again"
+    assert bind._in_flight == 0, "its place in the window is free again"
     return outcome
 
 
 @pytest.mark.parametrize(("fault", "expected"), FAULTS)
 @pytest.mark.parametrize("text", ["short", "in several segments " * 20])
-def test_a_fault_of_the_line_is_an_answer(
+def test_an_error_of_the_session_is_an_outcome(
     text: str, fault: BaseException, expected: SubmitOutcome
 ) -> None:
     assert asyncio.run(answer(later, fault, submission(text))) == expected

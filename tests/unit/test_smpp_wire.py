@@ -1,4 +1,4 @@
-"""What the gateway and the process that speaks SMPP for it say to each other arrives whole."""
+"""Frames between the gateway and its SMPP client process arrive whole."""
 
 import time
 from datetime import UTC, datetime
@@ -43,7 +43,7 @@ OUTCOMES = (
     Submitted("0a-1"), Submitted(None), Throttled(), Unsent(), Uncertain(), Rejected("smpp_0xb"),
     Faulty("ValueError"),
 )  # fmt: skip
-HEARD = (
+EVENTS = (
     DeliveryReport("0a-1", was_delivered=True, status_text="DELIVRD"),
     DeliveryReport("0a\n2", was_delivered=False, status_text="UNDELIV", is_deactivated=True),
     MobileOriginated(number=PhoneNumber.parse(NUMBERS[0]), source="1069", text="退订\n"),
@@ -80,14 +80,14 @@ def test_every_kind_of_outcome_is_tried_above() -> None:
     assert {type(outcome) for outcome in OUTCOMES} == set(SubmitOutcome.__args__)
 
 
-@pytest.mark.parametrize("line", [b"", b"{}", b'["Answers",[[1,["Perhaps"]]]]', b'["Sung"]'])
-def test_what_is_not_understood_is_told_apart(line: bytes) -> None:
+@pytest.mark.parametrize("line", [b"", b"{}", b'["SubmitResults",[[1,["Perhaps"]]]]', b'["Sung"]'])
+def test_what_is_not_understood_is_an_error(line: bytes) -> None:
     with pytest.raises(DecodeError):
         decode_notification(line)
 
 
-@pytest.mark.parametrize("heard", HEARD)
-def test_what_came_in_arrives_as_it_was(heard: InboundEvent) -> None:
-    said = decode_notification(encode_frame(encode_event(heard)))
+@pytest.mark.parametrize("event", EVENTS)
+def test_what_came_in_arrives_as_it_was(event: InboundEvent) -> None:
+    said = decode_notification(encode_frame(encode_event(event)))
     assert isinstance(said, ReportReceived | InboundMessage)
-    assert decode_event(said) == heard
+    assert decode_event(said) == event

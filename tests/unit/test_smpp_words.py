@@ -1,4 +1,4 @@
-"""What goes over an SMPP line: read and written to the letter of the specification."""
+"""SMPP PDUs, read and written to the letter of the specification."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
@@ -177,40 +177,40 @@ def test_a_long_text_goes_in_segments_or_whole_as_the_carrier_wants_it() -> None
 
 
 def test_what_a_carrier_wants_of_its_own_goes_with_every_part() -> None:
-    manner = CarrierProfile(vendor_tlvs=((0x1400, b"1101"), (0x1401, b"1107")))
-    for part in submit_sm_arguments(submission("长" * 100), manner):
-        assert [(tlv.tag, tlv.value) for tlv in part["tlvs"]] == list(manner.vendor_tlvs)
+    profile = CarrierProfile(vendor_tlvs=((0x1400, b"1101"), (0x1401, b"1107")))
+    for part in submit_sm_arguments(submission("长" * 100), profile):
+        assert [(tlv.tag, tlv.value) for tlv in part["tlvs"]] == list(profile.vendor_tlvs)
 
 
 def test_moments_are_told_in_utc() -> None:
     assert absolute_time(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) == "260102030405000+"
 
 
-def test_a_url_says_how_a_line_is_to_be() -> None:
+def test_a_url_configures_binds() -> None:
     url = (
         "smpps://esme%40x:pa%3Ass@smsc:3550?bind=pair&binds=3&window=10&payload=1&validity=0"
         "&system_type=VMA&tlv.0x1400=1101&tlv.0x1401=1107"
     )
-    lines = BindConfig.parse_all(url)
-    assert len(lines) == 3
-    line = lines[0]
-    assert (line.host, line.port, line.system_id, line.password) == (
+    binds = BindConfig.parse_all(url)
+    assert len(binds) == 3
+    bind = binds[0]
+    assert (bind.host, bind.port, bind.system_id, bind.password) == (
         "smsc",
         3550,
         "esme@x",
         "pa:ss",
     )
-    assert (line.is_tls, line.is_transmitter_receiver_pair, line.window, line.system_type) == (
+    assert (bind.is_tls, bind.is_transmitter_receiver_pair, bind.window, bind.system_type) == (
         True,
         True,
         10,
         "VMA",
     )
-    assert line.profile == CarrierProfile(
+    assert bind.profile == CarrierProfile(
         uses_message_payload=True, sends_validity_period=False,
         vendor_tlvs=((0x1400, b"1101"), (0x1401, b"1107")),
     )  # fmt: skip
-    assert "pa:ss" not in repr(line)
+    assert "pa:ss" not in repr(bind)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Calm, limits and rest, as laws: whatever is drawn, they hold."""
+"""Quiet periods, limits and quiet hours, as properties."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -48,26 +48,26 @@ def test_rest_that_makes_no_sense_cannot_be_made(begins: int, ends: int) -> None
 @given(MOMENTS, ZONES)
 def test_a_season_is_this_years_or_the_next(now: datetime, zone: str) -> None:
     for season in SEASONS:
-        calm = season.next_quiet_period(now, ZoneInfo(zone))
-        assert calm.ends > now
-        assert calm.begins >= now or calm.begins == now
-        assert calm.ends - now <= timedelta(days=380)
+        quiet = season.next_quiet_period(now, ZoneInfo(zone))
+        assert quiet.ends > now
+        assert quiet.begins >= now or quiet.begins == now
+        assert quiet.ends - now <= timedelta(days=380)
 
 
 def test_until_a_day_means_to_its_end() -> None:
     now = datetime(2026, 3, 28, 12, tzinfo=UTC)
-    calm = quiet_until(date(2026, 3, 29), now, ZoneInfo("Europe/Berlin"))  # a day of 23 hours
-    assert calm.ends == datetime(2026, 3, 29, 22, tzinfo=UTC)
+    quiet = quiet_until(date(2026, 3, 29), now, ZoneInfo("Europe/Berlin"))  # a day of 23 hours
+    assert quiet.ends == datetime(2026, 3, 29, 22, tzinfo=UTC)
     with pytest.raises(ValueError, match="calm"):
         quiet_until(date(2026, 3, 27), now, ZoneInfo("Europe/Berlin"))
 
 
 @given(st.integers(-200, 600), st.integers(0, 1023))
-def test_wishes_only_ever_take_away(hours: int, drawn: int) -> None:
-    """Whatever a recipient wishes, no message is let through that would not be without it."""
+def test_preferences_only_ever_reduce(hours: int, drawn: int) -> None:
+    """No preference lets a message through that would be refused without it."""
     plain = a_case()
     at = plain.now + timedelta(hours=hours)
-    wishes = Preferences(
+    preferences = Preferences(
         quiet_period=QuietPeriod(at, at + timedelta(hours=1 + drawn % 100)) if drawn & 1 else None,
         daily_limit=1 + drawn % 5 if drawn & 2 else None,
         weekly_limit=1 + drawn % 7 if drawn & 4 else None,
@@ -76,14 +76,17 @@ def test_wishes_only_ever_take_away(hours: int, drawn: int) -> None:
         else None,
     )
     taken = [plain.now - timedelta(hours=each) for each in range(drawn % 6, 0, -1)]
-    case = a_case(preferences=wishes, marketing_sends=taken)
+    case = a_case(preferences=preferences, marketing_sends=taken)
     before, after = decide(plain), decide(case)
     assert not isinstance(before, Refused)
     match after:
         case Accepted(send_at=leaves) | Deferred(send_at=leaves):
-            assert not wishes.is_quiet_at(leaves)
-            assert wishes.quiet_hours is None or wishes.quiet_hours.next_end(leaves) == leaves
-            for limit in wishes.rate_limits:
+            assert not preferences.is_quiet_at(leaves)
+            assert (
+                preferences.quiet_hours is None
+                or preferences.quiet_hours.next_end(leaves) == leaves
+            )
+            for limit in preferences.rate_limits:
                 window = [each for each in taken if leaves - limit.window < each <= leaves]
                 assert len(window) < limit.limit
         case Refused(reason=reason):
@@ -93,10 +96,10 @@ def test_wishes_only_ever_take_away(hours: int, drawn: int) -> None:
             }  # fmt: skip
 
 
-def test_calm_and_limits_leave_orders_alone() -> None:
+def test_quiet_periods_and_limits_do_not_apply_to_orders() -> None:
     now = a_case().now
-    wishes = Preferences(
+    preferences = Preferences(
         quiet_period=QuietPeriod(now - timedelta(1), now + timedelta(1)), daily_limit=1
     )
-    case = a_case(purpose="orders.updates", preferences=wishes, marketing_sends=[now])
+    case = a_case(purpose="orders.updates", preferences=preferences, marketing_sends=[now])
     assert isinstance(decide(case), Accepted)

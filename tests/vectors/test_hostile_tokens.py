@@ -1,4 +1,4 @@
-"""Hostile tokens, one fault a file: each is refused with its code, at every door."""
+"""Hostile tokens, one fault a file: each is refused with its code, by every call."""
 
 import json
 from pathlib import Path
@@ -36,7 +36,7 @@ def test_it_is_refused_with_its_code(path: Path) -> None:
     assert fault.value.error_code == vector["expect"]
 
 
-def test_at_the_doors_each_is_refused_and_none_crashes(small: Service) -> None:
+def test_every_call_refuses_each_and_crashes_on_none(small: Service) -> None:
     merchant = small.merchant()
     for path in FILES:
         token = json.loads(path.read_text())["token"]
@@ -45,8 +45,8 @@ def test_at_the_doors_each_is_refused_and_none_crashes(small: Service) -> None:
         answer = merchant.send(token)
         assert answer.json["code"].startswith("token_"), path.stem
         assert answer.status_code in {403, 422}
-        look = merchant.post("/v1/tokens/introspect", {"token": token})
-        assert look.json == {"active": False}, path.stem
+        introspected = merchant.post("/v1/tokens/introspect", {"token": token})
+        assert introspected.json == {"active": False}, path.stem
         assert merchant.post("/v1/tokens/revoke", {"token": token}).status_code == 200
         assert merchant.post("/v1/tokens/renew", {"token": token}).status_code in {403, 404}
     batch = [

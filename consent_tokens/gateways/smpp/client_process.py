@@ -58,18 +58,22 @@ Notify = Callable[[Notification], None]
 class SmppClient:
     """One or several lines, to one carrier or to several that stand in for each other."""
 
-    def __init__(self, lines: Sequence[BindConfig], jitters: Sequence[float], tell: Notify) -> None:
+    def __init__(
+        self, configs: Sequence[BindConfig], jitters: Sequence[float], tell: Notify
+    ) -> None:
         self._notify = tell
         self._jitters = jitters  # of each line, from 0 to 1
         self._stop = asyncio.Event()
         self._reassembler = Reassembler()
-        self._sessions = [Session(line, self._on_deliver_sm, self._report_status) for line in lines]
+        self._sessions = [
+            Session(line, self._on_deliver_sm, self._report_status) for line in configs
+        ]
         # each submission begins with another line, and goes on with the others
-        places = range(len(lines))
+        places = range(len(configs))
         self._session_orders = cycle(
             [(*self._sessions[at:], *self._sessions[:at]) for at in places]
         )
-        self._group_size = max(1, sum(line.window for line in lines) // 4)  # answers, of a group
+        self._group_size = max(1, sum(line.window for line in configs) // 4)  # answers, of a group
         self._in_flight = 0
         self._results: list[tuple[int, SubmitOutcome]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -107,8 +111,8 @@ class SmppClient:
             for bind in binds:
                 if isinstance(outcome, Unsent) and bind.is_up:
                     outcome = await bind.submit(submission)
-        except Exception as fault:  # noqa: BLE001 - whatever it is, somebody waits for an answer
-            log.critical("submission_faulty", fault=type(fault).__name__)
+        except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
+            log.critical("submission_faulty", fault=type(error).__name__)
             outcome = Uncertain()
         self._add_result(ticket, outcome)
 
@@ -142,15 +146,15 @@ class SmppClient:
     def _report_status(self) -> None:
         self._notify(BindStatus(sum(bind.is_up for bind in self._sessions)))
 
-    def _on_deliver_sm(self, event: smpp34.DeliverSmEvent, line: BindConfig) -> None:
+    def _on_deliver_sm(self, event: smpp34.DeliverSmEvent, config: BindConfig) -> None:
         if is_delivery_report(event):
-            self._forward(parse_delivery_report(event, line.profile))
+            self._forward(parse_delivery_report(event, config.profile))
         elif piece := parse_segment(event):
             self._forward(self._reassembler.add(piece, asyncio.get_running_loop().time()))
 
-    def _forward(self, heard: InboundEvent | None) -> None:
-        if heard:
-            self._notify(encode_event(heard))
+    def _forward(self, event: InboundEvent | None) -> None:
+        if event:
+            self._notify(encode_event(event))
 
 
 async def _serve(hears: int, tells: int) -> None:
@@ -168,17 +172,17 @@ async def _serve(hears: int, tells: int) -> None:
     def tell(said: Notification) -> None:
         transport.write(encode_frame(said))
 
-    speaker: SmppClient | None = None
+    client: SmppClient | None = None
     keeping: asyncio.Task[None] | None = None
     while line := await reader.readline():
         match decode_command(line):
             case Open(urls, jitters):
-                speaker = SmppClient(BindConfig.parse_all(urls), jitters, tell)
-                keeping = asyncio.create_task(speaker.run())
-            case Submit(messages) if speaker:
-                speaker.submit(messages)
-            case Stop() if speaker and keeping:
-                speaker.stop()
+                client = SmppClient(BindConfig.parse_all(urls), jitters, tell)
+                keeping = asyncio.create_task(client.run())
+            case Submit(messages) if client:
+                client.submit(messages)
+            case Stop() if client and keeping:
+                client.stop()
                 gone = asyncio.create_task(reader.read())  # its dispatcher does not wait any longer
                 await asyncio.wait({keeping, gone}, return_when=asyncio.FIRST_COMPLETED)
                 if keeping.done():
@@ -196,6 +200,6 @@ def main() -> None:
     logs.configure()
     try:
         uvloop.run(_serve(hears, tells))
-    except Exception as fault:  # noqa: BLE001 - only its kind is told: it may hold what was said
-        log.critical("speaker_faulty", fault=type(fault).__name__)
+    except Exception as error:  # noqa: BLE001 - only its kind is told: it may hold what was said
+        log.critical("speaker_faulty", fault=type(error).__name__)
         os._exit(FAULTY)

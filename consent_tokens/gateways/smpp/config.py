@@ -85,10 +85,10 @@ class BindConfig:
         )
 
 
-def _whole_number(options: dict[str, str], name: str, default: int, most: int) -> int:
+def _whole_number(options: dict[str, str], name: str, default: int, limit: int) -> int:
     text = options.pop(name, str(default))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
-        raise SettingError(f"{SETTING}: {name} is a whole number from 1 to {most}")
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= limit:
+        raise SettingError(f"{SETTING}: {name} is a whole number from 1 to {limit}")
     return int(text)
 
 

@@ -138,10 +138,10 @@ class SmppGateway:
 
     def poll(self) -> list[InboundEvent]:
         """Return the reports and inbound messages since the last call."""
-        heard: list[InboundEvent] = []
+        event: list[InboundEvent] = []
         while self._events:
-            heard.append(self._events.popleft())
-        return heard
+            event.append(self._events.popleft())
+        return event
 
     def close(self) -> None:
         """Unbind, and wait until the lines' process has ended."""
@@ -191,8 +191,8 @@ class SmppGateway:
         while not self._stop.is_set():
             try:
                 code = self._run_client()
-            except (OSError, DecodeError) as fault:
-                log.critical("gateway_lost", gateway="smpp", fault=type(fault).__name__)
+            except (OSError, DecodeError) as error:
+                log.critical("gateway_lost", gateway="smpp", fault=type(error).__name__)
             else:
                 if not self._stop.is_set():
                     log.critical("gateway_lost", gateway="smpp", code=code)
@@ -206,24 +206,24 @@ class SmppGateway:
             stdout=subprocess.PIPE,
             bufsize=0,
             pass_fds=self._inherited_fds,
-        ) as speaker:
+        ) as client:
             with self._lock:
-                self._client = speaker
+                self._client = client
                 self._write(encode_frame(self._opening))
                 if self._stop.is_set():
                     self._write(encode_frame(Stop()))
             try:
-                self._read_notifications(speaker)
+                self._read_notifications(client)
             except DecodeError:
-                speaker.kill()  # of another version, perhaps: what it says means nothing to us
+                client.kill()  # of another version, perhaps: what it says means nothing to us
                 raise
             finally:
                 self._fail_pending()
-        return speaker.returncode
+        return client.returncode
 
-    def _read_notifications(self, speaker: subprocess.Popen[bytes]) -> None:
+    def _read_notifications(self, client: subprocess.Popen[bytes]) -> None:
         """Hear what the speaker says, to its end; one that hangs is killed."""
-        output = speaker.stdout.fileno() if speaker.stdout else -1
+        output = client.stdout.fileno() if client.stdout else -1
         silent, rest = 0, b""
         while silent < MAX_SILENT_SECONDS:
             readable, _, _ = select.select([output], [], [], 1.0)
@@ -236,7 +236,7 @@ class SmppGateway:
             *lines, rest = (rest + data).split(b"\n")
             for line in lines:
                 self._handle(line)
-        speaker.kill()
+        client.kill()
 
     def _handle(self, line: bytes) -> None:
         match decode_notification(line):

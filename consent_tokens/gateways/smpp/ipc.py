@@ -132,13 +132,13 @@ def decode_submission(message: SubmitRequest, elapsed: Callable[[], float]) -> S
     )
 
 
-def encode_event(heard: InboundEvent) -> ReportReceived | InboundMessage:
+def encode_event(event: InboundEvent) -> ReportReceived | InboundMessage:
     """Return a report or an inbound message as it goes to the gateway."""
-    match heard:
+    match event:
         case DeliveryReport():
-            return ReportReceived(heard)
+            return ReportReceived(event)
         case MobileOriginated():
-            return InboundMessage(heard.number.reveal(), heard.source, heard.text)
+            return InboundMessage(event.number.reveal(), event.source, event.text)
 
 
 def decode_event(said: ReportReceived | InboundMessage) -> InboundEvent:

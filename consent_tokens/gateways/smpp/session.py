@@ -43,11 +43,11 @@ class Session:
 
     def __init__(
         self,
-        line: BindConfig,
+        config: BindConfig,
         hear: Callable[[smpp34.DeliverSmEvent, BindConfig], None],
         changed: Callable[[], None],
     ) -> None:
-        self.config = line
+        self.config = config
         self._on_event = hear
         self._on_change = changed  # called when it is bound, and when it is no more
         self._smsc: smpp34.Smsc | None = None
@@ -71,8 +71,8 @@ class Session:
             begun = loop.time()
             try:
                 await self._run_once(stop)
-            except (smpp34.SmppError, OSError) as fault:
-                log.warning("gateway_away", gateway="smpp", fault=type(fault).__name__)
+            except (smpp34.SmppError, OSError) as error:
+                log.warning("gateway_away", gateway="smpp", fault=type(error).__name__)
             if stop.is_set():
                 return
             if loop.time() - begun > STABLE_SECONDS:
@@ -157,8 +157,8 @@ class Session:
         outcome: SubmitOutcome = Unsent()
         try:
             parts = submit_sm_arguments(submission, self.config.profile)
-        except ENCODING_ERRORS as fault:
-            return Faulty(type(fault).__name__)
+        except ENCODING_ERRORS as error:
+            return Faulty(type(error).__name__)
         for place, part in enumerate(parts):
             outcome = await self._submit_segment(submission, part)
             while place and isinstance(outcome, Throttled):  # half of it is on the phone already
@@ -185,9 +185,9 @@ class Session:
         """Return the answer to come, or the fault in its place."""
         try:
             future: ResponseFuture = asyncio.ensure_future(smsc.submit_sm(**part))
-        except Exception as fault:  # noqa: BLE001 - `_outcome_in` tells them apart
+        except Exception as error:  # noqa: BLE001 - `_outcome_in` tells them apart
             future = self._loop.create_future()
-            future.set_exception(fault)
+            future.set_exception(error)
         self._in_flight += 1
         self._pending[future] = self._loop.time()
         future.add_done_callback(self._on_response)
@@ -230,16 +230,16 @@ async def _unbind(sessions: Sequence[smpp34.Smsc], clients: Sequence[smpp34.Clie
         await client.stop()
 
 
-def _client(line: BindConfig, bind_type: str) -> smpp34.Client:
+def _client(config: BindConfig, bind_type: str) -> smpp34.Client:
     """Return a session that is not yet connected."""
     return smpp34.Client(
-        host=line.host,
-        port=line.port,
-        system_id=line.system_id,
-        password=line.password,
+        host=config.host,
+        port=config.port,
+        system_id=config.system_id,
+        password=config.password,
         bind_type=bind_type,
-        system_type=line.system_type,
-        tls=line.is_tls,
-        window_size=line.window,
+        system_type=config.system_type,
+        tls=config.is_tls,
+        window_size=config.window,
         connect_timeout_ms=CONNECT_MILLISECONDS,
     )

@@ -1,7 +1,7 @@
-"""A consumer agrees to less, pauses, goes on, or lets it last longer. Never to more than was asked.
+"""Amend a grant: narrow, pause, resume or extend it, never beyond what was asked.
 
-The token in the merchant's hands says the most that was ever agreed; the row says what is agreed
-now, and the relay honours the smaller of the two. What was before is kept (promise 10).
+The merchant's token says the most that was ever agreed; the row says what is agreed now, and the
+relay honours the smaller of the two. The earlier terms are kept (promise 10).
 """
 
 from collections.abc import Callable
@@ -10,16 +10,16 @@ from enum import StrEnum
 from functools import partial
 from typing import Final
 
-from consent_tokens.app_context import AppContext
 from consent_tokens.consent.grant import Grant, GrantStatus
 from consent_tokens.consent.request import MAX_VALID_DAYS
 from consent_tokens.consent.scope import ScopeReduction
-from consent_tokens.crypto.opaque_ids import RowKey, new_partition
 from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
-from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.evidence.events import EventKind, grant_event
+from consent_tokens.row_key import RowKey
+from consent_tokens.services import webhooks
 from consent_tokens.services.outbox.in_flight import wait_until_not_in_flight
-from consent_tokens.services.webhooks import enqueue, grant_changed_event
-from consent_tokens.store import events, grants, messages
+from consent_tokens.services.runtime import Runtime
+from consent_tokens.store import grants, messages
 from consent_tokens.store.database import Transaction
 
 EXTENSIONS: Final = tuple(timedelta(days=days) for days in (30, 90, 180))  # by so much at a time
@@ -27,75 +27,73 @@ BATCH_SIZE: Final = 200
 
 
 class Amendment(StrEnum):
-    """What was done to a grant."""
+    """How a grant was amended."""
 
     NARROWED = "narrowed"
     PAUSED = "paused"
     RESUMED = "resumed"
-    EXTENDED = "prolonged"
+    EXTENDED = "extended"
 
 
 _Change = Callable[[Grant, datetime], Grant]
 
 
-def own_grant_key(world: AppContext, home: int, handle: str) -> RowKey:
-    """Return where a recipient's own grant lives. Raises NotFoundError, for others' too."""
-    address = world.keyring.ids.grant.decode(handle)
-    if address is None or address.partition != home:
+def own_grant_key(runtime: Runtime, partition: int, public_id: str) -> RowKey:
+    """Return the row key of a recipient's own grant. Raises NotFoundError, also for another's."""
+    key = runtime.keyring.ids.grant.decode(public_id)
+    if key is None or key.partition != partition:
         raise NotFoundError("no consent of yours")
-    return address
+    return key
 
 
-def narrow(world: AppContext, key: RowKey, reduction: ScopeReduction) -> Grant:
-    """Return a grant with less in it. Raises InvalidError, NotFoundError, ConflictError."""
-    return _commit(world, key, partial(narrow_within, world, key=key, reduction=reduction))
+def narrow(runtime: Runtime, key: RowKey, reduction: ScopeReduction) -> Grant:
+    """Return a grant with a narrower scope. Raises InvalidError, NotFoundError, ConflictError."""
+    return _commit(runtime, key, partial(narrow_within, runtime, key=key, reduction=reduction))
 
 
 def narrow_within(
-    world: AppContext, transaction: Transaction, key: RowKey, reduction: ScopeReduction
+    runtime: Runtime, transaction: Transaction, key: RowKey, reduction: ScopeReduction
 ) -> Grant:
-    """Narrow a grant within a transaction; the same deed for a page and for a reply."""
+    """Narrow a grant within a transaction; for pages and replies alike."""
 
     def change(grant: Grant, now: datetime) -> Grant:
         ends = now + timedelta(days=reduction.days) if reduction.days is not None else None
         try:
             return grant.with_scope(now, grant.scope.narrowed_by(reduction, ends=ends))
-        except ValueError as fault:
-            raise InvalidError({"scope": [str(fault)]}) from None
+        except ValueError as error:
+            raise InvalidError({"scope": [str(error)]}) from None
 
-    return _amend(world, transaction, key, change, Amendment.NARROWED)
+    return _amend(runtime, transaction, key, change, Amendment.NARROWED)
 
 
-def pause(world: AppContext, key: RowKey, until: datetime | None = None) -> Grant:
-    """Return a grant, paused: until a moment, or until its consumer says so.
+def pause(runtime: Runtime, key: RowKey, until: datetime | None = None) -> Grant:
+    """Return a paused grant: until a given time, or until its consumer resumes it.
 
-    Raises NotFoundError, ConflictError if it is over.
+    Raises NotFoundError, ConflictError if it has ended.
     """
 
-    def deed(transaction: Transaction) -> Grant:
-        _need_tables(world)
+    def work(transaction: Transaction) -> Grant:
         grants.set_pause_end(transaction, key, until)
-        return _amend(world, transaction, key, Grant.paused, Amendment.PAUSED)
+        return _amend(runtime, transaction, key, Grant.paused, Amendment.PAUSED)
 
-    return _commit(world, key, deed)
-
-
-def resume(world: AppContext, key: RowKey) -> Grant:
-    """Return a paused grant, live again. Raises NotFoundError, ConflictError if it is over."""
-    return world.database.run(partial(resume_within, world, key=key))
+    return _commit(runtime, key, work)
 
 
-def resume_within(world: AppContext, transaction: Transaction, key: RowKey) -> Grant:
+def resume(runtime: Runtime, key: RowKey) -> Grant:
+    """Return a live grant after a pause. Raises NotFoundError, ConflictError if it has ended."""
+    return runtime.database.run(partial(resume_within, runtime, key=key))
+
+
+def resume_within(runtime: Runtime, transaction: Transaction, key: RowKey) -> Grant:
     """End a pause within a transaction."""
-    _need_tables(world)
     grants.set_pause_end(transaction, key, None)
-    return _amend(world, transaction, key, Grant.resumed, Amendment.RESUMED)
+    return _amend(runtime, transaction, key, Grant.resumed, Amendment.RESUMED)
 
 
-def extend(world: AppContext, key: RowKey, by: timedelta) -> Grant:
+def extend(runtime: Runtime, key: RowKey, by: timedelta) -> Grant:
     """Return a grant that lasts longer. Raises InvalidError, NotFoundError, ConflictError.
 
-    The merchant's token still ends when it says: it has to be renewed.
+    The merchant's token keeps its own end until the merchant renews it.
     """
     if by not in EXTENSIONS:
         raise InvalidError({"days": ["not_offered"]})
@@ -104,61 +102,49 @@ def extend(world: AppContext, key: RowKey, by: timedelta) -> Grant:
         ends = min(grant.scope.ends_at + by, now + timedelta(days=MAX_VALID_DAYS))
         return grant.with_scope(now, grant.scope.with_end(ends))
 
-    return world.database.run(
-        lambda transaction: _amend(world, transaction, key, change, Amendment.EXTENDED)
+    return runtime.database.run(
+        lambda transaction: _amend(runtime, transaction, key, change, Amendment.EXTENDED)
     )
 
 
-def resume_due_pauses(world: AppContext, transaction: Transaction, now: datetime) -> int:
-    """End the pauses whose day has come; return how many."""
-    over = grants.due_pauses(transaction, now, BATCH_SIZE)
-    for address in over:
-        held = grants.lock_one(transaction, address)
-        if held and held.grant.status_at(now) is GrantStatus.PAUSED:
-            resume_within(world, transaction, address)
-        else:  # it was ended, or is live again already
-            grants.set_pause_end(transaction, address, None)
-    return len(over)
+def resume_due_pauses(runtime: Runtime, transaction: Transaction, now: datetime) -> int:
+    """Resume the grants whose pause is over; return how many."""
+    due = grants.due_pauses(transaction, now, BATCH_SIZE)
+    for key in due:
+        locked = grants.lock_one(transaction, key)
+        if locked and locked.grant.status_at(now) is GrantStatus.PAUSED:
+            resume_within(runtime, transaction, key)
+        else:  # it has ended, or was resumed already
+            grants.set_pause_end(transaction, key, None)
+    return len(due)
 
 
 def _amend(
-    world: AppContext, transaction: Transaction, key: RowKey, change: _Change, amendment: Amendment
+    runtime: Runtime, transaction: Transaction, key: RowKey, change: _Change, amendment: Amendment
 ) -> Grant:
-    _need_tables(world)
-    now = world.clock.now()
-    held = grants.lock_one(transaction, key)
-    if held is None:
+    now = runtime.clock.now()
+    locked = grants.lock_one(transaction, key)
+    if locked is None:
         raise NotFoundError("no consent of yours")
-    if held.wrapped_key is None:
-        raise ConflictError("this consent is over")
-    before, after = held.grant, change(held.grant, now)
+    if locked.wrapped_key is None:
+        raise ConflictError("this consent has ended")
+    before, after = locked.grant, change(locked.grant, now)
     if before == after:
         return after
-    drawn = new_partition(world.random.token_bytes(8))
-    grants.record_change(transaction, before, after, what=amendment.value, at=now, drawn=drawn)
-    line = Event(
-        partition=after.home,
-        at=now,
-        kind=EventKind.GRANT_CHANGED,
-        merchant_id=after.merchant_id,
-        grant_id=after.number,
-        reason=amendment.value,
+    change_key = runtime.new_key(after.key.partition)
+    grants.record_change(
+        transaction, before, after, amendment=amendment.value, key=change_key, at=now
     )
-    events.record(transaction, [line], world.random.token_bytes)
-    enqueue(world, transaction, [grant_changed_event(world, after)], now)
+    runtime.record(transaction, grant_event(after, EventKind.GRANT_CHANGED, now, amendment.value))
+    webhooks.enqueue(runtime, transaction, [webhooks.grant_changed_event(runtime, after)], now)
     return after
 
 
-def _commit(world: AppContext, key: RowKey, deed: Callable[[Transaction], Grant]) -> Grant:
-    """Do it, and wait for what a dispatcher holds: it counts for the very next message."""
-    changed = world.database.run(deed)
+def _commit(runtime: Runtime, key: RowKey, work: Callable[[Transaction], Grant]) -> Grant:
+    """Commit an amendment and wait until no message of the grant is in flight under older terms."""
+    changed = runtime.database.run(work)
     wait_until_not_in_flight(
-        world,
-        lambda transaction: messages.in_flight_under_grant(transaction, key, world.clock.now()),
+        runtime,
+        lambda transaction: messages.in_flight_under_grant(transaction, key, runtime.clock.now()),
     )
     return changed
-
-
-def _need_tables(world: AppContext) -> None:
-    if not world.database.has_wishes:
-        raise ConflictError("the database has yet to be upgraded")

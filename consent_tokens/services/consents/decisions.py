@@ -1,43 +1,33 @@
-"""A consumer answers: yes, with the number proved, or no. After a yes the token waits 24 hours."""
+"""The consumer's decision on a consent request: granted, with a verified number, or declined."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from consent_tokens.app_context import AppContext
 from consent_tokens.consent.grant import Grant, GrantStatus
-from consent_tokens.consent.notice import Notice, NoticeTerms, RetentionPeriods, compose_notice
+from consent_tokens.consent.notice import Notice, NoticeTerms, compose_notice
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.consent.purposes import in_catalogue_order
 from consent_tokens.consent.request import ConsentRequest
 from consent_tokens.consent.scope import ScopeReduction
-from consent_tokens.crypto.keyed_hashes import blind_index
-from consent_tokens.crypto.keys import GrantKey
-from consent_tokens.crypto.opaque_ids import RowKey
-from consent_tokens.crypto.sealing import open_envelope, seal_envelope, wrap
-from consent_tokens.errors import ConflictError, GoneError, InvalidError, NotFoundError
-from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.crypto.keys import KEY_BYTES, GrantKey
+from consent_tokens.crypto.sealing import NONCE_BYTES, wrap
+from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
+from consent_tokens.evidence.events import EventKind, grant_event, request_event
+from consent_tokens.policies import ConsentPolicy, OtpPolicy, RetentionPolicy
+from consent_tokens.row_key import ID_BYTES
+from consent_tokens.services import webhooks
 from consent_tokens.services.consents.invitations import record_refusal
 from consent_tokens.services.consents.receipts import issue_consent_receipt
-from consent_tokens.services.number_verification import (
-    ChallengeSecret,
-    compose_service_message,
-    verify_code,
-)
-from consent_tokens.services.webhooks import enqueue, grant_event
-from consent_tokens.store import (
-    events,
-    grants,
-    invitations,
-    merchants,
-    messages,
-    recipients,
-    requests,
-)
+from consent_tokens.services.consents.tokens import binding_of, seal_token
+from consent_tokens.services.number_verification import ChallengeSecret, verify_code
+from consent_tokens.services.outbox.service_messages import compose_service_message
+from consent_tokens.services.runtime import Runtime
+from consent_tokens.store import grants, invitations, merchants, messages, recipients, requests
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant, is_active
-from consent_tokens.tokens.mint import Binding, mint, seal_number
+from consent_tokens.tokens.mint import mint, seal_number
 
 RECEIPT_PURPOSE: Final = "service.receipt"
 RECEIPT_WORDS: Final[dict[str, str]] = {
@@ -49,116 +39,109 @@ RECEIPT_WORDS: Final[dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class OpenRequest:
-    """A request as the consumer sees it."""
+    """A consent request as the consumer sees it, with the merchant that asks."""
 
-    page_id: str
+    page_id: str  # of `/c/{page_id}`
     request: ConsentRequest
     merchant: Merchant
 
     @property
     def otp_intent(self) -> str:
-        """Return what a one-time code for this request is for; it opens nothing else."""
+        """Return the intent of a one-time code for this request; it verifies nothing else."""
         return f"consent {self.page_id}"
 
     def notice(
         self,
-        less: ScopeReduction,
-        zone: ZoneInfo,
+        reduction: ScopeReduction,
+        timezone: ZoneInfo,
         language: str,
-        records: RetentionPeriods,
+        retention: RetentionPolicy,
         now: datetime,
     ) -> Notice:
-        """Return the exact words for what was chosen, as of now. Raises ValueError."""
-        scope = self.request.scope_for(less, zone, now)
+        """Return the exact words for what the consumer chose. Raises ValueError."""
+        scope = self.request.scope_for(reduction, timezone, now)
         terms = NoticeTerms(
             merchant=self.merchant.name,
             purposes=in_catalogue_order(scope.purposes),
             frequency_cap=scope.frequency_cap,
             send_window=scope.send_window,
             ends_at=scope.ends_at,
-            retention=records,
+            retention=retention,
         )
         return compose_notice(terms, language)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentDecision:
-    """A consumer's yes, as it comes from the page: what was ticked, and the words that stood there.
+    """A yes as it comes from the page: what was ticked, and the notice that was shown.
 
-    `words` is the SHA-256 of the notice on the page: a yes to other words is none.
+    A yes to other words than those of the grant is none, so the digest of the notice comes back
+    with it.
     """
 
     reduction: ScopeReduction
     language: str
-    notice_digest: bytes
+    notice_digest: bytes  # SHA-256
     challenge: ChallengeSecret | None
     code: str
-    wants_receipt_sms: bool = False  # the receipt as an SMS, too
+    wants_receipt_sms: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CreatedGrant:
-    """A grant, and the handle of the receipt for it."""
+    """A new grant, and the public id of its receipt."""
 
     grant: Grant
-    receipt_id: str | None
+    receipt_id: str
 
 
-def find_open_request(world: AppContext, code: str) -> OpenRequest:
-    """Return the request behind `/c/{code}`. Raises NotFoundError."""
-    address = world.keyring.ids.consent_page.decode(code)
+def find_open_request(runtime: Runtime, page_id: str) -> OpenRequest:
+    """Return the request behind `/c/{page_id}`. Raises NotFoundError."""
+    key = runtime.keyring.ids.consent_page.decode(page_id)
 
-    def question(transaction: Transaction) -> OpenRequest:
-        request = requests.find(transaction, address) if address else None
+    def query(transaction: Transaction) -> OpenRequest:
+        request = requests.find(transaction, key) if key else None
         merchant = merchants.find(transaction, request.merchant_id) if request else None
         if request is None or merchant is None:
-            raise NotFoundError("no consent request here")
-        return OpenRequest(code, request, merchant)
+            raise NotFoundError("no consent request of that id")
+        return OpenRequest(page_id, request, merchant)
 
-    return world.database.read(question)
+    return runtime.database.read(query)
 
 
-def decline(world: AppContext, open_request: OpenRequest) -> None:
+def decline(runtime: Runtime, policy: ConsentPolicy, open_request: OpenRequest) -> None:
     """Record the consumer's no. Raises ConflictError if the request is closed."""
-    now = world.clock.now()
+    now = runtime.clock.now()
 
-    def deed(transaction: Transaction) -> None:
+    def work(transaction: Transaction) -> None:
         request = _lock_request(transaction, open_request)
         requests.record_decision(transaction, request.declined(now))
-        if world.database.has_wishes:
-            address = RowKey(request.home, request.number)
-            if invitation := invitations.find_by_request(transaction, address):
-                record_refusal(world, transaction, invitation)
-        line = Event(
-            partition=request.home,
-            at=now,
-            kind=EventKind.REQUEST_DECLINED,
-            merchant_id=request.merchant_id,
-        )
-        events.record(transaction, [line], world.random.token_bytes)
+        if invitation := invitations.find_by_request(transaction, request.key):
+            record_refusal(runtime, policy, transaction, invitation)
+        runtime.record(transaction, request_event(request, EventKind.REQUEST_DECLINED, now))
 
-    world.database.run(deed)
+    runtime.database.run(work)
 
 
 def grant_consent(
-    world: AppContext, open_request: OpenRequest, decision: ConsentDecision
+    runtime: Runtime,
+    otp: OtpPolicy,
+    policy: ConsentPolicy,
+    open_request: OpenRequest,
+    decision: ConsentDecision,
 ) -> CreatedGrant | None:
-    """Return the grant that a proved yes makes; None if the code proves nothing.
+    """Return the grant that a verified yes creates; None if the code verifies no number.
 
     Raises ConflictError if the request is closed, InvalidError if nothing was ticked or if the
-    words on the page are no longer the words of the grant.
+    notice that was shown is not that of the grant any more.
     """
-    now = world.clock.now()
 
-    def deed(transaction: Transaction) -> CreatedGrant | None:
+    def work(transaction: Transaction) -> CreatedGrant | None:
         request = _lock_request(transaction, open_request)
-        merchant = merchants.find(transaction, request.merchant_id)
-        if not is_active(merchant):
-            raise ConflictError("the platform does not let this merchant ask at present")
-        if not (decision.reduction.purposes or frozenset()) & request.terms.purposes:
-            raise InvalidError({"purposes": ["choose_one"]})
+        _require_possible(transaction, request, decision)
         number = verify_code(
-            world,
+            runtime,
+            otp,
             transaction,
             decision.challenge,
             intent=open_request.otp_intent,
@@ -166,145 +149,99 @@ def grant_consent(
         )
         if number is None:
             return None
-        zone = number.timezone(world.default_timezone)
         notice = open_request.notice(
-            decision.reduction, zone, decision.language, retention_periods(world), now
+            decision.reduction,
+            number.timezone(policy.default_timezone),
+            decision.language,
+            policy.retention,
+            runtime.clock.now(),
         )
         if notice.digest != decision.notice_digest:
             raise InvalidError({"notice": ["changed"]})
-        given = create_grant(world, transaction, request, number, notice, decision.reduction)
-        if decision.wants_receipt_sms and given.receipt_id:
-            url = f"{world.base_url}/receipts/{given.receipt_id}"
-            text = RECEIPT_WORDS[decision.language].format(service=world.service_name, url=url)
-            message = compose_service_message(world, number, text, purpose=RECEIPT_PURPOSE)
-            messages.enqueue(transaction, [message])
-        return given
+        created = create_grant(
+            runtime, policy, transaction, request, number, notice, decision.reduction
+        )
+        if decision.wants_receipt_sms:
+            _enqueue_receipt_sms(runtime, transaction, number, decision.language, created)
+        return created
 
-    given = world.database.run(deed)
-    world.wake_dispatcher.set()
-    return given
+    created = runtime.database.run(work)
+    runtime.wake_dispatcher.set()
+    return created
 
 
-def create_grant(
-    world: AppContext,
+def create_grant(  # noqa: PLR0913, PLR0917 - all that a grant is made of
+    runtime: Runtime,
+    policy: ConsentPolicy,
     transaction: Transaction,
     request: ConsentRequest,
     number: PhoneNumber,
     notice: Notice,
-    less: ScopeReduction,
+    reduction: ScopeReduction,
 ) -> CreatedGrant:
-    """Return the grant of a yes, kept with its key and its words, once the number is proved."""
-    now = world.clock.now()
-    home = recipients.get_or_create(
-        transaction, blind_index(number.reveal(), world.keyring.index), world.random.token_bytes(8)
+    """Return the grant of a yes, stored with its key, its notice and its receipt.
+
+    The token waits, sealed, for the merchant to fetch it.
+    """
+    now = runtime.clock.now()
+    partition = recipients.get_or_create(
+        transaction, runtime.blind_index(number), runtime.random.token_bytes(ID_BYTES)
     )
     grant = Grant(
-        home=home,
-        number=RowKey.new(home, world.random.token_bytes(8)).id,
+        key=runtime.new_key(partition),
         merchant_id=request.merchant_id,
-        scope=request.scope_for(less, number.timezone(world.default_timezone), now),
+        scope=request.scope_for(reduction, number.timezone(policy.default_timezone), now),
         language=notice.language,
         granted_at=now,
         status=GrantStatus.LIVE,
         status_since=now,
     )
-    receipt = _store_grant(world, transaction, request, grant, number, notice)
-    return CreatedGrant(grant, receipt)
-
-
-def retention_periods(world: AppContext) -> RetentionPeriods:
-    """Return how long texts, and the fact that they were sent, are kept."""
-    return RetentionPeriods(texts=world.text_retention, records=world.record_retention)
-
-
-def _store_grant(
-    world: AppContext,
-    transaction: Transaction,
-    request: ConsentRequest,
-    grant: Grant,
-    number: PhoneNumber,
-    notice: Notice,
-) -> str | None:
-    """Keep a new grant with its key and its words, and lay its token out for the merchant."""
-    now = grant.granted_at
-    key = GrantKey(world.random.token_bytes(32))
-    grants.add(transaction, grant, wrapped_key=wrap(key, world.keyring.wrapping), notice=notice)
-    binding = binding_of(world, grant)
+    grant_key = GrantKey(runtime.random.token_bytes(KEY_BYTES))
+    wrapped_key = wrap(grant_key, runtime.keyring.wrapping)
+    grants.add(transaction, grant, wrapped_key=wrapped_key, notice=notice)
+    binding = binding_of(runtime, grant)
     token = mint(
         grant,
         binding,
-        sealed_number=seal_number(number, key, binding, world.random.token_bytes(12)),
+        sealed_number=seal_number(
+            number, grant_key, binding, runtime.random.token_bytes(NONCE_BYTES)
+        ),
         notice=notice.digest,
         now=now,
-        key=world.keyring.signing,
+        key=runtime.keyring.signing,
     )
-    granted = request.granted(now, grant_home=grant.home, grant_number=grant.number)
-    requests.record_decision(transaction, granted, token=_sealed_token(world, request, token))
-    line = Event(
-        partition=grant.home,
-        at=now,
-        kind=EventKind.GRANT_CREATED,
-        merchant_id=grant.merchant_id,
-        grant_id=grant.number,
-    )
-    events.record(transaction, [line], world.random.token_bytes)
-    enqueue(world, transaction, [grant_event(world, grant)], now)
-    if world.database.has_wishes:
-        invitations.delete_of_recipient(transaction, grant.home, grant.merchant_id)
-    return issue_consent_receipt(world, transaction, grant, notice)
+    granted = request.granted(now, grant_key=grant.key)
+    requests.record_decision(transaction, granted, token=seal_token(runtime, request, token))
+    runtime.record(transaction, grant_event(grant, EventKind.GRANT_CREATED, now))
+    webhooks.enqueue(runtime, transaction, [webhooks.grant_event(runtime, grant)], now)
+    invitations.delete_of_recipient(transaction, partition, grant.merchant_id)
+    return CreatedGrant(grant, issue_consent_receipt(runtime, transaction, grant, notice))
 
 
-def fetch_token(
-    world: AppContext, transaction: Transaction, request: ConsentRequest
-) -> tuple[str, str]:
-    """Return the waiting token and the handle of its grant.
-
-    Raises ConflictError before the yes, GoneError after 24 hours or once the grant has ended.
-    """
-    now = world.clock.now()
-    request.require_token_available(now)
-    address = RowKey(request.home, request.number)
-    envelope = requests.find_token(transaction, address)
-    if envelope is None or request.grant_home is None or request.grant_number is None:
-        raise GoneError("the grant has ended, and its token with it")
-    token = open_envelope(
-        envelope, world.keyring.unwrapping, associated_data=_token_binding(world, request)
-    )
-    grant = RowKey(request.grant_home, request.grant_number)
-    line = Event(
-        partition=grant.partition,
-        at=now,
-        kind=EventKind.TOKEN_FETCHED,
-        merchant_id=request.merchant_id,
-        grant_id=grant.id,
-    )
-    events.record(transaction, [line], world.random.token_bytes)
-    return token.decode("ascii"), world.keyring.ids.grant.encode(grant)
+def _require_possible(
+    transaction: Transaction, request: ConsentRequest, decision: ConsentDecision
+) -> None:
+    if not is_active(merchants.find(transaction, request.merchant_id)):
+        raise ConflictError("the platform does not let this merchant ask at present")
+    if not (decision.reduction.purposes or frozenset()) & request.terms.purposes:
+        raise InvalidError({"purposes": ["choose_one"]})
 
 
-def binding_of(world: AppContext, grant: Grant) -> Binding:
-    """Return what the box of a grant is bound to."""
-    handle = world.keyring.ids.grant.encode(RowKey(grant.home, grant.number))
-    return Binding(world.base_url, handle, grant.merchant_id)
+def _enqueue_receipt_sms(
+    runtime: Runtime,
+    transaction: Transaction,
+    number: PhoneNumber,
+    language: str,
+    created: CreatedGrant,
+) -> None:
+    url = f"{runtime.service.base_url}/receipts/{created.receipt_id}"
+    text = RECEIPT_WORDS[language].format(service=runtime.service.name, url=url)
+    message = compose_service_message(runtime, number, text, purpose=RECEIPT_PURPOSE)
+    messages.enqueue(transaction, [message])
 
 
-def _lock_request(transaction: Transaction, question: OpenRequest) -> ConsentRequest:
-    request = requests.lock(transaction, RowKey(question.request.home, question.request.number))
+def _lock_request(transaction: Transaction, open_request: OpenRequest) -> ConsentRequest:
+    request = requests.lock(transaction, open_request.request.key)
     if request is None:
-        raise NotFoundError("no consent request here")
+        raise NotFoundError("no consent request of that id")
     return request
-
-
-def _sealed_token(world: AppContext, request: ConsentRequest, token: str) -> bytes:
-    return seal_envelope(
-        token.encode("ascii"),
-        GrantKey(world.random.token_bytes(32)),
-        world.keyring.wrapping,
-        associated_data=_token_binding(world, request),
-        nonce=world.random.token_bytes(12),
-    )
-
-
-def _token_binding(world: AppContext, request: ConsentRequest) -> bytes:
-    handle = world.keyring.ids.request.encode(RowKey(request.home, request.number))
-    return f"token\n{handle}".encode()

@@ -1,18 +1,17 @@
-"""A question goes out as a text: a merchant asks whoever is behind a grant, or a phone texts START.
+"""Invitations: consent requests that go out by SMS, to the consumer of a grant or to a START.
 
-No answer is a no. A merchant whose invitation was refused, or not answered, is refused the next one
-for a while, whatever it says in it; who wants no invitations gets none (promise 12).
+No answer is a no. A merchant whose invitation was declined or not answered cannot invite the same
+consumer again during the cooldown; who blocks invitations gets none (promise 12).
 """
 
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from consent_tokens.app_context import AppContext
+from consent_tokens.consent.grant import Grant
 from consent_tokens.consent.notice import Notice, compose_invitation
 from consent_tokens.consent.request import ConsentRequest, RequestedTerms, RequestStatus
 from consent_tokens.consent.scope import format_time_of_day, send_window_of
-from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.errors import (
     ConflictError,
     ForbiddenError,
@@ -21,10 +20,19 @@ from consent_tokens.errors import (
     TokenError,
 )
 from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.policies import ConsentPolicy
 from consent_tokens.relay.composition import compose, with_signature_and_opt_out
 from consent_tokens.relay.message import INVITATION_PURPOSE, Message, MessageStatus, Priority
-from consent_tokens.store import events, grants, invitations, merchants, messages, requests
-from consent_tokens.store import preferences as wishes
+from consent_tokens.row_key import RowKey
+from consent_tokens.services.runtime import Runtime
+from consent_tokens.store import (
+    grants,
+    invitations,
+    merchants,
+    messages,
+    preferences,
+    requests,
+)
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.grants import LockedGrant
 from consent_tokens.store.invitations import Invitation
@@ -32,177 +40,189 @@ from consent_tokens.store.merchants import Merchant, Sender
 from consent_tokens.tokens.claims import Claims
 from consent_tokens.tokens.verify import verify
 
-OPENS, CLOSES = 9 * 60, 21 * 60  # an invitation leaves in these hours of the recipient's day
+OPENS, CLOSES = 9 * 60, 21 * 60  # minutes of the recipient's day between which invitations leave
 INVITATION_VALIDITY: Final = timedelta(days=1)
 
 
 def require_no_cooldown(
-    world: AppContext, transaction: Transaction, merchant_id: str, reference: str | None
+    runtime: Runtime,
+    policy: ConsentPolicy,
+    transaction: Transaction,
+    merchant_id: str,
+    reference: str | None,
 ) -> None:
-    """Return if a merchant may ask whom it calls `reference`. Raises InvitationRefusedError."""
-    if reference is None or not world.database.has_wishes:
+    """Raise InvitationRefusedError while a `reference` that did not say yes is in its cooldown."""
+    if reference is None:
         return
-    now = world.clock.now()
+    now = runtime.clock.now()
     last = requests.latest_for_reference(transaction, merchant_id, reference)
     if last is None or last.status_at(now) not in {RequestStatus.DECLINED, RequestStatus.EXPIRED}:
         return
-    again = (last.decided_at or last.expires_at) + world.invitation_cooldown
-    if now < again:
-        raise InvitationRefusedError(again)
+    next_at = (last.decided_at or last.expires_at) + policy.invitation_cooldown
+    if now < next_at:
+        raise InvitationRefusedError(next_at)
 
 
 def send_invitation(
-    world: AppContext, transaction: Transaction, request: ConsentRequest, token: str
+    runtime: Runtime,
+    policy: ConsentPolicy,
+    transaction: Transaction,
+    request: ConsentRequest,
+    token: str,
 ) -> ConsentRequest:
-    """Send a new request, as a text, to whoever is behind one of the merchant's own tokens.
+    """Send a new request by SMS to the consumer of one of the merchant's own tokens.
 
-    Raises InvalidError if the token is not the merchant's, ConflictError if its grant is not live,
-    InvitationRefusedError if the consumer has said no, or that nobody shall invite them.
+    Raises InvalidError if the token is not the merchant's, ConflictError if its grant has ended,
+    InvitationRefusedError if the consumer declined, did not answer, or blocks invitations.
     """
-    if not world.database.has_wishes:
-        raise ConflictError("the database has yet to be upgraded")
-    address, claims, held = _grant_of_token(world, transaction, request.merchant_id, token)
-    _require_welcome(world, transaction, address, request.merchant_id)
+    key, claims, locked = _grant_of_token(runtime, transaction, request.merchant_id, token)
+    _require_welcome(runtime, transaction, key, request.merchant_id)
     named, senders = merchants.find_with_senders(transaction, [request.merchant_id])
     sender = senders.get(request.merchant_id)
     if sender is None:
         raise ForbiddenError("no sender is admitted for this merchant")
     # the consumer's own language, not the one that the merchant guesses
-    request = replace(request, terms=replace(request.terms, locale=held.grant.language))
+    request = replace(request, terms=replace(request.terms, locale=locked.grant.language))
     merchant = named[request.merchant_id]
-    message = _message(world, request, merchant, sender, held, address, claims.sealed_number)
+    text = invitation_text(runtime, policy, request, merchant, locked.grant.language)
+    message = _message(runtime, request, sender, locked.grant, claims.sealed_number, text)
     messages.enqueue(transaction, [message])
-    record_invitation(world, transaction, request, address.partition)
+    record_invitation(runtime, policy, transaction, request, key.partition)
     return request
 
 
 def _grant_of_token(
-    world: AppContext, transaction: Transaction, merchant_id: str, token: str
+    runtime: Runtime, transaction: Transaction, merchant_id: str, token: str
 ) -> tuple[RowKey, Claims, LockedGrant]:
     try:
-        claims = verify(token, world.keyring.verifying, issuer=world.base_url)
-    except TokenError as fault:
-        raise InvalidError({"token": [fault.error_code]}) from None
-    address = world.keyring.ids.grant.decode(claims.jti)
-    if claims.merchant_id != merchant_id or address is None:
+        claims = verify(token, runtime.keyring.verifying, issuer=runtime.service.base_url)
+    except TokenError as error:
+        raise InvalidError({"token": [error.error_code]}) from None
+    key = runtime.keyring.ids.grant.decode(claims.jti)
+    if claims.merchant_id != merchant_id or key is None:
         raise InvalidError({"token": ["token_not_yours"]})
-    held = grants.lock_one(transaction, address)
-    if held is None or held.wrapped_key is None:
-        raise ConflictError("the consent is over")
-    return address, claims, held
+    locked = grants.lock_one(transaction, key)
+    if locked is None or locked.wrapped_key is None:
+        raise ConflictError("the consent has ended")
+    return key, claims, locked
 
 
 def _require_welcome(
-    world: AppContext, transaction: Transaction, address: RowKey, merchant_id: str
+    runtime: Runtime, transaction: Transaction, key: RowKey, merchant_id: str
 ) -> None:
-    """Raise InvitationRefusedError, the same for every reason: which it is, is the consumer's."""
-    now = world.clock.now()
-    wished = wishes.find(transaction, address.partition)
-    asked = invitations.resting_of(transaction, address.partition, [merchant_id], now)
-    if wished.no_invitations or wished.is_quiet_at(now) or asked:
+    """Raise InvitationRefusedError, the same for every reason, so that it reveals none."""
+    now = runtime.clock.now()
+    preferred = preferences.find(transaction, key.partition)
+    resting = invitations.resting_of(transaction, key.partition, [merchant_id], now)
+    if preferred.no_invitations or preferred.is_quiet_at(now) or resting:
         raise InvitationRefusedError
 
 
-def _message(  # noqa: PLR0913, PLR0917 - all that a message is made of
-    world: AppContext,
+def _message(
+    runtime: Runtime,
     request: ConsentRequest,
-    merchant: Merchant,
     sender: Sender,
-    held: LockedGrant,
-    address: RowKey,
-    box: bytes,
+    grant: Grant,
+    sealed_number: bytes,
+    text: str,
 ) -> Message:
-    now, grant = world.clock.now(), held.grant
-    leaves = send_window_of(OPENS, CLOSES, grant.scope.send_window.timezone.key).next_open(now)
-    text = invitation_text(world, request, merchant, grant.language)
+    now = runtime.clock.now()
+    send_at = send_window_of(OPENS, CLOSES, grant.scope.send_window.timezone.key).next_open(now)
     whole = with_signature_and_opt_out(
-        text, signature=sender.signature, language=grant.language, link=world.base_url
+        text, signature=sender.signature, language=grant.language, link=runtime.service.base_url
     )
     return Message(
-        key=RowKey.new(address.partition, world.random.token_bytes(8)),
-        grant_key=address,
+        key=runtime.new_key(grant.key.partition),
+        grant_key=grant.key,
         merchant_id=request.merchant_id,
         sender_id=sender.id,
         priority=Priority.MARKETING,
         purpose=INVITATION_PURPOSE,
-        status=MessageStatus.DEFERRED if leaves > now else MessageStatus.QUEUED,
+        status=MessageStatus.DEFERRED if send_at > now else MessageStatus.QUEUED,
         accepted_at=now,
-        send_at=leaves,
-        valid_until=min(leaves + INVITATION_VALIDITY, request.expires_at),
+        send_at=send_at,
+        valid_until=min(send_at + INVITATION_VALIDITY, request.expires_at),
         changed_at=now,
         segments=len(compose(whole).segments),
-        sealed_number=box,
+        sealed_number=sealed_number,
         text=text,
     )
 
 
 def record_invitation(
-    world: AppContext, transaction: Transaction, request: ConsentRequest, home: int
+    runtime: Runtime,
+    policy: ConsentPolicy,
+    transaction: Transaction,
+    request: ConsentRequest,
+    partition: int,
 ) -> None:
-    """Remember that a recipient was asked: no answer is a no, for as long as the rules say."""
-    now = world.clock.now()
+    """Record that a recipient was invited: until the cooldown is over, no answer is a no."""
+    now = runtime.clock.now()
     invitation = Invitation(
-        key=RowKey.new(home, world.random.token_bytes(8)),
+        key=runtime.new_key(partition),
         merchant_id=request.merchant_id,
-        request_key=RowKey(request.home, request.number),
+        request_key=request.key,
         invited_at=now,
-        next_allowed_at=now + world.invitation_cooldown,
+        next_allowed_at=now + policy.invitation_cooldown,
     )
     invitations.add(transaction, invitation)
-    line = Event(
-        partition=home, at=now, kind=EventKind.INVITATION_SENT, merchant_id=request.merchant_id
+    event = Event(
+        partition=partition, at=now, kind=EventKind.INVITATION_SENT, merchant_id=request.merchant_id
     )
-    events.record(transaction, [line], world.random.token_bytes)
+    runtime.record(transaction, event)
 
 
-def record_refusal(world: AppContext, transaction: Transaction, invitation: Invitation) -> None:
-    """Record a no to an invitation, for the time that the rules set."""
-    now = world.clock.now()
-    invitations.record_refusal(transaction, invitation, now + world.invitation_cooldown)
-    line = Event(
+def record_refusal(
+    runtime: Runtime, policy: ConsentPolicy, transaction: Transaction, invitation: Invitation
+) -> None:
+    """Record a no to an invitation; the cooldown begins anew."""
+    now = runtime.clock.now()
+    invitations.record_refusal(transaction, invitation, now + policy.invitation_cooldown)
+    event = Event(
         partition=invitation.key.partition,
         at=now,
         kind=EventKind.INVITATION_REFUSED,
         merchant_id=invitation.merchant_id,
     )
-    events.record(transaction, [line], world.random.token_bytes)
+    runtime.record(transaction, event)
 
 
 def invitation_text(
-    world: AppContext, request: ConsentRequest, merchant: Merchant, language: str
+    runtime: Runtime,
+    policy: ConsentPolicy,
+    request: ConsentRequest,
+    merchant: Merchant,
+    language: str,
 ) -> str:
-    """Return the question as a text says it: who, what, how often, which hours, how long."""
-    return f"{invitation_terms(world, request, merchant, language)} {_consent_url(world, request)}"
+    """Return the SMS of an invitation: its terms, and the link to the consent page."""
+    page_id = runtime.keyring.ids.consent_page.encode(request.key)
+    terms = invitation_terms(policy, request, merchant, language)
+    return f"{terms} {runtime.service.base_url}/c/{page_id}"
 
 
 def invitation_terms(
-    world: AppContext, request: ConsentRequest, merchant: Merchant, language: str
+    policy: ConsentPolicy, request: ConsentRequest, merchant: Merchant, language: str
 ) -> str:
-    """Return those of the words that a yes by reply agrees to: all but the link."""
-    question = request.terms
-    return compose_invitation(merchant.name, question, language, takes_reply=world.opt_in_by_reply)
+    """Return the terms as one SMS states them; a yes by reply agrees to these very words."""
+    takes_reply = policy.opt_in_by_reply
+    return compose_invitation(merchant.name, request.terms, language, takes_reply=takes_reply)
 
 
 def invitation_notice(
-    world: AppContext, request: ConsentRequest, merchant: Merchant, language: str
+    policy: ConsentPolicy, request: ConsentRequest, merchant: Merchant, language: str
 ) -> Notice:
-    """Return what a yes by reply agrees to: the very words of the text."""
-    return Notice(language, invitation_terms(world, request, merchant, language) + "\n")
-
-
-def _consent_url(world: AppContext, request: ConsentRequest) -> str:
-    code = world.keyring.ids.consent_page.encode(RowKey(request.home, request.number))
-    return f"{world.base_url}/c/{code}"
+    """Return the notice of a yes by reply: the very words of the SMS."""
+    return Notice(language, invitation_terms(policy, request, merchant, language) + "\n")
 
 
 def terms_for_start(
-    transaction: Transaction, merchant: Merchant, home: int
+    transaction: Transaction, merchant: Merchant, partition: int
 ) -> RequestedTerms | None:
     """Return what to ask a phone that texted START; None if the merchant never asked anybody.
 
     It is what that phone once agreed to, else what the merchant asked last.
     """
-    found = [g for g in grants.of_recipient(transaction, home) if g.merchant_id == merchant.id]
+    found = [g for g in grants.of_recipient(transaction, partition) if g.merchant_id == merchant.id]
     if found:
         scope = found[0].scope
         return RequestedTerms(

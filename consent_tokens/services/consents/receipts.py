@@ -1,95 +1,96 @@
-"""Receipts are signed in the transaction of what they are of, and kept as they were signed."""
+"""Sign and store each receipt in the transaction that creates or ends the consent."""
 
-from consent_tokens.app_context import AppContext
 from consent_tokens.consent.grant import EndReason, Grant
 from consent_tokens.consent.notice import Notice
 from consent_tokens.crypto import jws
-from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.errors import NotFoundError
 from consent_tokens.evidence.receipts import (
     Parties,
     Propagation,
+    Receipt,
     ReceiptKind,
     consent_receipt,
     withdrawal_receipt,
 )
+from consent_tokens.row_key import RowKey
+from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import grants, merchants, receipts
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.receipts import Receipt
 
 
 def issue_consent_receipt(
-    world: AppContext, transaction: Transaction, grant: Grant, notice: Notice
-) -> str | None:
-    """Sign and keep the receipt of a yes; return its handle."""
-    if not world.database.has_wishes:
-        return None
-    address = RowKey.new(grant.home, world.random.token_bytes(8))
-    payload = consent_receipt(grant, _parties(world, transaction, grant, address, notice))
-    _store(world, transaction, ReceiptKind.CONSENT, grant, address, payload)
-    return world.keyring.ids.receipt.encode(address)
+    runtime: Runtime, transaction: Transaction, grant: Grant, notice: Notice
+) -> str:
+    """Sign and store the receipt of a yes; return its public id."""
+    key = runtime.new_key(grant.key.partition)
+    payload = consent_receipt(grant, _parties(runtime, transaction, grant, key, notice))
+    _store(runtime, transaction, ReceiptKind.CONSENT, grant, key, payload)
+    return runtime.keyring.ids.receipt.encode(key)
 
 
 def issue_withdrawal_receipt(
-    world: AppContext,
+    runtime: Runtime,
     transaction: Transaction,
     grant: Grant,
-    by: EndReason,
+    reason: EndReason,
     propagation: Propagation,
 ) -> None:
-    """Sign and keep the receipt of an end. A number that changed hands has nobody to keep it."""
-    if not world.database.has_wishes or by in {EndReason.NUMBER, EndReason.JOURNAL}:
+    """Sign and store the receipt of a withdrawal.
+
+    A number that was reassigned has nobody to keep it, and a replayed journal had issued it before.
+    """
+    if reason in {EndReason.NUMBER, EndReason.JOURNAL}:
         return
-    address = RowKey.new(grant.home, world.random.token_bytes(8))
-    notice = grants.notice_of(transaction, RowKey(grant.home, grant.number))
+    key = runtime.new_key(grant.key.partition)
+    notice = grants.notice_of(transaction, grant.key)
     if notice is None:
         return
-    parties = _parties(world, transaction, grant, address, notice)
-    payload = withdrawal_receipt(grant, parties, by, propagation)
-    _store(world, transaction, ReceiptKind.WITHDRAWAL, grant, address, payload)
+    parties = _parties(runtime, transaction, grant, key, notice)
+    payload = withdrawal_receipt(grant, parties, reason, propagation)
+    _store(runtime, transaction, ReceiptKind.WITHDRAWAL, grant, key, payload)
 
 
-def find_receipt(world: AppContext, handle: str) -> Receipt:
-    """Return the receipt behind `/receipts/{handle}`. Raises NotFoundError."""
-    address = world.keyring.ids.receipt.decode(handle)
+def find_receipt(runtime: Runtime, public_id: str) -> Receipt:
+    """Return the receipt behind `/receipts/{public_id}`. Raises NotFoundError."""
+    key = runtime.keyring.ids.receipt.decode(public_id)
 
-    def question(transaction: Transaction) -> Receipt | None:
-        return receipts.find(transaction, address) if address else None
+    def query(transaction: Transaction) -> Receipt | None:
+        return receipts.find(transaction, key) if key else None
 
-    found = world.database.read(question) if world.database.has_wishes else None
+    found = runtime.database.read(query)
     if found is None:
-        raise NotFoundError("no receipt here")
+        raise NotFoundError("no receipt of that id")
     return found
 
 
 def _parties(
-    world: AppContext, transaction: Transaction, grant: Grant, address: RowKey, notice: Notice
+    runtime: Runtime, transaction: Transaction, grant: Grant, key: RowKey, notice: Notice
 ) -> Parties:
     merchant = merchants.find(transaction, grant.merchant_id)
     return Parties(
-        issuer=world.base_url,
-        receipt=world.keyring.ids.receipt.encode(address),
-        grant=world.keyring.ids.grant.encode(RowKey(grant.home, grant.number)),
+        issuer=runtime.service.base_url,
+        receipt=runtime.keyring.ids.receipt.encode(key),
+        grant=runtime.keyring.ids.grant.encode(grant.key),
         merchant=merchant.name if merchant else "",
         notice=notice,
     )
 
 
 def _store(
-    world: AppContext,
+    runtime: Runtime,
     transaction: Transaction,
     kind: ReceiptKind,
     grant: Grant,
-    address: RowKey,
+    key: RowKey,
     payload: bytes,
 ) -> None:
     receipts.add(
         transaction,
         Receipt(
-            key=address,
+            key=key,
             kind=kind.value,
-            grant_id=grant.number,
-            issued_at=world.clock.now(),
-            jws=jws.sign(payload, world.keyring.signing, jws.RECEIPT_TYPE),
+            grant_id=grant.key.id,
+            issued_at=runtime.clock.now(),
+            jws=jws.sign(payload, runtime.keyring.signing, jws.RECEIPT_TYPE),
         ),
     )

@@ -1,106 +1,120 @@
-"""A consent ends: the consumer takes it back, the merchant lets go, or its day has come."""
+"""Revoke a grant: by its consumer, its merchant, or because its time is over.
+
+Revocation destroys the grant's key, so that nobody can open its number any more (promise 3).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from consent_tokens.app_context import AppContext
 from consent_tokens.consent.grant import EndReason, Grant
-from consent_tokens.crypto.opaque_ids import RowKey
-from consent_tokens.evidence.events import Event, EventKind, grant_ended
+from consent_tokens.evidence.events import EventKind, grant_event, message_event
 from consent_tokens.evidence.receipts import Propagation
 from consent_tokens.relay.decision import Reason
 from consent_tokens.relay.message import Message, MessageStatus
+from consent_tokens.row_key import RowKey
+from consent_tokens.services import webhooks
 from consent_tokens.services.consents.receipts import issue_withdrawal_receipt
+from consent_tokens.services.consents.tokens import claims_of_merchant
 from consent_tokens.services.integrity.journal_outbox import ensure_writable, flush_journal
 from consent_tokens.services.outbox.in_flight import wait_until_not_in_flight
-from consent_tokens.services.webhooks import enqueue, grant_event, message_event
-from consent_tokens.store import checkpoints as marks
-from consent_tokens.store import events, grants, messages, recipients, requests
+from consent_tokens.services.runtime import Runtime
+from consent_tokens.store import checkpoints, grants, messages, recipients, requests
 from consent_tokens.store.database import Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """A grant that is over, and how many of its messages left while it ended."""
+    """An ended grant, and how many of its messages were in flight at that moment."""
 
     grant: Grant
     submitted_meanwhile: int
 
 
-def revoke(world: AppContext, key: RowKey, reason: EndReason) -> Revocation | None:
-    """End a grant, for good; None if there is none.
+def revoke(runtime: Runtime, key: RowKey, reason: EndReason) -> Revocation | None:
+    """End a grant for good, and return once that is final; None if there is no such grant.
 
-    When this returns, nothing under the grant leaves that the gateway does not already have, and
-    nobody can open its number, with whatever keys (promise 3): its key is destroyed, and any
-    message that a dispatcher held in its hands at that moment has been waited for. Ending an ended
-    grant changes nothing and is no fault. Raises JournalUnavailableError: a revocation that a
-    restored database would forget is none.
+    When this returns, nothing leaves under the grant that the gateway does not already have, and
+    nobody can open its number, even with all other keys (promise 3): its key is destroyed, and no
+    message of it is in flight any more. Revoking an ended grant changes nothing.
+
+    Raises JournalUnavailableError, because a restored database would forget the revocation.
     """
-    ensure_writable(world)
-    ended = world.database.run(lambda transaction: revoke_within(world, transaction, key, reason))
+    ensure_writable(runtime)
+    ended = runtime.database.run(
+        lambda transaction: revoke_within(runtime, transaction, key, reason)
+    )
     if ended is None:
         return None
-    flush_journal(world)
-    world.database.truncate_wal()
-    left = wait_until_not_in_flight(
-        world,
-        lambda transaction: messages.in_flight_under_grant(transaction, key, world.clock.now()),
+    flush_journal(runtime)
+    runtime.database.truncate_wal()
+    in_flight = wait_until_not_in_flight(
+        runtime,
+        lambda transaction: messages.in_flight_under_grant(transaction, key, runtime.clock.now()),
     )
-    return Revocation(ended, left)
+    return Revocation(ended, in_flight)
+
+
+def revoke_by_token(runtime: Runtime, merchant_id: str, token: str) -> None:
+    """End the grant of a merchant's token; any other token changes nothing (RFC 7009, 2.2).
+
+    Raises as `revoke` does.
+    """
+    claims = claims_of_merchant(runtime, merchant_id, token)
+    key = runtime.ids.grant.decode(claims.jti) if claims else None
+    if key is not None:
+        revoke(runtime, key, EndReason.MERCHANT)
 
 
 def revoke_within(
-    world: AppContext, transaction: Transaction, key: RowKey, reason: EndReason
+    runtime: Runtime, transaction: Transaction, key: RowKey, reason: EndReason
 ) -> Grant | None:
-    """End a grant within a transaction; the same deed for a page, an API call and a reply."""
-    now = world.clock.now()
-    held = grants.lock_one(transaction, key)
-    if held is None:
+    """End a grant within a transaction; for pages, API calls and replies alike."""
+    now = runtime.clock.now()
+    locked = grants.lock_one(transaction, key)
+    if locked is None:
         return None
-    ended = held.grant.ended(now, reason)
-    if ended != held.grant:
+    ended = locked.grant.ended(now, reason)
+    if ended != locked.grant:
         grants.record_end(transaction, ended)
         requests.delete_token_of(transaction, key)
-        events.record(transaction, [grant_ended(ended, reason)], world.random.token_bytes)
-        if reason not in {EndReason.EXPIRY, EndReason.JOURNAL} and world.database.has_journal:
-            marks.enqueue_journal_entry(transaction, key, now)
-        enqueue(world, transaction, [grant_event(world, ended, reason)], now)
-        stopped = messages.refuse_queued(transaction, key, Reason.CONSENT_REVOKED.value, now)
-        _record_refused(world, transaction, stopped, now)
+        kind = EventKind.GRANT_ENDED
+        runtime.record(transaction, grant_event(ended, kind, ended.status_since, reason.value))
+        if reason not in {EndReason.EXPIRY, EndReason.JOURNAL}:
+            checkpoints.enqueue_journal_entry(transaction, key, now)
+        webhooks.enqueue(runtime, transaction, [webhooks.grant_event(runtime, ended, reason)], now)
+        refused = messages.refuse_queued(transaction, key, Reason.CONSENT_REVOKED.value, now)
+        _record_refused(runtime, transaction, refused, now)
         last = messages.last_submitted_at(transaction, key)
         issue_withdrawal_receipt(
-            world,
+            runtime,
             transaction,
             ended,
             reason,
-            Propagation(stopped_messages=len(stopped), last_submitted_at=last),
+            Propagation(stopped_messages=len(refused), last_submitted_at=last),
         )
-        has_wishes = world.database.has_wishes
-        recipients.delete_if_unused(transaction, key.partition, has_wishes=has_wishes)
+        recipients.delete_if_unused(transaction, key.partition)
     return ended
 
 
 def _record_refused(
-    world: AppContext, transaction: Transaction, stopped: Sequence[Message], now: datetime
+    runtime: Runtime, transaction: Transaction, refused: Sequence[Message], now: datetime
 ) -> None:
     """Record that what waited under a grant is not sent, and tell the merchant."""
-    lines = [
-        Event(
-            partition=message.key.partition,
-            at=now,
-            kind=EventKind.MESSAGE_REFUSED,
-            merchant_id=message.merchant_id,
-            grant_id=message.grant_id,
-            message_id=message.key.id,
-            reason=Reason.CONSENT_REVOKED.value,
-        )
-        for message in stopped
-    ]
-    events.record(transaction, lines, world.random.token_bytes)
-    outcome = MessageStatus.REFUSED, Reason.CONSENT_REVOKED.value
-    news = [
-        message_event(world, message.key, message.merchant_id, message.reference, outcome)
-        for message in stopped
-    ]
-    enqueue(world, transaction, news, now)
+    reason = Reason.CONSENT_REVOKED.value
+    runtime.record(
+        transaction,
+        *(message_event(each, EventKind.MESSAGE_REFUSED, now, reason) for each in refused),
+    )
+    outcome = MessageStatus.REFUSED, reason
+    webhooks.enqueue(
+        runtime,
+        transaction,
+        [
+            webhooks.message_status_event(
+                runtime, each.key, each.merchant_id, each.reference, outcome
+            )
+            for each in refused
+        ],
+        now,
+    )

@@ -1,125 +1,219 @@
-"""A merchant looks at its own grants and tokens, and has a token renewed."""
+"""Consent tokens as the merchant handles them: fetch, introspect, renew."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from consent_tokens.app_context import AppContext
 from consent_tokens.consent.grant import Grant, GrantStatus
-from consent_tokens.crypto.opaque_ids import RowKey
-from consent_tokens.crypto.sealing import unwrap
-from consent_tokens.errors import ConflictError, NotFoundError, TokenError
-from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.consent.purposes import Purpose
+from consent_tokens.consent.request import ConsentRequest
+from consent_tokens.crypto.keys import GrantKey
+from consent_tokens.crypto.sealing import NONCE_BYTES, unwrap
+from consent_tokens.errors import ConflictError, GoneError, NotFoundError, TokenError
+from consent_tokens.evidence.events import Event, EventKind, grant_event
 from consent_tokens.relay.frequency_cap import next_allowed_at, remaining
 from consent_tokens.relay.message import Priority
-from consent_tokens.services.consents.decisions import binding_of
-from consent_tokens.store import events, grants, messages
+from consent_tokens.row_key import RowKey
+from consent_tokens.services.runtime import Runtime
+from consent_tokens.store import grants, messages, requests
 from consent_tokens.store.database import Transaction
 from consent_tokens.tokens.claims import Claims
-from consent_tokens.tokens.mint import mint, open_number, seal_number
+from consent_tokens.tokens.mint import Binding, mint, open_number, seal_number
 from consent_tokens.tokens.verify import verify
+
+ENDED: Final = frozenset({GrantStatus.REVOKED, GrantStatus.EXPIRED})
 
 
 @dataclass(frozen=True, slots=True)
 class GrantStanding:
-    """A grant as its merchant sees it: with what is left of the cap, and when it is free again."""
+    """A grant as its merchant sees it: with what is left of the cap, and the next possible time."""
 
     grant: Grant
-    grant_id: str
+    grant_id: str  # public id
     status: GrantStatus
-    remaining: int
+    remaining: int  # messages that the cap allows now
     next_at: datetime | None
 
 
-def claims_of_merchant(world: AppContext, merchant_id: str, token: str) -> Claims | None:
-    """Return what a token of this merchant says; None if it is none, or another's."""
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A token for the merchant, and the public id of its grant."""
+
+    token: str
+    grant_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Introspection:
+    """What a live token is worth (RFC 7662)."""
+
+    claims: Claims
+    standing: GrantStanding
+
+    @property
+    def purposes(self) -> frozenset[Purpose]:
+        """Return the purposes that both the token and its grant, as it is now, cover."""
+        return self.standing.grant.scope.purposes & self.claims.scope.purposes
+
+    @property
+    def expires_at(self) -> datetime:
+        """Return when the token or its grant ends, whichever is first."""
+        return min(self.claims.scope.ends_at, self.standing.grant.scope.ends_at)
+
+
+def claims_of_merchant(runtime: Runtime, merchant_id: str, token: str) -> Claims | None:
+    """Return the claims of a token of this merchant; None if it is invalid or another's."""
     try:
-        claims = verify(token, world.keyring.verifying, issuer=world.base_url)
+        claims = verify(token, runtime.keyring.verifying, issuer=runtime.service.base_url)
     except TokenError:
         return None
     return claims if claims.merchant_id == merchant_id else None
 
 
 def get_grant(
-    world: AppContext, transaction: Transaction, merchant_id: str, handle: str
+    runtime: Runtime, transaction: Transaction, merchant_id: str, grant_id: str
 ) -> GrantStanding:
-    """Return how a merchant's grant stands. Raises NotFoundError, for others' too."""
-    address = world.keyring.ids.grant.decode(handle)
-    grant = grants.find(transaction, address) if address else None
+    """Return how a merchant's grant stands. Raises NotFoundError, also for another's."""
+    key = runtime.keyring.ids.grant.decode(grant_id)
+    grant = grants.find(transaction, key) if key else None
     if grant is None or grant.merchant_id != merchant_id:
-        raise NotFoundError("no grant of that handle")
-    return describe_grants(world, transaction, [grant])[0]
+        raise NotFoundError("no grant of that id")
+    return describe_grants(runtime, transaction, [grant])[0]
+
+
+def read_grant(runtime: Runtime, merchant_id: str, grant_id: str) -> GrantStanding:
+    """Return how a merchant's grant stands. Raises NotFoundError, also for another's."""
+    return runtime.database.read(
+        lambda transaction: get_grant(runtime, transaction, merchant_id, grant_id)
+    )
+
+
+def list_grants(
+    runtime: Runtime, merchant_id: str, *, after: tuple[datetime, int] | None, limit: int
+) -> list[GrantStanding]:
+    """Return how a merchant's grants stand, the oldest first, from behind `after` (time, id) on."""
+    return runtime.database.read(
+        lambda transaction: describe_grants(
+            runtime,
+            transaction,
+            grants.of_merchant(transaction, merchant_id, after=after, limit=limit),
+        )
+    )
+
+
+def introspect(
+    runtime: Runtime, transaction: Transaction, merchant_id: str, token: str
+) -> Introspection | None:
+    """Return what a token is worth; None if it is invalid, expired, revoked or another merchant's.
+
+    Raises NotFoundError if the grant of a valid token is not in the database.
+    """
+    claims = claims_of_merchant(runtime, merchant_id, token)
+    if claims is None:
+        return None
+    found = Introspection(claims, get_grant(runtime, transaction, merchant_id, claims.jti))
+    is_live = found.standing.status not in ENDED and found.expires_at > runtime.clock.now()
+    return found if is_live else None
 
 
 def describe_grants(
-    world: AppContext, transaction: Transaction, found: Sequence[Grant]
+    runtime: Runtime, transaction: Transaction, found: Sequence[Grant]
 ) -> list[GrantStanding]:
-    """Return how grants stand."""
-    now = world.clock.now()
-    addresses = [RowKey(grant.home, grant.number) for grant in found]
-    longest = max((grant.scope.frequency_cap.window for grant in found), default=None)
-    taken: dict[RowKey, list[datetime]] = defaultdict(list)
-    if longest is not None:
-        for address, slots in messages.counted_sends(transaction, addresses, now - longest).items():
-            taken[address] = [slot.send_at for slot in slots if slot.priority is Priority.MARKETING]
-    return [
-        _describe(world, grant, taken[address], now)
-        for grant, address in zip(found, addresses, strict=True)
-    ]
+    """Return how grants stand, in the same order."""
+    now = runtime.clock.now()
+    sends: dict[RowKey, list[datetime]] = defaultdict(list)
+    if found:
+        since = now - max(grant.scope.frequency_cap.window for grant in found)
+        counted = messages.counted_sends(transaction, [grant.key for grant in found], since)
+        for key, each in counted.items():
+            sends[key] = [send.send_at for send in each if send.priority is Priority.MARKETING]
+    return [_describe(runtime, grant, sends[grant.key], now) for grant in found]
+
+
+def fetch_token(runtime: Runtime, transaction: Transaction, request: ConsentRequest) -> IssuedToken:
+    """Return the token that waits for its merchant.
+
+    Raises ConflictError before the yes, GoneError after 24 hours or once the grant has ended.
+    """
+    now = runtime.clock.now()
+    request.require_token_available(now)
+    envelope, key = requests.find_token(transaction, request.key), request.grant_key
+    if envelope is None or key is None:
+        raise GoneError("the grant has ended, and its token with it")
+    token = runtime.open_envelope(envelope, _token_associated_data(runtime, request))
+    runtime.record(
+        transaction,
+        Event(
+            partition=key.partition,
+            at=now,
+            kind=EventKind.TOKEN_FETCHED,
+            merchant_id=request.merchant_id,
+            grant_id=key.id,
+        ),
+    )
+    return IssuedToken(token.decode("ascii"), runtime.keyring.ids.grant.encode(key))
 
 
 def renew_token(
-    world: AppContext, transaction: Transaction, merchant_id: str, token: str
-) -> tuple[str, str]:
-    """Return a fresh token for a live one, with the scope as it is now, and the grant's handle.
+    runtime: Runtime, transaction: Transaction, merchant_id: str, token: str
+) -> IssuedToken:
+    """Return a fresh token for a live one, with the scope as it is now, under the newest keys.
 
-    Raises TokenError, NotFoundError for another's, ConflictError if the grant is over.
+    Raises TokenError, NotFoundError for another's, ConflictError if the grant has ended.
     """
-    now = world.clock.now()
-    claims = verify(token, world.keyring.verifying, issuer=world.base_url)
-    address = world.keyring.ids.grant.decode(claims.jti)
-    held = grants.lock_one(transaction, address) if address else None
-    if claims.merchant_id != merchant_id or address is None:
+    now = runtime.clock.now()
+    claims = verify(token, runtime.keyring.verifying, issuer=runtime.service.base_url)
+    key = runtime.keyring.ids.grant.decode(claims.jti)
+    locked = grants.lock_one(transaction, key) if key else None
+    if claims.merchant_id != merchant_id or key is None:
         raise NotFoundError("no grant of yours")
-    if held is None or held.wrapped_key is None or held.grant.status_at(now) in ENDED:
-        raise ConflictError("the grant is over")
-    binding = binding_of(world, held.grant)
-    key = unwrap(held.wrapped_key, world.keyring.unwrapping)
-    number = open_number(claims.sealed_number, key, binding)
+    if locked is None or locked.wrapped_key is None or locked.grant.status_at(now) in ENDED:
+        raise ConflictError("the grant has ended")
+    binding = binding_of(runtime, locked.grant)
+    grant_key = unwrap(locked.wrapped_key, runtime.keyring.unwrapping, GrantKey)
+    number = open_number(claims.sealed_number, grant_key, binding)
     fresh = mint(
-        held.grant,
+        locked.grant,
         binding,
-        sealed_number=seal_number(number, key, binding, world.random.token_bytes(12)),
+        sealed_number=seal_number(
+            number, grant_key, binding, runtime.random.token_bytes(NONCE_BYTES)
+        ),
         notice=claims.notice,
         now=now,
-        key=world.keyring.signing,
+        key=runtime.keyring.signing,
     )
-    line = Event(
-        partition=address.partition,
-        at=now,
-        kind=EventKind.TOKEN_RENEWED,
-        merchant_id=merchant_id,
-        grant_id=address.id,
-    )
-    events.record(transaction, [line], world.random.token_bytes)
-    return fresh, binding.jti
+    runtime.record(transaction, grant_event(locked.grant, EventKind.TOKEN_RENEWED, now))
+    return IssuedToken(fresh, binding.jti)
 
 
-ENDED = frozenset({GrantStatus.REVOKED, GrantStatus.EXPIRED})
+def binding_of(runtime: Runtime, grant: Grant) -> Binding:
+    """Return what the sealed number of a grant is bound to."""
+    grant_id = runtime.keyring.ids.grant.encode(grant.key)
+    return Binding(runtime.service.base_url, grant_id, grant.merchant_id)
+
+
+def seal_token(runtime: Runtime, request: ConsentRequest, token: str) -> bytes:
+    """Return a token in the sealed form in which it waits to be fetched."""
+    return runtime.seal_envelope(token.encode("ascii"), _token_associated_data(runtime, request))
+
+
+def _token_associated_data(runtime: Runtime, request: ConsentRequest) -> bytes:
+    return f"token\n{runtime.keyring.ids.request.encode(request.key)}".encode()
 
 
 def _describe(
-    world: AppContext, grant: Grant, taken: Sequence[datetime], now: datetime
+    runtime: Runtime, grant: Grant, sends: Sequence[datetime], now: datetime
 ) -> GrantStanding:
-    state = grant.status_at(now)
-    handle = world.keyring.ids.grant.encode(RowKey(grant.home, grant.number))
-    if state in ENDED:
-        return GrantStanding(grant, handle, state, 0, None)
-    cap, hours = grant.scope.frequency_cap, grant.scope.send_window
+    status = grant.status_at(now)
+    grant_id = runtime.keyring.ids.grant.encode(grant.key)
+    if status in ENDED:
+        return GrantStanding(grant, grant_id, status, 0, None)
+    cap, window = grant.scope.frequency_cap, grant.scope.send_window
     at, before = now, None
-    while at != before:  # until both hours and cap leave it where it is
+    while at != before:  # until neither send window nor cap moves it
         before = at
-        at = next_allowed_at(cap, taken, hours.next_open(at))
+        at = next_allowed_at(cap, sends, window.next_open(at))
     next_at = at if at < grant.scope.ends_at else None
-    return GrantStanding(grant, handle, state, remaining(cap, taken, now), next_at)
+    return GrantStanding(grant, grant_id, status, remaining(cap, sends, now), next_at)

@@ -8,24 +8,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from consent_tokens.app_context import AppContext
 from consent_tokens.consent.grant import Grant, GrantStatus
 from consent_tokens.consent.notice import Notice
 from consent_tokens.consent.preferences import Preferences
 from consent_tokens.consent.purposes import in_catalogue_order
 from consent_tokens.consent.scope import SMS, Scope, format_time_of_day
-from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.errors import NotFoundError
+from consent_tokens.evidence.complaints import Complaint
 from consent_tokens.evidence.events import Event
+from consent_tokens.evidence.receipts import Receipt
 from consent_tokens.relay.message import Message
+from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import complaints, events, grants, merchants, messages, receipts
 from consent_tokens.store import preferences as wishes
-from consent_tokens.store.complaints import Complaint
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.grants import GrantChange
 from consent_tokens.store.merchants import Merchant
 from consent_tokens.store.messages import SUBMITTED_STATUSES
-from consent_tokens.store.receipts import Receipt
 
 LINK_LIFETIME: Final = timedelta(days=180)  # how long the link in a message leads anywhere
 MAX_MESSAGES_SHOWN: Final = 50  # messages of one grant, on a page
@@ -94,85 +93,85 @@ class _RecipientData:
     pauses: Mapping[int, datetime]
 
     @classmethod
-    def opened(cls, world: AppContext, transaction: Transaction, home: int) -> "_RecipientData":
-        refusals = events.refusals_of(transaction, home)
-        if not world.database.has_wishes:
-            return cls(refusals, [], {})
+    def read(cls, transaction: Transaction, partition: int) -> "_RecipientData":
+        refusals = events.refusals_of(transaction, partition)
         return cls(
             refusals,
-            receipts.of_recipient(transaction, home),
-            grants.pause_ends_of(transaction, home),
+            receipts.of_recipient(transaction, partition),
+            grants.pause_ends_of(transaction, partition),
         )
 
 
 def list_consents(
-    world: AppContext, home: int, most: int = MAX_MESSAGES_SHOWN
+    runtime: Runtime, partition: int, limit: int = MAX_MESSAGES_SHOWN
 ) -> list[ConsentView]:
     """Return every consent of a recipient, over all merchants, the newest first.
 
     Each comes with at most `most` of its messages, and of what was refused.
     """
 
-    def question(transaction: Transaction) -> list[ConsentView]:
-        hidden = events.reassigned_grants_of(transaction, home)
-        found = [g for g in grants.of_recipient(transaction, home) if g.number not in hidden]
+    def query(transaction: Transaction) -> list[ConsentView]:
+        hidden = events.reassigned_grants_of(transaction, partition)
+        found = [g for g in grants.of_recipient(transaction, partition) if g.key.id not in hidden]
         named = merchants.find_many(transaction, [grant.merchant_id for grant in found])
-        shared = _RecipientData.opened(world, transaction, home)
+        shared = _RecipientData.read(transaction, partition)
         return [
-            _consent(world, transaction, grant, named[grant.merchant_id], shared, most)
+            _consent(runtime, transaction, grant, named[grant.merchant_id], shared, limit)
             for grant in found
         ]
 
-    return world.database.read(question)
+    return runtime.database.read(query)
 
 
-def find_linked_message(world: AppContext, code: str) -> LinkedMessage:
+def find_linked_message(runtime: Runtime, code: str) -> LinkedMessage:
     """Return what the link `/m/{code}` leads to. Raises NotFoundError, also when it is too old."""
-    address = world.keyring.ids.message_link.decode(code)
-    since = world.clock.now() - LINK_LIFETIME
+    key = runtime.keyring.ids.message_link.decode(code)
+    since = runtime.clock.now() - LINK_LIFETIME
 
-    def question(transaction: Transaction) -> LinkedMessage:
-        message = messages.find(transaction, address) if address else None
+    def query(transaction: Transaction) -> LinkedMessage:
+        message = messages.find(transaction, key) if key else None
         if message is None or message.grant_key is None or message.accepted_at < since:
             raise NotFoundError("this link leads nowhere")
         grant = grants.find(transaction, message.grant_key)
         merchant = merchants.find(transaction, grant.merchant_id) if grant else None
-        is_hidden = grant and grant.number in events.reassigned_grants_of(transaction, grant.home)
+        is_hidden = grant and grant.key.id in events.reassigned_grants_of(
+            transaction, grant.key.partition
+        )
         if grant is None or merchant is None or is_hidden:
             raise NotFoundError("this link leads nowhere")
-        shared = _RecipientData.opened(world, transaction, grant.home)
-        return LinkedMessage(message, _consent(world, transaction, grant, merchant, shared))
+        shared = _RecipientData.read(transaction, grant.key.partition)
+        return LinkedMessage(message, _consent(runtime, transaction, grant, merchant, shared))
 
-    return world.database.read(question)
+    return runtime.database.read(query)
 
 
 def _consent(
-    world: AppContext,
+    runtime: Runtime,
     transaction: Transaction,
     grant: Grant,
     merchant: Merchant,
     shared: _RecipientData,
-    most: int = MAX_MESSAGES_SHOWN,
+    limit: int = MAX_MESSAGES_SHOWN,
 ) -> ConsentView:
-    address = RowKey(grant.home, grant.number)
-    sent = messages.of_grant(transaction, address, max(most, MAX_MESSAGES_COUNTED))
+    key = grant.key
+    sent = messages.of_grant(transaction, key, max(limit, MAX_MESSAGES_COUNTED))
     refusals = [
-        each for each in shared.refusals if each.grant_id == grant.number and not each.message_id
+        each for each in shared.refusals if each.grant_id == grant.key.id and not each.message_id
     ]
     return ConsentView(
-        grant_id=world.keyring.ids.grant.encode(address),
+        grant_id=runtime.keyring.ids.grant.encode(key),
         grant=grant,
         merchant=merchant,
-        notice=grants.notice_of(transaction, address) or Notice(grant.language, ""),
-        messages=sent[:most],
-        refusals=refusals[:most],
+        notice=grants.notice_of(transaction, key) or Notice(grant.language, ""),
+        messages=sent[:limit],
+        refusals=refusals[:limit],
         receipts=[
-            (world.keyring.ids.receipt.encode(each.key), each)
+            (runtime.keyring.ids.receipt.encode(each.key), each)
             for each in shared.receipts
-            if each.grant_id == grant.number
+            if each.grant_id == grant.key.id
         ],
-        paused_until=shared.pauses.get(grant.number),
-        weeks=_weekly_counts(sent, refusals, world.clock.now()),
+        paused_until=shared.pauses.get(grant.key.id),
+        weeks=_weekly_counts(sent, refusals, runtime.clock.now()),
     )
 
 
@@ -208,42 +207,41 @@ class SubjectAccessExport:
     events: list[Event]
 
 
-def export_recipient(world: AppContext, home: int) -> SubjectAccessExport:
+def export_recipient(runtime: Runtime, partition: int) -> SubjectAccessExport:
     """Return all that is kept of a recipient. The number is not among it: nobody keeps it."""
-    now = world.clock.now()
-    shown = list_consents(world, home, MAX_MESSAGES_EXPORTED)
-    own = {consent.grant.number for consent in shown}
+    now = runtime.clock.now()
+    shown = list_consents(runtime, partition, MAX_MESSAGES_EXPORTED)
+    own = {consent.grant.key.id for consent in shown}
 
-    def question(transaction: Transaction) -> SubjectAccessExport:
-        has = world.database.has_wishes
-        found = events.of_partition(transaction, home, now - timedelta(days=36_500))
+    def query(transaction: Transaction) -> SubjectAccessExport:
+        found = events.of_partition(transaction, partition, now - timedelta(days=36_500))
         return SubjectAccessExport(
             exported_at=now,
             consents=shown,
             changes=[
                 each
-                for each in (grants.changes_of(transaction, home) if has else [])
+                for each in grants.changes_of(transaction, partition)
                 if each.grant_key.id in own
             ],
-            wishes=wishes.find(transaction, home) if has else Preferences(),
+            wishes=wishes.find(transaction, partition),
             complaints=[
                 each
-                for each in (complaints.of_recipient(transaction, home) if has else [])
+                for each in complaints.of_recipient(transaction, partition)
                 if each.grant_id is None or each.grant_id in own
             ],
             events=[each for each in found if each.grant_id is None or each.grant_id in own],
         )
 
-    return world.database.read(question)
+    return runtime.database.read(query)
 
 
-def as_json(world: AppContext, kept: SubjectAccessExport) -> dict[str, Any]:
+def as_json(runtime: Runtime, kept: SubjectAccessExport) -> dict[str, Any]:
     """Return all that is kept in members that programs read."""
     calm, rest = kept.wishes.quiet_period, kept.wishes.quiet_hours
     return {
-        "issuer": world.base_url,
+        "issuer": runtime.service.base_url,
         "made_at": kept.exported_at.isoformat(),
-        "consents": [_consent_json(world, each, kept) for each in kept.consents],
+        "consents": [_consent_json(runtime, each, kept) for each in kept.consents],
         "wishes": {
             "calm": [calm.begins.isoformat(), calm.ends.isoformat()] if calm else None,
             "most_a_day": kept.wishes.daily_limit,
@@ -276,7 +274,7 @@ def as_json(world: AppContext, kept: SubjectAccessExport) -> dict[str, Any]:
 
 
 def _consent_json(
-    world: AppContext, consent: ConsentView, kept: SubjectAccessExport
+    runtime: Runtime, consent: ConsentView, kept: SubjectAccessExport
 ) -> dict[str, Any]:
     grant = consent.grant
     return {
@@ -294,7 +292,7 @@ def _consent_json(
                 "before": scope_json(each.scope),
             }
             for each in kept.changes
-            if each.grant_key.id == grant.number
+            if each.grant_key.id == grant.key.id
         ],
         "messages": [
             {
@@ -310,7 +308,9 @@ def _consent_json(
         "refused": [
             {"at": each.at.isoformat(), "reason": each.reason} for each in consent.refusals
         ],
-        "receipts": [f"{world.base_url}/receipts/{handle}" for handle, _ in consent.receipts],
+        "receipts": [
+            f"{runtime.service.base_url}/receipts/{public_id}" for public_id, _ in consent.receipts
+        ],
     }
 
 

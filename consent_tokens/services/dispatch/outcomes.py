@@ -1,21 +1,18 @@
-"""What becomes of a message that a dispatcher had in its hands, and the record of it."""
+"""What becomes of a message after the gateway's answer, and the record of it."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from consent_tokens.app_context import AppContext
-from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.evidence.events import EventKind, message_event
 from consent_tokens.gateways.base import (
     Faulty,
     Rejected,
+    SubmitOutcome,
     Submitted,
     Throttled,
     Uncertain,
     Unsent,
-)
-from consent_tokens.gateways.base import (
-    SubmitOutcome as Answer,
 )
 from consent_tokens.relay.message import (
     MAX_ATTEMPTS,
@@ -24,18 +21,17 @@ from consent_tokens.relay.message import (
     MessageStatus,
     Priority,
 )
-from consent_tokens.services.webhooks import enqueue, message_event
-from consent_tokens.store import events, messages
+from consent_tokens.services import webhooks
+from consent_tokens.services.runtime import Runtime
+from consent_tokens.store import messages
 from consent_tokens.store.database import Transaction
 
-RETRY_DELAY: Final = timedelta(seconds=1)  # the gateway asked for patience, or the line was gone
-BACK_OFF: Final = timedelta(seconds=5)  # times the number of tries so far
-MAX_CLOCK_SKEW: Final = timedelta(seconds=20)  # how far the clocks of two dispatchers may be apart
+RETRY_DELAY: Final = timedelta(seconds=1)  # the gateway throttled, or the session was gone
+BACK_OFF: Final = timedelta(seconds=5)  # times the number of attempts so far
+MAX_CLOCK_SKEW: Final = timedelta(seconds=20)  # between the clocks of two dispatchers
 UNCERTAIN: Final = "gateway_uncertain"
-QUARANTINED: Final = "set_aside"  # after five tries: it fails by itself, not by the gateway's state
-QUARANTINE_REASONS: Final = frozenset(
-    {UNCERTAIN, QUARANTINED}
-)  # leave alone, one by one: see `is_suspect`
+QUARANTINED: Final = "quarantined"  # it fails by itself, whatever the gateway's state
+QUARANTINE_REASONS: Final = frozenset({UNCERTAIN, QUARANTINED})
 
 EVENT_KINDS: Final = {
     MessageStatus.SENT: EventKind.MESSAGE_SUBMITTED,
@@ -48,22 +44,24 @@ EVENT_KINDS: Final = {
 
 
 def is_quarantined(message: Message) -> bool:
-    """Whether it was in the line's hands when that broke, or broke something itself.
+    """Whether a message was in flight when the session broke, or caused an error itself.
 
-    Such a message goes alone, so that what it breaks again is nobody else's.
+    It is submitted alone, so that what it breaks again affects no other message.
     """
     return message.reason in QUARANTINE_REASONS
 
 
-def outcome_of(message: Message, answer: Answer, now: datetime) -> MessageOutcome:
+def outcome_of(message: Message, answer: SubmitOutcome, now: datetime) -> MessageOutcome:
     """Return what becomes of a message after the gateway's answer."""
     match answer:
         case Submitted(gateway_id=gateway_id):
             return final_outcome(
                 message, MessageStatus.SENT, message.send_at, gateway_id=gateway_id
             )
-        case Rejected(reason=code):
-            return final_outcome(message, MessageStatus.UNDELIVERABLE, message.send_at, reason=code)
+        case Rejected(reason=reason):
+            return final_outcome(
+                message, MessageStatus.UNDELIVERABLE, message.send_at, reason=reason
+            )
         case Throttled() | Unsent():
             return _retry(message, now + RETRY_DELAY, message.reason, counts_as_attempt=False)
         case Faulty():
@@ -83,11 +81,11 @@ def _outcome_after_fault(message: Message, now: datetime) -> MessageOutcome:
 def outcome_after_uncertainty(
     message: Message, now: datetime, *, max_attempts: int | None = None
 ) -> MessageOutcome:
-    """Return what becomes of a message that may have left.
+    """Return what becomes of a message that may have been sent.
 
-    Transactional messages are tried again (at least once), marketing is not (at most once). One at
-    which the line breaks each time is given up after `most_tries`; a crash of ours is not its
-    fault.
+    Transactional messages are sent again (at least once), marketing is not (at most once). One
+    that breaks the session each time is given up after `max_attempts`; None gives up none, since a
+    crash of the dispatcher is not the message's doing.
     """
     is_given_up = max_attempts is not None and message.attempts >= max_attempts
     if message.priority is Priority.MARKETING or is_given_up:
@@ -97,17 +95,17 @@ def outcome_after_uncertainty(
 
 def final_outcome(
     message: Message,
-    state: MessageStatus,
+    status: MessageStatus,
     send_at: datetime,
     *,
     reason: str | None = None,
     gateway_id: str | None = None,
 ) -> MessageOutcome:
-    """Return the outcome of a message that does not go back to the outbox."""
+    """Return the outcome of a message that does not return to the outbox."""
     return MessageOutcome(
         key=message.key,
         attempts=message.attempts,
-        status=state,
+        status=status,
         send_at=send_at,
         reason=reason,
         gateway_id=gateway_id,
@@ -129,48 +127,45 @@ def _retry(
 
 
 def complete(
-    world: AppContext,
+    runtime: Runtime,
     transaction: Transaction,
     pairs: Sequence[tuple[Message, MessageOutcome]],
     now: datetime,
 ) -> None:
-    """Write what became of messages, and a line of evidence for each that was still ours."""
-    still_ours = messages.complete(transaction, [outcome for _, outcome in pairs], now)
-    ours = [pair for pair in pairs if pair[1].key in still_ours]
-    lines = [
-        Event(
-            partition=message.key.partition,
-            at=now,
-            kind=EVENT_KINDS[outcome.status],
-            merchant_id=message.merchant_id,
-            grant_id=message.grant_id,
-            message_id=message.key.id,
-            reason=outcome.reason,
+    """Record outcomes, with an event and a webhook event for each message still leased to us."""
+    recorded = messages.complete(transaction, [outcome for _, outcome in pairs], now)
+    ours = [pair for pair in pairs if pair[1].key in recorded]
+    runtime.record(
+        transaction,
+        *(
+            message_event(message, EVENT_KINDS[outcome.status], now, outcome.reason)
+            for message, outcome in ours
+            if outcome.status in EVENT_KINDS
+        ),
+    )
+    failed = [
+        webhooks.message_status_event(
+            runtime, message.key, message.merchant_id, message.reference, outcome
         )
-        for message, outcome in ours
-        if outcome.status in EVENT_KINDS
-    ]
-    events.record(transaction, lines, world.random.token_bytes)
-    news = [
-        message_event(world, message.key, message.merchant_id, message.reference, outcome)
         for message, outcome in ours
         if outcome.status.is_failure and message.merchant_id
     ]
-    enqueue(world, transaction, news, now)
+    webhooks.enqueue(runtime, transaction, failed, now)
 
 
-def recover_expired_leases(world: AppContext, *, is_alone: bool = False) -> int:
-    """Settle what a dispatcher that did not come back held in its hands; return how many.
+def recover_expired_leases(runtime: Runtime, *, is_only_dispatcher: bool = False) -> int:
+    """Complete or requeue the messages of dispatchers that did not return; return how many.
 
-    `is_alone` says that there is no other dispatcher: then nothing is in anybody's hands.
+    `is_only_dispatcher` says that no other dispatcher works on this database: then every lease that
+    is found belongs to one that is gone, however fresh it is.
     """
-    now = world.clock.now()
+    now = runtime.clock.now()
 
-    def deed(transaction: Transaction) -> int:
-        lost = messages.expired_leases(transaction, None if is_alone else now - MAX_CLOCK_SKEW)
-        complete(
-            world, transaction, [(each, outcome_after_uncertainty(each, now)) for each in lost], now
-        )
+    def work(transaction: Transaction) -> int:
+        expired_before = None if is_only_dispatcher else now - MAX_CLOCK_SKEW
+        lost = messages.expired_leases(transaction, expired_before)
+        pairs = [(each, outcome_after_uncertainty(each, now)) for each in lost]
+        complete(runtime, transaction, pairs, now)
         return len(lost)
 
-    return world.database.run(deed)
+    return runtime.database.run(work)

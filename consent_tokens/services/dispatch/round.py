@@ -1,9 +1,8 @@
-"""Messages leave: lease, decide again, open, submit, record.
+"""One round of a dispatcher: lease, decide again, open the numbers, submit, record.
 
-Transactions with the line between them. In the first, messages are taken into the hands of this
-dispatcher, and in that same step their grants are read again and their keys taken: what was revoked
-by then does not leave (promises 2 and 3). Numbers are opened after it, for the time of one
-submission. The others record what became of them, a window's worth at a time.
+The first transaction leases messages and, in that same step, reads their grants again and takes
+their keys: what was revoked by then is not submitted (promises 2 and 3). Numbers are opened after
+it, for the time of one submission. Further transactions record the outcomes, a group at a time.
 """
 
 from collections import Counter
@@ -15,8 +14,8 @@ from typing import Final, NamedTuple, TypeAlias
 
 import structlog
 
-from consent_tokens import metrics as meters
-from consent_tokens.app_context import AppContext
+from consent_tokens import metrics
+from consent_tokens.crypto.keys import DataKey, GrantKey
 from consent_tokens.crypto.sealing import unwrap
 from consent_tokens.errors import (
     CommitUncertainError,
@@ -29,6 +28,7 @@ from consent_tokens.evidence.complaints import comparable_text
 from consent_tokens.gateways.base import (
     Deadline,
     Faulty,
+    Gateway,
     Rejected,
     Submission,
     SubmitOutcome,
@@ -37,34 +37,33 @@ from consent_tokens.gateways.base import (
     Uncertain,
     Unsent,
 )
+from consent_tokens.policies import RelayPolicy
 from consent_tokens.relay.composition import compose, with_signature_and_opt_out
-from consent_tokens.relay.message import Message, MessageStatus, Priority
-from consent_tokens.relay.message import MessageOutcome as Became
+from consent_tokens.relay.message import Message, MessageOutcome, MessageStatus, Priority
 from consent_tokens.services.dispatch.lease import LeasedMessage, LeaseQuota, lease_messages
 from consent_tokens.services.dispatch.outcomes import complete, is_quarantined, outcome_of
 from consent_tokens.services.integrity.readiness import ensure_ready
-from consent_tokens.services.number_verification import open_service_message
 from consent_tokens.services.outbox.fingerprints import fingerprint_of
 from consent_tokens.services.outbox.in_flight import LEASE_SECONDS
+from consent_tokens.services.outbox.service_messages import open_service_message
+from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import fingerprints
 from consent_tokens.store.database import Transaction
 from consent_tokens.tokens.mint import Binding, open_number
 
 log = structlog.get_logger()
 
-BATCH_SIZE: Final = 500
+BATCH_SIZE: Final = 500  # messages of one round, at most
 RECORD_RETRY_SECONDS: Final = 0.5
-# a dispatcher that was held up for longer hands nothing over: its lease is about to be another's
+# past half its lease a dispatcher submits nothing, because another may take over
 SUBMIT_WITHIN_SECONDS: Final = LEASE_SECONDS / 2
 
 _Opened: TypeAlias = tuple[Message, Submission]
-_Answered: TypeAlias = tuple[
-    Message, SubmitOutcome, bytes | None
-]  # with its fingerprint, if it left
+_Result: TypeAlias = tuple[Message, SubmitOutcome, bytes | None]  # with the text's fingerprint
 
 
-class _OpaqueIds(NamedTuple):
-    """What a message and its grant are called outside."""
+class _PublicIds(NamedTuple):
+    """The ids of a message's link and of its grant."""
 
     link: str
     grant: str
@@ -72,199 +71,205 @@ class _OpaqueIds(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundResult:
-    """What one round did: how many it took up, what became of each, and how the line took it."""
+    """What one round did."""
 
-    leased: int
+    leased: int  # messages
     outcomes: Mapping[MessageStatus, int]
-    submitted: Mapping[str | None, int]  # segments that the gateway took, by merchant
-    throttled: int  # messages for which it asked for patience
-    seconds: float  # that the line took
+    submitted: Mapping[str | None, int]  # segments that the gateway accepted, by merchant id
+    throttled: int  # messages that the gateway asked to send later
+    seconds: float  # that the gateway took
 
 
-def start_round(world: AppContext, room: LeaseQuota) -> "Round":
-    """Take up what is due, and hand it to the gateway, which begins at once.
+def start_round(
+    runtime: Runtime, gateway: Gateway, policy: RelayPolicy, quota: LeaseQuota
+) -> "Round":
+    """Lease what is due and hand it to the gateway, which begins to submit at once.
 
-    Raises what `trust` and the store raise; nothing left then.
+    Raises NotReadyError, and what the database raises; nothing was submitted then.
     """
-    ensure_ready(world)
-    begun = world.clock.monotonic()
-    departures, concluded = world.database.run(
-        lambda transaction: lease_messages(world, transaction, room)
+    ensure_ready(runtime)
+    started = runtime.clock.monotonic()
+    leased, completed = runtime.database.run(
+        lambda transaction: lease_messages(runtime, policy, transaction, quota)
     )
-    until = begun + SUBMIT_WITHIN_SECONDS
+    submit_until = started + SUBMIT_WITHIN_SECONDS
+    deadline = Deadline(submit_until, runtime.clock.monotonic)
     return Round(
-        world=world,
-        leased=len(departures) + len(concluded),
-        has_quarantined=any(is_quarantined(each.message) for each in departures),
-        _outcomes=concluded,
-        _submit_until=until,
-        _submitted_at=world.clock.monotonic(),
-        _groups=_submit_all(world, departures, Deadline(until, world.clock.monotonic)),
+        runtime=runtime,
+        leased=len(leased) + len(completed),
+        has_quarantined=any(is_quarantined(each.message) for each in leased),
+        _outcomes=completed,
+        _submit_until=submit_until,
+        _submitted_at=runtime.clock.monotonic(),
+        _groups=_submit_all(runtime, gateway, leased, deadline),
     )
 
 
 @dataclass(slots=True, kw_only=True)
 class Round:
-    """What was taken up together, and is with the line until it is settled."""
+    """Messages that were leased together and are in flight until the round is finished."""
 
-    world: AppContext
+    runtime: Runtime
     leased: int
-    has_quarantined: bool  # they go alone, one after another: no other round may be in their way
-    _outcomes: list[Became]
-    _submit_until: float
+    has_quarantined: bool  # quarantined messages are submitted alone, with no other round in flight
+    _outcomes: list[MessageOutcome]
+    _submit_until: float  # monotonic seconds
     _submitted_at: float
-    _groups: Iterator[list[_Answered]]
+    _groups: Iterator[list[_Result]]
 
     def finish(self) -> RoundResult:
-        """Write down what became of each message, a part at a time, as the answers come.
+        """Record the outcome of each message, in groups as the gateway answers.
 
-        Each part is written down before the next is asked for: so what a crash leaves in doubt is
-        never more than the window of the line (promise 7). Raises what the store raises if it stays
-        away.
+        Each group is recorded before the next is asked for, so a crash leaves no more than the
+        gateway's window in doubt (promise 7). Raises what the database raises if it stays away.
         """
-        answers: list[_Answered] = []
-        for part in self._groups:
-            self._outcomes += self._record(part)
-            answers += part
-        seconds = self.world.clock.monotonic() - self._submitted_at
-        return _result(self._outcomes, answers, seconds)
+        results: list[_Result] = []
+        for group in self._groups:
+            self._outcomes += self._record(group)
+            results += group
+        seconds = self.runtime.clock.monotonic() - self._submitted_at
+        return _summarize(self._outcomes, results, seconds)
 
-    def _record(self, part: Sequence[_Answered]) -> list[Became]:
-        """Record answers; a database that is away is waited for while they are in our hands.
+    def _record(self, group: Sequence[_Result]) -> list[MessageOutcome]:
+        """Record outcomes; wait for a database that is away, for as long as the lease lasts.
 
-        To record them twice changes nothing: the second time they are not in our hands any more.
+        Recording them twice changes nothing: the second time they are not leased any more.
         """
         while True:
             try:
-                return self.world.database.run(partial(_record_group, self.world, part))
-            except (DatabaseBusyError, CommitUncertainError, DatabaseUnavailableError) as fault:
-                if self.world.clock.monotonic() > self._submit_until:
+                return self.runtime.database.run(partial(_record_group, self.runtime, group))
+            except (DatabaseBusyError, CommitUncertainError, DatabaseUnavailableError) as error:
+                if self.runtime.clock.monotonic() > self._submit_until:
                     raise
-                log.warning("record_delayed", code=fault.error_code, messages=len(part))
-                self.world.clock.sleep(RECORD_RETRY_SECONDS)
+                log.warning("record_delayed", reason=error.error_code, messages=len(group))
+                self.runtime.clock.sleep(RECORD_RETRY_SECONDS)
 
 
-def _result(
-    concluded: Sequence[Became], answers: Sequence[_Answered], seconds: float
+def _summarize(
+    outcomes: Sequence[MessageOutcome], results: Sequence[_Result], seconds: float
 ) -> RoundResult:
-    became = Counter(outcome.status for outcome in concluded)
-    for state, count in became.items():
-        meters.MESSAGES_COMPLETED.labels(state.value).inc(count)
-    if answers:
-        meters.SUBMIT_SECONDS.observe(seconds)
+    by_status = Counter(outcome.status for outcome in outcomes)
+    for status, count in by_status.items():
+        metrics.MESSAGES_COMPLETED.labels(status.value).inc(count)
+    if results:
+        metrics.SUBMIT_SECONDS.observe(seconds)
     submitted: Counter[str | None] = Counter()
-    for message, answer, _ in answers:
-        if isinstance(answer, Submitted):
+    for message, outcome, _ in results:
+        if isinstance(outcome, Submitted):
             submitted[message.merchant_id] += message.segments
     return RoundResult(
-        leased=len(concluded),
-        outcomes=became,
+        leased=len(outcomes),
+        outcomes=by_status,
         submitted=submitted,
-        throttled=sum(isinstance(answer, Throttled) for _, answer, _ in answers),
+        throttled=sum(isinstance(outcome, Throttled) for _, outcome, _ in results),
         seconds=seconds,
     )
 
 
 def _submit_all(
-    world: AppContext, departures: Sequence[LeasedMessage], deadline: Deadline
-) -> Iterator[list[_Answered]]:
-    """Open each number, hand the messages to the gateway, and return what it answers, in parts."""
-    unsubmitted: list[_Answered] = []
+    runtime: Runtime, gateway: Gateway, leased: Sequence[LeasedMessage], deadline: Deadline
+) -> Iterator[list[_Result]]:
+    """Open each number, hand the messages to the gateway, and return its answers in groups."""
+    failed: list[_Result] = []
     together: list[_Opened] = []
     alone: list[_Opened] = []
-    links = world.keyring.ids.message_link.encode_all([each.message.key for each in departures])
-    granted = [each.message.grant_key or each.message.key for each in departures]
-    handles = world.keyring.ids.grant.encode_all(granted)
-    for departure, link, handle in zip(departures, links, handles, strict=True):
-        match _open_or_fail(world, departure, _OpaqueIds(link, handle), deadline):
+    links = runtime.keyring.ids.message_link.encode_all([each.message.key for each in leased])
+    keys = [each.message.grant_key or each.message.key for each in leased]
+    grant_ids = runtime.keyring.ids.grant.encode_all(keys)
+    for each, link, grant_id in zip(leased, links, grant_ids, strict=True):
+        match _open_or_fail(runtime, each, _PublicIds(link, grant_id), deadline):
             case Submission() as submission:
-                part = alone if is_quarantined(departure.message) else together
-                part.append((departure.message, submission))
-            case answer:
-                unsubmitted.append((departure.message, answer, None))
-    begun = _submit_group(
-        world, together
-    )  # goes on by itself; the others begin when it is their turn
-    later = (part for each in alone for part in _submit_group(world, [each]))
-    return chain([unsubmitted] if unsubmitted else [], begun, later)
+                group = alone if is_quarantined(each.message) else together
+                group.append((each.message, submission))
+            case outcome:
+                failed.append((each.message, outcome, None))
+    # these are submitted from here on; the quarantined ones follow, one at a time
+    submitted = _submit_group(runtime, gateway, together)
+    later = (group for each in alone for group in _submit_group(runtime, gateway, [each]))
+    return chain([failed] if failed else [], submitted, later)
 
 
-def _submit_group(world: AppContext, opened: Sequence[_Opened]) -> Iterator[list[_Answered]]:
-    """Hand messages to the gateway, and return what it answers, in groups as the answers come."""
+def _submit_group(
+    runtime: Runtime, gateway: Gateway, opened: Sequence[_Opened]
+) -> Iterator[list[_Result]]:
+    """Hand messages to the gateway, and return its answers in groups as they come."""
     if not opened:
         return iter([])
-    groups = world.gateway.submit([submission for _, submission in opened])
+    groups = gateway.submit([submission for _, submission in opened])
     return (
-        [_with_fingerprint(world, *opened[place], outcome) for place, outcome in answers]
-        for answers in groups
+        [_with_fingerprint(runtime, *opened[place], outcome) for place, outcome in group]
+        for group in groups
     )
 
 
 def _with_fingerprint(
-    world: AppContext, message: Message, submission: Submission, outcome: SubmitOutcome
-) -> _Answered:
-    """Return an answer with the fingerprint of the text, if that is or may be on its way."""
-    has_left = isinstance(outcome, Submitted | Uncertain) and message.grant_key is not None
-    if not has_left or not world.database.has_wishes:
+    runtime: Runtime, message: Message, submission: Submission, outcome: SubmitOutcome
+) -> _Result:
+    """Return a result with the fingerprint of the text, if that was or may have been sent."""
+    was_sent = isinstance(outcome, Submitted | Uncertain) and message.grant_key is not None
+    if not was_sent:
         return message, outcome, None
-    digest = fingerprint_of(world, submission.number, submission.source, submission.comparable_text)
-    return message, outcome, digest
+    fingerprint = fingerprint_of(
+        runtime, submission.number, submission.source, submission.comparable_text
+    )
+    return message, outcome, fingerprint
 
 
 def _open_or_fail(
-    world: AppContext, departure: LeasedMessage, names: _OpaqueIds, deadline: Deadline
+    runtime: Runtime, leased: LeasedMessage, ids: _PublicIds, deadline: Deadline
 ) -> Submission | SubmitOutcome:
-    """Return a message with its number open: from here on it lives for one submission."""
+    """Return a message with its number open, or the outcome if it cannot be opened."""
     try:
-        return _open_message(world, departure, names, deadline)
-    except SealBrokenError as fault:
-        return Rejected(fault.error_code)
+        return _open_message(runtime, leased, ids, deadline)
+    except SealBrokenError as error:
+        return Rejected(error.error_code)
     except KeyUnavailableError:
-        return Unsent()  # until the operator has mended it, or the message has expired
-    except Exception as fault:  # noqa: BLE001 - one message's fault must not delay the others
-        log.critical("message_faulty", fault=type(fault).__name__)
-        return Faulty(type(fault).__name__)
+        return Unsent()  # until the operator restores the key, or the message expires
+    except Exception as error:  # noqa: BLE001 - one message's error must not delay the others
+        log.critical("message_faulty", fault=type(error).__name__)
+        return Faulty(type(error).__name__)
 
 
 def _open_message(
-    world: AppContext, departure: LeasedMessage, names: _OpaqueIds, deadline: Deadline
+    runtime: Runtime, leased: LeasedMessage, ids: _PublicIds, deadline: Deadline
 ) -> Submission:
-    message, sender = departure.message, departure.sender
-    key = unwrap(departure.wrapped_key, world.keyring.unwrapping)
-    core = ""
-    if departure.grant is None:
-        number, text = open_service_message(world, message, key)
+    message, sender, grant = leased.message, leased.sender, leased.grant
+    comparable = ""
+    if grant is None:
+        data_key = unwrap(leased.wrapped_key, runtime.keyring.unwrapping, DataKey)
+        number, text = open_service_message(runtime, message, data_key)
     else:
-        binding = Binding(world.base_url, names.grant, departure.grant.merchant_id)
-        number = open_number(message.sealed_number or b"", key, binding)
+        base_url = runtime.service.base_url
+        grant_key = unwrap(leased.wrapped_key, runtime.keyring.unwrapping, GrantKey)
+        binding = Binding(base_url, ids.grant, grant.merchant_id)
+        number = open_number(message.sealed_number or b"", grant_key, binding)
         signature = sender.signature if sender else ""
-        core = comparable_text(f"{signature}\n{message.text}")
+        comparable = comparable_text(f"{signature}\n{message.text}")
+        is_marketing = message.priority is Priority.MARKETING
         text = with_signature_and_opt_out(
             message.text or "",
             signature=signature,
-            language=departure.grant.language,
-            # the link of a message lies nowhere: it is computed when it leaves
-            link=f"{world.base_url}/m/{names.link}"
-            if message.priority is Priority.MARKETING
-            else None,
+            language=grant.language,
+            # the link is stored nowhere: it is computed from the row key when the message leaves
+            link=f"{base_url}/m/{ids.link}" if is_marketing else None,
         )
     return Submission(
         number=number,
-        source=sender.source if sender else world.service_sender,
+        source=sender.source if sender else runtime.service.sender,
         composed=compose(text),
         tag=message.key.id & 0xFF,
         valid_until=message.valid_until,
         deadline=deadline,
-        comparable_text=core,
+        comparable_text=comparable,
     )
 
 
 def _record_group(
-    world: AppContext, answers: Sequence[_Answered], transaction: Transaction
-) -> list[Became]:
-    now = world.clock.now()
-    pairs = [(message, outcome_of(message, answer, now)) for message, answer, _ in answers]
-    complete(world, transaction, pairs, now)
-    left = [(digest, message.key) for message, _, digest in answers if digest]
-    fingerprints.add(transaction, left, now)
+    runtime: Runtime, results: Sequence[_Result], transaction: Transaction
+) -> list[MessageOutcome]:
+    now = runtime.clock.now()
+    pairs = [(message, outcome_of(message, outcome, now)) for message, outcome, _ in results]
+    complete(runtime, transaction, pairs, now)
+    sent = [(fingerprint, message.key) for message, _, fingerprint in results if fingerprint]
+    fingerprints.add(transaction, sent, now)
     return [outcome for _, outcome in pairs]

@@ -2,25 +2,25 @@
 
 from collections.abc import Sequence
 
-from consent_tokens.app_context import AppContext
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.gateways.base import DeliveryReport
 from consent_tokens.relay.message import MessageStatus
+from consent_tokens.services import webhooks
 from consent_tokens.services.erasure import number_deactivated
-from consent_tokens.services.webhooks import enqueue, message_event
-from consent_tokens.store import events, messages
+from consent_tokens.services.runtime import Runtime
+from consent_tokens.store import messages
 from consent_tokens.store.database import Transaction
 
 
-def record_reports(world: AppContext, reports: Sequence[DeliveryReport]) -> list[DeliveryReport]:
+def record_reports(runtime: Runtime, reports: Sequence[DeliveryReport]) -> list[DeliveryReport]:
     """Record what the gateway says became of messages; return the reports of none of ours.
 
     However many they are, they cost one transaction; but a report that there is no such subscriber
     any more ends what the number's former owner agreed to.
     """
-    now = world.clock.now()
+    now = runtime.clock.now()
 
-    def deed(transaction: Transaction) -> tuple[list[DeliveryReport], set[int]]:
+    def work(transaction: Transaction) -> tuple[list[DeliveryReport], set[int]]:
         found = messages.by_gateway_ids(transaction, [report.gateway_id for report in reports])
         told = {
             found[report.gateway_id].key: _status_of(report)
@@ -29,7 +29,7 @@ def record_reports(world: AppContext, reports: Sequence[DeliveryReport]) -> list
         }
         fresh = messages.record_reports(transaction, told, now)
         ours = [each for each in found.values() if each.key in fresh]
-        lines = [
+        new_events = [
             Event(
                 partition=each.key.partition,
                 at=now,
@@ -41,13 +41,15 @@ def record_reports(world: AppContext, reports: Sequence[DeliveryReport]) -> list
             )
             for each in ours
         ]
-        events.record(transaction, lines, world.random.token_bytes)
+        runtime.record(transaction, *new_events)
         news = [
-            message_event(world, each.key, each.merchant_id, each.reference, told[each.key])
+            webhooks.message_status_event(
+                runtime, each.key, each.merchant_id, each.reference, told[each.key]
+            )
             for each in ours
             if each.merchant_id
         ]
-        enqueue(world, transaction, news, now)
+        webhooks.enqueue(runtime, transaction, news, now)
         left = {
             found[report.gateway_id].key.partition
             for report in reports
@@ -59,9 +61,9 @@ def record_reports(world: AppContext, reports: Sequence[DeliveryReport]) -> list
 
     if not reports:
         return []
-    unknown, left = world.database.run(deed)
-    for home in left:
-        number_deactivated(world, home)
+    unknown, left = runtime.database.run(work)
+    for partition in left:
+        number_deactivated(runtime, partition)
     return unknown
 
 

@@ -7,49 +7,51 @@ and the next round tells it.
 
 from typing import Final
 
-from consent_tokens.app_context import AppContext
 from consent_tokens.errors import JournalUnavailableError
 from consent_tokens.revocation_journal import JournalPosition
-from consent_tokens.store import checkpoints as marks
+from consent_tokens.services.runtime import Runtime
+from consent_tokens.store import checkpoints
 from consent_tokens.store.database import Transaction
 
 JOURNAL_ID_BYTES: Final = 16
 BATCH_SIZE: Final = 500
 
 
-def ensure_writable(world: AppContext) -> None:
+def ensure_writable(runtime: Runtime) -> None:
     """Return if a revocation could be journalled. Raises JournalUnavailableError."""
-    if world.database.has_journal:
-        marked = world.database.read(lambda transaction: marks.find(transaction, marks.JOURNAL))
-        unread_from(world.revocation_journal.position() if marked else start_journal(world), marked)
+    marked = runtime.database.read(
+        lambda transaction: checkpoints.find(transaction, checkpoints.JOURNAL)
+    )
+    position = runtime.revocation_journal.position() if marked else start_journal(runtime)
+    unread_from(position, marked)
 
 
-def flush_journal(world: AppContext) -> None:
+def flush_journal(runtime: Runtime) -> None:
     """Add to the journal all ends that it has yet to be told. Raises JournalUnavailableError."""
-    if not world.database.has_journal:
-        return
-    while waiting := world.database.read(
-        lambda transaction: marks.pending_journal_entries(transaction, BATCH_SIZE)
+    while waiting := runtime.database.read(
+        lambda transaction: checkpoints.pending_journal_entries(transaction, BATCH_SIZE)
     ):
-        world.revocation_journal.append(waiting)
+        runtime.revocation_journal.append(waiting)
 
-        def deed(transaction: Transaction) -> None:
-            for address, _ in waiting:
-                marks.delete_journal_entry(transaction, address)
+        def work(transaction: Transaction) -> None:
+            for key, _ in waiting:
+                checkpoints.delete_journal_entry(transaction, key)
 
-        world.database.run(deed)
+        runtime.database.run(work)
 
 
-def create_journal(world: AppContext) -> None:
+def create_journal(runtime: Runtime) -> None:
     """Begin a journal, unless there is one."""
-    world.revocation_journal.create(world.random.token_bytes(JOURNAL_ID_BYTES).hex())
+    runtime.revocation_journal.create(runtime.random.token_bytes(JOURNAL_ID_BYTES).hex())
 
 
-def start_journal(world: AppContext) -> JournalPosition:
+def start_journal(runtime: Runtime) -> JournalPosition:
     """Return the first mark of a database that has none: at the start of the journal."""
-    create_journal(world)
-    mark = JournalPosition(world.revocation_journal.position().journal_id, 0)
-    world.database.run(lambda transaction: marks.save(transaction, marks.JOURNAL, str(mark)))
+    create_journal(runtime)
+    mark = JournalPosition(runtime.revocation_journal.position().journal_id, 0)
+    runtime.database.run(
+        lambda transaction: checkpoints.save(transaction, checkpoints.JOURNAL, str(mark))
+    )
     return mark
 
 

@@ -9,9 +9,10 @@ from typing import Final
 
 import structlog
 
-from consent_tokens.app_context import AppContext, ReadinessState
 from consent_tokens.errors import (
     ClockInDoubtError,
+    DatabaseBusyError,
+    DatabaseUnavailableError,
     NotReadyError,
     RevocationsBehindError,
 )
@@ -20,8 +21,10 @@ from consent_tokens.services.integrity.journal_outbox import (
     start_journal,
     unread_from,
 )
-from consent_tokens.store import checkpoints as marks
+from consent_tokens.services.runtime import ReadinessState, Runtime
+from consent_tokens.store import checkpoints
 from consent_tokens.store.database import Transaction
+from consent_tokens.store.schema import is_usable
 
 log = structlog.get_logger()
 
@@ -34,69 +37,76 @@ CLOCK_SETTLED_SECONDS: Final = (
 MAX_DATABASE_CLOCK_SKEW_SECONDS: Final = 10.0  # between this machine's clock and the database's
 
 
-def ensure_ready(world: AppContext) -> None:
+def ensure_ready(runtime: Runtime) -> None:
     """Return if messages may leave and be accepted.
 
     Raises ClockInDoubtError, JournalUnavailableError, RevocationsBehindError, and what the store
     raises.
     """
-    watch = world.readiness
-    _check_wall_clock(world, watch)
-    if not world.database.has_journal:
-        return  # during an upgrade: the version before knows no journal
-    now = world.clock.monotonic()
+    watch = runtime.readiness
+    _check_wall_clock(runtime, watch)
+    now = runtime.clock.monotonic()
     if watch.error and now - watch.checked_at < RECHECK_SECONDS:
         raise watch.error
-    end = world.revocation_journal.position() if watch.journal_seen else None
+    end = runtime.revocation_journal.position() if watch.journal_seen else None
     if end is None or end != watch.journal_seen or now - watch.checked_at > CHECK_INTERVAL_SECONDS:
         watch.checked_at, watch.error = now, None
         try:
-            _check_journal_and_clocks(world, watch)
-        except NotReadyError as fault:
-            watch.journal_seen, watch.error = None, fault
+            _check_journal_and_clocks(runtime, watch)
+        except NotReadyError as error:
+            watch.journal_seen, watch.error = None, error
             raise
 
 
-def save_checkpoints(world: AppContext) -> None:
+def unready_reasons(runtime: Runtime) -> list[str]:
+    """Return why no message may leave or be accepted, as error codes; empty if they may."""
+    try:
+        if not is_usable(runtime.database):
+            return ["schema_outdated"]
+        ensure_ready(runtime)
+    except (DatabaseUnavailableError, DatabaseBusyError, NotReadyError) as error:
+        return [error.error_code]
+    return []
+
+
+def save_checkpoints(runtime: Runtime) -> None:
     """Write down how far we are, and tell the journal what it has yet to be told."""
-    if not world.database.has_journal:
-        return
-    flush_journal(world)
-    ensure_ready(world)
-    now, seen = world.clock.now(), world.readiness.journal_seen
+    flush_journal(runtime)
+    ensure_ready(runtime)
+    now, seen = runtime.clock.now(), runtime.readiness.journal_seen
 
-    def deed(transaction: Transaction) -> None:
-        high = marks.find(transaction, marks.CLOCK)
+    def work(transaction: Transaction) -> None:
+        high = checkpoints.find(transaction, checkpoints.CLOCK)
         if high is None or int(high) < int(now.timestamp()):
-            marks.save(transaction, marks.CLOCK, str(int(now.timestamp())))
-        if seen and marks.find(transaction, marks.JOURNAL) != str(seen):
-            marks.save(transaction, marks.JOURNAL, str(seen))
+            checkpoints.save(transaction, checkpoints.CLOCK, str(int(now.timestamp())))
+        if seen and checkpoints.find(transaction, checkpoints.JOURNAL) != str(seen):
+            checkpoints.save(transaction, checkpoints.JOURNAL, str(seen))
 
-    world.database.run(deed)
+    runtime.database.run(work)
 
 
-def _check_journal_and_clocks(world: AppContext, watch: ReadinessState) -> None:
+def _check_journal_and_clocks(runtime: Runtime, watch: ReadinessState) -> None:
     """Compare journal and database from where we were, or from where the database is."""
-    now = world.clock.now()
-    marked, high, theirs = world.database.read(
+    now = runtime.clock.now()
+    marked, high, theirs = runtime.database.read(
         lambda transaction: (
-            marks.find(transaction, marks.JOURNAL),
-            marks.find(transaction, marks.CLOCK),
-            marks.database_time(transaction),
+            checkpoints.find(transaction, checkpoints.JOURNAL),
+            checkpoints.find(transaction, checkpoints.CLOCK),
+            checkpoints.database_time(transaction),
         )
     )
     if high and now.timestamp() < int(high) - MAX_CLOCK_STEP_SECONDS:
         raise ClockInDoubtError("the clock stands before a time at which we already were")
-    apart = abs(theirs - now) if theirs and world.clock.is_real else timedelta()
+    apart = abs(theirs - now) if theirs and runtime.clock.is_real else timedelta()
     if apart > timedelta(seconds=MAX_DATABASE_CLOCK_SKEW_SECONDS + 1):
         raise ClockInDoubtError("the clocks of this machine and of the database's are apart")
     if marked is None:
-        marked = str(start_journal(world))
-    end = world.revocation_journal.position()
+        marked = str(start_journal(runtime))
+    end = runtime.revocation_journal.position()
     since = unread_from(end, marked)
-    live = world.database.read(
-        lambda transaction: marks.live_grants_among(
-            transaction, list(world.revocation_journal.read(since))
+    live = runtime.database.read(
+        lambda transaction: checkpoints.live_grants_among(
+            transaction, list(runtime.revocation_journal.read(since))
         )
     )
     if live:
@@ -104,10 +114,10 @@ def _check_journal_and_clocks(world: AppContext, watch: ReadinessState) -> None:
     watch.journal_seen = end
 
 
-def _check_wall_clock(world: AppContext, watch: ReadinessState) -> None:
+def _check_wall_clock(runtime: Runtime, watch: ReadinessState) -> None:
     """Hold the wall clock against the one that never jumps."""
-    elapsed = world.clock.monotonic()
-    offset = world.clock.now().timestamp() - elapsed
+    elapsed = runtime.clock.monotonic()
+    offset = runtime.clock.now().timestamp() - elapsed
     if watch.offset is None:
         watch.offset = offset
     if abs(offset - watch.offset) <= MAX_CLOCK_STEP_SECONDS:

@@ -1,68 +1,63 @@
-"""What recipients wish, and how much of it is used up, for messages that are judged together."""
+"""The preferences of the recipients whose messages are decided together, and what they used up."""
 
 from bisect import insort
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from consent_tokens.app_context import AppContext
 from consent_tokens.consent.preferences import NO_PREFERENCES, WEEK, Preferences
-from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.relay.message import Priority
-from consent_tokens.store import messages
-from consent_tokens.store import preferences as wishes
+from consent_tokens.row_key import RowKey
+from consent_tokens.store import messages, preferences
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.grants import LockedGrant
 
 
 @dataclass(slots=True)
 class PreferenceSnapshot:
-    """Wishes by home, held until the transaction ends; most homes have none."""
+    """Preferences by partition, locked until the transaction ends; most recipients set none."""
 
     preferences: Mapping[int, Preferences]
-    marketing_sends: dict[
-        int, list[datetime]
-    ]  # of class marketing over all merchants, where limits need it
+    marketing_sends: dict[int, list[datetime]]  # over all merchants, where a limit needs them
 
     @classmethod
     def load(
         cls,
-        world: AppContext,
         transaction: Transaction,
-        held: Mapping[RowKey, LockedGrant],
+        locked: Mapping[RowKey, LockedGrant],
         now: datetime,
         *,
         but: Collection[int] = (),
         submitted_only: bool = False,
     ) -> "PreferenceSnapshot":
-        """Read what these recipients wish, once their grants are held.
+        """Read the preferences of these recipients, once their grants are locked.
 
-        `but` are messages that do not count, and with `only_left` those that still wait do not.
+        The messages in `but` do not count; with `submitted_only` those that still wait do not.
         """
-        if not held or not world.database.has_wishes:
+        if not locked:
             return cls({}, {})
-        found = wishes.lock(transaction, {address.partition for address in held})
-        limited = [home for home, wished in found.items() if wished.rate_limits]
-        taken = messages.marketing_sends_of(transaction, limited, now - WEEK)
-        slots = {
-            home: [
-                slot.send_at
-                for slot in taken.get(home, ())
-                if slot.message_id not in but and (slot.is_submitted or not submitted_only)
+        found = preferences.lock(transaction, {key.partition for key in locked})
+        limited = [partition for partition, each in found.items() if each.rate_limits]
+        sends = messages.marketing_sends_of(transaction, limited, now - WEEK)
+        counted = {
+            partition: [
+                send.send_at
+                for send in sends.get(partition, ())
+                if send.message_id not in but and (send.is_submitted or not submitted_only)
             ]
-            for home in limited
+            for partition in limited
         }
-        return cls(found, slots)
+        return cls(found, counted)
 
     def preferences_of(self, grant: RowKey | None) -> Preferences:
-        """Return what the recipient behind a grant wishes."""
+        """Return the preferences of the recipient behind a grant."""
         return self.preferences.get(grant.partition, NO_PREFERENCES) if grant else NO_PREFERENCES
 
     def marketing_sends_of(self, grant: RowKey | None) -> Sequence[datetime]:
-        """Return what counts against the recipient's own limits, ascending."""
+        """Return what counts against the recipient's own limits, in ascending order."""
         return self.marketing_sends.get(grant.partition, ()) if grant else ()
 
-    def count(self, grant: RowKey, rank: Priority, leaves: datetime) -> None:
+    def count(self, grant: RowKey, priority: Priority, send_at: datetime) -> None:
         """Count one more message."""
-        if rank is Priority.MARKETING and grant.partition in self.marketing_sends:
-            insort(self.marketing_sends[grant.partition], leaves)
+        if priority is Priority.MARKETING and grant.partition in self.marketing_sends:
+            insort(self.marketing_sends[grant.partition], send_at)

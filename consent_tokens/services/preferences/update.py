@@ -1,63 +1,73 @@
-"""A recipient's wishes over all merchants; each counts for the very next message."""
+"""Change what a consumer has set over all merchants; it holds from the very next message on."""
 
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
-from consent_tokens.app_context import AppContext
 from consent_tokens.consent.preferences import Preferences
-from consent_tokens.crypto.opaque_ids import RowKey
-from consent_tokens.errors import ConflictError
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.services.outbox.in_flight import wait_until_not_in_flight
-from consent_tokens.store import events, grants, messages, recipients
-from consent_tokens.store import preferences as wishes
+from consent_tokens.services.runtime import Runtime
+from consent_tokens.store import grants, messages, preferences, recipients
 from consent_tokens.store.database import Transaction
 
 
 def update_preferences(
-    world: AppContext, home: int, change_name: str, change: Callable[[Preferences], Preferences]
+    runtime: Runtime,
+    partition: int,
+    change_name: str,
+    change: Callable[[Preferences], Preferences],
+    *,
+    default_timezone: ZoneInfo,
 ) -> Preferences:
-    """Return a recipient's wishes, changed; `what` names the change in the evidence.
+    """Return a recipient's preferences after a change; `change_name` is kept in the event.
 
-    All grants of the home are held meanwhile: whoever judges a message holds its grant, so it
-    reads these wishes or has read the ones before, and what it holds in its hands is waited for.
+    All grants of the recipient are locked meanwhile. Whoever decides on a message locks its grant,
+    so it reads these preferences or has read the ones before; what was leased under the ones before
+    is waited for.
     """
-    if not world.database.has_wishes:
-        raise ConflictError("the database has yet to be upgraded")
-    now = world.clock.now()
+    now = runtime.clock.now()
 
-    def deed(transaction: Transaction) -> Preferences:
-        found = grants.of_recipient(transaction, home)
-        grants.lock(transaction, [RowKey(home, grant.number) for grant in found])
-        before = wishes.find(transaction, home)
+    def work(transaction: Transaction) -> Preferences:
+        grants.lock(transaction, [each.key for each in grants.of_recipient(transaction, partition)])
+        before = preferences.find(transaction, partition)
         after = change(before)
         if after != before:
-            wishes.save(transaction, home, after, timezone_of(world, transaction, home))
+            timezone = timezone_of(transaction, partition, default_timezone)
+            preferences.save(transaction, partition, after, timezone)
             if after.no_invitations:
-                messages.refuse_queued_invitations(transaction, home, now)
-            line = Event(
-                partition=home, at=now, kind=EventKind.PREFERENCES_CHANGED, reason=change_name
+                messages.refuse_queued_invitations(transaction, partition, now)
+            runtime.record(
+                transaction,
+                Event(
+                    partition=partition,
+                    at=now,
+                    kind=EventKind.PREFERENCES_CHANGED,
+                    reason=change_name,
+                ),
             )
-            events.record(transaction, [line], world.random.token_bytes)
-            recipients.delete_if_unused(transaction, home, has_wishes=True)
+            recipients.delete_if_unused(transaction, partition)
         return after
 
-    changed = world.database.run(deed)
+    changed = runtime.database.run(work)
     wait_until_not_in_flight(
-        world,
-        lambda transaction: messages.in_flight_to_recipient(transaction, home, world.clock.now()),
+        runtime,
+        lambda transaction: messages.in_flight_to_recipient(
+            transaction, partition, runtime.clock.now()
+        ),
     )
     return changed
 
 
-def find_preferences(world: AppContext, home: int) -> Preferences:
-    """Return a recipient's wishes."""
-    if not world.database.has_wishes:
-        return Preferences()
-    return world.database.read(lambda transaction: wishes.find(transaction, home))
+def find_preferences(runtime: Runtime, partition: int) -> Preferences:
+    """Return a recipient's preferences."""
+    return runtime.database.read(lambda transaction: preferences.find(transaction, partition))
 
 
-def timezone_of(world: AppContext, transaction: Transaction, home: int) -> ZoneInfo:
-    """Return whose clock a recipient's days go by: that of their newest consent, else ours."""
-    found = grants.of_recipient(transaction, home)
-    return found[0].scope.send_window.timezone if found else world.default_timezone
+def find_timezone(runtime: Runtime, partition: int, default: ZoneInfo) -> ZoneInfo:
+    """Return the time zone of a recipient's newest consent, else the default."""
+    return runtime.database.read(lambda transaction: timezone_of(transaction, partition, default))
+
+
+def timezone_of(transaction: Transaction, partition: int, default: ZoneInfo) -> ZoneInfo:
+    """Return the time zone of a recipient's newest consent, else the default."""
+    return grants.newest_timezone(transaction, partition) or default

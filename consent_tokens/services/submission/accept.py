@@ -1,7 +1,7 @@
-"""A merchant hands in messages: verify, decide, lay out, record; for a batch as for one.
+"""Accept messages: decide each, take from the cap, enqueue, record; for a batch as for one.
 
-Signatures are verified before the transaction opens; inside, a batch costs one statement a table,
-and each message is judged for itself.
+Signatures are verified before the transaction opens. Inside it a batch costs one statement a table,
+and each message is decided on its own.
 """
 
 from bisect import insort
@@ -14,13 +14,13 @@ from typing import Final
 
 from msgspec import Struct
 
-from consent_tokens.app_context import AppContext
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.scope import MAX_DAYS
 from consent_tokens.crypto.encoding import encode
-from consent_tokens.crypto.opaque_ids import ID_BYTES, RowKey
+from consent_tokens.crypto.opaque_ids import PUBLIC_ID_BYTES
 from consent_tokens.errors import TokenError
-from consent_tokens.evidence.events import Event, decision_event
+from consent_tokens.evidence.events import Event, decision_kind
+from consent_tokens.policies import RelayPolicy
 from consent_tokens.relay.composition import ComposedText, compose, with_signature_and_opt_out
 from consent_tokens.relay.decision import (
     Case,
@@ -36,8 +36,10 @@ from consent_tokens.relay.message import (
     Priority,
     priority_of,
 )
+from consent_tokens.row_key import RowKey
 from consent_tokens.services.preferences.snapshot import PreferenceSnapshot
-from consent_tokens.store import events, grants, merchants, messages
+from consent_tokens.services.runtime import Runtime
+from consent_tokens.store import grants, merchants, messages
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.grants import LockedGrant
 from consent_tokens.store.merchants import Merchant, Sender, is_active
@@ -59,58 +61,55 @@ class MessageRequest(Struct, frozen=True, kw_only=True):
 
 
 class VerifiedRequest(Struct, frozen=True):
-    """A draft, with what its token says, or what is wrong with it."""
+    """A message request, with the claims of its token or the reason why it has none."""
 
     request: MessageRequest
     token: Claims | Reason
 
 
 class SubmissionResult(Struct, frozen=True):
-    """The relay's answer to one draft; `address` and `segments` if it was taken."""
+    """The relay's decision on one message; `key` and `segments` if it was accepted."""
 
     decision: Decision
     key: RowKey | None = None
     segments: int = 0
 
 
-def verify_request(world: AppContext, request: MessageRequest) -> VerifiedRequest:
-    """Return a draft with its token read, once its signature has been verified."""
+def verify_request(runtime: Runtime, request: MessageRequest) -> VerifiedRequest:
+    """Return a request with its token's claims, once the signature has been verified."""
     try:
-        claims = verify(request.token, world.keyring.verifying, issuer=world.base_url)
-    except TokenError as fault:
-        return VerifiedRequest(request, Reason(fault.error_code))
+        claims = verify(request.token, runtime.keyring.verifying, issuer=runtime.service.base_url)
+    except TokenError as error:
+        return VerifiedRequest(request, Reason(error.error_code))
     return VerifiedRequest(request, claims)
 
 
-def accept(
-    world: AppContext, transaction: Transaction, merchant_id: str, drafts: Sequence[VerifiedRequest]
-) -> list[SubmissionResult]:
-    """Return the relay's answer to each draft of a merchant, in order.
-
-    Accepted means on disk (promise 7), once the transaction has been committed.
-    """
-    return accept_all(world, transaction, [(merchant_id, draft) for draft in drafts])
-
-
 def accept_all(
-    world: AppContext, transaction: Transaction, asked: Sequence[tuple[str, VerifiedRequest]]
+    runtime: Runtime,
+    policy: RelayPolicy,
+    transaction: Transaction,
+    submissions: Sequence[tuple[str, VerifiedRequest]],
 ) -> list[SubmissionResult]:
-    """Return the relay's answer to each of these (merchant's id, draft), in order."""
-    desk = _AcceptContext.load(world, transaction, asked)
-    verdicts = [desk.decide(merchant_id, draft) for merchant_id, draft in asked]
-    messages.enqueue(transaction, desk.enqueued)
-    events.record(transaction, desk.events, world.random.token_bytes)
-    return verdicts
+    """Return the relay's decision on each (merchant id, message), in order.
+
+    Accepted means on disk, once the transaction has been committed (promise 7).
+    """
+    context = _AcceptContext.load(runtime, policy, transaction, submissions)
+    results = [context.decide(merchant_id, message) for merchant_id, message in submissions]
+    messages.enqueue(transaction, context.enqueued)
+    runtime.record(transaction, *context.events)
+    return results
 
 
 @dataclass(slots=True)
 class _AcceptContext:
-    """All that was loaded for what came in together, and what is to be written for it."""
+    """What was loaded for the submissions of one transaction, and what it is going to write."""
 
-    world: AppContext
+    runtime: Runtime
+    policy: RelayPolicy
     merchants: Mapping[str, Merchant]
-    senders: Mapping[str, Sender]  # by merchant
-    keys: Mapping[str, RowKey]  # by handle
+    senders: Mapping[str, Sender]  # by merchant id
+    keys: Mapping[str, RowKey]  # by public grant id
     grants: Mapping[RowKey, LockedGrant]
     counted_sends: dict[tuple[RowKey, Priority], list[datetime]]
     preferences: PreferenceSnapshot
@@ -121,123 +120,129 @@ class _AcceptContext:
     @classmethod
     def load(
         cls,
-        world: AppContext,
+        runtime: Runtime,
+        policy: RelayPolicy,
         transaction: Transaction,
-        asked: Sequence[tuple[str, VerifiedRequest]],
+        submissions: Sequence[tuple[str, VerifiedRequest]],
     ) -> "_AcceptContext":
-        now = world.clock.now()
+        now = runtime.clock.now()
         named, senders = merchants.find_with_senders(
-            transaction, {merchant_id for merchant_id, _ in asked}
+            transaction, {merchant_id for merchant_id, _ in submissions}
         )
         # only the merchant's own: of others' grants nothing is read (promise 4)
-        handles = {
-            draft.token.jti
-            for merchant_id, draft in asked
-            if isinstance(draft.token, Claims) and draft.token.merchant_id == merchant_id
+        grant_ids = {
+            message.token.jti
+            for merchant_id, message in submissions
+            if isinstance(message.token, Claims) and message.token.merchant_id == merchant_id
         }
-        addresses = world.keyring.ids.grant.decode_all(handles)
-        held = grants.lock(transaction, list(addresses.values()))
-        slots: dict[tuple[RowKey, Priority], list[datetime]] = defaultdict(list)
-        for address, taken in messages.counted_sends(
-            transaction, list(held), _counted_since(held, now)
-        ).items():
-            for slot in taken:
-                slots[address, slot.priority].append(slot.send_at)
+        keys = runtime.keyring.ids.grant.decode_all(grant_ids)
+        locked = grants.lock(transaction, list(keys.values()))
+        since = _counted_since(locked, now)
+        counted_sends: dict[tuple[RowKey, Priority], list[datetime]] = defaultdict(list)
+        for key, sends in messages.counted_sends(transaction, list(locked), since).items():
+            for send in sends:
+                counted_sends[key, send.priority].append(send.send_at)
         return cls(
-            world=world,
+            runtime=runtime,
+            policy=policy,
             merchants=named,
             senders=senders,
-            keys=addresses,
-            grants=held,
-            counted_sends=slots,
-            preferences=PreferenceSnapshot.load(world, transaction, held, now),
+            keys=keys,
+            grants=locked,
+            counted_sends=counted_sends,
+            preferences=PreferenceSnapshot.load(transaction, locked, now),
             now=now,
             enqueued=[],
             events=[],
         )
 
     def decide(self, merchant_id: str, verified: VerifiedRequest) -> SubmissionResult:
-        """Decide one draft, and lay out what follows from it."""
-        draft, claims = verified.request, verified.token
-        address = None
+        """Decide one message, and note what is to be written for it."""
+        request, claims = verified.request, verified.token
+        key = None
         if isinstance(claims, Claims) and claims.merchant_id == merchant_id:
-            address = self.keys.get(claims.jti)
-        held = self.grants.get(address) if address else None
-        purpose = _purpose(draft.purpose)
-        rank = priority_of(purpose) if purpose else Priority.MARKETING
+            key = self.keys.get(claims.jti)
+        locked = self.grants.get(key) if key else None
+        purpose = _purpose(request.purpose)
+        priority = priority_of(purpose) if purpose else Priority.MARKETING
         sender = self.senders.get(merchant_id)
-        earliest = draft.send_at or self.now
+        not_before = request.send_at or self.now
         case = Case(
             merchant_id=merchant_id,
             is_merchant_active=is_active(self.merchants.get(merchant_id)),
             has_sender=sender is not None,
             token=claims,
-            grant=held.grant if held else None,
-            purpose=draft.purpose,
-            text=draft.text,
-            composed=self._composed(draft, held, rank, sender),
-            max_segments=self.world.max_segments,
-            counted_sends=self.counted_sends[address, rank] if address else (),
-            transactional_cap=self.world.transactional_frequency_cap,
-            not_before=earliest,
-            valid_until=max(earliest, self.now) + draft.validity,
+            grant=locked.grant if locked else None,
+            purpose=request.purpose,
+            text=request.text,
+            composed=self._compose(request, locked, priority, sender),
+            max_segments=self.policy.max_segments,
+            counted_sends=self.counted_sends[key, priority] if key else (),
+            transactional_cap=self.policy.transactional_frequency_cap,
+            not_before=not_before,
+            valid_until=max(not_before, self.now) + request.validity,
             now=self.now,
-            preferences=self.preferences.preferences_of(address),
-            marketing_sends=self.preferences.marketing_sends_of(address),
+            preferences=self.preferences.preferences_of(key),
+            marketing_sends=self.preferences.marketing_sends_of(key),
         )
         decision = decide(case)
-        if isinstance(decision, Refused) or address is None or sender is None:
-            self._record(case, decision, address if held else None, None)
+        if isinstance(decision, Refused) or key is None or sender is None:
+            self._record(case, decision, key if locked else None, None)
             return SubmissionResult(decision)
-        message = self._message(case, draft, address, rank, sender)
+        message = self._message(case, request, key, priority, sender)
         self.enqueued.append(message)
-        insort(self.counted_sends[address, rank], decision.send_at)
-        self.preferences.count(address, rank, decision.send_at)
-        self._record(case, decision, address, message.key.id)
+        insort(self.counted_sends[key, priority], decision.send_at)
+        self.preferences.count(key, priority, decision.send_at)
+        self._record(case, decision, key, message.key.id)
         return SubmissionResult(decision, message.key, message.segments)
 
-    def _composed(
-        self, draft: MessageRequest, held: LockedGrant | None, rank: Priority, sender: Sender | None
+    def _compose(
+        self,
+        request: MessageRequest,
+        locked: LockedGrant | None,
+        priority: Priority,
+        sender: Sender | None,
     ) -> ComposedText:
-        """Return the text as it would leave; the link is drawn later, but is as long as this."""
+        """Return the text as it would be sent; its link is made later, at this length."""
+        link = None
+        if priority is Priority.MARKETING:
+            link = _link_of_full_length(self.runtime.service.base_url)
         return compose(
             with_signature_and_opt_out(
-                draft.text,
+                request.text,
                 signature=sender.signature if sender else "",
-                language=held.grant.language if held else "zh-CN",
-                link=_link_of_full_length(self.world.base_url)
-                if rank is Priority.MARKETING
-                else None,
+                language=locked.grant.language if locked else "zh-CN",
+                link=link,
             )
         )
 
     def _message(
-        self, case: Case, draft: MessageRequest, address: RowKey, rank: Priority, sender: Sender
+        self, case: Case, request: MessageRequest, key: RowKey, priority: Priority, sender: Sender
     ) -> Message:
-        claims, leaves = case.claims, case.send_at
+        claims, send_at = case.claims, case.send_at
         return Message(
-            key=RowKey.new(address.partition, self.world.random.token_bytes(8)),
-            grant_key=address,
+            key=self.runtime.new_key(key.partition),
+            grant_key=key,
             merchant_id=case.merchant_id,
             sender_id=sender.id,
-            priority=rank,
-            purpose=draft.purpose,
-            reference=draft.reference,
-            status=MessageStatus.DEFERRED if leaves > self.now else MessageStatus.QUEUED,
+            priority=priority,
+            purpose=request.purpose,
+            reference=request.reference,
+            status=MessageStatus.DEFERRED if send_at > self.now else MessageStatus.QUEUED,
             accepted_at=self.now,
-            send_at=leaves,
+            send_at=send_at,
             valid_until=min(case.valid_until, case.ends_at or case.valid_until),
             changed_at=self.now,
             segments=len(case.composed.segments),
             sealed_number=claims.sealed_number if claims else None,
-            text=draft.text,
+            text=request.text,
         )
 
     def _record(
-        self, case: Case, decision: Decision, grant: RowKey | None, message: int | None
+        self, case: Case, decision: Decision, grant: RowKey | None, message_id: int | None
     ) -> None:
-        """Write a line, in the recipient's home where there is one, else in the merchant's."""
-        kind, code = decision_event(decision)
+        """Note an event, in the recipient's partition where there is one, else the merchant's."""
+        kind, reason = decision_kind(decision)
         merchant = self.merchants.get(case.merchant_id)
         self.events.append(
             Event(
@@ -246,16 +251,16 @@ class _AcceptContext:
                 kind=kind,
                 merchant_id=case.merchant_id,
                 grant_id=grant.id if grant else None,
-                message_id=message,
-                reason=code,
+                message_id=message_id,
+                reason=reason,
             )
         )
 
 
-def _counted_since(held: Mapping[RowKey, LockedGrant], now: datetime) -> datetime:
-    """Return from when on messages may count against any of these grants."""
-    within = [taken.grant.scope.frequency_cap.window for taken in held.values()]
-    return now - max(within, default=MAX_WINDOW)
+def _counted_since(locked: Mapping[RowKey, LockedGrant], now: datetime) -> datetime:
+    """Return the earliest send that may count against any of these grants."""
+    windows = [each.grant.scope.frequency_cap.window for each in locked.values()]
+    return now - max(windows, default=MAX_WINDOW)
 
 
 @lru_cache(maxsize=256)
@@ -265,4 +270,4 @@ def _purpose(name: str) -> Purpose | None:
 
 @lru_cache(maxsize=8)
 def _link_of_full_length(base_url: str) -> str:
-    return f"{base_url}/m/{encode(bytes(ID_BYTES))}"
+    return f"{base_url}/m/{encode(bytes(PUBLIC_ID_BYTES))}"

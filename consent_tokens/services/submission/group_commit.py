@@ -1,91 +1,89 @@
-"""Messages that arrive side by side are accepted together.
+"""Group commit: messages that arrive at the same time share one transaction.
 
-A transaction costs the same for one message as for twenty, most of all its wait for the disk. So
-whoever comes while one is under way waits for it, and then all who waited share the next: the first
-of them leads, the others find their verdicts made. Nobody waits who comes alone.
+A transaction costs the same for one message as for twenty, most of all its wait for the disk. The
+first to arrive leads: it commits all that wait, then hands leadership to the next that arrived
+meanwhile. A message that arrives alone waits for nobody. With sixteen threads this accepts about
+four times as many single messages a second as a transaction each (docs/performance.md).
 """
 
 import threading
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from consent_tokens.app_context import AppContext
 from consent_tokens.errors import ConsentTokensError
-from consent_tokens.services.submission.accept import SubmissionResult, VerifiedRequest, accept_all
+from consent_tokens.services.submission.accept import SubmissionResult, VerifiedRequest
 
 MAX_GROUP_SIZE: Final = 200
 
+Submission = tuple[str, VerifiedRequest]  # merchant id and message
+AcceptAll = Callable[[Sequence[Submission]], list[SubmissionResult]]  # in one transaction
+
 
 def _locked() -> threading.Lock:
-    """Return a gate that is shut: to take it again is to wait until somebody opens it."""
-    gate = threading.Lock()
-    gate.acquire()
-    return gate
+    """Return a lock that is held: to acquire it is to wait until another thread releases it."""
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
 
 
 @dataclass(slots=True)
-class _PendingMessage:
-    """One message in the queue, and what came of it."""
+class _Pending:
+    """One submission in the queue, and its result or error."""
 
-    merchant_id: str
-    message: VerifiedRequest
-    gate: threading.Lock = field(default_factory=_locked)  # opened when it is done, or is to lead
+    submission: Submission
+    turn: threading.Lock = field(default_factory=_locked)  # released when done, or to lead
     result: SubmissionResult | None = None
-    fault: Exception | None = None
+    error: Exception | None = None
 
     @property
     def is_done(self) -> bool:
-        return self.result is not None or self.fault is not None
+        return self.result is not None or self.error is not None
 
 
 @dataclass(slots=True)
 class GroupCommit:
-    """The queue in front of the relay, one a process."""
+    """The queue of one process."""
 
-    world: AppContext
-    _queue: deque[_PendingMessage] = field(default_factory=deque)
+    accept_all: AcceptAll
+    _queue: deque[_Pending] = field(default_factory=deque)
     _has_leader: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def accept(self, merchant_id: str, draft: VerifiedRequest) -> SubmissionResult:
-        """Return the relay's answer. Raises what the store raises."""
-        ticket = _PendingMessage(merchant_id, draft)
+    def accept(self, submission: Submission) -> SubmissionResult:
+        """Return the relay's answer to one message. Raises what the database raises."""
+        pending = _Pending(submission)
         with self._lock:
-            self._queue.append(ticket)
+            self._queue.append(pending)
             leads, self._has_leader = not self._has_leader, True
         if not leads:
-            ticket.gate.acquire()
-        if not ticket.is_done:
+            pending.turn.acquire()
+        if not pending.is_done:
             self._lead()
-        if ticket.fault is not None and not isinstance(ticket.fault, ConsentTokensError):
-            # perhaps another's: what is wrong with one message is wrong for it alone
-            return self.world.database.run(
-                lambda transaction: accept_all(self.world, transaction, [(merchant_id, draft)])
-            )[0]
-        if ticket.result is None:
-            raise ticket.fault or RuntimeError("a ticket was left without an answer")
-        return ticket.result
+        if pending.error is not None and not isinstance(pending.error, ConsentTokensError):
+            # it may be another message's error: try this one alone
+            return self.accept_all([submission])[0]
+        if pending.result is None:
+            raise pending.error or RuntimeError("a submission was left without a result")
+        return pending.result
 
     def _lead(self) -> None:
-        """Accept all who wait, pass the lead on to who came meanwhile, and let all go."""
+        """Commit all that wait, hand leadership on, and let all of them continue."""
         with self._lock:
             count = min(len(self._queue), MAX_GROUP_SIZE)
             group = [self._queue.popleft() for _ in range(count)]
-        asked = [(ticket.merchant_id, ticket.message) for ticket in group]
         try:
-            verdicts = self.world.database.run(
-                lambda transaction: accept_all(self.world, transaction, asked)
-            )
-            for ticket, verdict in zip(group, verdicts, strict=True):
-                ticket.result = verdict
-        except Exception as fault:  # noqa: BLE001 - handed to each whom it concerns, and raised there
-            for ticket in group:
-                ticket.fault = fault
+            results = self.accept_all([each.submission for each in group])
+            for each, result in zip(group, results, strict=True):
+                each.result = result
+        except Exception as error:  # noqa: BLE001 - each waiting thread raises it
+            for each in group:
+                each.error = error
         with self._lock:
             self._has_leader = bool(self._queue)
             if self._queue:
-                self._queue[0].gate.release()
-        for ticket in group:
-            if ticket.gate.locked():
-                ticket.gate.release()
+                self._queue[0].turn.release()
+        for each in group:
+            if each.turn.locked():
+                each.turn.release()

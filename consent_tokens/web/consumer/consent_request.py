@@ -17,7 +17,6 @@ from consent_tokens.services.consents.decisions import (
     decline,
     find_open_request,
     grant_consent,
-    retention_periods,
 )
 from consent_tokens.services.number_verification import (
     ChallengeSecret,
@@ -28,83 +27,88 @@ from consent_tokens.web.consumer import blueprint, page, redirect_after_post
 from consent_tokens.web.consumer import form_fields as form
 from consent_tokens.web.consumer.abuse_gate import challenge_page, may_send_code
 from consent_tokens.web.consumer.locale import language
-from consent_tokens.web.request_context import client_ip, world
+from consent_tokens.web.request_context import app_context, client_ip, runtime
 
-doors = blueprint("consent_request")
+bp = blueprint("consent_request")
 
-PENDING = "invitation"  # where the browser keeps the question it is in the middle of
-DECIDED = "answered"
+PENDING = "pending"  # session key: the choice that waits for its code
+DECIDED = "decided"  # session key: the decision that was just made
 OFFERED_LIMITS = (1, 2, 4, 8, 12, 30, 100, 300)  # offered as less than what was asked
 OFFERED_DAYS = (7, 30, 90, 180, 365, 730)
 HOUR_STEP = 60  # minutes between the hours that are offered
 
 
-@doors.get("/c/<code>")
+@bp.get("/c/<code>")
 def show(code: str) -> Response:
     """Show the question; to the browser that has just answered it, the answer."""
-    question = find_open_request(world(), code)
+    open_request = find_open_request(runtime(), code)
     if session.get(DECIDED, {}).get("code") == code:
-        return page("answered.html", question=question, **session[DECIDED])
-    if question.request.status_at(world().clock.now()) is not RequestStatus.PENDING:
-        return page("closed.html", question=question)
+        return page("answered.html", question=open_request, **session[DECIDED])
+    if open_request.request.status_at(runtime().clock.now()) is not RequestStatus.PENDING:
+        return page("closed.html", question=open_request)
     if session.get(PENDING, {}).get("code") == code and "again" not in request.args:
-        return _confirmation_page(question)
-    return _question_page(question)
+        return _confirmation_page(open_request)
+    return _question_page(open_request)
 
 
-@doors.post("/c/<code>")
+@bp.post("/c/<code>")
 def decide(code: str) -> Response:
     """Take the answer: no at once; yes first sends a code, and with the code it counts."""
-    question = find_open_request(world(), code)
+    open_request = find_open_request(runtime(), code)
     if request.form.get("decision") == "decline":
-        decline(world(), question)
+        decline(runtime(), app_context().consent, open_request)
         return _redirect_decided(code, "declined")
     if "code" in request.form:
-        return _verify_code(question)
-    return _send_code(question)
+        return _verify_code(open_request)
+    return _send_code(open_request)
 
 
-def _send_code(question: OpenRequest) -> Response:
+def _send_code(open_request: OpenRequest) -> Response:
     """Send a code to the number that was typed, and keep what was chosen until it comes back."""
-    less = form.scope_reduction()
-    if not (less.purposes or frozenset()) & question.request.terms.purposes:
-        return _question_page(question, 422, purposes=_("Tick at least one, or say no."))
+    reduction = form.scope_reduction()
+    if not (reduction.purposes or frozenset()) & open_request.request.terms.purposes:
+        return _question_page(open_request, 422, purposes=_("Tick at least one, or say no."))
     try:
-        number = parse_phone_input(world(), request.form.get("phone", ""))
+        number = parse_phone_input(app_context().otp, request.form.get("phone", ""))
     except InvalidError:
         wrong = _("This does not look like a phone number.")
-        return _question_page(question, 422, less, phone=wrong)
+        return _question_page(open_request, 422, reduction, phone=wrong)
     try:
-        question.request.scope_for(less, world().default_timezone, world().clock.now())
+        open_request.request.scope_for(
+            reduction, app_context().consent.default_timezone, runtime().clock.now()
+        )
     except ValueError:
-        return _question_page(question, 422, less, scope=_("That is not less than was asked."))
+        return _question_page(
+            open_request, 422, reduction, scope=_("That is not less than was asked.")
+        )
     if not may_send_code():
-        return challenge_page(url_for("consent_request.decide", code=question.page_id))
+        return challenge_page(url_for("consent_request.decide", code=open_request.page_id))
     secret = send_code(
-        world(),
+        runtime(),
+        app_context().otp,
         number,
-        intent=question.otp_intent,
-        language=_language(question),
+        intent=open_request.otp_intent,
+        language=_language(open_request),
         client_ip=client_ip(),
     )
     session[PENDING] = {
-        "code": question.page_id,
+        "code": open_request.page_id,
         "secret": secret.to_text(),
-        "zone": number.timezone(world().default_timezone).key,
-        "purposes": sorted(less.purposes or ()),
-        "less": [less.max_messages, less.opens, less.closes, less.days],
+        "zone": number.timezone(app_context().consent.default_timezone).key,
+        "purposes": sorted(reduction.purposes or ()),
+        "less": [reduction.max_messages, reduction.opens, reduction.closes, reduction.days],
     }
-    return redirect_after_post("consent_request.show", code=question.page_id)
+    return redirect_after_post("consent_request.show", code=open_request.page_id)
 
 
-def _verify_code(question: OpenRequest) -> Response:
+def _verify_code(open_request: OpenRequest) -> Response:
     pending = session.get(PENDING, {})
-    if pending.get("code") != question.page_id:
-        return _question_page(question, 422)
-    shown = _shown_notice(question, pending)
-    yes = ConsentDecision(
+    if pending.get("code") != open_request.page_id:
+        return _question_page(open_request, 422)
+    shown = _shown_notice(open_request, pending)
+    decision = ConsentDecision(
         reduction=_chosen_reduction(pending),
-        language=_language(question),
+        language=_language(open_request),
         notice_digest=shown.digest,
         challenge=ChallengeSecret.from_text(pending["secret"]),
         code=form.one_time_code(),
@@ -112,13 +116,14 @@ def _verify_code(question: OpenRequest) -> Response:
     )
     if request.form.get("notice") != shown.digest.hex():
         return _confirmation_page(
-            question, 409, notice=_("The words have changed. Please read again.")
+            open_request, 409, notice=_("The words have changed. Please read again.")
         )
-    given = grant_consent(world(), question, yes)
-    if given is None:
+    context = app_context()
+    created = grant_consent(runtime(), context.otp, context.consent, open_request, decision)
+    if created is None:
         wrong = _("This code is wrong or too old. You can ask for a new one.")
-        return _confirmation_page(question, 422, code=wrong)
-    return _redirect_decided(question.page_id, "granted", given.receipt_id)
+        return _confirmation_page(open_request, 422, code=wrong)
+    return _redirect_decided(open_request.page_id, "granted", created.receipt_id)
 
 
 def _redirect_decided(code: str, answer: str, receipt: str | None = None) -> Response:
@@ -128,20 +133,23 @@ def _redirect_decided(code: str, answer: str, receipt: str | None = None) -> Res
 
 
 def _question_page(
-    question: OpenRequest, status: int = 200, chosen: ScopeReduction | None = None, **faults: str
+    open_request: OpenRequest,
+    status: int = 200,
+    chosen: ScopeReduction | None = None,
+    **faults: str,
 ) -> Response:
     """Show the question, with every box as the consumer left it: none is ticked in advance."""
-    spoken = _language(question)
-    wanted = question.request.terms
+    spoken = _language(open_request)
+    wanted = open_request.request.terms
     chosen = chosen or ScopeReduction()
-    now = world().clock.now()
-    hours = SendWindow.parse(wanted.opens, wanted.closes, world().default_timezone)
+    now = runtime().clock.now()
+    hours = SendWindow.parse(wanted.opens, wanted.closes, app_context().consent.default_timezone)
     return page(
         "question.html",
         status,
-        question=question,
-        zone=world().default_timezone,
-        headline=words.headline(question.merchant.name, spoken),
+        question=open_request,
+        zone=app_context().consent.default_timezone,
+        headline=words.headline(open_request.merchant.name, spoken),
         offers=[
             (purpose.value, *words.purpose_label(purpose, spoken), _is_in(purpose, chosen))
             for purpose in in_catalogue_order(wanted.purposes)
@@ -150,9 +158,9 @@ def _question_page(
         which_hours=words.describe_send_window(hours, spoken),
         until_when=words.describe_expiry(now + wanted.valid_for, hours, spoken),
         how_to_stop=words.describe_opt_out(spoken),
-        what_is_kept=words.describe_retention(retention_periods(world()), spoken),
+        what_is_kept=words.describe_retention(app_context().consent.retention, spoken),
         who_decides=words.describe_minors(spoken),
-        promise=words.assurance(question.merchant.name, spoken),
+        promise=words.assurance(open_request.merchant.name, spoken),
         faults=faults,
         has_marketing=any(purpose.is_marketing for purpose in wanted.purposes),
         chosen=chosen,
@@ -173,14 +181,14 @@ def _is_in(purpose: Purpose, chosen: ScopeReduction) -> bool:
     return purpose in (chosen.purposes or ())
 
 
-def _confirmation_page(question: OpenRequest, status: int = 200, **faults: str) -> Response:
+def _confirmation_page(open_request: OpenRequest, status: int = 200, **faults: str) -> Response:
     """Show the exact words that a yes agrees to, and ask for the code."""
-    notice = _shown_notice(question, session[PENDING])
+    notice = _shown_notice(open_request, session[PENDING])
     headline, *lines = notice.text.splitlines()
     return page(
         "confirmation.html",
         status,
-        question=question,
+        question=open_request,
         headline=headline,
         lines=lines,
         digest=notice.digest.hex(),
@@ -188,14 +196,14 @@ def _confirmation_page(question: OpenRequest, status: int = 200, **faults: str) 
     )
 
 
-def _shown_notice(question: OpenRequest, pending: dict[str, Any]) -> words.Notice:
+def _shown_notice(open_request: OpenRequest, pending: dict[str, Any]) -> words.Notice:
     """Return the notice of what this browser is in the middle of."""
-    return question.notice(
+    return open_request.notice(
         _chosen_reduction(pending),
         ZoneInfo(str(pending["zone"])),
-        _language(question),
-        retention_periods(world()),
-        world().clock.now(),
+        _language(open_request),
+        app_context().consent.retention,
+        runtime().clock.now(),
     )
 
 
@@ -207,5 +215,5 @@ def _chosen_reduction(pending: dict[str, Any]) -> ScopeReduction:
     )
 
 
-def _language(question: OpenRequest) -> str:
-    return language(question.request.terms.locale)
+def _language(open_request: OpenRequest) -> str:
+    return language(open_request.request.terms.locale)

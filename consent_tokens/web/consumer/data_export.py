@@ -2,35 +2,39 @@
 
 from datetime import UTC
 
-from flask import Response, json, session
+from flask import Response, json
 
 from consent_tokens.services.consents.views import as_json, export_recipient
-from consent_tokens.services.consumer_sessions import recipient_of
-from consent_tokens.web.consumer import blueprint, page, redirect_after_post
-from consent_tokens.web.request_context import world
+from consent_tokens.web.consumer import (
+    blueprint,
+    page,
+    redirect_after_post,
+    signed_in_recipient,
+)
+from consent_tokens.web.request_context import runtime
 
-doors = blueprint("data_export")
+bp = blueprint("data_export")
 
 
-@doors.get("/my/data.json")
+@bp.get("/my/data.json")
 def download_json() -> Response:
     """Hand over all that is kept, as JSON."""
-    home = recipient_of(world(), session.get("visit"))
-    if home is None:
+    partition = signed_in_recipient()
+    if partition is None:
         return redirect_after_post("my.show")
-    kept = export_recipient(world(), home)
-    body = json.dumps(as_json(world(), kept), indent=2)
+    kept = export_recipient(runtime(), partition)
+    body = json.dumps(as_json(runtime(), kept), indent=2)
     answer = Response(body, content_type="application/json")
     return _attachment(answer, f"my-consents-{kept.exported_at.astimezone(UTC):%Y-%m-%d}.json")
 
 
-@doors.get("/my/data.html")
+@bp.get("/my/data.html")
 def download_html() -> Response:
     """Hand over all that is kept, as a page that stands by itself."""
-    home = recipient_of(world(), session.get("visit"))
-    if home is None:
+    partition = signed_in_recipient()
+    if partition is None:
         return redirect_after_post("my.show")
-    kept = export_recipient(world(), home)
+    kept = export_recipient(runtime(), partition)
     answer = page("data.html", kept=kept, now=kept.exported_at)
     return _attachment(answer, f"my-consents-{kept.exported_at.astimezone(UTC):%Y-%m-%d}.html")
 

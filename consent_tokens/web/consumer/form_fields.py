@@ -53,13 +53,13 @@ def day(name: str) -> date | None:
         raise InvalidError({name: ["not_a_day"]}) from None
 
 
-def local_datetime(name: str, zone: ZoneInfo) -> datetime | None:
+def local_datetime(name: str, timezone: ZoneInfo) -> datetime | None:
     """Return the moment in a field of local date and time; None if it is none."""
     try:
         naive = datetime.fromisoformat(text(name, 19))
     except ValueError:
         return None
-    return naive.replace(tzinfo=zone) if naive.tzinfo is None else None
+    return naive.replace(tzinfo=timezone) if naive.tzinfo is None else None
 
 
 def scope_reduction() -> ScopeReduction:

@@ -6,7 +6,6 @@ from flask import Response, request, session
 from werkzeug.exceptions import BadRequest
 
 from consent_tokens.consent.grant import EndReason
-from consent_tokens.crypto.opaque_ids import RowKey
 from consent_tokens.errors import ConflictError
 from consent_tokens.evidence.complaints import ComplaintReason
 from consent_tokens.services.complaints import report_message
@@ -14,19 +13,19 @@ from consent_tokens.services.consents.amendments import pause
 from consent_tokens.services.consents.revocation import revoke
 from consent_tokens.services.consents.views import LinkedMessage, find_linked_message
 from consent_tokens.web.consumer import blueprint, page, redirect_after_post
-from consent_tokens.web.request_context import world
+from consent_tokens.web.request_context import runtime
 from consent_tokens.web.security import check_link_token, link_csrf_token
 
-doors = blueprint("message_link", check_link_token)
+bp = blueprint("message_link", check_link_token)
 
 PAUSE = timedelta(days=30)
 
 
-@doors.get("/m/<code>")
+@bp.get("/m/<code>")
 def show(code: str) -> Response:
     """Show who wrote, and under which consent. Whoever only looks changes nothing (promise 8)."""
-    found = find_linked_message(world(), code)
-    now = world().clock.now()
+    found = find_linked_message(runtime(), code)
+    now = runtime().clock.now()
     return page(
         "message.html",
         csrf=link_csrf_token(code),
@@ -35,25 +34,25 @@ def show(code: str) -> Response:
         consent=found.consent,
         zone=found.consent.grant.scope.send_window.timezone,
         state=found.consent.status_at(now).value,
-        told=session.pop("told", None),
+        done=session.pop("done", None),
         is_over=found.consent.status_at(now).value in {"revoked", "expired"},
     )
 
 
-@doors.post("/m/<code>")
+@bp.post("/m/<code>")
 def act(code: str) -> Response:
     """Stop this merchant, pause it, or go on to report the message."""
-    found = find_linked_message(world(), code)
+    found = find_linked_message(runtime(), code)
     grant = found.consent.grant
-    address = RowKey(grant.home, grant.number)
+    key = grant.key
     match request.form.get("action"):
         case "revoke":
-            ended = revoke(world(), address, EndReason.CONSUMER)
-            session["told"] = {"what": "revoked", "left": ended.submitted_meanwhile if ended else 0}
+            ended = revoke(runtime(), key, EndReason.CONSUMER)
+            session["done"] = {"what": "revoked", "left": ended.submitted_meanwhile if ended else 0}
         case "pause":
-            if found.consent.status_at(world().clock.now()).value != "paused":
-                pause(world(), address, world().clock.now() + PAUSE)
-            session["told"] = {"what": "paused"}
+            if found.consent.status_at(runtime().clock.now()).value != "paused":
+                pause(runtime(), key, runtime().clock.now() + PAUSE)
+            session["done"] = {"what": "paused"}
         case "report":
             return redirect_after_post("message_link.ask_reason", code=code)
         case _:
@@ -61,10 +60,10 @@ def act(code: str) -> Response:
     return redirect_after_post("message_link.show", code=code)
 
 
-@doors.get("/m/<code>/report")
+@bp.get("/m/<code>/report")
 def ask_reason(code: str) -> Response:
     """Ask what is wrong with the message: each reason is a button."""
-    return _reason_page(find_linked_message(world(), code), code)
+    return _reason_page(find_linked_message(runtime(), code), code)
 
 
 def _reason_page(found: LinkedMessage, code: str) -> Response:
@@ -79,15 +78,15 @@ def _reason_page(found: LinkedMessage, code: str) -> Response:
     )
 
 
-@doors.post("/m/<code>/report")
+@bp.post("/m/<code>/report")
 def report(code: str) -> Response:
     """File the complaint: the second tap."""
-    found = find_linked_message(world(), code)
+    found = find_linked_message(runtime(), code)
     if request.form.get("reason") not in set(ComplaintReason):
         raise BadRequest
     try:
-        filed = report_message(world(), found.message, ComplaintReason(request.form["reason"]))
-    except ConflictError as fault:
-        raise BadRequest from fault
+        filed = report_message(runtime(), found.message, ComplaintReason(request.form["reason"]))
+    except ConflictError as error:
+        raise BadRequest from error
     session["filed"] = filed.case_number
     return redirect_after_post("report.show_report")

@@ -19,46 +19,51 @@ from consent_tokens.services.consents.amendments import (
     resume,
 )
 from consent_tokens.services.consents.views import ConsentView, list_consents
-from consent_tokens.services.consumer_sessions import log_in, log_out, recipient_of, revoke_own
+from consent_tokens.services.consumer_sessions import log_in, log_out, revoke_own
 from consent_tokens.services.erasure import claim_number, erase_recipient, revoke_all
 from consent_tokens.services.number_verification import (
     ChallengeSecret,
     parse_phone_input,
     send_code,
 )
-from consent_tokens.services.preferences.update import find_preferences
-from consent_tokens.web.consumer import blueprint, page, redirect_after_post
+from consent_tokens.services.preferences.update import find_preferences, find_timezone
+from consent_tokens.web.consumer import (
+    blueprint,
+    page,
+    redirect_after_post,
+    signed_in_recipient,
+)
 from consent_tokens.web.consumer import form_fields as form
 from consent_tokens.web.consumer.abuse_gate import challenge_page, may_send_code
 from consent_tokens.web.consumer.locale import language
-from consent_tokens.web.consumer.preferences import save_preferences, timezone_of_newest
-from consent_tokens.web.request_context import client_ip, world
+from consent_tokens.web.consumer.preferences import save_preferences
+from consent_tokens.web.request_context import app_context, client_ip, runtime
 from consent_tokens.web.security import begin_session
 
-doors = blueprint("my")
+bp = blueprint("my")
 
 LIVE = frozenset({GrantStatus.LIVE, GrantStatus.PAUSED})
 PAUSES = (7, 30, 90)  # days
 SEARCH_FROM = 5  # consents from which on a search is worth its place
 
 
-@doors.get("/my")
+@bp.get("/my")
 def show() -> Response:
-    """Show all consents, or ask who is there."""
-    home = recipient_of(world(), session.get("visit"))
-    if home is not None:
-        return _consents_page(home)
+    """Show all consents; without a session, ask for the number."""
+    partition = signed_in_recipient()
+    if partition is not None:
+        return _consents_page(partition)
     if "login" in session and "again" not in request.args:
         return page("login_code.html", faults={})
-    return page("login.html", faults={}, told=session.pop("told", None))
+    return page("login.html", faults={}, done=session.pop("done", None))
 
 
-def _consents_page(home: int) -> Response:
-    now = world().clock.now()
-    found = list_consents(world(), home)
+def _consents_page(partition: int) -> Response:
+    now = runtime().clock.now()
+    found = list_consents(runtime(), partition)
     asked = request.args.get("q", "").strip()[:60]
     shown = [each for each in found if asked.casefold() in each.merchant.name.casefold()]
-    zone = timezone_of_newest(found)
+    timezone = find_timezone(runtime(), partition, app_context().consent.default_timezone)
     return page(
         "my.html",
         live=[each for each in shown if each.status_at(now) in LIVE],
@@ -68,27 +73,29 @@ def _consents_page(home: int) -> Response:
         kept=sum(week.refused for each in found for week in each.weeks),
         asked=asked,
         has_search=len(found) >= SEARCH_FROM or bool(asked),
-        wishes=find_preferences(world(), home),
-        season=min(SEASONS, key=lambda each: each.next_quiet_period(now, zone).ends),
-        zone=zone,
+        wishes=find_preferences(runtime(), partition),
+        season=min(SEASONS, key=lambda each: each.next_quiet_period(now, timezone).ends),
+        zone=timezone,
         now=now,
-        told=session.pop("told", None),
+        done=session.pop("done", None),
     )
 
 
-@doors.get("/my/consents/<handle>")
-def show_consent(handle: str) -> Response:
+@bp.get("/my/consents/<grant_id>")
+def show_consent(grant_id: str) -> Response:
     """Show one consent: what it covers, what came, what was kept away, and what can be changed."""
-    home = recipient_of(world(), session.get("visit"))
-    if home is None:
+    partition = signed_in_recipient()
+    if partition is None:
         return _redirect_to_list()
-    own_grant_key(world(), home, handle)
-    found = next((each for each in list_consents(world(), home) if each.grant_id == handle), None)
+    own_grant_key(runtime(), partition, grant_id)
+    found = next(
+        (each for each in list_consents(runtime(), partition) if each.grant_id == grant_id), None
+    )
     return _consent_page(found) if found else _redirect_to_list()
 
 
 def _consent_page(consent: ConsentView, status: int = 200, **faults: str) -> Response:
-    scope, now = consent.grant.scope, world().clock.now()
+    scope, now = consent.grant.scope, runtime().clock.now()
     return page(
         "consent.html",
         status,
@@ -108,27 +115,27 @@ def _consent_page(consent: ConsentView, status: int = 200, **faults: str) -> Res
         pauses=PAUSES,
         longer=[each.days for each in EXTENSIONS],
         faults=faults,
-        told=session.pop("told", None),
+        done=session.pop("done", None),
     )
 
 
-@doors.get("/my/all")
+@bp.get("/my/all")
 def confirm_all() -> Response:
     """Ask once more before everything ends, or is forgotten."""
-    if recipient_of(world(), session.get("visit")) is None:
+    if signed_in_recipient() is None:
         return _redirect_to_list()
     return page("all.html")
 
 
-@doors.post("/my")
+@bp.post("/my")
 def act() -> Response:
-    """Prove the number, change a consent or a wish, or leave."""
+    """Sign in, change a consent or a preference, or sign out."""
     action = request.form.get("action", "")
     if action in ACTIONS:
-        home = recipient_of(world(), session.get("visit"))
-        return ACTIONS[action](home) if home is not None else _redirect_to_list()
+        partition = signed_in_recipient()
+        return ACTIONS[action](partition) if partition is not None else _redirect_to_list()
     if action == "leave":
-        log_out(world(), session.get("visit", ""))
+        log_out(runtime(), session.get("session", ""))
         begin_session()
         return _redirect_to_list()
     if "code" in request.form:
@@ -136,37 +143,42 @@ def act() -> Response:
     return _ask_for_code()
 
 
-# --- Who is there -------------------------------------------------------------------------------
+# --- Signing in ---------------------------------------------------------------------------------
 
 
 def _ask_for_code() -> Response:
     try:
-        number = parse_phone_input(world(), request.form.get("phone", ""))
+        number = parse_phone_input(app_context().otp, request.form.get("phone", ""))
     except InvalidError:
         wrong = _("This does not look like a phone number.")
         return page("login.html", 422, faults={"phone": wrong})
     if not may_send_code():
         return challenge_page(url_for("my.act"))
     secret = send_code(
-        world(), number, intent=LOGIN_INTENT, language=language(), client_ip=client_ip()
+        runtime(),
+        app_context().otp,
+        number,
+        intent=LOGIN_INTENT,
+        language=language(),
+        client_ip=client_ip(),
     )
     session["login"] = secret.to_text()
     return _redirect_to_list()
 
 
 def _verify_code() -> Response:
-    visit = log_in(world(), _secret(), form.one_time_code())
-    if visit is None:
+    secret = log_in(runtime(), app_context().otp, _secret(), form.one_time_code())
+    if secret is None:
         return _wrong_code()
-    begin_session(visit=visit)
+    begin_session(session=secret)
     return _redirect_to_list()
 
 
 def _claim_number() -> Response:
     """End what a former owner of the number agreed to, and show nothing of it."""
-    if not claim_number(world(), _secret(), form.one_time_code()):
+    if not claim_number(runtime(), app_context().otp, _secret(), form.one_time_code()):
         return _wrong_code()
-    begin_session(told="new_to_me")
+    begin_session(done="new_to_me")
     return _redirect_to_list()
 
 
@@ -182,58 +194,60 @@ def _secret() -> ChallengeSecret | None:
 # --- What can be changed ------------------------------------------------------------------------
 
 
-def _revoke(home: int) -> Response:
-    ended = revoke_own(world(), home, form.text("grant"))
-    session["told"] = {"what": "revoked", "left": ended.submitted_meanwhile}
+def _revoke(partition: int) -> Response:
+    ended = revoke_own(runtime(), partition, form.text("grant"))
+    session["done"] = {"what": "revoked", "left": ended.submitted_meanwhile}
     return _redirect_to_consent() if "stay" in request.form else _redirect_to_list()
 
 
-def _revoke_all(home: int) -> Response:
-    count = revoke_all(world(), home, EndReason.CONSUMER)
-    session["told"] = {"what": "revoked_all", "count": count}
+def _revoke_all(partition: int) -> Response:
+    count = revoke_all(runtime(), partition, EndReason.CONSUMER)
+    session["done"] = {"what": "revoked_all", "count": count}
     return _redirect_to_list()
 
 
-def _erase(home: int) -> Response:
-    erase_recipient(world(), home)
-    begin_session(told="forgotten")
+def _erase(partition: int) -> Response:
+    erase_recipient(runtime(), partition)
+    begin_session(done="forgotten")
     return _redirect_to_list()
 
 
-def _pause(home: int) -> Response:
+def _pause(partition: int) -> Response:
     days = form.whole_number("days")
     if days is not None and days not in PAUSES:
         raise InvalidError({"days": ["not_offered"]})
-    until = world().clock.now() + timedelta(days=days) if days else None
-    pause(world(), own_grant_key(world(), home, form.text("grant")), until)
-    session["told"] = {"what": "paused"}
+    until = runtime().clock.now() + timedelta(days=days) if days else None
+    pause(runtime(), own_grant_key(runtime(), partition, form.text("grant")), until)
+    session["done"] = {"what": "paused"}
     return _redirect_to_consent()
 
 
-def _resume(home: int) -> Response:
-    resume(world(), own_grant_key(world(), home, form.text("grant")))
-    session["told"] = {"what": "resumed"}
+def _resume(partition: int) -> Response:
+    resume(runtime(), own_grant_key(runtime(), partition, form.text("grant")))
+    session["done"] = {"what": "resumed"}
     return _redirect_to_consent()
 
 
-def _narrow(home: int) -> Response:
+def _narrow(partition: int) -> Response:
     """Take less; that nothing would be left is a reason to stop, and said so."""
-    address = own_grant_key(world(), home, form.text("grant"))
+    key = own_grant_key(runtime(), partition, form.text("grant"))
     try:
-        narrow(world(), address, form.scope_reduction())
+        narrow(runtime(), key, form.scope_reduction())
     except InvalidError:
-        handle = form.text("grant")
-        found = next(each for each in list_consents(world(), home) if each.grant_id == handle)
+        grant_id = form.text("grant")
+        found = next(
+            each for each in list_consents(runtime(), partition) if each.grant_id == grant_id
+        )
         nothing = _("Leave at least one ticked, and choose less than before. To end it all: stop.")
         return _consent_page(found, 422, scope=nothing)
-    session["told"] = {"what": "narrowed"}
+    session["done"] = {"what": "narrowed"}
     return _redirect_to_consent()
 
 
-def _extend(home: int) -> Response:
+def _extend(partition: int) -> Response:
     by = timedelta(days=form.whole_number("days") or 0)
-    extend(world(), own_grant_key(world(), home, form.text("grant")), by)
-    session["told"] = {"what": "prolonged"}
+    extend(runtime(), own_grant_key(runtime(), partition, form.text("grant")), by)
+    session["done"] = {"what": "prolonged"}
     return _redirect_to_consent()
 
 
@@ -258,4 +272,4 @@ def _redirect_to_list() -> Response:
 
 
 def _redirect_to_consent() -> Response:
-    return redirect_after_post("my.show_consent", handle=form.text("grant"))
+    return redirect_after_post("my.show_consent", grant_id=form.text("grant"))

@@ -5,39 +5,39 @@ from typing import Any
 from flask import Response, json
 
 from consent_tokens.crypto import jws
+from consent_tokens.evidence.receipts import Receipt
 from consent_tokens.services.consents.receipts import find_receipt
-from consent_tokens.store.receipts import Receipt
 from consent_tokens.web.consumer import blueprint, page
-from consent_tokens.web.request_context import world
+from consent_tokens.web.request_context import app_context, runtime
 
-doors = blueprint("receipts")
+bp = blueprint("receipts")
 
 
-@doors.get("/receipts/<handle>")
-def show(handle: str) -> Response:
+@bp.get("/receipts/<receipt_id>")
+def show(receipt_id: str) -> Response:
     """Show a receipt."""
-    found = find_receipt(world(), handle)
+    found = find_receipt(runtime(), receipt_id)
     return page(
         "receipt.html",
-        handle=handle,
+        receipt_id=receipt_id,
         receipt=found,
         said=_payload(found),
         at=found.issued_at,
-        zone=world().default_timezone,
+        zone=app_context().consent.default_timezone,
     )
 
 
-@doors.get("/receipts/<handle>.json")
-def download(handle: str) -> Response:
+@bp.get("/receipts/<receipt_id>.json")
+def download(receipt_id: str) -> Response:
     """Hand over a receipt: what it says, and the JWS that proves it."""
-    found = find_receipt(world(), handle)
+    found = find_receipt(runtime(), receipt_id)
     body = {
         "receipt": _payload(found),
         "jws": found.jws,
-        "keys": f"{world().base_url}/.well-known/jwks.json",
+        "keys": f"{runtime().service.base_url}/.well-known/jwks.json",
     }
     answer = Response(json.dumps(body, indent=2), content_type="application/json")
-    answer.headers["Content-Disposition"] = f'attachment; filename="receipt-{handle}.json"'
+    answer.headers["Content-Disposition"] = f'attachment; filename="receipt-{receipt_id}.json"'
     return answer
 
 

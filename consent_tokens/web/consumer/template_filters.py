@@ -18,23 +18,23 @@ from consent_tokens.relay.message import MessageStatus
 from consent_tokens.web.consumer.locale import language
 
 
-def day(moment: datetime, zone: ZoneInfo) -> str:
+def day(moment: datetime, timezone: ZoneInfo) -> str:
     """Return the day of a moment: the zone's calendar, in the manner of the reader's language."""
-    return str(format_date(moment.astimezone(zone), format="long", locale=LOCALES[language()]))
+    return str(format_date(moment.astimezone(timezone), format="long", locale=LOCALES[language()]))
 
 
-def local_datetime(moment: datetime, zone: ZoneInfo | None = None) -> str:
+def local_datetime(moment: datetime, timezone: ZoneInfo | None = None) -> str:
     """Return day and time of a moment, in the reader's manner; of UTC, if in no zone."""
-    zone = zone or ZoneInfo("UTC")
-    local, locale = moment.astimezone(zone), LOCALES[language()]
+    timezone = timezone or ZoneInfo("UTC")
+    local, locale = moment.astimezone(timezone), LOCALES[language()]
     day_written = format_date(local, format="medium", locale=locale)
-    time_written = format_time(local, format="short", locale=locale, tzinfo=zone)
+    time_written = format_time(local, format="short", locale=locale, tzinfo=timezone)
     return f"{day_written} {time_written}".replace("\u202f", " ")
 
 
-def last_day(calm: QuietPeriod, zone: ZoneInfo) -> str:
+def last_day(calm: QuietPeriod, timezone: ZoneInfo) -> str:
     """Return the last day of a calm time: it ends with that day."""
-    return day(calm.ends - timedelta(seconds=1), zone)
+    return day(calm.ends - timedelta(seconds=1), timezone)
 
 
 def time_of_day(minute: int) -> str:
@@ -66,7 +66,7 @@ def scope_label(scope: Scope) -> str:
     return (", " if language() == "en" else "，").join(parts)
 
 
-def status_label(state: MessageStatus) -> str:
+def status_label(status: MessageStatus) -> str:
     """Return what became of a message, in the reader's words."""
     words: dict[MessageStatus, str] = {
         MessageStatus.QUEUED: _("about to leave"),
@@ -79,7 +79,7 @@ def status_label(state: MessageStatus) -> str:
         MessageStatus.EXPIRED: _("not sent: too late"),
         MessageStatus.UNKNOWN: _("may have been sent"),
     }
-    return words[state]
+    return words[status]
 
 
 def reason_label(code: str | None) -> str:
@@ -97,7 +97,7 @@ def reason_label(code: str | None) -> str:
     return str(words.get(code or "", _("it was not fit to be sent")))
 
 
-def complaint_reason_label(why: ComplaintReason) -> str:
+def complaint_reason_label(reason: ComplaintReason) -> str:
     """Return a reason for a complaint, as the consumer would say it."""
     words: dict[ComplaintReason, str] = {
         ComplaintReason.NEVER_AGREED: _("I never agreed to this"),
@@ -107,10 +107,10 @@ def complaint_reason_label(why: ComplaintReason) -> str:
         ComplaintReason.FRAUD: _("It looks like fraud"),
         ComplaintReason.OTHER: _("Something else"),
     }
-    return words[why]
+    return words[reason]
 
 
-def verdict_label(verdict: Verdict) -> str:
+def verdict_label(result: Verdict) -> str:
     """Return what the records say of a message, in plain words."""
     words: dict[Verdict, str] = {
         Verdict.UNDER_CONSENT: _("Our records say: it was sent under a consent of yours."),
@@ -120,10 +120,10 @@ def verdict_label(verdict: Verdict) -> str:
         ),
         Verdict.NOT_THROUGH_US: _("Our records say: this text was not sent through us."),
     }
-    return words[verdict]
+    return words[result]
 
 
-def complaint_status_label(state: ComplaintStatus) -> str:
+def complaint_status_label(status: ComplaintStatus) -> str:
     """Return where a complaint stands, in plain words."""
     words: dict[ComplaintStatus, str] = {
         ComplaintStatus.RECEIVED: _("We have it. A person will look at it."),
@@ -132,7 +132,7 @@ def complaint_status_label(state: ComplaintStatus) -> str:
         ComplaintStatus.NOT_UPHELD: _("We looked, and found nothing against the rules."),
         ComplaintStatus.REFERRED: _("We have handed it on to the regulator."),
     }
-    return words[state]
+    return words[status]
 
 
 def message_count_options(counts: Sequence[int]) -> list[tuple[int, str]]:

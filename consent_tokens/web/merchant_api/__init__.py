@@ -1,4 +1,4 @@
-"""The doors of the merchant API, `/v1`: parse, one deed, render."""
+"""The bp of the merchant API, `/v1`: parse, one deed, render."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from consent_tokens.errors import InvalidError, UnauthenticatedError
 from consent_tokens.services.idempotency import ApiResponse, IdempotencyKey
 from consent_tokens.services.merchants import authenticate
 from consent_tokens.web import problems
-from consent_tokens.web.request_context import world
+from consent_tokens.web.request_context import runtime
 
 P = ParamSpec("P")
 
@@ -22,9 +22,9 @@ MAX_KEY_LENGTH = 255  # characters of an Idempotency-Key
 
 def blueprint(name: str) -> Blueprint:
     """Return a blueprint under /v1 whose errors are problems."""
-    doors = Blueprint(name, __name__, url_prefix="/v1")
-    doors.register_error_handler(Exception, problems.handle_exception)
-    return doors
+    bp = Blueprint(name, __name__, url_prefix="/v1")
+    bp.register_error_handler(Exception, problems.handle_exception)
+    return bp
 
 
 def merchant_id() -> str:
@@ -32,7 +32,7 @@ def merchant_id() -> str:
     kind, _, key = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer":
         raise UnauthenticatedError
-    return authenticate(world(), key.strip())
+    return authenticate(runtime(), key.strip())
 
 
 def json_response(view: Callable[P, ApiResponse]) -> Callable[P, Response]:
@@ -68,8 +68,8 @@ def load(schema: Schema, body: object) -> object:
     """Return what a schema makes of a body. Raises InvalidError with the fields at fault."""
     try:
         return schema.load(body)  # type: ignore[arg-type]  # it says itself what is no mapping
-    except ValidationError as fault:
-        raise InvalidError(flatten_errors(fault.messages)) from None
+    except ValidationError as error:
+        raise InvalidError(flatten_errors(error.messages)) from None
 
 
 def flatten_errors(messages: object, before: str = "") -> dict[str, list[str]]:

@@ -1,23 +1,21 @@
-"""`/v1/grants` and `/v1/tokens`: the merchant's own consents, and what their tokens are worth."""
+"""`/v1/grants` and `/v1/tokens`: the merchant's own grants, and what their tokens are worth."""
 
 from typing import Any, cast
 
 from flask import request
 
-from consent_tokens.consent.grant import EndReason, GrantStatus
 from consent_tokens.errors import InvalidError
-from consent_tokens.services.consents.revocation import revoke
+from consent_tokens.services.consents.revocation import revoke_by_token
 from consent_tokens.services.consents.tokens import (
     GrantStanding,
-    claims_of_merchant,
-    describe_grants,
-    get_grant,
+    Introspection,
+    introspect,
+    list_grants,
+    read_grant,
     renew_token,
 )
 from consent_tokens.services.consents.views import scope_json
 from consent_tokens.services.idempotency import ApiResponse, run_once
-from consent_tokens.store import grants
-from consent_tokens.store.database import Transaction
 from consent_tokens.web.merchant_api import (
     blueprint,
     idempotency_key,
@@ -25,132 +23,110 @@ from consent_tokens.web.merchant_api import (
     load,
     merchant_id,
 )
-from consent_tokens.web.merchant_api.paging import Page, requested_page
+from consent_tokens.web.merchant_api.paging import requested_page
+from consent_tokens.web.merchant_api.requests import render_token
 from consent_tokens.web.merchant_api.schemas import TokenSchema
-from consent_tokens.web.request_context import world
+from consent_tokens.web.request_context import runtime
 
-doors = blueprint("grants")
+bp = blueprint("grants")
 
-TOKEN = TokenSchema()
+TOKEN_SCHEMA = TokenSchema()
 
 
-@doors.get("/grants")
+@bp.get("/grants")
 @json_response
-def list_grants() -> ApiResponse:
+def get_grants() -> ApiResponse:
     """List the merchant's own grants, the oldest first."""
-    merchant = merchant_id()
-    page = requested_page()
-
-    def question(transaction: Transaction) -> ApiResponse:
-        found = grants.of_merchant(transaction, merchant, after=page.after, limit=page.limit + 1)
-        shown = describe_grants(world(), transaction, found[: page.limit])
-        last = found[page.limit - 1] if len(found) > page.limit else None
-        cursor = Page.cursor(last.granted_at, last.number) if last else None
-        return ApiResponse(200, {"items": [render(each) for each in shown], "next": cursor})
-
-    return world().database.read(question)
+    merchant, page = merchant_id(), requested_page()
+    found = list_grants(runtime(), merchant, after=page.after, limit=page.lookahead)
+    return page.response(found, lambda each: (each.grant.granted_at, each.grant.key.id), render)
 
 
-@doors.get("/grants/<handle>")
+@bp.get("/grants/<grant_id>")
 @json_response
-def get_grant_by_id(handle: str) -> ApiResponse:
-    """Look at a grant: state, scope, what is left of the cap, next possible time."""
-    merchant = merchant_id()
-    return world().database.read(
-        lambda transaction: ApiResponse(
-            200, render(get_grant(world(), transaction, merchant, handle))
-        )
+def get_grant(grant_id: str) -> ApiResponse:
+    """Look at a grant: status, scope, what is left of the cap, next possible time."""
+    return ApiResponse(200, render(read_grant(runtime(), merchant_id(), grant_id)))
+
+
+@bp.post("/tokens/introspect")
+@json_response
+def introspect_token() -> ApiResponse:
+    """Introspect a token (RFC 7662); another merchant's looks like none."""
+    merchant, token = merchant_id(), _token()
+    return run_once(
+        runtime(),
+        idempotency_key(merchant),
+        lambda transaction: introspect(runtime(), transaction, merchant, token),
+        lambda found: ApiResponse(200, render_introspection(found)),
+        read_only=True,
     )
 
 
-@doors.post("/tokens/introspect")
-@json_response
-def introspect() -> ApiResponse:
-    """Introspect a token (RFC 7662); another's looks like none."""
-    merchant, key = merchant_id(), idempotency_key(merchant_id())
-    claims = claims_of_merchant(world(), merchant, _token())
-
-    def question(transaction: Transaction) -> ApiResponse:
-        if claims is None:
-            return ApiResponse(200, {"active": False})
-        found = get_grant(world(), transaction, merchant, claims.jti)
-        now = world().clock.now()
-        if (
-            found.status not in {GrantStatus.LIVE, GrantStatus.PAUSED}
-            or claims.scope.ends_at <= now
-        ):
-            return ApiResponse(200, {"active": False})
-        purposes = found.grant.scope.purposes & claims.scope.purposes
-        return ApiResponse(
-            200,
-            {
-                "active": True,
-                "iss": claims.issuer,
-                "aud": claims.audience,
-                "client_id": claims.merchant_id,
-                "jti": claims.jti,
-                "iat": int(claims.issued_at.timestamp()),
-                "exp": int(min(claims.scope.ends_at, found.grant.scope.ends_at).timestamp()),
-                "scope": " ".join(sorted(purposes)),
-                "token_type": "consent+jwt",
-                **_remaining(found),
-            },
-        )
-
-    if key is None:
-        return world().database.read(question)
-    return run_once(world(), key, question, lambda answer: answer)
-
-
-@doors.post("/tokens/renew")
+@bp.post("/tokens/renew")
 @json_response
 def post_renew() -> ApiResponse:
     """Renew a live token: the scope as it is now, under the newest key."""
     merchant, token = merchant_id(), _token()
     return run_once(
-        world(),
+        runtime(),
         idempotency_key(merchant),
-        lambda transaction: renew_token(world(), transaction, merchant, token),
-        lambda fresh: ApiResponse(200, {"token": fresh[0], "grant": fresh[1]}),
+        lambda transaction: renew_token(runtime(), transaction, merchant, token),
+        render_token,
     )
 
 
-@doors.post("/tokens/revoke")
+@bp.post("/tokens/revoke")
 @json_response
 def post_revoke() -> ApiResponse:
-    """Let go of a grant (RFC 7009); a token that is not the merchant's is answered the same."""
+    """Revoke a token's grant (RFC 7009); a token that is not the merchant's is answered alike."""
     merchant, token = merchant_id(), _token()
-    answer = run_once(
-        world(), idempotency_key(merchant), lambda _: None, lambda _: ApiResponse(200, {})
+    response = run_once(
+        runtime(), idempotency_key(merchant), lambda _: None, lambda _: ApiResponse(200, {})
     )
-    claims = claims_of_merchant(world(), merchant, token)
-    address = world().keyring.ids.grant.decode(claims.jti) if claims else None
-    if address:  # again, too, for a repeated key: ending twice is ending once
-        revoke(world(), address, EndReason.MERCHANT)
-    return answer
+    revoke_by_token(runtime(), merchant, token)  # for a repeated key too: revoking is idempotent
+    return response
 
 
-def render(found: GrantStanding) -> dict[str, Any]:
+def render(standing: GrantStanding) -> dict[str, Any]:
     """Return a grant as its merchant sees it."""
     return {
-        "grant": found.grant_id,
-        "state": found.status.value,
-        "scope": scope_json(found.grant.scope),
-        "granted_at": found.grant.granted_at.isoformat(),
-        **_remaining(found),
+        "id": standing.grant_id,
+        "status": standing.status.value,
+        "scope": scope_json(standing.grant.scope),
+        "granted_at": standing.grant.granted_at.isoformat(),
+        **_remaining(standing),
     }
 
 
-def _remaining(found: GrantStanding) -> dict[str, Any]:
-    next_at = found.next_at.isoformat() if found.next_at else None
-    return {"remaining": found.remaining, "next_at": next_at}
+def render_introspection(found: Introspection | None) -> dict[str, Any]:
+    """Return what RFC 7662, 2.2 answers; None is a token that is worth nothing."""
+    if found is None:
+        return {"active": False}
+    return {
+        "active": True,
+        "iss": found.claims.issuer,
+        "aud": found.claims.audience,
+        "client_id": found.claims.merchant_id,
+        "jti": found.claims.jti,
+        "iat": int(found.claims.issued_at.timestamp()),
+        "exp": int(found.expires_at.timestamp()),
+        "scope": " ".join(sorted(found.purposes)),
+        "token_type": "consent+jwt",
+        **_remaining(found.standing),
+    }
+
+
+def _remaining(standing: GrantStanding) -> dict[str, Any]:
+    next_at = standing.next_at.isoformat() if standing.next_at else None
+    return {"remaining": standing.remaining, "next_at": next_at}
 
 
 def _token() -> str:
     """Return the token in a form (RFC 7662, 2.1) or in JSON. Raises InvalidError."""
     is_form = request.mimetype == "application/x-www-form-urlencoded"
     body = request.form.to_dict() if is_form else request.get_json()
-    members = cast("dict[str, str]", load(TOKEN, body))
+    members = cast("dict[str, str]", load(TOKEN_SCHEMA, body))
     if not members:
         raise InvalidError({"token": ["Missing data for required field."]})
     return members["token"]

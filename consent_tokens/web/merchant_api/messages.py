@@ -1,32 +1,17 @@
-"""`/v1/messages`: hand in one or a thousand, and see what became of them."""
+"""`/v1/messages`: send one or a thousand, and see what became of them."""
 
 from typing import Any, cast
 
 from flask import request
 
-from consent_tokens import metrics as meters
-from consent_tokens.app_context import AppContext
-from consent_tokens.crypto.opaque_ids import RowKey
-from consent_tokens.errors import (
-    ConsentTokensError,
-    InvalidError,
-    NotFoundError,
-    OutboxFullError,
-)
-from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused, is_marketing
+from consent_tokens import metrics
+from consent_tokens.errors import ConsentTokensError, InvalidError
+from consent_tokens.relay.decision import Accepted, Reason, Refused
 from consent_tokens.relay.message import MAX_SCHEDULE_AHEAD, Message
-from consent_tokens.services.idempotency import ApiResponse, run_once
-from consent_tokens.services.integrity.readiness import ensure_ready
-from consent_tokens.services.submission.accept import (
-    MessageRequest,
-    SubmissionResult,
-    VerifiedRequest,
-    accept,
-    verify_request,
-)
-from consent_tokens.services.submission.backpressure import is_saturated
-from consent_tokens.store import messages
-from consent_tokens.store.database import Transaction
+from consent_tokens.services.idempotency import ApiResponse
+from consent_tokens.services.submission.accept import MessageRequest, SubmissionResult
+from consent_tokens.services.submission.message_status import get_message, list_messages
+from consent_tokens.services.submission.submit import ItemResult
 from consent_tokens.web import problems
 from consent_tokens.web.merchant_api import (
     blueprint,
@@ -35,127 +20,65 @@ from consent_tokens.web.merchant_api import (
     load,
     merchant_id,
 )
-from consent_tokens.web.merchant_api.paging import Page, requested_page
+from consent_tokens.web.merchant_api.paging import requested_page
 from consent_tokens.web.merchant_api.schemas import (
     MAX_REFERENCE_LENGTH,
     BatchSchema,
     MessageSchema,
     parse_plain_message,
 )
-from consent_tokens.web.request_context import gatherer, world
+from consent_tokens.web.request_context import app_context, runtime
 
-doors = blueprint("messages")
+bp = blueprint("messages")
 
 MESSAGE_SCHEMA = MessageSchema()
 BATCH_SCHEMA = BatchSchema()
 
 
-@doors.post("/messages")
+@bp.post("/messages")
 @json_response
 def send_message() -> ApiResponse:
-    """Hand in a message."""
+    """Send one message."""
     merchant = merchant_id()
-    body = request.get_json()
-    written = parse_plain_message(body) or _message_request(world(), body)
-    ensure_ready(world())
-    if is_marketing(written.purpose) and is_saturated(world()):
-        raise OutboxFullError
-    draft = verify_request(world(), written)
+    message = _message_request(request.get_json())
     key = idempotency_key(merchant)
-    if key is None:
-        answer = _render_result(gatherer().accept(merchant, draft))
-    else:
-        answer = run_once(
-            world(),
-            key,
-            lambda transaction: accept(world(), transaction, merchant, [draft])[0],
-            _render_result,
-        )
-    world().wake_dispatcher.set()
-    return answer
+    return app_context().submitter.submit(merchant, message, _render_result, key)
 
 
-@doors.post("/messages/batch")
+@bp.post("/messages/batch")
 @json_response
 def send_batch() -> ApiResponse:
-    """Hand in up to 1000 messages; each is judged for itself."""
+    """Send up to 1000 messages; each is decided on its own."""
     merchant = merchant_id()
     batch = cast("dict[str, list[object]]", load(BATCH_SCHEMA, request.get_json()))
-    here = world()
-    ensure_ready(here)
-    read = [_message_request_or_error(here, item) for item in batch["messages"]]
-    if is_saturated(here):
-        read = [_without_marketing(item) for item in read]
-        if all(isinstance(item, OutboxFullError) for item in read):
-            raise OutboxFullError
-    items = [
-        verify_request(here, item) if isinstance(item, MessageRequest) else item for item in read
-    ]
-    sound = [item for item in items if isinstance(item, VerifiedRequest)]
-
-    def render(verdicts: list[SubmissionResult]) -> ApiResponse:
-        rest = iter(_render_results(verdicts))
-        results = [
-            next(rest) if isinstance(item, VerifiedRequest) else _render_error(item)
-            for item in items
-        ]
-        return ApiResponse(200, {"results": results})
-
-    answer = run_once(
-        world(),
-        idempotency_key(merchant),
-        lambda transaction: accept(world(), transaction, merchant, sound),
-        render,
-    )
-    world().wake_dispatcher.set()
-    return answer
+    items = [_message_request_or_error(item) for item in batch["messages"]]
+    key = idempotency_key(merchant)
+    return app_context().submitter.submit_batch(merchant, items, _render_results, key)
 
 
-@doors.get("/messages/<handle>")
+@bp.get("/messages/<message_id>")
 @json_response
-def get_message(handle: str) -> ApiResponse:
-    """Look at a message: where it stands, and why."""
-    merchant = merchant_id()
-    address = world().keyring.ids.message.decode(handle)
-    found = (
-        world().database.read(lambda transaction: messages.find(transaction, address))
-        if address
-        else None
-    )
-    if found is None or found.merchant_id != merchant:
-        raise NotFoundError("no message of that id")
-    return ApiResponse(200, render(found))
+def get_message_by_id(message_id: str) -> ApiResponse:
+    """Look at a message: its status, and why."""
+    return ApiResponse(200, render(get_message(runtime(), merchant_id(), message_id)))
 
 
-@doors.get("/messages")
+@bp.get("/messages")
 @json_response
-def list_messages() -> ApiResponse:
+def get_messages() -> ApiResponse:
     """List the messages of one reference, the oldest first."""
-    merchant = merchant_id()
-    page = requested_page()
-    reference = request.args.get("reference", "")
-    if not 0 < len(reference) <= MAX_REFERENCE_LENGTH or not reference.isprintable():
-        raise InvalidError({"reference": [f"Must be 1 to {MAX_REFERENCE_LENGTH} characters."]})
-
-    def question(transaction: Transaction) -> ApiResponse:
-        found = messages.by_reference(
-            transaction, merchant, reference, after=page.after, limit=page.limit + 1
-        )
-        last = found[page.limit - 1] if len(found) > page.limit else None
-        cursor = Page.cursor(last.accepted_at, last.key.id) if last else None
-        items = [render(message) for message in found[: page.limit]]
-        return ApiResponse(200, {"items": items, "next": cursor})
-
-    return world().database.read(question)
+    merchant, page, reference = merchant_id(), requested_page(), _requested_reference()
+    found = list_messages(runtime(), merchant, reference, after=page.after, limit=page.lookahead)
+    return page.response(found, lambda each: (each.accepted_at, each.key.id), render)
 
 
 def render(message: Message) -> dict[str, Any]:
     """Return a message as its merchant sees it: not the text, which the merchant has."""
-    handles = world().keyring.ids
+    ids = runtime().ids
     reason = Reason(message.reason) if message.reason in set(Reason) else None
     return {
-        "id": handles.message.encode(message.key),
-        "grant": handles.grant.encode(message.grant_key or RowKey(0, 0)),
+        "id": ids.message.encode(message.key),
+        "grant": ids.grant.encode(message.grant_key) if message.grant_key else None,
         "status": message.status.value,
         "purpose": message.purpose,
         "reference": message.reference,
@@ -169,78 +92,80 @@ def render(message: Message) -> dict[str, Any]:
     }
 
 
-def _message_request(here: AppContext, body: object) -> MessageRequest:
-    """Return the draft in a body. Raises InvalidError."""
-    draft = cast("MessageRequest", load(MESSAGE_SCHEMA, body))
-    if draft.send_at and draft.send_at > here.clock.now() + MAX_SCHEDULE_AHEAD:
+def _requested_reference() -> str:
+    reference = request.args.get("reference", "")
+    if not 0 < len(reference) <= MAX_REFERENCE_LENGTH or not reference.isprintable():
+        raise InvalidError({"reference": [f"Must be 1 to {MAX_REFERENCE_LENGTH} characters."]})
+    return reference
+
+
+def _message_request(body: object) -> MessageRequest:
+    """Return the message in a body. Raises InvalidError."""
+    plain = parse_plain_message(body)
+    if plain is not None:
+        return plain
+    message = cast("MessageRequest", load(MESSAGE_SCHEMA, body))
+    if message.send_at and message.send_at > runtime().clock.now() + MAX_SCHEDULE_AHEAD:
         raise InvalidError({"send_at": [f"Must be within {MAX_SCHEDULE_AHEAD.days} days."]})
-    return draft
+    return message
 
 
-def _message_request_or_error(
-    here: AppContext, item: object
-) -> MessageRequest | ConsentTokensError:
+def _message_request_or_error(item: object) -> MessageRequest | InvalidError:
     try:
-        return parse_plain_message(item) or _message_request(here, item)
-    except InvalidError as fault:
-        return fault
+        return _message_request(item)
+    except InvalidError as error:
+        return error
 
 
-def _without_marketing(
-    item: MessageRequest | ConsentTokensError,
-) -> MessageRequest | ConsentTokensError:
-    """Return what stays of an item while the outbox is full: marketing waits outside."""
-    is_held = isinstance(item, MessageRequest) and is_marketing(item.purpose)
-    return OutboxFullError() if is_held else item
+def _render_result(result: SubmissionResult) -> ApiResponse:
+    _count([result])
+    if isinstance(result.decision, Refused):
+        body = problems.refusal_problem(result.decision)
+        return ApiResponse(body["status"], body)
+    status = "queued" if isinstance(result.decision, Accepted) else "deferred"
+    return ApiResponse(202, _render_accepted(result, _message_ids([result])[0], status))
 
 
-def _render_result(verdict: SubmissionResult) -> ApiResponse:
-    _count([verdict])
-    match verdict.decision:
-        case Refused() as refusal:
-            body = problems.refusal_problem(refusal)
-            return ApiResponse(body["status"], body)
-        case Accepted() | Deferred() as taken:
-            status = "queued" if isinstance(taken, Accepted) else "deferred"
-            return ApiResponse(
-                202,
-                {"id": _message_ids([verdict])[0], "status": status} | _render_schedule(verdict),
-            )
-
-
-def _render_results(verdicts: list[SubmissionResult]) -> list[dict[str, Any]]:
+def _render_results(results: list[ItemResult]) -> ApiResponse:
     """Return the results of a batch, each with its own id or its own problem."""
-    _count(verdicts)
-    handles = iter(_message_ids(verdicts))
-    return [
-        {"status": "refused", "problem": problems.refusal_problem(verdict.decision)}
-        if isinstance(verdict.decision, Refused)
-        else {"id": next(handles), "status": "accepted"} | _render_schedule(verdict)
-        for verdict in verdicts
+    decided = [each for each in results if isinstance(each, SubmissionResult)]
+    _count(decided)
+    ids = iter(_message_ids(decided))
+    rendered = [
+        _render_accepted(each, next(ids), "accepted")
+        if isinstance(each, SubmissionResult) and each.key is not None
+        else {"status": "refused", "problem": _item_problem(each)}
+        for each in results
     ]
+    return ApiResponse(200, {"results": rendered})
 
 
-def _count(verdicts: list[SubmissionResult]) -> None:
-    for verdict in verdicts:
-        if isinstance(verdict.decision, Refused):
-            meters.MESSAGES_REFUSED.labels(verdict.decision.reason.value).inc()
-    meters.MESSAGES_ACCEPTED.inc(sum(verdict.key is not None for verdict in verdicts))
+def _item_problem(result: ItemResult) -> dict[str, Any]:
+    if isinstance(result, ConsentTokensError):
+        return problems.error_problem(result)
+    refusal = cast("Refused", result.decision)  # what was accepted has a key
+    return problems.refusal_problem(refusal)
 
 
-def _message_ids(verdicts: list[SubmissionResult]) -> list[str]:
-    """Return the handles of those messages that were taken, in order."""
-    taken = [verdict.key for verdict in verdicts if verdict.key is not None]
-    return world().keyring.ids.message.encode_all(taken)
-
-
-def _render_schedule(verdict: SubmissionResult) -> dict[str, Any]:
-    if isinstance(verdict.decision, Refused):
-        return {}
+def _render_accepted(result: SubmissionResult, message_id: str, status: str) -> dict[str, Any]:
+    decision = result.decision
+    send_after = None if isinstance(decision, Refused) else decision.send_at.isoformat()
     return {
-        "send_after": verdict.decision.send_at.isoformat(),
-        "segments": verdict.segments,
+        "id": message_id,
+        "status": status,
+        "send_after": send_after,
+        "segments": result.segments,
     }
 
 
-def _render_error(fault: ConsentTokensError) -> dict[str, Any]:
-    return {"status": "refused", "problem": problems.error_problem(fault)}
+def _count(results: list[SubmissionResult]) -> None:
+    for result in results:
+        if isinstance(result.decision, Refused):
+            metrics.MESSAGES_REFUSED.labels(result.decision.reason.value).inc()
+    metrics.MESSAGES_ACCEPTED.inc(sum(result.key is not None for result in results))
+
+
+def _message_ids(results: list[SubmissionResult]) -> list[str]:
+    """Return the public ids of those messages that were accepted, in order."""
+    accepted = [result.key for result in results if result.key is not None]
+    return runtime().ids.message.encode_all(accepted)

@@ -53,8 +53,8 @@ def _is_url(text: str) -> None:
 def _is_time(text: str) -> None:
     try:
         parse_time_of_day(text)
-    except ValueError as fault:
-        raise ValidationError("Must be a time such as 09:00, up to 24:00.") from fault
+    except ValueError as error:
+        raise ValidationError("Must be a time such as 09:00, up to 24:00.") from error
 
 
 def _is_printable(text: str) -> None:
@@ -212,7 +212,7 @@ class ComplaintView(Schema):
     id = fields.String()
     reason = fields.String(validate=validate.OneOf([why.value for why in ComplaintReason]))
     verdict = fields.String(validate=validate.OneOf([verdict.value for verdict in Verdict]))
-    state = fields.String(validate=validate.OneOf([state.value for state in ComplaintStatus]))
+    status = fields.String(validate=validate.OneOf([status.value for status in ComplaintStatus]))
     purpose = fields.String(allow_none=True)
     filed_on = fields.Date()
     changed_on = fields.Date()
@@ -235,8 +235,8 @@ class TokenView(Schema):
 class GrantView(Schema):
     """A grant, as its merchant sees it."""
 
-    grant = fields.String()
-    state = fields.String(validate=validate.OneOf(["live", "paused", "revoked", "expired"]))
+    id = fields.String()
+    status = fields.String(validate=validate.OneOf(["live", "paused", "revoked", "expired"]))
     scope = fields.Dict()
     granted_at = fields.DateTime()
     remaining = fields.Integer()

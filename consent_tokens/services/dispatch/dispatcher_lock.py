@@ -1,4 +1,4 @@
-"""One dispatcher at a time on SQLite: the lock of a file beside the database, freed by any end."""
+"""One dispatcher at a time on SQLite: the lock of a file beside the database, freed by any exit."""
 
 import fcntl
 import os
@@ -11,31 +11,31 @@ from consent_tokens.store.database import Database
 
 OWNER_ONLY: Final = 0o600
 RETRY_SECONDS: Final = 0.05
-MAX_TRIES: Final = 40  # a predecessor that was killed may have a line that has not heard of it yet
+MAX_TRIES: Final = 40  # a killed dispatcher's child may hold the lock a moment longer
 
 
 @dataclass(frozen=True, slots=True)
 class DispatcherLock:
-    """That nobody else dispatches from a database, for as long as a descriptor of it is open.
+    """The right to dispatch from a database alone, held while a descriptor of it is open.
 
-    Who inherits the descriptors holds it as well. On PostgreSQL there are none.
+    A process that inherits the descriptors holds it as well. On PostgreSQL there are none.
     """
 
     descriptors: tuple[int, ...] = ()
 
     def release(self) -> None:
-        """Let others have it, as far as this process is concerned."""
+        """Close this process's descriptors."""
         for each in self.descriptors:
             os.close(each)
 
 
-def acquire_dispatcher_lock(store: Database) -> DispatcherLock:
-    """Return that nobody else dispatches from this database. On PostgreSQL as many may as want to.
+def acquire_dispatcher_lock(database: Database) -> DispatcherLock:
+    """Return the lock of a SQLite database; on PostgreSQL any number may dispatch.
 
-    Raises NotAloneError if somebody does, and goes on to.
+    Raises DispatcherRunningError if another process holds it and keeps it.
     """
-    file = store.engine.url.database
-    if not store.is_sqlite or file is None:
+    file = database.sqlite_path
+    if file is None:
         return DispatcherLock()
     descriptor = os.open(f"{file}.dispatcher", os.O_RDWR | os.O_CREAT, OWNER_ONLY)
     for _ in range(MAX_TRIES):

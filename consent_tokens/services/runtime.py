@@ -1,0 +1,96 @@
+"""The lower layers that services share: database, clock, randomness, keys, revocation journal.
+
+The composition root (`app_context`) makes one per process. Policies are not in it: each service
+takes the policy value that it needs.
+"""
+
+import threading
+from dataclasses import dataclass, field
+
+from consent_tokens.clock import Clock
+from consent_tokens.consent.phone import PhoneNumber
+from consent_tokens.crypto.keyed_hashes import blind_index, rate_limit_key
+from consent_tokens.crypto.keyring import Keyring
+from consent_tokens.crypto.opaque_ids import OpaqueIds
+from consent_tokens.crypto.sealing import open_envelope, seal_envelope
+from consent_tokens.crypto.signed_values import open_value, sign_value
+from consent_tokens.errors import NotReadyError
+from consent_tokens.evidence.events import Event
+from consent_tokens.policies import ServiceIdentity
+from consent_tokens.randomness import RandomSource
+from consent_tokens.revocation_journal import JournalPosition, RevocationJournal
+from consent_tokens.row_key import ID_BYTES, RowKey, new_partition
+from consent_tokens.store import events
+from consent_tokens.store.database import Database, Transaction
+
+
+@dataclass(slots=True)
+class ReadinessState:
+    """What a process remembers of its last readiness check (`integrity.readiness`)."""
+
+    offset: float | None = None  # of the wall clock from the monotonic one, in seconds
+    jumped: tuple[float, float] | None = None  # the offset after a jump, and since when
+    journal_seen: JournalPosition | None = None  # up to where journal and database agree
+    checked_at: float = float("-inf")  # monotonic seconds
+    error: NotReadyError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """The shared dependencies of all services, and what a process remembers between calls."""
+
+    service: ServiceIdentity
+    clock: Clock
+    random: RandomSource
+    keyring: Keyring
+    database: Database
+    revocation_journal: RevocationJournal
+    wake_dispatcher: threading.Event = field(default_factory=threading.Event)
+    readiness: ReadinessState = field(default_factory=ReadinessState)
+    api_key_cache: dict[bytes, tuple[str, float]] = field(default_factory=dict, repr=False)
+
+    @property
+    def ids(self) -> OpaqueIds:
+        """Return the codec of public ids."""
+        return self.keyring.ids
+
+    def record(self, transaction: Transaction, *new_events: Event) -> None:
+        """Add events, each under a random id, in a transaction."""
+        events.record(transaction, new_events, self.random.token_bytes)
+
+    def new_key(self, partition: int) -> RowKey:
+        """Return a fresh row key in a partition."""
+        return RowKey.new(partition, self.random.token_bytes(ID_BYTES))
+
+    def new_partition(self) -> int:
+        """Return a fresh partition."""
+        return new_partition(self.random.token_bytes(ID_BYTES))
+
+    def seal_envelope(self, plaintext: bytes, associated_data: bytes) -> bytes:
+        """Return an envelope under the wrapping key in use."""
+        return seal_envelope(
+            plaintext,
+            self.keyring.wrapping,
+            associated_data=associated_data,
+            token_bytes=self.random.token_bytes,
+        )
+
+    def open_envelope(self, envelope: bytes, associated_data: bytes) -> bytes:
+        """Return what an envelope holds. Raises KeyUnavailableError, SealBrokenError."""
+        return open_envelope(envelope, self.keyring.unwrapping, associated_data=associated_data)
+
+    def sign_value(self, use: str, value: str) -> str:
+        """Return a value for a browser or a client to hand back: signed, dated, for one use."""
+        return sign_value(self.keyring, use, value)
+
+    def open_value(self, use: str, text: str, *, max_age_seconds: int) -> str | None:
+        """Return the value that was signed for a use; None if it was not, or too long ago."""
+        return open_value(self.keyring, use, text, max_age_seconds=max_age_seconds)
+
+    def blind_index(self, number: PhoneNumber) -> bytes:
+        """Return where a number's recipient is found: HMAC-SHA256 of the E.164 number."""
+        return blind_index(number.reveal(), self.keyring.index)
+
+    def rate_limit_key(self, kind: str, value: str) -> bytes:
+        """Return the key under which a rate limit counts: a keyed hash of what is limited."""
+        return rate_limit_key(kind, value, self.keyring.index)

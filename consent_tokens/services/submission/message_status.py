@@ -1,0 +1,35 @@
+"""What became of a merchant's messages."""
+
+from datetime import datetime
+
+from consent_tokens.errors import NotFoundError
+from consent_tokens.relay.message import Message
+from consent_tokens.services.runtime import Runtime
+from consent_tokens.store import messages
+
+
+def get_message(runtime: Runtime, merchant_id: str, public_id: str) -> Message:
+    """Return a merchant's message by its public id. Raises NotFoundError, also for another's."""
+    key = runtime.ids.message.decode(public_id)
+    if key is None:
+        raise NotFoundError("no message of that id")
+    found = runtime.database.read(lambda transaction: messages.find(transaction, key))
+    if found is None or found.merchant_id != merchant_id:
+        raise NotFoundError("no message of that id")
+    return found
+
+
+def list_messages(
+    runtime: Runtime,
+    merchant_id: str,
+    reference: str,
+    *,
+    after: tuple[datetime, int] | None,
+    limit: int,
+) -> list[Message]:
+    """Return a merchant's messages of one reference, the oldest first, from behind `after` on."""
+    return runtime.database.read(
+        lambda transaction: messages.by_reference(
+            transaction, merchant_id, reference, after=after, limit=limit
+        )
+    )
