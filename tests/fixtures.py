@@ -20,7 +20,8 @@ from consent_tokens.services.dispatch.round import BATCH_SIZE, RoundResult, star
 from consent_tokens.services.merchants import add_merchant, add_sender
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.submission.accept import MessageRequest, accept_all, verify_request
-from consent_tokens.store.database import Transaction, insert_rows
+from consent_tokens.store.bulk import insert_rows
+from consent_tokens.store.database import Transaction
 from consent_tokens.tokens.mint import mint, seal_number
 from tests.number_scan import NUMBERS
 

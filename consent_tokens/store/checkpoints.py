@@ -7,7 +7,8 @@ from typing import Final
 from sqlalchemy import delete, func, insert, select, update
 
 from consent_tokens.row_key import RowKey
-from consent_tokens.store.database import ROW_KEY_COLUMNS, RowSet, Transaction, insert_or_ignore
+from consent_tokens.store.bulk import ROW_KEY_COLUMNS, RowSet
+from consent_tokens.store.database import Transaction, insert_or_ignore
 from consent_tokens.store.tables import checkpoints, journal_outbox
 
 JOURNAL: Final = "journal"
@@ -59,8 +60,8 @@ def delete_journal_entry(transaction: Transaction, key: RowKey) -> None:
 
 
 STILL_LIVE: Final = """
-SELECT g.partition, g.id FROM {asked}
-JOIN grants g ON g.partition = asked.partition AND g.id = asked.id
+SELECT g.partition, g.id FROM {input}
+JOIN grants g ON g.partition = input.partition AND g.id = input.id
 WHERE g.wrapped_key IS NOT NULL
 """
 

@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from consent_tokens.consent.grant import EndReason
 from consent_tokens.evidence.events import Event, EventKind
-from consent_tokens.store.database import Transaction, insert_rows
+from consent_tokens.store.bulk import insert_rows
+from consent_tokens.store.database import Transaction
 from consent_tokens.store.tables import events
 
 COLUMNS: Final = (

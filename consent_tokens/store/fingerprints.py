@@ -7,7 +7,8 @@ from typing import Final
 from sqlalchemy import delete, select
 
 from consent_tokens.row_key import RowKey
-from consent_tokens.store.database import Transaction, insert_rows
+from consent_tokens.store.bulk import insert_rows
+from consent_tokens.store.database import Transaction
 from consent_tokens.store.tables import fingerprints as table
 
 COLUMNS: Final = ("fingerprint", "partition", "id", "sent_at")

@@ -14,7 +14,8 @@ from consent_tokens.consent.grant import Grant, GrantStatus
 from consent_tokens.consent.notice import Notice
 from consent_tokens.consent.scope import Scope, frequency_cap_of, purposes_of, send_window_of
 from consent_tokens.row_key import RowKey
-from consent_tokens.store.database import ROW_KEY_COLUMNS, RowSet, Transaction
+from consent_tokens.store.bulk import ROW_KEY_COLUMNS, RowSet
+from consent_tokens.store.database import Transaction
 from consent_tokens.store.tables import grant_changes, grants, notices, pauses
 
 

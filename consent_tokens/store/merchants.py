@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Row, insert, select, update
 
 from consent_tokens.clock import utc_from_epoch
-from consent_tokens.store.database import RowSet, Transaction, insert_or_ignore
+from consent_tokens.store.bulk import RowSet
+from consent_tokens.store.database import Transaction, insert_or_ignore
 from consent_tokens.store.tables import api_keys, merchant_weights, merchants, senders
 
 
@@ -99,7 +100,7 @@ def find_many(transaction: Transaction, ids: Sequence[str]) -> dict[str, Merchan
 WITH_SENDERS = """
 SELECT m.id, m.partition, m.name, m.status, m.admitted_at, s.id AS sender_id, s.port, s.extension,
     s.signature, s.admitted_at AS sender_admitted_at
-FROM {asked} JOIN merchants m ON m.id = asked.id LEFT JOIN senders s ON s.merchant_id = m.id
+FROM {input} JOIN merchants m ON m.id = input.id LEFT JOIN senders s ON s.merchant_id = m.id
 ORDER BY s.admitted_at DESC, s.id DESC
 """
 

@@ -23,7 +23,8 @@ from consent_tokens.relay.message import (
     Priority,
 )
 from consent_tokens.row_key import RowKey
-from consent_tokens.store.database import ROW_KEY_COLUMNS, RowSet, Transaction, insert_rows
+from consent_tokens.store.bulk import ROW_KEY_COLUMNS, RowSet, insert_rows
+from consent_tokens.store.database import Transaction
 from consent_tokens.store.tables import messages
 
 COLUMN_NAMES: Final = (
@@ -54,7 +55,7 @@ SUBMITTED_STATUSES: Final = (
 )
 COUNTED_SENDS = """
 SELECT m.partition, m.id, m.grant_id, m.priority, m.send_at, m.status
-FROM {asked} JOIN messages m ON m.partition = asked.partition AND m.grant_id = asked.id
+FROM {input} JOIN messages m ON m.partition = input.partition AND m.grant_id = input.id
 WHERE m.accepted_at > :accepted_since AND m.send_at > :since
     AND m.status NOT IN ('refused', 'expired')
 ORDER BY m.send_at
@@ -91,7 +92,7 @@ def counted_sends(
 
 MARKETING_SENDS = """
 SELECT m.partition, m.id, m.priority, m.send_at, m.status
-FROM {asked} JOIN messages m ON m.partition = asked.partition
+FROM {input} JOIN messages m ON m.partition = input.partition
 WHERE m.send_at > :since AND m.priority = :priority AND m.status NOT IN ('refused', 'expired')
 ORDER BY m.send_at
 """
@@ -206,15 +207,15 @@ OUTCOMES: Final = {
 # each row that is asked, instead of finding each by its key
 COMPLETE = """
 UPDATE messages
-SET status = asked.status, send_at = asked.send_at, reason = asked.reason,
-    attempts = asked.tries,
-    gateway_id = COALESCE(asked.gateway_id, messages.gateway_id), changed_at = :now,
+SET status = input.status, send_at = input.send_at, reason = input.reason,
+    attempts = input.tries,
+    gateway_id = COALESCE(input.gateway_id, messages.gateway_id), changed_at = :now,
     lease_until = NULL,
-    sealed_number = CASE WHEN asked.waits = 1 THEN messages.sealed_number END,
-    wrapped_key = CASE WHEN asked.waits = 1 THEN messages.wrapped_key END
-FROM {asked}
-WHERE messages.partition = asked.partition AND messages.id = asked.id
-    AND messages.attempts = CASE WHEN messages.status = 'sending' THEN asked.attempts END
+    sealed_number = CASE WHEN input.waits = 1 THEN messages.sealed_number END,
+    wrapped_key = CASE WHEN input.waits = 1 THEN messages.wrapped_key END
+FROM {input}
+WHERE messages.partition = input.partition AND messages.id = input.id
+    AND messages.attempts = CASE WHEN messages.status = 'sending' THEN input.attempts END
 RETURNING messages.partition AS partition, messages.id AS id
 """
 
@@ -395,7 +396,7 @@ def of_grant(transaction: Transaction, grant: RowKey, limit: int) -> list[Messag
 
 BY_GATEWAY_ID = """
 SELECT m.gateway_id, m.partition, m.id, m.merchant_id, m.grant_id, m.reference
-FROM {asked} JOIN messages m ON m.gateway_id = asked.id ORDER BY m.send_at
+FROM {input} JOIN messages m ON m.gateway_id = input.id ORDER BY m.send_at
 """
 
 
@@ -427,9 +428,9 @@ def by_gateway_ids(
 
 REPORTS: Final = {**ROW_KEY_COLUMNS, "status": "text", "reason": "text"}
 RECORD_REPORTS = """
-UPDATE messages SET status = asked.status, reason = asked.reason, changed_at = :now
-FROM {asked}
-WHERE messages.partition = asked.partition AND messages.id = asked.id
+UPDATE messages SET status = input.status, reason = input.reason, changed_at = :now
+FROM {input}
+WHERE messages.partition = input.partition AND messages.id = input.id
     AND messages.status IN ('sent', 'unknown')
 RETURNING messages.partition AS partition, messages.id AS id
 """

@@ -9,7 +9,8 @@ from sqlalchemy import Row, delete, select, update
 
 from consent_tokens.clock import utc_from_epoch
 from consent_tokens.consent.preferences import Preferences, QuietHours, QuietPeriod
-from consent_tokens.store.database import RowSet, Transaction, insert_or_ignore
+from consent_tokens.store.bulk import RowSet
+from consent_tokens.store.database import Transaction, insert_or_ignore
 from consent_tokens.store.tables import preferences as table
 
 COLUMNS: Final = tuple(column.name for column in table.c)

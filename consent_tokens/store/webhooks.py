@@ -9,7 +9,8 @@ from typing import Any, Final
 from sqlalchemy import Row, delete, insert, select, text, update
 
 from consent_tokens.row_key import RowKey
-from consent_tokens.store.database import Transaction, insert_rows
+from consent_tokens.store.bulk import insert_rows
+from consent_tokens.store.database import Transaction
 from consent_tokens.store.tables import merchants, webhook_events, webhooks
 
 

@@ -26,7 +26,8 @@ from consent_tokens.gateways.smpp import SmppGateway
 from consent_tokens.services.merchants import add_merchant, add_sender
 from consent_tokens.services.submission.accept import MessageRequest, accept_all, verify_request
 from consent_tokens.store import schema
-from consent_tokens.store.database import Transaction, insert_rows
+from consent_tokens.store.bulk import insert_rows
+from consent_tokens.store.database import Transaction
 from consent_tokens.web import create_app
 from consent_tokens.workers.dispatcher import Dispatcher
 from tests.bench.contexts import PHONES, PURPOSE, TEXT, bench_context

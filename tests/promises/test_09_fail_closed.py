@@ -16,7 +16,8 @@ from consent_tokens.randomness import SystemRandomSource
 from consent_tokens.row_key import RowKey
 from consent_tokens.settings import Settings
 from consent_tokens.store import grants, schema
-from consent_tokens.store.database import Database, Transaction, insert_rows
+from consent_tokens.store.bulk import insert_rows
+from consent_tokens.store.database import Database, Transaction
 from tests.service import Service
 
 

@@ -1,0 +1,224 @@
+"""Statements over many rows at once, on the driver's own connection instead of through SQLAlchemy.
+
+Measured on a 500-message batch (best of 40, against SQLAlchemy Core with cached statements):
+
+    inserting 500 messages       SQLite 4 ms instead of 8;   PostgreSQL 4 ms instead of 21
+    locking 500 grants by key    SQLite 2 ms instead of 8;   PostgreSQL 4 ms instead of 15
+
+The path of a message costs one statement a table for a whole batch. The statements are of the kinds
+that Citus accepts: multi-row `INSERT ... VALUES`, and `UPDATE ... FROM` a set of input rows. What
+is read or written one row at a time stays with SQLAlchemy.
+"""
+
+import re
+import sqlite3
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+import psycopg
+from msgspec import json
+from sqlalchemy.exc import DBAPIError
+
+from consent_tokens.store.database import Transaction
+
+ROW_KEY_COLUMNS: Final = {"partition": "bigint", "id": "bigint"}  # PostgreSQL types, for RowSet
+
+
+def insert_rows(
+    transaction: Transaction,
+    table: str,
+    columns: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+    *,
+    or_ignore: bool = False,
+) -> None:
+    """Insert rows with one statement. Values are the driver's: times are seconds, enums strings.
+
+    With `or_ignore`, rows whose key exists already are skipped.
+    """
+    if not rows:
+        return
+    # table and column names come from this package, never from input
+    conflict = " ON CONFLICT DO NOTHING" if or_ignore else ""
+    if transaction.dialect.name == "sqlite":
+        # in-process, so one call a row is cheap; a multi-row text would be parsed for each length
+        placeholders = ", ".join("?" * len(columns))
+        statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({placeholders}){conflict}"  # noqa: S608 - see above
+        with _driver_connection(transaction, statement) as connection:
+            connection.executemany(statement, rows)
+        return
+    names, placeholders, values = _multi_row_values(columns, rows)
+    statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES {placeholders}{conflict}"  # noqa: S608 - see above
+    _execute_raw(transaction, statement, values)
+
+
+def _multi_row_values(
+    columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> tuple[list[str], str, list[Any]]:
+    """Return column names, placeholders and parameters of PostgreSQL's multi-row VALUES.
+
+    A column that is null in every row is left out; a value that is the same in every row is passed
+    once.
+    """
+    names: list[str] = []
+    values: list[Any] = []
+    positions: list[tuple[int, int]] = []  # per column: its first parameter, and the step per row
+    for name, column in zip(columns, zip(*rows, strict=True), strict=True):
+        is_constant = column.count(column[0]) == len(column)
+        if is_constant and column[0] is None:
+            continue
+        names.append(name)
+        positions.append((len(values) + 1, 0 if is_constant else 1))
+        values.extend(column[:1] if is_constant else column)
+    return names, _numbered_placeholders(len(rows), tuple(positions)), values
+
+
+@lru_cache(maxsize=64)
+def _numbered_placeholders(row_count: int, positions: tuple[tuple[int, int], ...]) -> str:
+    """Return PostgreSQL's numbered placeholders ($1, $2 ...) for `row_count` rows."""
+    return ", ".join(
+        f"({', '.join(f'${first + step * row}' for first, step in positions)})"
+        for row in range(row_count)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RowSet:
+    """Rows to join with: a FROM item named `input`, written `{input}` in a statement.
+
+    `columns` maps each name to its PostgreSQL type. PostgreSQL gets an array for each column;
+    SQLite gets one JSON text.
+    """
+
+    columns: Mapping[str, str]
+    rows: Sequence[Sequence[int | str | None]]
+
+    def run(self, transaction: Transaction, statement: str, **parameters: object) -> Sequence[Any]:
+        """Execute a statement that contains `{input}`; return its rows, if it returns any."""
+        if not self.rows:
+            return []
+        by_name = dict(zip(self.columns, zip(*self.rows, strict=True), strict=True))
+        if transaction.dialect.name == "sqlite":
+            clause, input_parameters = self._from_json(by_name)
+            text = statement.format(input=clause)
+        else:
+            clause, input_parameters = self._from_arrays(by_name)
+            text = _with_psycopg_placeholders(statement.format(input=clause))
+        return _fetch_rows(transaction, text, input_parameters | parameters)
+
+    def lock_rows(
+        self, transaction: Transaction, table: str, columns: Sequence[str]
+    ) -> Sequence[Any]:
+        """Return the rows of `table` with these keys, locked until the transaction ends.
+
+        Locks by an UPDATE that changes nothing, because Citus refuses FOR UPDATE over several
+        shards. SQLite has a single writer, which holds the lock already: there it only reads.
+        """
+        key = " AND ".join(f"{table}.{name} = input.{name}" for name in self.columns)
+        selected = ", ".join(f"{table}.{name} AS {name}" for name in columns)
+        # table and column names come from this package, never from input
+        if transaction.dialect.name == "sqlite":
+            return self.run(
+                transaction,
+                f"SELECT {selected} FROM {{input}} JOIN {table} ON {key}",  # noqa: S608 - see above
+            )
+        # a column outside the key: Citus refuses to set the distribution column
+        unchanged = next(name for name in columns if name not in self.columns)
+        update = f"UPDATE {table} SET {unchanged} = {table}.{unchanged} FROM {{input}}"  # noqa: S608 - see above
+        return self.run(transaction, f"{update} WHERE {key} RETURNING {selected}")
+
+    def _from_json(self, by_name: Mapping[str, Sequence[Any]]) -> tuple[str, dict[str, Any]]:
+        """Return SQLite's FROM item and its parameters. A value of all rows is passed once."""
+        constants = {
+            name: column[0]
+            for name, column in by_name.items()
+            if column.count(column[0]) == len(column)
+        }
+        varying = [name for name in by_name if name not in constants]
+        selected = [f":constant_{name} AS {name}" for name in constants]
+        selected += [
+            f"json_extract(value, '$[{place}]') AS {name}" for place, name in enumerate(varying)
+        ]
+        rows = list(zip(*(by_name[name] for name in varying), strict=True)) or [()] * len(self.rows)
+        parameters = {f"constant_{name}": value for name, value in constants.items()}
+        clause = f"(SELECT {', '.join(selected)} FROM json_each(:input_rows)) AS input"  # noqa: S608 - our names
+        return clause, {"input_rows": json.encode(rows).decode(), **parameters}
+
+    def _from_arrays(self, by_name: Mapping[str, Sequence[Any]]) -> tuple[str, dict[str, Any]]:
+        """Return PostgreSQL's FROM item and its parameters."""
+        types = self.columns
+        arrays = ", ".join(f"CAST(:input_{name} AS {types[name]}[])" for name in by_name)
+        parameters = {
+            f"input_{name}": _array(types[name], list(column)) for name, column in by_name.items()
+        }
+        return f"unnest({arrays}) AS input({', '.join(by_name)})", parameters
+
+
+def _array(type_: str, column: list[Any]) -> list[Any] | str:
+    """Return a column as an array parameter: integers as a text literal, which adapts faster."""
+    if type_ != "bigint":
+        return column
+    texts = ("NULL" if value is None else str(value) for value in column)
+    return f"{{{','.join(map(str, column) if None not in column else texts)}}}"
+
+
+@lru_cache(maxsize=64)
+def _with_psycopg_placeholders(statement: str) -> str:
+    """Return a statement with each `:name` as psycopg's `%(name)s`."""
+    return re.sub(r":(\w+)", r"%(\1)s", statement)
+
+
+def _execute_raw(transaction: Transaction, statement: str, values: Sequence[Any]) -> None:
+    """Execute a statement with PostgreSQL's own placeholders ($1).
+
+    psycopg would parse thousands of placeholders of its own, which takes longer than the statement.
+    """
+    with (
+        _driver_connection(transaction, statement) as connection,
+        psycopg.RawCursor(connection) as cursor,
+    ):
+        cursor.execute(statement.encode(), values)
+
+
+def _fetch_rows(
+    transaction: Transaction, statement: str, parameters: Mapping[str, Any]
+) -> list[Any]:
+    """Execute a statement in the driver's dialect; return its rows as named tuples, if any.
+
+    SQLAlchemy's look at the columns of a result takes longer than most of these statements.
+    """
+    with _driver_connection(transaction, statement) as connection:
+        cursor = connection.execute(statement, parameters)
+        if cursor.description is None:
+            return []
+        make_row = _row_maker(tuple(column[0] for column in cursor.description))
+        return list(map(make_row, cursor.fetchall()))
+
+
+@lru_cache(maxsize=256)
+def _row_maker(names: tuple[str, ...]) -> Callable[[Iterable[Any]], Any]:
+    """Return a function that makes a named tuple of a row's values."""
+    row: Any = namedtuple("row", names)  # type: ignore[misc]  # noqa: PYI024 - named by the result
+    make: Callable[[Iterable[Any]], Any] = row._make
+    return make
+
+
+@contextmanager
+def _driver_connection(transaction: Transaction, statement: str) -> Iterator[Any]:
+    """Lend the driver's connection; its errors become SQLAlchemy's, as `Database.run` expects."""
+    connection = transaction.connection.driver_connection
+    try:
+        yield connection
+    except (psycopg.Error, sqlite3.Error) as error:
+        dialect: Any = transaction.dialect  # its type knows neither driver
+        is_disconnected = dialect.is_disconnect(error, connection, None)
+        if is_disconnected:
+            transaction.invalidate(error)
+        raise DBAPIError.instance(
+            statement, (), error, type(error), hide_parameters=True,
+            connection_invalidated=is_disconnected, dialect=dialect,
+        ) from error  # fmt: skip
