@@ -35,8 +35,12 @@ check: .make/test
 mutation: .make/test
 	$(BIN)/python -m tests.mutation
 
+# Brings new texts of code and templates into the catalogues, drops unused ones, and compiles them.
 translations: .make/test
-	$(BIN)/pybabel compile --directory consent_tokens/web/translations
+	$(BIN)/pybabel -q extract --mapping-file babel.cfg --no-location --output-file .make/messages.pot .
+	$(BIN)/pybabel -q update --input-file .make/messages.pot --output-dir consent_tokens/translations \
+		--no-wrap --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
+	$(BIN)/pybabel -q compile --directory consent_tokens/translations
 
 bench: .make/test .make/system
 	$(BIN)/python -m tests.bench

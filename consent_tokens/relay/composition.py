@@ -11,6 +11,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from consent_tokens.localization import LANGUAGES, catalogue
+
 GSM_BASIC: Final = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -34,7 +36,9 @@ UCS2_WHOLE, UCS2_SEGMENT = 140, 134
 # Letters that steer how a text is shown, or are not shown at all: they hide one text in another.
 INVISIBLE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"}) | {"Zl", "Zp"}
 ALLOWED_CONTROLS: Final = frozenset("\n\r")
-CHINESE_OPT_OUT: Final = {"zh-CN": "拒收请回复R", "zh-TW": "拒收請回覆R"}
+# by language; looked up once, because every message needs it
+OPT_OUT: Final = {each: catalogue(each).gettext("Reply STOP to refuse:") for each in LANGUAGES}
+SIGNATURE_MARKS: Final = {"zh-CN": ("【", "】"), "zh-TW": ("【", "】"), "en": ("[", "] ")}
 
 
 class Coding(StrEnum):
@@ -64,12 +68,10 @@ def is_displayable(text: str) -> bool:
 def with_signature_and_opt_out(
     text: str, *, signature: str, language: str, link: str | None
 ) -> str:
-    """Return a merchant's text between signature and, if there is a link, the way to refuse."""
-    if language in CHINESE_OPT_OUT:
-        ending = f" {CHINESE_OPT_OUT[language]} {link}" if link else ""
-        return f"【{signature}】{text}{ending}"
-    ending = f" Reply STOP to refuse: {link}" if link else ""
-    return f"[{signature}] {text}{ending}"
+    """Return a text with its signature and, if there is a link, how to opt out."""
+    before, after = SIGNATURE_MARKS[language]
+    ending = f" {OPT_OUT[language]} {link}" if link else ""
+    return f"{before}{signature}{after}{text}{ending}"
 
 
 def compose(text: str) -> ComposedText:

@@ -23,6 +23,7 @@ from consent_tokens.crypto.keys import DataKey, derive_key
 from consent_tokens.crypto.sealing import NONCE_BYTES, open_sealed, seal
 from consent_tokens.errors import InvalidError, SealBrokenError, TooManyRequestsError
 from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.localization import catalogue
 from consent_tokens.policies import OtpPolicy
 from consent_tokens.relay.frequency_cap import next_allowed_at
 from consent_tokens.row_key import new_partition
@@ -30,19 +31,12 @@ from consent_tokens.services.outbox.service_messages import compose_service_mess
 from consent_tokens.services.pumping_protection import count_unverified, forget_unverified
 from consent_tokens.services.rate_limits import try_acquire
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import challenges, messages
+from consent_tokens.store import challenges, outbox
 from consent_tokens.store.database import Transaction
 from consent_tokens.tokens.mint import pad_number, unpad_number
 
 CODE_PURPOSE: Final = "service.code"
 SECRET_BYTES: Final = 32
-
-
-WORDS: Final[dict[str, str]] = {
-    "zh-CN": "【{service}】验证码 {code}，5 分钟内有效。请勿告诉任何人。",
-    "zh-TW": "【{service}】驗證碼 {code}，5 分鐘內有效。請勿告訴任何人。",
-    "en": "[{service}] Your code is {code}, for 5 minutes. Tell it to nobody.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +77,14 @@ def parse_phone_input(policy: OtpPolicy, text: str) -> PhoneNumber:
         raise InvalidError({"phone": ["not_a_number"]}) from None
 
 
+def otp_text(service: str, code: str, language: str) -> str:
+    """Return the SMS that carries a one-time code."""
+    text = catalogue(language).gettext(
+        "[%(service)s] Your code is %(code)s, for 5 minutes. Tell it to nobody."
+    )
+    return text % {"service": service, "code": code}
+
+
 def send_code(
     runtime: Runtime,
     policy: OtpPolicy,
@@ -109,7 +111,7 @@ def send_code(
     now = runtime.clock.now()
     secret = ChallengeSecret(runtime.random.token_bytes(SECRET_BYTES))
     code = format_code(runtime.random.randbelow(CODE_SPACE))
-    text = WORDS[language].format(service=runtime.service.name, code=code)
+    text = otp_text(runtime.service.name, code, language)
     can_receive = number.can_receive_sms and number.is_in_regions(policy.countries)
     challenge = Challenge(
         id=secret.challenge_id,
@@ -135,7 +137,7 @@ def send_code(
         message = compose_service_message(
             runtime, number, text, purpose=CODE_PURPOSE, may_send=may_send
         )
-        messages.enqueue(transaction, [message])
+        outbox.enqueue(transaction, [message])
         runtime.record(
             transaction,
             Event(

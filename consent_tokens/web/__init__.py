@@ -8,11 +8,12 @@ from typing import Final
 
 from flask import Flask, Response, request
 from flask_babel import Babel
+from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from consent_tokens.app_context import AppContext
-from consent_tokens.consent.notice import LANGUAGES, LOCALES
-from consent_tokens.web import demo, home, problems, public
+from consent_tokens.localization import LANGUAGES, LOCALES, TRANSLATIONS
+from consent_tokens.web import demo, home, openapi, problems, public
 from consent_tokens.web.consumer import (
     consent_request,
     data_export,
@@ -25,16 +26,11 @@ from consent_tokens.web.consumer import (
     template_filters,
 )
 from consent_tokens.web.consumer.locale import language
-from consent_tokens.web.merchant_api import complaints, grants, messages, requests
 from consent_tokens.web.request_context import EXTENSION
 from consent_tokens.web.security import csrf_token, secure
 
 BLUEPRINTS: Final = (
     public.bp,
-    requests.bp,
-    grants.bp,
-    messages.bp,
-    complaints.bp,
     consent_request.bp,
     preference_centre.bp,
     preferences.bp,
@@ -51,14 +47,21 @@ def create_app(context: AppContext) -> Flask:
     app = Flask(__name__)
     app.extensions[EXTENSION] = context
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # of Flask's default provider
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # members in the order of the schemas
     secure(app, context)
-    Babel(app, locale_selector=lambda: LOCALES[language()])
+    Babel(
+        app,
+        locale_selector=lambda: LOCALES[language()],
+        default_translation_directories=str(TRANSLATIONS),
+    )
     app.jinja_env.globals.update(
         csrf_token=csrf_token, language=language, languages=LANGUAGES, **template_filters.OPTIONS
     )
     app.jinja_env.filters.update(template_filters.FILTERS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    openapi.register_api(app, context.runtime.service.base_url)
     app.register_error_handler(Exception, _error_response)
+    app.register_error_handler(HTTPException, _error_response)  # in place of flask-smorest's
     for bp in BLUEPRINTS:
         app.register_blueprint(bp)
     if context.simulator:

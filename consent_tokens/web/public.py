@@ -7,8 +7,8 @@ import segno
 from flask import Blueprint, Response, json, render_template
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from consent_tokens.consent.notice import LANGUAGES
 from consent_tokens.consent.purposes import Purpose
+from consent_tokens.localization import LANGUAGES
 from consent_tokens.relay.decision import EXPLANATIONS
 from consent_tokens.services.consents.decisions import find_open_request
 from consent_tokens.services.integrity.readiness import unready_reasons
@@ -80,7 +80,7 @@ def metrics() -> Response:
 @bp.get("/openapi.json")
 def openapi_json() -> dict[str, Any]:
     """Describe the merchant API."""
-    return openapi.describe(runtime().service.base_url)
+    return openapi.describe()
 
 
 @bp.get("/docs")
@@ -88,7 +88,7 @@ def docs() -> str:
     """Describe the merchant API for people."""
     return render_template(
         "docs.html",
-        api=openapi.describe(runtime().service.base_url),
+        api=openapi.describe(),
         refusals={reason.value: words for reason, words in EXPLANATIONS.items()},
         errors=problems.DETAILS,
     )

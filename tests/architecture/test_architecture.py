@@ -4,23 +4,16 @@ import json
 import re
 from pathlib import Path
 
-import opencc
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from babel.messages.mofile import read_mo
-from babel.messages.pofile import read_po
 
-from consent_tokens.consent.notice import LANGUAGES, PURPOSE_LABELS
-from consent_tokens.consent.purposes import Purpose
 from consent_tokens.relay.decision import EXPLANATIONS, Reason
 from consent_tokens.store.tables import metadata
 from tests.service import Service
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "consent_tokens"
-TRANSLATIONS = PACKAGE / "web" / "translations"
-LANGUAGE_FOLDERS = ("zh_Hans_CN", "zh_Hant_TW")
 MAY_REVEAL = {
     "consent/phone.py",  # where it is defined
     "services/consents/decisions.py",  # the blind index of whoever agrees
@@ -66,50 +59,6 @@ def test_every_refusal_is_explained_and_documented_in_its_order() -> None:
     text = (ROOT / "docs" / "refusals.md").read_text()
     documented = re.findall(r"^\| \d+ \| `(\w+)`", text, re.MULTILINE)
     assert documented == [reason.value for reason in Reason]
-
-
-def test_every_purpose_has_words_in_every_language() -> None:
-    assert set(PURPOSE_LABELS) == set(LANGUAGES)
-    for words in PURPOSE_LABELS.values():
-        assert set(words) == set(Purpose)
-
-
-def catalogue(folder: str, kind: str) -> dict[object, object]:
-    path = TRANSLATIONS / folder / "LC_MESSAGES" / f"messages.{kind}"
-    with path.open("rb") as file:
-        messages = read_po(file) if kind == "po" else read_mo(file)
-    return {message.id: message.string for message in messages if message.id}
-
-
-@pytest.mark.parametrize("folder", LANGUAGE_FOLDERS)
-def test_every_word_of_the_pages_is_translated(folder: str) -> None:
-    wanted: set[str] = set()
-    for text in [*sources("web/**/*.html").values(), *sources("web/**/*.py").values()]:
-        for quoted in re.findall(r"""_\(\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")""", text):
-            wanted.add(quoted[0] or quoted[1])
-    kept = catalogue(folder, "po")
-    assert wanted == set(kept), "translate the new words, or drop those that are gone"
-    assert all(kept.values())
-
-
-@pytest.mark.parametrize("folder", LANGUAGE_FOLDERS)
-def test_the_compiled_translations_are_those_of_the_text(folder: str) -> None:
-    assert catalogue(folder, "mo") == catalogue(folder, "po"), "run: make translations"
-
-
-@pytest.mark.parametrize("folder", LANGUAGE_FOLDERS)
-def test_a_translation_fills_in_what_the_words_do(folder: str) -> None:
-    for words, translated in catalogue(folder, "po").items():
-        marks = [sorted(re.findall(r"%\((\w+)\)", str(each))) for each in (words, translated)]
-        assert marks[0] == marks[1], words
-
-
-def test_traditional_chinese_holds_no_simplified_letter() -> None:
-    to_traditional = opencc.OpenCC("s2t")
-    for translated in catalogue("zh_Hant_TW", "po").values():
-        text = str(translated)
-        strange = [letter for letter in text if to_traditional.convert(letter) != letter]
-        assert not [letter for letter in strange if letter not in "台里准了后干只面"], text
 
 
 @pytest.mark.parametrize("name", ["run.txt", "test.txt"])

@@ -15,6 +15,7 @@ from consent_tokens.crypto.keys import KEY_BYTES, GrantKey
 from consent_tokens.crypto.sealing import NONCE_BYTES, wrap
 from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
 from consent_tokens.evidence.events import EventKind, grant_event, request_event
+from consent_tokens.localization import catalogue
 from consent_tokens.policies import ConsentPolicy, OtpPolicy, RetentionPolicy
 from consent_tokens.row_key import ID_BYTES
 from consent_tokens.services import webhooks
@@ -24,17 +25,12 @@ from consent_tokens.services.consents.tokens import binding_of, seal_token
 from consent_tokens.services.number_verification import ChallengeSecret, verify_code
 from consent_tokens.services.outbox.service_messages import compose_service_message
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import grants, invitations, merchants, messages, recipients, requests
+from consent_tokens.store import grants, invitations, merchants, outbox, recipients, requests
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant, is_active
 from consent_tokens.tokens.mint import mint, seal_number
 
 RECEIPT_PURPOSE: Final = "service.receipt"
-RECEIPT_WORDS: Final[dict[str, str]] = {
-    "zh-CN": "【{service}】您同意的凭据，请留好：{url}",
-    "zh-TW": "【{service}】您同意的憑據，請留好：{url}",
-    "en": "[{service}] The receipt of your yes, to keep: {url}",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +214,12 @@ def create_grant(  # noqa: PLR0913, PLR0917 - all that a grant is made of
     return CreatedGrant(grant, issue_consent_receipt(runtime, transaction, grant, notice))
 
 
+def receipt_text(service: str, url: str, language: str) -> str:
+    """Return the SMS that links to a consent receipt."""
+    text = catalogue(language).gettext("[%(service)s] The receipt of your yes, to keep: %(url)s")
+    return text % {"service": service, "url": url}
+
+
 def _require_possible(
     transaction: Transaction, request: ConsentRequest, decision: ConsentDecision
 ) -> None:
@@ -235,9 +237,9 @@ def _enqueue_receipt_sms(
     created: CreatedGrant,
 ) -> None:
     url = f"{runtime.service.base_url}/receipts/{created.receipt_id}"
-    text = RECEIPT_WORDS[language].format(service=runtime.service.name, url=url)
+    text = receipt_text(runtime.service.name, url, language)
     message = compose_service_message(runtime, number, text, purpose=RECEIPT_PURPOSE)
-    messages.enqueue(transaction, [message])
+    outbox.enqueue(transaction, [message])
 
 
 def _lock_request(transaction: Transaction, open_request: OpenRequest) -> ConsentRequest:

@@ -12,11 +12,12 @@ from typing import Final
 
 from consent_tokens.consent.grant import EndReason, Grant, GrantStatus
 from consent_tokens.consent.keywords import Intent, Interpretation, KeywordMatcher
-from consent_tokens.consent.notice import supported_language
+from consent_tokens.consent.notice import purpose_list
 from consent_tokens.consent.request import ConsentRequest, RequestStatus
 from consent_tokens.consent.scope import ScopeReduction
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.gateways.base import MobileOriginated
+from consent_tokens.localization import DEFAULT_LANGUAGE, supported_language
 from consent_tokens.policies import ConsentPolicy, RateLimit
 from consent_tokens.relay.composition import with_signature_and_opt_out
 from consent_tokens.row_key import ID_BYTES
@@ -25,15 +26,22 @@ from consent_tokens.services.consents.amendments import narrow_within, resume_wi
 from consent_tokens.services.consents.decisions import create_grant
 from consent_tokens.services.consents.revocation import revoke_within
 from consent_tokens.services.inbound.keyword_replies import (
+    AGREED,
+    ALREADY_LIVE,
+    HELP,
+    HELP_WITHOUT_CONSENT,
+    NARROWED,
+    STOPPED,
+    STOPPED_ALL,
+    UNCLEAR,
     numbered_purpose_list,
-    purpose_list,
     reply_text,
 )
 from consent_tokens.services.integrity.journal_outbox import flush_journal
 from consent_tokens.services.outbox.service_messages import compose_service_message
 from consent_tokens.services.rate_limits import try_acquire
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import grants, merchants, messages, recipients, requests
+from consent_tokens.store import grants, merchants, outbox, recipients, requests
 from consent_tokens.store import invitations as stored_invitations
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.invitations import Invitation
@@ -70,7 +78,7 @@ class _Conversation:
         """Return the language to answer in: of the consents, else of the keyword."""
         known = next((grant.language for grant in [*self.own_grants, *self.grants]), None)
         keyword = self.interpretation.language
-        return known or supported_language(keyword) or ("en" if keyword else "zh-CN")
+        return known or supported_language(keyword) or ("en" if keyword else DEFAULT_LANGUAGE)
 
     @property
     def any_sender(self) -> Sender | None:
@@ -143,7 +151,7 @@ def _stop(conversation: _Conversation) -> list[Grant]:
     ended = _revoke(conversation, conversation.own_grants)
     _decline(conversation)
     for merchant_id, language in {grant.merchant_id: grant.language for grant in ended}.items():
-        _reply_for_merchant(conversation, language, "stopped", merchant_id)
+        _reply_for_merchant(conversation, language, STOPPED, merchant_id)
     if not ended and conversation.is_to_service:
         _help(conversation)
     return ended
@@ -155,7 +163,7 @@ def _stop_all(conversation: _Conversation) -> list[Grant]:
     _decline(conversation)
     if ended:
         count = len({grant.merchant_id for grant in ended})
-        text = reply_text(conversation.language, "stopped_all", count=count)
+        text = reply_text(conversation.language, STOPPED_ALL, count=count)
         _send(conversation, conversation.language, text, conversation.any_sender)
     return ended
 
@@ -171,7 +179,7 @@ def _stop_purposes(conversation: _Conversation) -> list[Grant]:
         left = grant.scope.purposes - stopped
         if not left:
             ended += _revoke(conversation, [grant])
-            _reply_for_merchant(conversation, grant.language, "stopped", grant.merchant_id)
+            _reply_for_merchant(conversation, grant.language, STOPPED, grant.merchant_id)
             continue
         narrow_within(
             conversation.runtime,
@@ -181,8 +189,8 @@ def _stop_purposes(conversation: _Conversation) -> list[Grant]:
         )
         text = reply_text(
             grant.language,
-            "narrowed",
-            gone=purpose_list(grant.scope.purposes & stopped, grant.language),
+            NARROWED,
+            removed=purpose_list(grant.scope.purposes & stopped, grant.language),
             left=purpose_list(left, grant.language),
         )
         _send(conversation, grant.language, text, conversation.senders[grant.merchant_id])
@@ -227,7 +235,7 @@ def _grant(conversation: _Conversation) -> list[Grant]:
             invitations.invitation_notice(policy, request, merchant, language),
             ScopeReduction(purposes=request.terms.purposes),
         )
-        _reply_for_merchant(conversation, language, "agreed", merchant.id)
+        _reply_for_merchant(conversation, language, AGREED, merchant.id)
     return []
 
 
@@ -248,7 +256,7 @@ def _resume(conversation: _Conversation, found: Sequence[Grant]) -> None:
         if grant.status is GrantStatus.PAUSED:
             resume_within(conversation.runtime, conversation.transaction, grant.key)
     if _may_reply(conversation, REPLY_LIMIT):
-        _reply_for_merchant(conversation, found[0].language, "live", found[0].merchant_id)
+        _reply_for_merchant(conversation, found[0].language, ALREADY_LIVE, found[0].merchant_id)
 
 
 def _send_request(conversation: _Conversation, merchant: Merchant) -> None:
@@ -304,14 +312,14 @@ def _help(conversation: _Conversation) -> list[Grant]:
     for grant in conversation.own_grants:
         text = reply_text(
             grant.language,
-            "help",
+            HELP,
             merchant=conversation.merchants[grant.merchant_id].name,
-            list=numbered_purpose_list(grant.scope.purposes, grant.language),
+            purposes=numbered_purpose_list(grant.scope.purposes, grant.language),
             url=url,
         )
         _send(conversation, grant.language, text, conversation.senders[grant.merchant_id])
     if not conversation.own_grants:
-        text = reply_text(conversation.language, "help_nobody", url=url)
+        text = reply_text(conversation.language, HELP_WITHOUT_CONSENT, url=url)
         _send(conversation, conversation.language, text, conversation.any_sender)
     return []
 
@@ -320,7 +328,7 @@ def _clarify(conversation: _Conversation) -> list[Grant]:
     """Ask once what was meant, if there is anything to stop."""
     own = conversation.own_grants
     if own and _may_reply(conversation, CLARIFICATION_LIMIT, "clarification"):
-        _reply_for_merchant(conversation, own[0].language, "unclear", own[0].merchant_id)
+        _reply_for_merchant(conversation, own[0].language, UNCLEAR, own[0].merchant_id)
     return []
 
 
@@ -333,9 +341,9 @@ def _may_reply(conversation: _Conversation, limit: RateLimit, kind: str = "reply
 
 
 def _reply_for_merchant(
-    conversation: _Conversation, language: str, name: str, merchant_id: str
+    conversation: _Conversation, language: str, msgid: str, merchant_id: str
 ) -> None:
-    text = reply_text(language, name, merchant=conversation.merchants[merchant_id].name)
+    text = reply_text(language, msgid, merchant=conversation.merchants[merchant_id].name)
     _send(conversation, language, text, conversation.senders[merchant_id])
 
 
@@ -349,7 +357,7 @@ def _send(conversation: _Conversation, language: str, text: str, sender: Sender 
         purpose=CONFIRMATION_PURPOSE,
         sender_id=sender.id if sender else None,
     )
-    messages.enqueue(conversation.transaction, [message])
+    outbox.enqueue(conversation.transaction, [message])
     runtime.record(
         conversation.transaction,
         Event(

@@ -2,9 +2,7 @@
 
 from flask import request, session
 
-from consent_tokens.consent.notice import LANGUAGES, supported_language
-
-CHINESE_FIRST = LANGUAGES[0]
+from consent_tokens.localization import DEFAULT_LANGUAGE, supported_language
 
 
 def language(asked: str | None = None) -> str:
@@ -19,4 +17,4 @@ def language(asked: str | None = None) -> str:
     for wanted, _quality in request.accept_languages:
         if found := supported_language(wanted):
             return found
-    return supported_language(asked) or CHINESE_FIRST
+    return supported_language(asked) or DEFAULT_LANGUAGE

@@ -7,12 +7,14 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_time
 from flask_babel import gettext as _
+from flask_babel import ngettext
 
-from consent_tokens.consent.notice import LOCALES, localized_time_of_day, purpose_label
+from consent_tokens.consent.notice import localized_time_of_day, purpose_label
 from consent_tokens.consent.preferences import QuietPeriod
 from consent_tokens.consent.purposes import Purpose, in_catalogue_order
 from consent_tokens.consent.scope import Scope
 from consent_tokens.evidence.complaints import ComplaintReason, ComplaintStatus, Verdict
+from consent_tokens.localization import LOCALES, join_list
 from consent_tokens.relay.decision import Reason
 from consent_tokens.relay.message import MessageStatus
 from consent_tokens.web.consumer.locale import language
@@ -52,7 +54,7 @@ def purpose_name(purpose: str) -> str:
 def scope_label(scope: Scope) -> str:
     """Return a scope in one line: what, how often, which hours."""
     names = [purpose_name(purpose) for purpose in in_catalogue_order(scope.purposes)]
-    parts = [(", " if language() == "en" else "、").join(names)]
+    parts = [join_list(language(), names)]
     if any(purpose.is_marketing for purpose in scope.purposes):
         parts.append(
             _(
@@ -137,12 +139,12 @@ def complaint_status_label(status: ComplaintStatus) -> str:
 
 def message_count_options(counts: Sequence[int]) -> list[tuple[int, str]]:
     """Return numbers of texts to choose from."""
-    return [(each, _("%(n)s texts", n=each)) for each in counts]
+    return [(each, ngettext("%(n)s text", "%(n)s texts", each, n=each)) for each in counts]
 
 
 def days_options(days: Sequence[int]) -> list[tuple[int, str]]:
     """Return numbers of days to choose from."""
-    return [(each, _("%(n)s days", n=each)) for each in days]
+    return [(each, ngettext("%(n)s day", "%(n)s days", each, n=each)) for each in days]
 
 
 def time_of_day_options(minutes: Sequence[int]) -> list[tuple[int, str]]:

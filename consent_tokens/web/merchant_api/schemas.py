@@ -15,11 +15,11 @@ from marshmallow import (
     validates_schema,
 )
 
-from consent_tokens.consent.notice import LANGUAGES
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.request import MAX_VALID_DAYS, RequestedTerms
 from consent_tokens.consent.scope import MAX_DAYS, MAX_MESSAGES, FrequencyCap, parse_time_of_day
 from consent_tokens.evidence.complaints import ComplaintReason, ComplaintStatus, Verdict
+from consent_tokens.localization import DEFAULT_LANGUAGE, LANGUAGES
 from consent_tokens.relay.message import DEFAULT_VALIDITY, MAX_VALIDITY
 from consent_tokens.services.submission.accept import MessageRequest
 
@@ -93,7 +93,7 @@ class ConsentRequestSchema(Strict):
     return_url = fields.String(
         load_default=None, allow_none=True, validate=[validate.Length(1, MAX_URL_LENGTH), _is_url]
     )
-    locale = fields.String(load_default=LANGUAGES[0], validate=validate.OneOf(LANGUAGES))
+    locale = fields.String(load_default=DEFAULT_LANGUAGE, validate=validate.OneOf(LANGUAGES))
     token = fields.String(
         load_default=None,
         allow_none=True,
