@@ -3,7 +3,7 @@
 One table, by language. Sources: 47 CFR 64.1200(a)(10) for the English per-se words, and (a)(12) for
 what may be asked back; the keyword lists of Twilio, AWS and Telnyx (English; AWS: ARRET, AIDE, TD);
 Tencent Cloud (`TD`, `T`, `N`) and Huawei Cloud (`R`) for Chinese ports; the rest is what people
-write. An operator adds words of its own by a file: docs/inbound-words.md.
+write. An operator adds words of its own by a file: docs/inbound.md.
 
 The whole text, folded, is looked up first: a word acts at once. Else the sentence is read: what
 means stop beyond doubt acts, what may mean it is asked back once, and the rest changes nothing.
