@@ -11,12 +11,17 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+
+from consent_tokens.cli import main
 
 ROOT = Path(__file__).parents[2]
 PROMISES = ROOT / "docs" / "promises.md"
 THREATS = ROOT / "docs" / "threat-model.md"
 GLOSSARY = ROOT / "docs" / "glossary.md"
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LAST_PROMISE, LAST_THREAT = 15, 30
 
 SKIPPED = frozenset(
@@ -38,7 +43,9 @@ THREAT_ENTRY = re.compile(r"^### (T\d+)\. \S", re.MULTILINE)
 
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 CODE_SPAN = re.compile(r"`[^`]*`")
-NAMED_PATH = re.compile(r"`((?:consent_tokens|docs|tests)/[^`\s]+)`")
+NAMED_PATH = re.compile(r"`((?:consent_tokens|docs|tests)/[^`\s<*]+)`")
+NAMED_MODULE = re.compile(r"`([a-z_]+(?:/[a-z_]+)*\.py)`")  # in docs/architecture.md
+NAMED_COMMAND = re.compile(r"consent-tokens ([a-z-]+)((?: [a-z][a-z-]+)?)")
 RELATIVE_LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 # notes that stand beside the project, not in it
 OUTSIDE = re.compile(
@@ -148,9 +155,29 @@ def test_no_file_names_a_note_outside_the_project() -> None:
 
 
 @pytest.mark.parametrize("page", [PROMISES, THREATS, GLOSSARY], ids=lambda page: page.name)
-def test_every_file_that_a_page_names_exists(page: Path) -> None:
+def test_pages_that_say_where_something_is_name_files(page: Path) -> None:
     assert NAMED_PATH.findall(page.read_text("utf-8")), "it names no file"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_file_that_a_page_names_exists(page: Path) -> None:
     assert missing_files(page, ROOT) == []
+
+
+def test_every_module_that_the_architecture_names_exists() -> None:
+    named = NAMED_MODULE.findall(ARCHITECTURE.read_text("utf-8"))
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / "consent_tokens" / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_command_that_a_page_names_exists(page: Path) -> None:
+    context = click.Context(main)
+    for name, subcommand in NAMED_COMMAND.findall(page.read_text("utf-8")):
+        command = main.get_command(context, name)
+        assert command is not None, name
+        if isinstance(command, click.Group) and subcommand.strip():
+            assert command.get_command(context, subcommand.strip()), (name, subcommand)
 
 
 @pytest.mark.parametrize(
