@@ -1,8 +1,8 @@
-"""Whether a message may leave, and when: the whole law of the relay, on one screen.
+"""Decides whether a message may be sent, and when: an ordered table of checks.
 
-Questions are asked in the order of docs/refusals.md; the first no is the answer. Nothing here
-reads a clock, a key or a row. It is asked twice: when a message is accepted, with its token, and
-again when it leaves, with the grant as it is then (promise 2).
+The checks run in the order of docs/refusals.md; the first refusal is the decision. Pure: no clock,
+key or row is read here. Each message is decided twice: when it is accepted, with its token, and
+when it is dispatched, with the grant as it is then (promise 2).
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +26,10 @@ _Limit = TypeVar("_Limit")
 
 
 class Reason(StrEnum):
-    """Why not. The values are part of the API and never change; the order is that of asking."""
+    """Why a message is refused, in the order in which it is checked.
+
+    The values are part of the API and never change; `web.reasons` says what they mean.
+    """
 
     MERCHANT_SUSPENDED = "merchant_suspended"
     TOKEN_MALFORMED = "token_malformed"  # noqa: S105 - a code, not a secret
@@ -44,38 +47,20 @@ class Reason(StrEnum):
     OUTSIDE_HOURS = "outside_hours"
 
 
-EXPLANATIONS: Final[dict[Reason, str]] = {
-    Reason.MERCHANT_SUSPENDED: "The platform does not let this merchant send at present.",
-    Reason.TOKEN_MALFORMED: "This is not a token that this service could have issued.",
-    Reason.TOKEN_SIGNATURE_INVALID: "The token was not signed by this service, or was changed.",
-    Reason.TOKEN_EXPIRED: "What the consumer agreed to has ended by then.",
-    Reason.TOKEN_NOT_YOURS: "The token names another merchant; in other hands it is worthless.",
-    Reason.CONSENT_REVOKED: "The consent was taken back. It cannot be revived; do not ask again.",
-    Reason.CONSENT_PAUSED: "The consumer has paused this consent.",
-    Reason.PURPOSE_NOT_GRANTED: "The consumer did not agree to messages of this purpose.",
-    Reason.CHANNEL_NOT_GRANTED: "The consumer did not agree to this channel.",
-    Reason.SENDER_NOT_ADMITTED: "The platform has admitted no sender for this merchant.",
-    Reason.CONTENT_REJECTED: "The text holds control, bidirectional or invisible characters.",
-    Reason.TEXT_TOO_LONG: "With signature and the way to refuse, the text needs too many segments.",
-    Reason.CAP_REACHED: "As many messages as were agreed to have been sent in this period.",
-    Reason.OUTSIDE_HOURS: "The agreed hours do not begin again while the message is valid.",
-}
-
-
 class Accepted(Struct, frozen=True):
-    """Yes, and it may leave now."""
+    """The message may be sent now."""
 
     send_at: datetime
 
 
 class Deferred(Struct, frozen=True):
-    """Yes, but it waits: for the hours to begin, or for the time the merchant named."""
+    """The message may be sent at `send_at`: when its window opens, or as the merchant planned."""
 
     send_at: datetime
 
 
 class Refused(Struct, frozen=True):
-    """No; `again` is when it may be asked again, if ever."""
+    """The message may not be sent; `next_at` is when it could be, if that is known."""
 
     reason: Reason
     next_at: datetime | None = None
@@ -84,13 +69,13 @@ class Refused(Struct, frozen=True):
 Decision: TypeAlias = Accepted | Deferred | Refused
 
 
-@dataclass(slots=True, kw_only=True)  # a frozen one takes twice as long to make
+@dataclass(slots=True, kw_only=True)  # frozen would take twice as long to create
 class Case:
-    """All that a decision may depend on. Nothing changes one once it is made.
+    """The input of a decision; not changed once it is created.
 
-    `token` is the claims, the fault found in their place, or None once a message has been
-    accepted. `slots` are the moments, ascending, at which other messages of the same class left or
-    will leave under the grant; `all_slots` those of class marketing, over all merchants.
+    `token` is the claims, the reason why it is invalid, or None once the message has been accepted.
+    `counted_sends` are the times, ascending, of the other messages of the same class under the
+    grant, sent or planned; `marketing_sends` those of class marketing, of all merchants.
     """
 
     merchant_id: str
@@ -110,50 +95,48 @@ class Case:
     preferences: Preferences = NO_PREFERENCES
     marketing_sends: Sequence[datetime] = ()
 
-    # what follows from these, worked out once: every question asks for it
+    # derived once, because several checks need them
     claims: Claims | None = field(init=False)
-    is_marketing: bool = field(init=False)  # bound by cap and hours; what is in no catalogue is too
-    frequency_caps: tuple[RateLimit, ...] = field(
-        init=False
-    )  # all that bind: the smaller of token and row
+    is_marketing: bool = field(init=False)  # also of a purpose that is not in the catalogue
+    frequency_caps: tuple[RateLimit, ...] = field(init=False)  # of token and row: both bind
     send_windows: tuple[SendWindow, ...] = field(init=False)
-    ends_at: datetime | None = field(init=False)  # of what was agreed: by token or row, as is first
-    send_at: datetime = field(init=False)  # if it may: as soon as it should and all hours are open
+    ends_at: datetime | None = field(init=False)  # the earlier end of token and row
+    send_at: datetime = field(init=False)  # the first time when all windows are open
 
     def __post_init__(self) -> None:
         claims = self.token if isinstance(self.token, Claims) else None
         scopes = [party.scope for party in (self.grant, claims) if party is not None]
         ends = min([scope.ends_at for scope in scopes], default=None)
-        binds = is_marketing(self.purpose)
-        hours: tuple[SendWindow, ...] = ()
+        is_bound = is_marketing(self.purpose)
+        windows: tuple[SendWindow, ...] = ()
         caps: tuple[RateLimit, ...] = (self.transactional_cap,)
-        if binds:
-            hours = _distinct([scope.send_window for scope in scopes])
+        if is_bound:
+            windows = _distinct([scope.send_window for scope in scopes])
             caps = _distinct([scope.frequency_cap for scope in scopes])
         at = max(self.now, self.not_before)
-        self.claims, self.is_marketing, self.ends_at = claims, binds, ends
-        self.frequency_caps, self.send_windows = caps, hours
+        self.claims, self.is_marketing, self.ends_at = claims, is_bound, ends
+        self.frequency_caps, self.send_windows = caps, windows
         self.send_at = _first_fixed_point(at, self.window_steps)
 
     @property
     def window_steps(self) -> "list[_Step]":
-        """Return what moves a message on to hours in which it may leave."""
-        steps: list[_Step] = [hours.next_open for hours in self.send_windows]
+        """Return the steps that move a time into send windows and out of quiet hours."""
+        steps: list[_Step] = [window.next_open for window in self.send_windows]
         if self.preferences.quiet_hours:
             steps.append(self.preferences.quiet_hours.next_end)
         return steps
 
     @property
     def recipient_limits(self) -> tuple[RateLimit, ...]:
-        """Return the recipient's own limits over all merchants, if they bind."""
+        """Return the recipient's own limits over all merchants; they bind marketing only."""
         return self.preferences.rate_limits if self.is_marketing else ()
 
     @property
     def next_allowed_at(self) -> datetime:
-        """Return when it would leave if caps and hours were all that is in the way.
+        """Return when it could be sent as far as caps, limits and windows are concerned.
 
-        Where the recipient's limit over all merchants is in the way it is told by the day: when
-        another merchant's message left is nobody's business (promise 5).
+        The recipient's limits over all merchants move it by whole days, so that it does not reveal
+        when another merchant's message was sent (promise 5).
         """
         caps = [_cap_step(cap, self.counted_sends) for cap in self.frequency_caps]
         limits = [_daily_limit_step(self, limit) for limit in self.recipient_limits]
@@ -164,18 +147,16 @@ class Case:
 
 _TRANSACTIONAL: Final = frozenset(purpose for purpose in Purpose if not purpose.is_marketing)
 _Step: TypeAlias = Callable[[datetime], datetime]
-MAX_SEARCH_STEPS: Final = (
-    1000  # two hours of different zones may never overlap: then it never leaves
-)
+MAX_SEARCH_STEPS: Final = 1000  # windows in different time zones may never overlap
 
 
 def is_marketing(purpose: str) -> bool:
-    """Whether cap and hours bind it: what is in no catalogue is bound, too."""
+    """Whether cap and send window bind a purpose: also one that is not in the catalogue."""
     return purpose not in _TRANSACTIONAL
 
 
 def _distinct(limits: Sequence[_Limit]) -> tuple[_Limit, ...]:
-    """Return limits without repetition: most often token and row say the same."""
+    """Return at most two limits without repetition: token and row mostly have the same."""
     if len(limits) > 1 and (limits[0] is limits[1] or limits[0] == limits[1]):
         return (limits[0],)
     return tuple(limits)
@@ -187,18 +168,18 @@ def _cap_step(cap: RateLimit, counted_sends: Sequence[datetime]) -> _Step:
 
 def _daily_limit_step(case: Case, limit: RateLimit) -> _Step:
     def step(at: datetime) -> datetime:
-        free = next_allowed_at(limit, case.marketing_sends, at)
-        if free == at:
+        allowed_at = next_allowed_at(limit, case.marketing_sends, at)
+        if allowed_at == at:
             return at
         timezone = case.grant.scope.send_window.timezone if case.grant else at.tzinfo
-        day = free.astimezone(timezone).date() + timedelta(days=1)
+        day = allowed_at.astimezone(timezone).date() + timedelta(days=1)
         return datetime.combine(day, time(), timezone).astimezone(at.tzinfo)
 
     return step
 
 
 def _first_fixed_point(at: datetime, steps: Sequence[_Step]) -> datetime:
-    """Return the first moment that every step leaves where it is; a step alone does it at once."""
+    """Return the first time, from `at` on, that no step moves any further."""
     if len(steps) == 1:
         return steps[0](at)
     for _ in range(MAX_SEARCH_STEPS):
@@ -211,31 +192,31 @@ def _first_fixed_point(at: datetime, steps: Sequence[_Step]) -> datetime:
 
 
 def check_merchant(case: Case) -> Refused | None:
-    """Ask the operator first: a suspended merchant learns nothing of its tokens."""
+    """Refuse a suspended merchant, before it learns anything about its token."""
     return None if case.is_merchant_active else Refused(Reason.MERCHANT_SUSPENDED)
 
 
 def check_token(case: Case) -> Refused | None:
-    """Refuse what is malformed or not signed by us."""
+    """Refuse a token that is malformed or not signed by this service."""
     return Refused(case.token) if isinstance(case.token, Reason) else None
 
 
 def check_expiry(case: Case) -> Refused | None:
-    """Refuse what has ended, or will have when the message would leave."""
+    """Refuse if token or grant will have ended at `send_at`."""
     if case.ends_at is not None and case.send_at >= case.ends_at:
         return Refused(Reason.TOKEN_EXPIRED)
     return None
 
 
 def check_merchant_binding(case: Case) -> Refused | None:
-    """Promise 4: bound to the merchant that it names, in the token and in the row."""
+    """Refuse a token or grant of another merchant (promise 4)."""
     if any(each and each.merchant_id != case.merchant_id for each in (case.claims, case.grant)):
         return Refused(Reason.TOKEN_NOT_YOURS)
     return None
 
 
 def check_grant(case: Case) -> Refused | None:
-    """Promise 3: revocation is at once and for good. A grant that is not there was revoked."""
+    """Refuse without a live grant, or in a quiet period (promise 3). A missing one was revoked."""
     if case.grant is None or case.grant.is_ended:
         return Refused(Reason.CONSENT_REVOKED)
     if case.grant.status is GrantStatus.PAUSED:
@@ -246,7 +227,7 @@ def check_grant(case: Case) -> Refused | None:
 
 
 def check_purpose_and_channel(case: Case) -> Refused | None:
-    """Promise 2: purpose and channel are in the token and in the row."""
+    """Refuse a purpose or channel that token or grant does not cover (promise 2)."""
     if case.grant and case.purpose not in case.grant.scope.purposes:
         return Refused(Reason.PURPOSE_NOT_GRANTED)
     if case.claims and case.purpose not in case.claims.scope.purposes:
@@ -257,12 +238,12 @@ def check_purpose_and_channel(case: Case) -> Refused | None:
 
 
 def check_sender(case: Case) -> Refused | None:
-    """The platform admits sender ports."""
+    """Refuse a merchant without an admitted sender."""
     return None if case.has_sender else Refused(Reason.SENDER_NOT_ADMITTED)
 
 
 def check_text(case: Case) -> Refused | None:
-    """The text shows what it says, and is not too long."""
+    """Refuse a text with invisible characters, or with too many segments."""
     if not is_displayable(case.text):
         return Refused(Reason.CONTENT_REJECTED)
     if len(case.composed.segments) > case.max_segments:
@@ -271,7 +252,7 @@ def check_text(case: Case) -> Refused | None:
 
 
 def check_frequency_caps(case: Case) -> Refused | None:
-    """Promise 6: a cap is a cap, at the moment of leaving; so is a recipient's own limit."""
+    """Refuse beyond a frequency cap or a limit of the recipient, as of `send_at` (promise 6)."""
     send_at = case.send_at
     fits = all(
         next_allowed_at(cap, case.counted_sends, send_at) == send_at for cap in case.frequency_caps
@@ -285,7 +266,7 @@ def check_frequency_caps(case: Case) -> Refused | None:
 
 
 def check_send_window(case: Case) -> Refused | None:
-    """Refused only where it cannot wait for the hours to begin."""
+    """Refuse if the send window does not open within the validity of the message."""
     if case.send_at >= case.valid_until:
         return Refused(Reason.OUTSIDE_HOURS, case.send_at)
     return None
@@ -306,9 +287,9 @@ CHECKS: Final[tuple[Callable[[Case], Refused | None], ...]] = (
 
 
 def decide(case: Case) -> Decision:
-    """Return the relay's answer."""
-    for question in CHECKS:
-        if refusal := question(case):
+    """Return the decision on a message."""
+    for check in CHECKS:
+        if refusal := check(case):
             return refusal
     send_at = case.send_at
     return Accepted(send_at) if send_at <= case.now else Deferred(send_at)

@@ -1,4 +1,4 @@
-"""Errors and refusals as RFC 9457 problems: the one place where the inside meets status codes."""
+"""Errors and refusals as problem details (RFC 9457), with their HTTP status codes."""
 
 from http import HTTPStatus
 from typing import Any, Final
@@ -26,7 +26,8 @@ from consent_tokens.errors import (
     TooManyRequestsError,
     UnauthenticatedError,
 )
-from consent_tokens.relay.decision import EXPLANATIONS, Reason, Refused
+from consent_tokens.relay.decision import Refused
+from consent_tokens.web.reasons import REASON_TEXTS
 from consent_tokens.web.request_context import runtime
 
 log = structlog.get_logger()
@@ -51,40 +52,37 @@ STATUS_BY_ERROR: Final[dict[type[ConsentTokensError], HTTPStatus]] = {
     NotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
     OutboxFullError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-DETAILS: Final[dict[str, str]] = {
+DETAILS: Final[dict[str, str]] = {  # by error code: what the `detail` of a problem says
     "unauthenticated": "Send a valid API key as `Authorization: Bearer ...`.",
-    "not_found": "There is no such thing, or it is not yours.",
-    "gone": "It was there, and is no more.",
-    "conflict": "It is not in a state that allows this.",
-    "invitation_refused": "Whom this asks has said no, or nothing, or wants no invitations.",
+    "not_found": "It does not exist, or it belongs to another merchant.",
+    "gone": "It is not available any more.",
+    "conflict": "Its present status does not allow this.",
+    "invitation_refused": "The consumer declined, did not answer, or takes no invitations.",
     "forbidden": "This is not allowed at present.",
-    "invalid": "The input makes no sense; `errors` says where and why.",
-    "idempotency_key_reused": "This Idempotency-Key came before, with another request.",
-    "too_many_requests": "Asked too often; try again after `Retry-After` seconds.",
-    "store_busy": "Too many are writing at once; nothing was done. Try again.",
-    "store_unavailable": "The database is away; nothing was done. Try again.",
-    "store_uncertain": "The database went away just then: it may have been done, or not. With an "
-    "Idempotency-Key, the same request again finds out, and is done once.",
-    "key_unavailable": "A key is missing; nothing leaves until the operator has mended it.",
-    "outbox_full": "So much marketing waits that no more is taken now; transactional still is.",
-    "journal_unavailable": "Revocations cannot be journalled; nothing leaves until that is mended.",
-    "revocations_behind": "The database is an old copy; nothing leaves until it has caught up.",
-    "clock_in_doubt": "The clock cannot be trusted; nothing leaves until it can.",
-    "bad_request": "The request cannot be read.",
-    "method_not_allowed": "This address does not take that method.",
-    "request_entity_too_large": "The request is larger than this address takes.",
+    "invalid": "The request is not valid; `errors` names each field and what is wrong with it.",
+    "idempotency_key_reused": "This Idempotency-Key was used before, for another request.",
+    "too_many_requests": "Too many requests; try again after `Retry-After` seconds.",
+    "store_busy": "Too many concurrent writes; nothing was changed. Try again.",
+    "store_unavailable": "The database is not available; nothing was changed. Try again.",
+    "store_uncertain": "The connection to the database broke during the commit: the change may "
+    "have been made. Repeat the request with the same Idempotency-Key; it is done only once.",
+    "key_unavailable": "A key is missing; no message is sent until the operator has restored it.",
+    "outbox_full": "The outbox is full of marketing; only transactional messages are accepted now.",
+    "journal_unavailable": "The revocation journal cannot be written; until it can, no message is "
+    "sent.",
+    "revocations_behind": "The database lacks revocations that the journal holds, as after a "
+    "restore; no message is sent until they are replayed.",
+    "clock_in_doubt": "The server's clock is not plausible; no message is sent until it is.",
+    "bad_request": "The request cannot be parsed.",
+    "method_not_allowed": "This URL does not support that method.",
+    "request_entity_too_large": "The request is larger than this URL accepts.",
     "unsupported_media_type": "Send JSON, as `Content-Type: application/json`.",
-    "internal": "Something went wrong on our side; nothing half-done was kept.",
+    "internal": "Internal error. A change is committed as a whole or not at all.",
 }
-STATUS_BY_REASON: Final[dict[Reason, HTTPStatus]] = {
-    Reason.TOKEN_MALFORMED: HTTPStatus.UNPROCESSABLE_ENTITY,
-    Reason.CONTENT_REJECTED: HTTPStatus.UNPROCESSABLE_ENTITY,
-    Reason.TEXT_TOO_LONG: HTTPStatus.UNPROCESSABLE_ENTITY,
-}  # the others: 403, we know who asks, and the consumer or the operator says no
 
 
 def problem(code: str, status: HTTPStatus, **members: object) -> dict[str, Any]:
-    """Return a problem as JSON (RFC 9457, 3.1)."""
+    """Return the members of a problem (RFC 9457, 3.1)."""
     base = runtime().service.base_url
     return {
         "type": f"{base}/docs#{code}",
@@ -98,25 +96,26 @@ def problem(code: str, status: HTTPStatus, **members: object) -> dict[str, Any]:
 
 def refusal_problem(refusal: Refused) -> dict[str, Any]:
     """Return a refusal of the relay as a problem."""
-    reason = refusal.reason
-    members: dict[str, object] = {"detail": EXPLANATIONS[reason], "explain": explain(reason)}
+    text = REASON_TEXTS[refusal.reason]
+    members: dict[str, object] = {"detail": text.explanation, "explain": explain(text.code)}
     if refusal.next_at is not None:
         members["next_at"] = refusal.next_at.isoformat()
-    return problem(reason.value, STATUS_BY_REASON.get(reason, HTTPStatus.FORBIDDEN), **members)
+    return problem(text.code, text.status, **members)
 
 
-def explain(reason: Reason) -> dict[str, str]:
-    """Return why, in words and codes."""
-    return {"code": reason.value, "words": EXPLANATIONS[reason]}
+def explain(code: str) -> dict[str, str]:
+    """Return a reason's code and its explanation. Raises KeyError for a gateway's own code."""
+    text = REASON_TEXTS[code]
+    return {"code": text.code, "words": text.explanation}
 
 
 def validation_problem(fields: dict[str, list[str]]) -> dict[str, Any]:
-    """Return faults in the input, by field, as a problem."""
+    """Return a problem that lists error codes by field."""
     return problem("invalid", HTTPStatus.UNPROCESSABLE_ENTITY, errors=fields)
 
 
 def error_problem(error: ConsentTokensError) -> dict[str, Any]:
-    """Return a fault of ours as a problem."""
+    """Return an error of the service as a problem."""
     if isinstance(error, InvalidError):
         return validation_problem(error.fields)
     internal = HTTPStatus.INTERNAL_SERVER_ERROR
@@ -127,20 +126,20 @@ def error_problem(error: ConsentTokensError) -> dict[str, Any]:
 
 
 def problem_response(body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
-    """Return a problem as a response of its own status."""
+    """Return a problem as a response with its status code."""
     response = Response(json.dumps(body), status=body["status"], content_type=PROBLEM_JSON)
     response.headers.update(headers or {})
     return response
 
 
 def handle_exception(error: Exception) -> Response:
-    """Return the problem that tells a fault; what we did not foresee tells nothing."""
+    """Return the response to an exception; an unexpected one is logged and reveals nothing."""
     if isinstance(error, HTTPException):
         return _http_problem(error)
-    if isinstance(error, RecursionError):  # JSON nested beyond all reason
+    if isinstance(error, RecursionError):  # JSON nested too deeply
         return problem_response(problem("bad_request", HTTPStatus.BAD_REQUEST))
     if not isinstance(error, ConsentTokensError):
-        # the text of a fault may hold what was sent: only its kind and place are logged
+        # its message may hold parts of the request, so only its type and place are logged
         log.error("internal_error", fault=type(error).__name__, endpoint=request.endpoint)
         return problem_response(problem("internal", HTTPStatus.INTERNAL_SERVER_ERROR))
     body = error_problem(error)

@@ -15,9 +15,9 @@ from consent_tokens.consent.purposes import Purpose, in_catalogue_order
 from consent_tokens.consent.scope import Scope
 from consent_tokens.evidence.complaints import ComplaintReason, ComplaintStatus, Verdict
 from consent_tokens.localization import LOCALES, join_list
-from consent_tokens.relay.decision import Reason
 from consent_tokens.relay.message import MessageStatus
 from consent_tokens.web.consumer.locale import language
+from consent_tokens.web.reasons import consumer_text
 
 
 def day(moment: datetime, timezone: ZoneInfo) -> str:
@@ -85,18 +85,8 @@ def status_label(status: MessageStatus) -> str:
 
 
 def reason_label(code: str | None) -> str:
-    """Return why a message was kept away, in the reader's words."""
-    words: dict[str, str] = {
-        Reason.MERCHANT_SUSPENDED: _("the platform has stopped this shop"),
-        Reason.TOKEN_EXPIRED: _("what you agreed to had ended"),
-        Reason.CONSENT_REVOKED: _("you had stopped it"),
-        Reason.CONSENT_PAUSED: _("you wanted quiet"),
-        Reason.PURPOSE_NOT_GRANTED: _("you did not agree to this kind"),
-        Reason.CAP_REACHED: _("it would have been more than you agreed to"),
-        Reason.OUTSIDE_HOURS: _("it was outside your hours"),
-        "withheld": _("you wanted no invitations"),
-    }
-    return str(words.get(code or "", _("it was not fit to be sent")))
+    """Return why a message did not reach the reader."""
+    return str(_(consumer_text(code)))
 
 
 def complaint_reason_label(reason: ComplaintReason) -> str:
