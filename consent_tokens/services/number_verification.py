@@ -1,9 +1,9 @@
 """Verify a phone number by a one-time code (NIST SP 800-63B-4, 3.1.3.2).
 
-The number is stored nowhere: it is sealed in the challenge under a key that only the browser that
-asked holds, and in the outgoing message under a data key that is destroyed once the code was
-submitted. A number that is sent no code - of the wrong type, or over its limit - takes the same
-path; its message is stored as withheld, so the page is the same, after the same work.
+The number is not stored in the clear: it is sealed in the challenge under a key that only the
+browser that asked holds, and in the outgoing message under a data key that is destroyed once the
+message was submitted. A number that is sent no code, because of its type or its limits, takes the
+same path: its message is stored as withheld, so that the answer is the same, after the same work.
 """
 
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ SECRET_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class ChallengeSecret:
-    """What the browser that asked for a code holds: it finds the challenge and opens the number."""
+    """The browser's part of a challenge: derives the challenge's id and the key of its number."""
 
     value: bytes
 
@@ -56,12 +56,12 @@ class ChallengeSecret:
         return DataKey(derive_key(self.value, "challenge number"))
 
     def to_text(self) -> str:
-        """Return the secret as a cookie carries it."""
+        """Return the secret as the value of a cookie."""
         return encode(self.value)
 
     @classmethod
     def from_text(cls, text: str) -> "ChallengeSecret | None":
-        """Return the secret in a cookie; None if the text is none."""
+        """Return the secret in a cookie; None if it is malformed."""
         try:
             value = decode(text)
         except ValueError:
@@ -70,7 +70,7 @@ class ChallengeSecret:
 
 
 def parse_phone_input(policy: OtpPolicy, text: str) -> PhoneNumber:
-    """Return the number that a person typed. Raises InvalidError if it can be none."""
+    """Return the number that a consumer typed. Raises InvalidError if it is none."""
     try:
         return PhoneNumber.parse(text, policy.default_region)
     except ValueError:
@@ -94,7 +94,7 @@ def send_code(
     language: str,
     client_ip: str,
 ) -> ChallengeSecret:
-    """Send a one-time code, or seem to, and return what the browser must hold to use it.
+    """Send a one-time code, unless a limit withholds it; return the secret for the browser.
 
     Args:
         runtime: the shared dependencies.
@@ -106,33 +106,15 @@ def send_code(
 
     Raises:
         TooManyRequestsError: this client IP, or the service as a whole, asked for too many codes.
-            That reveals nothing about the number.
+            Says nothing about the number.
     """
-    now = runtime.clock.now()
     secret = ChallengeSecret(runtime.random.token_bytes(SECRET_BYTES))
     code = format_code(runtime.random.randbelow(CODE_SPACE))
     text = otp_text(runtime.service.name, code, language)
-    can_receive = number.can_receive_sms and number.is_in_regions(policy.countries)
-    challenge = Challenge(
-        id=secret.challenge_id,
-        intent=intent,
-        code_hash=code_hash(code, secret.challenge_id, runtime.keyring.index),
-        sealed_number=seal(
-            pad_number(number),
-            secret.key,
-            associated_data=secret.challenge_id,
-            nonce=runtime.random.token_bytes(NONCE_BYTES),
-        ),
-        failures_key=runtime.rate_limit_key("failures", number.reveal()),
-        sent_at=now,
-    )
+    challenge = _challenge(runtime, secret, number, intent=intent, code=code)
 
-    def work(transaction: Transaction) -> ChallengeSecret:
-        is_within_limits = _acquire_code(runtime, policy, transaction, number, client_ip)
-        failures = challenges.read_hits(transaction, challenge.failures_key)
-        is_pumped = count_unverified(runtime, policy.rate_limits, transaction, number)
-        may_try = next_allowed_at(FAILED_ATTEMPTS_LIMIT, failures, now) == now
-        may_send = can_receive and is_within_limits and not is_pumped and may_try
+    def work(transaction: Transaction) -> None:
+        may_send = _may_send_code(runtime, policy, transaction, challenge, number, client_ip)
         challenges.add(transaction, challenge)
         message = compose_service_message(
             runtime, number, text, purpose=CODE_PURPOSE, may_send=may_send
@@ -142,16 +124,15 @@ def send_code(
             transaction,
             Event(
                 partition=message.key.partition,
-                at=now,
+                at=challenge.sent_at,
                 kind=EventKind.CODE_SENT if may_send else EventKind.CODE_WITHHELD,
                 message_id=message.key.id,
             ),
         )
-        return secret
 
-    sent = runtime.database.run(work)
+    runtime.database.run(work)
     runtime.wake_dispatcher.set()
-    return sent
+    return secret
 
 
 def verify_code(
@@ -165,8 +146,8 @@ def verify_code(
 ) -> PhoneNumber | None:
     """Return the number that the code verifies; None if it verifies none.
 
-    Whatever is wrong - the code, its age, the browser, the number of attempts - looks the same. A
-    failed attempt is recorded, so the caller must not roll back.
+    A wrong or old code, another browser and too many attempts all return None. A failed attempt is
+    recorded, so the caller must not roll back.
     """
     now = runtime.clock.now()
     if challenge_secret is None:
@@ -194,6 +175,45 @@ def verify_code(
     return number
 
 
+def _challenge(
+    runtime: Runtime, secret: ChallengeSecret, number: PhoneNumber, *, intent: str, code: str
+) -> Challenge:
+    return Challenge(
+        id=secret.challenge_id,
+        intent=intent,
+        code_hash=code_hash(code, secret.challenge_id, runtime.keyring.index),
+        sealed_number=seal(
+            pad_number(number),
+            secret.key,
+            associated_data=secret.challenge_id,
+            nonce=runtime.random.token_bytes(NONCE_BYTES),
+        ),
+        failures_key=runtime.rate_limit_key("failures", number.reveal()),
+        sent_at=runtime.clock.now(),
+    )
+
+
+def _may_send_code(
+    runtime: Runtime,
+    policy: OtpPolicy,
+    transaction: Transaction,
+    challenge: Challenge,
+    number: PhoneNumber,
+    client_ip: str,
+) -> bool:
+    """Count one code against every limit; return whether the number may be sent it.
+
+    Every limit is asked whatever the others say, so that each answer costs the same work.
+    """
+    now = challenge.sent_at
+    is_within_limits = _acquire_code(runtime, policy, transaction, number, client_ip)
+    failures = challenges.read_hits(transaction, challenge.failures_key)
+    is_pumped = count_unverified(runtime, policy.rate_limits, transaction, number)
+    may_try = next_allowed_at(FAILED_ATTEMPTS_LIMIT, failures, now) == now
+    can_receive = number.can_receive_sms and number.is_in_regions(policy.countries)
+    return can_receive and is_within_limits and not is_pumped and may_try
+
+
 def _record_failure(
     runtime: Runtime, transaction: Transaction, challenge: Challenge, failures: list[datetime]
 ) -> None:
@@ -213,7 +233,7 @@ def _acquire_code(
 ) -> bool:
     """Count one code against all limits; return whether the number's own limits allow it.
 
-    Limits are locked in one order, so that two requests wait for each other and cannot deadlock.
+    Limits are locked in a fixed order, so that two requests cannot deadlock.
     Raises TooManyRequestsError where the limit is the client's or the service's.
     """
     now, limits = runtime.clock.now(), policy.rate_limits

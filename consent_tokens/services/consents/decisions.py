@@ -12,7 +12,7 @@ from consent_tokens.consent.purposes import in_catalogue_order
 from consent_tokens.consent.request import ConsentRequest
 from consent_tokens.consent.scope import ScopeReduction
 from consent_tokens.crypto.keys import KEY_BYTES, GrantKey
-from consent_tokens.crypto.sealing import NONCE_BYTES, wrap
+from consent_tokens.crypto.sealing import wrap
 from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
 from consent_tokens.evidence.events import EventKind, grant_event, request_event
 from consent_tokens.localization import catalogue
@@ -21,14 +21,13 @@ from consent_tokens.row_key import ID_BYTES
 from consent_tokens.services import webhooks
 from consent_tokens.services.consents.invitations import record_refusal
 from consent_tokens.services.consents.receipts import issue_consent_receipt
-from consent_tokens.services.consents.tokens import binding_of, seal_token
+from consent_tokens.services.consents.tokens import mint_token, seal_token
 from consent_tokens.services.number_verification import ChallengeSecret, verify_code
 from consent_tokens.services.outbox.service_messages import compose_service_message
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import grants, invitations, merchants, outbox, recipients, requests
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant, is_active
-from consent_tokens.tokens.mint import mint, seal_number
 
 RECEIPT_PURPOSE: Final = "service.receipt"
 
@@ -54,7 +53,7 @@ class OpenRequest:
         retention: RetentionPolicy,
         now: datetime,
     ) -> Notice:
-        """Return the exact words for what the consumer chose. Raises ValueError."""
+        """Return the notice of what the consumer chose. Raises ValueError if it is not a scope."""
         scope = self.request.scope_for(reduction, timezone, now)
         terms = NoticeTerms(
             merchant=self.merchant.name,
@@ -69,10 +68,9 @@ class OpenRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentDecision:
-    """A yes as it comes from the page: what was ticked, and the notice that was shown.
+    """A yes as the page submits it: what was ticked, and the hash of the notice that was shown.
 
-    A yes to other words than those of the grant is none, so the digest of the notice comes back
-    with it.
+    A consent to another text than that of the grant is none, so the hashes must be equal.
     """
 
     reduction: ScopeReduction
@@ -131,38 +129,47 @@ def grant_consent(
     Raises ConflictError if the request is closed, InvalidError if nothing was ticked or if the
     notice that was shown is not that of the grant any more.
     """
-
-    def work(transaction: Transaction) -> CreatedGrant | None:
-        request = _lock_request(transaction, open_request)
-        _require_possible(transaction, request, decision)
-        number = verify_code(
-            runtime,
-            otp,
-            transaction,
-            decision.challenge,
-            intent=open_request.otp_intent,
-            code=decision.code,
-        )
-        if number is None:
-            return None
-        notice = open_request.notice(
-            decision.reduction,
-            number.timezone(policy.default_timezone),
-            decision.language,
-            policy.retention,
-            runtime.clock.now(),
-        )
-        if notice.digest != decision.notice_digest:
-            raise InvalidError({"notice": ["changed"]})
-        created = create_grant(
-            runtime, policy, transaction, request, number, notice, decision.reduction
-        )
-        if decision.wants_receipt_sms:
-            _enqueue_receipt_sms(runtime, transaction, number, decision.language, created)
-        return created
-
-    created = runtime.database.run(work)
+    created = runtime.database.run(
+        lambda transaction: _grant_within(runtime, otp, policy, transaction, open_request, decision)
+    )
     runtime.wake_dispatcher.set()
+    return created
+
+
+def _grant_within(
+    runtime: Runtime,
+    otp: OtpPolicy,
+    policy: ConsentPolicy,
+    transaction: Transaction,
+    open_request: OpenRequest,
+    decision: ConsentDecision,
+) -> CreatedGrant | None:
+    request = _lock_request(transaction, open_request)
+    _require_possible(transaction, request, decision)
+    number = verify_code(
+        runtime,
+        otp,
+        transaction,
+        decision.challenge,
+        intent=open_request.otp_intent,
+        code=decision.code,
+    )
+    if number is None:
+        return None
+    notice = open_request.notice(
+        decision.reduction,
+        number.timezone(policy.default_timezone),
+        decision.language,
+        policy.retention,
+        runtime.clock.now(),
+    )
+    if notice.digest != decision.notice_digest:
+        raise InvalidError({"notice": ["changed"]})
+    created = create_grant(
+        runtime, policy, transaction, request, number, notice, decision.reduction
+    )
+    if decision.wants_receipt_sms:
+        _enqueue_receipt_sms(runtime, transaction, number, decision.language, created)
     return created
 
 
@@ -177,7 +184,7 @@ def create_grant(  # noqa: PLR0913, PLR0917 - all that a grant is made of
 ) -> CreatedGrant:
     """Return the grant of a yes, stored with its key, its notice and its receipt.
 
-    The token waits, sealed, for the merchant to fetch it.
+    Its token is stored, sealed, until the merchant fetches it.
     """
     now = runtime.clock.now()
     partition = recipients.get_or_create(
@@ -195,17 +202,7 @@ def create_grant(  # noqa: PLR0913, PLR0917 - all that a grant is made of
     grant_key = GrantKey(runtime.random.token_bytes(KEY_BYTES))
     wrapped_key = wrap(grant_key, runtime.keyring.wrapping)
     grants.add(transaction, grant, wrapped_key=wrapped_key, notice=notice)
-    binding = binding_of(runtime, grant)
-    token = mint(
-        grant,
-        binding,
-        sealed_number=seal_number(
-            number, grant_key, binding, runtime.random.token_bytes(NONCE_BYTES)
-        ),
-        notice=notice.digest,
-        now=now,
-        key=runtime.keyring.signing,
-    )
+    token = mint_token(runtime, grant, grant_key, number, notice_digest=notice.digest)
     granted = request.granted(now, grant_key=grant.key)
     requests.record_decision(transaction, granted, token=seal_token(runtime, request, token))
     runtime.record(transaction, grant_event(grant, EventKind.GRANT_CREATED, now))

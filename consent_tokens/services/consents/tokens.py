@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from consent_tokens.consent.grant import Grant, GrantStatus
+from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.request import ConsentRequest
 from consent_tokens.crypto.keys import GrantKey
@@ -28,7 +29,7 @@ ENDED: Final = frozenset({GrantStatus.REVOKED, GrantStatus.EXPIRED})
 
 @dataclass(frozen=True, slots=True)
 class GrantStanding:
-    """A grant as its merchant sees it: with what is left of the cap, and the next possible time."""
+    """A grant's status, what is left of its cap, and when the next message may be sent."""
 
     grant: Grant
     grant_id: str  # public id
@@ -39,7 +40,7 @@ class GrantStanding:
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A token for the merchant, and the public id of its grant."""
+    """A signed token, and the public id of its grant."""
 
     token: str
     grant_id: str
@@ -121,7 +122,7 @@ def introspect(
 def describe_grants(
     runtime: Runtime, transaction: Transaction, found: Sequence[Grant]
 ) -> list[GrantStanding]:
-    """Return how grants stand, in the same order."""
+    """Return the standing of grants, in the same order."""
     now = runtime.clock.now()
     sends: dict[RowKey, list[datetime]] = defaultdict(list)
     if found:
@@ -133,7 +134,7 @@ def describe_grants(
 
 
 def fetch_token(runtime: Runtime, transaction: Transaction, request: ConsentRequest) -> IssuedToken:
-    """Return the token that waits for its merchant.
+    """Return the token that a granted request holds for its merchant.
 
     Raises ConflictError before the yes, GoneError after 24 hours or once the grant has ended.
     """
@@ -171,32 +172,43 @@ def renew_token(
         raise NotFoundError("no grant of yours")
     if locked is None or locked.wrapped_key is None or locked.grant.status_at(now) in ENDED:
         raise ConflictError("the grant has ended")
-    binding = binding_of(runtime, locked.grant)
     grant_key = unwrap(locked.wrapped_key, runtime.keyring.unwrapping, GrantKey)
+    binding = binding_of(runtime, locked.grant)
     number = open_number(claims.sealed_number, grant_key, binding)
-    fresh = mint(
-        locked.grant,
+    token = mint_token(runtime, locked.grant, grant_key, number, notice_digest=claims.notice)
+    runtime.record(transaction, grant_event(locked.grant, EventKind.TOKEN_RENEWED, now))
+    return IssuedToken(token, binding.jti)
+
+
+def mint_token(
+    runtime: Runtime,
+    grant: Grant,
+    grant_key: GrantKey,
+    number: PhoneNumber,
+    *,
+    notice_digest: bytes,
+) -> str:
+    """Return a signed token for a grant, with the number sealed under the grant's key."""
+    binding, nonce = binding_of(runtime, grant), runtime.random.token_bytes(NONCE_BYTES)
+    return mint(
+        grant,
         binding,
-        sealed_number=seal_number(
-            number, grant_key, binding, runtime.random.token_bytes(NONCE_BYTES)
-        ),
-        notice=claims.notice,
-        now=now,
+        sealed_number=seal_number(number, grant_key, binding, nonce),
+        notice=notice_digest,
+        now=runtime.clock.now(),
         key=runtime.keyring.signing,
     )
-    runtime.record(transaction, grant_event(locked.grant, EventKind.TOKEN_RENEWED, now))
-    return IssuedToken(fresh, binding.jti)
+
+
+def seal_token(runtime: Runtime, request: ConsentRequest, token: str) -> bytes:
+    """Return a token sealed, as it is stored until its merchant fetches it."""
+    return runtime.seal_envelope(token.encode("ascii"), _token_associated_data(runtime, request))
 
 
 def binding_of(runtime: Runtime, grant: Grant) -> Binding:
     """Return what the sealed number of a grant is bound to."""
     grant_id = runtime.keyring.ids.grant.encode(grant.key)
     return Binding(runtime.service.base_url, grant_id, grant.merchant_id)
-
-
-def seal_token(runtime: Runtime, request: ConsentRequest, token: str) -> bytes:
-    """Return a token in the sealed form in which it waits to be fetched."""
-    return runtime.seal_envelope(token.encode("ascii"), _token_associated_data(runtime, request))
 
 
 def _token_associated_data(runtime: Runtime, request: ConsentRequest) -> bytes:
