@@ -25,7 +25,7 @@ from consent_tokens.gateways.smpp import gateway, ipc
 from consent_tokens.services.dispatch import lease, outcomes
 from consent_tokens.services.dispatch import round as dispatch_round
 from consent_tokens.settings import Settings
-from consent_tokens.store import messages
+from consent_tokens.store import outbox
 from consent_tokens.workers import dispatcher
 
 POINTS = ("before_lease", "after_lease", "in_submit", "before_record", "after_record")
@@ -75,7 +75,7 @@ def crash_in_submit(nth: int) -> None:
 def arm(point: str | None, nth: int) -> None:
     """Have this process die at a named point."""
     if point == "before_lease":
-        messages.lease = crash_at_call(messages.lease, nth)
+        outbox.lease = crash_at_call(outbox.lease, nth)
     elif point == "after_lease":
         dispatch_round._submit_all = crash_at_call(dispatch_round._submit_all, nth)
     elif point == "in_submit":

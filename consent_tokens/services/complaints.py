@@ -172,7 +172,7 @@ def add_statement(runtime: Runtime, complaint: Complaint, said: str, picture: by
         lambda transaction: complaints.add_statement(
             transaction,
             complaint.key,
-            said=None if complaint.statement else words,
+            statement=None if complaint.statement else words,
             picture=None if complaint.picture else shown,
         )
     )

@@ -12,7 +12,7 @@ from consent_tokens.gateways.base import Gateway
 from consent_tokens.relay.message import Priority
 from consent_tokens.services.integrity.readiness import ensure_ready
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import messages
+from consent_tokens.store import outbox
 from consent_tokens.store.database import Transaction
 
 MAX_COUNTED: Final = 100_000  # a deeper outbox is told as this deep: counting costs
@@ -56,7 +56,7 @@ class MetricsCollector:
 
         def query(transaction: Transaction) -> None:
             for rank in Priority:
-                count, first = messages.depth(transaction, rank, MAX_COUNTED)
+                count, first = outbox.depth(transaction, rank, MAX_COUNTED)
                 overdue = max(0.0, (now - first).total_seconds()) if first else 0.0
                 depth.add_metric([rank.name.lower()], count)
                 age.add_metric([rank.name.lower()], overdue)

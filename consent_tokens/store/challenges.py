@@ -1,4 +1,4 @@
-"""Questions about one-time codes, and the limits on how often one is sent or missed."""
+"""Queries on one-time code challenges, and on the hits of rate limits."""
 
 import struct
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from consent_tokens.store.tables import challenges, rate_limits
 
 
 def add(transaction: Transaction, challenge: Challenge) -> None:
-    """Keep a new challenge."""
+    """Insert a challenge."""
     transaction.execute(
         insert(challenges).values(
             id=challenge.id,
@@ -29,7 +29,7 @@ def add(transaction: Transaction, challenge: Challenge) -> None:
 
 
 def lock(transaction: Transaction, challenge_id: bytes) -> Challenge | None:
-    """Return a challenge, held until the transaction ends; None if there is none."""
+    """Return a challenge, locked until the transaction ends; None if there is none."""
     row = transaction.execute(
         update(challenges)
         .where(challenges.c.id == challenge_id)
@@ -40,7 +40,7 @@ def lock(transaction: Transaction, challenge_id: bytes) -> Challenge | None:
 
 
 def save_attempt(transaction: Transaction, challenge: Challenge) -> None:
-    """Record one more try."""
+    """Save the attempts of a challenge, and whether it was used."""
     transaction.execute(
         update(challenges)
         .where(challenges.c.id == challenge.id)
@@ -49,12 +49,12 @@ def save_attempt(transaction: Transaction, challenge: Challenge) -> None:
 
 
 def delete_before(transaction: Transaction, sent_before: datetime) -> None:
-    """Forget challenges that are over."""
+    """Delete the challenges that were sent before `sent_before`."""
     transaction.execute(delete(challenges).where(challenges.c.sent_at < sent_before))
 
 
 def lock_hits(transaction: Transaction, limit_key: bytes) -> list[datetime]:
-    """Return what counts against a limit, ascending; held until the transaction ends."""
+    """Return the hits of a limit, ascending; its row is locked until the transaction ends."""
     insert_or_ignore(
         transaction, rate_limits, id=limit_key, hits=b"", idle_at=datetime.fromtimestamp(0, UTC)
     )
@@ -68,25 +68,25 @@ def lock_hits(transaction: Transaction, limit_key: bytes) -> list[datetime]:
 
 
 def read_hits(transaction: Transaction, limit_key: bytes) -> list[datetime]:
-    """Return what counts against a limit, ascending, without holding it."""
+    """Return the hits of a limit, ascending, without a lock."""
     packed = transaction.scalar(select(rate_limits.c.hits).where(rate_limits.c.id == limit_key))
     return _unpacked(packed or b"")
 
 
 def save_hits(
-    transaction: Transaction, limit_key: bytes, hits: Sequence[datetime], longest: timedelta
+    transaction: Transaction, limit_key: bytes, hits: Sequence[datetime], longest_window: timedelta
 ) -> None:
-    """Keep what counts against a limit whose longest window is `longest`."""
+    """Save the hits of a limit, ascending. Past `longest_window` after the last it is idle."""
     seconds = [int(hit.timestamp()) for hit in hits]
     transaction.execute(
         update(rate_limits)
         .where(rate_limits.c.id == limit_key)
-        .values(hits=struct.pack(f">{len(seconds)}I", *seconds), idle_at=hits[-1] + longest)
+        .values(hits=struct.pack(f">{len(seconds)}I", *seconds), idle_at=hits[-1] + longest_window)
     )
 
 
 def delete_idle_limits(transaction: Transaction, now: datetime) -> None:
-    """Forget limits that nothing counts against any more."""
+    """Delete the limits without a hit that still counts."""
     transaction.execute(delete(rate_limits).where(rate_limits.c.idle_at <= now))
 
 

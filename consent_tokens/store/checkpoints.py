@@ -1,4 +1,4 @@
-"""How far the database has come: of the revocation journal, and of the clock."""
+"""Checkpoints (how far the journal was read, the latest clock time) and the journal's outbox."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,10 +13,11 @@ from consent_tokens.store.tables import checkpoints, journal_outbox
 
 JOURNAL: Final = "journal"
 CLOCK: Final = "clock"
+BATCH_SIZE: Final = 5000  # row keys per statement
 
 
 def find(transaction: Transaction, name: str) -> str | None:
-    """Return a mark; None if it was never set."""
+    """Return a checkpoint; None if it was never saved."""
     value: str | None = transaction.execute(
         select(checkpoints.c.value).where(checkpoints.c.name == name)
     ).scalar_one_or_none()
@@ -24,7 +25,7 @@ def find(transaction: Transaction, name: str) -> str | None:
 
 
 def save(transaction: Transaction, name: str, value: str) -> None:
-    """Set a mark."""
+    """Save a checkpoint."""
     if not insert_or_ignore(transaction, checkpoints, name=name, value=value):
         transaction.execute(
             update(checkpoints).where(checkpoints.c.name == name).values(value=value)
@@ -32,7 +33,7 @@ def save(transaction: Transaction, name: str, value: str) -> None:
 
 
 def database_time(transaction: Transaction) -> datetime | None:
-    """Return what time the database's own machine has; None if that is ours."""
+    """Return the clock of the database server; None for SQLite, which runs on ours."""
     if transaction.dialect.name == "sqlite":
         return None
     moment: datetime = transaction.execute(select(func.clock_timestamp())).scalar_one()
@@ -40,18 +41,18 @@ def database_time(transaction: Transaction) -> datetime | None:
 
 
 def enqueue_journal_entry(transaction: Transaction, key: RowKey, at: datetime) -> None:
-    """Remember, together with the end of a grant, that the journal has yet to be told."""
+    """Queue the end of a grant for the journal, in the transaction that ends the grant."""
     transaction.execute(insert(journal_outbox).values(partition=key.partition, id=key.id, at=at))
 
 
 def pending_journal_entries(transaction: Transaction, limit: int) -> list[tuple[RowKey, datetime]]:
-    """Return ends that the journal has yet to be told."""
+    """Return up to `limit` entries that are not in the journal yet."""
     rows = transaction.execute(select(journal_outbox).limit(limit))
     return [(RowKey(row.partition, row.id), row.at) for row in rows]
 
 
 def delete_journal_entry(transaction: Transaction, key: RowKey) -> None:
-    """Forget that the journal had to be told: it was."""
+    """Delete an entry that has been written to the journal."""
     transaction.execute(
         delete(journal_outbox).where(
             journal_outbox.c.partition == key.partition, journal_outbox.c.id == key.id
@@ -59,7 +60,7 @@ def delete_journal_entry(transaction: Transaction, key: RowKey) -> None:
     )
 
 
-STILL_LIVE: Final = """
+LIVE_GRANTS: Final = """
 SELECT g.partition, g.id FROM {input}
 JOIN grants g ON g.partition = input.partition AND g.id = input.id
 WHERE g.wrapped_key IS NOT NULL
@@ -67,13 +68,10 @@ WHERE g.wrapped_key IS NOT NULL
 
 
 def live_grants_among(transaction: Transaction, keys: Sequence[RowKey]) -> list[RowKey]:
-    """Return which of these grants still have their key."""
+    """Return those of the grants whose key still exists."""
     found: list[RowKey] = []
     for begin in range(0, len(keys), BATCH_SIZE):
-        part = keys[begin : begin + BATCH_SIZE]
-        rows = RowSet(ROW_KEY_COLUMNS, part).run(transaction, STILL_LIVE)
+        batch = keys[begin : begin + BATCH_SIZE]
+        rows = RowSet(ROW_KEY_COLUMNS, batch).run(transaction, LIVE_GRANTS)
         found += [RowKey(row.partition, row.id) for row in rows]
     return found
-
-
-BATCH_SIZE: Final = 5000

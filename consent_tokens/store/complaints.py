@@ -1,4 +1,4 @@
-"""Questions about complaints."""
+"""Queries on complaints."""
 
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from consent_tokens.store.tables import complaints as table
 
 
 def add(transaction: Transaction, complaint: Complaint) -> None:
-    """Keep a complaint."""
+    """Insert a complaint."""
     transaction.execute(
         insert(table).values(
             partition=complaint.key.partition,
@@ -40,21 +40,23 @@ def add(transaction: Transaction, complaint: Complaint) -> None:
 
 
 def find(transaction: Transaction, key: RowKey) -> Complaint | None:
-    """Return the complaint at an address; None if there is none."""
+    """Return a complaint by its key; None if there is none."""
     row = transaction.execute(
         select(table).where(table.c.partition == key.partition, table.c.id == key.id)
     ).one_or_none()
     return _complaint(row) if row else None
 
 
-def find_by_case_number(transaction: Transaction, follow: bytes) -> Complaint | None:
-    """Return the complaint that is followed by this number; None if there is none."""
-    row = transaction.execute(select(table).where(table.c.case_number_hash == follow)).one_or_none()
+def find_by_case_number(transaction: Transaction, case_number_hash: bytes) -> Complaint | None:
+    """Return the complaint whose case number has this keyed hash; None if there is none."""
+    row = transaction.execute(
+        select(table).where(table.c.case_number_hash == case_number_hash)
+    ).one_or_none()
     return _complaint(row) if row else None
 
 
 def find_by_message(transaction: Transaction, message: RowKey) -> Complaint | None:
-    """Return the complaint about a message; None if nobody complained: one message, one count."""
+    """Return the complaint about a message; None if there is none. A message has at most one."""
     row = transaction.execute(
         select(table).where(
             table.c.partition == message.partition, table.c.message_id == message.id
@@ -64,7 +66,7 @@ def find_by_message(transaction: Transaction, message: RowKey) -> Complaint | No
 
 
 def of_recipient(transaction: Transaction, partition: int) -> list[Complaint]:
-    """Return a recipient's complaints, the newest first."""
+    """Return a recipient's complaints, newest first."""
     rows = transaction.execute(
         select(table)
         .where(table.c.partition == partition)
@@ -76,19 +78,23 @@ def of_recipient(transaction: Transaction, partition: int) -> list[Complaint]:
 def of_merchant(
     transaction: Transaction, merchant_id: str, *, after: tuple[datetime, int] | None, limit: int
 ) -> list[Complaint]:
-    """Return the complaints about a merchant, the oldest first."""
+    """Return the complaints about a merchant, oldest first.
+
+    `after` is (filed_at, id) of the last complaint of the previous page.
+    """
     query = select(table).where(table.c.merchant_id == merchant_id)
     if after is not None:
-        at, number = after
+        filed_at, complaint_id = after
         query = query.where(
-            (table.c.filed_at > at) | ((table.c.filed_at == at) & (table.c.id > number))
+            (table.c.filed_at > filed_at)
+            | ((table.c.filed_at == filed_at) & (table.c.id > complaint_id))
         )
     query = query.order_by(table.c.filed_at, table.c.id).limit(limit)
     return [_complaint(row) for row in transaction.execute(query)]
 
 
 def latest(transaction: Transaction, limit: int) -> list[Complaint]:
-    """Return complaints, the newest first."""
+    """Return up to `limit` complaints, newest first."""
     query = select(table).order_by(table.c.filed_at.desc(), table.c.id).limit(limit)
     rows = transaction.execute(query)
     return [_complaint(row) for row in rows]
@@ -97,7 +103,7 @@ def latest(transaction: Transaction, limit: int) -> list[Complaint]:
 def set_status(
     transaction: Transaction, key: RowKey, status: ComplaintStatus, at: datetime
 ) -> bool:
-    """Record where a complaint stands; whether there is one."""
+    """Set the status of a complaint; return whether it exists."""
     result = transaction.execute(
         update(table)
         .where(table.c.partition == key.partition, table.c.id == key.id)
@@ -107,12 +113,12 @@ def set_status(
 
 
 def add_statement(
-    transaction: Transaction, key: RowKey, *, said: bytes | None, picture: bytes | None
+    transaction: Transaction, key: RowKey, *, statement: bytes | None, picture: bytes | None
 ) -> None:
-    """Add what the consumer has to say, where something is said."""
+    """Save the consumer's statement and picture, both sealed. None leaves what is stored."""
     values = {
         name: value
-        for name, value in (("statement", said), ("picture", picture))
+        for name, value in (("statement", statement), ("picture", picture))
         if value is not None
     }
     if values:
@@ -124,14 +130,14 @@ def add_statement(
 
 
 def delete_statements(transaction: Transaction, partition: int) -> None:
-    """Forget what a recipient wrote and showed; that there was a complaint stays."""
+    """Delete the statements and pictures of a recipient; the complaints themselves stay."""
     transaction.execute(
         update(table).where(table.c.partition == partition).values(statement=None, picture=None)
     )
 
 
 def delete_before(transaction: Transaction, before: datetime) -> None:
-    """Forget complaints that have not changed since `before`."""
+    """Delete the complaints that have not changed since `before`."""
     transaction.execute(delete(table).where(table.c.changed_at < before))
 
 

@@ -1,4 +1,4 @@
-"""Questions about fingerprints: which message of ours a pasted text was."""
+"""Queries on text fingerprints: they find the message that a pasted text was sent as."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,34 +14,34 @@ from consent_tokens.store.tables import fingerprints as table
 COLUMNS: Final = ("fingerprint", "partition", "id", "sent_at")
 
 
-def add(transaction: Transaction, left: Sequence[tuple[bytes, RowKey]], at: datetime) -> None:
-    """Keep the fingerprints of texts that have left, with one statement."""
+def add(transaction: Transaction, sent: Sequence[tuple[bytes, RowKey]], at: datetime) -> None:
+    """Insert the fingerprints of texts that were sent, each with its message, in one statement."""
     insert_rows(
         transaction,
         "fingerprints",
         COLUMNS,
-        [(digest, *key, int(at.timestamp())) for digest, key in left],
-        or_ignore=True,  # a message that is tried again leaves the same one
+        [(fingerprint, *key, int(at.timestamp())) for fingerprint, key in sent],
+        or_ignore=True,  # a retried message has the same fingerprint
     )
 
 
 def find(
-    transaction: Transaction, digest: bytes, *, since: datetime, until: datetime
+    transaction: Transaction, fingerprint: bytes, *, since: datetime, until: datetime
 ) -> list[tuple[RowKey, datetime]]:
-    """Return the messages with this fingerprint that left within a time, with when they did."""
+    """Return the messages with this fingerprint that were sent in a period, with their times."""
     rows = transaction.execute(
         select(table.c.partition, table.c.id, table.c.sent_at).where(
-            table.c.fingerprint == digest, table.c.sent_at >= since, table.c.sent_at <= until
+            table.c.fingerprint == fingerprint, table.c.sent_at >= since, table.c.sent_at <= until
         )
     )
     return [(RowKey(row.partition, row.id), row.sent_at) for row in rows]
 
 
 def delete_of_recipient(transaction: Transaction, partition: int) -> None:
-    """Forget the fingerprints of a recipient's messages."""
+    """Delete the fingerprints of a recipient's messages."""
     transaction.execute(delete(table).where(table.c.partition == partition))
 
 
 def delete_before(transaction: Transaction, before: datetime) -> None:
-    """Forget fingerprints of texts that left before."""
+    """Delete the fingerprints of texts that were sent before `before`."""
     transaction.execute(delete(table).where(table.c.sent_at < before))

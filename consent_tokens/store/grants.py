@@ -1,4 +1,4 @@
-"""Questions about grants, each answered by one function with its SQL in sight."""
+"""Queries on grants, their notices, their changes and the ends of their pauses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,34 +20,33 @@ from consent_tokens.store.tables import grant_changes, grants, notices, pauses
 
 
 class LockedGrant(Struct, frozen=True):
-    """A grant, held until the transaction ends, with its wrapped key while it has one."""
+    """A grant, locked until the transaction ends; `wrapped_key` is None once it has ended."""
 
     grant: Grant
     wrapped_key: bytes | None
 
 
-COLUMNS = tuple(column.name for column in grants.c)
-STATUSES: Final = {
-    state.value: state for state in GrantStatus
-}  # quicker than asking the enumeration
+COLUMNS: Final = tuple(column.name for column in grants.c)
+# a look-up in a dict is faster than calling the enumeration
+STATUSES: Final = {status.value: status for status in GrantStatus}
 
 
 def lock(transaction: Transaction, keys: Sequence[RowKey]) -> Mapping[RowKey, LockedGrant]:
-    """Return the grants at these addresses, held until the transaction ends.
+    """Return grants by their keys, locked until the transaction ends.
 
-    Addresses are sorted, so that two batches wait for each other rather than lock each other out.
+    Rows are locked in the order of their keys, so that two batches do not deadlock.
     """
     rows = RowSet(ROW_KEY_COLUMNS, sorted(set(keys))).lock_rows(transaction, "grants", COLUMNS)
     return {RowKey(row[0], row[1]): _locked_grant(*row) for row in rows}
 
 
 def lock_one(transaction: Transaction, key: RowKey) -> LockedGrant | None:
-    """Return the grant at an address, held; None if there is none."""
+    """Return a grant by its key, locked until the transaction ends; None if there is none."""
     return lock(transaction, [key]).get(key)
 
 
 def find(transaction: Transaction, key: RowKey) -> Grant | None:
-    """Return the grant at an address; None if there is none."""
+    """Return a grant by its key; None if there is none."""
     row = transaction.execute(
         select(grants).where(grants.c.partition == key.partition, grants.c.id == key.id)
     ).one_or_none()
@@ -55,7 +54,7 @@ def find(transaction: Transaction, key: RowKey) -> Grant | None:
 
 
 def of_recipient(transaction: Transaction, partition: int) -> list[Grant]:
-    """Return all grants of a recipient, live or over, the newest first."""
+    """Return all grants of a recipient, live or ended, newest first."""
     rows = transaction.execute(
         select(grants)
         .where(grants.c.partition == partition)
@@ -91,7 +90,7 @@ def of_merchant(
 
 
 def past_expiry(transaction: Transaction, now: datetime, limit: int) -> list[RowKey]:
-    """Return where grants have passed their end and still have a key."""
+    """Return up to `limit` grants that are past their end and still have a key."""
     rows = transaction.execute(
         select(grants.c.partition, grants.c.id)
         .where(grants.c.ends_at <= now, grants.c.wrapped_key.is_not(None))
@@ -101,7 +100,7 @@ def past_expiry(transaction: Transaction, now: datetime, limit: int) -> list[Row
 
 
 def add(transaction: Transaction, grant: Grant, *, wrapped_key: bytes, notice: Notice) -> None:
-    """Keep a new grant, its key, and the words that were agreed to."""
+    """Insert a grant, its wrapped key, and the notice that the consumer agreed to."""
     scope = grant.scope
     transaction.execute(
         insert(grants).values(
@@ -129,7 +128,7 @@ def add(transaction: Transaction, grant: Grant, *, wrapped_key: bytes, notice: N
 
 
 def notice_of(transaction: Transaction, key: RowKey) -> Notice | None:
-    """Return the words that were agreed to under a grant; None if none were kept."""
+    """Return the notice that the consumer of a grant agreed to; None if there is none."""
     row = transaction.execute(
         select(notices.c.language, notices.c.text).where(
             notices.c.partition == key.partition, notices.c.id == key.id
@@ -138,8 +137,14 @@ def notice_of(transaction: Transaction, key: RowKey) -> Notice | None:
     return Notice(row.language, row.text) if row else None
 
 
+def notices_of(transaction: Transaction, partition: int) -> Mapping[int, Notice]:
+    """Return the notices of all grants of a recipient, by grant id."""
+    rows = transaction.execute(select(notices).where(notices.c.partition == partition))
+    return {row.id: Notice(row.language, row.text) for row in rows}
+
+
 def record_end(transaction: Transaction, ended: Grant) -> None:
-    """Record that a grant has ended, and forget its key in the same breath (promise 3)."""
+    """Save the status of an ended grant and delete its key in the same statement (promise 3)."""
     transaction.execute(
         update(grants)
         .where(grants.c.partition == ended.key.partition, grants.c.id == ended.key.id)
@@ -156,7 +161,10 @@ def record_change(
     key: RowKey,
     at: datetime,
 ) -> None:
-    """Record another status or scope of a live grant; its terms until `at` are kept under `key`."""
+    """Save the new status or scope of a live grant.
+
+    Its terms until `at` are inserted into the history of changes, under `key`.
+    """
     scope = after.scope
     transaction.execute(
         update(grants)
@@ -179,7 +187,7 @@ def record_change(
 
 @dataclass(frozen=True, slots=True)
 class GrantChange:
-    """What a grant was until `at`, and what was done to it then."""
+    """The terms of a grant until `changed_at`, and the amendment that changed them."""
 
     grant_key: RowKey
     changed_at: datetime
@@ -189,7 +197,7 @@ class GrantChange:
 
 
 def changes_of(transaction: Transaction, partition: int) -> list[GrantChange]:
-    """Return what became of the grants of a recipient, the oldest first."""
+    """Return the changes of a recipient's grants, oldest first."""
     rows = transaction.execute(
         select(grant_changes)
         .where(grant_changes.c.partition == partition)
@@ -208,7 +216,7 @@ def changes_of(transaction: Transaction, partition: int) -> list[GrantChange]:
 
 
 def scope_at(transaction: Transaction, grant: Grant, at: datetime) -> Scope:
-    """Return what was agreed at a past moment: history is added to, never overwritten."""
+    """Return the scope that a grant had at a past time, from the history of its changes."""
     for change in changes_of(transaction, grant.key.partition):
         if change.grant_key.id == grant.key.id and change.changed_at > at:
             return change.scope
@@ -216,7 +224,7 @@ def scope_at(transaction: Transaction, grant: Grant, at: datetime) -> Scope:
 
 
 def set_pause_end(transaction: Transaction, key: RowKey, until: datetime | None) -> None:
-    """Keep until when a grant is paused; None: until its consumer says so."""
+    """Save until when a grant is paused; None: until its consumer resumes it."""
     transaction.execute(
         delete(pauses).where(pauses.c.partition == key.partition, pauses.c.id == key.id)
     )
@@ -225,13 +233,21 @@ def set_pause_end(transaction: Transaction, key: RowKey, until: datetime | None)
 
 
 def due_pauses(transaction: Transaction, now: datetime, limit: int) -> list[RowKey]:
-    """Return the grants whose pause has come to its end."""
+    """Return up to `limit` grants whose pause has ended by `now`."""
     rows = transaction.execute(select(pauses).where(pauses.c.until <= now).limit(limit))
     return [RowKey(row.partition, row.id) for row in rows]
 
 
+def pause_end_of(transaction: Transaction, key: RowKey) -> datetime | None:
+    """Return until when a grant is paused; None if it is not, or without an end."""
+    until: datetime | None = transaction.scalar(
+        select(pauses.c.until).where(pauses.c.partition == key.partition, pauses.c.id == key.id)
+    )
+    return until
+
+
 def pause_ends_of(transaction: Transaction, partition: int) -> Mapping[int, datetime]:
-    """Return until when grants of a recipient are paused, by number."""
+    """Return until when grants of a recipient are paused, by grant id."""
     rows = transaction.execute(select(pauses).where(pauses.c.partition == partition))
     return {row.id: row.until for row in rows}
 
@@ -264,7 +280,7 @@ def _locked_grant(  # noqa: PLR0913, PLR0917 - the columns of the table, in thei
     status_since: int,
     wrapped_key: bytes | None,
 ) -> LockedGrant:
-    """Return a grant from a row of bare SQL, in which moments are seconds."""
+    """Return the grant in a driver's row, in which times are seconds."""
     scope = Scope(
         purposes=purposes_of(purposes),
         frequency_cap=frequency_cap_of(cap_limit, cap_days),

@@ -1,4 +1,4 @@
-"""Questions about what was answered under an Idempotency-Key."""
+"""Queries on the stored responses to requests with an Idempotency-Key."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from consent_tokens.store.tables import idempotency_responses as table
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """An answer that was given: to which request, and in which envelope it lies."""
+    """The fingerprint of a request, and the response to it in a sealed envelope."""
 
     fingerprint: bytes
     envelope: bytes
@@ -20,9 +20,9 @@ class StoredResponse:
 def claim(
     transaction: Transaction, merchant_id: str, key: bytes, fingerprint: bytes, at: datetime
 ) -> StoredResponse | None:
-    """Claim a key for this transaction; return what was answered under it, if it was used before.
+    """Claim `key` for this transaction; return the stored response if it was used before.
 
-    Whoever comes second waits for the first and then sees its answer.
+    Of two concurrent transactions the second waits for the first, then returns its response.
     """
     if insert_or_ignore(
         transaction,
@@ -42,7 +42,7 @@ def claim(
 
 
 def save_response(transaction: Transaction, merchant_id: str, key: bytes, envelope: bytes) -> None:
-    """Keep the answer under a claimed key."""
+    """Save the response to the request that claimed `key`."""
     transaction.execute(
         update(table)
         .where(table.c.merchant_id == merchant_id, table.c.key_hash == key)
@@ -51,5 +51,5 @@ def save_response(transaction: Transaction, merchant_id: str, key: bytes, envelo
 
 
 def delete_before(transaction: Transaction, before: datetime) -> None:
-    """Forget answers that need not be repeated any more."""
+    """Delete the responses that were created before `before`."""
     transaction.execute(delete(table).where(table.c.created_at < before))

@@ -1,4 +1,4 @@
-"""Questions about invitations: who was asked by SMS, and when the same merchant may ask again."""
+"""Queries on invitations: who was invited by SMS, and when the merchant may invite again."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from consent_tokens.store.tables import invitations as table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
-    """One invitation, in the home of the recipient. No answer is a no: until `again` at least."""
+    """One invitation, in the recipient's partition. One without an answer counts as declined."""
 
     key: RowKey
     merchant_id: str
     request_key: RowKey
     invited_at: datetime
-    next_allowed_at: datetime  # from when on the same merchant may ask again
+    next_allowed_at: datetime  # when the same merchant may invite again
     is_open: bool = True
 
 
 def add(transaction: Transaction, invitation: Invitation) -> None:
-    """Remember an invitation."""
+    """Insert an invitation."""
     transaction.execute(
         insert(table).values(
             partition=invitation.key.partition,
@@ -43,7 +43,7 @@ def add(transaction: Transaction, invitation: Invitation) -> None:
 def resting_of(
     transaction: Transaction, partition: int, merchants: Collection[str], now: datetime
 ) -> list[Invitation]:
-    """Return what these merchants have asked a recipient and still must not ask again."""
+    """Return the invitations of these merchants to a recipient that still bar another one."""
     rows = transaction.execute(
         select(table)
         .where(
@@ -57,7 +57,7 @@ def resting_of(
 
 
 def find_by_request(transaction: Transaction, request: RowKey) -> Invitation | None:
-    """Return the invitation by which a request was sent; None if it was not sent by us."""
+    """Return the invitation that carries a consent request; None if it was not sent by SMS."""
     row = transaction.execute(
         select(table).where(
             table.c.request_partition == request.partition, table.c.request_id == request.id
@@ -69,7 +69,7 @@ def find_by_request(transaction: Transaction, request: RowKey) -> Invitation | N
 def record_refusal(
     transaction: Transaction, invitation: Invitation, next_allowed_at: datetime
 ) -> None:
-    """Record a no: closed, and not to be repeated before `next_allowed_at`."""
+    """Close a declined invitation; the next is allowed at `next_allowed_at`."""
     transaction.execute(
         update(table)
         .where(table.c.partition == invitation.key.partition, table.c.id == invitation.key.id)
@@ -80,7 +80,7 @@ def record_refusal(
 def delete_of_recipient(
     transaction: Transaction, partition: int, merchant_id: str | None = None
 ) -> None:
-    """Forget what a recipient was asked: by one merchant, who has a yes now, or by all."""
+    """Delete the invitations to a recipient: of one merchant, or of all."""
     query = delete(table).where(table.c.partition == partition)
     if merchant_id is not None:
         query = query.where(table.c.merchant_id == merchant_id)
@@ -88,7 +88,7 @@ def delete_of_recipient(
 
 
 def delete_expired(transaction: Transaction, now: datetime) -> list[int]:
-    """Forget what may be asked again; return whose it was."""
+    """Delete the invitations that bar no other any more; return their partitions."""
     rows = transaction.execute(
         delete(table).where(table.c.next_allowed_at <= now).returning(table.c.partition)
     )

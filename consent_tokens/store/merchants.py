@@ -1,4 +1,4 @@
-"""Questions about merchants, their API keys and their senders."""
+"""Queries on merchants, their API keys, their senders and their weights."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from consent_tokens.store.tables import api_keys, merchant_weights, merchants, s
 
 
 class MerchantStatus(StrEnum):
-    """Where a merchant stands with the platform."""
+    """The status of a merchant on the platform."""
 
     APPLIED = "applied"
     ACTIVE = "active"
@@ -24,7 +24,7 @@ class MerchantStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merchant:
-    """Who wants to write; `home` is where the merchant's own rows live."""
+    """A legal entity that sends; `partition` holds its consent requests and webhook events."""
 
     id: str
     partition: int
@@ -34,13 +34,13 @@ class Merchant:
 
 
 def is_active(merchant: Merchant | None) -> bool:
-    """Whether there is such a merchant and the platform lets it ask and send."""
+    """Whether the merchant exists and may ask for consent and send."""
     return merchant is not None and merchant.status is MerchantStatus.ACTIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """Where a merchant writes from: `source` is what the phone shows as the sender."""
+    """A sender of a merchant; `source` is the number that the phone shows."""
 
     id: str
     merchant_id: str
@@ -57,7 +57,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """An API key as the service knows it: the secret itself was shown once."""
+    """An API key as it is stored: a digest. The secret itself is shown once, on creation."""
 
     id: str
     merchant_id: str
@@ -67,7 +67,7 @@ class ApiKey:
 
 
 def add(transaction: Transaction, merchant: Merchant) -> None:
-    """Keep a new merchant."""
+    """Insert a merchant."""
     transaction.execute(
         insert(merchants).values(
             id=merchant.id,
@@ -80,7 +80,7 @@ def add(transaction: Transaction, merchant: Merchant) -> None:
 
 
 def list_all(transaction: Transaction) -> list[Merchant]:
-    """Return all merchants, the oldest first."""
+    """Return all merchants, oldest first."""
     rows = transaction.execute(select(merchants).order_by(merchants.c.admitted_at, merchants.c.id))
     return [_merchant(row) for row in rows]
 
@@ -92,7 +92,7 @@ def find(transaction: Transaction, merchant_id: str) -> Merchant | None:
 
 
 def find_many(transaction: Transaction, ids: Sequence[str]) -> dict[str, Merchant]:
-    """Return the merchants of these ids."""
+    """Return merchants by their ids; unknown ids are left out."""
     rows = transaction.execute(select(merchants).where(merchants.c.id.in_(set(ids))))
     return {row.id: _merchant(row) for row in rows}
 
@@ -108,13 +108,12 @@ ORDER BY s.admitted_at DESC, s.id DESC
 def find_with_senders(
     transaction: Transaction, ids: Collection[str]
 ) -> tuple[dict[str, Merchant], dict[str, Sender]]:
-    """Return merchants by their ids, and the sender each writes from: the one admitted first."""
-    named: dict[str, Merchant] = {}
-    first: dict[str, Sender] = {}
-    for row in RowSet({"id": "text"}, [(name,) for name in sorted(ids)]).run(
-        transaction, WITH_SENDERS
-    ):
-        named[row.id] = Merchant(
+    """Return merchants by their ids, and the sender that each uses: the one admitted first."""
+    found: dict[str, Merchant] = {}
+    first_senders: dict[str, Sender] = {}
+    id_rows = RowSet({"id": "text"}, [(merchant_id,) for merchant_id in sorted(ids)])
+    for row in id_rows.run(transaction, WITH_SENDERS):
+        found[row.id] = Merchant(
             id=row.id,
             partition=row.partition,
             name=row.name,
@@ -122,7 +121,7 @@ def find_with_senders(
             admitted_at=utc_from_epoch(row.admitted_at),
         )
         if row.sender_id is not None:  # the last row of a merchant is the sender admitted first
-            first[row.id] = Sender(
+            first_senders[row.id] = Sender(
                 id=row.sender_id,
                 merchant_id=row.id,
                 port=row.port,
@@ -130,11 +129,11 @@ def find_with_senders(
                 signature=row.signature,
                 admitted_at=utc_from_epoch(row.sender_admitted_at),
             )
-    return named, first
+    return found, first_senders
 
 
 def set_status(transaction: Transaction, merchant_id: str, status: MerchantStatus) -> bool:
-    """Set where a merchant stands; whether there is one."""
+    """Set the status of a merchant; return whether it exists."""
     result = transaction.execute(
         update(merchants).where(merchants.c.id == merchant_id).values(status=status)
     )
@@ -142,7 +141,7 @@ def set_status(transaction: Transaction, merchant_id: str, status: MerchantStatu
 
 
 def add_api_key(transaction: Transaction, key: ApiKey) -> None:
-    """Keep a new API key."""
+    """Insert an API key."""
     transaction.execute(
         insert(api_keys).values(
             id=key.id, merchant_id=key.merchant_id, digest=key.digest, created_at=key.created_at
@@ -151,23 +150,23 @@ def add_api_key(transaction: Transaction, key: ApiKey) -> None:
 
 
 def api_keys_of(transaction: Transaction, merchant_id: str) -> list[ApiKey]:
-    """Return a merchant's API keys, the oldest first."""
+    """Return a merchant's API keys, oldest first."""
     rows = transaction.execute(
         select(api_keys)
         .where(api_keys.c.merchant_id == merchant_id)
         .order_by(api_keys.c.created_at, api_keys.c.id)
     )
-    return [_key(row) for row in rows]
+    return [_api_key(row) for row in rows]
 
 
 def find_api_key(transaction: Transaction, key_id: str) -> ApiKey | None:
     """Return an API key, revoked or not; None if there is none."""
     row = transaction.execute(select(api_keys).where(api_keys.c.id == key_id)).one_or_none()
-    return _key(row) if row else None
+    return _api_key(row) if row else None
 
 
 def revoke_api_key(transaction: Transaction, key_id: str, at: datetime) -> bool:
-    """Revoke an API key; whether there was a live one."""
+    """Revoke an API key; return whether there was a live one."""
     result = transaction.execute(
         update(api_keys)
         .where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
@@ -177,7 +176,7 @@ def revoke_api_key(transaction: Transaction, key_id: str, at: datetime) -> bool:
 
 
 def add_sender(transaction: Transaction, sender: Sender) -> None:
-    """Keep a newly admitted sender."""
+    """Insert a sender."""
     transaction.execute(
         insert(senders).values(
             id=sender.id,
@@ -191,7 +190,7 @@ def add_sender(transaction: Transaction, sender: Sender) -> None:
 
 
 def senders_of(transaction: Transaction, merchant_id: str) -> list[Sender]:
-    """Return a merchant's senders, the one admitted first in front: the one that is used."""
+    """Return a merchant's senders, in order of admission; the first is the one that is used."""
     rows = transaction.execute(
         select(senders)
         .where(senders.c.merchant_id == merchant_id)
@@ -201,13 +200,13 @@ def senders_of(transaction: Transaction, merchant_id: str) -> list[Sender]:
 
 
 def find_senders(transaction: Transaction, ids: Sequence[str]) -> dict[str, Sender]:
-    """Return the senders of these ids."""
+    """Return senders by their ids; unknown ids are left out."""
     rows = transaction.execute(select(senders).where(senders.c.id.in_(set(ids))))
     return {row.id: _sender(row) for row in rows}
 
 
 def senders_with_source(transaction: Transaction, source: str) -> list[Sender]:
-    """Return every sender whose port and extension make up this address."""
+    """Return every sender whose port and extension make up `source`."""
     rows = transaction.execute(
         select(senders).where((senders.c.port + senders.c.extension) == source)
     )
@@ -224,7 +223,7 @@ def _merchant(row: Row[Any]) -> Merchant:
     )
 
 
-def _key(row: Row[Any]) -> ApiKey:
+def _api_key(row: Row[Any]) -> ApiKey:
     return ApiKey(
         id=row.id,
         merchant_id=row.merchant_id,
@@ -252,7 +251,7 @@ def weights(transaction: Transaction) -> Mapping[str, int]:
 
 
 def set_weight(transaction: Transaction, merchant_id: str, weight: int) -> None:
-    """Set a merchant's weight: its share of the throughput while messages of several wait."""
+    """Set a merchant's weight in the fair sharing of throughput."""
     if not insert_or_ignore(transaction, merchant_weights, merchant_id=merchant_id, weight=weight):
         transaction.execute(
             update(merchant_weights)

@@ -1,29 +1,28 @@
-"""Questions about messages: what is to go, what went, and what became of it."""
+"""Queries on messages: by row key, reference, grant and gateway id, and what counts for caps.
+
+`store.outbox` has the statements on messages that wait to be sent or are being sent.
+"""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, select, text, tuple_, update
-from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy import Row, func, select, update
 
 from consent_tokens.clock import utc_from_epoch
 from consent_tokens.relay.message import (
-    INVITATION_PURPOSE,
     MAX_SCHEDULE_AHEAD,
     MAX_VALIDITY,
     WAITING,
     CountedSend,
     Message,
-    MessageOutcome,
     MessageStatus,
     Priority,
 )
 from consent_tokens.row_key import RowKey
-from consent_tokens.store.bulk import ROW_KEY_COLUMNS, RowSet, insert_rows
+from consent_tokens.store.bulk import ROW_KEY_COLUMNS, RowSet
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.tables import messages
 
@@ -32,20 +31,10 @@ COLUMN_NAMES: Final = (
     "status", "reason", "accepted_at", "send_at", "valid_until", "changed_at", "segments",
     "attempts", "sealed_number", "wrapped_key", "text",
 )  # fmt: skip
-
-
 COLUMNS: Final = ", ".join(COLUMN_NAMES)
-
-
-def enqueue(transaction: Transaction, laid_out: Sequence[Message]) -> None:
-    """Lay messages in the outbox with one statement: from here on none is lost (promise 7)."""
-    insert_rows(transaction, "messages", COLUMN_NAMES, [_row(message) for message in laid_out])
-
-
-PRIORITIES: Final = {
-    priority.value: priority for priority in Priority
-}  # quicker than asking the enumeration
-STATUSES: Final = {state.value: state for state in MessageStatus}
+# a look-up in a dict is faster than calling the enumeration
+PRIORITIES: Final = {priority.value: priority for priority in Priority}
+STATUSES: Final = {status.value: status for status in MessageStatus}
 SUBMITTED_STATUSES: Final = (
     MessageStatus.SENDING,
     MessageStatus.SENT,
@@ -60,7 +49,7 @@ WHERE m.accepted_at > :accepted_since AND m.send_at > :since
     AND m.status NOT IN ('refused', 'expired')
 ORDER BY m.send_at
 """
-MAX_TIME_IN_OUTBOX: Final = MAX_SCHEDULE_AHEAD + MAX_VALIDITY  # at most so long before it leaves
+MAX_TIME_IN_OUTBOX: Final = MAX_SCHEDULE_AHEAD + MAX_VALIDITY  # from acceptance to submission
 
 
 def counted_sends(
@@ -70,17 +59,17 @@ def counted_sends(
     *,
     but: Collection[int] = (),
 ) -> Mapping[RowKey, list[CountedSend]]:
-    """Return what counts against the caps of these grants, each in ascending order.
+    """Return what counts towards the frequency caps of these grants, ascending by `send_at`.
 
-    Messages that were refused or that expired cost nothing; `but` are those that do not count
-    because they are being judged.
+    Refused and expired messages do not count, nor do those with an id in `but`: the ones that
+    are being decided.
     """
     found: dict[RowKey, list[CountedSend]] = defaultdict(list)
-    asked = RowSet(ROW_KEY_COLUMNS, sorted(set(grants)))
+    keys = RowSet(ROW_KEY_COLUMNS, sorted(set(grants)))
     since_seconds = int(since.timestamp())
     accepted_since = since_seconds - int(MAX_TIME_IN_OUTBOX.total_seconds())
     bounds = {"since": since_seconds, "accepted_since": accepted_since}
-    for row in asked.run(transaction, COUNTED_SENDS, **bounds):
+    for row in keys.run(transaction, COUNTED_SENDS, **bounds):
         partition, message_id, grant_id, priority, send_at, status = row
         if message_id not in but:
             send = CountedSend(
@@ -101,11 +90,11 @@ ORDER BY m.send_at
 def marketing_sends_of(
     transaction: Transaction, partitions: Collection[int], since: datetime
 ) -> Mapping[int, list[CountedSend]]:
-    """Return what counts against recipients' own limits: marketing, over all merchants."""
+    """Return what counts towards recipients' own limits: all merchants' marketing, by partition."""
     found: dict[int, list[CountedSend]] = defaultdict(list)
-    asked = RowSet({"partition": "bigint"}, [(partition,) for partition in sorted(set(partitions))])
+    keys = RowSet({"partition": "bigint"}, [(partition,) for partition in sorted(set(partitions))])
     priority = Priority.MARKETING.value
-    for row in asked.run(
+    for row in keys.run(
         transaction, MARKETING_SENDS, since=int(since.timestamp()), priority=priority
     ):
         partition, message_id, priority_value, send_at_seconds, status = row
@@ -116,231 +105,9 @@ def marketing_sends_of(
     return found
 
 
-LEASE = f"""
-UPDATE messages
-SET status = 'sending', attempts = attempts + 1, lease_until = :until, send_at = :now,
-    changed_at = :now
-WHERE status IN ('queued', 'deferred') AND (partition, id) IN (
-    SELECT partition, id FROM messages
-    WHERE status IN ('queued', 'deferred') AND priority = :priority AND send_at <= :now
-        AND {{whose}}
-    ORDER BY send_at LIMIT :most)
-RETURNING {COLUMNS}
-"""  # noqa: S608 - the names are this package's own
-LEASE_SERVICE = text(LEASE.format(whose="merchant_id IS NULL"))
-LEASE_MERCHANTS = text(LEASE.format(whose="merchant_id = :merchant_id"))
-# steps from one merchant to the next by the index, however many messages each of them has
-MERCHANTS_DUE = text("""
-WITH RECURSIVE waits(id) AS (
-    SELECT MIN(merchant_id) FROM messages
-    WHERE status IN ('queued', 'deferred') AND priority = :priority AND merchant_id IS NOT NULL
-    UNION ALL
-    SELECT (SELECT MIN(merchant_id) FROM messages
-            WHERE status IN ('queued', 'deferred') AND priority = :priority
-                AND merchant_id > waits.id)
-    FROM waits WHERE waits.id IS NOT NULL)
-SELECT waits.id, (SELECT MIN(send_at) FROM messages
-                  WHERE status IN ('queued', 'deferred') AND priority = :priority
-                      AND merchant_id = waits.id) AS first
-FROM waits WHERE waits.id IS NOT NULL
-""")
-
-
-def merchants_due(transaction: Transaction, priority: Priority, now: datetime) -> list[str]:
-    """Return the merchants that have a message of a priority due, by id."""
-    rows = transaction.execute(MERCHANTS_DUE, {"priority": priority.value})
-    return [row.id for row in rows if row.first <= int(now.timestamp())]
-
-
-def lease(
-    transaction: Transaction,
-    priority: Priority,
-    merchant_id: str | None,
-    now: datetime,
-    *,
-    until: datetime,
-    limit: int,
-) -> list[Message]:
-    """Take a merchant's (or the service's own) due messages of a priority, the oldest first.
-
-    They are out of the hands of every other dispatcher: each is `sending` until its outcome is
-    recorded or `until` is past.
-    """
-    asked = {
-        "now": int(now.timestamp()),
-        "until": int(until.timestamp()),
-        "priority": priority.value,
-        "most": limit,
-    }
-    rows = (
-        transaction.execute(LEASE_SERVICE, asked)
-        if merchant_id is None
-        else transaction.execute(LEASE_MERCHANTS, asked | {"merchant_id": merchant_id})
-    )
-    return [_leased(row) for row in rows.all()]
-
-
-DEPTH = text("""
-SELECT count(*), min(send_at) FROM (
-    SELECT send_at FROM messages
-    WHERE status IN ('queued', 'deferred') AND priority = :priority LIMIT :most) AS waiting
-""")
-
-
-def depth(transaction: Transaction, priority: Priority, limit: int) -> tuple[int, datetime | None]:
-    """Return how many messages of a priority wait, at most `most`, and since when."""
-    count, first = transaction.execute(DEPTH, {"priority": priority.value, "most": limit}).one()
-    return count, None if first is None else utc_from_epoch(first)
-
-
-OUTCOMES: Final = {
-    **ROW_KEY_COLUMNS,
-    "attempts": "bigint",
-    "tries": "bigint",
-    "status": "text",
-    "send_at": "bigint",
-    "reason": "text",
-    "gateway_id": "text",
-    "waits": "bigint",
-}
-# the last condition is of both sides: else a database may look through all that is `sending`, for
-# each row that is asked, instead of finding each by its key
-COMPLETE = """
-UPDATE messages
-SET status = input.status, send_at = input.send_at, reason = input.reason,
-    attempts = input.tries,
-    gateway_id = COALESCE(input.gateway_id, messages.gateway_id), changed_at = :now,
-    lease_until = NULL,
-    sealed_number = CASE WHEN input.waits = 1 THEN messages.sealed_number END,
-    wrapped_key = CASE WHEN input.waits = 1 THEN messages.wrapped_key END
-FROM {input}
-WHERE messages.partition = input.partition AND messages.id = input.id
-    AND messages.attempts = CASE WHEN messages.status = 'sending' THEN input.attempts END
-RETURNING messages.partition AS partition, messages.id AS id
-"""
-
-
-def complete(
-    transaction: Transaction, outcomes: Sequence[MessageOutcome], now: datetime
-) -> frozenset[RowKey]:
-    """Record what became of leased messages with one statement; return which were still ours."""
-    rows = [
-        (
-            *outcome.key,
-            outcome.attempts,
-            outcome.attempts if outcome.counts_as_attempt else outcome.attempts - 1,
-            outcome.status.value,
-            int(outcome.send_at.timestamp()),
-            outcome.reason,
-            outcome.gateway_id,
-            int(outcome.status.is_waiting),
-        )
-        for outcome in sorted(outcomes, key=attrgetter("key"))
-    ]
-    concluded = RowSet(OUTCOMES, rows).run(transaction, COMPLETE, now=int(now.timestamp()))
-    return frozenset(RowKey(row.partition, row.id) for row in concluded)
-
-
-EXPIRED_LEASES = text(f"""
-UPDATE messages SET lease_until = NULL
-WHERE status = 'sending' AND (lease_until < :before OR :is_all = 1)
-RETURNING {COLUMNS}
-""")  # noqa: S608 - the names are this package's own
-
-
-def expired_leases(transaction: Transaction, before: datetime | None) -> list[Message]:
-    """Return, held, the messages whose dispatcher did not come back within its lease.
-
-    Those are the ones whose lease ended before `before`; if it is None, all that were taken up.
-    """
-    seconds = int(before.timestamp()) if before else 0
-    rows = transaction.execute(EXPIRED_LEASES, {"before": seconds, "is_all": int(before is None)})
-    return [_leased(row) for row in rows]
-
-
-def in_flight_under_grant(transaction: Transaction, grant: RowKey, now: datetime) -> int:
-    """Return how many messages of a grant a dispatcher holds in its hands.
-
-    One whose lease is over is in nobody's hands: a dispatcher that wakes up late sends nothing.
-    """
-    return len(
-        transaction.execute(
-            select(messages.c.id).where(
-                messages.c.partition == grant.partition,
-                messages.c.grant_id == grant.id,
-                messages.c.status == MessageStatus.SENDING,
-                messages.c.lease_until >= now,
-            )
-        ).all()
-    )
-
-
-def in_flight_to_recipient(
-    transaction: Transaction, partition: int, now: datetime, priority: Priority | None = None
-) -> int:
-    """Return how many messages to a recipient a dispatcher holds in its hands."""
-    query = select(messages.c.id).where(
-        messages.c.partition == partition,
-        messages.c.status == MessageStatus.SENDING,
-        messages.c.lease_until >= now,
-    )
-    if priority is not None:
-        query = query.where(messages.c.priority == priority.value)
-    return len(transaction.execute(query).all())
-
-
-def _refused(
-    whose: ColumnElement[bool], partition: int, reason: str, now: datetime
-) -> ReturningUpdate[Any]:
-    """Return the statement that refuses what waits in a home, but for what is just being taken up.
-
-    A dispatcher takes up messages first and then holds their grants; who ends a grant holds it and
-    then comes here. What the dispatcher has locked is passed over: it finds the grant ended.
-    """
-    waiting = (
-        select(messages.c.partition, messages.c.id)
-        .where(
-            messages.c.partition == partition,
-            messages.c.status.in_([MessageStatus.QUEUED, MessageStatus.DEFERRED]),
-            whose,
-        )
-        .with_for_update(skip_locked=True)  # SQLite has one writer, and knows no such clause
-    )
-    return (
-        update(messages)
-        .where(
-            messages.c.partition == partition,
-            tuple_(messages.c.partition, messages.c.id).in_(waiting),
-        )
-        .values(
-            status=MessageStatus.REFUSED,
-            reason=reason,
-            changed_at=now,
-            sealed_number=None,
-            wrapped_key=None,
-        )
-        .returning(*messages.c)
-    )
-
-
-def refuse_queued(
-    transaction: Transaction, grant: RowKey, reason: str, now: datetime
-) -> list[Message]:
-    """Refuse what waits under a grant; return it. What is in a dispatcher's hands is not here."""
-    under_it = messages.c.grant_id == grant.id
-    rows = transaction.execute(_refused(under_it, grant.partition, reason, now))
-    return [_message(row) for row in rows]
-
-
-def refuse_queued_invitations(transaction: Transaction, partition: int, now: datetime) -> int:
-    """Refuse the invitations that wait to leave to a recipient; return how many."""
-    invitations = messages.c.purpose == INVITATION_PURPOSE
-    return len(transaction.execute(_refused(invitations, partition, "withheld", now)).all())
-
-
 def last_submitted_at(transaction: Transaction, grant: RowKey) -> datetime | None:
-    """Return when the last message under a grant was handed over; None if none ever was."""
-    left: datetime | None = transaction.scalar(
+    """Return when the last message under a grant was submitted; None if none was."""
+    submitted_at: datetime | None = transaction.scalar(
         select(messages.c.send_at)
         .where(
             messages.c.partition == grant.partition,
@@ -350,15 +117,15 @@ def last_submitted_at(transaction: Transaction, grant: RowKey) -> datetime | Non
         .order_by(messages.c.send_at.desc())
         .limit(1)
     )
-    return left
+    return submitted_at
 
 
 def find(transaction: Transaction, key: RowKey) -> Message | None:
-    """Return the message at an address; None if there is none."""
+    """Return a message by its key; None if there is none."""
     row = transaction.execute(
         select(messages).where(messages.c.partition == key.partition, messages.c.id == key.id)
     ).one_or_none()
-    return _message(row) if row else None
+    return message_from_row(row) if row else None
 
 
 def by_reference(
@@ -369,29 +136,59 @@ def by_reference(
     after: tuple[datetime, int] | None,
     limit: int,
 ) -> list[Message]:
-    """Return a merchant's messages of one reference, the oldest first."""
+    """Return a merchant's messages with a reference, oldest first.
+
+    `after` is (accepted_at, id) of the last message of the previous page.
+    """
     query = select(messages).where(
         messages.c.merchant_id == merchant_id, messages.c.reference == reference
     )
     if after is not None:
-        accepted, number = after
+        accepted_at, message_id = after
         query = query.where(
-            (messages.c.accepted_at > accepted)
-            | ((messages.c.accepted_at == accepted) & (messages.c.id > number))
+            (messages.c.accepted_at > accepted_at)
+            | ((messages.c.accepted_at == accepted_at) & (messages.c.id > message_id))
         )
     query = query.order_by(messages.c.accepted_at, messages.c.id).limit(limit)
-    return [_message(row) for row in transaction.execute(query)]
+    return [message_from_row(row) for row in transaction.execute(query)]
 
 
 def of_grant(transaction: Transaction, grant: RowKey, limit: int) -> list[Message]:
-    """Return the messages of a grant, the newest first."""
+    """Return up to `limit` messages of a grant, newest first."""
     query = (
         select(messages)
         .where(messages.c.partition == grant.partition, messages.c.grant_id == grant.id)
         .order_by(messages.c.send_at.desc())
         .limit(limit)
     )
-    return [_message(row) for row in transaction.execute(query)]
+    return [message_from_row(row) for row in transaction.execute(query)]
+
+
+def of_recipient(transaction: Transaction, partition: int) -> Mapping[int, list[Message]]:
+    """Return all messages of a recipient's grants by grant id, the newest first."""
+    rows = transaction.execute(
+        select(messages)
+        .where(messages.c.partition == partition, messages.c.grant_id.is_not(None))
+        .order_by(messages.c.send_at.desc(), messages.c.id)
+    )
+    found: dict[int, list[Message]] = defaultdict(list)
+    for row in rows:
+        found[row.grant_id].append(message_from_row(row))
+    return found
+
+
+def count_refused_at(transaction: Transaction, grant: RowKey, reason: str, at: datetime) -> int:
+    """Return how many messages of a grant were refused for a reason at a given time."""
+    return transaction.execute(
+        select(func.count())
+        .select_from(messages)
+        .where(
+            messages.c.partition == grant.partition,
+            messages.c.grant_id == grant.id,
+            messages.c.reason == reason,
+            messages.c.changed_at == at,
+        )
+    ).scalar_one()
 
 
 BY_GATEWAY_ID = """
@@ -402,7 +199,7 @@ FROM {input} JOIN messages m ON m.gateway_id = input.id ORDER BY m.send_at
 
 @dataclass(frozen=True, slots=True)
 class ReportedMessage:
-    """As much of a message as a report about it needs."""
+    """What a delivery report needs of the message that it is about."""
 
     key: RowKey
     merchant_id: str | None
@@ -413,20 +210,20 @@ class ReportedMessage:
 def by_gateway_ids(
     transaction: Transaction, gateway_ids: Collection[str]
 ) -> dict[str, ReportedMessage]:
-    """Return the messages that the gateway calls so, by its ids.
+    """Return messages by the ids that the gateway gave them.
 
-    Carriers use their ids again: of several it is the one that left last.
+    Carriers reuse ids: of several messages with one id this is the one that was sent last.
     """
-    asked = RowSet({"id": "text"}, [(name,) for name in sorted(set(gateway_ids))])
+    ids = RowSet({"id": "text"}, [(gateway_id,) for gateway_id in sorted(set(gateway_ids))])
     return {
         row.gateway_id: ReportedMessage(
             RowKey(row.partition, row.id), row.merchant_id, row.grant_id, row.reference
         )
-        for row in asked.run(transaction, BY_GATEWAY_ID)
+        for row in ids.run(transaction, BY_GATEWAY_ID)
     }
 
 
-REPORTS: Final = {**ROW_KEY_COLUMNS, "status": "text", "reason": "text"}
+REPORT_COLUMNS: Final = {**ROW_KEY_COLUMNS, "status": "text", "reason": "text"}
 RECORD_REPORTS = """
 UPDATE messages SET status = input.status, reason = input.reason, changed_at = :now
 FROM {input}
@@ -441,19 +238,24 @@ def record_reports(
     reports: Mapping[RowKey, tuple[MessageStatus, str | None]],
     now: datetime,
 ) -> frozenset[RowKey]:
-    """Record what the gateway reports; return what was news. A final state never changes."""
+    """Record the status that the gateway reports; return the keys of the messages that changed.
+
+    Only `sent` and `unknown` messages change: a final status stays.
+    """
     rows = [(*key, status.value, reason) for key, (status, reason) in sorted(reports.items())]
-    put = RowSet(REPORTS, rows).run(transaction, RECORD_REPORTS, now=int(now.timestamp()))
-    return frozenset(RowKey(row.partition, row.id) for row in put)
+    updated = RowSet(REPORT_COLUMNS, rows).run(
+        transaction, RECORD_REPORTS, now=int(now.timestamp())
+    )
+    return frozenset(RowKey(row.partition, row.id) for row in updated)
 
 
 def delete_texts_of(transaction: Transaction, partition: int) -> None:
-    """Forget every text to a recipient."""
+    """Delete the texts of all messages to a recipient."""
     transaction.execute(update(messages).where(messages.c.partition == partition).values(text=None))
 
 
 def delete_texts_before(transaction: Transaction, before: datetime) -> int:
-    """Forget the texts of messages that have been over since `before`; return how many."""
+    """Delete the texts of messages that ended before `before`; return how many."""
     result = transaction.execute(
         update(messages)
         .where(
@@ -468,59 +270,8 @@ def delete_texts_before(transaction: Transaction, before: datetime) -> int:
     return result.rowcount
 
 
-def _row(message: Message) -> tuple[Any, ...]:
-    return (
-        *message.key,
-        message.grant_id,
-        message.merchant_id,
-        message.sender_id,
-        message.priority.value,
-        message.purpose,
-        message.reference,
-        message.status.value,
-        message.reason,
-        int(message.accepted_at.timestamp()),
-        int(message.send_at.timestamp()),
-        int(message.valid_until.timestamp()),
-        int(message.changed_at.timestamp()),
-        message.segments,
-        message.attempts,
-        message.sealed_number,
-        message.wrapped_key,
-        message.text,
-    )
-
-
-def _leased(row: Sequence[Any]) -> Message:
-    """Return the message in a row of bare SQL, in the order of COLUMN_NAMES; times are seconds."""
-    (
-        partition, message_id, grant_id, merchant_id, sender_id, priority, purpose, reference,
-        status, reason, accepted, send_at, valid_until, changed, segments, attempts,
-        sealed_number, wrapped_key, text_,
-    ) = row  # fmt: skip
-    return Message(  # positional: thousands a second
-        RowKey(partition, message_id),
-        None if grant_id is None else RowKey(partition, grant_id),
-        merchant_id,
-        sender_id,
-        PRIORITIES[priority],
-        purpose,
-        STATUSES[status],
-        utc_from_epoch(accepted),
-        utc_from_epoch(send_at),
-        utc_from_epoch(valid_until),
-        utc_from_epoch(changed),
-        segments,
-        sealed_number,
-        reference,
-        reason,
-        attempts,
-        wrapped_key,
-        text_,
-    )
-
-
-def _message(row: Row[Any]) -> Message:
+def message_from_row(row: Row[Any]) -> Message:
+    """Return the message in a row of SQLAlchemy."""
     return Message(
         key=RowKey(row.partition, row.id),
         grant_key=None if row.grant_id is None else RowKey(row.partition, row.grant_id),

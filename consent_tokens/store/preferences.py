@@ -1,4 +1,4 @@
-"""Questions about recipients' wishes."""
+"""Queries on recipients' preferences."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -17,10 +17,10 @@ COLUMNS: Final = tuple(column.name for column in table.c)
 
 
 def lock(transaction: Transaction, partitions: Collection[int]) -> Mapping[int, Preferences]:
-    """Return the wishes of these recipients, held until the transaction ends.
+    """Return the preferences of recipients by partition, locked until the transaction ends.
 
-    Asked after their grants are held: whoever changes wishes holds all grants of the home, so what
-    is read here stands for as long as those are held. One without wishes is not in the answer.
+    Call it with their grants locked: a change of preferences locks all grants of the recipient, so
+    that also the absence of a row stays true. Recipients without preferences are left out.
     """
     rows = RowSet({"partition": "bigint"}, [(partition,) for partition in sorted(set(partitions))])
     return {
@@ -30,27 +30,27 @@ def lock(transaction: Transaction, partitions: Collection[int]) -> Mapping[int, 
 
 
 def find(transaction: Transaction, partition: int) -> Preferences:
-    """Return a recipient's wishes."""
+    """Return a recipient's preferences; the defaults if none are stored."""
     row = transaction.execute(select(table).where(table.c.partition == partition)).one_or_none()
-    return _wishes(row, row.quiet_from, row.quiet_until) if row else Preferences()
+    return _preferences(row, row.quiet_from, row.quiet_until) if row else Preferences()
 
 
 def save(
     transaction: Transaction, partition: int, preferences: Preferences, timezone: ZoneInfo
 ) -> None:
-    """Keep a recipient's wishes; `zone` is whose clock their rest goes by."""
+    """Save a recipient's preferences; `timezone` is stored where they have no quiet hours."""
     if preferences == Preferences():
         delete_of_recipient(transaction, partition)
         return
-    calm, rest = preferences.quiet_period, preferences.quiet_hours
+    period, hours = preferences.quiet_period, preferences.quiet_hours
     values: dict[str, Any] = {
-        "quiet_from": calm.begins if calm else None,
-        "quiet_until": calm.ends if calm else None,
+        "quiet_from": period.begins if period else None,
+        "quiet_until": period.ends if period else None,
         "daily_limit": preferences.daily_limit,
         "weekly_limit": preferences.weekly_limit,
-        "quiet_hours_from": rest.begins if rest else None,
-        "quiet_hours_until": rest.ends if rest else None,
-        "timezone": (rest.timezone if rest else timezone).key,
+        "quiet_hours_from": hours.begins if hours else None,
+        "quiet_hours_until": hours.ends if hours else None,
+        "timezone": (hours.timezone if hours else timezone).key,
         "no_invitations": int(preferences.no_invitations),
     }
     if not insert_or_ignore(transaction, table, partition=partition, **values):
@@ -63,7 +63,10 @@ def delete_of_recipient(transaction: Transaction, partition: int) -> None:
 
 
 def delete_past_quiet_periods(transaction: Transaction, now: datetime) -> list[int]:
-    """Forget calm times that are over, and wishes of which nothing is left; return whose."""
+    """Delete quiet periods that have ended, and rows that then say nothing.
+
+    Returns the partitions of the recipients.
+    """
     rows = transaction.execute(
         update(table)
         .where(table.c.quiet_until <= now)
@@ -78,22 +81,26 @@ def delete_past_quiet_periods(transaction: Transaction, now: datetime) -> list[i
 
 
 def _from_seconds(row: Row[Any]) -> Preferences:
-    """Return the wishes in a row of bare SQL, in which moments are seconds."""
+    """Return the preferences in a driver's row, in which times are seconds."""
     begins, ends = (
         None if value is None else utc_from_epoch(value)
         for value in (row.quiet_from, row.quiet_until)
     )
-    return _wishes(row, begins, ends)
+    return _preferences(row, begins, ends)
 
 
-def _wishes(row: Row[Any], calm_from: datetime | None, calm_until: datetime | None) -> Preferences:
-    rest = None
+def _preferences(
+    row: Row[Any], quiet_from: datetime | None, quiet_until: datetime | None
+) -> Preferences:
+    quiet_hours = None
     if row.quiet_hours_from is not None and row.quiet_hours_until is not None:
-        rest = QuietHours(row.quiet_hours_from, row.quiet_hours_until, ZoneInfo(row.timezone))
+        quiet_hours = QuietHours(
+            row.quiet_hours_from, row.quiet_hours_until, ZoneInfo(row.timezone)
+        )
     return Preferences(
-        quiet_period=QuietPeriod(calm_from, calm_until) if calm_from and calm_until else None,
+        quiet_period=QuietPeriod(quiet_from, quiet_until) if quiet_from and quiet_until else None,
         daily_limit=row.daily_limit,
         weekly_limit=row.weekly_limit,
-        quiet_hours=rest,
+        quiet_hours=quiet_hours,
         no_invitations=bool(row.no_invitations),
     )

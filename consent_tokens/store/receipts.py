@@ -1,4 +1,4 @@
-"""Questions about receipts: signed once, kept as they were signed."""
+"""Queries on receipts, which are stored as they were signed."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from consent_tokens.store.tables import receipts as table
 
 
 def add(transaction: Transaction, receipt: Receipt) -> None:
-    """Keep a receipt."""
+    """Insert a receipt."""
     transaction.execute(
         insert(table).values(
             partition=receipt.key.partition,
@@ -25,15 +25,25 @@ def add(transaction: Transaction, receipt: Receipt) -> None:
 
 
 def find(transaction: Transaction, key: RowKey) -> Receipt | None:
-    """Return the receipt at an address; None if there is none."""
+    """Return a receipt by its key; None if there is none."""
     row = transaction.execute(
         select(table).where(table.c.partition == key.partition, table.c.id == key.id)
     ).one_or_none()
     return _receipt(row) if row else None
 
 
+def of_grant(transaction: Transaction, grant: RowKey) -> list[Receipt]:
+    """Return the receipts of one grant, the newest first."""
+    rows = transaction.execute(
+        select(table)
+        .where(table.c.partition == grant.partition, table.c.grant_id == grant.id)
+        .order_by(table.c.issued_at.desc(), table.c.id)
+    )
+    return [_receipt(row) for row in rows]
+
+
 def of_recipient(transaction: Transaction, partition: int) -> list[Receipt]:
-    """Return all receipts of a recipient, the newest first."""
+    """Return all receipts of a recipient, newest first."""
     rows = transaction.execute(
         select(table)
         .where(table.c.partition == partition)
@@ -43,7 +53,7 @@ def of_recipient(transaction: Transaction, partition: int) -> list[Receipt]:
 
 
 def delete_of_recipient(transaction: Transaction, partition: int) -> None:
-    """Forget a recipient's receipts: the copies that the consumer kept stay true."""
+    """Delete a recipient's receipts; copies that the consumer saved still verify."""
     transaction.execute(delete(table).where(table.c.partition == partition))
 
 

@@ -1,4 +1,4 @@
-"""Questions about recipients: the one place where a number, blinded, leads to a home."""
+"""Recipients: the table that maps the blind index of a phone number to a partition."""
 
 from sqlalchemy import delete, exists, select
 
@@ -8,14 +8,14 @@ from consent_tokens.store.tables import grants, invitations, preferences, recipi
 
 
 def find(transaction: Transaction, blind_index: bytes) -> int | None:
-    """Return the home of a recipient; None if nothing is kept about the number."""
+    """Return the partition of a recipient; None if nothing is stored about the number."""
     return transaction.scalar(
         select(recipients.c.partition).where(recipients.c.blind_index == blind_index)
     )
 
 
 def get_or_create(transaction: Transaction, blind_index: bytes, random_bytes: bytes) -> int:
-    """Return the home of a recipient, giving a new one if there was none; `drawn` is 8 bytes."""
+    """Return the partition of a recipient; a new one, from 8 random bytes, if there is none."""
     insert_or_ignore(
         transaction, recipients, blind_index=blind_index, partition=new_partition(random_bytes)
     )
@@ -26,10 +26,9 @@ def get_or_create(transaction: Transaction, blind_index: bytes, random_bytes: by
 
 
 def delete_if_unused(transaction: Transaction, partition: int) -> bool:
-    """Remove the way from a number to its home once nothing is left there that needs it.
+    """Delete a recipient without live grants, preferences or invitations.
 
-    What needs it is a consent, a wish, or a no that is still to be remembered; `has_wishes` says
-    whether the database has tables for the last two. Returns whether it was removed.
+    Returns whether it was deleted.
     """
     query = delete(recipients).where(
         recipients.c.partition == partition,
@@ -41,5 +40,5 @@ def delete_if_unused(transaction: Transaction, partition: int) -> bool:
 
 
 def delete_recipient(transaction: Transaction, partition: int) -> None:
-    """Remove the way from a number to a home, whatever is left there."""
+    """Delete a recipient, whatever its partition holds: the number leads nowhere from now on."""
     transaction.execute(delete(recipients).where(recipients.c.partition == partition))

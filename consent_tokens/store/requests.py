@@ -1,4 +1,4 @@
-"""Questions about consent requests."""
+"""Queries on consent requests, and on the tokens that wait to be fetched."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,22 +14,22 @@ from consent_tokens.store.tables import consent_requests as table
 
 
 def add(transaction: Transaction, request: ConsentRequest) -> None:
-    """Keep a new request."""
-    question = request.terms
+    """Insert a consent request."""
+    terms = request.terms
     transaction.execute(
         insert(table).values(
             partition=request.key.partition,
             id=request.key.id,
             merchant_id=request.merchant_id,
-            purposes=" ".join(sorted(question.purposes)),
-            cap_limit=question.frequency_cap.limit,
-            cap_days=question.frequency_cap.window.days,
-            opens=question.opens,
-            closes=question.closes,
-            valid_days=question.valid_for.days,
-            locale=question.locale,
-            reference=question.reference,
-            return_url=question.return_url,
+            purposes=" ".join(sorted(terms.purposes)),
+            cap_limit=terms.frequency_cap.limit,
+            cap_days=terms.frequency_cap.window.days,
+            opens=terms.opens,
+            closes=terms.closes,
+            valid_days=terms.valid_for.days,
+            locale=terms.locale,
+            reference=terms.reference,
+            return_url=terms.return_url,
             created_at=request.created_at,
             expires_at=request.expires_at,
             status=request.status,
@@ -38,7 +38,7 @@ def add(transaction: Transaction, request: ConsentRequest) -> None:
 
 
 def find(transaction: Transaction, key: RowKey) -> ConsentRequest | None:
-    """Return the request at an address; None if there is none."""
+    """Return a consent request by its key; None if there is none."""
     row = transaction.execute(
         select(table).where(table.c.partition == key.partition, table.c.id == key.id)
     ).one_or_none()
@@ -46,7 +46,7 @@ def find(transaction: Transaction, key: RowKey) -> ConsentRequest | None:
 
 
 def lock(transaction: Transaction, key: RowKey) -> ConsentRequest | None:
-    """Return the request at an address, held until the transaction ends; None if there is none."""
+    """Return a request by its key, locked until the transaction ends; None if there is none."""
     row = transaction.execute(
         update(table)
         .where(table.c.partition == key.partition, table.c.id == key.id)
@@ -59,7 +59,7 @@ def lock(transaction: Transaction, key: RowKey) -> ConsentRequest | None:
 def record_decision(
     transaction: Transaction, request: ConsentRequest, *, token: bytes | None = None
 ) -> None:
-    """Record what became of a request, with the enclosed token that waits to be fetched."""
+    """Save the decision on a request, with the sealed token that waits to be fetched."""
     transaction.execute(
         update(table)
         .where(table.c.partition == request.key.partition, table.c.id == request.key.id)
@@ -76,7 +76,7 @@ def record_decision(
 def latest_for_reference(
     transaction: Transaction, merchant_id: str, reference: str
 ) -> ConsentRequest | None:
-    """Return what a merchant last asked whom it calls so; None if it never did."""
+    """Return a merchant's newest request with this reference; None if there is none."""
     row = transaction.execute(
         select(table)
         .where(table.c.merchant_id == merchant_id, table.c.reference == reference)
@@ -87,7 +87,7 @@ def latest_for_reference(
 
 
 def latest_of_merchant(transaction: Transaction, partition: int) -> ConsentRequest | None:
-    """Return what a merchant, whose home this is, last asked anybody; None if it never did."""
+    """Return the newest request of the merchant with this partition; None if there is none."""
     row = transaction.execute(
         select(table)
         .where(table.c.partition == partition)
@@ -98,14 +98,14 @@ def latest_of_merchant(transaction: Transaction, partition: int) -> ConsentReque
 
 
 def find_token(transaction: Transaction, key: RowKey) -> bytes | None:
-    """Return the enclosed token of a request, if it still waits."""
+    """Return the sealed token of a request; None if there is none any more."""
     return transaction.scalar(
         select(table.c.token).where(table.c.partition == key.partition, table.c.id == key.id)
     )
 
 
 def delete_token_of(transaction: Transaction, grant: RowKey) -> None:
-    """Forget the waiting token of a grant that has ended."""
+    """Delete the sealed token of a grant that has ended."""
     transaction.execute(
         update(table)
         .where(table.c.grant_partition == grant.partition, table.c.grant_id == grant.id)
@@ -114,7 +114,7 @@ def delete_token_of(transaction: Transaction, grant: RowKey) -> None:
 
 
 def delete_tokens_before(transaction: Transaction, decided_before: datetime) -> int:
-    """Forget the tokens that nobody fetched in time; return how many."""
+    """Delete the sealed tokens of requests decided by `decided_before`; return how many."""
     result = transaction.execute(
         update(table)
         .where(table.c.token.is_not(None), table.c.decided_at <= decided_before)

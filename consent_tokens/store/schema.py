@@ -1,4 +1,4 @@
-"""The schema and its versions, by Alembic."""
+"""The schema and its versions (Alembic)."""
 
 from pathlib import Path
 from typing import Final
@@ -15,14 +15,14 @@ from consent_tokens.store.database import Database, is_unavailable
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
-def upgrade(store: Database) -> None:
-    """Bring the database to the newest version, from nothing or from any older one.
+def upgrade(database: Database) -> None:
+    """Migrate the database, empty or of an older version, to the newest version.
 
-    Raises StoreUnavailableError if the database is away.
+    Raises DatabaseUnavailableError if the database cannot be reached.
     """
     config = _config()
     try:
-        with store.engine.begin() as connection:
+        with database.engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except DBAPIError as error:
@@ -31,24 +31,23 @@ def upgrade(store: Database) -> None:
         raise
 
 
-def is_current(store: Database) -> bool:
-    """Whether the database is of the version that this code expects."""
-    return revision(store) == ScriptDirectory.from_config(_config()).get_current_head()
+def is_current(database: Database) -> bool:
+    """Whether the database has the version that this code expects."""
+    return revision(database) == ScriptDirectory.from_config(_config()).get_current_head()
 
 
-def is_usable(store: Database) -> bool:
-    """Whether this code works with the database.
+def is_usable(database: Database) -> bool:
+    """Whether the database has a schema that this code can use.
 
-    It does with its own version, with the one before (what needs the new tables is left out), and
-    with the one after: a migration takes away nothing that the version before it needs.
+    A newer one can be used too: a migration removes nothing that the version before it needs.
     """
-    found = revision(store)
+    found = revision(database)
     return found is not None and found.isdigit()
 
 
-def revision(store: Database) -> str | None:
-    """Return the version of the database; None if it has no tables of ours."""
-    return store.read(
+def revision(database: Database) -> str | None:
+    """Return the version of the database's schema; None if it has none."""
+    return database.read(
         lambda transaction: MigrationContext.configure(transaction).get_current_revision()
     )
 

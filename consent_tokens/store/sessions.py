@@ -1,4 +1,4 @@
-"""Questions about consumers' sessions: kept here, so that ending one ends it everywhere."""
+"""Queries on consumers' sessions, kept on the server so that a logout ends them at once."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from consent_tokens.store.tables import consumer_sessions as table
 
 
 def add(transaction: Transaction, session_id: bytes, partition: int, at: datetime) -> None:
-    """Keep a new session."""
+    """Insert a session; `session_id` is the hash of what the cookie holds."""
     transaction.execute(
         insert(table).values(id=session_id, partition=partition, begun_at=at, seen_at=at)
     )
@@ -23,7 +23,10 @@ def touch(
     begun_after: datetime,
     seen_after: datetime,
 ) -> int | None:
-    """Return the home of a session that is neither too old nor too long idle; else None."""
+    """Return the partition of a live session and set its last use to `now`; None if there is none.
+
+    A session is live if it began after `begun_after` and was last used after `seen_after`.
+    """
     partition: int | None = transaction.scalar(
         update(table)
         .where(
@@ -38,15 +41,15 @@ def touch(
 
 
 def delete_session(transaction: Transaction, session_id: bytes) -> None:
-    """Forget a session."""
+    """Delete a session."""
     transaction.execute(delete(table).where(table.c.id == session_id))
 
 
 def delete_idle(transaction: Transaction, seen_before: datetime) -> None:
-    """Forget sessions that nobody uses."""
+    """Delete the sessions that were last used before `seen_before`."""
     transaction.execute(delete(table).where(table.c.seen_at < seen_before))
 
 
 def delete_of_recipient(transaction: Transaction, partition: int) -> None:
-    """Forget every session of a recipient."""
+    """Delete every session of a recipient."""
     transaction.execute(delete(table).where(table.c.partition == partition))

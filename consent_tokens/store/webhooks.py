@@ -1,4 +1,4 @@
-"""Questions about merchants' webhooks, and about what they have yet to be told."""
+"""Queries on merchants' webhooks, and on the outbox of webhook events."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from consent_tokens.store.tables import merchants, webhook_events, webhooks
 
 
 class WebhookEventStatus(StrEnum):
-    """Where a notification stands. DEAD ones can be sent again by hand."""
+    """The status of a webhook event. FAILED ones can be requeued by the operator."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -24,19 +24,19 @@ class WebhookEventStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """An address that a merchant wants to be told at, and of what kinds of news."""
+    """A URL of a merchant, and the types of events that are posted to it."""
 
     id: str
     merchant_id: str
     url: str
     event_types: frozenset[str]
-    secret: bytes  # enclosed
+    secret: bytes  # in a sealed envelope
     created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookEvent:
-    """One piece of news for one webhook, in the very words that are sent and signed."""
+    """One event for one webhook; `body` is posted and signed as it is."""
 
     key: RowKey
     merchant_id: str
@@ -51,7 +51,7 @@ class WebhookEvent:
 
 
 def add(transaction: Transaction, webhook: Webhook) -> None:
-    """Keep a new webhook."""
+    """Insert a webhook."""
     transaction.execute(
         insert(webhooks).values(
             id=webhook.id,
@@ -65,13 +65,13 @@ def add(transaction: Transaction, webhook: Webhook) -> None:
 
 
 def remove(transaction: Transaction, webhook_id: str) -> bool:
-    """Forget a webhook and what waits for it; whether there was one."""
+    """Delete a webhook and its events; return whether it existed."""
     transaction.execute(delete(webhook_events).where(webhook_events.c.webhook_id == webhook_id))
     return transaction.execute(delete(webhooks).where(webhooks.c.id == webhook_id)).rowcount == 1
 
 
 def list_all(transaction: Transaction) -> list[Webhook]:
-    """Return all webhooks, the oldest first."""
+    """Return all webhooks, oldest first."""
     rows = transaction.execute(select(webhooks).order_by(webhooks.c.created_at, webhooks.c.id))
     return [_webhook(row) for row in rows]
 
@@ -83,7 +83,7 @@ def find(transaction: Transaction, webhook_id: str) -> Webhook | None:
 
 
 def subscribed(transaction: Transaction, ids: Collection[str]) -> list[tuple[Webhook, int]]:
-    """Return the webhooks of these merchants, each with the merchant's home."""
+    """Return the webhooks of these merchants, each with the merchant's partition."""
     rows = transaction.execute(
         select(webhooks, merchants.c.partition)
         .join(merchants, merchants.c.id == webhooks.c.merchant_id)
@@ -98,21 +98,21 @@ COLUMNS: Final = (
 )  # fmt: skip
 
 
-def enqueue(transaction: Transaction, news: Sequence[WebhookEvent]) -> None:
-    """Lay webhook_events out to be sent, with one statement."""
+def enqueue(transaction: Transaction, enqueued: Sequence[WebhookEvent]) -> None:
+    """Insert events into the outbox of webhooks with one statement."""
     rows = [
         (
             *each.key, each.merchant_id, each.webhook_id, each.event_type, each.body,
             each.status.value, each.attempts, int(each.due_at.timestamp()),
             int(each.created_at.timestamp()),
         )
-        for each in news
+        for each in enqueued
     ]  # fmt: skip
     insert_rows(transaction, "webhook_events", COLUMNS, rows)
 
 
 def due(transaction: Transaction, now: datetime) -> list[str]:
-    """Return the webhooks for which something is due."""
+    """Return the ids of the webhooks that have an event due."""
     query = select(webhook_events.c.webhook_id).where(
         webhook_events.c.status == WebhookEventStatus.PENDING, webhook_events.c.due_at <= now
     )
@@ -124,7 +124,7 @@ UPDATE webhook_events SET attempts = attempts + 1, due_at = :until
 WHERE status = 'pending' AND due_at <= :now AND (partition, id) IN (
     SELECT partition, id FROM webhook_events
     WHERE status = 'pending' AND due_at <= :now AND webhook_id = :webhook_id
-    ORDER BY due_at LIMIT :most)
+    ORDER BY due_at LIMIT :limit)
 RETURNING partition, id
 """)
 
@@ -132,18 +132,18 @@ RETURNING partition, id
 def lease(
     transaction: Transaction, webhook_id: str, now: datetime, *, until: datetime, limit: int
 ) -> list[WebhookEvent]:
-    """Take what is due for a webhook out of the hands of others, until `until`; oldest first."""
-    asked = {
+    """Lease up to `limit` due events of a webhook until `until`; return them, oldest first."""
+    parameters = {
         "now": int(now.timestamp()), "until": int(until.timestamp()),
-        "webhook_id": webhook_id, "most": limit,
+        "webhook_id": webhook_id, "limit": limit,
     }  # fmt: skip
-    leased = [RowKey(row.partition, row.id) for row in transaction.execute(LEASE, asked)]
+    leased = [RowKey(row.partition, row.id) for row in transaction.execute(LEASE, parameters)]
     found = [each for key in leased if (each := find_event(transaction, key))]
     return sorted(found, key=lambda each: (each.created_at, each.key))
 
 
 def record(transaction: Transaction, event: WebhookEvent) -> None:
-    """Record what became of a notification that was taken; another's taking is not touched."""
+    """Record the result of a leased event, unless it has ended meanwhile."""
     transaction.execute(
         update(webhook_events)
         .where(
@@ -161,7 +161,7 @@ def record(transaction: Transaction, event: WebhookEvent) -> None:
 
 
 def find_event(transaction: Transaction, key: RowKey) -> WebhookEvent | None:
-    """Return a notification; None if there is none."""
+    """Return a webhook event by its key; None if there is none."""
     row = transaction.execute(
         select(webhook_events).where(
             webhook_events.c.partition == key.partition, webhook_events.c.id == key.id
@@ -171,7 +171,7 @@ def find_event(transaction: Transaction, key: RowKey) -> WebhookEvent | None:
 
 
 def failed(transaction: Transaction, limit: int) -> list[WebhookEvent]:
-    """Return the notifications that were given up, the newest first."""
+    """Return up to `limit` events whose delivery failed for good, newest first."""
     rows = transaction.execute(
         select(webhook_events)
         .where(webhook_events.c.status == WebhookEventStatus.FAILED)
@@ -182,7 +182,7 @@ def failed(transaction: Transaction, limit: int) -> list[WebhookEvent]:
 
 
 def requeue(transaction: Transaction, key: RowKey | None, now: datetime) -> int:
-    """Send a dead notification again, or all of them; return how many."""
+    """Requeue one failed event, or (None) all of them; return how many."""
     query = update(webhook_events).where(webhook_events.c.status == WebhookEventStatus.FAILED)
     if key is not None:
         query = query.where(
@@ -195,7 +195,7 @@ def requeue(transaction: Transaction, key: RowKey | None, now: datetime) -> int:
 
 
 def delete_before(transaction: Transaction, before: datetime) -> None:
-    """Forget the notifications of before, however they ended."""
+    """Delete the events that were created before `before`, whatever their status."""
     transaction.execute(delete(webhook_events).where(webhook_events.c.created_at < before))
 
 

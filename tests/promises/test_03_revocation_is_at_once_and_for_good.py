@@ -26,7 +26,7 @@ from consent_tokens.services.consents.revocation import revoke
 from consent_tokens.services.dispatch.lease import LeaseQuota
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.submission.accept import MessageRequest
-from consent_tokens.store import events, grants, messages
+from consent_tokens.store import events, grants, messages, outbox
 from consent_tokens.tokens.verify import verify
 from consent_tokens.workers import dispatcher
 from tests import fixtures
@@ -380,7 +380,7 @@ def test_a_revocation_does_not_wait_for_a_dispatcher_that_is_leasing(
     merchant.send(token)
     context, now = service.context, service.clock.now()
     with context.runtime.database.engine.begin() as dispatcher:
-        leased = messages.lease(
+        leased = outbox.lease(
             dispatcher,
             Priority.MARKETING,
             merchant.id,

@@ -19,7 +19,7 @@ from consent_tokens.row_key import RowKey
 from consent_tokens.services import webhooks
 from consent_tokens.services.outbox.in_flight import wait_until_not_in_flight
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import grants, messages
+from consent_tokens.store import grants, outbox
 from consent_tokens.store.database import Transaction
 
 EXTENSIONS: Final = tuple(timedelta(days=days) for days in (30, 90, 180))  # by so much at a time
@@ -145,6 +145,6 @@ def _commit(runtime: Runtime, key: RowKey, work: Callable[[Transaction], Grant])
     changed = runtime.database.run(work)
     wait_until_not_in_flight(
         runtime,
-        lambda transaction: messages.in_flight_under_grant(transaction, key, runtime.clock.now()),
+        lambda transaction: outbox.in_flight_under_grant(transaction, key, runtime.clock.now()),
     )
     return changed

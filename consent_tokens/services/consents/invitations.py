@@ -25,14 +25,7 @@ from consent_tokens.relay.composition import compose, with_signature_and_opt_out
 from consent_tokens.relay.message import INVITATION_PURPOSE, Message, MessageStatus, Priority
 from consent_tokens.row_key import RowKey
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import (
-    grants,
-    invitations,
-    merchants,
-    messages,
-    preferences,
-    requests,
-)
+from consent_tokens.store import grants, invitations, merchants, outbox, preferences, requests
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.grants import LockedGrant
 from consent_tokens.store.invitations import Invitation
@@ -86,7 +79,7 @@ def send_invitation(
     merchant = named[request.merchant_id]
     text = invitation_text(runtime, policy, request, merchant, locked.grant.language)
     message = _message(runtime, request, sender, locked.grant, claims.sealed_number, text)
-    messages.enqueue(transaction, [message])
+    outbox.enqueue(transaction, [message])
     record_invitation(runtime, policy, transaction, request, key.partition)
     return request
 

@@ -19,7 +19,7 @@ from consent_tokens.services.consents.tokens import claims_of_merchant
 from consent_tokens.services.integrity.journal_outbox import ensure_writable, flush_journal
 from consent_tokens.services.outbox.in_flight import wait_until_not_in_flight
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import checkpoints, grants, messages, recipients, requests
+from consent_tokens.store import checkpoints, grants, messages, outbox, recipients, requests
 from consent_tokens.store.database import Transaction
 
 
@@ -50,7 +50,7 @@ def revoke(runtime: Runtime, key: RowKey, reason: EndReason) -> Revocation | Non
     runtime.database.truncate_wal()
     in_flight = wait_until_not_in_flight(
         runtime,
-        lambda transaction: messages.in_flight_under_grant(transaction, key, runtime.clock.now()),
+        lambda transaction: outbox.in_flight_under_grant(transaction, key, runtime.clock.now()),
     )
     return Revocation(ended, in_flight)
 
@@ -83,7 +83,7 @@ def revoke_within(
         if reason not in {EndReason.EXPIRY, EndReason.JOURNAL}:
             checkpoints.enqueue_journal_entry(transaction, key, now)
         webhooks.enqueue(runtime, transaction, [webhooks.grant_event(runtime, ended, reason)], now)
-        refused = messages.refuse_queued(transaction, key, Reason.CONSENT_REVOKED.value, now)
+        refused = outbox.refuse_queued(transaction, key, Reason.CONSENT_REVOKED.value, now)
         _record_refused(runtime, transaction, refused, now)
         last = messages.last_submitted_at(transaction, key)
         issue_withdrawal_receipt(

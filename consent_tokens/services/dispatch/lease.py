@@ -30,7 +30,7 @@ from consent_tokens.services.outbox.in_flight import LEASE_SECONDS
 from consent_tokens.services.outbox.service_messages import WITHHELD
 from consent_tokens.services.preferences.snapshot import PreferenceSnapshot
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import grants, merchants, messages
+from consent_tokens.store import grants, merchants, messages, outbox
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.grants import LockedGrant
 from consent_tokens.store.merchants import Merchant, Sender, is_active
@@ -89,9 +89,9 @@ def lease_messages(
 def _lease_due(transaction: Transaction, quota: LeaseQuota, now: datetime) -> list[Message]:
     """Lease the service's own messages, then transactional, then marketing, in fair shares."""
     until, limit = now + LEASE_DURATION, quota.limit
-    leased = messages.lease(transaction, Priority.SERVICE, None, now, until=until, limit=limit)
+    leased = outbox.lease(transaction, Priority.SERVICE, None, now, until=until, limit=limit)
     for priority in (Priority.TRANSACTIONAL, Priority.MARKETING):
-        due = messages.merchants_due(transaction, priority, now) if limit else []
+        due = outbox.merchants_due(transaction, priority, now) if limit else []
         names = _merchants_in_turn(due, quota)
         weights = {name: quota.weights.get(name, 1) for name in names}
         allowed = {name: quota.allowed.get(name, limit) for name in names}
@@ -102,7 +102,7 @@ def _lease_due(transaction: Transaction, quota: LeaseQuota, now: datetime) -> li
                 wanted = min(share, allowed[name])
                 if not wanted:
                     continue
-                found = messages.lease(transaction, priority, name, now, until=until, limit=wanted)
+                found = outbox.lease(transaction, priority, name, now, until=until, limit=wanted)
                 leased += found
                 allowed[name] -= len(found)
                 if len(found) == wanted and allowed[name]:

@@ -23,7 +23,7 @@ from consent_tokens.relay.message import (
 )
 from consent_tokens.services import webhooks
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import messages
+from consent_tokens.store import outbox
 from consent_tokens.store.database import Transaction
 
 RETRY_DELAY: Final = timedelta(seconds=1)  # the gateway throttled, or the session was gone
@@ -133,7 +133,7 @@ def complete(
     now: datetime,
 ) -> None:
     """Record outcomes, with an event and a webhook event for each message still leased to us."""
-    recorded = messages.complete(transaction, [outcome for _, outcome in pairs], now)
+    recorded = outbox.complete(transaction, [outcome for _, outcome in pairs], now)
     ours = [pair for pair in pairs if pair[1].key in recorded]
     runtime.record(
         transaction,
@@ -163,7 +163,7 @@ def recover_expired_leases(runtime: Runtime, *, is_only_dispatcher: bool = False
 
     def work(transaction: Transaction) -> int:
         expired_before = None if is_only_dispatcher else now - MAX_CLOCK_SKEW
-        lost = messages.expired_leases(transaction, expired_before)
+        lost = outbox.expired_leases(transaction, expired_before)
         pairs = [(each, outcome_after_uncertainty(each, now)) for each in lost]
         complete(runtime, transaction, pairs, now)
         return len(lost)

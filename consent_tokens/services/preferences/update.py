@@ -7,7 +7,7 @@ from consent_tokens.consent.preferences import Preferences
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.services.outbox.in_flight import wait_until_not_in_flight
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import grants, messages, preferences, recipients
+from consent_tokens.store import grants, outbox, preferences, recipients
 from consent_tokens.store.database import Transaction
 
 
@@ -35,7 +35,7 @@ def update_preferences(
             timezone = timezone_of(transaction, partition, default_timezone)
             preferences.save(transaction, partition, after, timezone)
             if after.no_invitations:
-                messages.refuse_queued_invitations(transaction, partition, now)
+                outbox.refuse_queued_invitations(transaction, partition, now)
             runtime.record(
                 transaction,
                 Event(
@@ -51,7 +51,7 @@ def update_preferences(
     changed = runtime.database.run(work)
     wait_until_not_in_flight(
         runtime,
-        lambda transaction: messages.in_flight_to_recipient(
+        lambda transaction: outbox.in_flight_to_recipient(
             transaction, partition, runtime.clock.now()
         ),
     )

@@ -39,7 +39,7 @@ from consent_tokens.relay.message import (
 from consent_tokens.row_key import RowKey
 from consent_tokens.services.preferences.snapshot import PreferenceSnapshot
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import grants, merchants, messages
+from consent_tokens.store import grants, merchants, messages, outbox
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.grants import LockedGrant
 from consent_tokens.store.merchants import Merchant, Sender, is_active
@@ -96,7 +96,7 @@ def accept_all(
     """
     context = _AcceptContext.load(runtime, policy, transaction, submissions)
     results = [context.decide(merchant_id, message) for merchant_id, message in submissions]
-    messages.enqueue(transaction, context.enqueued)
+    outbox.enqueue(transaction, context.enqueued)
     runtime.record(transaction, *context.events)
     return results
 

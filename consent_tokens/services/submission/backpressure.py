@@ -5,7 +5,7 @@ from typing import Final
 
 from consent_tokens.relay.message import Priority
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import messages
+from consent_tokens.store import outbox
 
 CHECK_INTERVAL_SECONDS: Final = 2.0  # a count is trusted for at least this long
 COUNT_COST_FACTOR: Final = 50  # and for this many times as long as counting took
@@ -27,7 +27,7 @@ class Backpressure:
             return self._is_saturated
         self._valid_until = now + CHECK_INTERVAL_SECONDS  # other threads need not count, too
         count, _ = self.runtime.database.read(
-            lambda transaction: messages.depth(transaction, Priority.MARKETING, self.outbox_limit)
+            lambda transaction: outbox.depth(transaction, Priority.MARKETING, self.outbox_limit)
         )
         took = self.runtime.clock.monotonic() - now
         self._is_saturated = count >= self.outbox_limit
