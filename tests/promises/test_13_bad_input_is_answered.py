@@ -7,11 +7,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consent_tokens.web.merchant_api.schemas import (
-    PLAIN_MEMBERS,
-    MessageSchema,
-    parse_plain_message,
-)
 from tests.service import PROMOTIONS, Service
 
 POSTS = [
@@ -100,12 +95,6 @@ def test_no_message_crashes_it(small: Service, draft: dict[str, Any]) -> None:
             headers={"Authorization": f"Bearer {merchant.api_key}"},
         )
         assert answer.status_code < 500, answer.text
-
-
-@given(item=DRAFTS | st.fixed_dictionaries({name: st.text() for name in PLAIN_MEMBERS}) | JSON)
-def test_the_short_way_of_a_batch_is_the_way_of_its_schema(item: object) -> None:
-    plain = parse_plain_message(item)
-    assert plain is None or plain == MessageSchema().load(item)  # type: ignore[arg-type]  # any JSON
 
 
 @MANY

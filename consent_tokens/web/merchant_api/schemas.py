@@ -1,7 +1,9 @@
-"""What merchants send and get, as marshmallow schemas that parse into the flow's values."""
+"""What merchants send: schemas that validate it, describe it and load it as values."""
 
+import re
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -18,25 +20,26 @@ from marshmallow import (
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.request import MAX_VALID_DAYS, RequestedTerms
 from consent_tokens.consent.scope import MAX_DAYS, MAX_MESSAGES, FrequencyCap, parse_time_of_day
-from consent_tokens.evidence.complaints import ComplaintReason, ComplaintStatus, Verdict
 from consent_tokens.localization import DEFAULT_LANGUAGE, LANGUAGES
-from consent_tokens.relay.message import DEFAULT_VALIDITY, MAX_VALIDITY
-from consent_tokens.services.submission.accept import MessageRequest
+from consent_tokens.web.request_context import runtime
 
 MAX_REFERENCE_LENGTH: Final = 100
 MAX_URL_LENGTH: Final = 2000
-MAX_PURPOSE_LENGTH: Final = 64
 MAX_TOKEN_LENGTH: Final = 16_384  # the relay says `token_malformed` above 4096
-MAX_TEXT_LENGTH: Final = 20_000  # the relay says `text_too_long` far below
-MAX_BATCH_SIZE: Final = 1000
-MAX_VALIDITY_MINUTES: Final = int(MAX_VALIDITY.total_seconds() // 60)
+MAX_KEY_LENGTH: Final = 255  # characters of an Idempotency-Key
+DEFAULT_LIMIT: Final = 50  # items of a page
+MAX_LIMIT: Final = 200
+CURSOR_LIFETIME_SECONDS: Final = 24 * 3600
+DIGITS: Final = re.compile(r"[0-9]{1,4}")
+
+Position = tuple[datetime, int]  # of an item in its list: its time and its row id
 
 
 class Strict(Schema):
-    """Unknown members are refused: what is not understood is not ignored."""
+    """A schema that refuses unknown members."""
 
     class Meta:
-        """Marshmallow's options."""
+        """Options of marshmallow."""
 
         unknown = RAISE
 
@@ -57,24 +60,25 @@ def _is_time(text: str) -> None:
         raise ValidationError("Must be a time such as 09:00, up to 24:00.") from error
 
 
-def _is_printable(text: str) -> None:
+def is_printable(text: str) -> None:
+    """Raise ValidationError for control characters and halves of surrogate pairs."""
     if not text.isprintable():
         raise ValidationError("Must be printable.")
 
 
-def _is_unicode(text: str) -> None:
-    """Refuse halves of surrogate pairs, which JSON can write and nothing can send."""
-    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise ValidationError("Must be whole Unicode characters.")
+def _is_printable_ascii(text: str) -> None:
+    if not text.isascii() or not text.isprintable():
+        raise ValidationError("Must be printable ASCII characters.")
 
 
-class ConsentRequestSchema(Strict):
-    """What `POST /v1/consent-requests` takes."""
+class ConsentRequestIn(Strict):
+    """A consent request: what the merchant asks one consumer for."""
 
     purposes = fields.List(
-        fields.Enum(Purpose, by_value=True),
+        fields.Enum(Purpose, by_value=fields.String),
         required=True,
         validate=validate.Length(1, len(Purpose)),
+        metadata={"example": [Purpose.PROMOTIONS.value]},
     )
     max_messages = fields.Integer(
         strict=True, load_default=4, validate=validate.Range(1, MAX_MESSAGES)
@@ -88,7 +92,8 @@ class ConsentRequestSchema(Strict):
     reference = fields.String(
         load_default=None,
         allow_none=True,
-        validate=[validate.Length(1, MAX_REFERENCE_LENGTH), _is_printable],
+        validate=[validate.Length(1, MAX_REFERENCE_LENGTH), is_printable],
+        metadata={"example": "customer-8812"},
     )
     return_url = fields.String(
         load_default=None, allow_none=True, validate=[validate.Length(1, MAX_URL_LENGTH), _is_url]
@@ -98,7 +103,7 @@ class ConsentRequestSchema(Strict):
         load_default=None,
         allow_none=True,
         validate=validate.Length(1, MAX_TOKEN_LENGTH),
-        metadata={"description": "One of your tokens: its consumer is asked, by a text"},
+        metadata={"description": "One of your tokens: the request is sent to its consumer by SMS."},
     )
 
     @validates_schema(skip_on_field_errors=True)
@@ -108,10 +113,10 @@ class ConsentRequestSchema(Strict):
             raise ValidationError("Must be later than `from`.", "to")
 
     @post_load
-    def to_question(
+    def to_terms(
         self, members: Mapping[str, Any], **_: object
     ) -> tuple[RequestedTerms, str | None]:
-        """Return the question, and the token of whom it is sent to, if it is."""
+        """Return the terms, and the token whose consumer the request is sent to, if any."""
         return RequestedTerms(
             purposes=frozenset(members["purposes"]),
             frequency_cap=FrequencyCap(
@@ -126,203 +131,97 @@ class ConsentRequestSchema(Strict):
         ), members["token"]
 
 
-class MessageSchema(Strict):
-    """What `POST /v1/messages` takes, and each item of a batch."""
-
-    token = fields.String(required=True, validate=validate.Length(1, MAX_TOKEN_LENGTH))
-    purpose = fields.String(required=True, validate=validate.Length(1, MAX_PURPOSE_LENGTH))
-    text = fields.String(required=True, validate=[validate.Length(1, MAX_TEXT_LENGTH), _is_unicode])
-    reference = fields.String(validate=[validate.Length(1, MAX_REFERENCE_LENGTH), _is_printable])
-    send_at = fields.AwareDateTime(format="iso")
-    valid_for_minutes = fields.Integer(
-        strict=True, validate=validate.Range(1, MAX_VALIDITY_MINUTES)
-    )
-
-    @post_load
-    def to_message_request(self, members: Mapping[str, Any], **_: object) -> MessageRequest:
-        """Return the value."""
-        valid_for = members.get("valid_for_minutes")
-        send_at = members.get("send_at")
-        return MessageRequest(
-            token=members["token"],
-            purpose=members["purpose"],
-            text=members["text"],
-            reference=members.get("reference"),
-            send_at=send_at.replace(microsecond=0) if send_at else None,
-            validity=DEFAULT_VALIDITY if valid_for is None else timedelta(minutes=valid_for),
-        )
-
-
-PLAIN_MEMBERS: Final = frozenset({"token", "purpose", "text"})
-
-
-def parse_plain_message(item: object) -> MessageRequest | None:
-    """Return the draft in an item that is plainly well-formed; None sends it to DraftSchema.
-
-    A short way for the most common form, since a batch has a thousand of them. A test holds it to
-    the schema: what it returns is what the schema returns.
-    """
-    if not isinstance(item, dict) or item.keys() != PLAIN_MEMBERS:
-        return None
-    token, purpose, text = item["token"], item["purpose"], item["text"]
-    is_plain = (
-        isinstance(token, str)
-        and isinstance(purpose, str)
-        and isinstance(text, str)
-        and 0 < len(token) <= MAX_TOKEN_LENGTH
-        and 0 < len(purpose) <= MAX_PURPOSE_LENGTH
-        and 0 < len(text) <= MAX_TEXT_LENGTH
-        and text.isprintable()  # no half of a surrogate pair is
-    )
-    return MessageRequest(token=token, purpose=purpose, text=text) if is_plain else None
-
-
-class BatchSchema(Strict):
-    """What `POST /v1/messages/batch` takes; items are loaded one by one, so none spoils another."""
-
-    messages = fields.List(fields.Raw(), required=True, validate=validate.Length(1, MAX_BATCH_SIZE))
-
-
-class TokenSchema(Strict):
-    """What introspection, renewal and revocation take (RFC 7662, 2.1; RFC 7009, 2.1)."""
+class TokenIn(Strict):
+    """A token to introspect, renew or revoke (RFC 7662, 2.1; RFC 7009, 2.1)."""
 
     token = fields.String(required=True, validate=validate.Length(1, MAX_TOKEN_LENGTH))
     token_type_hint = fields.String(validate=validate.Length(max=64))
 
-
-# --- What they get; these describe the OpenAPI, the views render ----------------------------------
-
-
-class RequestView(Schema):
-    """A consent request, as its merchant sees it."""
-
-    id = fields.String()
-    status = fields.String(validate=validate.OneOf(["pending", "granted", "declined", "expired"]))
-    consent_url = fields.Url()
-    qr_url = fields.Url()
-    expires_at = fields.DateTime()
-    reference = fields.String(allow_none=True)
-    scope = fields.Dict(allow_none=True)
-    grant = fields.String(allow_none=True)
+    @post_load
+    def to_token(self, members: Mapping[str, Any], **_: object) -> str:
+        """Return the token."""
+        token: str = members["token"]
+        return token
 
 
-class ComplaintView(Schema):
-    """A complaint as its merchant sees it: that, and why; never who."""
+class IdempotencyHeader(Schema):
+    """The header that makes a POST safe to repeat."""
 
-    id = fields.String()
-    reason = fields.String(validate=validate.OneOf([why.value for why in ComplaintReason]))
-    verdict = fields.String(validate=validate.OneOf([verdict.value for verdict in Verdict]))
-    status = fields.String(validate=validate.OneOf([status.value for status in ComplaintStatus]))
-    purpose = fields.String(allow_none=True)
-    filed_on = fields.Date()
-    changed_on = fields.Date()
+    key = fields.String(
+        data_key="Idempotency-Key",
+        validate=[validate.Length(1, MAX_KEY_LENGTH), _is_printable_ascii],
+        metadata={
+            "description": "The same key with the same request is done once and answered the same, "
+            "for 24 hours; with another request it is refused."
+        },
+    )
 
-
-class ComplaintList(Schema):
-    """A page of complaints."""
-
-    items = fields.List(fields.Nested(ComplaintView))
-    next = fields.String(allow_none=True)
-
-
-class TokenView(Schema):
-    """A consent token and the handle of its grant."""
-
-    token = fields.String()
-    grant = fields.String()
+    @post_load
+    def to_key(self, members: Mapping[str, Any], **_: object) -> str | None:
+        """Return the key, if the request has one."""
+        key: str | None = members.get("key")
+        return key
 
 
-class GrantView(Schema):
-    """A grant, as its merchant sees it."""
-
-    id = fields.String()
-    status = fields.String(validate=validate.OneOf(["live", "paused", "revoked", "expired"]))
-    scope = fields.Dict()
-    granted_at = fields.DateTime()
-    remaining = fields.Integer()
-    next_at = fields.DateTime(allow_none=True)
+def _position(cursor: str) -> Position:
+    """Return the position in a list that a cursor holds, which this service signed."""
+    opened = runtime().open_value("cursor", cursor, max_age_seconds=CURSOR_LIFETIME_SECONDS)
+    if opened is None:
+        raise ValidationError("Not a cursor of this list, or older than a day.", "cursor")
+    at, row_id = opened.split(" ")
+    return datetime.fromtimestamp(int(at), UTC), int(row_id)
 
 
-class GrantList(Schema):
-    """A page of grants."""
+@dataclass(frozen=True, slots=True)
+class RequestedPage:
+    """Which part of a list to return: at most `limit` items, from behind `after` on."""
 
-    items = fields.List(fields.Nested(GrantView))
-    next = fields.String(allow_none=True)
+    after: Position | None
+    limit: int
+    reference: str = ""  # of the messages to list
 
-
-class IntrospectionView(Schema):
-    """RFC 7662, 2.2; `{"active": false}` alone for whatever is not a live token of yours."""
-
-    active = fields.Boolean(required=True)
-    iss = fields.String()
-    aud = fields.String()
-    client_id = fields.String()
-    jti = fields.String()
-    iat = fields.Integer()
-    exp = fields.Integer()
-    scope = fields.String()
-    token_type = fields.String()
-    remaining = fields.Integer()
-    next_at = fields.DateTime(allow_none=True)
+    @property
+    def lookahead(self) -> int:
+        """Return how many items to read: one more than is returned tells whether there are more."""
+        return self.limit + 1
 
 
-class AcceptedView(Schema):
-    """An accepted message."""
+class Limit(fields.Integer):
+    """A whole number in digits."""
 
-    id = fields.String()
-    status = fields.String(validate=validate.OneOf(["queued", "deferred"]))
-    send_after = fields.DateTime()
-    segments = fields.Integer()
-
-
-class ResultView(Schema):
-    """One result of a batch: `accepted`, or `refused` with its problem."""
-
-    status = fields.String(validate=validate.OneOf(["accepted", "refused"]))
-    id = fields.String()
-    send_after = fields.DateTime()
-    segments = fields.Integer()
-    problem = fields.Dict()
+    def _deserialize(
+        self,
+        value: object,
+        attr: str | None,
+        data: Mapping[str, object] | None,
+        **kwargs: object,
+    ) -> int:
+        if not isinstance(value, str) or not DIGITS.fullmatch(value):
+            raise ValidationError(f"Must be from 1 to {MAX_LIMIT}.")
+        return super()._deserialize(value, attr, data, **kwargs)
 
 
-class BatchView(Schema):
-    """The results of a batch, in the order of its messages."""
+class PageQuery(Schema):
+    """The page of a list to return."""
 
-    results = fields.List(fields.Nested(ResultView))
+    cursor = fields.String(
+        metadata={"description": "`next` of the page before; it can be used for a day."}
+    )
+    limit = Limit(
+        load_default=DEFAULT_LIMIT,
+        validate=validate.Range(1, MAX_LIMIT, error=f"Must be from 1 to {MAX_LIMIT}."),
+    )
 
-
-class MessageView(Schema):
-    """A message, as its merchant sees it."""
-
-    id = fields.String()
-    grant = fields.String()
-    status = fields.String()
-    purpose = fields.String()
-    reference = fields.String(allow_none=True)
-    accepted_at = fields.DateTime()
-    send_after = fields.DateTime()
-    valid_until = fields.DateTime()
-    changed_at = fields.DateTime()
-    segments = fields.Integer()
-    reason = fields.String(allow_none=True)
-    explain = fields.Dict(allow_none=True)
+    @post_load
+    def to_page(self, members: Mapping[str, Any], **_: object) -> RequestedPage:
+        """Return the page. Raises ValidationError for a cursor that is not of this service."""
+        after = _position(members["cursor"]) if "cursor" in members else None
+        return RequestedPage(after, members["limit"], members.get("reference", ""))
 
 
-class MessageList(Schema):
-    """A page of messages."""
+class MessagesQuery(PageQuery):
+    """The reference of the messages to list, and the page of the list."""
 
-    items = fields.List(fields.Nested(MessageView))
-    next = fields.String(allow_none=True)
-
-
-class ProblemView(Schema):
-    """RFC 9457, 3.1, with a stable `code` and `errors` by field."""
-
-    type = fields.Url()
-    title = fields.String()
-    status = fields.Integer()
-    detail = fields.String()
-    code = fields.String()
-    errors = fields.Dict()
-    explain = fields.Dict()
-    next_at = fields.DateTime()
+    reference = fields.String(
+        required=True, validate=[validate.Length(1, MAX_REFERENCE_LENGTH), is_printable]
+    )

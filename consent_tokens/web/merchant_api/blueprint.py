@@ -1,0 +1,162 @@
+"""Blueprints of the merchant API: decorators that parse, render and describe by the same schemas.
+
+flask-smorest registers the operations and their descriptions. Added here: authentication, RFC 9457
+problems, and answers that are rendered inside the transaction (docs/decisions, 19).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from http import HTTPStatus
+from typing import Any, Final, cast
+
+import flask_smorest
+import msgspec
+from flask import Response, request
+from marshmallow import Schema
+
+from consent_tokens.errors import UnauthenticatedError
+from consent_tokens.services.idempotency import ApiResponse, IdempotencyKey, run_once
+from consent_tokens.services.merchants import authenticate
+from consent_tokens.web import problems
+from consent_tokens.web.merchant_api.answers import Problem
+from consent_tokens.web.merchant_api.parsing import FORM, InputParser
+from consent_tokens.web.merchant_api.schemas import IdempotencyHeader
+from consent_tokens.web.request_context import runtime
+
+View = Callable[..., Any]
+Decorator = Callable[[View], View]
+
+JSON: Final = "application/json"
+PROBLEMS: Final = (401, 500, 503)  # that every operation may answer with
+BODY_PROBLEMS: Final = (400, 413, 415, 422)  # that an operation with a body may answer with
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How an operation answers: the status and schema of its description, and the request's key."""
+
+    status: int
+    schema: Schema
+    key: IdempotencyKey | None
+
+    def render(self, result: object) -> ApiResponse:
+        """Return the answer of an operation with this result."""
+        return ApiResponse(self.status, self.schema.dump(result))
+
+    def once(self, work: Callable[[Any], object], *, read_only: bool = False) -> ApiResponse:
+        """Return the answer of an operation with the result of `work`, done once per key.
+
+        It is rendered inside the transaction, which stores it with the work. Raises as `run_once`.
+        """
+        return run_once(runtime(), self.key, work, self.render, read_only=read_only)
+
+
+class ApiBlueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest has no types
+    """A group of operations under /v1. A view takes `merchant_id` and its input by name."""
+
+    ARGUMENTS_PARSER = InputParser()
+    DEFAULT_LOCATION_CONTENT_TYPE_MAPPING: Final = {"json": JSON, "json_or_form": JSON}
+
+    def __init__(self, name: str, description: str) -> None:
+        super().__init__(name, __name__, url_prefix="/v1", description=description)
+        self.register_error_handler(Exception, problems.handle_exception)
+
+    def get(self, rule: str) -> Decorator:
+        """Register a reading operation. Its id is the view's name, its summary the docstring."""
+        return self._operation("GET", rule)
+
+    def post(self, rule: str) -> Decorator:
+        """Register a writing operation. Its id is the view's name, its summary the docstring."""
+        return self._operation("POST", rule)
+
+    def query(self, schema: Schema) -> Decorator:
+        """Pass the query parameters, as the schema loads them, as `query`."""
+        load = self.arguments(schema, location="query", arg_name="query")
+        return _chain(load, self.problems(422))
+
+    def body(self, schema: Schema) -> Decorator:
+        """Pass the JSON body, as the schema loads it, as `body`."""
+        return _chain(self.arguments(schema, arg_name="body"), self.problems(*BODY_PROBLEMS))
+
+    def body_or_form(self, schema: Schema) -> Decorator:
+        """Pass the body, JSON or a form, as the schema loads it, as `body`."""
+        load = self.arguments(schema, location="json_or_form", arg_name="body")
+        describe = self.doc(requestBody={"content": {FORM: {"schema": schema}}})
+        return _chain(load, describe, self.problems(*BODY_PROBLEMS))
+
+    def answer(self, status: int, schema: Schema) -> Decorator:
+        """Render what a view returns through the schema."""
+        return cast("Decorator", self.response(status, schema))
+
+    def answer_once(self, status: int, schema: Schema) -> Decorator:
+        """Pass `answer`, which renders through the schema, once for each Idempotency-Key."""
+
+        def decorator(view: View) -> View:
+            @wraps(view)
+            def answering(*, merchant_id: str, key: str | None, **arguments: object) -> Response:
+                answer = Answer(status, schema, _idempotency_key(merchant_id, key))
+                return to_response(view(merchant_id=merchant_id, answer=answer, **arguments))
+
+            return answering
+
+        load = self.arguments(IdempotencyHeader(), location="headers", arg_name="key")
+        return _chain(decorator, load, self.response(status, schema))
+
+    def problems(self, *statuses: int) -> Decorator:
+        """Describe problems that an operation may answer with."""
+        return _chain(
+            *(
+                self.alt_response(each, schema=Problem(), content_type=problems.PROBLEM_JSON)
+                for each in statuses
+            )
+        )
+
+    def _operation(self, method: str, rule: str) -> Decorator:
+        def decorator(view: View) -> View:
+            @wraps(view)
+            def authenticated(**arguments: object) -> Response:
+                response: Response = view(merchant_id=_merchant_id(), **arguments)
+                return response
+
+            describe = _chain(self.problems(*PROBLEMS), self.doc(operationId=view.__name__))
+            self.route(rule, methods=[method])(describe(authenticated))
+            return view
+
+        return decorator
+
+
+def to_response(answer: ApiResponse) -> Response:
+    """Return an answer as a response; with a status of 400 and more it is a problem."""
+    is_problem = answer.status >= HTTPStatus.BAD_REQUEST
+    return Response(
+        msgspec.json.encode(answer.body),
+        status=answer.status,
+        content_type=problems.PROBLEM_JSON if is_problem else JSON,
+    )
+
+
+def _chain(*decorators: Decorator) -> Decorator:
+    """Return one decorator that applies several, the first of them innermost."""
+
+    def decorator(view: View) -> View:
+        for each in decorators:
+            view = each(view)
+        return view
+
+    return decorator
+
+
+def _merchant_id() -> str:
+    """Return the merchant whose API key came with the request. Raises UnauthenticatedError."""
+    kind, _, key = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer":
+        raise UnauthenticatedError
+    return authenticate(runtime(), key.strip())
+
+
+def _idempotency_key(merchant_id: str, text: str | None) -> IdempotencyKey | None:
+    if text is None:
+        return None
+    request_bytes = f"{request.method} {request.path}\n".encode() + request.get_data()
+    return IdempotencyKey(merchant_id, text, request_bytes)

@@ -1,0 +1,281 @@
+"""Messages and batches: the schemas of their calls, and msgspec types that do the same faster.
+
+A batch has up to 1000 messages. What `read_fast` accepts, `load` loads as the same value; what it
+does not accept is left to `load`, which says what is wrong. What `BatchAnswer.dump` returns is what
+`Schema.dump` does. Property tests compare them (tests/api/test_message_schemas.py).
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final
+
+import msgspec
+from marshmallow import ValidationError, fields, post_load, pre_dump, validate
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from consent_tokens.consent.purposes import Purpose
+from consent_tokens.errors import ConsentTokensError, InvalidError
+from consent_tokens.relay.decision import Accepted, Refused
+from consent_tokens.relay.message import (
+    DEFAULT_VALIDITY,
+    MAX_SCHEDULE_AHEAD,
+    MAX_VALIDITY,
+)
+from consent_tokens.services.submission.accept import MessageRequest, SubmissionResult
+from consent_tokens.services.submission.submit import ItemResult
+from consent_tokens.web import problems
+from consent_tokens.web.merchant_api.answers import AnswerSchema, Problem, PublicId
+from consent_tokens.web.merchant_api.parsing import flatten_errors
+from consent_tokens.web.merchant_api.schemas import (
+    MAX_REFERENCE_LENGTH,
+    MAX_TOKEN_LENGTH,
+    Strict,
+    is_printable,
+)
+from consent_tokens.web.request_context import runtime
+
+MAX_PURPOSE_LENGTH: Final = 64
+MAX_TEXT_LENGTH: Final = 20_000  # the relay says `text_too_long` far below
+MAX_BATCH_SIZE: Final = 1000
+MAX_VALIDITY_MINUTES: Final = int(MAX_VALIDITY.total_seconds() // 60)
+
+# what the fast path meets in a body that it leaves to the schema
+UNREAD: Final = (msgspec.MsgspecError, ValidationError, ValueError, RecursionError)
+
+
+def _is_unicode(text: str) -> None:
+    """Refuse halves of surrogate pairs, which JSON can write and nothing can send."""
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValidationError("Must be whole Unicode characters.")
+
+
+class SendAt(fields.AwareDateTime):
+    """A time with an offset, to the second, at most MAX_SCHEDULE_AHEAD from now."""
+
+    def _deserialize(
+        self,
+        value: object,
+        attr: str | None,
+        data: Mapping[str, object] | None,
+        **kwargs: object,
+    ) -> datetime:
+        at: datetime = super()._deserialize(value, attr, data, **kwargs)
+        if at > runtime().clock.now() + MAX_SCHEDULE_AHEAD:
+            raise ValidationError(f"Must be within {MAX_SCHEDULE_AHEAD.days} days.")
+        return at.replace(microsecond=0)
+
+
+class MessageIn(Strict):
+    """A message to send."""
+
+    token = fields.String(required=True, validate=validate.Length(1, MAX_TOKEN_LENGTH))
+    purpose = fields.String(
+        required=True,
+        validate=validate.Length(1, MAX_PURPOSE_LENGTH),
+        metadata={"example": Purpose.PROMOTIONS.value},
+    )
+    text = fields.String(required=True, validate=[validate.Length(1, MAX_TEXT_LENGTH), _is_unicode])
+    reference = fields.String(validate=[validate.Length(1, MAX_REFERENCE_LENGTH), is_printable])
+    send_at = SendAt(format="iso")
+    valid_for_minutes = fields.Integer(
+        strict=True, validate=validate.Range(1, MAX_VALIDITY_MINUTES)
+    )
+
+    def read_fast(self, body: bytes) -> MessageRequest | None:
+        """Return what `load` returns for this JSON, or None to leave it to `load`."""
+        try:
+            return _decode(body)
+        except UNREAD:
+            return None
+
+    @post_load
+    def to_message_request(self, members: Mapping[str, Any], **_: object) -> MessageRequest:
+        """Return the message request."""
+        valid_for = members.get("valid_for_minutes")
+        return MessageRequest(
+            token=members["token"],
+            purpose=members["purpose"],
+            text=members["text"],
+            reference=members.get("reference"),
+            send_at=members.get("send_at"),
+            validity=DEFAULT_VALIDITY if valid_for is None else timedelta(minutes=valid_for),
+        )
+
+
+class BatchItem(fields.Nested):
+    """An item that loads as an InvalidError where it is invalid, so that it spoils no other."""
+
+    def deserialize(
+        self,
+        value: object,
+        attr: str | None = None,
+        data: Mapping[str, object] | None = None,
+        **kwargs: object,
+    ) -> MessageRequest | InvalidError:
+        """Return the loaded item, or an InvalidError with its fields at fault."""
+        try:
+            loaded: MessageRequest = super().deserialize(value, attr, data, **kwargs)
+        except ValidationError as error:
+            return InvalidError(flatten_errors(error.messages))
+        return loaded
+
+
+class BatchIn(Strict):
+    """Messages to send; each is validated and decided on its own."""
+
+    messages = fields.List(
+        BatchItem(MessageIn()), required=True, validate=validate.Length(1, MAX_BATCH_SIZE)
+    )
+
+    def read_fast(self, body: bytes) -> list[MessageRequest | InvalidError] | None:
+        """Return what `load` returns for this JSON, or None to leave it to `load`."""
+        try:
+            return [_decode_item(item) for item in _BATCH_DECODER.decode(body).messages]
+        except UNREAD:
+            return None
+
+    @post_load
+    def to_items(
+        self, members: Mapping[str, Any], **_: object
+    ) -> list[MessageRequest | InvalidError]:
+        """Return the message requests, in order, each or the error in its place."""
+        items: list[MessageRequest | InvalidError] = members["messages"]
+        return items
+
+
+class AcceptedAnswer(AnswerSchema):
+    """An accepted message."""
+
+    id = PublicId("message", required=True)
+    status = fields.String(required=True, validate=validate.OneOf(["queued", "deferred"]))
+    send_after = fields.DateTime(required=True)
+    segments = fields.Integer(required=True)
+
+    @pre_dump
+    def to_members(self, result: SubmissionResult, **_: object) -> dict[str, Any]:
+        """Return the members of a result that is no refusal."""
+        assert not isinstance(result.decision, Refused)  # noqa: S101 - a refusal is a problem
+        is_due = isinstance(result.decision, Accepted)
+        return {
+            "id": result.key,
+            "status": "queued" if is_due else "deferred",
+            "send_after": result.decision.send_at,
+            "segments": result.segments,
+        }
+
+
+class ResultAnswer(AnswerSchema):
+    """One result of a batch: `accepted` with its id, or `refused` with its problem."""
+
+    status = fields.String(required=True, validate=validate.OneOf(["accepted", "refused"]))
+    id = PublicId("message")
+    send_after = fields.DateTime()
+    segments = fields.Integer()
+    problem = fields.Nested(Problem)
+
+    @pre_dump
+    def to_members(self, result: ItemResult, **_: object) -> dict[str, Any]:
+        """Return the members of a result, or of the error in its place."""
+        if isinstance(result, ConsentTokensError) or isinstance(result.decision, Refused):
+            return {"status": "refused", "problem": _problem(result)}
+        return {
+            "status": "accepted",
+            "id": result.key,
+            "send_after": result.decision.send_at,
+            "segments": result.segments,
+        }
+
+
+class BatchAnswer(AnswerSchema):
+    """The results of a batch, in the order of its messages."""
+
+    results = fields.List(fields.Nested(ResultAnswer), required=True)
+
+    def dump(self, obj: Sequence[ItemResult], **_: object) -> dict[str, Any]:
+        """Return the answer as `Schema.dump` does, faster."""
+        keys = [each.key for each in obj if not isinstance(each, ConsentTokensError) and each.key]
+        ids = iter(runtime().ids.message.encode_all(keys))
+        return {"results": msgspec.to_builtins([_result(each, ids) for each in obj])}
+
+    @pre_dump
+    def to_members(self, results: Sequence[ItemResult], **_: object) -> dict[str, Any]:
+        """Return the members."""
+        return {"results": results}
+
+
+# --- msgspec types with the same members ----------------------------------------------------------
+
+
+class _Message(Struct, forbid_unknown_fields=True):
+    """The members of MessageIn."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=MAX_TOKEN_LENGTH)]
+    purpose: Annotated[str, Meta(min_length=1, max_length=MAX_PURPOSE_LENGTH)]
+    text: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_LENGTH)]
+    reference: Annotated[str, Meta(min_length=1, max_length=MAX_REFERENCE_LENGTH)] | UnsetType = (
+        UNSET
+    )
+    send_at: str | UnsetType = UNSET
+    valid_for_minutes: Annotated[int, Meta(ge=1, le=MAX_VALIDITY_MINUTES)] | UnsetType = UNSET
+
+
+class _Batch(Struct, forbid_unknown_fields=True):
+    """The member of BatchIn; items are decoded one by one."""
+
+    messages: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=MAX_BATCH_SIZE)]
+
+
+class _Result(Struct):
+    """The members of ResultAnswer."""
+
+    status: str
+    id: str | UnsetType = UNSET
+    send_after: str | UnsetType = UNSET
+    segments: int | UnsetType = UNSET
+    problem: dict[str, Any] | UnsetType = UNSET
+
+
+_MESSAGE_DECODER: Final = msgspec.json.Decoder(_Message)
+_BATCH_DECODER: Final = msgspec.json.Decoder(_Batch)
+_SEND_AT: Final = SendAt(format="iso")
+_ITEM: Final = BatchItem(MessageIn())
+
+
+def _decode(body: bytes | msgspec.Raw) -> MessageRequest:
+    """Return the message request in a body. Raises what UNREAD lists."""
+    found = _MESSAGE_DECODER.decode(body)
+    if found.reference is not UNSET:
+        is_printable(found.reference)
+    minutes = found.valid_for_minutes
+    return MessageRequest(
+        token=found.token,
+        purpose=found.purpose,
+        text=found.text,
+        reference=None if found.reference is UNSET else found.reference,
+        send_at=None if found.send_at is UNSET else _SEND_AT.deserialize(found.send_at),
+        validity=DEFAULT_VALIDITY if minutes is UNSET else timedelta(minutes=minutes),
+    )
+
+
+def _decode_item(item: msgspec.Raw) -> MessageRequest | InvalidError:
+    """Return an item, or the error in its place. Raises what UNREAD lists if it is not JSON."""
+    try:
+        return _decode(item)
+    except UNREAD:
+        loaded: MessageRequest | InvalidError = _ITEM.deserialize(json.loads(bytes(item).decode()))
+        return loaded
+
+
+def _result(result: ItemResult, ids: Iterator[str]) -> _Result:
+    if isinstance(result, ConsentTokensError) or isinstance(result.decision, Refused):
+        return _Result("refused", problem=_problem(result))
+    return _Result("accepted", next(ids), result.decision.send_at.isoformat(), result.segments)
+
+
+def _problem(result: ItemResult) -> dict[str, Any]:
+    """Return the problem of an error or a refusal."""
+    if isinstance(result, ConsentTokensError):
+        return problems.error_problem(result)
+    assert isinstance(result.decision, Refused)  # noqa: S101 - the callers ask
+    return problems.refusal_problem(result.decision)

@@ -1,0 +1,223 @@
+"""Every answer of the merchant API conforms to what /openapi.json says of its operation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+from marshmallow import Schema
+from werkzeug.test import TestResponse
+
+from consent_tokens.evidence.complaints import ComplaintReason
+from consent_tokens.services.complaints import report_message
+from consent_tokens.services.submission.message_status import get_message
+from tests.service import ALWAYS, ORDERS, PROMOTIONS, Merchant, Service
+
+Description = dict[str, Any]
+FORMATS = FormatChecker()
+METHODS = {"get", "post", "put", "patch", "delete"}
+
+
+@dataclass
+class CheckedApi:
+    """The API of a merchant; each answer is checked against the description of its operation."""
+
+    merchant: Merchant
+    description: Description
+    answered: set[tuple[str, int]] = field(default_factory=set)  # operation id and status
+
+    def call(
+        self,
+        operation_id: str,
+        body: object = None,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: str = "",
+        ids: Mapping[str, str] | None = None,
+    ) -> Any:  # noqa: ANN401 - JSON
+        """Call an operation, and return its body if that is as described."""
+        path, method, operation = operations(self.description)[operation_id]
+        answer = self.merchant.call(method, path.format(**(ids or {})) + query, body, headers)
+        if status is not None:
+            assert answer.status_code == status, answer.text
+        self.check(operation_id, operation, answer)
+        return answer.json
+
+    def check(self, operation_id: str, operation: Description, answer: TestResponse) -> None:
+        """Fail unless the description has this status, content type and body."""
+        described = operation["responses"][str(answer.status_code)]["content"]
+        assert answer.content_type in described
+        schema = described[answer.content_type]["schema"]
+        validator = Draft202012Validator(
+            {**schema, "components": self.description["components"]}, format_checker=FORMATS
+        )
+        faults = [
+            f"{each.json_path}: {each.message}" for each in validator.iter_errors(answer.json)
+        ]
+        assert not faults, (operation_id, answer.json, faults)
+        self.answered.add((operation_id, answer.status_code))
+
+
+def operations(description: Description) -> dict[str, tuple[str, str, Description]]:
+    """Return path, method and description of each operation, by its id."""
+    return {
+        operation["operationId"]: (path, method.upper(), operation)
+        for path, item in description["paths"].items()
+        for method, operation in item.items()
+        if method in METHODS
+    }
+
+
+@pytest.fixture
+def description(small: Service) -> Description:
+    return dict(small.app.test_client().get("/openapi.json").json or {})
+
+
+@pytest.fixture
+def api(small: Service, description: Description) -> CheckedApi:
+    return CheckedApi(small.merchant(), description)
+
+
+def message(token: str, **more: object) -> dict[str, object]:
+    return {"token": token, "purpose": ORDERS, "text": "您的书已发出", **more}
+
+
+def test_every_operation_answers_as_it_is_described(small: Service, api: CheckedApi) -> None:
+    consumer = small.consumer()
+    asked = api.call(
+        "create_consent_request",
+        {"purposes": [PROMOTIONS, ORDERS], "max_messages": 3, "reference": "c-1", **ALWAYS},
+        status=201,
+        headers={"Idempotency-Key": "ask"},
+    )
+    request_id = asked["id"]
+    api.call("create_consent_request", {"purposes": []}, status=422)
+    api.call("get_consent_request", ids={"request_id": request_id})
+    api.call("fetch_consent_token", ids={"request_id": request_id}, status=409)
+    consumer.agree(asked["consent_url"].removeprefix("http://localhost"), PROMOTIONS, ORDERS)
+    granted = api.call("get_consent_request", ids={"request_id": request_id})
+    assert granted["scope"]["purposes"] == [PROMOTIONS, ORDERS]
+    fetched = [
+        api.call(
+            "fetch_consent_token", ids={"request_id": request_id}, headers={"Idempotency-Key": "f"}
+        )
+        for _ in range(2)
+    ]
+    assert fetched[0] == fetched[1]
+    token = fetched[0]["token"]
+    assert fetched[0]["grant"] == granted["grant"]
+
+    api.call("introspect_token", {"token": token})
+    api.call("introspect_token", {"token": "x"})
+    token = api.call("renew_token", {"token": token})["token"]
+    api.call("renew_token", {"token": "x"}, status=403)
+    api.call("get_grant", ids={"grant_id": granted["grant"]})
+    assert api.call("list_grants", query="?limit=1")["items"][0]["id"] == granted["grant"]
+    api.call("list_grants", query="?limit=0", status=422)
+
+    in_a_day = (small.clock.now() + timedelta(days=1)).isoformat()
+    sent = api.call("send_message", message(token, reference="r"), status=202)
+    api.call("send_message", message(token, send_at=in_a_day, reference="r"), status=202)
+    api.call("send_message", message("x"), status=422)
+    api.call("send_message", {}, status=422)
+    results = api.call(
+        "send_batch", {"messages": [message(token, reference="r"), message("x"), {}, None, 7]}
+    )["results"]
+    assert [each["status"] for each in results] == ["accepted", *["refused"] * 4]
+    api.call("send_batch", {"messages": []}, status=422)
+    small.work()
+    api.call("get_message", ids={"message_id": sent["id"]})
+    first = api.call("list_messages", query="?reference=r&limit=1")
+    rest = api.call("list_messages", query=f"?reference=r&cursor={first['next']}")
+    assert len(first["items"]) == 1
+    assert len(rest["items"]) == 2
+    api.call("list_messages", status=422)
+
+    found = get_message(small.runtime, api.merchant.id, sent["id"])
+    report_message(small.runtime, found, ComplaintReason.TOO_OFTEN)
+    assert len(api.call("list_complaints")["items"]) == 1
+    api.call("list_complaints", query="?cursor=x", status=422)
+
+    api.call("revoke_token", {"token": token}, status=200, headers={"Idempotency-Key": "end"})
+    api.call("revoke_token", {"token": token}, status=422, headers={"Idempotency-Key": ""})
+    api.call("send_message", message(token), status=403)
+    api.call("renew_token", {"token": token}, status=409)
+    api.call("get_grant", ids={"grant_id": granted["grant"]})
+    refused = api.call("list_messages", query="?reference=r")["items"]
+    assert "consent_revoked" in {each["reason"] for each in refused}
+    small.clock.advance(timedelta(days=2))
+    api.call("fetch_consent_token", ids={"request_id": request_id}, status=410)
+
+    done = {operation_id for operation_id, status in api.answered if status < 300}
+    assert done == set(operations(api.description)), "an operation is not tried here"
+
+
+def test_every_operation_describes_the_problems_of_any_request(api: CheckedApi) -> None:
+    ids = {"request_id": "req_x", "grant_id": "x", "message_id": "msg_x"}
+    stranger = CheckedApi(Merchant(api.merchant.service, "x", "ctk_0_0"), api.description)
+    for operation_id, (path, method, operation) in operations(api.description).items():
+        stranger.call(operation_id, {}, status=401, ids=ids)
+        if "requestBody" in operation:
+            client = api.merchant.service.app.test_client()
+            for status, body, kind in (
+                (400, b"{", "application/json"),
+                (415, b"{}", "text/plain"),
+                (422, b"[]", "application/json"),
+                (413, b" " * (9 * 1024 * 1024), "application/json"),
+            ):
+                answer = client.open(
+                    path, method=method, data=body, content_type=kind,
+                    headers={"Authorization": f"Bearer {api.merchant.api_key}"},
+                )  # fmt: skip
+                assert answer.status_code == status
+                api.check(operation_id, operation, answer)
+        elif "{" in path:
+            api.call(operation_id, status=404, ids=ids)
+
+
+def test_what_is_away_is_described(api: CheckedApi) -> None:
+    api.merchant.service.runtime.revocation_journal.path.mkdir()
+    api.call("send_message", message("x"), status=503)
+
+
+def test_every_object_says_which_members_it_has(description: Description) -> None:
+    for name, schema in description["components"]["schemas"].items():
+        assert schema["additionalProperties"] is False, name
+        if name != "NothingAnswer":
+            assert schema["properties"], name
+            assert schema.get("required"), name
+    Draft202012Validator.check_schema(description["components"]["schemas"]["Problem"])
+
+
+def test_every_operation_has_an_id_a_tag_a_summary_and_enums(description: Description) -> None:
+    found = operations(description)
+    assert len(found) == 13
+    for _, _, operation in found.values():
+        assert operation["tags"]
+        assert operation["summary"].endswith(".")
+        assert {"401", "500", "503"} <= set(operation["responses"])
+    schemas = description["components"]["schemas"]
+    for name in ("ConsentRequestAnswer", "GrantAnswer", "MessageAnswer", "ComplaintAnswer"):
+        assert schemas[name]["properties"]["status"]["enum"]
+    assert "cap_reached" in schemas["Problem"]["properties"]["code"]["enum"]
+
+
+def test_a_member_that_is_not_described_is_noticed(
+    api: CheckedApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check above is one."""
+    dump = Schema.dump
+    monkeypatch.setattr(
+        Schema, "dump", lambda *given, **named: {**dump(*given, **named), "more": 1}
+    )
+    with pytest.raises(AssertionError, match="more"):
+        api.call("list_grants")
+
+
+def test_the_pages_errors_are_pages(small: Service) -> None:
+    """flask-smorest would answer every HTTP error of the app in JSON."""
+    answer = small.app.test_client().get("/nothing")
+    assert answer.status_code == 404
+    assert answer.content_type.startswith("text/html")
