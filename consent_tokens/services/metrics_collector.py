@@ -1,4 +1,4 @@
-"""What is measured when somebody looks: the outbox, the line, and whether anything may leave."""
+"""Metrics that are read at scrape time: readiness, gateway session, outbox depth and age."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,28 +15,32 @@ from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import outbox
 from consent_tokens.store.database import Transaction
 
-MAX_COUNTED: Final = 100_000  # a deeper outbox is told as this deep: counting costs
+MAX_COUNTED: Final = (
+    100_000  # messages; a deeper outbox is reported as this deep, to limit the cost
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MetricsCollector:
-    """Everything that this process counts, and what it looks up when asked."""
+    """Collector of this process's counters and of the gauges read from the database."""
 
     runtime: Runtime
     gateway: Gateway
-    counted: CollectorRegistry = field(default=REGISTRY)
+    counters: CollectorRegistry = field(default=REGISTRY)
 
     def collect(self) -> Iterable[Metric]:
-        """Return all figures."""
-        yield from self.counted.collect()
+        """Return all metrics. Leaves out the outbox gauges while the database is unavailable."""
+        yield from self.counters.collect()
         yield self._ready()
-        event = GaugeMetricFamily("consent_gateway_up", "Whether this process has a line.")
-        event.add_metric([], float(self.gateway.is_up))
-        yield event
+        gateway_up = GaugeMetricFamily(
+            "consent_gateway_up", "Whether this process is connected to the gateway."
+        )
+        gateway_up.add_metric([], float(self.gateway.is_up))
+        yield gateway_up
         yield from self._outbox()
 
     def _ready(self) -> Metric:
-        ready = GaugeMetricFamily("consent_ready", "Whether messages may leave.")
+        ready = GaugeMetricFamily("consent_ready", "Whether messages may be accepted and sent.")
         try:
             ensure_ready(self.runtime)
         except ConsentTokensError:
@@ -47,19 +51,21 @@ class MetricsCollector:
 
     def _outbox(self) -> Iterable[Metric]:
         depth = GaugeMetricFamily(
-            "consent_outbox_depth", "Messages that wait, up to 100000.", labels=["rank"]
+            "consent_outbox_depth", "Queued messages, up to 100000.", labels=["priority"]
         )
         age = GaugeMetricFamily(
-            "consent_outbox_age_seconds", "How long the first is overdue.", labels=["rank"]
+            "consent_outbox_age_seconds",
+            "Seconds since the first queued message became due.",
+            labels=["priority"],
         )
         now = self.runtime.clock.now()
 
         def query(transaction: Transaction) -> None:
-            for rank in Priority:
-                count, first = outbox.depth(transaction, rank, MAX_COUNTED)
-                overdue = max(0.0, (now - first).total_seconds()) if first else 0.0
-                depth.add_metric([rank.name.lower()], count)
-                age.add_metric([rank.name.lower()], overdue)
+            for priority in Priority:
+                count, first_due = outbox.depth(transaction, priority, MAX_COUNTED)
+                overdue = max(0.0, (now - first_due).total_seconds()) if first_due else 0.0
+                depth.add_metric([priority.name.lower()], count)
+                age.add_metric([priority.name.lower()], overdue)
 
         try:
             self.runtime.database.read(query)
@@ -70,7 +76,7 @@ class MetricsCollector:
 
 
 def metrics_registry(runtime: Runtime, gateway: Gateway) -> CollectorRegistry:
-    """Return the registry of all figures of this process."""
+    """Return a registry of all metrics of this process."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(MetricsCollector(runtime, gateway))
     return registry

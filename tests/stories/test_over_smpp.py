@@ -47,7 +47,7 @@ class Carrier:
 
 def wait_until_handled(running: Running, replies: int) -> None:
     """Wait until the service has handled so many replies, by its metrics."""
-    handled = re.compile(r'^consent_gateway_heard_total\{kind="inbound"\} (\d+)', re.MULTILINE)
+    handled = re.compile(r'^consent_gateway_events_total\{kind="inbound"\} (\d+)', re.MULTILINE)
     for _ in range(2000):
         match = handled.search(running.browser().get("/metrics").text)
         if match and int(match[1]) >= replies:
