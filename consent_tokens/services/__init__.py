@@ -1,5 +1,5 @@
-"""The deeds, in the order in which they happen: admit, ask, answer, accept, dispatch, hear, end.
+"""Application services: one module per use case, one transaction per call where possible.
 
-One module a deed, one transaction each (dispatch: two, with the line between them). A deed loads
-values, lets the pure packages decide, saves, and records the event. It knows nothing of HTTP.
+A service loads values, lets the pure packages (`consent`, `relay`, `evidence`, `tokens`) decide,
+stores the result and records an event. Services know nothing of HTTP or the command line.
 """

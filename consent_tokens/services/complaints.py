@@ -1,8 +1,8 @@
-"""A consumer reports a message, and is told at once what the records say of it.
+"""Complaints: a consumer reports a message and at once sees what the records say about it.
 
-From the link in a message, or by pasting any text after a one-time code: then the message is found
-by a keyed fingerprint of number, sender and text, which says nothing to whoever lacks the key.
-What the consumer writes and shows lies enclosed: it may hold anything, a number too.
+The message is identified by its link, or by its pasted text after a one-time code. Pasted texts are
+matched by keyed fingerprint of number, sender and text. Statements and pictures are sealed, because
+they may contain anything, including phone numbers.
 """
 
 from dataclasses import dataclass, replace
@@ -41,27 +41,25 @@ from consent_tokens.store import (
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant
 
-REPORT_INTENT: Final = "report"  # what a one-time code for a pasted text is for
-MATCH_WINDOW: Final = timedelta(
-    days=2
-)  # between the time that a consumer gives and the one we recorded
-REPORTS_PER_DAY: Final = RateLimit(10, timedelta(days=1))  # pasted texts that one number may report
-MAX_PICTURE_BYTES: Final = 1024 * 1024  # bytes
+REPORT_INTENT: Final = "report"  # intent of the one-time code for a pasted text
+MATCH_WINDOW: Final = timedelta(days=2)  # between the reported and the recorded time of a message
+REPORTS_PER_DAY: Final = RateLimit(10, timedelta(days=1))  # pasted texts per phone number
+MAX_PICTURE_BYTES: Final = 1024 * 1024
 PICTURE_SIGNATURES: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")  # PNG, JPEG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastedText:
-    """A text as the consumer's phone shows it."""
+    """A text message as the consumer's phone shows it."""
 
     sender: str  # digits
     text: str
-    at: datetime
+    at: datetime  # as the consumer remembers it
 
 
 @dataclass(frozen=True, slots=True)
 class FiledComplaint:
-    """A complaint, and the number by which it is followed."""
+    """A new or known complaint, with the case number by which the consumer follows it."""
 
     case_number: str
     complaint: Complaint
@@ -76,7 +74,7 @@ class Case:
 
 
 def report_message(runtime: Runtime, message: Message, reason: ComplaintReason) -> FiledComplaint:
-    """File a complaint about the message behind a link; about one message it counts once."""
+    """File a complaint about a message; return the existing one if it was filed before."""
 
     def work(transaction: Transaction) -> FiledComplaint:
         return _file_complaint(
@@ -94,9 +92,9 @@ def report_pasted_text(
     pasted: PastedText,
     reason: ComplaintReason,
 ) -> FiledComplaint | None:
-    """File a complaint about a pasted text, once the code proves the number; None if it does not.
+    """File a complaint about a pasted text; return None if the one-time code is wrong.
 
-    Raises TooManyError when a number has reported too many today.
+    Raises TooManyRequestsError above REPORTS_PER_DAY for the verified number.
     """
 
     def work(transaction: Transaction) -> FiledComplaint | None:
@@ -106,39 +104,34 @@ def report_pasted_text(
         _require_within_limit(runtime, transaction, number)
         message = _find_message(runtime, transaction, number, pasted)
         if message is not None:
-            about = _assess(transaction, message)
-            return _file_complaint(runtime, transaction, reason, message=message, assessment=about)
-        senders = merchants.senders_with_source(transaction, pasted.sender)
-        partition = recipients.find(transaction, runtime.blind_index(number))
-        about = _Assessment(
-            verdict=Verdict.NO_CONSENT if senders else Verdict.NOT_THROUGH_US,
-            merchant_id=senders[0].merchant_id if senders else None,
-            partition=runtime.new_partition() if partition is None else partition,
-            sent=pasted.at,
-        )
-        return _file_complaint(runtime, transaction, reason, message=None, assessment=about)
+            assessment = _assess(transaction, message)
+        else:
+            assessment = _assess_unknown(runtime, transaction, number, pasted)
+        return _file_complaint(runtime, transaction, reason, message=message, assessment=assessment)
 
     return runtime.database.run(work)
 
 
-def find_by_case_number(runtime: Runtime, number: str) -> Complaint:
-    """Return the complaint with that number. Raises NotFoundError."""
-    digits = "".join(letter for letter in number if letter.isdigit())
-    key = runtime.rate_limit_key("complaint", digits)
+def find_by_case_number(runtime: Runtime, case_number: str) -> Complaint:
+    """Return the complaint with a case number; anything but digits is ignored.
 
-    def query(transaction: Transaction) -> Complaint | None:
-        return complaints.find_by_case_number(transaction, key)
-
-    is_one = len(digits) == CASE_NUMBER_DIGITS
-    found = runtime.database.read(query) if is_one else None
+    Raises NotFoundError.
+    """
+    digits = "".join(letter for letter in case_number if letter.isdigit())
+    found = None
+    if len(digits) == CASE_NUMBER_DIGITS:
+        key = _case_number_hash(runtime, digits)
+        found = runtime.database.read(
+            lambda transaction: complaints.find_by_case_number(transaction, key)
+        )
     if found is None:
         raise NotFoundError("no complaint of that number")
     return found
 
 
-def read_case(runtime: Runtime, number: str) -> Case:
-    """Return the complaint with that number, and its merchant. Raises NotFoundError."""
-    complaint = find_by_case_number(runtime, number)
+def read_case(runtime: Runtime, case_number: str) -> Case:
+    """Return the complaint with a case number, and its merchant. Raises NotFoundError."""
+    complaint = find_by_case_number(runtime, case_number)
     merchant_id = complaint.merchant_id
     if merchant_id is None:
         return Case(complaint, None)
@@ -151,7 +144,7 @@ def read_case(runtime: Runtime, number: str) -> Case:
 def complaints_of_merchant(
     runtime: Runtime, merchant_id: str, *, after: tuple[datetime, int] | None, limit: int
 ) -> list[Complaint]:
-    """Return the complaints about a merchant, the oldest first, from behind `after` (time, id)."""
+    """Return complaints about a merchant, oldest first, that follow `after` (filing time, id)."""
     return runtime.database.read(
         lambda transaction: complaints.of_merchant(
             transaction, merchant_id, after=after, limit=limit
@@ -159,38 +152,41 @@ def complaints_of_merchant(
     )
 
 
-def add_statement(runtime: Runtime, complaint: Complaint, said: str, picture: bytes) -> None:
-    """Add the consumer's own words and a picture, once each. Raises InvalidError."""
-    said = said.strip()
-    if len(said) > MAX_STATEMENT_LENGTH:
+def add_statement(runtime: Runtime, complaint: Complaint, statement: str, picture: bytes) -> None:
+    """Add the consumer's statement and picture; neither can be replaced once it is there.
+
+    Raises InvalidError naming the form field.
+    """
+    statement = statement.strip()
+    if len(statement) > MAX_STATEMENT_LENGTH:
         raise InvalidError({"said": ["too_long"]})
     if picture and (len(picture) > MAX_PICTURE_BYTES or not picture.startswith(PICTURE_SIGNATURES)):
         raise InvalidError({"picture": ["not_a_picture"]})
-    words = _sealed(runtime, complaint.key, said.encode()) if said else None
-    shown = _sealed(runtime, complaint.key, picture) if picture else None
+    sealed_statement = _seal(runtime, complaint.key, statement.encode()) if statement else None
+    sealed_picture = _seal(runtime, complaint.key, picture) if picture else None
     runtime.database.run(
         lambda transaction: complaints.add_statement(
             transaction,
             complaint.key,
-            statement=None if complaint.statement else words,
-            picture=None if complaint.picture else shown,
+            statement=None if complaint.statement else sealed_statement,
+            picture=None if complaint.picture else sealed_picture,
         )
     )
 
 
 def read_statement(runtime: Runtime, complaint: Complaint) -> tuple[str, bytes]:
-    """Return the consumer's own words and picture, for the operator."""
-    bound = _associated_data(runtime, complaint.key)
-    said, picture = (
-        runtime.open_envelope(each, bound) if each else b""
+    """Return the consumer's statement and picture, for the operator; empty if there is none."""
+    associated_data = _associated_data(runtime, complaint.key)
+    statement, picture = (
+        runtime.open_envelope(each, associated_data) if each else b""
         for each in (complaint.statement, complaint.picture)
     )
-    return said.decode(), picture
+    return statement.decode(), picture
 
 
 def decide_complaint(runtime: Runtime, public_id: str, status: ComplaintStatus) -> Complaint:
-    """Record the operator's decision. Raises NotFoundError, ConflictError if it was decided."""
-    key = runtime.keyring.ids.complaint.decode(public_id)
+    """Record the operator's decision. Raises NotFoundError; ConflictError if already decided."""
+    key = runtime.ids.complaint.decode(public_id)
     now = runtime.clock.now()
 
     def work(transaction: Transaction) -> Complaint:
@@ -217,12 +213,12 @@ def decide_complaint(runtime: Runtime, public_id: str, status: ComplaintStatus) 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Assessment:
-    """What a complaint is about, as far as the records know."""
+    """The verdict on a message or pasted text, and what the complaint's row takes from it."""
 
     verdict: Verdict
     merchant_id: str | None
     partition: int
-    sent: datetime
+    sent_at: datetime
 
 
 def _assess(transaction: Transaction, message: Message) -> _Assessment:
@@ -234,7 +230,21 @@ def _assess(transaction: Transaction, message: Message) -> _Assessment:
         verdict=verdict,
         merchant_id=message.merchant_id,
         partition=message.key.partition,
-        sent=message.send_at,
+        sent_at=message.send_at,
+    )
+
+
+def _assess_unknown(
+    runtime: Runtime, transaction: Transaction, number: PhoneNumber, pasted: PastedText
+) -> _Assessment:
+    """Assess a pasted text that matches no recorded message."""
+    senders = merchants.senders_with_source(transaction, pasted.sender)
+    partition = recipients.find(transaction, runtime.blind_index(number))
+    return _Assessment(
+        verdict=Verdict.NO_CONSENT if senders else Verdict.NOT_THROUGH_US,
+        merchant_id=senders[0].merchant_id if senders else None,
+        partition=runtime.new_partition() if partition is None else partition,
+        sent_at=pasted.at,
     )
 
 
@@ -246,19 +256,19 @@ def _file_complaint(
     message: Message | None,
     assessment: _Assessment,
 ) -> FiledComplaint:
-    if message and (before := complaints.find_by_message(transaction, message.key)):
-        return FiledComplaint(_case_number(runtime, before.key), before)
+    if message and (existing := complaints.find_by_message(transaction, message.key)):
+        return FiledComplaint(_case_number(runtime, existing.key), existing)
     now = runtime.clock.now()
     key = runtime.new_key(assessment.partition)
-    number = _case_number(runtime, key)
+    case_number = _case_number(runtime, key)
     complaint = Complaint(
         key=key,
-        case_number_hash=runtime.rate_limit_key("complaint", number),
+        case_number_hash=_case_number_hash(runtime, case_number),
         merchant_id=assessment.merchant_id,
         grant_id=message.grant_id if message else None,
         message_id=message.key.id if message else None,
         purpose=message.purpose if message else None,
-        sent_at=assessment.sent,
+        sent_at=assessment.sent_at,
         reason=reason,
         verdict=assessment.verdict,
         status=ComplaintStatus.RECEIVED,
@@ -276,39 +286,43 @@ def _file_complaint(
         reason=reason.value,
     )
     runtime.record(transaction, event)
-    return FiledComplaint(number, complaint)
+    return FiledComplaint(case_number, complaint)
 
 
 def _find_message(
     runtime: Runtime, transaction: Transaction, number: PhoneNumber, pasted: PastedText
 ) -> Message | None:
-    """Return the message that the pasted text was, of several the one nearest in time."""
-    digest = fingerprint_of(runtime, number, pasted.sender, comparable_text(pasted.text))
-    left = fingerprints.find(
-        transaction, digest, since=pasted.at - MATCH_WINDOW, until=pasted.at + MATCH_WINDOW
+    """Return the recorded message that matches a pasted text; of several the nearest in time."""
+    fingerprint = fingerprint_of(runtime, number, pasted.sender, comparable_text(pasted.text))
+    matches = fingerprints.find(
+        transaction, fingerprint, since=pasted.at - MATCH_WINDOW, until=pasted.at + MATCH_WINDOW
     )
-    if not left:
+    if not matches:
         return None
-    key, _ = min(left, key=lambda each: abs(each[1] - pasted.at))
+    key, _sent_at = min(matches, key=lambda match: abs(match[1] - pasted.at))
     return messages.find(transaction, key)
 
 
 def _require_within_limit(runtime: Runtime, transaction: Transaction, number: PhoneNumber) -> None:
     now = runtime.clock.now()
     key = runtime.rate_limit_key("reports", number.reveal())
-    again = try_acquire(transaction, key, [REPORTS_PER_DAY], now)
-    if again != now:
-        raise TooManyRequestsError(int((again - now).total_seconds()))
+    allowed_at = try_acquire(transaction, key, [REPORTS_PER_DAY], now)
+    if allowed_at != now:
+        raise TooManyRequestsError(int((allowed_at - now).total_seconds()))
 
 
 def _case_number(runtime: Runtime, key: RowKey) -> str:
-    """Return the number by which a complaint is followed: computed, so it need not be kept."""
+    """Return the case number: derived from the row key by a secret key, stored only hashed."""
     return derived_digits(f"{key.partition} {key.id}", CASE_NUMBER_DIGITS, runtime.keyring.index)
 
 
-def _sealed(runtime: Runtime, key: RowKey, plaintext: bytes) -> bytes:
+def _case_number_hash(runtime: Runtime, case_number: str) -> bytes:
+    return runtime.rate_limit_key("case_number", case_number)
+
+
+def _seal(runtime: Runtime, key: RowKey, plaintext: bytes) -> bytes:
     return runtime.seal_envelope(plaintext, _associated_data(runtime, key))
 
 
 def _associated_data(runtime: Runtime, key: RowKey) -> bytes:
-    return f"complaint\n{runtime.keyring.ids.complaint.encode(key)}".encode()
+    return f"complaint statement\n{runtime.ids.complaint.encode(key)}".encode()

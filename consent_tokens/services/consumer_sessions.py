@@ -1,4 +1,4 @@
-"""A consumer visits: proves the number once, and then sees and ends consents in that session."""
+"""Login sessions of consumers: a one-time code opens one, in which own consents can be revoked."""
 
 from datetime import timedelta
 from hashlib import sha256
@@ -18,43 +18,43 @@ from consent_tokens.store.database import Transaction
 
 SESSION_LIFETIME: Final = timedelta(hours=1)
 SESSION_IDLE_TIMEOUT: Final = timedelta(minutes=15)
+SESSION_SECRET_BYTES: Final = 32
 
 
 def log_in(
     runtime: Runtime, policy: OtpPolicy, secret: ChallengeSecret | None, code: str
 ) -> str | None:
-    """Return the secret of a new session for whoever proves a number; None if nothing is proved.
+    """Start a session and return its secret; None if the one-time code is wrong.
 
-    A number of which nothing is known logs in like any other, and sees that nothing is kept.
+    A number without a recipient gets a session too, on an empty partition, so that the response
+    does not reveal whether the service knows the number.
     """
     now = runtime.clock.now()
-    session = encode(runtime.random.token_bytes(32))
-    random_bytes = runtime.random.token_bytes(8)
+    session = encode(runtime.random.token_bytes(SESSION_SECRET_BYTES))
+    empty_partition = runtime.new_partition()
 
     def work(transaction: Transaction) -> str | None:
         number = verify_code(runtime, policy, transaction, secret, intent=LOGIN_INTENT, code=code)
         if number is None:
             return None
-        index = runtime.blind_index(number)
-        partition = recipients.find(transaction, index)
-        nowhere = int.from_bytes(random_bytes, "big", signed=True)
-        sessions.add(
-            transaction, _session_hash(session), nowhere if partition is None else partition, now
-        )
+        partition = recipients.find(transaction, runtime.blind_index(number))
+        if partition is None:
+            partition = empty_partition
+        sessions.add(transaction, _session_hash(session), partition, now)
         return session
 
     return runtime.database.run(work)
 
 
 def log_out(runtime: Runtime, session: str) -> None:
-    """End a session, wherever its cookie has been copied to."""
+    """Delete a session, so that copies of its cookie are worthless too."""
     runtime.database.run(
         lambda transaction: sessions.delete_session(transaction, _session_hash(session))
     )
 
 
 def recipient_of(runtime: Runtime, session: str | None) -> int | None:
-    """Return whose session this is; None if it is over or never was."""
+    """Return the partition of a session's recipient; None if the session is unknown or expired."""
     if not session:
         return None
     now = runtime.clock.now()
@@ -70,13 +70,16 @@ def recipient_of(runtime: Runtime, session: str | None) -> int | None:
 
 
 def revoke_own(runtime: Runtime, partition: int, public_id: str) -> Revocation:
-    """End one of a recipient's own grants. Raises NotFoundError, for others' too."""
-    ended = revoke(runtime, own_grant_key(runtime, partition, public_id), EndReason.CONSUMER)
-    if ended is None:
+    """Revoke one of a recipient's own grants.
+
+    Raises NotFoundError, also for a grant of another recipient, and as `revoke` does.
+    """
+    revocation = revoke(runtime, own_grant_key(runtime, partition, public_id), EndReason.CONSUMER)
+    if revocation is None:
         raise NotFoundError("no consent of yours")
-    return ended
+    return revocation
 
 
 def _session_hash(session: str) -> bytes:
-    """Return the name under which a session is kept: whoever reads the table cannot use it."""
+    """Return the SHA-256 under which a session is stored, so that the table holds no secrets."""
     return sha256(session.encode()).digest()

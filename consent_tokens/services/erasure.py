@@ -1,4 +1,4 @@
-"""A consumer goes, or a number changes hands: what is kept leads to nobody any more."""
+"""Erasure of a recipient's data, and what happens when a phone number gets a new owner."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -8,7 +8,6 @@ from consent_tokens.consent.one_time_code import LOGIN_INTENT
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.policies import OtpPolicy
-from consent_tokens.row_key import RowKey
 from consent_tokens.services.consents.revocation import revoke
 from consent_tokens.services.number_verification import ChallengeSecret, verify_code
 from consent_tokens.services.runtime import Runtime
@@ -27,25 +26,29 @@ from consent_tokens.store.database import Transaction
 
 
 def revoke_all(runtime: Runtime, partition: int, reason: EndReason) -> int:
-    """End every consent of a recipient; return how many were live."""
+    """Revoke every live grant of a recipient; return how many there were.
+
+    Raises JournalUnavailableError, and what the database raises.
+    """
     found = runtime.database.read(lambda transaction: grants.of_recipient(transaction, partition))
     live = [grant for grant in found if not grant.is_ended]
     for grant in live:
-        revoke(runtime, RowKey(partition, grant.key.id), reason)
+        revoke(runtime, grant.key, reason)
     return len(live)
 
 
 def erase_recipient(
     runtime: Runtime, partition: int, reason: EndReason = EndReason.CONSUMER
 ) -> int:
-    """End every consent, and forget all that leads to the number or was written to it (PIPL 47).
+    """Revoke every grant and delete the recipient's personal data (PIPL, Art. 47).
 
-    What stays names nobody: rows at random addresses, with nothing that leads there.
+    Returns how many grants were live. The evidence that remains is stored under a random partition
+    that nothing links to the phone number any more. Raises as `revoke_all` does.
     """
-    ended = revoke_all(runtime, partition, reason)
+    revoked = revoke_all(runtime, partition, reason)
     runtime.database.run(lambda transaction: _delete_data(transaction, partition))
     runtime.database.truncate_wal()
-    return ended
+    return revoked
 
 
 def _delete_data(transaction: Transaction, partition: int) -> None:
@@ -60,9 +63,10 @@ def _delete_data(transaction: Transaction, partition: int) -> None:
 def claim_number(
     runtime: Runtime, policy: OtpPolicy, secret: ChallengeSecret | None, code: str
 ) -> bool:
-    """End what a former owner of a number agreed to, without showing it; whether the code proved.
+    """Erase what a former owner of a number agreed to, without showing it to the new owner.
 
-    Merchants learn that it ended, as of any other end.
+    Returns whether the code is right, and so proves who owns the number now. Merchants are notified
+    of each revoked grant, as of any other revocation.
     """
 
     def work(transaction: Transaction) -> tuple[bool, int | None]:
@@ -71,43 +75,45 @@ def claim_number(
             return False, None
         return True, recipients.find(transaction, runtime.blind_index(number))
 
-    is_proved, partition = runtime.database.run(work)
+    is_verified, partition = runtime.database.run(work)
     if partition is not None:
-        _end_former_owner(runtime, partition)
-    return is_proved
+        _revoke_former_owner(runtime, partition)
+    return is_verified
 
 
 def number_reassigned(runtime: Runtime, number: PhoneNumber, since: datetime) -> int:
-    """End what was agreed to before a number was given to somebody else; return how many."""
+    """Revoke the grants given before a number was reassigned at `since`; return how many."""
     partition = runtime.database.read(
         lambda transaction: recipients.find(transaction, runtime.blind_index(number))
     )
     if partition is None:
         return 0
-    return _end_former_owner(runtime, partition, lambda granted: granted < since)
+    return _revoke_former_owner(runtime, partition, lambda granted_at: granted_at < since)
 
 
 def number_deactivated(runtime: Runtime, partition: int) -> int:
-    """End every consent of a number that no longer exists; return how many.
+    """Revoke every grant of a number that is no longer in service; return how many.
 
-    Told again, it changes nothing: nothing is live there any more.
+    Idempotent: a second report finds no live grant.
     """
     found = runtime.database.read(lambda transaction: grants.of_recipient(transaction, partition))
-    return (
-        _end_former_owner(runtime, partition) if any(not grant.is_ended for grant in found) else 0
-    )
+    has_live = any(not grant.is_ended for grant in found)
+    return _revoke_former_owner(runtime, partition) if has_live else 0
 
 
-def _end_former_owner(
-    runtime: Runtime, partition: int, is_before: Callable[[datetime], bool] = lambda _granted: True
+def _revoke_former_owner(
+    runtime: Runtime,
+    partition: int,
+    is_former: Callable[[datetime], bool] = lambda _granted_at: True,
 ) -> int:
+    """Revoke a former owner's grants; erase the recipient too, unless the new owner has grants."""
     found = runtime.database.read(lambda transaction: grants.of_recipient(transaction, partition))
-    if any(not is_before(grant.granted_at) for grant in found if not grant.is_ended):
-        # who has the number now has agreed to something, too: that stays, in the same home
-        before = [each for each in found if not each.is_ended and is_before(each.granted_at)]
-        for grant in before:
-            revoke(runtime, RowKey(partition, grant.key.id), EndReason.NUMBER)
-        return len(before)
+    live = [grant for grant in found if not grant.is_ended]
+    former = [grant for grant in live if is_former(grant.granted_at)]
+    if len(former) < len(live):  # the new owner's grants are in the same partition, and stay
+        for grant in former:
+            revoke(runtime, grant.key, EndReason.NUMBER)
+        return len(former)
     event = Event(partition=partition, at=runtime.clock.now(), kind=EventKind.NUMBER_REASSIGNED)
     runtime.database.run(lambda transaction: runtime.record(transaction, event))
     return erase_recipient(runtime, partition, EndReason.NUMBER)

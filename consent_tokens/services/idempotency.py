@@ -1,7 +1,7 @@
-"""Idempotency keys: the same POST twice is done once, and answered the same.
+"""Idempotency keys: repeat the stored response when a request is retried.
 
-The key is claimed, the work done and its answer stored in one transaction, so that a crash in
-between leaves neither. Answers may hold tokens, so they are stored as sealed envelopes.
+The key is claimed, the work done and the response stored in one transaction, so a crash leaves
+either all of it or nothing. Responses may contain tokens, so they are stored encrypted.
 """
 
 import json
@@ -23,15 +23,15 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """What was answered: status and JSON, so that it can be said again to the letter."""
+    """A response that can be stored and repeated."""
 
-    status: int
-    body: Any
+    status: int  # HTTP status
+    body: Any  # what JSON can represent
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
-    """An Idempotency-Key, of one merchant, for one request."""
+    """A merchant's `Idempotency-Key` and the request that it was sent with."""
 
     merchant_id: str
     text: str
@@ -39,18 +39,18 @@ class IdempotencyKey:
 
     @property
     def key_hash(self) -> bytes:
-        """Return what the key is kept as."""
+        """Return the SHA-256 under which the key is stored."""
         return sha256(self.text.encode()).digest()
 
     @property
     def request_fingerprint(self) -> bytes:
-        """Return what tells one request from another."""
+        """Return the SHA-256 of the request, to detect a key reused with another one."""
         return sha256(self.request_bytes).digest()
 
     @property
     def associated_data(self) -> bytes:
-        """Return what the kept answer is bound to."""
-        return b"reply\n" + self.merchant_id.encode() + b"\n" + self.key_hash
+        """Return what the encrypted response is bound to."""
+        return b"idempotency response\n" + self.merchant_id.encode() + b"\n" + self.key_hash
 
 
 def run_once(
@@ -61,37 +61,37 @@ def run_once(
     *,
     read_only: bool = False,
 ) -> ApiResponse:
-    """Return the rendered answer of `work`, done now or the first time that this key came.
+    """Do `work` once per idempotency key; return its rendered response, or the stored one.
 
-    With `read_only` and no key, `work` runs in a reading transaction. Raises
-    IdempotencyKeyReusedError for the same key with another request. Work that raises leaves
-    nothing, so it may be tried again under the same key.
+    `key` is None for a request without a key; with `read_only`, its work then runs in a read-only
+    transaction. Work that raises stores nothing, so the request may be retried under the same key.
+    Raises IdempotencyKeyReusedError if the key came with another request.
     """
     now = runtime.clock.now()
 
-    def whole(transaction: Transaction) -> ApiResponse:
+    def claim_and_work(transaction: Transaction) -> ApiResponse:
         if key is None:
             return render(work(transaction))
-        kept = idempotency.claim(
+        stored = idempotency.claim(
             transaction, key.merchant_id, key.key_hash, key.request_fingerprint, now
         )
-        if kept is not None:
-            return _stored_response(runtime, key, kept)
-        answer = render(work(transaction))
-        rendered = json.dumps([answer.status, answer.body]).encode()
-        envelope = runtime.seal_envelope(rendered, key.associated_data)
+        if stored is not None:
+            return _open_response(runtime, key, stored)
+        response = render(work(transaction))
+        plaintext = json.dumps([response.status, response.body]).encode()
+        envelope = runtime.seal_envelope(plaintext, key.associated_data)
         idempotency.save_response(transaction, key.merchant_id, key.key_hash, envelope)
-        return answer
+        return response
 
     run = runtime.database.read if read_only and key is None else runtime.database.run
-    return run(whole)
+    return run(claim_and_work)
 
 
-def _stored_response(
-    runtime: Runtime, key: IdempotencyKey, kept: idempotency.StoredResponse
+def _open_response(
+    runtime: Runtime, key: IdempotencyKey, stored: idempotency.StoredResponse
 ) -> ApiResponse:
-    if kept.fingerprint != key.request_fingerprint:
+    if stored.fingerprint != key.request_fingerprint:
         raise IdempotencyKeyReusedError
-    plaintext = runtime.open_envelope(kept.envelope, key.associated_data)
+    plaintext = runtime.open_envelope(stored.envelope, key.associated_data)
     status, body = json.loads(plaintext)
     return ApiResponse(status, body)

@@ -1,4 +1,4 @@
-"""The operator admits merchants and their senders, and hands out API keys."""
+"""Onboarding of merchants by the operator: admission, senders, weights and API keys."""
 
 import hmac
 import re
@@ -17,10 +17,10 @@ from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import ApiKey, Merchant, MerchantStatus, Sender
 
 MAX_NAME_LENGTH: Final = 60  # characters
-MAX_SIGNATURE_LENGTH: Final = 20
+MAX_SIGNATURE_LENGTH: Final = 20  # characters
 MAX_WEIGHT: Final = 100
-API_KEY_CACHE_SECONDS: Final = 2.0
-API_KEY_CACHE_SIZE: Final = 10_000
+API_KEY_CACHE_SECONDS: Final = 2.0  # how long a revoked key may still be accepted by a process
+API_KEY_CACHE_SIZE: Final = 10_000  # keys
 API_KEY = re.compile(r"ctk_(?P<id>[0-9a-f]{16})_(?P<secret>[A-Za-z0-9_-]{43})")
 PORT = re.compile(r"\d{3,12}")
 EXTENSION = re.compile(r"\d{0,8}")
@@ -28,7 +28,7 @@ EXTENSION = re.compile(r"\d{0,8}")
 
 @dataclass(frozen=True, slots=True)
 class AdmittedMerchant:
-    """A new merchant, and the one API key that is ever shown for it."""
+    """A new merchant and its first API key, which is shown only once."""
 
     merchant: Merchant
     api_key: str
@@ -60,7 +60,7 @@ def add_merchant(runtime: Runtime, name: str) -> AdmittedMerchant:
 
 
 def first_merchant(runtime: Runtime) -> Merchant:
-    """Return the merchant that was admitted first. Raises NotFoundError."""
+    """Return the merchant that was admitted first. Raises NotFoundError if there is none."""
     found = runtime.database.read(merchants.list_all)
     if not found:
         raise NotFoundError("no merchant is admitted")
@@ -68,9 +68,9 @@ def first_merchant(runtime: Runtime) -> Merchant:
 
 
 def set_status(runtime: Runtime, merchant_id: str, status: MerchantStatus) -> Merchant:
-    """Suspend a merchant, or let it send again. Raises NotFoundError."""
-    admitted = status is MerchantStatus.ACTIVE
-    kind = EventKind.MERCHANT_ADMITTED if admitted else EventKind.MERCHANT_SUSPENDED
+    """Suspend or reactivate a merchant. Raises NotFoundError."""
+    is_active = status is MerchantStatus.ACTIVE
+    kind = EventKind.MERCHANT_ADMITTED if is_active else EventKind.MERCHANT_SUSPENDED
 
     def work(transaction: Transaction) -> Merchant:
         merchants.set_status(transaction, merchant_id, status)
@@ -99,7 +99,7 @@ def read_weights(runtime: Runtime) -> Mapping[str, int]:
 
 
 def add_api_key(runtime: Runtime, merchant_id: str) -> tuple[ApiKey, str]:
-    """Return a further API key of a merchant, and its text, shown once. Raises NotFoundError."""
+    """Add an API key; return it with its text, which is shown only once. Raises NotFoundError."""
     key, text = _new_api_key(runtime, merchant_id)
 
     def work(transaction: Transaction) -> tuple[ApiKey, str]:
@@ -112,7 +112,10 @@ def add_api_key(runtime: Runtime, merchant_id: str) -> tuple[ApiKey, str]:
 
 
 def revoke_api_key(runtime: Runtime, key_id: str) -> None:
-    """Revoke an API key. Raises NotFoundError if there is no live one of that id."""
+    """Revoke an API key. Raises NotFoundError if no live key has that id.
+
+    Other processes may accept the key for API_KEY_CACHE_SECONDS more.
+    """
 
     def work(transaction: Transaction) -> None:
         key = merchants.find_api_key(transaction, key_id)
@@ -128,7 +131,10 @@ def revoke_api_key(runtime: Runtime, key_id: str) -> None:
 def add_sender(
     runtime: Runtime, merchant_id: str, *, port: str, extension: str, signature: str
 ) -> Sender:
-    """Admit a sender. Raises InvalidError, NotFoundError."""
+    """Add a sender: a carrier's port with an extension, and the signature of its texts.
+
+    Raises InvalidError, NotFoundError.
+    """
     signature = signature.strip().removeprefix("【").removesuffix("】").strip()
     errors: dict[str, list[str]] = {}
     if not PORT.fullmatch(port):
@@ -160,21 +166,21 @@ def add_sender(
 def authenticate(runtime: Runtime, text: str) -> str:
     """Return the id of the merchant whose API key this is. Raises UnauthenticatedError.
 
-    The secret is 256 random bits, so its SHA-256 is all that need be kept: there is nothing to
-    guess. The comparison is in constant time, also for an id that does not exist. A key that was
-    good is taken for two seconds without asking again: so long can a revoked one live elsewhere.
+    Only the SHA-256 of a key is stored, which is enough for a secret of 256 random bits. It is
+    compared in constant time, also for an unknown key id. A verified key is cached for
+    API_KEY_CACHE_SECONDS.
     """
     match = API_KEY.fullmatch(text)
     if match is None:
         raise UnauthenticatedError
     digest, now = sha256(text.encode("ascii")).digest(), runtime.clock.monotonic()
-    recalled = runtime.api_key_cache.get(digest)
-    if recalled and 0 <= now - recalled[1] < API_KEY_CACHE_SECONDS:
-        return recalled[0]
-    name = f"key_{match['id']}"
-    key = runtime.database.read(lambda transaction: merchants.find_api_key(transaction, name))
-    is_same = hmac.compare_digest(key.digest if key else bytes(32), digest)
-    if key is None or not is_same or key.revoked_at is not None:
+    cached = runtime.api_key_cache.get(digest)
+    if cached and 0 <= now - cached[1] < API_KEY_CACHE_SECONDS:
+        return cached[0]
+    key_id = f"key_{match['id']}"
+    key = runtime.database.read(lambda transaction: merchants.find_api_key(transaction, key_id))
+    is_equal = hmac.compare_digest(key.digest if key else bytes(32), digest)
+    if key is None or not is_equal or key.revoked_at is not None:
         runtime.api_key_cache.pop(digest, None)
         raise UnauthenticatedError
     if len(runtime.api_key_cache) >= API_KEY_CACHE_SIZE:
@@ -184,11 +190,11 @@ def authenticate(runtime: Runtime, text: str) -> str:
 
 
 def _new_api_key(runtime: Runtime, merchant_id: str) -> tuple[ApiKey, str]:
-    name = runtime.random.token_bytes(8).hex()
-    text = f"ctk_{name}_{encode(runtime.random.token_bytes(32))}"
+    key_id = runtime.random.token_bytes(8).hex()
+    text = f"ctk_{key_id}_{encode(runtime.random.token_bytes(32))}"
     digest = sha256(text.encode("ascii")).digest()
     now = runtime.clock.now()
-    return ApiKey(id=f"key_{name}", merchant_id=merchant_id, digest=digest, created_at=now), text
+    return ApiKey(id=f"key_{key_id}", merchant_id=merchant_id, digest=digest, created_at=now), text
 
 
 def _get_merchant(transaction: Transaction, merchant_id: str) -> Merchant:
@@ -203,13 +209,14 @@ def _record(
     transaction: Transaction,
     merchant: Merchant,
     kind: EventKind,
-    code: str | None = None,
+    subject_id: str | None = None,
 ) -> None:
+    """Record an event of a merchant; `subject_id` is the API key or sender that it is about."""
     event = Event(
         partition=merchant.partition,
         at=runtime.clock.now(),
         kind=kind,
         merchant_id=merchant.id,
-        reason=code,
+        reason=subject_id,
     )
     runtime.record(transaction, event)

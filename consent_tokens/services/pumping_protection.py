@@ -1,9 +1,9 @@
 """Protection against SMS pumping, also called artificially inflated traffic (AIT).
 
-Bots request codes to numbers that pay them. What gives them away is that nobody verifies the
-numbers. So codes that were not verified yet are counted: in total, and by range of ten thousand
-numbers. When they grow in total, each request has to solve a challenge first; a range that only
-ever requests is sent no more codes for a while.
+Bots request codes to numbers whose operators share the revenue; nobody ever enters those codes.
+Unverified codes are therefore counted, in total and by range of ten thousand numbers. Above the
+total budget each code request must first solve a challenge; above the budget of a range, no code
+is sent to a number in that range until the window has passed.
 """
 
 from datetime import datetime, timedelta
@@ -20,33 +20,33 @@ from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import challenges
 from consent_tokens.store.database import Transaction
 
-MIN_UNVERIFIED: Final = 200  # codes: below it nobody is asked for work
-UNVERIFIED_SHARE: Final = 10  # of the hourly limit in total, one part in so many may go unverified
+MIN_UNVERIFIED_BUDGET: Final = 200  # codes; with fewer unverified, no challenge is required
+UNVERIFIED_DIVISOR: Final = 10  # the budget is the highest total OTP rate limit divided by this
 UNVERIFIED_WINDOW: Final = timedelta(minutes=10)
-RANGE_LIMIT: Final = 30  # unverified codes in one range, or as many as one number may have
+MIN_RANGE_BUDGET: Final = 30  # codes; raised to the highest limit of a single number
 RANGE_WINDOW: Final = timedelta(hours=1)
 CHALLENGE_LIFETIME: Final = timedelta(minutes=10)
-TICKET_USE: Final = "waiting-ticket"  # for browsers without script: valid after a minute
-WAIT_SECONDS: Final = 60
-TICKET_LIMIT: Final = RateLimit(3, timedelta(minutes=10))  # for one client IP
+TICKET_USE: Final = "waiting-ticket"  # for browsers without JavaScript, instead of proof of work
+WAIT_SECONDS: Final = 60  # before a waiting ticket may be used
+TICKET_LIMIT: Final = RateLimit(3, timedelta(minutes=10))  # per client IP
 SINGLE_USE: Final = RateLimit(1, timedelta(hours=1))
-MAX_HITS_STORED: Final = MAX_MESSAGES  # of one counter
+MAX_HITS_STORED: Final = MAX_MESSAGES  # per counter; bounds the size of its row
 
 
 def unverified_budget(limits: OtpRateLimits) -> RateLimit:
-    """Return how many codes may go unverified in total before a request has to cost something."""
-    most = max(each.limit for each in limits.total)
-    return RateLimit(max(MIN_UNVERIFIED, most // UNVERIFIED_SHARE), UNVERIFIED_WINDOW)
+    """Return how many codes may go unverified in total before a challenge is required."""
+    highest = max(each.limit for each in limits.total)
+    return RateLimit(max(MIN_UNVERIFIED_BUDGET, highest // UNVERIFIED_DIVISOR), UNVERIFIED_WINDOW)
 
 
 def unverified_range_budget(limits: OtpRateLimits) -> RateLimit:
     """Return how many codes may go unverified in one range of numbers."""
-    most = max(each.limit for each in limits.number)
-    return RateLimit(max(RANGE_LIMIT, most), RANGE_WINDOW)
+    highest = max(each.limit for each in limits.number)
+    return RateLimit(max(MIN_RANGE_BUDGET, highest), RANGE_WINDOW)
 
 
 def requires_challenge(runtime: Runtime, limits: OtpRateLimits) -> bool:
-    """Whether so many codes went unverified that a request has to solve a challenge first."""
+    """Whether the total budget of unverified codes is used up."""
     now, budget = runtime.clock.now(), unverified_budget(limits)
     key = _total_key(runtime)
     hits = runtime.database.read(lambda transaction: challenges.read_hits(transaction, key))
@@ -56,7 +56,7 @@ def requires_challenge(runtime: Runtime, limits: OtpRateLimits) -> bool:
 def count_unverified(
     runtime: Runtime, limits: OtpRateLimits, transaction: Transaction, number: PhoneNumber
 ) -> bool:
-    """Count one code that is not verified yet; return whether its range has had too many."""
+    """Count a code as unverified; return whether this exceeds the budget of its number range."""
     now, budget = runtime.clock.now(), unverified_range_budget(limits)
     _count_hit(transaction, _total_key(runtime), unverified_budget(limits), now)
     return _count_hit(transaction, _range_key(runtime, number), budget, now) > budget.limit
@@ -65,7 +65,7 @@ def count_unverified(
 def forget_unverified(
     runtime: Runtime, limits: OtpRateLimits, transaction: Transaction, number: PhoneNumber
 ) -> None:
-    """Take back one that was counted: the number was verified."""
+    """Uncount one code, in total and in its number range, because the number was verified."""
     now = runtime.clock.now()
     for key, budget in (
         (_total_key(runtime), unverified_budget(limits)),
@@ -77,7 +77,7 @@ def forget_unverified(
 
 
 def create_challenge(runtime: Runtime) -> WorkChallenge:
-    """Return a proof-of-work challenge for a browser with script."""
+    """Return a proof-of-work challenge, for browsers with JavaScript."""
     return proof_of_work.create_challenge(
         runtime.keyring.index,
         random_bytes=runtime.random.token_bytes(SALT_BYTES),
@@ -87,16 +87,19 @@ def create_challenge(runtime: Runtime) -> WorkChallenge:
 
 
 def is_challenge_solved(runtime: Runtime, solution: str) -> bool:
-    """Whether this solves a challenge of ours, for the first time."""
+    """Whether a solution is correct, unexpired and used for the first time."""
     now = runtime.clock.now()
     challenge = proof_of_work.verified_challenge(runtime.keyring.index, solution, now)
-    return challenge is not None and _is_first_use(runtime, "challenge", challenge)
+    return challenge is not None and _is_first_use(runtime, "solved_challenge", challenge)
 
 
 def issue_waiting_ticket(runtime: Runtime, client_ip: str) -> str | None:
-    """Return a ticket that is valid after a minute; None if this client IP has had too many."""
+    """Return a ticket that becomes valid after WAIT_SECONDS; None above the client's TICKET_LIMIT.
+
+    For browsers without JavaScript, which cannot compute a proof of work.
+    """
     now = runtime.clock.now()
-    key = runtime.rate_limit_key("tickets", client_ip)
+    key = runtime.rate_limit_key("waiting_tickets", client_ip)
     allowed_at = runtime.database.run(
         lambda transaction: try_acquire(transaction, key, [TICKET_LIMIT], now)
     )
@@ -107,7 +110,7 @@ def issue_waiting_ticket(runtime: Runtime, client_ip: str) -> str | None:
 
 
 def is_waiting_over(runtime: Runtime, ticket: str) -> bool:
-    """Whether this ticket was issued a minute ago, and not used before."""
+    """Whether a ticket was issued at least WAIT_SECONDS ago, and is used for the first time."""
     lifetime = int(CHALLENGE_LIFETIME.total_seconds())
     value = open_value(runtime.keyring, TICKET_USE, ticket, max_age_seconds=lifetime)
     if value is None:
@@ -117,16 +120,16 @@ def is_waiting_over(runtime: Runtime, ticket: str) -> bool:
     return is_over and _is_first_use(runtime, TICKET_USE, value)
 
 
-def _is_first_use(runtime: Runtime, use: str, name: str) -> bool:
+def _is_first_use(runtime: Runtime, kind: str, value: str) -> bool:
     now = runtime.clock.now()
-    key = runtime.rate_limit_key(use, name)
+    key = runtime.rate_limit_key(kind, value)
     return runtime.database.run(
         lambda transaction: _count_hit(transaction, key, SINGLE_USE, now) == 1
     )
 
 
 def _count_hit(transaction: Transaction, key: bytes, budget: RateLimit, now: datetime) -> int:
-    """Count one; return how many there are in the window, this one included."""
+    """Count one hit; return the number of hits in the window, this one included."""
     since = now - budget.window
     hits = [hit for hit in challenges.lock_hits(transaction, key) if hit > since]
     hits = [*hits, now][-max(MAX_HITS_STORED, budget.limit + 1) :]
@@ -135,8 +138,8 @@ def _count_hit(transaction: Transaction, key: bytes, budget: RateLimit, now: dat
 
 
 def _total_key(runtime: Runtime) -> bytes:
-    return runtime.rate_limit_key("unverified", "")
+    return runtime.rate_limit_key("unverified_codes", "")
 
 
 def _range_key(runtime: Runtime, number: PhoneNumber) -> bytes:
-    return runtime.rate_limit_key("range", number.number_range())
+    return runtime.rate_limit_key("unverified_codes_in_range", number.number_range())

@@ -14,7 +14,8 @@ def try_acquire(
 ) -> datetime:
     """Count one hit if every limit allows it.
 
-    Returns when the limits allow it: `now` if it was counted, a later time if it was not.
+    Returns when the limits allow it: `now` if it was counted, else a later time. The counter at
+    `key` stays locked until the transaction ends.
     """
     longest = max(each.window for each in rate_limits)
     hits = [hit for hit in challenges.lock_hits(transaction, key) if hit > now - longest]

@@ -1,4 +1,4 @@
-"""What is over is put away: grants past their end lose their keys, and what waited is forgotten."""
+"""Retention: expire grants that are past their end, and delete data past its retention period."""
 
 from datetime import datetime
 from typing import Final
@@ -18,51 +18,51 @@ from consent_tokens.store import (
     complaints,
     fingerprints,
     grants,
+    idempotency,
     invitations,
     messages,
+    preferences,
     recipients,
     requests,
     sessions,
     webhooks,
 )
-from consent_tokens.store import idempotency as replies
-from consent_tokens.store import preferences as wishes
 from consent_tokens.store.database import Transaction
 
-BATCH_SIZE: Final = 200
+BATCH_SIZE: Final = 200  # grants that one call expires, at most
 
 
 def apply_retention(runtime: Runtime, policy: RetentionPolicy) -> int:
-    """Put away what is over; return how many grants were ended."""
+    """Expire grants and delete old data, in one transaction; return how many grants expired."""
     now = runtime.clock.now()
 
     def work(transaction: Transaction) -> int:
-        over = grants.past_expiry(transaction, now, BATCH_SIZE)
-        for key in over:
+        expired = grants.past_expiry(transaction, now, BATCH_SIZE)
+        for key in expired:
             revoke_within(runtime, transaction, key, EndReason.EXPIRY)
         requests.delete_tokens_before(transaction, now - TOKEN_RETRIEVAL_PERIOD)
         challenges.delete_before(transaction, now - CODE_LIFETIME)
         challenges.delete_idle_limits(transaction, now)
         sessions.delete_idle(transaction, now - SESSION_LIFETIME)
-        replies.delete_before(transaction, now - RESPONSE_TTL)
+        idempotency.delete_before(transaction, now - RESPONSE_TTL)
         messages.delete_texts_before(transaction, now - policy.texts)
         webhooks.delete_before(transaction, now - RETENTION)
         _delete_expired(runtime, policy, transaction, now)
-        return len(over)
+        return len(expired)
 
-    ended = runtime.database.run(work)
+    count = runtime.database.run(work)
     runtime.database.truncate_wal()
-    return ended
+    return count
 
 
 def _delete_expired(
     runtime: Runtime, policy: RetentionPolicy, transaction: Transaction, now: datetime
 ) -> None:
-    """End pauses whose day has come, and forget what need not be remembered any more."""
+    """Resume pauses that are due; delete expired invitations, quiet periods and old records."""
     resume_due_pauses(runtime, transaction, now)
     for partition in {
         *invitations.delete_expired(transaction, now),
-        *wishes.delete_past_quiet_periods(transaction, now),
+        *preferences.delete_past_quiet_periods(transaction, now),
     }:
         recipients.delete_if_unused(transaction, partition)
     fingerprints.delete_before(transaction, now - policy.records)

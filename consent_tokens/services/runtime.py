@@ -1,11 +1,12 @@
-"""The lower layers that services share: database, clock, randomness, keys, revocation journal.
+"""The dependencies that all services share: database, clock, randomness, keys, revocation journal.
 
-The composition root (`app_context`) makes one per process. Policies are not in it: each service
+The composition root (`app_context`) creates one per process. Policies are not in it: each service
 takes the policy value that it needs.
 """
 
 import threading
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from consent_tokens.clock import Clock
 from consent_tokens.consent.phone import PhoneNumber
@@ -24,20 +25,27 @@ from consent_tokens.store import events
 from consent_tokens.store.database import Database, Transaction
 
 
+class ClockJump(NamedTuple):
+    """A jump of the wall clock that is not trusted yet."""
+
+    offset: float  # of the wall clock from the monotonic clock after the jump, in seconds
+    detected_at: float  # monotonic seconds
+
+
 @dataclass(slots=True)
 class ReadinessState:
-    """What a process remembers of its last readiness check (`integrity.readiness`)."""
+    """A process's cached result of its last readiness check (`integrity.readiness`)."""
 
-    offset: float | None = None  # of the wall clock from the monotonic one, in seconds
-    jumped: tuple[float, float] | None = None  # the offset after a jump, and since when
-    journal_seen: JournalPosition | None = None  # up to where journal and database agree
+    offset: float | None = None  # of the wall clock from the monotonic clock, in seconds
+    jump: ClockJump | None = None
+    journal_seen: JournalPosition | None = None  # up to which journal and database agree
     checked_at: float = float("-inf")  # monotonic seconds
-    error: NotReadyError | None = None
+    error: NotReadyError | None = None  # of the last full check, if it failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """The shared dependencies of all services, and what a process remembers between calls."""
+    """The dependencies that all services share, and this process's caches."""
 
     service: ServiceIdentity
     clock: Clock
@@ -45,8 +53,9 @@ class Runtime:
     keyring: Keyring
     database: Database
     revocation_journal: RevocationJournal
-    wake_dispatcher: threading.Event = field(default_factory=threading.Event)
+    wake_dispatcher: threading.Event = field(default_factory=threading.Event)  # set on enqueueing
     readiness: ReadinessState = field(default_factory=ReadinessState)
+    # by SHA-256 of the API key: its merchant's id, and when it was verified (monotonic seconds)
     api_key_cache: dict[bytes, tuple[str, float]] = field(default_factory=dict, repr=False)
 
     @property
@@ -55,19 +64,19 @@ class Runtime:
         return self.keyring.ids
 
     def record(self, transaction: Transaction, *new_events: Event) -> None:
-        """Add events, each under a random id, in a transaction."""
+        """Store events, each under a random id, in a transaction."""
         events.record(transaction, new_events, self.random.token_bytes)
 
     def new_key(self, partition: int) -> RowKey:
-        """Return a fresh row key in a partition."""
+        """Return a new random row key in a partition."""
         return RowKey.new(partition, self.random.token_bytes(ID_BYTES))
 
     def new_partition(self) -> int:
-        """Return a fresh partition."""
+        """Return a new random partition."""
         return new_partition(self.random.token_bytes(ID_BYTES))
 
     def seal_envelope(self, plaintext: bytes, associated_data: bytes) -> bytes:
-        """Return an envelope under the wrapping key in use."""
+        """Encrypt under the current wrapping key."""
         return seal_envelope(
             plaintext,
             self.keyring.wrapping,
@@ -76,21 +85,21 @@ class Runtime:
         )
 
     def open_envelope(self, envelope: bytes, associated_data: bytes) -> bytes:
-        """Return what an envelope holds. Raises KeyUnavailableError, SealBrokenError."""
+        """Decrypt an envelope. Raises KeyUnavailableError, SealBrokenError."""
         return open_envelope(envelope, self.keyring.unwrapping, associated_data=associated_data)
 
     def sign_value(self, use: str, value: str) -> str:
-        """Return a value for a browser or a client to hand back: signed, dated, for one use."""
+        """Sign and timestamp a value that a client will send back, for one named use."""
         return sign_value(self.keyring, use, value)
 
     def open_value(self, use: str, text: str, *, max_age_seconds: int) -> str | None:
-        """Return the value that was signed for a use; None if it was not, or too long ago."""
+        """Return a signed value; None if it was not signed for this use, or is too old."""
         return open_value(self.keyring, use, text, max_age_seconds=max_age_seconds)
 
     def blind_index(self, number: PhoneNumber) -> bytes:
-        """Return where a number's recipient is found: HMAC-SHA256 of the E.164 number."""
+        """Return the lookup key of a number's recipient: HMAC-SHA256 of its E.164 form."""
         return blind_index(number.reveal(), self.keyring.index)
 
     def rate_limit_key(self, kind: str, value: str) -> bytes:
-        """Return the key under which a rate limit counts: a keyed hash of what is limited."""
+        """Return the key of a rate limit's counter: a keyed hash of what is limited."""
         return rate_limit_key(kind, value, self.keyring.index)

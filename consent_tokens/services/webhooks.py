@@ -1,7 +1,7 @@
-"""Merchants are told what became of their consents and messages, by webhooks.
+"""Webhooks: notify merchants of changes to their consents and messages.
 
-The shape is that of Standard Webhooks: `{"type", "timestamp", "data"}`, signed. News is laid out in
-the transaction that makes it, and sent after it, at least once.
+Events are formatted and signed as by Standard Webhooks: `{"type", "timestamp", "data"}`. They are
+enqueued in the transaction that causes them, and delivered afterwards, at least once.
 """
 
 import base64
@@ -28,22 +28,20 @@ from consent_tokens.store import merchants, webhooks
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.webhooks import Webhook, WebhookEvent, WebhookEventStatus
 
-# after so long each is tried again (Standard Webhooks, "Deliverability and reliability")
+# between attempts (Standard Webhooks, "Deliverability and reliability")
 RETRY_DELAYS: Final = tuple(
     timedelta(seconds=seconds)
     for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 )
-LEASE_DURATION: Final = timedelta(
-    seconds=300
-)  # by one who sends; a dead sender's are taken by others
-BATCH_SIZE: Final = 20
-RETENTION: Final = timedelta(days=30)
-MAX_URL_LENGTH: Final = 2000
+LEASE_DURATION: Final = timedelta(seconds=300)  # after which another worker may deliver the events
+BATCH_SIZE: Final = 20  # events per lease
+RETENTION: Final = timedelta(days=30)  # of events, delivered or not
+MAX_URL_LENGTH: Final = 2000  # characters
 SECRET_BYTES: Final = 32
 
 
 class WebhookEventType(StrEnum):
-    """What a webhook may be told of."""
+    """The types of events that a webhook may subscribe to."""
 
     CONSENT_GRANTED = "consent.granted"
     CONSENT_REVOKED = "consent.revoked"
@@ -54,7 +52,7 @@ class WebhookEventType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MerchantEvent:
-    """One piece of news for a merchant. Names nothing but the merchant's own handles."""
+    """An event for a merchant. It contains no ids but those of the merchant's own objects."""
 
     merchant_id: str
     event_type: WebhookEventType
@@ -62,8 +60,8 @@ class MerchantEvent:
 
 
 def grant_event(runtime: Runtime, grant: Grant, reason: EndReason | None = None) -> MerchantEvent:
-    """Return the news that a grant was given, or that it ended."""
-    public_id = runtime.keyring.ids.grant.encode(grant.key)
+    """Return the event that a grant was given, or, with a `reason`, that it ended."""
+    public_id = runtime.ids.grant.encode(grant.key)
     data: dict[str, Any] = {"grant": public_id, "status": grant.status.value}
     if reason is None:
         data["purposes"] = sorted(grant.scope.purposes)
@@ -72,10 +70,10 @@ def grant_event(runtime: Runtime, grant: Grant, reason: EndReason | None = None)
 
 
 def grant_changed_event(runtime: Runtime, grant: Grant) -> MerchantEvent:
-    """Return the news that a grant covers more or less now: what, not why."""
+    """Return the event that a grant's scope or status changed, with both as they are now."""
     scope = grant.scope
     data = {
-        "grant": runtime.keyring.ids.grant.encode(grant.key),
+        "grant": runtime.ids.grant.encode(grant.key),
         "status": grant.status.value,
         "purposes": sorted(scope.purposes),
         "max_messages": scope.frequency_cap.limit,
@@ -94,7 +92,10 @@ def message_status_event(
     reference: str | None,
     outcome: MessageOutcome | tuple[MessageStatus, str | None],
 ) -> MerchantEvent:
-    """Return the news of what became of a message."""
+    """Return the event that a message was delivered or failed.
+
+    `outcome` is the dispatcher's, or the status and reason of a delivery report.
+    """
     status, reason = (
         (outcome.status, outcome.reason) if isinstance(outcome, MessageOutcome) else outcome
     )
@@ -104,7 +105,7 @@ def message_status_event(
         else WebhookEventType.MESSAGE_FAILED
     )
     data = {
-        "message": runtime.keyring.ids.message.encode(key),
+        "message": runtime.ids.message.encode(key),
         "reference": reference,
         "status": status.value,
         "reason": reason,
@@ -118,32 +119,32 @@ def enqueue(
     merchant_events: Sequence[MerchantEvent],
     now: datetime,
 ) -> None:
-    """Lay news out for the webhooks that want it."""
+    """Enqueue merchants' events for the webhooks that subscribe to them."""
     if not merchant_events:
         return
-    listening = webhooks.subscribed(transaction, {item.merchant_id for item in merchant_events})
-    if listening:
+    subscribed = webhooks.subscribed(transaction, {each.merchant_id for each in merchant_events})
+    if subscribed:
         webhooks.enqueue(
             transaction,
             [
-                _webhook_event(runtime, item, webhook, partition, now)
-                for item in merchant_events
-                for webhook, partition in listening
-                if item.merchant_id == webhook.merchant_id
-                and item.event_type in webhook.event_types
+                _webhook_event(runtime, event, webhook, partition, now)
+                for event in merchant_events
+                for webhook, partition in subscribed
+                if event.merchant_id == webhook.merchant_id
+                and event.event_type in webhook.event_types
             ],
         )
 
 
 def _webhook_event(
-    runtime: Runtime, item: MerchantEvent, webhook: Webhook, partition: int, now: datetime
+    runtime: Runtime, event: MerchantEvent, webhook: Webhook, partition: int, now: datetime
 ) -> WebhookEvent:
-    body = {"type": item.event_type.value, "timestamp": now.isoformat(), "data": item.data}
+    body = {"type": event.event_type.value, "timestamp": now.isoformat(), "data": event.data}
     return WebhookEvent(
         key=runtime.new_key(partition),
-        merchant_id=item.merchant_id,
+        merchant_id=event.merchant_id,
         webhook_id=webhook.id,
-        event_type=item.event_type.value,
+        event_type=event.event_type.value,
         body=json.dumps(body, ensure_ascii=False, separators=(",", ":")),
         status=WebhookEventStatus.PENDING,
         attempts=0,
@@ -152,7 +153,7 @@ def _webhook_event(
     )
 
 
-# --- Webhooks, as the operator admits them ------------------------------------------------------
+# --- Registration by the operator ---------------------------------------------------------------
 
 
 def add_webhook(
@@ -162,21 +163,12 @@ def add_webhook(
     url: str,
     event_types: Sequence[str] = (),
 ) -> tuple[Webhook, str]:
-    """Add a webhook; return it with its secret, which is shown this once.
+    """Add a webhook; return it with its secret, which is shown only once.
 
-    Raises NotFoundError, or InvalidError if the address could never be called.
+    `event_types` are those it subscribes to; all if empty. Raises NotFoundError, or InvalidError if
+    an event type is unknown or the URL may not be called.
     """
-    errors: dict[str, list[str]] = {}
-    wanted = frozenset(event_types or [kind.value for kind in WebhookEventType])
-    parts = urlsplit(url)
-    is_address = parts.scheme in {"http", "https"} and parts.hostname and len(url) <= MAX_URL_LENGTH
-    if not is_address or parts.username or not url.isascii() or not url.isprintable():
-        errors["url"] = ["Must be an https:// address without a name or password in it."]
-    elif why := client.refusal(url):
-        errors["url"] = [f"Cannot be called: {why}."]
-    if unknown := wanted - {kind.value for kind in WebhookEventType}:
-        errors["events"] = [f"No such event: {', '.join(sorted(unknown))}."]
-    if errors:
+    if errors := _webhook_errors(client, url, event_types):
         raise InvalidError(errors)
     secret = runtime.random.token_bytes(SECRET_BYTES)
     webhook_id = f"wh_{encode(runtime.random.token_bytes(12))}"
@@ -184,7 +176,7 @@ def add_webhook(
         id=webhook_id,
         merchant_id=merchant_id,
         url=url,
-        event_types=wanted,
+        event_types=frozenset(event_types or [kind.value for kind in WebhookEventType]),
         secret=runtime.seal_envelope(secret, webhook_id.encode()),
         created_at=runtime.clock.now(),
     )
@@ -198,20 +190,34 @@ def add_webhook(
     return webhook, f"whsec_{base64.b64encode(secret).decode()}"
 
 
-# --- Sending ------------------------------------------------------------------------------------
+def _webhook_errors(
+    client: WebhookClient, url: str, event_types: Sequence[str]
+) -> dict[str, list[str]]:
+    errors: dict[str, list[str]] = {}
+    parts = urlsplit(url)
+    is_url = parts.scheme in {"http", "https"} and parts.hostname and len(url) <= MAX_URL_LENGTH
+    if not is_url or parts.username or not url.isascii() or not url.isprintable():
+        errors["url"] = ["Must be an https:// URL without a user name or password."]
+    elif why := client.refusal(url):
+        errors["url"] = [f"Cannot be called: {why}."]
+    if unknown := set(event_types) - {kind.value for kind in WebhookEventType}:
+        errors["events"] = [f"No such event: {', '.join(sorted(unknown))}."]
+    return errors
+
+
+# --- Delivery -----------------------------------------------------------------------------------
 
 
 def due_webhooks(runtime: Runtime) -> list[str]:
-    """Return the ids of the webhooks for which an event is due."""
+    """Return the ids of the webhooks that have a due event."""
     now = runtime.clock.now()
     return runtime.database.read(lambda transaction: webhooks.due(transaction, now))
 
 
 def deliver(runtime: Runtime, client: WebhookClient, webhook_id: str) -> int:
-    """Send what is due for one webhook, in order, until it is all told or one try fails.
+    """Deliver up to BATCH_SIZE due events of a webhook, in order; return how many were leased.
 
-    What comes after a failed try waits as long as that one: a receiver that is away is left alone.
-    Returns how many it took.
+    After a failed attempt the rest of the batch is not attempted, and waits as long as that event.
     """
     now = runtime.clock.now()
 
@@ -226,20 +232,15 @@ def deliver(runtime: Runtime, client: WebhookClient, webhook_id: str) -> int:
         return 0
     secret = runtime.open_envelope(webhook.secret, webhook.id.encode())
     failed: WebhookEvent | None = None
-    for notification in leased:
+    for event in leased:
         if failed is None:
-            concluded = _after_attempt(
-                notification, _post(runtime, client, webhook, secret, notification), now
-            )
-            failed = concluded if concluded.status is not WebhookEventStatus.DELIVERED else None
+            result = _post(runtime, client, webhook, secret, event)
+            attempted = _after_attempt(event, result, now)
+            _record(runtime, attempted)
+            if attempted.status is not WebhookEventStatus.DELIVERED:
+                failed = attempted
         else:
-            waits = (
-                failed.due_at
-                if failed.status is WebhookEventStatus.PENDING
-                else now + RETRY_DELAYS[0]
-            )
-            concluded = replace(notification, attempts=notification.attempts - 1, due_at=waits)
-        _record(runtime, concluded)
+            _record(runtime, _postponed(event, failed, now))
     return len(leased)
 
 
@@ -250,24 +251,31 @@ def _record(runtime: Runtime, event: WebhookEvent) -> None:
 def _post(
     runtime: Runtime, client: WebhookClient, webhook: Webhook, secret: bytes, event: WebhookEvent
 ) -> CallResult:
-    named = runtime.keyring.ids.webhook_event.encode(event.key)
+    event_id = runtime.ids.webhook_event.encode(event.key)
     now = runtime.clock.now()
     headers = {
         "content-type": "application/json",
-        "webhook-id": named,
+        "webhook-id": event_id,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Signature(secret).sign(named, now, event.body),
+        "webhook-signature": Signature(secret).sign(event_id, now, event.body),
     }
-    answer = client.post(webhook.url, headers, event.body.encode())
-    metrics.WEBHOOK_CALLS.labels("delivered" if answer.is_success else "failed").inc()
-    return answer
+    result = client.post(webhook.url, headers, event.body.encode())
+    metrics.WEBHOOK_CALLS.labels("delivered" if result.is_success else "failed").inc()
+    return result
 
 
-def _after_attempt(event: WebhookEvent, answer: CallResult, now: datetime) -> WebhookEvent:
-    """Return a notification after a try: delivered, to be tried again, or given up."""
-    if answer.is_success:
-        return replace(event, status=WebhookEventStatus.DELIVERED, response=answer.outcome)
-    if event.attempts > len(RETRY_DELAYS) or answer.is_final:
-        return replace(event, status=WebhookEventStatus.FAILED, response=answer.outcome)
-    waits = RETRY_DELAYS[event.attempts - 1]
-    return replace(event, due_at=now + waits, response=answer.outcome)
+def _after_attempt(event: WebhookEvent, result: CallResult, now: datetime) -> WebhookEvent:
+    """Return an event after an attempt: delivered, failed for good, or due again later."""
+    if result.is_success:
+        return replace(event, status=WebhookEventStatus.DELIVERED, response=result.outcome)
+    if event.attempts > len(RETRY_DELAYS) or result.is_final:
+        return replace(event, status=WebhookEventStatus.FAILED, response=result.outcome)
+    delay = RETRY_DELAYS[event.attempts - 1]
+    return replace(event, due_at=now + delay, response=result.outcome)
+
+
+def _postponed(event: WebhookEvent, failed: WebhookEvent, now: datetime) -> WebhookEvent:
+    """Return an event that was not attempted because an earlier one failed."""
+    is_retried = failed.status is WebhookEventStatus.PENDING
+    due_at = failed.due_at if is_retried else now + RETRY_DELAYS[0]
+    return replace(event, attempts=event.attempts - 1, due_at=due_at)

@@ -69,8 +69,8 @@ def test_only_the_regions_that_were_set_get_codes(small: Service) -> None:
 @pytest.fixture
 def under_attack(wide: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
     """A service that has had more unverified requests than its budget allows."""
-    monkeypatch.setattr(pumping_protection, "MIN_UNVERIFIED", 10)
-    monkeypatch.setattr(pumping_protection, "UNVERIFIED_SHARE", 1000)
+    monkeypatch.setattr(pumping_protection, "MIN_UNVERIFIED_BUDGET", 10)
+    monkeypatch.setattr(pumping_protection, "UNVERIFIED_DIVISOR", 1000)
     list(request_codes(wide, 11))
     return wide
 

@@ -1,1 +1,1 @@
-"""Services: consents."""
+"""The life of a consent: requests, decisions, amendments, revocation, receipts, tokens."""

@@ -1,4 +1,4 @@
-"""Apply the revocation journal to a database that was restored from an old backup."""
+"""Replay the revocation journal into a database that was restored from an old backup."""
 
 from itertools import islice
 from typing import Final
@@ -11,14 +11,15 @@ from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import checkpoints
 from consent_tokens.store.database import Transaction
 
-BATCH_SIZE: Final = 500
+BATCH_SIZE: Final = 500  # journal entries per transaction
 
 
 def replay(runtime: Runtime, *, accept: bool = False) -> int:
-    """End again every grant that the journal says has ended; return how many were live.
+    """Revoke again every live grant that the journal lists as revoked; return how many.
 
-    With `adopt`, take the journal as it is, or a new one, even if it is not the one that this
-    database knows: what stood only in the lost one is lost.
+    With `accept`, use the journal at hand, or create one, even if it is not the one that this
+    database knows; revocations that only the lost journal held are lost. Raises
+    JournalUnavailableError.
     """
     if accept:
         create_journal(runtime)
@@ -30,12 +31,12 @@ def replay(runtime: Runtime, *, accept: bool = False) -> int:
                 lambda transaction: checkpoints.find(transaction, checkpoints.JOURNAL)
             ),
         )
-    ended = iter(runtime.revocation_journal.read())
+    revoked = iter(runtime.revocation_journal.read())
     count = 0
-    while part := list(islice(ended, BATCH_SIZE)):
+    while batch := list(islice(revoked, BATCH_SIZE)):
 
-        def work(transaction: Transaction, part: list[RowKey] = part) -> int:
-            live = checkpoints.live_grants_among(transaction, part)
+        def work(transaction: Transaction, batch: list[RowKey] = batch) -> int:
+            live = checkpoints.live_grants_among(transaction, batch)
             for key in live:
                 revoke_within(runtime, transaction, key, EndReason.JOURNAL)
             return len(live)

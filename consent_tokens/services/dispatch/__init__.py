@@ -1,1 +1,1 @@
-"""Services: dispatch."""
+"""Dispatching: lease due messages, submit them to the gateway, record the outcomes."""

@@ -1,4 +1,4 @@
-"""One dispatcher at a time on SQLite: the lock of a file beside the database, freed by any exit."""
+"""One dispatcher at a time on SQLite, by a file lock that the kernel releases at any exit."""
 
 import fcntl
 import os
@@ -9,16 +9,16 @@ from typing import Final
 from consent_tokens.errors import DispatcherRunningError
 from consent_tokens.store.database import Database
 
-OWNER_ONLY: Final = 0o600
+OWNER_ONLY: Final = 0o600  # file mode
 RETRY_SECONDS: Final = 0.05
-MAX_TRIES: Final = 40  # a killed dispatcher's child may hold the lock a moment longer
+MAX_TRIES: Final = 40  # a killed dispatcher's child process may keep the lock a little longer
 
 
 @dataclass(frozen=True, slots=True)
 class DispatcherLock:
-    """The right to dispatch from a database alone, held while a descriptor of it is open.
+    """An exclusive lock on dispatching, held while any of its file descriptors is open.
 
-    A process that inherits the descriptors holds it as well. On PostgreSQL there are none.
+    A child process that inherits the descriptors holds it too. On PostgreSQL there are none.
     """
 
     descriptors: tuple[int, ...] = ()
@@ -30,14 +30,14 @@ class DispatcherLock:
 
 
 def acquire_dispatcher_lock(database: Database) -> DispatcherLock:
-    """Return the lock of a SQLite database; on PostgreSQL any number may dispatch.
+    """Lock a SQLite database for one dispatcher; on PostgreSQL any number may run.
 
-    Raises DispatcherRunningError if another process holds it and keeps it.
+    Raises DispatcherRunningError if another process still holds the lock after two seconds.
     """
-    file = database.sqlite_path
-    if file is None:
+    path = database.sqlite_path
+    if path is None:
         return DispatcherLock()
-    descriptor = os.open(f"{file}.dispatcher", os.O_RDWR | os.O_CREAT, OWNER_ONLY)
+    descriptor = os.open(f"{path}.dispatcher", os.O_RDWR | os.O_CREAT, OWNER_ONLY)
     for _ in range(MAX_TRIES):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -47,6 +47,6 @@ def acquire_dispatcher_lock(database: Database) -> DispatcherLock:
             return DispatcherLock((descriptor,))
     os.close(descriptor)
     raise DispatcherRunningError(
-        f"another dispatcher works on {file}; SQLite takes one at a time. "
-        "Stop that one first, or use PostgreSQL"
+        f"another dispatcher is running on {path}; SQLite allows only one. "
+        "Stop it first, or use PostgreSQL"
     )

@@ -1,7 +1,7 @@
-"""Lease the messages that are due, in fair shares, and decide each again in the same step.
+"""Lease due messages in fair shares, and decide each again in the same transaction.
 
-What was revoked, paused or used up since a message was accepted is refused or deferred here, so
-that only messages that may be submitted at this moment keep their lease (promise 2).
+A message whose grant was revoked or paused, or whose frequency cap was used up, since it was
+accepted is refused or deferred here: only what may be submitted now stays leased (promise 2).
 """
 
 from collections import defaultdict
@@ -36,12 +36,12 @@ from consent_tokens.store.grants import LockedGrant
 from consent_tokens.store.merchants import Merchant, Sender, is_active
 
 LEASE_DURATION: Final = timedelta(seconds=LEASE_SECONDS)
-MAX_MERCHANTS_PER_ROUND: Final = 64  # of one round; the others follow in the next rounds
-NO_TEXT: Final = ComposedText(Coding.GSM7, (b"",))
+MAX_MERCHANTS_PER_ROUND: Final = 64  # bounds the queries of one round; the others take turns
+NO_TEXT: Final = ComposedText(Coding.GSM7, (b"",))  # the text was checked at acceptance
 
 
 class LeasedMessage(Struct, frozen=True):
-    """A leased message that may be submitted, with what is needed to open its number.
+    """A leased message that may be submitted, and the wrapped key that opens its number.
 
     `grant` and `sender` are None for the service's own messages.
     """
@@ -54,32 +54,32 @@ class LeasedMessage(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseQuota:
-    """How much one round may lease, and which merchants come first."""
+    """How many messages one round may lease, in total and by merchant."""
 
     limit: int  # messages
-    turn: int = 0  # of the round: another merchant comes first in each
-    weights: Mapping[str, int] = field(default_factory=dict)  # by merchant id; 1 if not named
-    allowed: Mapping[str, int] = field(default_factory=dict)  # at most so many, if named
+    turn: int = 0  # number of the round; each round begins with another merchant
+    weights: Mapping[str, int] = field(default_factory=dict)  # by merchant id; 1 if absent
+    allowed: Mapping[str, int] = field(default_factory=dict)  # by merchant id; unlimited if absent
 
 
 def lease_messages(
     runtime: Runtime, policy: RelayPolicy, transaction: Transaction, quota: LeaseQuota
 ) -> tuple[list[LeasedMessage], list[MessageOutcome]]:
-    """Lease what is due and decide again.
+    """Lease due messages and decide each again.
 
-    Returns the messages to submit, and the outcomes of those that may not be: they are recorded.
+    Returns the messages to submit, and the recorded outcomes of those that may not be submitted.
     """
     now = runtime.clock.now()
     due = _lease_due(transaction, quota, now)
     if not due:
         return [], []
-    context = _LeaseContext.load(policy, transaction, due, now)
+    context = _LeaseContext.load(transaction, policy, due, now)
     leased: list[LeasedMessage] = []
     completed: list[tuple[Message, MessageOutcome]] = []
     for message in due:
         match context.decide(message):
-            case LeasedMessage() as each:
-                leased.append(each)
+            case LeasedMessage() as leased_message:
+                leased.append(leased_message)
             case MessageOutcome() as outcome:
                 completed.append((message, outcome))
     complete(runtime, transaction, completed, now)
@@ -92,28 +92,30 @@ def _lease_due(transaction: Transaction, quota: LeaseQuota, now: datetime) -> li
     leased = outbox.lease(transaction, Priority.SERVICE, None, now, until=until, limit=limit)
     for priority in (Priority.TRANSACTIONAL, Priority.MARKETING):
         due = outbox.merchants_due(transaction, priority, now) if limit else []
-        names = _merchants_in_turn(due, quota)
-        weights = {name: quota.weights.get(name, 1) for name in names}
-        allowed = {name: quota.allowed.get(name, limit) for name in names}
-        # what one merchant leaves of its share goes to those that have more waiting
+        merchant_ids = _merchants_of_turn(due, quota)
+        weights = {each: quota.weights.get(each, 1) for each in merchant_ids}
+        allowed = {each: quota.allowed.get(each, limit) for each in merchant_ids}
+        # what a merchant does not use of its share goes to those that have more messages due
         while weights and len(leased) < limit:
-            with_more: dict[str, int] = {}
-            for name, share in fair_shares(weights, limit - len(leased), quota.turn).items():
-                wanted = min(share, allowed[name])
+            unserved: dict[str, int] = {}
+            for merchant_id, share in fair_shares(weights, limit - len(leased), quota.turn).items():
+                wanted = min(share, allowed[merchant_id])
                 if not wanted:
                     continue
-                found = outbox.lease(transaction, priority, name, now, until=until, limit=wanted)
+                found = outbox.lease(
+                    transaction, priority, merchant_id, now, until=until, limit=wanted
+                )
                 leased += found
-                allowed[name] -= len(found)
-                if len(found) == wanted and allowed[name]:
-                    with_more[name] = weights[name]
-            weights = with_more
+                allowed[merchant_id] -= len(found)
+                if len(found) == wanted and allowed[merchant_id]:
+                    unserved[merchant_id] = weights[merchant_id]
+            weights = unserved
     return leased
 
 
-def _merchants_in_turn(names: Sequence[str], quota: LeaseQuota) -> list[str]:
-    """Return as many merchants as one round serves; each round begins with others."""
-    listed = sorted(name for name in names if quota.allowed.get(name, 1))
+def _merchants_of_turn(merchant_ids: Sequence[str], quota: LeaseQuota) -> list[str]:
+    """Return the merchants that this round serves; each round begins with others."""
+    listed = sorted(each for each in merchant_ids if quota.allowed.get(each, 1))
     if len(listed) <= MAX_MERCHANTS_PER_ROUND:
         return listed
     first = quota.turn * MAX_MERCHANTS_PER_ROUND % len(listed)
@@ -122,7 +124,7 @@ def _merchants_in_turn(names: Sequence[str], quota: LeaseQuota) -> list[str]:
 
 @dataclass(slots=True)
 class _LeaseContext:
-    """What was loaded to decide on the messages that were leased together."""
+    """What was loaded to decide on the leased messages of one round."""
 
     policy: RelayPolicy
     grants: Mapping[RowKey, LockedGrant]
@@ -134,14 +136,14 @@ class _LeaseContext:
 
     @classmethod
     def load(
-        cls, policy: RelayPolicy, transaction: Transaction, due: Sequence[Message], now: datetime
+        cls, transaction: Transaction, policy: RelayPolicy, due: Sequence[Message], now: datetime
     ) -> "_LeaseContext":
         locked = grants.lock(transaction, [each.grant_key for each in due if each.grant_key])
-        own = {message.key.id for message in due}
+        due_ids = {message.key.id for message in due}  # what is decided now does not count yet
         windows = [each.grant.scope.frequency_cap.window for each in locked.values()]
         since = now - max(windows, default=timedelta(days=1))
         counted_sends: dict[tuple[RowKey, Priority], list[datetime]] = defaultdict(list)
-        counted = messages.counted_sends(transaction, list(locked), since, but=own)
+        counted = messages.counted_sends(transaction, list(locked), since, but=due_ids)
         for key, sends in counted.items():
             for send in sends:
                 if send.is_submitted:
@@ -153,7 +155,7 @@ class _LeaseContext:
             senders=merchants.find_senders(transaction, _present(m.sender_id for m in due)),
             counted_sends=counted_sends,
             preferences=PreferenceSnapshot.load(
-                transaction, locked, now, but=own, submitted_only=True
+                transaction, locked, now, excluding=due_ids, submitted_only=True
             ),
             now=now,
         )
@@ -164,7 +166,7 @@ class _LeaseContext:
             return final_outcome(message, MessageStatus.EXPIRED, self.now)
         sender = self.senders.get(message.sender_id or "")
         key = message.grant_key
-        if key is None:  # the service's own: it carries its data key
+        if key is None:  # a service message, which carries its own data key
             return LeasedMessage(message, None, message.wrapped_key or b"", sender)
         locked = self.grants.get(key)
         if message.purpose == INVITATION_PURPOSE:
@@ -191,7 +193,7 @@ class _LeaseContext:
     def _decide_invitation(
         self, message: Message, key: RowKey, locked: LockedGrant | None, sender: Sender | None
     ) -> LeasedMessage | MessageOutcome:
-        """Submit an invitation under the grant of another purpose, if that may be (promise 12)."""
+        """Decide an invitation, which is sent under a grant of another purpose (promise 12)."""
         preferences = self.preferences.preferences_of(key)
         if locked is None or locked.wrapped_key is None or sender is None:
             return self._refused(message, Reason.CONSENT_REVOKED.value)
@@ -210,10 +212,10 @@ class _LeaseContext:
             merchant_id=merchant_id,
             is_merchant_active=is_active(self.merchants.get(merchant_id)),
             has_sender=sender is not None,
-            token=None,  # it was verified when the message was accepted
+            token=None,  # verified when the message was accepted
             grant=locked.grant if locked else None,
             purpose=message.purpose,
-            text="",  # it was checked when the message was accepted
+            text="",  # checked when the message was accepted
             composed=NO_TEXT,
             max_segments=self.policy.max_segments,
             counted_sends=self.counted_sends[key, message.priority],

@@ -1,4 +1,4 @@
-"""What becomes of a message after the gateway's answer, and the record of it."""
+"""Outcomes: the new status of a message after the gateway's answer, and how it is recorded."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -26,11 +26,11 @@ from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import outbox
 from consent_tokens.store.database import Transaction
 
-RETRY_DELAY: Final = timedelta(seconds=1)  # the gateway throttled, or the session was gone
+RETRY_DELAY: Final = timedelta(seconds=1)  # after throttling, or without a session
 BACK_OFF: Final = timedelta(seconds=5)  # times the number of attempts so far
 MAX_CLOCK_SKEW: Final = timedelta(seconds=20)  # between the clocks of two dispatchers
-UNCERTAIN: Final = "gateway_uncertain"
-QUARANTINED: Final = "quarantined"  # it fails by itself, whatever the gateway's state
+UNCERTAIN: Final = "gateway_uncertain"  # the session was lost before the gateway answered
+QUARANTINED: Final = "quarantined"  # the message itself caused an error
 QUARANTINE_REASONS: Final = frozenset({UNCERTAIN, QUARANTINED})
 
 EVENT_KINDS: Final = {
@@ -44,15 +44,15 @@ EVENT_KINDS: Final = {
 
 
 def is_quarantined(message: Message) -> bool:
-    """Whether a message was in flight when the session broke, or caused an error itself.
+    """Whether a message was in flight when the session was lost, or caused an error itself.
 
-    It is submitted alone, so that what it breaks again affects no other message.
+    Such a message is submitted alone, so that repeating the failure affects no other message.
     """
     return message.reason in QUARANTINE_REASONS
 
 
 def outcome_of(message: Message, answer: SubmitOutcome, now: datetime) -> MessageOutcome:
-    """Return what becomes of a message after the gateway's answer."""
+    """Return the outcome of a message after the gateway's answer."""
     match answer:
         case Submitted(gateway_id=gateway_id):
             return final_outcome(
@@ -81,14 +81,14 @@ def _outcome_after_fault(message: Message, now: datetime) -> MessageOutcome:
 def outcome_after_uncertainty(
     message: Message, now: datetime, *, max_attempts: int | None = None
 ) -> MessageOutcome:
-    """Return what becomes of a message that may have been sent.
+    """Return the outcome of a message that may or may not have been sent.
 
-    Transactional messages are sent again (at least once), marketing is not (at most once). One
-    that breaks the session each time is given up after `max_attempts`; None gives up none, since a
-    crash of the dispatcher is not the message's doing.
+    Transactional messages are sent again (at least once), marketing is not (at most once). A
+    message is given up after `max_attempts`, because it may be what breaks the session; None sets
+    no limit, for leases that expired because the dispatcher crashed.
     """
-    is_given_up = max_attempts is not None and message.attempts >= max_attempts
-    if message.priority is Priority.MARKETING or is_given_up:
+    is_exhausted = max_attempts is not None and message.attempts >= max_attempts
+    if message.priority is Priority.MARKETING or is_exhausted:
         return final_outcome(message, MessageStatus.UNKNOWN, message.send_at, reason=UNCERTAIN)
     return _retry(message, now + RETRY_DELAY * min(message.attempts, MAX_ATTEMPTS), UNCERTAIN)
 
@@ -115,7 +115,7 @@ def final_outcome(
 def _retry(
     message: Message, send_at: datetime, reason: str | None, *, counts_as_attempt: bool = True
 ) -> MessageOutcome:
-    """Return a message to the outbox, until it expires."""
+    """Return the outcome that puts a message back into the outbox, due at `send_at`."""
     return MessageOutcome(
         key=message.key,
         attempts=message.attempts,
@@ -132,14 +132,17 @@ def complete(
     pairs: Sequence[tuple[Message, MessageOutcome]],
     now: datetime,
 ) -> None:
-    """Record outcomes, with an event and a webhook event for each message still leased to us."""
-    recorded = outbox.complete(transaction, [outcome for _, outcome in pairs], now)
-    ours = [pair for pair in pairs if pair[1].key in recorded]
+    """Record outcomes, with an event and a webhook event each.
+
+    Skips messages whose lease was lost to another dispatcher.
+    """
+    completed = outbox.complete(transaction, [outcome for _, outcome in pairs], now)
+    recorded = [pair for pair in pairs if pair[1].key in completed]
     runtime.record(
         transaction,
         *(
             message_event(message, EVENT_KINDS[outcome.status], now, outcome.reason)
-            for message, outcome in ours
+            for message, outcome in recorded
             if outcome.status in EVENT_KINDS
         ),
     )
@@ -147,25 +150,25 @@ def complete(
         webhooks.message_status_event(
             runtime, message.key, message.merchant_id, message.reference, outcome
         )
-        for message, outcome in ours
+        for message, outcome in recorded
         if outcome.status.is_failure and message.merchant_id
     ]
     webhooks.enqueue(runtime, transaction, failed, now)
 
 
 def recover_expired_leases(runtime: Runtime, *, is_only_dispatcher: bool = False) -> int:
-    """Complete or requeue the messages of dispatchers that did not return; return how many.
+    """Complete or requeue the messages whose lease expired; return how many.
 
-    `is_only_dispatcher` says that no other dispatcher works on this database: then every lease that
-    is found belongs to one that is gone, however fresh it is.
+    With `is_only_dispatcher` every lease counts as expired, because the dispatcher that took it is
+    no longer running.
     """
     now = runtime.clock.now()
 
     def work(transaction: Transaction) -> int:
         expired_before = None if is_only_dispatcher else now - MAX_CLOCK_SKEW
-        lost = outbox.expired_leases(transaction, expired_before)
-        pairs = [(each, outcome_after_uncertainty(each, now)) for each in lost]
+        expired = outbox.expired_leases(transaction, expired_before)
+        pairs = [(each, outcome_after_uncertainty(each, now)) for each in expired]
         complete(runtime, transaction, pairs, now)
-        return len(lost)
+        return len(expired)
 
     return runtime.database.run(work)

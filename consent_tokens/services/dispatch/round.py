@@ -1,8 +1,8 @@
-"""One round of a dispatcher: lease, decide again, open the numbers, submit, record.
+"""One round of a dispatcher: lease, decide again, decrypt the numbers, submit, record.
 
-The first transaction leases messages and, in that same step, reads their grants again and takes
-their keys: what was revoked by then is not submitted (promises 2 and 3). Numbers are opened after
-it, for the time of one submission. Further transactions record the outcomes, a group at a time.
+The first transaction leases messages, decides each again and reads the keys of their grants, so
+a message whose grant was revoked by then is not submitted (promises 2 and 3). Numbers are decrypted
+after it, in memory only. Further transactions record the outcomes in groups.
 """
 
 from collections import Counter
@@ -53,17 +53,17 @@ from consent_tokens.tokens.mint import Binding, open_number
 
 log = structlog.get_logger()
 
-BATCH_SIZE: Final = 500  # messages of one round, at most
+BATCH_SIZE: Final = 500  # messages in one round, at most
 RECORD_RETRY_SECONDS: Final = 0.5
 # past half its lease a dispatcher submits nothing, because another may take over
 SUBMIT_WITHIN_SECONDS: Final = LEASE_SECONDS / 2
 
 _Opened: TypeAlias = tuple[Message, Submission]
-_Result: TypeAlias = tuple[Message, SubmitOutcome, bytes | None]  # with the text's fingerprint
+_Result: TypeAlias = tuple[Message, SubmitOutcome, bytes | None]  # and the text's fingerprint
 
 
 class _PublicIds(NamedTuple):
-    """The ids of a message's link and of its grant."""
+    """The public ids of a message's link and of its grant."""
 
     link: str
     grant: str
@@ -71,21 +71,21 @@ class _PublicIds(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundResult:
-    """What one round did."""
+    """The counts of one round."""
 
     leased: int  # messages
-    outcomes: Mapping[MessageStatus, int]
+    outcomes: Mapping[MessageStatus, int]  # messages by status
     submitted: Mapping[str | None, int]  # segments that the gateway accepted, by merchant id
-    throttled: int  # messages that the gateway asked to send later
-    seconds: float  # that the gateway took
+    throttled: int  # messages that the gateway throttled
+    seconds: float  # from the first submission to the last answer
 
 
 def start_round(
     runtime: Runtime, gateway: Gateway, policy: RelayPolicy, quota: LeaseQuota
 ) -> "Round":
-    """Lease what is due and hand it to the gateway, which begins to submit at once.
+    """Lease due messages and pass them to the gateway, which submits them in the background.
 
-    Raises NotReadyError, and what the database raises; nothing was submitted then.
+    Raises NotReadyError, and what the database raises; nothing has been submitted then.
     """
     ensure_ready(runtime)
     started = runtime.clock.monotonic()
@@ -107,11 +107,11 @@ def start_round(
 
 @dataclass(slots=True, kw_only=True)
 class Round:
-    """Messages that were leased together and are in flight until the round is finished."""
+    """Messages that were leased together, and are in flight until `finish` returns."""
 
     runtime: Runtime
     leased: int
-    has_quarantined: bool  # quarantined messages are submitted alone, with no other round in flight
+    has_quarantined: bool  # then no other round may be in flight
     _outcomes: list[MessageOutcome]
     _submit_until: float  # monotonic seconds
     _submitted_at: float
@@ -120,8 +120,8 @@ class Round:
     def finish(self) -> RoundResult:
         """Record the outcome of each message, in groups as the gateway answers.
 
-        Each group is recorded before the next is asked for, so a crash leaves no more than the
-        gateway's window in doubt (promise 7). Raises what the database raises if it stays away.
+        Each group is recorded before the next is read, so a crash leaves at most the gateway's
+        window uncertain (promise 7). Raises what the database raises if it stays unavailable.
         """
         results: list[_Result] = []
         for group in self._groups:
@@ -131,9 +131,9 @@ class Round:
         return _summarize(self._outcomes, results, seconds)
 
     def _record(self, group: Sequence[_Result]) -> list[MessageOutcome]:
-        """Record outcomes; wait for a database that is away, for as long as the lease lasts.
+        """Record outcomes; while the database is unavailable, retry until half the lease is over.
 
-        Recording them twice changes nothing: the second time they are not leased any more.
+        Idempotent: once recorded, a message is no longer leased.
         """
         while True:
             try:
@@ -169,35 +169,35 @@ def _summarize(
 def _submit_all(
     runtime: Runtime, gateway: Gateway, leased: Sequence[LeasedMessage], deadline: Deadline
 ) -> Iterator[list[_Result]]:
-    """Open each number, hand the messages to the gateway, and return its answers in groups."""
+    """Decrypt the numbers, submit the messages, and return the gateway's answers in groups."""
     failed: list[_Result] = []
-    together: list[_Opened] = []
-    alone: list[_Opened] = []
+    batch: list[_Opened] = []
+    quarantined: list[_Opened] = []
     links = runtime.keyring.ids.message_link.encode_all([each.message.key for each in leased])
     keys = [each.message.grant_key or each.message.key for each in leased]
     grant_ids = runtime.keyring.ids.grant.encode_all(keys)
     for each, link, grant_id in zip(leased, links, grant_ids, strict=True):
         match _open_or_fail(runtime, each, _PublicIds(link, grant_id), deadline):
             case Submission() as submission:
-                group = alone if is_quarantined(each.message) else together
+                group = quarantined if is_quarantined(each.message) else batch
                 group.append((each.message, submission))
             case outcome:
                 failed.append((each.message, outcome, None))
-    # these are submitted from here on; the quarantined ones follow, one at a time
-    submitted = _submit_group(runtime, gateway, together)
-    later = (group for each in alone for group in _submit_group(runtime, gateway, [each]))
-    return chain([failed] if failed else [], submitted, later)
+    # the batch is submitted from here on; the quarantined messages follow, one at a time
+    answered = _submit_group(runtime, gateway, batch)
+    later = (group for each in quarantined for group in _submit_group(runtime, gateway, [each]))
+    return chain([failed] if failed else [], answered, later)
 
 
 def _submit_group(
     runtime: Runtime, gateway: Gateway, opened: Sequence[_Opened]
 ) -> Iterator[list[_Result]]:
-    """Hand messages to the gateway, and return its answers in groups as they come."""
+    """Submit messages to the gateway, and return its answers in groups as they come."""
     if not opened:
         return iter([])
     groups = gateway.submit([submission for _, submission in opened])
     return (
-        [_with_fingerprint(runtime, *opened[place], outcome) for place, outcome in group]
+        [_with_fingerprint(runtime, *opened[index], outcome) for index, outcome in group]
         for group in groups
     )
 
@@ -205,9 +205,9 @@ def _submit_group(
 def _with_fingerprint(
     runtime: Runtime, message: Message, submission: Submission, outcome: SubmitOutcome
 ) -> _Result:
-    """Return a result with the fingerprint of the text, if that was or may have been sent."""
-    was_sent = isinstance(outcome, Submitted | Uncertain) and message.grant_key is not None
-    if not was_sent:
+    """Return a result with the text's fingerprint, if it was or may have been sent."""
+    may_be_sent = isinstance(outcome, Submitted | Uncertain) and message.grant_key is not None
+    if not may_be_sent:
         return message, outcome, None
     fingerprint = fingerprint_of(
         runtime, submission.number, submission.source, submission.comparable_text
@@ -218,7 +218,7 @@ def _with_fingerprint(
 def _open_or_fail(
     runtime: Runtime, leased: LeasedMessage, ids: _PublicIds, deadline: Deadline
 ) -> Submission | SubmitOutcome:
-    """Return a message with its number open, or the outcome if it cannot be opened."""
+    """Return a submission with the decrypted number, or the outcome if it cannot be decrypted."""
     try:
         return _open_message(runtime, leased, ids, deadline)
     except SealBrokenError as error:
@@ -250,7 +250,7 @@ def _open_message(
             message.text or "",
             signature=signature,
             language=grant.language,
-            # the link is stored nowhere: it is computed from the row key when the message leaves
+            # the link is not stored: it is derived from the row key at submission
             link=f"{base_url}/m/{ids.link}" if is_marketing else None,
         )
     return Submission(

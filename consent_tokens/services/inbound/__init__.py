@@ -1,1 +1,1 @@
-"""Services: inbound."""
+"""Events from the gateway: delivery reports and inbound messages."""

@@ -1,1 +1,1 @@
-"""Services: integrity."""
+"""Readiness checks, and the copy of revocations in the revocation journal."""

@@ -1,7 +1,8 @@
-"""May anything leave at all? Only if revocations, the clock and the keys are what they should be.
+"""Readiness: whether messages may be accepted and sent (promise 9).
 
-Asked before each round of the dispatcher and before anything is accepted; most answers come from
-what this process remembers of its last look.
+Fails closed when the revocation journal is unavailable, holds revocations that the database lacks
+(a restored backup), or when the clock cannot be trusted. Checked before each dispatch round and
+each submission; most calls use the cached result of the last full check.
 """
 
 from datetime import timedelta
@@ -21,45 +22,43 @@ from consent_tokens.services.integrity.journal_outbox import (
     start_journal,
     unread_from,
 )
-from consent_tokens.services.runtime import ReadinessState, Runtime
+from consent_tokens.services.runtime import ClockJump, ReadinessState, Runtime
 from consent_tokens.store import checkpoints
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.schema import is_usable
 
 log = structlog.get_logger()
 
-CHECK_INTERVAL_SECONDS: Final = 30.0
-RECHECK_SECONDS: Final = 1.0  # after a look that was not good
-MAX_CLOCK_STEP_SECONDS: Final = 60.0  # by so much a clock may be put right without a word
-CLOCK_SETTLED_SECONDS: Final = (
-    600.0  # a clock that has stood so long where it jumped to is believed
-)
+CHECK_INTERVAL_SECONDS: Final = 30.0  # between full checks while nothing has changed
+RECHECK_SECONDS: Final = 1.0  # how long a failed check is cached
+MAX_CLOCK_STEP_SECONDS: Final = 60.0  # a smaller adjustment of the wall clock is accepted
+CLOCK_SETTLED_SECONDS: Final = 600.0  # a clock that jumped is trusted again after so long
 MAX_DATABASE_CLOCK_SKEW_SECONDS: Final = 10.0  # between this machine's clock and the database's
 
 
 def ensure_ready(runtime: Runtime) -> None:
-    """Return if messages may leave and be accepted.
+    """Return if messages may be accepted and sent.
 
-    Raises ClockInDoubtError, JournalUnavailableError, RevocationsBehindError, and what the store
+    Raises ClockInDoubtError, JournalUnavailableError, RevocationsBehindError, and what the database
     raises.
     """
-    watch = runtime.readiness
-    _check_wall_clock(runtime, watch)
+    state = runtime.readiness
+    _check_wall_clock(runtime, state)
     now = runtime.clock.monotonic()
-    if watch.error and now - watch.checked_at < RECHECK_SECONDS:
-        raise watch.error
-    end = runtime.revocation_journal.position() if watch.journal_seen else None
-    if end is None or end != watch.journal_seen or now - watch.checked_at > CHECK_INTERVAL_SECONDS:
-        watch.checked_at, watch.error = now, None
+    if state.error and now - state.checked_at < RECHECK_SECONDS:
+        raise state.error
+    end = runtime.revocation_journal.position() if state.journal_seen else None
+    if end is None or end != state.journal_seen or now - state.checked_at > CHECK_INTERVAL_SECONDS:
+        state.checked_at, state.error = now, None
         try:
-            _check_journal_and_clocks(runtime, watch)
+            _check_journal_and_clocks(runtime, state)
         except NotReadyError as error:
-            watch.journal_seen, watch.error = None, error
+            state.journal_seen, state.error = None, error
             raise
 
 
 def unready_reasons(runtime: Runtime) -> list[str]:
-    """Return why no message may leave or be accepted, as error codes; empty if they may."""
+    """Return the error codes of why the service is not ready; empty if it is."""
     try:
         if not is_usable(runtime.database):
             return ["schema_outdated"]
@@ -70,14 +69,17 @@ def unready_reasons(runtime: Runtime) -> list[str]:
 
 
 def save_checkpoints(runtime: Runtime) -> None:
-    """Write down how far we are, and tell the journal what it has yet to be told."""
+    """Flush the journal, check readiness, and store the clock and journal checkpoints.
+
+    Raises as `ensure_ready` does.
+    """
     flush_journal(runtime)
     ensure_ready(runtime)
     now, seen = runtime.clock.now(), runtime.readiness.journal_seen
 
     def work(transaction: Transaction) -> None:
-        high = checkpoints.find(transaction, checkpoints.CLOCK)
-        if high is None or int(high) < int(now.timestamp()):
+        latest = checkpoints.find(transaction, checkpoints.CLOCK)
+        if latest is None or int(latest) < int(now.timestamp()):
             checkpoints.save(transaction, checkpoints.CLOCK, str(int(now.timestamp())))
         if seen and checkpoints.find(transaction, checkpoints.JOURNAL) != str(seen):
             checkpoints.save(transaction, checkpoints.JOURNAL, str(seen))
@@ -85,47 +87,47 @@ def save_checkpoints(runtime: Runtime) -> None:
     runtime.database.run(work)
 
 
-def _check_journal_and_clocks(runtime: Runtime, watch: ReadinessState) -> None:
-    """Compare journal and database from where we were, or from where the database is."""
+def _check_journal_and_clocks(runtime: Runtime, state: ReadinessState) -> None:
+    """Compare the clock with its checkpoint and the database's, and the journal with the grants."""
     now = runtime.clock.now()
-    marked, high, theirs = runtime.database.read(
+    journal_checkpoint, clock_checkpoint, database_time = runtime.database.read(
         lambda transaction: (
             checkpoints.find(transaction, checkpoints.JOURNAL),
             checkpoints.find(transaction, checkpoints.CLOCK),
             checkpoints.database_time(transaction),
         )
     )
-    if high and now.timestamp() < int(high) - MAX_CLOCK_STEP_SECONDS:
-        raise ClockInDoubtError("the clock stands before a time at which we already were")
-    apart = abs(theirs - now) if theirs and runtime.clock.is_real else timedelta()
-    if apart > timedelta(seconds=MAX_DATABASE_CLOCK_SKEW_SECONDS + 1):
-        raise ClockInDoubtError("the clocks of this machine and of the database's are apart")
-    if marked is None:
-        marked = str(start_journal(runtime))
+    if clock_checkpoint and now.timestamp() < int(clock_checkpoint) - MAX_CLOCK_STEP_SECONDS:
+        raise ClockInDoubtError("the clock is earlier than its last checkpoint")
+    skew = abs(database_time - now) if database_time and runtime.clock.is_real else timedelta()
+    if skew > timedelta(seconds=MAX_DATABASE_CLOCK_SKEW_SECONDS + 1):  # it gives whole seconds
+        raise ClockInDoubtError("the clocks of this machine and of the database differ")
+    if journal_checkpoint is None:
+        journal_checkpoint = str(start_journal(runtime))
     end = runtime.revocation_journal.position()
-    since = unread_from(end, marked)
+    offset = unread_from(end, journal_checkpoint)
     live = runtime.database.read(
         lambda transaction: checkpoints.live_grants_among(
-            transaction, list(runtime.revocation_journal.read(since))
+            transaction, list(runtime.revocation_journal.read(offset))
         )
     )
     if live:
-        raise RevocationsBehindError(f"{len(live)} grants live that had ended")
-    watch.journal_seen = end
+        raise RevocationsBehindError(f"{len(live)} live grants are revoked in the journal")
+    state.journal_seen = end
 
 
-def _check_wall_clock(runtime: Runtime, watch: ReadinessState) -> None:
-    """Hold the wall clock against the one that never jumps."""
-    elapsed = runtime.clock.monotonic()
-    offset = runtime.clock.now().timestamp() - elapsed
-    if watch.offset is None:
-        watch.offset = offset
-    if abs(offset - watch.offset) <= MAX_CLOCK_STEP_SECONDS:
-        watch.jumped = None
+def _check_wall_clock(runtime: Runtime, state: ReadinessState) -> None:
+    """Compare the wall clock with the monotonic clock. Raises ClockInDoubtError after a jump."""
+    monotonic = runtime.clock.monotonic()
+    offset = runtime.clock.now().timestamp() - monotonic
+    if state.offset is None:
+        state.offset = offset
+    if abs(offset - state.offset) <= MAX_CLOCK_STEP_SECONDS:
+        state.jump = None
         return
-    if watch.jumped is None or abs(offset - watch.jumped[0]) > MAX_CLOCK_STEP_SECONDS:
-        watch.jumped = (offset, elapsed)
-        log.warning("clock_jumped", seconds=round(offset - watch.offset))
-    if elapsed - watch.jumped[1] < CLOCK_SETTLED_SECONDS:
+    if state.jump is None or abs(offset - state.jump.offset) > MAX_CLOCK_STEP_SECONDS:
+        state.jump = ClockJump(offset, monotonic)
+        log.warning("clock_jumped", seconds=round(offset - state.offset))
+    if monotonic - state.jump.detected_at < CLOCK_SETTLED_SECONDS:
         raise ClockInDoubtError("the clock jumped")
-    watch.offset = offset
+    state.offset = offset

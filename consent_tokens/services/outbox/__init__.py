@@ -1,1 +1,1 @@
-"""Services: outbox."""
+"""What several services need of the outbox."""

@@ -1,4 +1,4 @@
-"""Fingerprints of texts that left: the same from our side of a message and from the consumer's."""
+"""Fingerprints of sent texts, by which a pasted text is matched with the message that it was."""
 
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.crypto.keyed_hashes import fingerprint
@@ -8,5 +8,5 @@ from consent_tokens.services.runtime import Runtime
 def fingerprint_of(
     runtime: Runtime, number: PhoneNumber, source: str, comparable_text: str
 ) -> bytes:
-    """Return the fingerprint of a text, by its essence, to a number from a sender."""
+    """Return the keyed hash of a number, a sender's source address and a normalized text."""
     return fingerprint(number.reveal(), source, comparable_text, runtime.keyring.index)

@@ -1,7 +1,7 @@
-"""What a dispatcher holds in its hands is waited for, so that an answer is true when it is given.
+"""Wait until messages are no longer in flight, so that a change is final when it is confirmed.
 
-A dispatcher reads grants and wishes again in the step in which it takes a message into its hands.
-So only what it held before a change can still leave after it.
+The dispatcher reads grants and preferences again in the transaction that leases a message. So after
+a change has been committed, only messages that were leased before it can still be submitted.
 """
 
 from collections.abc import Callable
@@ -11,23 +11,23 @@ from consent_tokens.errors import DatabaseBusyError
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store.database import Transaction
 
-LEASE_SECONDS: Final = 30  # how long a dispatcher may hold a message; see flow.dispatch
+LEASE_SECONDS: Final = 30  # of a message that a dispatcher has leased; see services.dispatch.lease
 POLL_SECONDS: Final = 0.02
 
 
 def wait_until_not_in_flight(
     runtime: Runtime, count_in_flight: Callable[[Transaction], int]
 ) -> int:
-    """Wait until no dispatcher holds any of these messages; return how many one held at first.
+    """Wait until `count_in_flight` returns 0; return what it returned first.
 
-    Raises StoreBusyError if it holds one beyond any lease: what was changed is changed all the
-    same.
+    Raises DatabaseBusyError if messages are in flight for longer than any lease. What the caller
+    committed before stays committed.
     """
-    first = held = runtime.database.read(count_in_flight)
-    begun = runtime.clock.monotonic()
-    while held:
-        if runtime.clock.monotonic() - begun > LEASE_SECONDS:
-            raise DatabaseBusyError("a dispatcher does not answer")
+    first = in_flight = runtime.database.read(count_in_flight)
+    started = runtime.clock.monotonic()
+    while in_flight:
+        if runtime.clock.monotonic() - started > LEASE_SECONDS:
+            raise DatabaseBusyError("messages are still in flight after their lease has expired")
         runtime.clock.sleep(POLL_SECONDS)
-        held = runtime.database.read(count_in_flight)
+        in_flight = runtime.database.read(count_in_flight)
     return first

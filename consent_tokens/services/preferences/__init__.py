@@ -1,1 +1,1 @@
-"""Services: preferences."""
+"""The preference centre: settings of a recipient that apply to all merchants."""

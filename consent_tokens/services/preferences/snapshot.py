@@ -1,4 +1,4 @@
-"""The preferences of the recipients whose messages are decided together, and what they used up."""
+"""A snapshot of the preferences that apply to the messages of one transaction."""
 
 from bisect import insort
 from collections.abc import Collection, Mapping, Sequence
@@ -15,10 +15,14 @@ from consent_tokens.store.grants import LockedGrant
 
 @dataclass(slots=True)
 class PreferenceSnapshot:
-    """Preferences by partition, locked until the transaction ends; most recipients set none."""
+    """Preferences by partition, locked until the transaction ends.
+
+    Recipients without preferences, which is most of them, are absent.
+    """
 
     preferences: Mapping[int, Preferences]
-    marketing_sends: dict[int, list[datetime]]  # over all merchants, where a limit needs them
+    # of all merchants, ascending; only for recipients that have set a limit
+    marketing_sends: dict[int, list[datetime]]
 
     @classmethod
     def load(
@@ -27,12 +31,13 @@ class PreferenceSnapshot:
         locked: Mapping[RowKey, LockedGrant],
         now: datetime,
         *,
-        but: Collection[int] = (),
+        excluding: Collection[int] = (),
         submitted_only: bool = False,
     ) -> "PreferenceSnapshot":
-        """Read the preferences of these recipients, once their grants are locked.
+        """Lock and read the preferences of the recipients of `locked` grants.
 
-        The messages in `but` do not count; with `submitted_only` those that still wait do not.
+        Messages whose ids are in `excluding` are not counted against the recipients' limits; with
+        `submitted_only`, neither are messages that are still queued.
         """
         if not locked:
             return cls({}, {})
@@ -43,21 +48,21 @@ class PreferenceSnapshot:
             partition: [
                 send.send_at
                 for send in sends.get(partition, ())
-                if send.message_id not in but and (send.is_submitted or not submitted_only)
+                if send.message_id not in excluding and (send.is_submitted or not submitted_only)
             ]
             for partition in limited
         }
         return cls(found, counted)
 
     def preferences_of(self, grant: RowKey | None) -> Preferences:
-        """Return the preferences of the recipient behind a grant."""
+        """Return the preferences of a grant's recipient; NO_PREFERENCES without a grant."""
         return self.preferences.get(grant.partition, NO_PREFERENCES) if grant else NO_PREFERENCES
 
     def marketing_sends_of(self, grant: RowKey | None) -> Sequence[datetime]:
-        """Return what counts against the recipient's own limits, in ascending order."""
+        """Return the sends that count against the recipient's own limits, ascending."""
         return self.marketing_sends.get(grant.partition, ()) if grant else ()
 
     def count(self, grant: RowKey, priority: Priority, send_at: datetime) -> None:
-        """Count one more message."""
+        """Count one more message against the recipient's own limits."""
         if priority is Priority.MARKETING and grant.partition in self.marketing_sends:
             insort(self.marketing_sends[grant.partition], send_at)

@@ -1,4 +1,4 @@
-"""Change what a consumer has set over all merchants; it holds from the very next message on."""
+"""Read and update a recipient's preferences, which apply to all merchants from the next message."""
 
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
@@ -19,11 +19,11 @@ def update_preferences(
     *,
     default_timezone: ZoneInfo,
 ) -> Preferences:
-    """Return a recipient's preferences after a change; `change_name` is kept in the event.
+    """Change a recipient's preferences and return the new ones.
 
-    All grants of the recipient are locked meanwhile. Whoever decides on a message locks its grant,
-    so it reads these preferences or has read the ones before; what was leased under the ones before
-    is waited for.
+    `change_name` is recorded in the event. The recipient's grants are locked, as they are while a
+    message is decided, so each decision uses the old or the new preferences; messages that were
+    leased under the old ones are waited for. Raises DatabaseBusyError if they stay in flight.
     """
     now = runtime.clock.now()
 
@@ -48,14 +48,14 @@ def update_preferences(
             recipients.delete_if_unused(transaction, partition)
         return after
 
-    changed = runtime.database.run(work)
+    updated = runtime.database.run(work)
     wait_until_not_in_flight(
         runtime,
         lambda transaction: outbox.in_flight_to_recipient(
             transaction, partition, runtime.clock.now()
         ),
     )
-    return changed
+    return updated
 
 
 def find_preferences(runtime: Runtime, partition: int) -> Preferences:

@@ -1,1 +1,1 @@
-"""Services: submission."""
+"""Submission of messages by merchants."""

@@ -1,7 +1,7 @@
-"""Accept messages: decide each, take from the cap, enqueue, record; for a batch as for one.
+"""Accept messages: decide each, count it against the frequency cap, enqueue it, record an event.
 
-Signatures are verified before the transaction opens. Inside it a batch costs one statement a table,
-and each message is decided on its own.
+Token signatures are verified before the transaction begins. Inside it the number of statements does
+not depend on the number of messages: grants, merchants and sends are loaded for all of them first.
 """
 
 from bisect import insort
@@ -46,11 +46,11 @@ from consent_tokens.store.merchants import Merchant, Sender, is_active
 from consent_tokens.tokens.claims import Claims
 from consent_tokens.tokens.verify import verify
 
-MAX_WINDOW: Final = timedelta(days=MAX_DAYS)
+MAX_WINDOW: Final = timedelta(days=MAX_DAYS)  # of a frequency cap
 
 
 class MessageRequest(Struct, frozen=True, kw_only=True):
-    """What a merchant wants to send. The number is not in it."""
+    """A message that a merchant wants to send; the token stands for the phone number."""
 
     token: str
     purpose: str
@@ -61,10 +61,10 @@ class MessageRequest(Struct, frozen=True, kw_only=True):
 
 
 class VerifiedRequest(Struct, frozen=True):
-    """A message request, with the claims of its token or the reason why it has none."""
+    """A message request, with the claims of its token, or why the token is invalid."""
 
     request: MessageRequest
-    token: Claims | Reason
+    claims: Claims | Reason
 
 
 class SubmissionResult(Struct, frozen=True):
@@ -76,7 +76,7 @@ class SubmissionResult(Struct, frozen=True):
 
 
 def verify_request(runtime: Runtime, request: MessageRequest) -> VerifiedRequest:
-    """Return a request with its token's claims, once the signature has been verified."""
+    """Verify the token of a request."""
     try:
         claims = verify(request.token, runtime.keyring.verifying, issuer=runtime.service.base_url)
     except TokenError as error:
@@ -90,12 +90,12 @@ def accept_all(
     transaction: Transaction,
     submissions: Sequence[tuple[str, VerifiedRequest]],
 ) -> list[SubmissionResult]:
-    """Return the relay's decision on each (merchant id, message), in order.
+    """Return the relay's decision on each (merchant id, verified request), in order.
 
-    Accepted means on disk, once the transaction has been committed (promise 7).
+    An accepted message is durable once the transaction has been committed (promise 7).
     """
     context = _AcceptContext.load(runtime, policy, transaction, submissions)
-    results = [context.decide(merchant_id, message) for merchant_id, message in submissions]
+    results = [context.decide(merchant_id, verified) for merchant_id, verified in submissions]
     outbox.enqueue(transaction, context.enqueued)
     runtime.record(transaction, *context.events)
     return results
@@ -103,7 +103,7 @@ def accept_all(
 
 @dataclass(slots=True)
 class _AcceptContext:
-    """What was loaded for the submissions of one transaction, and what it is going to write."""
+    """What was loaded for the submissions of one transaction, and what it will write."""
 
     runtime: Runtime
     policy: RelayPolicy
@@ -126,14 +126,14 @@ class _AcceptContext:
         submissions: Sequence[tuple[str, VerifiedRequest]],
     ) -> "_AcceptContext":
         now = runtime.clock.now()
-        named, senders = merchants.find_with_senders(
+        by_id, senders = merchants.find_with_senders(
             transaction, {merchant_id for merchant_id, _ in submissions}
         )
-        # only the merchant's own: of others' grants nothing is read (promise 4)
+        # only grants of the submitting merchant are read (promise 4)
         grant_ids = {
-            message.token.jti
-            for merchant_id, message in submissions
-            if isinstance(message.token, Claims) and message.token.merchant_id == merchant_id
+            verified.claims.jti
+            for merchant_id, verified in submissions
+            if isinstance(verified.claims, Claims) and verified.claims.merchant_id == merchant_id
         }
         keys = runtime.keyring.ids.grant.decode_all(grant_ids)
         locked = grants.lock(transaction, list(keys.values()))
@@ -145,7 +145,7 @@ class _AcceptContext:
         return cls(
             runtime=runtime,
             policy=policy,
-            merchants=named,
+            merchants=by_id,
             senders=senders,
             keys=keys,
             grants=locked,
@@ -157,21 +157,38 @@ class _AcceptContext:
         )
 
     def decide(self, merchant_id: str, verified: VerifiedRequest) -> SubmissionResult:
-        """Decide one message, and note what is to be written for it."""
-        request, claims = verified.request, verified.token
+        """Decide one message, and collect what is to be written for it."""
         key = None
+        claims = verified.claims
         if isinstance(claims, Claims) and claims.merchant_id == merchant_id:
             key = self.keys.get(claims.jti)
-        locked = self.grants.get(key) if key else None
-        purpose = _purpose(request.purpose)
+        purpose = _purpose(verified.request.purpose)
         priority = priority_of(purpose) if purpose else Priority.MARKETING
         sender = self.senders.get(merchant_id)
+        case = self._case(merchant_id, verified, key, priority)
+        decision = decide(case)
+        if isinstance(decision, Refused) or key is None or sender is None:
+            self._record(case, decision, key if key in self.grants else None, None)
+            return SubmissionResult(decision)
+        message = self._message(case, verified.request, key, priority, sender)
+        self.enqueued.append(message)
+        insort(self.counted_sends[key, priority], decision.send_at)
+        self.preferences.count(key, priority, decision.send_at)
+        self._record(case, decision, key, message.key.id)
+        return SubmissionResult(decision, message.key, message.segments)
+
+    def _case(
+        self, merchant_id: str, verified: VerifiedRequest, key: RowKey | None, priority: Priority
+    ) -> Case:
+        request = verified.request
+        locked = self.grants.get(key) if key else None
+        sender = self.senders.get(merchant_id)
         not_before = request.send_at or self.now
-        case = Case(
+        return Case(
             merchant_id=merchant_id,
             is_merchant_active=is_active(self.merchants.get(merchant_id)),
             has_sender=sender is not None,
-            token=claims,
+            token=verified.claims,
             grant=locked.grant if locked else None,
             purpose=request.purpose,
             text=request.text,
@@ -185,16 +202,6 @@ class _AcceptContext:
             preferences=self.preferences.preferences_of(key),
             marketing_sends=self.preferences.marketing_sends_of(key),
         )
-        decision = decide(case)
-        if isinstance(decision, Refused) or key is None or sender is None:
-            self._record(case, decision, key if locked else None, None)
-            return SubmissionResult(decision)
-        message = self._message(case, request, key, priority, sender)
-        self.enqueued.append(message)
-        insort(self.counted_sends[key, priority], decision.send_at)
-        self.preferences.count(key, priority, decision.send_at)
-        self._record(case, decision, key, message.key.id)
-        return SubmissionResult(decision, message.key, message.segments)
 
     def _compose(
         self,
@@ -203,10 +210,10 @@ class _AcceptContext:
         priority: Priority,
         sender: Sender | None,
     ) -> ComposedText:
-        """Return the text as it would be sent; its link is made later, at this length."""
+        """Return the text as it will be sent, with a placeholder for its link."""
         link = None
         if priority is Priority.MARKETING:
-            link = _link_of_full_length(self.runtime.service.base_url)
+            link = _placeholder_link(self.runtime.service.base_url)
         return compose(
             with_signature_and_opt_out(
                 request.text,
@@ -241,7 +248,7 @@ class _AcceptContext:
     def _record(
         self, case: Case, decision: Decision, grant: RowKey | None, message_id: int | None
     ) -> None:
-        """Note an event, in the recipient's partition where there is one, else the merchant's."""
+        """Collect an event: in the recipient's partition if it is known, else the merchant's."""
         kind, reason = decision_kind(decision)
         merchant = self.merchants.get(case.merchant_id)
         self.events.append(
@@ -258,7 +265,7 @@ class _AcceptContext:
 
 
 def _counted_since(locked: Mapping[RowKey, LockedGrant], now: datetime) -> datetime:
-    """Return the earliest send that may count against any of these grants."""
+    """Return the start of the longest frequency cap window of these grants."""
     windows = [each.grant.scope.frequency_cap.window for each in locked.values()]
     return now - max(windows, default=MAX_WINDOW)
 
@@ -269,5 +276,6 @@ def _purpose(name: str) -> Purpose | None:
 
 
 @lru_cache(maxsize=8)
-def _link_of_full_length(base_url: str) -> str:
+def _placeholder_link(base_url: str) -> str:
+    """Return a link as long as any link that is inserted at submission."""
     return f"{base_url}/m/{encode(bytes(PUBLIC_ID_BYTES))}"

@@ -22,7 +22,7 @@ AcceptAll = Callable[[Sequence[Submission]], list[SubmissionResult]]  # in one t
 
 
 def _locked() -> threading.Lock:
-    """Return a lock that is held: to acquire it is to wait until another thread releases it."""
+    """Return an acquired lock; another thread releases it."""
     lock = threading.Lock()
     lock.acquire()
     return lock
@@ -30,10 +30,10 @@ def _locked() -> threading.Lock:
 
 @dataclass(slots=True)
 class _Pending:
-    """One submission in the queue, and its result or error."""
+    """A submission in the queue, and its result or error."""
 
     submission: Submission
-    turn: threading.Lock = field(default_factory=_locked)  # released when done, or to lead
+    turn: threading.Lock = field(default_factory=_locked)  # released when done, or when it leads
     result: SubmissionResult | None = None
     error: Exception | None = None
 
@@ -44,7 +44,7 @@ class _Pending:
 
 @dataclass(slots=True)
 class GroupCommit:
-    """The queue of one process."""
+    """The queue of submissions of one process."""
 
     accept_all: AcceptAll
     _queue: deque[_Pending] = field(default_factory=deque)
@@ -52,7 +52,7 @@ class GroupCommit:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def accept(self, submission: Submission) -> SubmissionResult:
-        """Return the relay's answer to one message. Raises what the database raises."""
+        """Return the relay's decision on one message. Raises what the database raises."""
         pending = _Pending(submission)
         with self._lock:
             self._queue.append(pending)
@@ -62,14 +62,14 @@ class GroupCommit:
         if not pending.is_done:
             self._lead()
         if pending.error is not None and not isinstance(pending.error, ConsentTokensError):
-            # it may be another message's error: try this one alone
+            # another message of the group may have caused it: try this one alone
             return self.accept_all([submission])[0]
         if pending.result is None:
-            raise pending.error or RuntimeError("a submission was left without a result")
+            raise pending.error or RuntimeError("the group was committed without a result")
         return pending.result
 
     def _lead(self) -> None:
-        """Commit all that wait, hand leadership on, and let all of them continue."""
+        """Commit the queued submissions, pass leadership on, and release the waiting threads."""
         with self._lock:
             count = min(len(self._queue), MAX_GROUP_SIZE)
             group = [self._queue.popleft() for _ in range(count)]

@@ -1,4 +1,4 @@
-"""What became of a merchant's messages."""
+"""Look up the status of a merchant's messages."""
 
 from datetime import datetime
 
@@ -9,7 +9,10 @@ from consent_tokens.store import messages
 
 
 def get_message(runtime: Runtime, merchant_id: str, public_id: str) -> Message:
-    """Return a merchant's message by its public id. Raises NotFoundError, also for another's."""
+    """Return a merchant's message by its public id.
+
+    Raises NotFoundError, also for a message of another merchant.
+    """
     key = runtime.ids.message.decode(public_id)
     if key is None:
         raise NotFoundError("no message of that id")
@@ -27,7 +30,10 @@ def list_messages(
     after: tuple[datetime, int] | None,
     limit: int,
 ) -> list[Message]:
-    """Return a merchant's messages of one reference, the oldest first, from behind `after` on."""
+    """Return a merchant's messages with a reference, oldest first, that follow `after`.
+
+    `after` is the acceptance time and the row id of the last message of the page before.
+    """
     return runtime.database.read(
         lambda transaction: messages.by_reference(
             transaction, merchant_id, reference, after=after, limit=limit

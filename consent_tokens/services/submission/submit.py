@@ -1,6 +1,6 @@
-"""The one way in for a message: readiness, backpressure, verify, accept, wake the dispatcher.
+"""Submission: check readiness and backpressure, verify, accept, and wake the dispatcher.
 
-The API, the batch call and the demonstration shop all submit here.
+The single entry point for messages: the API, its batch call and the demonstration shop use it.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,13 +22,13 @@ from consent_tokens.services.submission.accept import (
 from consent_tokens.services.submission.backpressure import Backpressure
 from consent_tokens.services.submission.group_commit import GroupCommit, Submission
 
-Item = MessageRequest | ConsentTokensError  # of a batch: a message, or why it can be none
+Item = MessageRequest | ConsentTokensError  # of a batch: a message, or why it is not valid
 ItemResult = SubmissionResult | ConsentTokensError
 
 
 @dataclass(slots=True)
 class Submitter:
-    """Submits messages for one process."""
+    """The entry point for messages; one per process, shared by its threads."""
 
     runtime: Runtime
     policy: RelayPolicy
@@ -46,10 +46,10 @@ class Submitter:
         render: Callable[[SubmissionResult], ApiResponse],
         key: IdempotencyKey | None = None,
     ) -> ApiResponse:
-        """Submit one message and return its rendered answer.
+        """Submit one message and return the rendered decision.
 
         Raises NotReadyError, OutboxFullError, IdempotencyKeyReusedError, and what the database
-        raises.
+        raises; nothing has been accepted then.
         """
         ensure_ready(self.runtime)
         if is_marketing(request.purpose) and self._backpressure.is_saturated():
@@ -59,7 +59,9 @@ class Submitter:
             response = render(self._group_commit.accept(submission))
         else:
             accept = partial(accept_all, self.runtime, self.policy, submissions=[submission])
-            response = run_once(self.runtime, key, lambda each: accept(each)[0], render)
+            response = run_once(
+                self.runtime, key, lambda transaction: accept(transaction)[0], render
+            )
         self.runtime.wake_dispatcher.set()
         return response
 
@@ -70,11 +72,12 @@ class Submitter:
         render: Callable[[list[ItemResult]], ApiResponse],
         key: IdempotencyKey | None = None,
     ) -> ApiResponse:
-        """Submit several messages in one transaction; each is decided on its own.
+        """Submit several messages in one transaction; each is decided separately.
 
-        What is an error already is passed on in its place. Raises NotReadyError, OutboxFullError if
-        the outbox is full and no item is transactional, IdempotencyKeyReusedError, and what the
-        database raises.
+        An item that is an error is its own result, in its place. With a full outbox, marketing
+        items result in OutboxFullError. Raises NotReadyError, OutboxFullError if that is the result
+        of every item, IdempotencyKeyReusedError, and what the database raises; nothing has been
+        accepted then.
         """
         ensure_ready(self.runtime)
         if self._backpressure.is_saturated():
@@ -90,9 +93,12 @@ class Submitter:
         ]
 
         def render_all(results: list[SubmissionResult]) -> ApiResponse:
-            rest = iter(results)
+            remaining = iter(results)
             return render(
-                [item if isinstance(item, ConsentTokensError) else next(rest) for item in checked]
+                [
+                    item if isinstance(item, ConsentTokensError) else next(remaining)
+                    for item in checked
+                ]
             )
 
         accept = partial(accept_all, self.runtime, self.policy, submissions=submissions)
@@ -107,6 +113,6 @@ class Submitter:
 
 
 def _without_marketing(item: Item) -> Item:
-    """Return an item, or OutboxFullError in place of marketing."""
+    """Return an item, or OutboxFullError if it is marketing."""
     is_rejected = isinstance(item, MessageRequest) and is_marketing(item.purpose)
     return OutboxFullError() if is_rejected else item
