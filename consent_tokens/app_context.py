@@ -1,4 +1,4 @@
-"""The composition root: make everything impure once, from the settings, and hand it on.
+"""The composition root: create everything with side effects once, from the settings.
 
     settings -> keys, database, gateway, clock, randomness -> AppContext -> web, workers, cli
 
@@ -49,7 +49,7 @@ class AppContext:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
-        """Open what the settings describe. Raises SettingError, KeyUnavailableError."""
+        """Open the database, the keys and the gateway. Raises SettingError, KeyUnavailableError."""
         random = SystemRandomSource()
         return cls(
             runtime=Runtime(
@@ -72,12 +72,12 @@ class AppContext:
 
     @classmethod
     def from_environment(cls) -> Self:
-        """Open what the environment describes. Raises as `from_settings` does."""
+        """Read the settings from the environment and open the context, as `from_settings` does."""
         return cls.from_settings(Settings.from_environment())
 
     @property
     def simulator(self) -> Simulator | None:
-        """Return the simulator, if that is the gateway."""
+        """Return the gateway if it is the simulator, else None."""
         return self.gateway if isinstance(self.gateway, Simulator) else None
 
     def close(self) -> None:
@@ -87,7 +87,7 @@ class AppContext:
 
 
 def load_keywords(settings: Settings) -> KeywordMatcher:
-    """Return the inbound keywords, with the operator's own if any. Raises SettingError."""
+    """Return the inbound keywords, with those of the operator's file added. Raises SettingError."""
     path = settings.keywords_file
     if path is None:
         return DEFAULT_MATCHER

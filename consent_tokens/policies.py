@@ -1,6 +1,6 @@
-"""Policy values: what an installation has chosen, handed to the services that need it.
+"""Policy values: settings of an installation, grouped by the services that take them.
 
-`settings` builds them once; nothing else holds a copy of a setting.
+`settings` creates them once; nothing else keeps a copy of a setting.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """At most `limit` in any `window`: a sliding window, not a calendar period."""
+    """At most `limit` in any period of length `window` (a sliding window)."""
 
     limit: int
     window: timedelta
@@ -22,17 +22,17 @@ class ServiceIdentity:
 
     base_url: str  # without a trailing slash; also the issuer of tokens and receipts
     name: str  # in the signature of the service's own messages
-    sender: str  # the port that the service's own messages leave from
+    sender: str  # source address of the service's own messages
 
     @property
     def is_https(self) -> bool:
-        """Whether the public address uses TLS."""
+        """Whether the base URL uses TLS."""
         return self.base_url.startswith("https://")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtpRateLimits:
-    """How many one-time codes are sent: by phone number, by client IP, and in total."""
+    """Rate limits of one-time codes: per phone number, per client IP, and in total."""
 
     number: tuple[RateLimit, ...]
     client_ip: tuple[RateLimit, ...]
@@ -41,33 +41,33 @@ class OtpRateLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtpPolicy:
-    """Who is sent one-time codes, and how often."""
+    """Which phone numbers are sent one-time codes, and how many."""
 
     rate_limits: OtpRateLimits
     countries: frozenset[str]  # regions (ISO 3166-1 alpha-2) that are sent codes; empty: all
-    default_region: str  # of numbers that are typed without a country code
+    default_region: str  # of numbers typed without a country code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelayPolicy:
-    """What the relay accepts."""
+    """Limits on the messages that the relay accepts."""
 
     max_segments: int  # of one message, with signature and opt-out
     transactional_frequency_cap: RateLimit  # under one grant
-    outbox_limit: int  # marketing messages that may wait; more are rejected (backpressure)
+    outbox_limit: int  # marketing messages in the outbox; more are rejected (backpressure)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchPolicy:
-    """How fast messages leave, in segments a second; 0 means no limit of our own."""
+    """Throughput limits in segments per second; 0 sets none."""
 
     gateway_throughput: int
-    sender_throughput: int  # for each merchant's sender
+    sender_throughput: int  # of each merchant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionPolicy:
-    """How long texts, and the records that they were sent, are kept."""
+    """How long texts of messages, and records about them, are kept."""
 
     texts: timedelta
     records: timedelta
@@ -75,10 +75,10 @@ class RetentionPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentPolicy:
-    """How consent is asked for and given."""
+    """How consent is requested and given."""
 
     request_ttl: timedelta  # how long a consent request stays open
-    invitation_cooldown: timedelta  # before a merchant may invite again whoever did not say yes
-    opt_in_by_reply: bool  # whether `Y` to an invitation is a consent
-    default_timezone: ZoneInfo  # where a number's region has none
+    invitation_cooldown: timedelta  # before a merchant may invite the same recipient again
+    opt_in_by_reply: bool  # whether the reply `Y` to an invitation gives consent
+    default_timezone: ZoneInfo  # of numbers whose region has several or none
     retention: RetentionPolicy  # as the notice states it

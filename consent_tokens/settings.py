@@ -1,7 +1,7 @@
-"""The settings: read once, checked at once, and passed on as policy values.
+"""Settings: read and validated once from the environment, and passed on as policy values.
 
-Only `app_context` and `cli` may import this module. A setting is a fact about the installation,
-never a switch for behaviour that could be decided here.
+Only `app_context` and `cli` may import this module. A setting describes the installation; there is
+none for what the code can decide itself.
 """
 
 import os
@@ -46,7 +46,7 @@ GATEWAYS: Final = {  # kind of gateway, by URL scheme
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that an installation can choose."""
+    """The validated settings of an installation."""
 
     service: ServiceIdentity
     otp: OtpPolicy
@@ -59,11 +59,11 @@ class Settings:
     revocation_journal: Path  # outside the database, and outside its backup
     webhook_private_networks: tuple[
         IPv4Network | IPv6Network, ...
-    ]  # that may be called all the same
+    ]  # private networks that webhooks may be in
     metrics_bind: tuple[str, int] | None  # where `dispatch` publishes its metrics
     bind: tuple[str, int]
-    keywords_file: Path | None  # the operator's own inbound keywords
-    trusted_proxies: int
+    keywords_file: Path | None  # the operator's additional inbound keywords
+    trusted_proxies: int  # reverse proxies whose X-Forwarded-* headers are believed
     allow_public_simulator: bool
 
     @classmethod
@@ -91,7 +91,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Reads one variable at a time, and names it when it makes no sense."""
+    """Reads and validates single variables; each error names its variable."""
 
     environment: Mapping[str, str]
 
@@ -165,7 +165,7 @@ class _Reader:
         return parse_bind(self.text(name, default), name)
 
     def base(self, name: str) -> str:
-        """Return the base URL: as set, or where we listen, so that a first run needs nothing."""
+        """Return the base URL; by default that of the bind address, for a first run."""
         host, port = self.bind("CONSENT_BIND", "127.0.0.1:8000")
         value = self.text(name, f"http://{host}:{port}").rstrip("/")
         parts = urlsplit(value)

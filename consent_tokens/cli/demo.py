@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from html import unescape
 from http.cookiejar import CookieJar
 from pathlib import Path
@@ -183,10 +183,8 @@ def _wait_until_ready(base_url: str, process: subprocess.Popen[bytes]) -> None:
     deadline = clock.monotonic() + START_SECONDS
     client = _Client(base_url)
     while clock.monotonic() < deadline and process.poll() is None:
-        try:
+        with suppress(URLError):  # it does not listen yet
             if "true" in client.open("/readyz"):
                 return
-        except URLError:
-            pass  # it does not listen yet
         clock.sleep(POLL_SECONDS)
     raise click.ClickException("the service did not start")

@@ -10,11 +10,11 @@ bp = blueprint("home")
 
 @bp.get("/")
 def show_home() -> Response:
-    """Show what the service is, and where to go."""
+    """Describe the service, with links to its pages."""
     return page("start.html", has_demo=app_context().simulator is not None)
 
 
 @bp.get("/robots.txt")
 def robots() -> Response:
-    """Ask crawlers to stay away: pages here are between a merchant and one consumer."""
+    """Exclude crawlers, because pages here concern one merchant and one consumer."""
     return Response("User-agent: *\nDisallow: /\n", content_type="text/plain")

@@ -1,4 +1,4 @@
-"""What a view needs to know about the request it answers: the app's context, and the client."""
+"""What a view knows about its request: the app's context and the client's IP address."""
 
 from typing import cast
 
@@ -7,19 +7,19 @@ from flask import current_app, request
 from consent_tokens.app_context import AppContext
 from consent_tokens.services.runtime import Runtime
 
-EXTENSION = "consent_tokens"  # under which the app keeps its context
+EXTENSION = "consent_tokens"  # key of the context in `Flask.extensions`
 
 
 def app_context() -> AppContext:
-    """Return the context of the app that answers this request."""
+    """Return the context of the current app."""
     return cast("AppContext", current_app.extensions[EXTENSION])
 
 
 def runtime() -> Runtime:
-    """Return the runtime, which every service takes."""
+    """Return the runtime of the current app, which services take."""
     return app_context().runtime
 
 
 def client_ip() -> str:
-    """Return the client's address, as the trusted proxies in front of us give it."""
+    """Return the client's IP address, as given by the trusted proxies if there are any."""
     return request.remote_addr or "unknown"

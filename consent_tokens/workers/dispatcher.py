@@ -93,7 +93,7 @@ class Dispatcher:
                 is_first = False
                 is_busy = self.round()
             except ConsentTokensError as error:
-                # a transaction was committed wholly or not at all: the next round reads which
+                # each transaction was committed or rolled back: the next round reads the result
                 log.warning("dispatch_failed", reason=error.error_code)
                 self._stop.wait(ERROR_PAUSE_SECONDS)
                 continue
@@ -150,7 +150,7 @@ class Dispatcher:
         """Dispatch as much as the throughput allows; whether there is likely to be more.
 
         With a quick gateway the next round is leased while this one is in flight; a revocation
-        waits for both. With a throughput limit it is not, because the limit counts what was sent.
+        waits for both. With a throughput limit it is not, because the limit counts sent segments.
         """
         limit = min(BATCH_SIZE, self._throughput.allowance(now))
         if limit:

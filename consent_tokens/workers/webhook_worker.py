@@ -57,7 +57,7 @@ class WebhookWorker:
             self._stop.wait(POLL_SECONDS)
 
     def _deliver_due(self) -> None:
-        """Hand each webhook that has a due event, and is not being called, to the pool."""
+        """Submit each webhook that has a due event, and is not being called, to the pool."""
         for webhook_id in due_webhooks(self.context.runtime):
             if webhook_id not in self._busy:
                 self._busy.add(webhook_id)
