@@ -18,7 +18,7 @@ MAY_REVEAL = {
     "consent/phone.py",  # defines it
     "services/runtime.py",  # the blind index
     "services/complaints.py",  # the rate limit of reports
-    "services/inbound/keywords.py",  # the rate limit of replies
+    "services/inbound/keyword_replies.py",  # the rate limit of replies
     "services/number_verification.py",  # the sealed number of a challenge, and rate limits
     "services/outbox/fingerprints.py",  # the fingerprint of a sent or pasted text
     "gateways/simulator.py",  # the simulated phones

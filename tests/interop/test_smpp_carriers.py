@@ -118,7 +118,7 @@ def test_a_round_that_nobody_settles_is_not_in_the_way_of_the_next(carrier: Carr
         gateway.close()
 
 
-def test_a_line_that_is_down_leaves_its_room_to_nobody(carrier: Carrier) -> None:
+def test_the_window_of_a_session_that_is_down_is_not_used(carrier: Carrier) -> None:
     """Eight may be on their way, and the one line that is up holds two: the others wait for it."""
     up = threading.Event()
     gateway = SmppGateway(f"{carrier.url}?window=2 smpp://a:b@127.0.0.1:{free_port()}?window=6")

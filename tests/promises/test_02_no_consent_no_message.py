@@ -6,11 +6,11 @@ import pytest
 
 from consent_tokens.services.merchants import set_status
 from consent_tokens.store.merchants import MerchantStatus
-from tests.service import ORDERS, PROMOTIONS, Service
+from tests.service import ORDERS, PROMOTIONS, Page, Service
 
 
-def code(answer: object) -> str:
-    return str(answer.json["code"])  # type: ignore[attr-defined]
+def code(answer: Page) -> str:
+    return str(answer.json["code"])
 
 
 def test_a_purpose_that_was_not_ticked_is_refused(service: Service) -> None:

@@ -33,7 +33,7 @@ def test_keys_are_made_once_for_the_owner_alone(tmp_path: Path) -> None:
     assert modes == {0o600}
 
 
-@pytest.mark.parametrize("name", ["index.key", "handle.key", "session.key", "wrapping/0001.key"])
+@pytest.mark.parametrize("name", ["index.key", "id.key", "session.key", "wrapping/0001.key"])
 def test_a_key_that_is_lost_is_not_silently_replaced(tmp_path: Path, name: str) -> None:
     Keyring.load_or_create(tmp_path, draw)
     (tmp_path / name).unlink()
@@ -50,7 +50,7 @@ def test_a_key_that_others_can_read_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_a_key_that_is_none_is_refused_without_being_shown(tmp_path: Path) -> None:
     Keyring.load_or_create(tmp_path, draw)
-    (tmp_path / "handle.key").write_text("not-a-key-but-perhaps-a-password")
+    (tmp_path / "id.key").write_text("not-a-key-but-perhaps-a-password")
     with pytest.raises(KeyUnavailableError) as fault:
         Keyring.load_or_create(tmp_path, draw)
     assert "password" not in str(fault.value)
@@ -175,7 +175,7 @@ def test_a_connection_that_was_cut_is_said_to_be_away_and_not_used_again(
     with pytest.raises(DatabaseUnavailableError):
         store.read(cut)
     for each in range(3):
-        store.run(lambda transaction, each=each: statements(transaction)[each]())  # type: ignore[misc]
+        store.run(lambda transaction, each=each: statements(transaction)[each]())  # type: ignore[misc]  # a default in a lambda
     store.close()
 
 

@@ -128,7 +128,7 @@ def test_a_question_that_nobody_answered_counts_as_a_no(service: Service) -> Non
     assert again.json["code"] == "invitation_refused"
 
 
-def test_in_other_hands_a_token_invites_nobody(
+def test_a_token_of_another_merchant_invites_nobody(
     service: Service, shop: tuple[Merchant, Consumer, str]
 ) -> None:
     _, consumer, token = shop

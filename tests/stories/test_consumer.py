@@ -9,7 +9,9 @@ import jwt
 import pytest
 
 from consent_tokens.consent.phone import PhoneNumber
+from consent_tokens.gateways.base import DeliveryReport
 from consent_tokens.services.erasure import number_reassigned
+from consent_tokens.services.inbound.delivery_reports import record_reports
 from tests.number_scan import NUMBERS, found_in
 from tests.service import (
     ALWAYS,
@@ -342,9 +344,6 @@ def test_a_new_owner_ends_all_and_sees_nothing(logged_in: LoggedIn) -> None:
 
 
 def test_a_report_of_no_such_subscriber_ends_all(logged_in: LoggedIn) -> None:
-    from consent_tokens.gateways.base import DeliveryReport  # noqa: PLC0415
-    from consent_tokens.services.inbound.delivery_reports import record_reports  # noqa: PLC0415 - one test
-
     sent = logged_in.merchant.send(logged_in.token, text="hello").json["id"]
     simulator, service = logged_in.service.simulator, logged_in.service
     service.dispatcher._dispatch(0)
