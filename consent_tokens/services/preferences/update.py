@@ -25,7 +25,6 @@ def update_preferences(
     message is decided, so each decision uses the old or the new preferences; messages that were
     leased under the old ones are waited for. Raises DatabaseBusyError if they stay in flight.
     """
-    now = runtime.clock.now()
 
     def work(transaction: Transaction) -> Preferences:
         grants.lock(transaction, [each.key for each in grants.of_recipient(transaction, partition)])
@@ -34,18 +33,7 @@ def update_preferences(
         if after != before:
             timezone = timezone_of(transaction, partition, default_timezone)
             preferences.save(transaction, partition, after, timezone)
-            if after.no_invitations:
-                outbox.refuse_queued_invitations(transaction, partition, now)
-            runtime.record(
-                transaction,
-                Event(
-                    partition=partition,
-                    at=now,
-                    kind=EventKind.PREFERENCES_CHANGED,
-                    reason=change_name,
-                ),
-            )
-            recipients.delete_if_unused(transaction, partition)
+            _record_change(runtime, transaction, partition, change_name, after)
         return after
 
     updated = runtime.database.run(work)
@@ -56,6 +44,24 @@ def update_preferences(
         ),
     )
     return updated
+
+
+def _record_change(
+    runtime: Runtime,
+    transaction: Transaction,
+    partition: int,
+    change_name: str,
+    changed: Preferences,
+) -> None:
+    """Record the event of a change, and what follows from it."""
+    now = runtime.clock.now()
+    if changed.no_invitations:
+        outbox.refuse_queued_invitations(transaction, partition, now)
+    runtime.record(
+        transaction,
+        Event(partition=partition, at=now, kind=EventKind.PREFERENCES_CHANGED, reason=change_name),
+    )
+    recipients.delete_if_unused(transaction, partition)
 
 
 def find_preferences(runtime: Runtime, partition: int) -> Preferences:
