@@ -15,9 +15,7 @@ from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import outbox
 from consent_tokens.store.database import Transaction
 
-MAX_COUNTED: Final = (
-    100_000  # messages; a deeper outbox is reported as this deep, to limit the cost
-)
+MAX_COUNTED: Final = 100_000  # messages; counting more would cost too much
 
 
 @dataclass(frozen=True, slots=True, eq=False)

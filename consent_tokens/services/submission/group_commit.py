@@ -1,9 +1,10 @@
 """Group commit: messages that arrive at the same time share one transaction.
 
-A transaction costs the same for one message as for twenty, most of all its wait for the disk. The
-first to arrive leads: it commits all that wait, then hands leadership to the next that arrived
-meanwhile. A message that arrives alone waits for nobody. With sixteen threads this accepts about
-four times as many single messages a second as a transaction each (docs/performance.md).
+A transaction costs about the same for one message as for twenty, mostly its wait for the disk. The
+first thread to arrive leads: it commits all queued messages, then passes leadership to a thread
+that arrived meanwhile. A message that arrives alone is committed at once. With sixteen threads this
+accepts about four times as many single messages per second as one transaction each
+(docs/performance.md).
 """
 
 import threading
