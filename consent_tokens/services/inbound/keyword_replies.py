@@ -1,13 +1,27 @@
 """Replies to inbound keywords: one SMS each, without marketing (47 CFR 64.1200(a)(12)).
 
-Each constant is a msgid of the gettext catalogues.
+The texts are msgids of the gettext catalogues. Replies to one phone are limited, so that two
+machines that answer each other stop.
 """
 
+from datetime import timedelta
 from typing import Final
 
 from consent_tokens.consent.notice import purpose_label
 from consent_tokens.consent.purposes import Purpose, in_catalogue_order
+from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.localization import N_, catalogue, join_list
+from consent_tokens.policies import RateLimit
+from consent_tokens.relay.composition import with_signature_and_opt_out
+from consent_tokens.services.inbound.conversation import Conversation
+from consent_tokens.services.outbox.service_messages import compose_service_message
+from consent_tokens.services.rate_limits import try_acquire
+from consent_tokens.store import outbox
+from consent_tokens.store.merchants import Sender
+
+CONFIRMATION_PURPOSE: Final = "service.confirmation"
+REPLY_LIMIT: Final = RateLimit(6, timedelta(days=1))  # to one phone from one sender
+CLARIFICATION_LIMIT: Final = RateLimit(1, timedelta(days=1))  # an unclear text is asked back once
 
 STOPPED: Final = N_("Stopped. %(merchant)s will not text you any more.")
 STOPPED_ALL: Final = N_("All stopped. None of %(count)s merchants will text you any more.")
@@ -25,7 +39,7 @@ ALREADY_LIVE: Final = N_("%(merchant)s may text you already. Reply STOP to stop.
 
 
 def reply_text(language: str, msgid: str, **members: object) -> str:
-    """Return one of the replies above in a language, filled in."""
+    """Return one of the texts above in a language, filled in."""
     return catalogue(language).gettext(msgid) % members
 
 
@@ -36,3 +50,69 @@ def numbered_purpose_list(purposes: frozenset[Purpose], language: str) -> str:
         for purpose in in_catalogue_order(purposes)
     ]
     return join_list(language, names)
+
+
+def send_help(conversation: Conversation) -> None:
+    """Answer what the sender's merchants may send, and how to stop it."""
+    if not may_reply(conversation, REPLY_LIMIT):
+        return
+    url = f"{conversation.runtime.service.base_url}/my"
+    for grant in conversation.own_grants:
+        text = reply_text(
+            grant.language,
+            HELP,
+            merchant=conversation.merchants[grant.merchant_id].name,
+            purposes=numbered_purpose_list(grant.scope.purposes, grant.language),
+            url=url,
+        )
+        send_reply(conversation, grant.language, text, conversation.senders[grant.merchant_id])
+    if not conversation.own_grants:
+        text = reply_text(conversation.language, HELP_WITHOUT_CONSENT, url=url)
+        send_reply(conversation, conversation.language, text, conversation.any_sender)
+
+
+def ask_back(conversation: Conversation) -> None:
+    """Ask once whether an unclear message is an opt-out, if there is a consent to revoke."""
+    own = conversation.own_grants
+    if own and may_reply(conversation, CLARIFICATION_LIMIT, "clarification"):
+        send_merchant_reply(conversation, own[0].language, UNCLEAR, own[0].merchant_id)
+
+
+def may_reply(conversation: Conversation, limit: RateLimit, kind: str = "reply") -> bool:
+    """Count one more reply to this phone from this sender; return whether it may be sent."""
+    runtime, inbound = conversation.runtime, conversation.inbound
+    now = runtime.clock.now()
+    key = runtime.rate_limit_key(kind, f"{inbound.source}\n{inbound.number.reveal()}")
+    return try_acquire(conversation.transaction, key, [limit], now) == now
+
+
+def send_merchant_reply(
+    conversation: Conversation, language: str, msgid: str, merchant_id: str
+) -> None:
+    """Enqueue one of the texts above that name the merchant only, from the merchant's sender."""
+    text = reply_text(language, msgid, merchant=conversation.merchants[merchant_id].name)
+    send_reply(conversation, language, text, conversation.senders[merchant_id])
+
+
+def send_reply(conversation: Conversation, language: str, text: str, sender: Sender | None) -> None:
+    """Enqueue a reply and record it; without a `sender` it leaves from the service's own."""
+    runtime = conversation.runtime
+    signature = sender.signature if sender else runtime.service.name
+    message = compose_service_message(
+        runtime,
+        conversation.inbound.number,
+        with_signature_and_opt_out(text, signature=signature, language=language, link=None),
+        purpose=CONFIRMATION_PURPOSE,
+        sender_id=sender.id if sender else None,
+    )
+    outbox.enqueue(conversation.transaction, [message])
+    runtime.record(
+        conversation.transaction,
+        Event(
+            partition=message.key.partition,
+            at=runtime.clock.now(),
+            kind=EventKind.REPLY_ANSWERED,
+            message_id=message.key.id,
+            reason=conversation.interpretation.intent.value,
+        ),
+    )

@@ -1,0 +1,95 @@
+"""Opt-in by keyword: START asks for a consent request, and Y grants it, where that is allowed."""
+
+from collections.abc import Sequence
+
+from consent_tokens.consent.grant import Grant, GrantStatus
+from consent_tokens.consent.request import ConsentRequest
+from consent_tokens.consent.scope import ScopeReduction
+from consent_tokens.localization import supported_language
+from consent_tokens.row_key import ID_BYTES
+from consent_tokens.services.consents.amendments import resume_within
+from consent_tokens.services.consents.decisions import create_grant
+from consent_tokens.services.consents.invitations import (
+    invitation_notice,
+    invitation_text,
+    record_invitation,
+    terms_for_start,
+)
+from consent_tokens.services.inbound.conversation import Conversation, lock_open_invitations
+from consent_tokens.services.inbound.keyword_replies import (
+    AGREED,
+    ALREADY_LIVE,
+    REPLY_LIMIT,
+    may_reply,
+    send_merchant_reply,
+    send_reply,
+)
+from consent_tokens.store import recipients, requests
+from consent_tokens.store.merchants import Merchant, is_active
+
+
+def grant(conversation: Conversation) -> None:
+    """Grant the newest open invitation of this sender, if the operator allows opt-in by reply."""
+    policy = conversation.policy
+    if not policy.opt_in_by_reply:
+        return
+    for invitation, request in lock_open_invitations(conversation)[:1]:
+        merchant = conversation.merchants[invitation.merchant_id]
+        if not is_active(merchant):
+            continue
+        language = supported_language(request.terms.locale) or conversation.language
+        create_grant(
+            conversation.runtime,
+            policy,
+            conversation.transaction,
+            request,
+            conversation.inbound.number,
+            invitation_notice(policy, request, merchant, language),
+            ScopeReduction(purposes=request.terms.purposes),
+        )
+        send_merchant_reply(conversation, language, AGREED, merchant.id)
+
+
+def start(conversation: Conversation) -> None:
+    """Resume the paused grants of the sender's merchants; others send their consent request."""
+    for merchant_id in conversation.senders:
+        merchant = conversation.merchants[merchant_id]
+        own = [each for each in conversation.own_grants if each.merchant_id == merchant_id]
+        if own:
+            _resume(conversation, own)
+        elif is_active(merchant):
+            _send_request(conversation, merchant)
+
+
+def _resume(conversation: Conversation, found: Sequence[Grant]) -> None:
+    for each in found:
+        if each.status is GrantStatus.PAUSED:
+            resume_within(conversation.runtime, conversation.transaction, each.key)
+    if may_reply(conversation, REPLY_LIMIT):
+        send_merchant_reply(conversation, found[0].language, ALREADY_LIVE, found[0].merchant_id)
+
+
+def _send_request(conversation: Conversation, merchant: Merchant) -> None:
+    """Send a merchant's consent request to a phone that texted START, even after a refusal."""
+    runtime, policy = conversation.runtime, conversation.policy
+    transaction, now = conversation.transaction, runtime.clock.now()
+    partition = recipients.get_or_create(
+        transaction,
+        runtime.blind_index(conversation.inbound.number),
+        runtime.random.token_bytes(ID_BYTES),
+    )
+    terms = terms_for_start(transaction, merchant, partition)
+    if terms is None or not may_reply(conversation, REPLY_LIMIT):
+        return
+    request = ConsentRequest(
+        key=runtime.new_key(merchant.partition),
+        merchant_id=merchant.id,
+        terms=terms,
+        created_at=now,
+        expires_at=now + policy.request_ttl,
+    )
+    requests.add(transaction, request)
+    record_invitation(runtime, policy, transaction, request, partition)
+    language = supported_language(terms.locale) or conversation.language
+    text = invitation_text(runtime, policy, request, merchant, language)
+    send_reply(conversation, language, text, conversation.senders[merchant.id])
