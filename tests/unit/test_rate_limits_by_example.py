@@ -5,13 +5,21 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.policies import RateLimit
 from consent_tokens.relay.fair_share import fair_shares
 from consent_tokens.relay.frequency_cap import next_allowed_at, remaining
-from consent_tokens.relay.message import MessageStatus, Priority, priority_of
+from consent_tokens.relay.message import (
+    Message,
+    MessageOutcome,
+    MessageStatus,
+    Priority,
+    priority_of,
+)
 from consent_tokens.relay.throughput import ThroughputLimiter
+from consent_tokens.row_key import RowKey
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -112,6 +120,13 @@ def test_backing_off_never_makes_it_faster() -> None:
     assert not limiter.is_slowed
 
 
+def test_it_never_goes_slower_than_one_a_second() -> None:
+    limiter = ThroughputLimiter(4, 0.0)
+    for second in range(9):
+        limiter.back_off(float(second), accepted_per_second=0)
+    assert limiter.current == 1.0
+
+
 def test_without_a_rate_it_backs_off_to_what_the_gateway_takes() -> None:
     limiter = ThroughputLimiter(0, 0.0)
     assert limiter.current == 1_000_000
@@ -139,6 +154,18 @@ def test_it_waits_a_second_then_grows_fast_far_from_the_ceiling_and_slowly_near_
     assert limiter.current == pytest.approx(720 * 1.02**8.9 * 1.25**0.1 / 2)
 
 
+def test_far_below_what_the_gateway_took_it_grows_fast() -> None:
+    limiter = ThroughputLimiter(1000, 0.0)
+    limiter.back_off(0.0, accepted_per_second=100)
+    limiter.back_off(1.0, accepted_per_second=100)
+    limiter.back_off(2.0, accepted_per_second=1000)
+    assert limiter.current == 250
+    limiter.allowance(3.0)
+    assert limiter.current == 250
+    limiter.allowance(3.5)
+    assert limiter.current == pytest.approx(250 * 1.25**0.5)
+
+
 def test_the_service_goes_first_then_transactional_then_marketing() -> None:
     assert list(Priority) == [Priority.SERVICE, Priority.TRANSACTIONAL, Priority.MARKETING]
     assert [int(each) for each in Priority] == [0, 1, 2]
@@ -156,3 +183,17 @@ def test_each_status_of_a_message_waits_or_is_over() -> None:
         MessageStatus.UNKNOWN,
     }  # fmt: skip
     assert all(each.value == each.name.lower() for each in MessageStatus)
+
+
+def test_a_new_message_has_no_attempt_and_one_that_is_tried_counts() -> None:
+    message = Message(
+        key=RowKey(1, 2), grant_key=RowKey(1, 3), merchant_id="m", sender_id="s",
+        priority=Priority.MARKETING, purpose="marketing.events", status=MessageStatus.QUEUED,
+        accepted_at=START, send_at=START, valid_until=START, changed_at=START, segments=1,
+        sealed_number=None,
+    )  # fmt: skip
+    assert message.attempts == 0
+    assert message.grant_id == 3
+    assert replace(message, grant_key=None).grant_id is None
+    outcome = MessageOutcome(key=message.key, attempts=1, status=MessageStatus.SENT, send_at=START)
+    assert outcome.counts_as_attempt
