@@ -1,4 +1,4 @@
-"""The service's own messages: one-time codes, confirmations and receipts.
+"""The service's own messages: one-time codes, replies to keywords, and receipts.
 
 Number and text are sealed together under a data key of their own, which is destroyed once the
 message has been submitted. A merchant's message opens with the key of its grant instead.
@@ -28,7 +28,7 @@ def compose_service_message(
     may_send: bool = True,
     sender_id: str | None = None,
 ) -> Message:
-    """Return a message of the service's own, not yet enqueued.
+    """Return one of the service's own messages, not yet enqueued.
 
     Args:
         runtime: the shared dependencies.
@@ -39,17 +39,8 @@ def compose_service_message(
             so that withholding costs the same work as sending.
         sender_id: the merchant's sender that it leaves from; None for the service's own.
     """
-    now = runtime.clock.now()
-    data_key = DataKey(runtime.random.token_bytes(KEY_BYTES))
-    partition = runtime.new_partition()
-    key = runtime.new_key(partition)
-    sealed = seal(
-        pad_number(number) + text.encode(),
-        data_key,
-        associated_data=_associated_data(runtime, key),
-        nonce=runtime.random.token_bytes(NONCE_BYTES),
-    )
-    wrapped = wrap(data_key, runtime.keyring.wrapping)
+    now, key = runtime.clock.now(), runtime.new_key(runtime.new_partition())
+    sealed, wrapped = _seal(runtime, key, number, text)
     return Message(
         key=key,
         grant_key=None,
@@ -79,6 +70,18 @@ def open_service_message(
         associated_data=_associated_data(runtime, message.key),
     )
     return unpad_number(plaintext[:NUMBER_BYTES]), plaintext[NUMBER_BYTES:].decode()
+
+
+def _seal(runtime: Runtime, key: RowKey, number: PhoneNumber, text: str) -> tuple[bytes, bytes]:
+    """Return number and text sealed under a new data key, and that key wrapped."""
+    data_key = DataKey(runtime.random.token_bytes(KEY_BYTES))
+    sealed = seal(
+        pad_number(number) + text.encode(),
+        data_key,
+        associated_data=_associated_data(runtime, key),
+        nonce=runtime.random.token_bytes(NONCE_BYTES),
+    )
+    return sealed, wrap(data_key, runtime.keyring.wrapping)
 
 
 def _associated_data(runtime: Runtime, key: RowKey) -> bytes:

@@ -1,4 +1,4 @@
-"""Words and numbers as the reader has them: days, hours, states and reasons, for the templates."""
+"""Template filters: dates, times, scopes, statuses and reasons in the language of the page."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -21,12 +21,12 @@ from consent_tokens.web.reasons import consumer_text
 
 
 def day(moment: datetime, timezone: ZoneInfo) -> str:
-    """Return the day of a moment: the zone's calendar, in the manner of the reader's language."""
+    """Return the date of a moment in a time zone."""
     return str(format_date(moment.astimezone(timezone), format="long", locale=LOCALES[language()]))
 
 
 def local_datetime(moment: datetime, timezone: ZoneInfo | None = None) -> str:
-    """Return day and time of a moment, in the reader's manner; of UTC, if in no zone."""
+    """Return date and time of a moment in a time zone; without one, in UTC."""
     timezone = timezone or ZoneInfo("UTC")
     local, locale = moment.astimezone(timezone), LOCALES[language()]
     day_written = format_date(local, format="medium", locale=locale)
@@ -34,25 +34,25 @@ def local_datetime(moment: datetime, timezone: ZoneInfo | None = None) -> str:
     return f"{day_written} {time_written}".replace("\u202f", " ")
 
 
-def last_day(calm: QuietPeriod, timezone: ZoneInfo) -> str:
-    """Return the last day of a calm time: it ends with that day."""
-    return day(calm.ends - timedelta(seconds=1), timezone)
+def last_day(period: QuietPeriod, timezone: ZoneInfo) -> str:
+    """Return the last day of a quiet period, which ends at midnight after it."""
+    return day(period.ends - timedelta(seconds=1), timezone)
 
 
 def time_of_day(minute: int) -> str:
-    """Return minutes since midnight in the reader's manner."""
+    """Return minutes since midnight as a time of day."""
     return localized_time_of_day(minute, language())
 
 
 def purpose_name(purpose: str) -> str:
-    """Return a purpose in the reader's words."""
+    """Return the name of a purpose, or of an invitation."""
     if purpose not in set(Purpose):
         return str(_("A question to you"))
     return purpose_label(Purpose(purpose), language())[0]
 
 
 def scope_label(scope: Scope) -> str:
-    """Return a scope in one line: what, how often, which hours."""
+    """Return a scope in one line: purposes, frequency cap and send window."""
     names = [purpose_name(purpose) for purpose in in_catalogue_order(scope.purposes)]
     parts = [join_list(language(), names)]
     if any(purpose.is_marketing for purpose in scope.purposes):
@@ -69,8 +69,8 @@ def scope_label(scope: Scope) -> str:
 
 
 def status_label(status: MessageStatus) -> str:
-    """Return what became of a message, in the reader's words."""
-    words: dict[MessageStatus, str] = {
+    """Return the status of a message."""
+    labels: dict[MessageStatus, str] = {
         MessageStatus.QUEUED: _("about to leave"),
         MessageStatus.DEFERRED: _("waits for its hour"),
         MessageStatus.SENDING: _("about to leave"),
@@ -81,7 +81,7 @@ def status_label(status: MessageStatus) -> str:
         MessageStatus.EXPIRED: _("not sent: too late"),
         MessageStatus.UNKNOWN: _("may have been sent"),
     }
-    return words[status]
+    return labels[status]
 
 
 def reason_label(code: str | None) -> str:
@@ -90,8 +90,8 @@ def reason_label(code: str | None) -> str:
 
 
 def complaint_reason_label(reason: ComplaintReason) -> str:
-    """Return a reason for a complaint, as the consumer would say it."""
-    words: dict[ComplaintReason, str] = {
+    """Return the reason of a complaint, as its consumer says it."""
+    labels: dict[ComplaintReason, str] = {
         ComplaintReason.NEVER_AGREED: _("I never agreed to this"),
         ComplaintReason.AFTER_REFUSAL: _("It came after I said stop"),
         ComplaintReason.TOO_OFTEN: _("They write too often"),
@@ -99,12 +99,12 @@ def complaint_reason_label(reason: ComplaintReason) -> str:
         ComplaintReason.FRAUD: _("It looks like fraud"),
         ComplaintReason.OTHER: _("Something else"),
     }
-    return words[reason]
+    return labels[reason]
 
 
 def verdict_label(result: Verdict) -> str:
-    """Return what the records say of a message, in plain words."""
-    words: dict[Verdict, str] = {
+    """Return what the records say of a message that was reported."""
+    labels: dict[Verdict, str] = {
         Verdict.UNDER_CONSENT: _("Our records say: it was sent under a consent of yours."),
         Verdict.OUTSIDE_SCOPE: _("Our records say: it went beyond what you agreed to."),
         Verdict.NO_CONSENT: _(
@@ -112,33 +112,33 @@ def verdict_label(result: Verdict) -> str:
         ),
         Verdict.NOT_THROUGH_US: _("Our records say: this text was not sent through us."),
     }
-    return words[result]
+    return labels[result]
 
 
 def complaint_status_label(status: ComplaintStatus) -> str:
-    """Return where a complaint stands, in plain words."""
-    words: dict[ComplaintStatus, str] = {
+    """Return the status of a complaint."""
+    labels: dict[ComplaintStatus, str] = {
         ComplaintStatus.RECEIVED: _("We have it. A person will look at it."),
         ComplaintStatus.IN_REVIEW: _("A person is looking at it."),
         ComplaintStatus.UPHELD: _("You were right; the shop was told to put it right."),
         ComplaintStatus.NOT_UPHELD: _("We looked, and found nothing against the rules."),
         ComplaintStatus.REFERRED: _("We have handed it on to the regulator."),
     }
-    return words[status]
+    return labels[status]
 
 
 def message_count_options(counts: Sequence[int]) -> list[tuple[int, str]]:
-    """Return numbers of texts to choose from."""
+    """Return the options of a choice of numbers of messages."""
     return [(each, ngettext("%(n)s text", "%(n)s texts", each, n=each)) for each in counts]
 
 
 def days_options(days: Sequence[int]) -> list[tuple[int, str]]:
-    """Return numbers of days to choose from."""
+    """Return the options of a choice of numbers of days."""
     return [(each, ngettext("%(n)s day", "%(n)s days", each, n=each)) for each in days]
 
 
 def time_of_day_options(minutes: Sequence[int]) -> list[tuple[int, str]]:
-    """Return times of the day to choose from."""
+    """Return the options of a choice of times of day."""
     return [(each, time_of_day(each)) for each in minutes]
 
 
