@@ -8,7 +8,6 @@ from typing import Final
 
 from flask import Flask, Response, request
 from flask_babel import Babel
-from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from consent_tokens.app_context import AppContext
@@ -59,10 +58,8 @@ def create_app(context: AppContext) -> Flask:
     )
     app.jinja_env.filters.update(template_filters.FILTERS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    openapi.register_api(app, context.runtime.service.base_url)
     app.register_error_handler(Exception, _error_response)
-    app.register_error_handler(HTTPException, _error_response)  # in place of flask-smorest's
-    for bp in BLUEPRINTS:
+    for bp in (*openapi.BLUEPRINTS, *BLUEPRINTS):
         app.register_blueprint(bp)
     if context.simulator:
         app.register_blueprint(demo.bp)

@@ -1,15 +1,16 @@
 """The OpenAPI description of the merchant API, made of its blueprints by flask-smorest."""
 
-from typing import Any, Final, cast
+from functools import lru_cache
+from typing import Any, Final
 
 import flask_smorest
-from flask import Flask, current_app
+from flask import Flask
 
 from consent_tokens.web.merchant_api import complaints, grants, messages, requests, tokens
 from consent_tokens.web.merchant_api.answers import Problem
+from consent_tokens.web.request_context import runtime
 
 BLUEPRINTS: Final = (requests.bp, grants.bp, tokens.bp, messages.bp, complaints.bp)
-EXTENSION: Final = "consent_tokens.openapi"  # under which the app keeps the description
 DESCRIPTION: Final = "Consent instead of phone numbers: ask for consent, and send under its token."
 
 
@@ -20,10 +21,20 @@ class _Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest has no typ
     DEFAULT_ERROR_RESPONSE_NAME = None
 
 
-def register_api(app: Flask, base_url: str) -> None:
-    """Register the operations of the merchant API, and describe the service at `base_url`."""
+def describe() -> dict[str, Any]:
+    """Return the OpenAPI 3.1 description of this service."""
+    return _describe(runtime().service.base_url)
+
+
+@lru_cache(maxsize=1)
+def _describe(base_url: str) -> dict[str, Any]:
+    """Describe the blueprints as those of an app of their own.
+
+    As part of the service's app, flask-smorest would answer the HTTP errors of the pages too, and
+    describe the API whenever an app is created, which takes 50 ms.
+    """
     api = _Api(
-        app,
+        Flask(__name__),
         spec_kwargs={
             "title": "Consent Tokens",
             "version": "1",
@@ -36,11 +47,6 @@ def register_api(app: Flask, base_url: str) -> None:
     api.spec.components.security_scheme("apiKey", {"type": "http", "scheme": "bearer"})
     for bp in BLUEPRINTS:
         api.register_blueprint(bp)
-    description = api.spec.to_dict()
+    description: dict[str, Any] = api.spec.to_dict()
     del description["components"]["schemas"]["PaginationMetadata"]  # flask-smorest's, unused here
-    app.extensions[EXTENSION] = description
-
-
-def describe() -> dict[str, Any]:
-    """Return the OpenAPI 3.1 description of the app that answers this request."""
-    return cast("dict[str, Any]", current_app.extensions[EXTENSION])
+    return description

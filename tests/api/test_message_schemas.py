@@ -20,6 +20,7 @@ from consent_tokens.web.merchant_api.message_schemas import (
     MAX_PURPOSE_LENGTH,
     MAX_TEXT_LENGTH,
     MAX_VALIDITY_MINUTES,
+    AcceptedAnswer,
     BatchAnswer,
     BatchIn,
     MessageIn,
@@ -205,12 +206,15 @@ def test_how_far_ahead_a_message_may_be_scheduled(app: Service) -> None:
 
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis adds the zone
 KEYS = st.builds(RowKey, *[st.integers(-(2**63), 2**63 - 1)] * 2)
-DECIDED = st.builds(
+ACCEPTED = st.builds(
     SubmissionResult,
     st.builds(Accepted, MOMENTS) | st.builds(Deferred, MOMENTS),
     KEYS,
     st.integers(1, 9),
-) | st.builds(SubmissionResult, st.builds(Refused, st.sampled_from(Reason), st.none() | MOMENTS))
+)
+REFUSED = st.builds(
+    SubmissionResult, st.builds(Refused, st.sampled_from(Reason), st.none() | MOMENTS)
+)
 ERRORS = st.just(OutboxFullError()) | st.builds(
     InvalidError, st.dictionaries(st.text(), st.lists(st.text(), min_size=1), min_size=1)
 )
@@ -218,6 +222,13 @@ ERRORS = st.just(OutboxFullError()) | st.builds(
 
 @pytest.mark.usefixtures("app")
 @MANY
-@given(results=st.lists(DECIDED | ERRORS, max_size=6))
+@given(results=st.lists(ACCEPTED | REFUSED | ERRORS, max_size=6))
 def test_a_batch_is_rendered_as_its_schema_dumps_it(results: list[Any]) -> None:
     assert BatchAnswer().dump(results) == Schema.dump(BatchAnswer(), results)
+
+
+@pytest.mark.usefixtures("app")
+@MANY
+@given(result=ACCEPTED)
+def test_an_accepted_message_is_rendered_as_its_schema_dumps_it(result: SubmissionResult) -> None:
+    assert AcceptedAnswer().dump(result) == Schema.dump(AcceptedAnswer(), result)

@@ -214,10 +214,3 @@ def test_a_member_that_is_not_described_is_noticed(
     )
     with pytest.raises(AssertionError, match="more"):
         api.call("list_grants")
-
-
-def test_the_pages_errors_are_pages(small: Service) -> None:
-    """flask-smorest would answer every HTTP error of the app in JSON."""
-    answer = small.app.test_client().get("/nothing")
-    assert answer.status_code == 404
-    assert answer.content_type.startswith("text/html")

@@ -1,7 +1,7 @@
 """Blueprints of the merchant API: decorators that parse, render and describe by the same schemas.
 
 flask-smorest registers the operations and their descriptions. Added here: authentication, RFC 9457
-problems, and answers that are rendered inside the transaction (docs/decisions, 19).
+problems, and answers that are rendered inside the transaction (docs/decisions/, number 19).
 """
 
 from collections.abc import Callable
