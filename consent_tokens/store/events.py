@@ -1,47 +1,49 @@
-"""The record of what happened. There is no way here to change or remove a line."""
+"""Events (evidence): inserted and read. No function here changes or deletes one."""
 
 import struct
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from typing import Final
+from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from consent_tokens.consent.grant import EndReason
 from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.row_key import RowKey
 from consent_tokens.store.bulk import insert_rows
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.tables import events
+from consent_tokens.store.tables import IS_GRANT_END, IS_UNACCEPTED_REFUSAL, events
 
 COLUMNS: Final = (
     "partition", "id", "at", "kind", "merchant_id", "grant_id", "message_id", "reason",
 )  # fmt: skip
-NUMBER_BYTES: Final = 8
+EVENT_ID_BYTES: Final = 8
 
-Draw = Callable[[int], bytes]
+TokenBytes = Callable[[int], bytes]  # returns that many random bytes
 
 
-def record(transaction: Transaction, events_to_record: Sequence[Event], draw: Draw) -> None:
-    """Add lines with one statement; `draw` gives each its random number."""
-    numbers = struct.unpack(
-        f">{len(events_to_record)}q", draw(NUMBER_BYTES * len(events_to_record))
-    )
+def record(
+    transaction: Transaction, events_to_record: Sequence[Event], token_bytes: TokenBytes
+) -> None:
+    """Insert events with one statement, each with a random id from `token_bytes`."""
+    count = len(events_to_record)
+    ids = struct.unpack(f">{count}q", token_bytes(EVENT_ID_BYTES * count))
     insert_rows(
         transaction,
         "events",
         COLUMNS,
         [
             (
-                line.partition,
-                number,
-                int(line.at.timestamp()),
-                line.kind.value,
-                line.merchant_id,
-                line.grant_id,
-                line.message_id,
-                line.reason,
+                event.partition,
+                event_id,
+                int(event.at.timestamp()),
+                event.kind.value,
+                event.merchant_id,
+                event.grant_id,
+                event.message_id,
+                event.reason,
             )
-            for number, line in zip(numbers, events_to_record, strict=True)
+            for event_id, event in zip(ids, events_to_record, strict=True)
         ],
     )
 
@@ -53,35 +55,62 @@ def of_partition(transaction: Transaction, partition: int, since: datetime) -> l
         .where(events.c.partition == partition, events.c.at >= since)
         .order_by(events.c.at, events.c.id)
     )
-    return [
-        Event(
-            partition=row.partition,
-            at=row.at,
-            kind=EventKind(row.kind),
-            merchant_id=row.merchant_id,
-            grant_id=row.grant_id,
-            message_id=row.message_id,
-            reason=row.reason,
+    return [_event(row) for row in rows]
+
+
+def refusals_under_grant(transaction: Transaction, grant: RowKey, limit: int) -> list[Event]:
+    """Return the messages of a grant that were refused when submitted, the newest first.
+
+    One that was refused after it had been accepted is a row of messages.
+    """
+    rows = transaction.execute(
+        select(events)
+        .where(
+            events.c.partition == grant.partition,
+            events.c.grant_id == grant.id,
+            IS_UNACCEPTED_REFUSAL,
         )
-        for row in rows
-    ]
-
-
-def refusals_of(transaction: Transaction, partition: int) -> list[Event]:
-    """Return the messages to a recipient that the relay refused, the newest first."""
-    found = of_partition(transaction, partition, datetime.fromtimestamp(0, UTC))
-    return [
-        each for each in reversed(found) if each.kind is EventKind.MESSAGE_REFUSED and each.grant_id
-    ]
+        .order_by(events.c.at.desc(), events.c.id)
+        .limit(limit)
+    )
+    return [_event(row) for row in rows]
 
 
 def reassigned_grants_of(transaction: Transaction, partition: int) -> frozenset[int]:
-    """Return the grants, by number, that ended because the number has another owner now."""
-    found = of_partition(transaction, partition, datetime.fromtimestamp(0, UTC))
-    return frozenset(
-        each.grant_id
-        for each in found
-        if each.kind is EventKind.GRANT_ENDED
-        and each.reason == EndReason.NUMBER
-        and each.grant_id is not None
+    """Return the ids of the grants that ended because the number has another owner now."""
+    rows = transaction.execute(
+        select(events.c.grant_id).where(
+            events.c.partition == partition,
+            events.c.grant_id.is_not(None),
+            IS_GRANT_END,
+            events.c.reason == EndReason.NUMBER,
+        )
+    )
+    return frozenset(row.grant_id for row in rows)
+
+
+def is_reassigned(transaction: Transaction, grant: RowKey) -> bool:
+    """Whether a grant ended because the number has another owner now."""
+    row = transaction.execute(
+        select(events.c.id)
+        .where(
+            events.c.partition == grant.partition,
+            events.c.grant_id == grant.id,
+            IS_GRANT_END,
+            events.c.reason == EndReason.NUMBER,
+        )
+        .limit(1)
+    ).first()
+    return row is not None
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(
+        partition=row.partition,
+        at=row.at,
+        kind=EventKind(row.kind),
+        merchant_id=row.merchant_id,
+        grant_id=row.grant_id,
+        message_id=row.message_id,
+        reason=row.reason,
     )

@@ -55,6 +55,8 @@ IS_PENDING = text("status = 'pending'")
 HAS_REFERENCE = text("reference IS NOT NULL")
 HAS_GATEWAY_ID = text("gateway_id IS NOT NULL")
 HAS_KEY = text("wrapped_key IS NOT NULL")
+IS_UNACCEPTED_REFUSAL = text("kind = 'message_refused' AND message_id IS NULL")
+IS_GRANT_END = text("kind = 'grant_ended'")
 
 
 merchants = Table(
@@ -205,7 +207,12 @@ events = Table(
     Column("grant_id", BigInteger),
     Column("message_id", BigInteger),
     Column("reason", String(64)),
-)
+    # what the consumer's pages ask of a partition: none of them is written for an accepted message
+    Index("events_of_refusals", "partition", "grant_id", "at",
+          postgresql_where=IS_UNACCEPTED_REFUSAL, sqlite_where=IS_UNACCEPTED_REFUSAL),
+    Index("events_of_grant_ends", "partition", "grant_id",
+          postgresql_where=IS_GRANT_END, sqlite_where=IS_GRANT_END),
+)  # fmt: skip
 
 challenges = Table(
     "challenges",

@@ -39,7 +39,7 @@ HEADERS: Final[dict[str, str]] = {
 
 
 class _Request(Request):
-    """A request whose uploads stay in memory: they may show anything, and are small."""
+    """A request whose uploads stay in memory: they are small, and may contain anything."""
 
     def _get_file_stream(self, *_args: object, **_kwargs: object) -> BytesIO:
         return BytesIO()
@@ -53,14 +53,14 @@ class _Sessions(SecureCookieSessionInterface):
     key_derivation = "hmac"
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        """Return what the cookie holds; a program without cookies costs no cryptography."""
+        """Open the session cookie, if there is one; API clients without cookies cost nothing."""
         if self.get_cookie_name(app) not in request.cookies:
             return self.session_class()
         return super().open_session(app, request)
 
 
 def secure(app: Flask, context: AppContext) -> None:
-    """Set session cookie, request limits and response headers of an app."""
+    """Configure the session cookie, request limits and response headers of an app."""
     is_https = context.runtime.service.is_https
     name = "__Host-session" if is_https else "session"
     *older, newest = context.runtime.keyring.session
@@ -81,7 +81,7 @@ def secure(app: Flask, context: AppContext) -> None:
 
 
 def _add_headers(response: Response) -> Response:
-    present = {name.lower() for name, _ in response.headers}  # a view may set its own
+    present = {name.lower() for name, _ in response.headers}  # a view may override a header
     response.headers.extend(
         (name, value) for name, value in HEADERS.items() if name.lower() not in present
     )
@@ -92,14 +92,14 @@ def _add_headers(response: Response) -> Response:
 
 
 def allow_script(response: Response) -> Response:
-    """Return a page that may run this service's own script: the one that does the work."""
+    """Allow a page to run this service's own script, which solves the proof of work."""
     policy = HEADERS["Content-Security-Policy"]
     response.headers["Content-Security-Policy"] = f"{policy}; script-src 'self'"
     return response
 
 
 def csrf_token() -> str:
-    """Return what a form must carry to be taken from this browser."""
+    """Return the CSRF token of this browser's session, creating it if needed."""
     if "csrf" not in session:
         session["csrf"] = encode(runtime().random.token_bytes(16))
     token: str = session["csrf"]
@@ -107,7 +107,7 @@ def csrf_token() -> str:
 
 
 def check_csrf() -> None:
-    """Refuse a form that did not come from a page of ours in this very browser (ASVS 3.5.1)."""
+    """Abort with 403 unless the form carries this session's CSRF token (ASVS 5.0, 3.5.1)."""
     if request.method in SAFE_METHODS:
         return
     check_origin()
@@ -116,45 +116,44 @@ def check_csrf() -> None:
         abort(403)
 
 
-def link_csrf_token(code: str) -> str:
-    """Return what the form behind a link must carry: it was shown, not only guessed at.
+def link_csrf_token(link_id: str) -> str:
+    """Return the CSRF token of a page that is reached by a secret link.
 
-    It is bound to the link and not to a cookie, so that stopping works in any browser; the link
-    itself is the secret.
+    It is bound to the link and not to a cookie, so that the page works without cookies.
     """
-    return runtime().sign_value("link", code)
+    return runtime().sign_value("link", link_id)
 
 
 def check_link_token() -> None:
-    """Refuse a form for a link whose page was not shown, or was shown long ago (promise 8)."""
+    """Abort with 403 unless the form carries its link's CSRF token, under a day old (promise 8)."""
     if request.method in SAFE_METHODS:
         return
     check_origin()
-    code = runtime().open_value(
+    link_id = runtime().open_value(
         "link", request.form.get("csrf", ""), max_age_seconds=LINK_TOKEN_SECONDS
     )
-    if code is None or code != (request.view_args or {}).get("code"):
+    if link_id is None or link_id != (request.view_args or {}).get("link_id"):
         abort(403)
 
 
 def check_origin() -> None:
-    """Refuse a form that a browser says came from another site, or that is too large."""
+    """Abort with 403 for a form from another site; limit the size of its body."""
     takes_picture = request.endpoint in PICTURE_ENDPOINTS
     request.max_content_length = MAX_PICTURE_FORM_BYTES if takes_picture else MAX_FORM_BYTES
     origin = request.headers.get("Origin", "null")
-    ours = {request.host, urlsplit(runtime().service.base_url).netloc}
-    # under `Referrer-Policy: no-referrer` browsers send `Origin: null` with our own forms too
-    if origin != "null" and urlsplit(origin).netloc not in ours:
+    own_hosts = {request.host, urlsplit(runtime().service.base_url).netloc}
+    # under `Referrer-Policy: no-referrer` browsers send `Origin: null` with same-site forms too
+    if origin != "null" and urlsplit(origin).netloc not in own_hosts:
         abort(403)
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
         abort(403)
 
 
-def begin_session(**kept: Any) -> None:  # noqa: ANN401 - what JSON holds
-    """Begin the browser's session anew, so that nothing from before a login is worth stealing."""
+def begin_session(**values: Any) -> None:  # noqa: ANN401 - any JSON value
+    """Replace the browser's session at login, against session fixation; keep the language."""
     language = session.get("language")
     session.clear()
-    session.update({name: value for name, value in kept.items() if value is not None})
+    session.update({name: value for name, value in values.items() if value is not None})
     if language:
         session["language"] = language
     csrf_token()

@@ -1,321 +1,184 @@
-"""What a consumer looks at: every consent, what came under it and what did not.
+"""Read what the consumer's pages show, and no more of what is kept.
 
-Reads only. A consent that ended because the number changed hands is shown to nobody.
+A consent that ended because the number has another owner now is shown to nobody.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from consent_tokens.consent.grant import Grant, GrantStatus
+from consent_tokens.consent.grant import Grant
 from consent_tokens.consent.notice import Notice
-from consent_tokens.consent.preferences import Preferences
 from consent_tokens.consent.purposes import in_catalogue_order
 from consent_tokens.consent.scope import SMS, Scope, format_time_of_day
 from consent_tokens.errors import NotFoundError
-from consent_tokens.evidence.complaints import Complaint
 from consent_tokens.evidence.events import Event
-from consent_tokens.evidence.receipts import Receipt
+from consent_tokens.evidence.receipts import Receipt, ReceiptKind
+from consent_tokens.relay.decision import Reason
 from consent_tokens.relay.message import Message
+from consent_tokens.services.consents.amendments import own_grant_key
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import complaints, events, grants, merchants, messages, receipts
-from consent_tokens.store import preferences as wishes
+from consent_tokens.store import events, grants, merchants, messages, receipts, weekly_counts
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.grants import GrantChange
 from consent_tokens.store.merchants import Merchant
-from consent_tokens.store.messages import SUBMITTED_STATUSES
+from consent_tokens.store.weekly_counts import NO_COUNTS, WeekCount
 
-LINK_LIFETIME: Final = timedelta(days=180)  # how long the link in a message leads anywhere
-MAX_MESSAGES_SHOWN: Final = 50  # messages of one grant, on a page
-MAX_MESSAGES_COUNTED: Final = 2000  # for the chart: far above what is asked for in twelve weeks
-MAX_MESSAGES_EXPORTED: Final = 100_000  # for the file of all that is kept
-CHART_WEEKS: Final = 12  # of the chart
-
-
-@dataclass(frozen=True, slots=True)
-class Week:
-    """What came under a consent in seven days, and what was kept away."""
-
-    submitted: int
-    refused: int
+LINK_LIFETIME: Final = timedelta(days=180)  # of the link in a message, from its acceptance
+MAX_MESSAGES_SHOWN: Final = 50  # of one consent, on its page; of its refusals, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConsentView:
-    """One grant as its consumer sees it."""
+class ConsentSummary:
+    """One consent in the list of a consumer's consents: counts, but no message."""
 
-    grant_id: str
+    grant_id: str  # the public id
     grant: Grant
     merchant: Merchant
+    paused_until: datetime | None
+    weeks: Sequence[WeekCount]  # the oldest first; the last one ends now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentDetail(ConsentSummary):
+    """One consent on a page of its own, with the newest of its messages."""
+
     notice: Notice
     messages: list[Message]
-    refusals: list[Event]  # what the relay refused when it was handed in; its text was never kept
-    receipts: list[tuple[str, Receipt]]  # by handle, the newest first
-    paused_until: datetime | None
-    weeks: list[Week]
-
-    def status_at(self, now: datetime) -> GrantStatus:
-        """Return the state as it is now."""
-        return self.grant.status_at(now)
-
-    @property
-    def stopped_messages(self) -> int:
-        """Return how many messages waited when it ended, and are not sent."""
-        ended = self.grant.status_since
-        return sum(
-            each.reason == "consent_revoked" and each.changed_at == ended for each in self.messages
-        )
-
-    @property
-    def last_submitted_at(self) -> datetime | None:
-        """Return when the last message was handed over."""
-        return max(
-            (each.send_at for each in self.messages if each.status in SUBMITTED_STATUSES),
-            default=None,
-        )
+    refusals: list[Event]  # of messages that were never accepted; their texts were not kept
+    receipts: list[tuple[str, Receipt]]  # with their public ids, the newest first
 
 
 @dataclass(frozen=True, slots=True)
 class LinkedMessage:
-    """What the link in a message leads to."""
+    """The message that a link leads to, with its consent."""
 
     message: Message
-    consent: ConsentView
+    grant: Grant
+    merchant: Merchant
 
 
-@dataclass(frozen=True, slots=True)
-class _RecipientData:
-    """What is the same for every consent of a recipient, read once."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkedMessageDetail:
+    """What the page behind the link in a message shows."""
 
-    refusals: Sequence[Event]
-    receipts: Sequence[Receipt]
-    pauses: Mapping[int, datetime]
-
-    @classmethod
-    def read(cls, transaction: Transaction, partition: int) -> "_RecipientData":
-        refusals = events.refusals_of(transaction, partition)
-        return cls(
-            refusals,
-            receipts.of_recipient(transaction, partition),
-            grants.pause_ends_of(transaction, partition),
-        )
+    linked: LinkedMessage
+    notice: Notice
+    paused_until: datetime | None
+    stopped_messages: int  # that waited when the consent ended, and are not sent
+    last_submitted_at: datetime | None
+    withdrawal_receipts: list[str]  # public ids
 
 
-def list_consents(
-    runtime: Runtime, partition: int, limit: int = MAX_MESSAGES_SHOWN
-) -> list[ConsentView]:
-    """Return every consent of a recipient, over all merchants, the newest first.
+def list_consents(runtime: Runtime, partition: int) -> list[ConsentSummary]:
+    """Return all consents of a recipient, over all merchants, the newest first."""
+    now = runtime.clock.now()
 
-    Each comes with at most `most` of its messages, and of what was refused.
-    """
-
-    def query(transaction: Transaction) -> list[ConsentView]:
-        hidden = events.reassigned_grants_of(transaction, partition)
-        found = [g for g in grants.of_recipient(transaction, partition) if g.key.id not in hidden]
-        named = merchants.find_many(transaction, [grant.merchant_id for grant in found])
-        shared = _RecipientData.read(transaction, partition)
+    def query(transaction: Transaction) -> list[ConsentSummary]:
+        found = visible_grants(transaction, partition)
+        merchants_by_id = merchants.find_many(transaction, [each.merchant_id for each in found])
+        pause_ends = grants.pause_ends_of(transaction, partition)
+        weeks = weekly_counts.weeks_of_recipient(transaction, partition, now)
         return [
-            _consent(runtime, transaction, grant, named[grant.merchant_id], shared, limit)
+            ConsentSummary(
+                grant_id=runtime.ids.grant.encode(grant.key),
+                grant=grant,
+                merchant=merchants_by_id[grant.merchant_id],
+                paused_until=pause_ends.get(grant.key.id),
+                weeks=weeks.get(grant.key.id, NO_COUNTS),
+            )
             for grant in found
         ]
 
     return runtime.database.read(query)
 
 
-def find_linked_message(runtime: Runtime, code: str) -> LinkedMessage:
-    """Return what the link `/m/{code}` leads to. Raises NotFoundError, also when it is too old."""
-    key = runtime.keyring.ids.message_link.decode(code)
-    since = runtime.clock.now() - LINK_LIFETIME
+def visible_grants(transaction: Transaction, partition: int) -> list[Grant]:
+    """Return the grants that a recipient may see, the newest first."""
+    hidden = events.reassigned_grants_of(transaction, partition)
+    return [
+        each for each in grants.of_recipient(transaction, partition) if each.key.id not in hidden
+    ]
 
-    def query(transaction: Transaction) -> LinkedMessage:
-        message = messages.find(transaction, key) if key else None
-        if message is None or message.grant_key is None or message.accepted_at < since:
-            raise NotFoundError("this link leads nowhere")
-        grant = grants.find(transaction, message.grant_key)
+
+def find_consent(runtime: Runtime, partition: int, public_id: str) -> ConsentDetail:
+    """Return one of a recipient's own consents. Raises NotFoundError, also for another's."""
+    key = own_grant_key(runtime, partition, public_id)
+    now = runtime.clock.now()
+
+    def query(transaction: Transaction) -> ConsentDetail:
+        grant = grants.find(transaction, key)
         merchant = merchants.find(transaction, grant.merchant_id) if grant else None
-        is_hidden = grant and grant.key.id in events.reassigned_grants_of(
-            transaction, grant.key.partition
+        if grant is None or merchant is None or events.is_reassigned(transaction, key):
+            raise NotFoundError("no consent of yours")
+        return ConsentDetail(
+            grant_id=public_id,
+            grant=grant,
+            merchant=merchant,
+            paused_until=grants.pause_end_of(transaction, key),
+            weeks=weekly_counts.weeks_of_grant(transaction, key, now),
+            notice=_notice(transaction, grant),
+            messages=messages.of_grant(transaction, key, MAX_MESSAGES_SHOWN),
+            refusals=events.refusals_under_grant(transaction, key, MAX_MESSAGES_SHOWN),
+            receipts=[
+                (runtime.ids.receipt.encode(each.key), each)
+                for each in receipts.of_grant(transaction, key)
+            ],
         )
-        if grant is None or merchant is None or is_hidden:
-            raise NotFoundError("this link leads nowhere")
-        shared = _RecipientData.read(transaction, grant.key.partition)
-        return LinkedMessage(message, _consent(runtime, transaction, grant, merchant, shared))
 
     return runtime.database.read(query)
 
 
-def _consent(
-    runtime: Runtime,
-    transaction: Transaction,
-    grant: Grant,
-    merchant: Merchant,
-    shared: _RecipientData,
-    limit: int = MAX_MESSAGES_SHOWN,
-) -> ConsentView:
-    key = grant.key
-    sent = messages.of_grant(transaction, key, max(limit, MAX_MESSAGES_COUNTED))
-    refusals = [
-        each for each in shared.refusals if each.grant_id == grant.key.id and not each.message_id
-    ]
-    return ConsentView(
-        grant_id=runtime.keyring.ids.grant.encode(key),
-        grant=grant,
-        merchant=merchant,
-        notice=grants.notice_of(transaction, key) or Notice(grant.language, ""),
-        messages=sent[:limit],
-        refusals=refusals[:limit],
-        receipts=[
-            (runtime.keyring.ids.receipt.encode(each.key), each)
-            for each in shared.receipts
-            if each.grant_id == grant.key.id
-        ],
-        paused_until=shared.pauses.get(grant.key.id),
-        weeks=_weekly_counts(sent, refusals, runtime.clock.now()),
+def find_linked_message(runtime: Runtime, link_id: str) -> LinkedMessage:
+    """Return the message behind `/m/{link_id}`. Raises NotFoundError, also if it is too old."""
+    return runtime.database.read(
+        lambda transaction: _find_linked_message(runtime, transaction, link_id)
     )
 
 
-def _weekly_counts(sent: Sequence[Message], refusals: Sequence[Event], now: datetime) -> list[Week]:
-    """Return the last twelve weeks, the oldest first; the last ends now."""
+def find_linked_message_detail(runtime: Runtime, link_id: str) -> LinkedMessageDetail:
+    """Return what the page `/m/{link_id}` shows. Raises NotFoundError, also if it is too old."""
 
-    def of(moments: Sequence[datetime]) -> list[int]:
-        counts = [0] * CHART_WEEKS
-        for moment in moments:
-            ago = (now - moment) // timedelta(days=7)
-            if 0 <= ago < CHART_WEEKS:
-                counts[CHART_WEEKS - 1 - ago] += 1
-        return counts
-
-    left = of([each.send_at for each in sent if each.status in SUBMITTED_STATUSES])
-    kept = [each.changed_at for each in sent if each.status == "refused"]
-    refused = of([*kept, *(each.at for each in refusals)])
-    return [Week(*pair) for pair in zip(left, refused, strict=True)]
-
-
-# --- All that is kept (PIPL 45) -----------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubjectAccessExport:
-    """All that is kept of a recipient, for a file."""
-
-    exported_at: datetime
-    consents: list[ConsentView]
-    changes: list[GrantChange]
-    wishes: Preferences
-    complaints: list[Complaint]
-    events: list[Event]
-
-
-def export_recipient(runtime: Runtime, partition: int) -> SubjectAccessExport:
-    """Return all that is kept of a recipient. The number is not among it: nobody keeps it."""
-    now = runtime.clock.now()
-    shown = list_consents(runtime, partition, MAX_MESSAGES_EXPORTED)
-    own = {consent.grant.key.id for consent in shown}
-
-    def query(transaction: Transaction) -> SubjectAccessExport:
-        found = events.of_partition(transaction, partition, now - timedelta(days=36_500))
-        return SubjectAccessExport(
-            exported_at=now,
-            consents=shown,
-            changes=[
-                each
-                for each in grants.changes_of(transaction, partition)
-                if each.grant_key.id in own
+    def query(transaction: Transaction) -> LinkedMessageDetail:
+        linked = _find_linked_message(runtime, transaction, link_id)
+        grant, key = linked.grant, linked.grant.key
+        return LinkedMessageDetail(
+            linked=linked,
+            notice=_notice(transaction, grant),
+            paused_until=grants.pause_end_of(transaction, key),
+            stopped_messages=messages.count_refused_at(
+                transaction, key, Reason.CONSENT_REVOKED, grant.status_since
+            ),
+            last_submitted_at=messages.last_submitted_at(transaction, key),
+            withdrawal_receipts=[
+                runtime.ids.receipt.encode(each.key)
+                for each in receipts.of_grant(transaction, key)
+                if each.kind == ReceiptKind.WITHDRAWAL
             ],
-            wishes=wishes.find(transaction, partition),
-            complaints=[
-                each
-                for each in complaints.of_recipient(transaction, partition)
-                if each.grant_id is None or each.grant_id in own
-            ],
-            events=[each for each in found if each.grant_id is None or each.grant_id in own],
         )
 
     return runtime.database.read(query)
 
 
-def as_json(runtime: Runtime, kept: SubjectAccessExport) -> dict[str, Any]:
-    """Return all that is kept in members that programs read."""
-    calm, rest = kept.wishes.quiet_period, kept.wishes.quiet_hours
-    return {
-        "issuer": runtime.service.base_url,
-        "made_at": kept.exported_at.isoformat(),
-        "consents": [_consent_json(runtime, each, kept) for each in kept.consents],
-        "wishes": {
-            "calm": [calm.begins.isoformat(), calm.ends.isoformat()] if calm else None,
-            "most_a_day": kept.wishes.daily_limit,
-            "most_a_week": kept.wishes.weekly_limit,
-            "rest": (
-                {
-                    "from": format_time_of_day(rest.begins),
-                    "to": format_time_of_day(rest.ends),
-                    "tz": rest.timezone.key,
-                }
-                if rest
-                else None
-            ),
-            "no_invitations": kept.wishes.no_invitations,
-        },
-        "complaints": [
-            {
-                "reason": each.reason.value,
-                "verdict": each.verdict.value,
-                "state": each.status.value,
-                "at": each.filed_at.isoformat(),
-            }
-            for each in kept.complaints
-        ],
-        "events": [
-            {"at": each.at.isoformat(), "kind": each.kind.value, "code": each.reason}
-            for each in kept.events
-        ],
-    }
+def _find_linked_message(runtime: Runtime, transaction: Transaction, link_id: str) -> LinkedMessage:
+    key = runtime.ids.message_link.decode(link_id)
+    since = runtime.clock.now() - LINK_LIFETIME
+    message = messages.find(transaction, key) if key else None
+    if message is None or message.grant_key is None or message.accepted_at < since:
+        raise NotFoundError("this link leads nowhere")
+    grant = grants.find(transaction, message.grant_key)
+    merchant = merchants.find(transaction, grant.merchant_id) if grant else None
+    if grant is None or merchant is None or events.is_reassigned(transaction, grant.key):
+        raise NotFoundError("this link leads nowhere")
+    return LinkedMessage(message, grant, merchant)
 
 
-def _consent_json(
-    runtime: Runtime, consent: ConsentView, kept: SubjectAccessExport
-) -> dict[str, Any]:
-    grant = consent.grant
-    return {
-        "merchant": consent.merchant.name,
-        "grant": consent.grant_id,
-        "state": consent.status_at(kept.exported_at).value,
-        "since": grant.status_since.isoformat(),
-        "granted_at": grant.granted_at.isoformat(),
-        "scope": scope_json(grant.scope),
-        "notice": {"language": consent.notice.language, "text": consent.notice.text},
-        "changes": [
-            {
-                "at": each.changed_at.isoformat(),
-                "what": each.amendment,
-                "before": scope_json(each.scope),
-            }
-            for each in kept.changes
-            if each.grant_key.id == grant.key.id
-        ],
-        "messages": [
-            {
-                "state": each.status.value,
-                "reason": each.reason,
-                "purpose": each.purpose,
-                "accepted_at": each.accepted_at.isoformat(),
-                "at": each.send_at.isoformat(),
-                "text": each.text,
-            }
-            for each in consent.messages
-        ],
-        "refused": [
-            {"at": each.at.isoformat(), "reason": each.reason} for each in consent.refusals
-        ],
-        "receipts": [
-            f"{runtime.service.base_url}/receipts/{public_id}" for public_id, _ in consent.receipts
-        ],
-    }
+def _notice(transaction: Transaction, grant: Grant) -> Notice:
+    return grants.notice_of(transaction, grant.key) or Notice(grant.language, "")
 
 
 def scope_json(scope: Scope) -> dict[str, Any]:
-    """Return a scope in the words of the API."""
+    """Return a scope with the members of the API."""
     return {
         "purposes": [purpose.value for purpose in in_catalogue_order(scope.purposes)],
         "channels": [SMS],

@@ -1,4 +1,4 @@
-"""The consumer's pages: documents first, no script, one stylesheet."""
+"""The consumer's pages: semantic HTML, one stylesheet, no script unless a page needs one."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -22,9 +22,12 @@ from consent_tokens.web.security import check_csrf
 
 log = structlog.get_logger()
 
+SESSION_SECRET = "session_secret"  # noqa: S105 - a key of the cookie session, not a secret
+RESULT = "result"  # key of the cookie session: what the last form did, for the next page
+
 
 def blueprint(name: str, guard: Callable[[], None] = check_csrf) -> Blueprint:
-    """Return a blueprint of pages: `guard` refuses forged forms, errors are pages."""
+    """Return a blueprint of pages: `guard` rejects forged forms, errors are pages."""
     bp = Blueprint(name, __name__)
     bp.before_request(guard)
     bp.register_error_handler(Exception, error_page)
@@ -33,7 +36,7 @@ def blueprint(name: str, guard: Callable[[], None] = check_csrf) -> Blueprint:
 
 def signed_in_recipient() -> int | None:
     """Return the partition of the consumer who is signed in with this browser, if one is."""
-    return recipient_of(runtime(), session.get("session"))
+    return recipient_of(runtime(), session.get(SESSION_SECRET))
 
 
 def page(template: str, status: int = 200, **members: object) -> Response:
@@ -42,13 +45,24 @@ def page(template: str, status: int = 200, **members: object) -> Response:
 
 
 def redirect_after_post(endpoint: str, **values: Any) -> Response:  # noqa: ANN401 - as url_for takes them
-    """Send the browser on after a form, so that loading again sends nothing again (303)."""
+    """Redirect after a form (303), so that reloading does not submit it again."""
     return make_response(redirect(url_for(endpoint, **values), HTTPStatus.SEE_OTHER))
 
 
+def set_result(action: str, **details: Any) -> None:  # noqa: ANN401 - what JSON holds
+    """Keep what a form did, for the page after the redirect."""
+    session[RESULT] = {"action": action, **details}
+
+
+def take_result() -> dict[str, Any] | None:
+    """Return what the form before this page did, once; None if there was none."""
+    result: dict[str, Any] | None = session.pop(RESULT, None)
+    return result
+
+
 def error_page(error: Exception) -> Response:
-    """Return the page that tells a fault in plain words, and nothing of the inside."""
-    status, what, then = _error_words(error)
+    """Return the page of an error, which reveals nothing of the service's inside."""
+    status, what, then = _error_text(error)
     response = page("error.html", status, what=what, then=then)
     if isinstance(error, TooManyRequestsError):
         response.headers["Retry-After"] = str(error.retry_after)
@@ -57,8 +71,9 @@ def error_page(error: Exception) -> Response:
     return response
 
 
-def _error_words(error: Exception) -> tuple[int, str, str]:
-    again = _("Open the page again, then try once more.")
+def _error_text(error: Exception) -> tuple[int, str, str]:
+    """Return the status of an error, what happened, and what to do about it."""
+    retry = _("Open the page again, then try once more.")
     known: dict[type[Exception], tuple[int, str, str]] = {
         NotFoundError: (404, _("This link leads nowhere."), _("It may be old, or cut short.")),
         ConflictError: (
@@ -66,7 +81,7 @@ def _error_words(error: Exception) -> tuple[int, str, str]:
             _("This question is closed."),
             _("It was answered, or its time is up."),
         ),
-        InvalidError: (422, _("That does not fit."), again),
+        InvalidError: (422, _("That does not fit."), retry),
         TooManyRequestsError: (
             429,
             _("Too many codes were asked for from here."),
@@ -75,7 +90,7 @@ def _error_words(error: Exception) -> tuple[int, str, str]:
     }
     match error:
         case HTTPException(code=403):
-            return 403, _("This form came from somewhere else."), again
+            return 403, _("This form came from somewhere else."), retry
         case HTTPException(code=int(code)):
             return code, HTTPStatus(code).phrase, ""
         case _:
@@ -83,7 +98,7 @@ def _error_words(error: Exception) -> tuple[int, str, str]:
 
 
 def _unexpected(error: Exception) -> tuple[int, str, str]:
-    is_ours = isinstance(error, ConsentTokensError)
     log.error("page_failed", fault=type(error).__name__)
-    nothing = _("Nothing was changed. Please try again.")
-    return 503 if is_ours else 500, _("This does not work just now."), nothing
+    status = 503 if isinstance(error, ConsentTokensError) else 500
+    unchanged = _("Nothing was changed. Please try again.")
+    return status, _("This does not work just now."), unchanged

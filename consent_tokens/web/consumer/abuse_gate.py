@@ -1,4 +1,6 @@
-"""Before a code is sent during SMS pumping: a proof of work, or without script a waiting time."""
+"""During SMS pumping, ask for a proof of work, or without script for a waiting time."""
+
+from typing import Final
 
 from flask import Response, request
 
@@ -13,11 +15,12 @@ from consent_tokens.web.consumer import page
 from consent_tokens.web.request_context import app_context, client_ip, runtime
 from consent_tokens.web.security import allow_script
 
-GATE_FIELDS = frozenset({"csrf", "work", "ticket"})
+GATE_FIELDS: Final = frozenset({"csrf", "work", "ticket"})
+RETRY_AFTER_SECONDS: Final = "60"
 
 
 def may_send_code() -> bool:
-    """Whether this form may send a code: always, unless codes are being pumped."""
+    """Whether this form may send a code: always, unless SMS pumping was detected."""
     if not requires_challenge(runtime(), app_context().otp.rate_limits):
         return True
     if solution := request.form.get("work", ""):
@@ -27,17 +30,17 @@ def may_send_code() -> bool:
 
 
 def challenge_page(action: str) -> Response:
-    """Ask for a proof of work or a waiting time, then submit the same form again."""
+    """Return the page with a challenge, which then submits the same form again to `action`."""
     fields = [
         (name, value) for name, value in request.form.items(multi=True) if name not in GATE_FIELDS
     ]
-    answer = page(
-        "work.html",
+    response = page(
+        "challenge.html",
         429,
         action=action,
         fields=fields,
         work=create_challenge(runtime()),
         ticket=issue_waiting_ticket(runtime(), client_ip()),
     )
-    answer.headers["Retry-After"] = "60"
-    return allow_script(answer)
+    response.headers["Retry-After"] = RETRY_AFTER_SECONDS
+    return allow_script(response)

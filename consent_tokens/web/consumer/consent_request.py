@@ -1,16 +1,15 @@
-"""`/c/{code}`: the merchant's question, the number, the code, and yes or no."""
+"""`/c/{page_id}`: a merchant's request, the phone number, the one-time code, and yes or no."""
 
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from flask import Response, request, session, url_for
 from flask_babel import gettext as _
 
-from consent_tokens.consent import notice as words
-from consent_tokens.consent.purposes import Purpose, in_catalogue_order
+from consent_tokens.consent.notice import Notice
+from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.request import RequestStatus
-from consent_tokens.consent.scope import ScopeReduction, SendWindow
-from consent_tokens.errors import InvalidError
+from consent_tokens.consent.scope import ScopeReduction
 from consent_tokens.services.consents.decisions import (
     ConsentDecision,
     OpenRequest,
@@ -18,200 +17,201 @@ from consent_tokens.services.consents.decisions import (
     find_open_request,
     grant_consent,
 )
-from consent_tokens.services.number_verification import (
-    ChallengeSecret,
-    parse_phone_input,
-    send_code,
-)
+from consent_tokens.services.number_verification import ChallengeSecret
 from consent_tokens.web.consumer import blueprint, page, redirect_after_post
 from consent_tokens.web.consumer import form_fields as form
 from consent_tokens.web.consumer.abuse_gate import challenge_page, may_send_code
+from consent_tokens.web.consumer.consent_question import (
+    ConsentQuestion,
+    NarrowerChoices,
+    requested_window,
+)
 from consent_tokens.web.consumer.locale import language
-from consent_tokens.web.request_context import app_context, client_ip, runtime
+from consent_tokens.web.consumer.otp_forms import (
+    code_errors,
+    entered_number,
+    number_errors,
+    send_code_to,
+)
+from consent_tokens.web.request_context import app_context, runtime
 
 bp = blueprint("consent_request")
 
-PENDING = "pending"  # session key: the choice that waits for its code
-DECIDED = "decided"  # session key: the decision that was just made
-OFFERED_LIMITS = (1, 2, 4, 8, 12, 30, 100, 300)  # offered as less than what was asked
-OFFERED_DAYS = (7, 30, 90, 180, 365, 730)
-HOUR_STEP = 60  # minutes between the hours that are offered
+PENDING: Final = "pending_choice"  # key of the cookie session: the choice until its code is entered
+DECIDED: Final = "decision"  # key of the cookie session: the decision that was just made
 
 
-@bp.get("/c/<code>")
-def show(code: str) -> Response:
-    """Show the question; to the browser that has just answered it, the answer."""
-    open_request = find_open_request(runtime(), code)
-    if session.get(DECIDED, {}).get("code") == code:
-        return page("answered.html", question=open_request, **session[DECIDED])
+@bp.get("/c/<page_id>")
+def show(page_id: str) -> Response:
+    """Show the request; to the browser that has just answered it, the decision."""
+    open_request = find_open_request(runtime(), page_id)
+    if session.get(DECIDED, {}).get("page_id") == page_id:
+        return page("decided.html", open_request=open_request, decision=session[DECIDED])
     if open_request.request.status_at(runtime().clock.now()) is not RequestStatus.PENDING:
-        return page("closed.html", question=open_request)
-    if session.get(PENDING, {}).get("code") == code and "again" not in request.args:
+        return page("closed.html")
+    if session.get(PENDING, {}).get("page_id") == page_id and "again" not in request.args:
         return _confirmation_page(open_request)
     return _question_page(open_request)
 
 
-@bp.post("/c/<code>")
-def decide(code: str) -> Response:
-    """Take the answer: no at once; yes first sends a code, and with the code it counts."""
-    open_request = find_open_request(runtime(), code)
+@bp.post("/c/<page_id>")
+def decide(page_id: str) -> Response:
+    """Take the decision: a no counts at once; a yes first sends a code, and counts with it."""
+    open_request = find_open_request(runtime(), page_id)
     if request.form.get("decision") == "decline":
         decline(runtime(), app_context().consent, open_request)
-        return _redirect_decided(code, "declined")
+        return _redirect_decided(page_id, "declined")
     if "code" in request.form:
         return _verify_code(open_request)
     return _send_code(open_request)
 
 
+# --- The choice, and a code -----------------------------------------------------------------------
+
+
 def _send_code(open_request: OpenRequest) -> Response:
-    """Send a code to the number that was typed, and keep what was chosen until it comes back."""
+    """Send a code to the entered number; the session keeps the choice until it is entered."""
     reduction = form.scope_reduction()
     if not (reduction.purposes or frozenset()) & open_request.request.terms.purposes:
-        return _question_page(open_request, 422, purposes=_("Tick at least one, or say no."))
-    try:
-        number = parse_phone_input(app_context().otp, request.form.get("phone", ""))
-    except InvalidError:
-        wrong = _("This does not look like a phone number.")
-        return _question_page(open_request, 422, reduction, phone=wrong)
-    try:
-        open_request.request.scope_for(
-            reduction, app_context().consent.default_timezone, runtime().clock.now()
-        )
-    except ValueError:
-        return _question_page(
-            open_request, 422, reduction, scope=_("That is not less than was asked.")
-        )
+        error = _("Tick at least one, or say no.")
+        return _question_page(open_request, 422, reduction, purposes=error)
+    number = entered_number()
+    if number is None:
+        return _question_page(open_request, 422, reduction, **number_errors())
+    if not _is_within_terms(open_request, reduction):
+        error = _("That is not less than was asked.")
+        return _question_page(open_request, 422, reduction, scope=error)
     if not may_send_code():
-        return challenge_page(url_for("consent_request.decide", code=open_request.page_id))
-    secret = send_code(
-        runtime(),
-        app_context().otp,
-        number,
-        intent=open_request.otp_intent,
-        language=_language(open_request),
-        client_ip=client_ip(),
-    )
+        return challenge_page(url_for("consent_request.decide", page_id=open_request.page_id))
+    locale = open_request.request.terms.locale
     session[PENDING] = {
-        "code": open_request.page_id,
-        "secret": secret.to_text(),
-        "zone": number.timezone(app_context().consent.default_timezone).key,
-        "purposes": sorted(reduction.purposes or ()),
-        "less": [reduction.max_messages, reduction.opens, reduction.closes, reduction.days],
+        "page_id": open_request.page_id,
+        "challenge": send_code_to(number, open_request.otp_intent, locale),
+        "timezone": number.timezone(app_context().consent.default_timezone).key,
+        **_choice(reduction),
     }
-    return redirect_after_post("consent_request.show", code=open_request.page_id)
+    return redirect_after_post("consent_request.show", page_id=open_request.page_id)
 
 
-def _verify_code(open_request: OpenRequest) -> Response:
-    pending = session.get(PENDING, {})
-    if pending.get("code") != open_request.page_id:
-        return _question_page(open_request, 422)
-    shown = _shown_notice(open_request, pending)
-    decision = ConsentDecision(
-        reduction=_chosen_reduction(pending),
-        language=_language(open_request),
-        notice_digest=shown.digest,
-        challenge=ChallengeSecret.from_text(pending["secret"]),
-        code=form.one_time_code(),
-        wants_receipt_sms="receipt" in request.form,
-    )
-    if request.form.get("notice") != shown.digest.hex():
-        return _confirmation_page(
-            open_request, 409, notice=_("The words have changed. Please read again.")
-        )
-    context = app_context()
-    created = grant_consent(runtime(), context.otp, context.consent, open_request, decision)
-    if created is None:
-        wrong = _("This code is wrong or too old. You can ask for a new one.")
-        return _confirmation_page(open_request, 422, code=wrong)
-    return _redirect_decided(open_request.page_id, "granted", created.receipt_id)
+def _is_within_terms(open_request: OpenRequest, reduction: ScopeReduction) -> bool:
+    timezone = app_context().consent.default_timezone
+    try:
+        open_request.request.scope_for(reduction, timezone, runtime().clock.now())
+    except ValueError:
+        return False
+    return True
 
 
-def _redirect_decided(code: str, answer: str, receipt: str | None = None) -> Response:
-    session.pop(PENDING, None)
-    session[DECIDED] = {"code": code, "answer": answer, "receipt": receipt}
-    return redirect_after_post("consent_request.show", code=code)
+def _choice(reduction: ScopeReduction) -> dict[str, Any]:
+    """Return a choice as the session keeps it; `_pending_reduction` reads it."""
+    return {
+        "purposes": sorted(reduction.purposes or ()),
+        "max_messages": reduction.max_messages,
+        "opens": reduction.opens,
+        "closes": reduction.closes,
+        "days": reduction.days,
+    }
 
 
 def _question_page(
     open_request: OpenRequest,
     status: int = 200,
     chosen: ScopeReduction | None = None,
-    **faults: str,
+    **errors: str,
 ) -> Response:
-    """Show the question, with every box as the consumer left it: none is ticked in advance."""
-    spoken = _language(open_request)
-    wanted = open_request.request.terms
+    """Return the page of a request, with the form as the consumer left it."""
     chosen = chosen or ScopeReduction()
+    policy, terms = app_context().consent, open_request.request.terms
+    window = requested_window(terms, policy)
     now = runtime().clock.now()
-    hours = SendWindow.parse(wanted.opens, wanted.closes, app_context().consent.default_timezone)
     return page(
         "question.html",
         status,
-        question=open_request,
-        zone=app_context().consent.default_timezone,
-        headline=words.headline(open_request.merchant.name, spoken),
-        offers=[
-            (purpose.value, *words.purpose_label(purpose, spoken), _is_in(purpose, chosen))
-            for purpose in in_catalogue_order(wanted.purposes)
-        ],
-        how_often=words.describe_frequency_cap(wanted.frequency_cap, spoken),
-        which_hours=words.describe_send_window(hours, spoken),
-        until_when=words.describe_expiry(now + wanted.valid_for, hours, spoken),
-        how_to_stop=words.describe_opt_out(spoken),
-        what_is_kept=words.describe_retention(app_context().consent.retention, spoken),
-        who_decides=words.describe_minors(spoken),
-        promise=words.assurance(open_request.merchant.name, spoken),
-        faults=faults,
-        has_marketing=any(purpose.is_marketing for purpose in wanted.purposes),
+        merchant=open_request.merchant,
+        question=ConsentQuestion.compose(
+            open_request, chosen, policy, _language(open_request), now
+        ),
+        choices=NarrowerChoices.of(terms, window),
         chosen=chosen,
-        caps=[each for each in OFFERED_LIMITS if each < wanted.frequency_cap.limit],
-        days=[each for each in OFFERED_DAYS if each < wanted.valid_for.days],
-        opens=list(
-            range(hours.opens + HOUR_STEP - hours.opens % HOUR_STEP, hours.closes, HOUR_STEP)
-        ),
-        closes=list(
-            range(hours.opens + HOUR_STEP - hours.opens % HOUR_STEP, hours.closes, HOUR_STEP)
-        ),
-        hours=hours,
-        wanted=wanted,
+        terms=terms,
+        window=window,
+        timezone=policy.default_timezone,
+        errors=errors,
     )
 
 
-def _is_in(purpose: Purpose, chosen: ScopeReduction) -> bool:
-    return purpose in (chosen.purposes or ())
+# --- The notice, and the decision -----------------------------------------------------------------
 
 
-def _confirmation_page(open_request: OpenRequest, status: int = 200, **faults: str) -> Response:
-    """Show the exact words that a yes agrees to, and ask for the code."""
-    notice = _shown_notice(open_request, session[PENDING])
+def _confirmation_page(open_request: OpenRequest, status: int = 200, **errors: str) -> Response:
+    """Return the page with the notice that a yes agrees to, and the field for the code."""
+    notice = _notice(open_request, session[PENDING])
     headline, *lines = notice.text.splitlines()
     return page(
         "confirmation.html",
         status,
-        question=open_request,
+        open_request=open_request,
         headline=headline,
         lines=lines,
         digest=notice.digest.hex(),
-        faults=faults,
+        errors=errors,
     )
 
 
-def _shown_notice(open_request: OpenRequest, pending: dict[str, Any]) -> words.Notice:
-    """Return the notice of what this browser is in the middle of."""
+def _verify_code(open_request: OpenRequest) -> Response:
+    """Grant consent if the code verifies the number and the notice is still the one shown."""
+    pending = session.get(PENDING, {})
+    if pending.get("page_id") != open_request.page_id:
+        return _question_page(open_request, 422)
+    notice = _notice(open_request, pending)
+    if request.form.get("notice") != notice.digest.hex():
+        error = _("The words have changed. Please read again.")
+        return _confirmation_page(open_request, 409, notice=error)
+    context = app_context()
+    decision = _decision(open_request, pending, notice)
+    created = grant_consent(runtime(), context.otp, context.consent, open_request, decision)
+    if created is None:
+        return _confirmation_page(open_request, 422, **code_errors())
+    return _redirect_decided(open_request.page_id, "granted", created.receipt_id)
+
+
+def _decision(
+    open_request: OpenRequest, pending: dict[str, Any], notice: Notice
+) -> ConsentDecision:
+    return ConsentDecision(
+        reduction=_pending_reduction(pending),
+        language=_language(open_request),
+        notice_digest=notice.digest,
+        challenge=ChallengeSecret.from_text(pending["challenge"]),
+        code=form.one_time_code(),
+        wants_receipt_sms="receipt" in request.form,
+    )
+
+
+def _redirect_decided(page_id: str, answer: str, receipt_id: str | None = None) -> Response:
+    session.pop(PENDING, None)
+    session[DECIDED] = {"page_id": page_id, "answer": answer, "receipt_id": receipt_id}
+    return redirect_after_post("consent_request.show", page_id=page_id)
+
+
+def _notice(open_request: OpenRequest, pending: dict[str, Any]) -> Notice:
+    """Return the notice of the choice that is pending in this browser."""
     return open_request.notice(
-        _chosen_reduction(pending),
-        ZoneInfo(str(pending["zone"])),
+        _pending_reduction(pending),
+        ZoneInfo(str(pending["timezone"])),
         _language(open_request),
         app_context().consent.retention,
         runtime().clock.now(),
     )
 
 
-def _chosen_reduction(pending: dict[str, Any]) -> ScopeReduction:
-    most, opens, closes, days = pending["less"]
-    purposes = frozenset(Purpose(name) for name in pending["purposes"])
+def _pending_reduction(pending: dict[str, Any]) -> ScopeReduction:
     return ScopeReduction(
-        purposes=purposes, max_messages=most, opens=opens, closes=closes, days=days
+        purposes=frozenset(Purpose(name) for name in pending["purposes"]),
+        max_messages=pending["max_messages"],
+        opens=pending["opens"],
+        closes=pending["closes"],
+        days=pending["days"],
     )
 
 

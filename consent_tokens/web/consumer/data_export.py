@@ -1,10 +1,12 @@
-"""`/my/data`: all that is kept, as a file for programs and as one for people (PIPL 45)."""
-
-from datetime import UTC
+"""`/my/data`: all that is kept of a consumer, as JSON and as a page (PIPL 45)."""
 
 from flask import Response, json
 
-from consent_tokens.services.consents.views import as_json, export_recipient
+from consent_tokens.services.consents.export import (
+    SubjectAccessExport,
+    export_json,
+    export_recipient,
+)
 from consent_tokens.web.consumer import (
     blueprint,
     page,
@@ -18,27 +20,26 @@ bp = blueprint("data_export")
 
 @bp.get("/my/data.json")
 def download_json() -> Response:
-    """Hand over all that is kept, as JSON."""
+    """Return all that is kept, as a file of JSON."""
     partition = signed_in_recipient()
     if partition is None:
         return redirect_after_post("my.show")
-    kept = export_recipient(runtime(), partition)
-    body = json.dumps(as_json(runtime(), kept), indent=2)
-    answer = Response(body, content_type="application/json")
-    return _attachment(answer, f"my-consents-{kept.exported_at.astimezone(UTC):%Y-%m-%d}.json")
+    export = export_recipient(runtime(), partition)
+    body = json.dumps(export_json(runtime(), export), indent=2)
+    return _attachment(Response(body, content_type="application/json"), export, "json")
 
 
 @bp.get("/my/data.html")
 def download_html() -> Response:
-    """Hand over all that is kept, as a page that stands by itself."""
+    """Return all that is kept, as a page that needs no other file."""
     partition = signed_in_recipient()
     if partition is None:
         return redirect_after_post("my.show")
-    kept = export_recipient(runtime(), partition)
-    answer = page("data.html", kept=kept, now=kept.exported_at)
-    return _attachment(answer, f"my-consents-{kept.exported_at.astimezone(UTC):%Y-%m-%d}.html")
+    export = export_recipient(runtime(), partition)
+    return _attachment(page("data.html", export=export), export, "html")
 
 
-def _attachment(answer: Response, name: str) -> Response:
-    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return answer
+def _attachment(response: Response, export: SubjectAccessExport, extension: str) -> Response:
+    name = f"my-consents-{export.exported_at:%Y-%m-%d}.{extension}"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response

@@ -1,6 +1,7 @@
-"""What comes in with a form, parsed at the door. Every fault is an InvalidError of its field."""
+"""Parse form fields. Each error is an InvalidError of its field."""
 
 from datetime import date, datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from flask import request
@@ -9,33 +10,35 @@ from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.scope import MINUTES_PER_DAY, ScopeReduction
 from consent_tokens.errors import InvalidError
 
-MAX_DIGITS = 6
-MAX_FIELD_LENGTH = 2000
-MAX_CODE_LENGTH = 16  # characters of a typed code
+MAX_DIGITS: Final = 6  # of a whole number
+MAX_FIELD_LENGTH: Final = 2000  # characters
+MAX_CODE_LENGTH: Final = 16  # characters of an entered code
+MAX_DATE_LENGTH: Final = 10  # characters of 2021-11-11
+MAX_DATETIME_LENGTH: Final = 19  # characters of 2021-11-11T12:00:00
 
 
 def text(name: str, max_length: int = MAX_FIELD_LENGTH) -> str:
-    """Return a field's text without blanks around it, cut to what can make sense."""
+    """Return the text of a field without blanks around it, cut to `max_length` characters."""
     return request.form.get(name, "").strip()[:max_length]
 
 
 def one_time_code() -> str:
-    """Return the one-time code as it was typed, without blanks."""
+    """Return the one-time code as it was entered, without blanks."""
     return "".join(request.form.get("code", "").split())[:MAX_CODE_LENGTH]
 
 
 def whole_number(name: str) -> int | None:
-    """Return a whole number; None if the field is empty or not there. Raises InvalidError."""
-    given = text(name, MAX_DIGITS)
-    if not given:
+    """Return a whole number; None if the field is empty or missing. Raises InvalidError."""
+    digits = text(name, MAX_DIGITS)
+    if not digits:
         return None
-    if not given.isascii() or not given.isdigit():
+    if not digits.isascii() or not digits.isdigit():
         raise InvalidError({name: ["not_a_number"]})
-    return int(given)
+    return int(digits)
 
 
 def minute_of_day(name: str) -> int | None:
-    """Return minutes since midnight; None if the field is empty or not there."""
+    """Return minutes since midnight; None if the field is empty or missing. Raises InvalidError."""
     value = whole_number(name)
     if value is not None and value > MINUTES_PER_DAY:
         raise InvalidError({name: ["not_a_time"]})
@@ -44,26 +47,26 @@ def minute_of_day(name: str) -> int | None:
 
 def day(name: str) -> date | None:
     """Return the day in a date field; None if it is empty. Raises InvalidError."""
-    given = text(name, 10)
-    if not given:
+    iso_date = text(name, MAX_DATE_LENGTH)
+    if not iso_date:
         return None
     try:
-        return date.fromisoformat(given)
+        return date.fromisoformat(iso_date)
     except ValueError:
         raise InvalidError({name: ["not_a_day"]}) from None
 
 
 def local_datetime(name: str, timezone: ZoneInfo) -> datetime | None:
-    """Return the moment in a field of local date and time; None if it is none."""
+    """Return the time in a field of local date and time; None if it is none."""
     try:
-        naive = datetime.fromisoformat(text(name, 19))
+        naive = datetime.fromisoformat(text(name, MAX_DATETIME_LENGTH))
     except ValueError:
         return None
     return naive.replace(tzinfo=timezone) if naive.tzinfo is None else None
 
 
 def scope_reduction() -> ScopeReduction:
-    """Return what the consumer ticked and chose of a question or a consent. Raises InvalidError."""
+    """Return what the consumer chose of a request or a consent. Raises InvalidError."""
     ticked = frozenset(request.form.getlist("purposes")[: len(Purpose)])
     return ScopeReduction(
         purposes=frozenset(purpose for purpose in Purpose if purpose.value in ticked),

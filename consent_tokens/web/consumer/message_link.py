@@ -1,92 +1,109 @@
-"""`/m/{code}`: the short link in each marketing message. No login; it can only take back."""
+"""`/m/{link_id}`: the link in each marketing message. It needs no login, and only reduces consent."""
 
 from datetime import timedelta
+from typing import Final
 
 from flask import Response, request, session
 from werkzeug.exceptions import BadRequest
 
-from consent_tokens.consent.grant import EndReason
+from consent_tokens.consent.grant import EndReason, Grant, GrantStatus
 from consent_tokens.errors import ConflictError
 from consent_tokens.evidence.complaints import ComplaintReason
 from consent_tokens.services.complaints import report_message
 from consent_tokens.services.consents.amendments import pause
 from consent_tokens.services.consents.revocation import revoke
-from consent_tokens.services.consents.views import LinkedMessage, find_linked_message
-from consent_tokens.web.consumer import blueprint, page, redirect_after_post
+from consent_tokens.services.consents.views import (
+    find_linked_message,
+    find_linked_message_detail,
+)
+from consent_tokens.web.consumer import (
+    blueprint,
+    page,
+    redirect_after_post,
+    set_result,
+    take_result,
+)
+from consent_tokens.web.consumer.report import CASE_NUMBER
 from consent_tokens.web.request_context import runtime
 from consent_tokens.web.security import check_link_token, link_csrf_token
 
 bp = blueprint("message_link", check_link_token)
 
-PAUSE = timedelta(days=30)
+PAUSE: Final = timedelta(days=30)
 
 
-@bp.get("/m/<code>")
-def show(code: str) -> Response:
-    """Show who wrote, and under which consent. Whoever only looks changes nothing (promise 8)."""
-    found = find_linked_message(runtime(), code)
-    now = runtime().clock.now()
+@bp.get("/m/<link_id>")
+def show(link_id: str) -> Response:
+    """Show who sent the message, and under which consent. A GET changes nothing (promise 8)."""
+    detail = find_linked_message_detail(runtime(), link_id)
+    grant = detail.linked.grant
+    grant_status = grant.status_at(runtime().clock.now())
     return page(
         "message.html",
-        csrf=link_csrf_token(code),
-        code=code,
-        message=found.message,
-        consent=found.consent,
-        zone=found.consent.grant.scope.send_window.timezone,
-        state=found.consent.status_at(now).value,
-        done=session.pop("done", None),
-        is_over=found.consent.status_at(now).value in {"revoked", "expired"},
+        csrf=link_csrf_token(link_id),
+        message=detail.linked.message,
+        grant=grant,
+        merchant=detail.linked.merchant,
+        detail=detail,
+        timezone=grant.scope.send_window.timezone,
+        is_paused=grant_status is GrantStatus.PAUSED,
+        is_ended=grant_status in {GrantStatus.REVOKED, GrantStatus.EXPIRED},
+        result=take_result(),
     )
 
 
-@bp.post("/m/<code>")
-def act(code: str) -> Response:
-    """Stop this merchant, pause it, or go on to report the message."""
-    found = find_linked_message(runtime(), code)
-    grant = found.consent.grant
-    key = grant.key
+@bp.post("/m/<link_id>")
+def act(link_id: str) -> Response:
+    """Revoke or pause the consent, or go on to report the message."""
+    grant = find_linked_message(runtime(), link_id).grant
     match request.form.get("action"):
         case "revoke":
-            ended = revoke(runtime(), key, EndReason.CONSUMER)
-            session["done"] = {"what": "revoked", "left": ended.submitted_meanwhile if ended else 0}
+            _revoke(grant)
         case "pause":
-            if found.consent.status_at(runtime().clock.now()).value != "paused":
-                pause(runtime(), key, runtime().clock.now() + PAUSE)
-            session["done"] = {"what": "paused"}
+            _pause(grant)
         case "report":
-            return redirect_after_post("message_link.ask_reason", code=code)
+            return redirect_after_post("message_link.ask_reason", link_id=link_id)
         case _:
             raise BadRequest
-    return redirect_after_post("message_link.show", code=code)
+    return redirect_after_post("message_link.show", link_id=link_id)
 
 
-@bp.get("/m/<code>/report")
-def ask_reason(code: str) -> Response:
+def _revoke(grant: Grant) -> None:
+    revocation = revoke(runtime(), grant.key, EndReason.CONSUMER)
+    set_result("revoked", submitted=revocation.submitted_meanwhile if revocation else 0)
+
+
+def _pause(grant: Grant) -> None:
+    now = runtime().clock.now()
+    if grant.status_at(now) is not GrantStatus.PAUSED:
+        pause(runtime(), grant.key, now + PAUSE)
+    set_result("paused")
+
+
+@bp.get("/m/<link_id>/report")
+def ask_reason(link_id: str) -> Response:
     """Ask what is wrong with the message: each reason is a button."""
-    return _reason_page(find_linked_message(runtime(), code), code)
-
-
-def _reason_page(found: LinkedMessage, code: str) -> Response:
+    linked = find_linked_message(runtime(), link_id)
     return page(
         "report_message.html",
-        csrf=link_csrf_token(code),
-        code=code,
-        message=found.message,
-        consent=found.consent,
-        zone=found.consent.grant.scope.send_window.timezone,
+        csrf=link_csrf_token(link_id),
+        link_id=link_id,
+        message=linked.message,
+        merchant=linked.merchant,
+        timezone=linked.grant.scope.send_window.timezone,
         reasons=list(ComplaintReason),
     )
 
 
-@bp.post("/m/<code>/report")
-def report(code: str) -> Response:
-    """File the complaint: the second tap."""
-    found = find_linked_message(runtime(), code)
+@bp.post("/m/<link_id>/report")
+def report(link_id: str) -> Response:
+    """File a complaint about the message."""
+    linked = find_linked_message(runtime(), link_id)
     if request.form.get("reason") not in set(ComplaintReason):
         raise BadRequest
     try:
-        filed = report_message(runtime(), found.message, ComplaintReason(request.form["reason"]))
+        filed = report_message(runtime(), linked.message, ComplaintReason(request.form["reason"]))
     except ConflictError as error:
         raise BadRequest from error
-    session["filed"] = filed.case_number
+    session[CASE_NUMBER] = filed.case_number
     return redirect_after_post("report.show_report")

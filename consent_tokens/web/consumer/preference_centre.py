@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Final
 
 from flask import Response, request, session, url_for
 from flask_babel import gettext as _
@@ -18,110 +19,110 @@ from consent_tokens.services.consents.amendments import (
     pause,
     resume,
 )
-from consent_tokens.services.consents.views import ConsentView, list_consents
+from consent_tokens.services.consents.views import ConsentDetail, find_consent, list_consents
 from consent_tokens.services.consumer_sessions import log_in, log_out, revoke_own
 from consent_tokens.services.erasure import claim_number, erase_recipient, revoke_all
-from consent_tokens.services.number_verification import (
-    ChallengeSecret,
-    parse_phone_input,
-    send_code,
-)
+from consent_tokens.services.number_verification import ChallengeSecret
 from consent_tokens.services.preferences.update import find_preferences, find_timezone
 from consent_tokens.web.consumer import (
+    SESSION_SECRET,
     blueprint,
     page,
     redirect_after_post,
+    set_result,
     signed_in_recipient,
+    take_result,
 )
 from consent_tokens.web.consumer import form_fields as form
 from consent_tokens.web.consumer.abuse_gate import challenge_page, may_send_code
-from consent_tokens.web.consumer.locale import language
+from consent_tokens.web.consumer.otp_forms import (
+    code_errors,
+    entered_number,
+    number_errors,
+    send_code_to,
+)
 from consent_tokens.web.consumer.preferences import save_preferences
-from consent_tokens.web.request_context import app_context, client_ip, runtime
+from consent_tokens.web.request_context import app_context, runtime
 from consent_tokens.web.security import begin_session
 
 bp = blueprint("my")
 
-LIVE = frozenset({GrantStatus.LIVE, GrantStatus.PAUSED})
-PAUSES = (7, 30, 90)  # days
-SEARCH_FROM = 5  # consents from which on a search is worth its place
+LOGIN_CHALLENGE: Final = "login_challenge"  # key of the cookie session
+LIVE_STATUSES: Final = frozenset({GrantStatus.LIVE, GrantStatus.PAUSED})
+PAUSE_DAYS: Final = (7, 30, 90)  # that are offered
+NARROWER_LIMITS: Final = (1, 2, 4, 8, 12, 30, 100, 300)  # messages, offered below the present cap
+SEARCH_FROM: Final = 5  # consents from which on the page has a search field
+MAX_SEARCH_LENGTH: Final = 60  # characters
 
 
 @bp.get("/my")
 def show() -> Response:
-    """Show all consents; without a session, ask for the number."""
+    """Show all consents; without a session, the form for the number or for the code."""
     partition = signed_in_recipient()
     if partition is not None:
-        return _consents_page(partition)
-    if "login" in session and "again" not in request.args:
-        return page("login_code.html", faults={})
-    return page("login.html", faults={}, done=session.pop("done", None))
+        return _list_page(partition)
+    if LOGIN_CHALLENGE in session and "again" not in request.args:
+        return page("login_code.html", errors={})
+    return page("login.html", errors={}, result=take_result())
 
 
-def _consents_page(partition: int) -> Response:
+def _list_page(partition: int) -> Response:
     now = runtime().clock.now()
     found = list_consents(runtime(), partition)
-    asked = request.args.get("q", "").strip()[:60]
-    shown = [each for each in found if asked.casefold() in each.merchant.name.casefold()]
+    search = request.args.get("q", "").strip()[:MAX_SEARCH_LENGTH]
+    shown = [each for each in found if search.casefold() in each.merchant.name.casefold()]
+    live = [each for each in found if each.grant.status_at(now) in LIVE_STATUSES]
     timezone = find_timezone(runtime(), partition, app_context().consent.default_timezone)
     return page(
         "my.html",
-        live=[each for each in shown if each.status_at(now) in LIVE],
-        over=[each for each in shown if each.status_at(now) not in LIVE],
-        count=len({each.merchant.id for each in found if each.status_at(now) in LIVE}),
-        came=sum(week.submitted for each in found for week in each.weeks),
-        kept=sum(week.refused for each in found for week in each.weeks),
-        asked=asked,
-        has_search=len(found) >= SEARCH_FROM or bool(asked),
-        wishes=find_preferences(runtime(), partition),
+        live=[each for each in shown if each.grant.status_at(now) in LIVE_STATUSES],
+        ended=[each for each in shown if each.grant.status_at(now) not in LIVE_STATUSES],
+        merchant_count=len({each.merchant.id for each in live}),
+        submitted_count=sum(week.submitted for each in found for week in each.weeks),
+        refused_count=sum(week.refused for each in found for week in each.weeks),
+        search=search,
+        has_search=len(found) >= SEARCH_FROM or bool(search),
+        preferences=find_preferences(runtime(), partition),
         season=min(SEASONS, key=lambda each: each.next_quiet_period(now, timezone).ends),
-        zone=timezone,
+        timezone=timezone,
         now=now,
-        done=session.pop("done", None),
+        result=take_result(),
     )
 
 
 @bp.get("/my/consents/<grant_id>")
 def show_consent(grant_id: str) -> Response:
-    """Show one consent: what it covers, what came, what was kept away, and what can be changed."""
+    """Show one consent: its scope, its messages, its receipts, and the forms that change it."""
     partition = signed_in_recipient()
     if partition is None:
         return _redirect_to_list()
-    own_grant_key(runtime(), partition, grant_id)
-    found = next(
-        (each for each in list_consents(runtime(), partition) if each.grant_id == grant_id), None
-    )
-    return _consent_page(found) if found else _redirect_to_list()
+    return _consent_page(find_consent(runtime(), partition, grant_id))
 
 
-def _consent_page(consent: ConsentView, status: int = 200, **faults: str) -> Response:
-    scope, now = consent.grant.scope, runtime().clock.now()
+def _consent_page(consent: ConsentDetail, status: int = 200, **errors: str) -> Response:
+    scope = consent.grant.scope
+    grant_status = consent.grant.status_at(runtime().clock.now())
+    first_hour = scope.send_window.opens - scope.send_window.opens % 60
     return page(
         "consent.html",
         status,
         consent=consent,
         scope=scope,
-        zone=scope.send_window.timezone,
-        state=consent.status_at(now),
-        is_live=consent.status_at(now) in LIVE,
-        caps=[each for each in (1, 2, 4, 8, 12, 30, 100, 300) if each < scope.frequency_cap.limit],
-        hours=list(
-            range(
-                scope.send_window.opens - scope.send_window.opens % 60,
-                scope.send_window.closes + 1,
-                60,
-            )
-        ),
-        pauses=PAUSES,
-        longer=[each.days for each in EXTENSIONS],
-        faults=faults,
-        done=session.pop("done", None),
+        timezone=scope.send_window.timezone,
+        grant_status=grant_status,
+        is_live=grant_status in LIVE_STATUSES,
+        limits=[each for each in NARROWER_LIMITS if each < scope.frequency_cap.limit],
+        hours=list(range(first_hour, scope.send_window.closes + 1, 60)),
+        pause_days=PAUSE_DAYS,
+        extension_days=[each.days for each in EXTENSIONS],
+        errors=errors,
+        result=take_result(),
     )
 
 
 @bp.get("/my/all")
 def confirm_all() -> Response:
-    """Ask once more before everything ends, or is forgotten."""
+    """Ask for confirmation before all consents are revoked, or all data is erased."""
     if signed_in_recipient() is None:
         return _redirect_to_list()
     return page("all.html")
@@ -135,123 +136,110 @@ def act() -> Response:
         partition = signed_in_recipient()
         return ACTIONS[action](partition) if partition is not None else _redirect_to_list()
     if action == "leave":
-        log_out(runtime(), session.get("session", ""))
-        begin_session()
-        return _redirect_to_list()
+        return _log_out()
     if "code" in request.form:
-        return _claim_number() if action == "new_to_me" else _verify_code()
-    return _ask_for_code()
+        return _claim_number() if action == "new_to_me" else _log_in()
+    return _send_code()
 
 
-# --- Signing in ---------------------------------------------------------------------------------
+# --- Signing in and out -------------------------------------------------------------------------
 
 
-def _ask_for_code() -> Response:
-    try:
-        number = parse_phone_input(app_context().otp, request.form.get("phone", ""))
-    except InvalidError:
-        wrong = _("This does not look like a phone number.")
-        return page("login.html", 422, faults={"phone": wrong})
+def _send_code() -> Response:
+    number = entered_number()
+    if number is None:
+        return page("login.html", 422, errors=number_errors())
     if not may_send_code():
         return challenge_page(url_for("my.act"))
-    secret = send_code(
-        runtime(),
-        app_context().otp,
-        number,
-        intent=LOGIN_INTENT,
-        language=language(),
-        client_ip=client_ip(),
-    )
-    session["login"] = secret.to_text()
+    session[LOGIN_CHALLENGE] = send_code_to(number, LOGIN_INTENT)
     return _redirect_to_list()
 
 
-def _verify_code() -> Response:
-    secret = log_in(runtime(), app_context().otp, _secret(), form.one_time_code())
+def _log_in() -> Response:
+    secret = log_in(runtime(), app_context().otp, _challenge_secret(), form.one_time_code())
     if secret is None:
-        return _wrong_code()
-    begin_session(session=secret)
+        return page("login_code.html", 422, errors=code_errors())
+    begin_session(**{SESSION_SECRET: secret})
     return _redirect_to_list()
 
 
 def _claim_number() -> Response:
-    """End what a former owner of the number agreed to, and show nothing of it."""
-    if not claim_number(runtime(), app_context().otp, _secret(), form.one_time_code()):
-        return _wrong_code()
-    begin_session(done="new_to_me")
+    """Revoke what an earlier owner of the number consented to, and show nothing of it."""
+    if not claim_number(runtime(), app_context().otp, _challenge_secret(), form.one_time_code()):
+        return page("login_code.html", 422, errors=code_errors())
+    begin_session()
+    set_result("number_claimed")
     return _redirect_to_list()
 
 
-def _wrong_code() -> Response:
-    wrong = _("This code is wrong or too old. You can ask for a new one.")
-    return page("login_code.html", 422, faults={"code": wrong})
+def _log_out() -> Response:
+    log_out(runtime(), session.get(SESSION_SECRET, ""))
+    begin_session()
+    return _redirect_to_list()
 
 
-def _secret() -> ChallengeSecret | None:
-    return ChallengeSecret.from_text(session.get("login", ""))
+def _challenge_secret() -> ChallengeSecret | None:
+    return ChallengeSecret.from_text(session.get(LOGIN_CHALLENGE, ""))
 
 
-# --- What can be changed ------------------------------------------------------------------------
+# --- Changing consents --------------------------------------------------------------------------
 
 
 def _revoke(partition: int) -> Response:
-    ended = revoke_own(runtime(), partition, form.text("grant"))
-    session["done"] = {"what": "revoked", "left": ended.submitted_meanwhile}
+    revocation = revoke_own(runtime(), partition, form.text("grant"))
+    set_result("revoked", submitted=revocation.submitted_meanwhile)
     return _redirect_to_consent() if "stay" in request.form else _redirect_to_list()
 
 
 def _revoke_all(partition: int) -> Response:
-    count = revoke_all(runtime(), partition, EndReason.CONSUMER)
-    session["done"] = {"what": "revoked_all", "count": count}
+    revoke_all(runtime(), partition, EndReason.CONSUMER)
+    set_result("revoked_all")
     return _redirect_to_list()
 
 
 def _erase(partition: int) -> Response:
     erase_recipient(runtime(), partition)
-    begin_session(done="forgotten")
+    begin_session()
+    set_result("erased")
     return _redirect_to_list()
 
 
 def _pause(partition: int) -> Response:
     days = form.whole_number("days")
-    if days is not None and days not in PAUSES:
+    if days is not None and days not in PAUSE_DAYS:
         raise InvalidError({"days": ["not_offered"]})
     until = runtime().clock.now() + timedelta(days=days) if days else None
     pause(runtime(), own_grant_key(runtime(), partition, form.text("grant")), until)
-    session["done"] = {"what": "paused"}
+    set_result("paused")
     return _redirect_to_consent()
 
 
 def _resume(partition: int) -> Response:
     resume(runtime(), own_grant_key(runtime(), partition, form.text("grant")))
-    session["done"] = {"what": "resumed"}
+    set_result("resumed")
     return _redirect_to_consent()
 
 
 def _narrow(partition: int) -> Response:
-    """Take less; that nothing would be left is a reason to stop, and said so."""
-    key = own_grant_key(runtime(), partition, form.text("grant"))
+    """Narrow the scope; a form that would leave nothing, or more than before, is an error."""
+    grant_id = form.text("grant")
     try:
-        narrow(runtime(), key, form.scope_reduction())
+        narrow(runtime(), own_grant_key(runtime(), partition, grant_id), form.scope_reduction())
     except InvalidError:
-        grant_id = form.text("grant")
-        found = next(
-            each for each in list_consents(runtime(), partition) if each.grant_id == grant_id
-        )
-        nothing = _("Leave at least one ticked, and choose less than before. To end it all: stop.")
-        return _consent_page(found, 422, scope=nothing)
-    session["done"] = {"what": "narrowed"}
+        error = _("Leave at least one ticked, and choose less than before. To end it all: stop.")
+        return _consent_page(find_consent(runtime(), partition, grant_id), 422, scope=error)
+    set_result("narrowed")
     return _redirect_to_consent()
 
 
 def _extend(partition: int) -> Response:
     by = timedelta(days=form.whole_number("days") or 0)
     extend(runtime(), own_grant_key(runtime(), partition, form.text("grant")), by)
-    session["done"] = {"what": "prolonged"}
+    set_result("extended")
     return _redirect_to_consent()
 
 
-ACTIONS: Mapping[str, Callable[[int], Response]] = {
+ACTIONS: Final[Mapping[str, Callable[[int], Response]]] = {  # by the value of `action`
     "revoke": _revoke,
     "revoke_all": _revoke_all,
     "forget": _erase,

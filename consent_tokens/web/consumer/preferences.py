@@ -1,9 +1,9 @@
-"""`/my/wishes`: calm, limits, rest and invitations, over all merchants."""
+"""`/my/wishes`: quiet period, limits, quiet hours and invitations, over all merchants."""
 
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from flask import Response, request, session
+from flask import Response, request
 from flask_babel import gettext as _
 
 from consent_tokens.consent.preferences import (
@@ -15,6 +15,7 @@ from consent_tokens.consent.preferences import (
     QuietPeriod,
     quiet_until,
 )
+from consent_tokens.consent.scope import MINUTES_PER_DAY
 from consent_tokens.errors import InvalidError
 from consent_tokens.services.preferences.update import (
     find_preferences,
@@ -25,7 +26,9 @@ from consent_tokens.web.consumer import (
     blueprint,
     page,
     redirect_after_post,
+    set_result,
     signed_in_recipient,
+    take_result,
 )
 from consent_tokens.web.consumer import form_fields as form
 from consent_tokens.web.request_context import app_context, runtime
@@ -35,33 +38,33 @@ bp = blueprint("preferences")
 
 @bp.get("/my/wishes")
 def show() -> Response:
-    """Show what the consumer wishes over all merchants."""
+    """Show the consumer's preferences, with the forms that change them."""
     partition = signed_in_recipient()
     if partition is None:
         return redirect_after_post("my.show")
     return _preferences_page(partition)
 
 
-def _preferences_page(partition: int, status: int = 200, **faults: str) -> Response:
+def _preferences_page(partition: int, status: int = 200, **errors: str) -> Response:
     now = runtime().clock.now()
     timezone = find_timezone(runtime(), partition, app_context().consent.default_timezone)
     return page(
-        "wishes.html",
+        "preferences.html",
         status,
-        wishes=find_preferences(runtime(), partition),
+        preferences=find_preferences(runtime(), partition),
         seasons=[(each.name, each.next_quiet_period(now, timezone)) for each in SEASONS],
-        zone=timezone,
+        timezone=timezone,
         today=now.astimezone(timezone).date(),
-        most_a_day=MAX_DAILY_LIMIT,
-        most_a_week=MAX_WEEKLY_LIMIT,
-        hours=list(range(0, 24 * 60, 60)),
-        faults=faults,
-        done=session.pop("done", None),
+        max_daily_limit=MAX_DAILY_LIMIT,
+        max_weekly_limit=MAX_WEEKLY_LIMIT,
+        hours=list(range(0, MINUTES_PER_DAY, 60)),
+        errors=errors,
+        result=take_result(),
     )
 
 
 def save_preferences(partition: int) -> Response:
-    """Take a form of wishes, and show them as they are now."""
+    """Save what a form changes, and redirect to the page that it came from."""
     action = request.form["action"]
     timezone = find_timezone(runtime(), partition, app_context().consent.default_timezone)
     try:
@@ -73,14 +76,14 @@ def save_preferences(partition: int) -> Response:
             default_timezone=timezone,
         )
     except (InvalidError, ValueError):
-        wrong = _("That does not work. Please look at it again.")
-        return _preferences_page(partition, 422, **{action: wrong})
-    session["done"] = {"what": action}
+        error = _("That does not work. Please look at it again.")
+        return _preferences_page(partition, 422, **{action: error})
+    set_result(action)
     return redirect_after_post("my.show" if "stay" in request.form else "preferences.show")
 
 
 def _changed(before: Preferences, action: str, timezone: ZoneInfo) -> Preferences:
-    """Return wishes with what a form changes in them. Raises InvalidError, ValueError."""
+    """Return preferences as a form changes them. Raises InvalidError, ValueError."""
     match action:
         case "calm":
             return replace(before, quiet_period=_quiet_period(timezone))
@@ -106,10 +109,11 @@ def _quiet_hours(timezone: ZoneInfo) -> QuietHours | None:
 
 
 def _quiet_period(timezone: ZoneInfo) -> QuietPeriod:
+    """Return the quiet period of a season, or until the end of a day. Raises InvalidError."""
     now = runtime().clock.now()
-    wanted = form.text("season")
+    season_name = form.text("season")
     for season in SEASONS:
-        if season.name == wanted:
+        if season.name == season_name:
             return season.next_quiet_period(now, timezone)
     day = form.day("until")
     if day is None:

@@ -1,4 +1,4 @@
-"""`/receipts/{id}`: a receipt, signed, and how to check it."""
+"""`/receipts/{receipt_id}`: a signed receipt, and how to verify it."""
 
 from typing import Any
 
@@ -16,30 +16,29 @@ bp = blueprint("receipts")
 @bp.get("/receipts/<receipt_id>")
 def show(receipt_id: str) -> Response:
     """Show a receipt."""
-    found = find_receipt(runtime(), receipt_id)
+    receipt = find_receipt(runtime(), receipt_id)
     return page(
         "receipt.html",
         receipt_id=receipt_id,
-        receipt=found,
-        said=_payload(found),
-        at=found.issued_at,
-        zone=app_context().consent.default_timezone,
+        receipt=receipt,
+        payload=_payload(receipt),
+        timezone=app_context().consent.default_timezone,
     )
 
 
 @bp.get("/receipts/<receipt_id>.json")
 def download(receipt_id: str) -> Response:
-    """Hand over a receipt: what it says, and the JWS that proves it."""
-    found = find_receipt(runtime(), receipt_id)
+    """Return a receipt as a file: its payload, the JWS, and where the keys are."""
+    receipt = find_receipt(runtime(), receipt_id)
     body = {
-        "receipt": _payload(found),
-        "jws": found.jws,
+        "receipt": _payload(receipt),
+        "jws": receipt.jws,
         "keys": f"{runtime().service.base_url}/.well-known/jwks.json",
     }
-    answer = Response(json.dumps(body, indent=2), content_type="application/json")
-    answer.headers["Content-Disposition"] = f'attachment; filename="receipt-{receipt_id}.json"'
-    return answer
+    response = Response(json.dumps(body, indent=2), content_type="application/json")
+    response.headers["Content-Disposition"] = f'attachment; filename="receipt-{receipt_id}.json"'
+    return response
 
 
-def _payload(found: Receipt) -> Any:  # noqa: ANN401 - JSON
-    return json.loads(jws.payload_of(found.jws))
+def _payload(receipt: Receipt) -> Any:  # noqa: ANN401 - JSON
+    return json.loads(jws.payload_of(receipt.jws))

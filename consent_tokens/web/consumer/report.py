@@ -1,4 +1,6 @@
-"""`/report`: any text, pasted, and what the records say of it; and how a complaint stands."""
+"""`/report`: complain about a pasted text; `/reports`: how a complaint stands."""
+
+from typing import Final
 
 from flask import Response, request, session, url_for
 from flask_babel import gettext as _
@@ -15,76 +17,92 @@ from consent_tokens.services.complaints import (
     read_case,
     report_pasted_text,
 )
-from consent_tokens.services.number_verification import (
-    ChallengeSecret,
-    parse_phone_input,
-    send_code,
+from consent_tokens.services.number_verification import ChallengeSecret
+from consent_tokens.web.consumer import (
+    blueprint,
+    page,
+    redirect_after_post,
+    set_result,
+    take_result,
 )
-from consent_tokens.web.consumer import blueprint, page, redirect_after_post
 from consent_tokens.web.consumer import form_fields as form
 from consent_tokens.web.consumer.abuse_gate import challenge_page, may_send_code
-from consent_tokens.web.consumer.locale import language
-from consent_tokens.web.request_context import app_context, client_ip, runtime
+from consent_tokens.web.consumer.otp_forms import (
+    code_errors,
+    entered_number,
+    number_errors,
+    send_code_to,
+)
+from consent_tokens.web.request_context import app_context, runtime
 
 bp = blueprint("report")
 
-MAX_PASTED_LENGTH = 2000
-MAX_SENDER_LENGTH = 24
-PENDING = "report"  # where the browser keeps that a code is on its way
+MAX_PASTED_LENGTH: Final = 2000  # characters
+MAX_SENDER_LENGTH: Final = 24  # characters
+MAX_CASE_NUMBER_LENGTH: Final = 40  # characters, with the blanks that people add
+CASE_NUMBER_GROUP: Final = 4  # digits between blanks
+REPORT_CHALLENGE: Final = "report_challenge"  # keys of the cookie session
+CASE_NUMBER: Final = "case_number"
 
 
 @bp.get("/report")
 def show() -> Response:
-    """Ask for the number first; once a code is on its way, for the text."""
-    if PENDING in session and "again" not in request.args:
+    """Ask for the number first; once a code was sent, for the text."""
+    if REPORT_CHALLENGE in session and "again" not in request.args:
         return _report_page()
-    return page("report_phone.html", faults={})
+    return page("report_phone.html", errors={})
 
 
-def _report_page(status: int = 200, **faults: str) -> Response:
+def _report_page(status: int = 200, **errors: str) -> Response:
     now = runtime().clock.now().astimezone(app_context().consent.default_timezone)
     return page(
         "report.html",
         status,
         reasons=list(ComplaintReason),
-        faults=faults,
-        given=request.form,
+        errors=errors,
+        entered=request.form,
         latest=now.replace(tzinfo=None).isoformat(timespec="minutes"),
     )
 
 
 @bp.post("/report")
 def act() -> Response:
-    """Send a code, or take the complaint that came with one."""
+    """Send a code, or file the complaint that came with one."""
     if "code" in request.form:
         return _file_report()
-    try:
-        number = parse_phone_input(app_context().otp, request.form.get("phone", ""))
-    except InvalidError:
-        wrong = _("This does not look like a phone number.")
-        return page("report_phone.html", 422, faults={"phone": wrong})
+    number = entered_number()
+    if number is None:
+        return page("report_phone.html", 422, errors=number_errors())
     if not may_send_code():
         return challenge_page(url_for("report.act"))
-    secret = send_code(
-        runtime(),
-        app_context().otp,
-        number,
-        intent=REPORT_INTENT,
-        language=language(),
-        client_ip=client_ip(),
-    )
-    session[PENDING] = secret.to_text()
+    session[REPORT_CHALLENGE] = send_code_to(number, REPORT_INTENT)
     return redirect_after_post("report.show")
 
 
 def _file_report() -> Response:
-    sender = "".join(
-        letter for letter in form.text("sender", MAX_SENDER_LENGTH) if letter.isdigit()
+    pasted, errors = _pasted_text()
+    if pasted is None:
+        return _report_page(422, **errors)
+    filed = report_pasted_text(
+        runtime(),
+        app_context().otp,
+        ChallengeSecret.from_text(session.get(REPORT_CHALLENGE, "")),
+        form.one_time_code(),
+        pasted,
+        ComplaintReason(request.form["reason"]),
     )
-    text, at = (
-        form.text("text", MAX_PASTED_LENGTH),
-        form.local_datetime("at", app_context().consent.default_timezone),
-    )
+    if filed is None:
+        return _report_page(422, **code_errors())
+    session.pop(REPORT_CHALLENGE, None)
+    session[CASE_NUMBER] = filed.case_number
+    return redirect_after_post("report.show_report")
+
+
+def _pasted_text() -> tuple[PastedText | None, dict[str, str]]:
+    """Return the reported text, or None and the errors of the fields."""
+    sender = _digits(form.text("sender", MAX_SENDER_LENGTH))
+    text = form.text("text", MAX_PASTED_LENGTH)
+    at = form.local_datetime("at", app_context().consent.default_timezone)
     errors: dict[str, str] = {}
     if not sender:
         errors["sender"] = _("Digits only, as the phone shows the sender.")
@@ -95,75 +113,77 @@ def _file_report() -> Response:
     if request.form.get("reason") not in set(ComplaintReason):
         errors["reason"] = _("Choose one.")
     if errors or at is None:
-        return _report_page(422, **errors)
-    filed = report_pasted_text(
-        runtime(),
-        app_context().otp,
-        ChallengeSecret.from_text(session.get(PENDING, "")),
-        form.one_time_code(),
-        PastedText(sender=sender, text=text, at=at),
-        ComplaintReason(request.form["reason"]),
-    )
-    if filed is None:
-        wrong = _("This code is wrong or too old. You can ask for a new one.")
-        return _report_page(422, code=wrong)
-    session.pop(PENDING, None)
-    session["filed"] = filed.case_number
-    return redirect_after_post("report.show_report")
+        return None, errors
+    return PastedText(sender=sender, text=text, at=at), {}
 
 
 @bp.get("/reports")
 def show_report() -> Response:
-    """Show how the complaint stands that this browser has filed, or asked for by its number."""
-    number = session.get("filed")
-    if not number:
-        return page("follow.html", complaint=None, faults={})
+    """Show how the complaint stands that this browser filed, or looked up by its case number."""
+    case_number = session.get(CASE_NUMBER)
+    if not case_number:
+        return _lookup_page()
     try:
-        return _report_status_page(number, read_case(runtime(), number))
+        return _report_status_page(case_number, read_case(runtime(), case_number))
     except NotFoundError:
-        session.pop("filed", None)
-        return page("follow.html", complaint=None, faults={})
+        session.pop(CASE_NUMBER, None)
+        return _lookup_page()
 
 
 @bp.post("/reports")
 def update_report() -> Response:
-    """Look a complaint up by its number, or say more about it."""
+    """Look a complaint up by its case number, or add a statement to it."""
     if request.form.get("action") == "more":
         return _add_statement()
-    number = form.text("number", 40)
+    case_number = form.text("number", MAX_CASE_NUMBER_LENGTH)
     try:
-        find_by_case_number(runtime(), number)
+        find_by_case_number(runtime(), case_number)
     except NotFoundError:
-        unknown = _("There is no report with this number.")
-        return page("follow.html", 422, complaint=None, faults={"number": unknown})
-    session["filed"] = "".join(letter for letter in number if letter.isdigit())
+        return _lookup_page(422, number=_("There is no report with this number."))
+    session[CASE_NUMBER] = _digits(case_number)
     return redirect_after_post("report.show_report")
 
 
 def _add_statement() -> Response:
-    number = session.get("filed", "")
-    case = read_case(runtime(), number)
-    picture = request.files.get("picture")
-    shown = picture.read(MAX_PICTURE_BYTES + 1) if picture else b""
+    case_number = session.get(CASE_NUMBER, "")
+    case = read_case(runtime(), case_number)
+    upload = request.files.get("picture")
+    picture = upload.read(MAX_PICTURE_BYTES + 1) if upload else b""
     try:
-        add_statement(runtime(), case.complaint, request.form.get("said", ""), shown)
+        add_statement(runtime(), case.complaint, request.form.get("said", ""), picture)
     except InvalidError as error:
-        wrong = _("At most %(most)s characters.", most=MAX_STATEMENT_LENGTH)
-        kind = _("A PNG or JPEG picture of at most one megabyte.")
-        errors = {name: {"said": wrong, "picture": kind}[name] for name in error.fields}
-        return _report_status_page(number, case, 422, **errors)
-    session["done"] = "more"
+        errors = _statement_errors(error)
+        return _report_status_page(case_number, case, 422, **errors)
+    set_result("statement_added")
     return redirect_after_post("report.show_report")
 
 
-def _report_status_page(number: str, case: Case, status: int = 200, **faults: str) -> Response:
+def _statement_errors(error: InvalidError) -> dict[str, str]:
+    texts = {
+        "said": _("At most %(most)s characters.", most=MAX_STATEMENT_LENGTH),
+        "picture": _("A PNG or JPEG picture of at most one megabyte."),
+    }
+    return {name: texts[name] for name in error.fields}
+
+
+def _lookup_page(status: int = 200, **errors: str) -> Response:
+    """Return the page that asks for a case number."""
+    return page("report_status.html", status, complaint=None, errors=errors)
+
+
+def _report_status_page(case_number: str, case: Case, status: int = 200, **errors: str) -> Response:
+    groups = range(0, len(case_number), CASE_NUMBER_GROUP)
     return page(
-        "follow.html",
+        "report_status.html",
         status,
         complaint=case.complaint,
-        number=" ".join(number[place : place + 4] for place in range(0, len(number), 4)),
+        case_number=" ".join(case_number[at : at + CASE_NUMBER_GROUP] for at in groups),
         merchant=case.merchant,
-        zone=app_context().consent.default_timezone,
-        faults=faults,
-        done=session.pop("done", None),
+        timezone=app_context().consent.default_timezone,
+        errors=errors,
+        result=take_result(),
     )
+
+
+def _digits(text: str) -> str:
+    return "".join(character for character in text if character.isdigit())

@@ -122,6 +122,22 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("partition", "id"),
     )
+    op.create_index(
+        "events_of_refusals",
+        "events",
+        ["partition", "grant_id", "at"],
+        unique=False,
+        postgresql_where=sa.text("kind = 'message_refused' AND message_id IS NULL"),
+        sqlite_where=sa.text("kind = 'message_refused' AND message_id IS NULL"),
+    )
+    op.create_index(
+        "events_of_grant_ends",
+        "events",
+        ["partition", "grant_id"],
+        unique=False,
+        postgresql_where=sa.text("kind = 'grant_ended'"),
+        sqlite_where=sa.text("kind = 'grant_ended'"),
+    )
     op.create_table(
         "fingerprints",
         sa.Column("fingerprint", sa.LargeBinary(length=32), nullable=False),
