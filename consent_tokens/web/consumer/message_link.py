@@ -1,4 +1,4 @@
-"""`/m/{link_id}`: the link in each marketing message. It needs no login, and only reduces consent."""
+"""`/m/{link_id}`: the link in a marketing message. It needs no login and only reduces consent."""
 
 from datetime import timedelta
 from typing import Final
