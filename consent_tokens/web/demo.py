@@ -1,4 +1,4 @@
-"""With the simulator only: a demonstration shop and simulated phones to try the service with."""
+"""The demonstration: a shop and simulated phones. Registered only with the simulator gateway."""
 
 import re
 from datetime import timedelta
@@ -18,7 +18,7 @@ from consent_tokens.errors import (
     OutboxFullError,
 )
 from consent_tokens.gateways.simulator import Simulator
-from consent_tokens.relay.decision import EXPLANATIONS, Refused
+from consent_tokens.relay.decision import Refused
 from consent_tokens.services.consents.requests import create_request, read_request
 from consent_tokens.services.consents.tokens import fetch_token
 from consent_tokens.services.idempotency import ApiResponse
@@ -26,6 +26,7 @@ from consent_tokens.services.merchants import first_merchant
 from consent_tokens.services.submission.accept import MessageRequest, SubmissionResult
 from consent_tokens.web.consumer import blueprint, page, redirect_after_post
 from consent_tokens.web.consumer.locale import language
+from consent_tokens.web.reasons import REASON_TEXTS
 from consent_tokens.web.request_context import app_context, runtime
 
 bp = blueprint("demo")
@@ -38,37 +39,41 @@ LINK: Final = re.compile(r"(https?://\S+)")
 
 @bp.get("/demo/shop")
 def show_shop() -> Response:
-    """Show the demonstration shop: whom it asked for consent, and what it may send."""
+    """Show the shop, its latest consent request, and the result of its last message."""
     merchant = first_merchant(runtime())
-    asked = _shop_request(merchant.id)
+    consent_request = _shop_request(merchant.id)
+    status = page_id = None
+    if consent_request:
+        status = consent_request.status_at(runtime().clock.now()).value
+        page_id = runtime().ids.consent_page.encode(consent_request.key)
     return page(
         "shop.html",
         merchant=merchant,
-        request_status=asked.status_at(runtime().clock.now()).value if asked else None,
-        code=runtime().ids.consent_page.encode(asked.key) if asked else None,
+        request_status=status,
+        page_id=page_id,
         outcome=session.pop("outcome", None),
     )
 
 
 @bp.post("/demo/shop")
 def post_shop() -> Response:
-    """Ask for consent, or send, as the merchant would through the API."""
+    """Request consent, or submit a message, as a merchant does through the API."""
     merchant = first_merchant(runtime())
     if request.form.get("action") == "ask":
-        session["shop"] = _ask(merchant.id)
+        session["shop"] = _request_consent(merchant.id)
     else:
-        session["outcome"] = _send(merchant.id, request.form.get("text", "")[:MAX_TEXT_LENGTH])
+        session["outcome"] = _submit(merchant.id, request.form.get("text", "")[:MAX_TEXT_LENGTH])
     return redirect_after_post("demo.show_shop")
 
 
 @bp.get("/demo/phones")
 def show_phones() -> Response:
-    """Show the simulated phones."""
-    shown = [
+    """Show the simulated phones and their messages."""
+    phones = [
         (number.reveal(), [(text, LINK.split(text.text)) for text in texts])
         for number, texts in _simulator().phones()
     ]
-    return page("phones.html", phones=shown)
+    return page("phones.html", phones=phones)
 
 
 @bp.post("/demo/phones")
@@ -91,7 +96,7 @@ def _simulator() -> Simulator:
     return simulator
 
 
-def _ask(merchant_id: str) -> str:
+def _request_consent(merchant_id: str) -> str:
     """Create a consent request; return its public id."""
     terms = RequestedTerms(
         purposes=frozenset({Purpose.PROMOTIONS, Purpose.ORDERS}),
@@ -110,7 +115,7 @@ def _ask(merchant_id: str) -> str:
 
 
 def _shop_request(merchant_id: str) -> ConsentRequest | None:
-    """Return the request that this browser's shop created last."""
+    """Return the consent request that the shop created last in this browser session."""
     request_id = session.get("shop")
     if not request_id:
         return None
@@ -120,17 +125,17 @@ def _shop_request(merchant_id: str) -> ConsentRequest | None:
         return None
 
 
-def _send(merchant_id: str, text: str) -> dict[str, str]:
-    """Send a text under the consent that this browser's shop asked for; return what the page says.
+def _submit(merchant_id: str, text: str) -> dict[str, str]:
+    """Submit a text under the consent of the shop's request; return what the page shows.
 
-    It is submitted as through the API: with readiness, backpressure and the same decision.
+    Readiness, backpressure and the relay's decision apply as they do in the API.
     """
-    asked = _shop_request(merchant_id)
-    if asked is None or asked.status is not RequestStatus.GRANTED:
+    consent_request = _shop_request(merchant_id)
+    if consent_request is None or consent_request.status is not RequestStatus.GRANTED:
         return {"result": "no_consent"}
     try:
         issued = runtime().database.run(
-            lambda transaction: fetch_token(runtime(), transaction, asked)
+            lambda transaction: fetch_token(runtime(), transaction, consent_request)
         )
     except (ConflictError, GoneError):
         return {"result": "gone"}
@@ -138,14 +143,14 @@ def _send(merchant_id: str, text: str) -> dict[str, str]:
     try:
         response = app_context().submitter.submit(merchant_id, message, _render_result)
     except (NotReadyError, OutboxFullError) as error:
-        return {"result": "not_ready", "code": error.error_code}
+        return {"result": "not_ready", "reason": error.error_code}
     result: dict[str, str] = response.body
     return result
 
 
 def _render_result(result: SubmissionResult) -> ApiResponse:
     if isinstance(result.decision, Refused):
-        reason = result.decision.reason
-        body = {"result": "refused", "code": reason.value, "words": EXPLANATIONS[reason]}
+        text = REASON_TEXTS[result.decision.reason]
+        body = {"result": "refused", "reason": text.code, "explanation": text.explanation}
         return ApiResponse(403, body)
     return ApiResponse(202, {"result": "accepted"})

@@ -1,4 +1,4 @@
-"""Public documents: the published keys, the configuration, health, metrics and the API docs."""
+"""Public documents: verification keys, service configuration, health, metrics and API docs."""
 
 from io import BytesIO
 from typing import Any
@@ -9,22 +9,22 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.localization import LANGUAGES
-from consent_tokens.relay.decision import EXPLANATIONS
 from consent_tokens.services.consents.decisions import find_open_request
 from consent_tokens.services.integrity.readiness import unready_reasons
 from consent_tokens.services.metrics_collector import metrics_registry
 from consent_tokens.web import openapi, problems
+from consent_tokens.web.reasons import FAILURES, REFUSALS
 from consent_tokens.web.request_context import app_context, runtime
 
 bp = Blueprint("public", __name__)
 bp.register_error_handler(Exception, problems.handle_exception)
 
-KEYS_LAST_SECONDS = 300  # how long a verifier may keep the published keys
+MAX_AGE_SECONDS = 300  # how long a verifier may cache the keys and the configuration
 
 
 @bp.get("/.well-known/jwks.json")
 def jwks() -> Response:
-    """Publish the keys that verify tokens (RFC 7517, 5; RFC 8037, 2)."""
+    """Publish the keys that verify tokens, as a JWK Set (RFC 7517, 5; RFC 8037, 2)."""
     keys = [
         {"kty": "OKP", "crv": "Ed25519", "x": key.x, "kid": key.kid, "use": "sig", "alg": "EdDSA"}
         for key in runtime().keyring.verifying.values()
@@ -34,7 +34,7 @@ def jwks() -> Response:
 
 @bp.get("/.well-known/consent-configuration")
 def configuration() -> Response:
-    """Publish what this service is, for whoever builds against it."""
+    """Publish the service's URLs and what it supports, for API clients."""
     base = runtime().service.base_url
     return _cached(
         {
@@ -57,20 +57,20 @@ def configuration() -> Response:
 
 @bp.get("/healthz")
 def healthz() -> dict[str, str]:
-    """Say that the process is alive; whether it may relay is at /readyz."""
+    """Report that the process is alive (liveness probe)."""
     return {"status": "alive"}
 
 
 @bp.get("/readyz")
 def readyz() -> tuple[dict[str, Any], int]:
-    """Say whether messages may be relayed, and if not, why (promise 9)."""
+    """Report whether messages may be accepted and sent, and if not, why (promise 9)."""
     why = unready_reasons(runtime())
     return {"ready": not why, "why": why}, 503 if why else 200
 
 
 @bp.get("/metrics")
 def metrics() -> Response:
-    """Publish figures for Prometheus; none names a consumer, a merchant or a number."""
+    """Publish metrics for Prometheus."""
     return Response(
         generate_latest(metrics_registry(runtime(), app_context().gateway)),
         content_type=CONTENT_TYPE_LATEST,
@@ -89,16 +89,17 @@ def docs() -> str:
     return render_template(
         "docs.html",
         api=openapi.describe(),
-        refusals={reason.value: words for reason, words in EXPLANATIONS.items()},
+        refusals=REFUSALS,
+        failures=FAILURES,
         errors=problems.DETAILS,
     )
 
 
-@bp.get("/c/<code>/qr.svg")
-def qr(code: str) -> Response:
-    """Draw the QR code of a consent request, to print or to show."""
-    find_open_request(runtime(), code)
-    symbol = segno.make(f"{runtime().service.base_url}/c/{code}", error="m", micro=False)
+@bp.get("/c/<page_id>/qr.svg")
+def qr(page_id: str) -> Response:
+    """Return the QR code of a consent request, as SVG."""
+    find_open_request(runtime(), page_id)
+    symbol = segno.make(f"{runtime().service.base_url}/c/{page_id}", error="m", micro=False)
     svg = BytesIO()
     symbol.save(svg, kind="svg", scale=8, border=4)
     return Response(svg.getvalue(), content_type="image/svg+xml")
@@ -106,5 +107,5 @@ def qr(code: str) -> Response:
 
 def _cached(body: dict[str, Any], content_type: str) -> Response:
     response = Response(json.dumps(body), content_type=content_type)
-    response.headers["Cache-Control"] = f"public, max-age={KEYS_LAST_SECONDS}"
+    response.headers["Cache-Control"] = f"public, max-age={MAX_AGE_SECONDS}"
     return response
