@@ -64,16 +64,18 @@ class ChosenTests:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        if self.rank is None:
-            items[:] = [item for item in items if _is_in_process(item)]
-        else:
-            rank = self.rank
-            items[:] = sorted(
-                (item for item in items if item.nodeid in rank), key=lambda item: rank[item.nodeid]
-            )
+        items[:] = [item for item in items if _is_in_process(item)]
+        if self.rank is not None:  # by function: a fault may change the name of a case
+            rank, functions = self.rank, {_function(name) for name in self.rank}
+            items[:] = [item for item in items if _function(item.nodeid) in functions]
+            items.sort(key=lambda item: rank.get(item.nodeid, 0))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0) + report.duration
+
+
+def _function(name: str) -> str:
+    return name.partition("[")[0]
 
 
 def _is_in_process(item: pytest.Item) -> bool:
@@ -141,7 +143,7 @@ class Choice:
         for path in coverage.measured_files():
             by_line = coverage.contexts_by_lineno(path)
             self.tests[path.removeprefix(f"{PACKAGE}/")] = {
-                line: {context.rpartition("|")[0] for context in contexts if context}
+                line: {context.rpartition("|")[0] for context in contexts}
                 for line, contexts in by_line.items()
             }
 
@@ -149,12 +151,12 @@ class Choice:
         """Return the tests, the quickest first, promises last."""
         by_line = self.tests[mutant.path]
         names = set().union(*(by_line.get(line, ()) for line in mutant.lines))
-        if not (names and mutant.is_in_function):  # it runs when the module is imported
+        if not mutant.is_in_function or not names or "" in names:  # it runs at an import
             module = f"{PACKAGE}.{mutant.path.removesuffix('.py').replace('/', '.')} import"
             files = {path for path in self.sources if module in self.sources[path]}
             names |= {name for name in self.seconds if name.partition("::")[0] in files}
             names |= set().union(*by_line.values())
-        ordered = sorted(names, key=lambda name: (self.seconds[name], name))
+        ordered = sorted(names - {""}, key=lambda name: (self.seconds[name], name))
         units = [name for name in ordered if name.startswith(UNIT_TESTS)]
         others = [name for name in ordered if name.startswith(SERVICE_TESTS)]
         short = [name for name in others if self.seconds[name] <= MAX_SERVICE_SECONDS]
