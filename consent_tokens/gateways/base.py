@@ -1,4 +1,4 @@
-"""What every gateway does, whatever it speaks."""
+"""The gateway interface: submissions, their outcomes, and inbound events."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -11,9 +11,9 @@ from consent_tokens.relay.composition import ComposedText
 
 
 class Deadline(Struct, frozen=True):
-    """Until when a message is ours to hand over, by a clock that never goes back.
+    """The time until which a message may be submitted, on a monotonic clock.
 
-    `at` are seconds of that clock; it is the same one in all processes of a machine.
+    `at` is in seconds of `elapsed`, a clock that all processes of a machine share.
     """
 
     at: float
@@ -21,56 +21,54 @@ class Deadline(Struct, frozen=True):
 
     @property
     def is_past(self) -> bool:
-        """Whether it is somebody else's by now."""
+        """Whether it has passed: another dispatcher may submit the message now."""
         return self.elapsed() >= self.at
 
 
 class Submission(Struct, frozen=True, kw_only=True):
-    """One message on its way out: the only thing outside a sealed box that holds a number."""
+    """One message to submit. It holds the phone number in the clear, in memory only."""
 
     number: PhoneNumber
     source: str  # port and extension
     composed: ComposedText
-    tag: int  # 0 to 255: names the segments of one long message
+    tag: int  # 0 to 255: the concatenation reference of a long message
     valid_until: datetime
-    deadline: Deadline  # looked at in the last moment
-    comparable_text: str = (
-        ""  # what of the text is found again when it is pasted (evidence.complaints)
-    )
+    deadline: Deadline  # checked immediately before submission
+    comparable_text: str = ""  # normalized for its fingerprint (evidence.complaints)
 
 
 class _SubmitOutcome(Struct, frozen=True, tag=True, array_like=True):
-    """What became of a submission; under its name where it is written down."""
+    """The outcome of a submission, serialized with the name of its class."""
 
 
 class Submitted(_SubmitOutcome, frozen=True):
-    """The gateway took it, and will report under this id; if it gives none, it never will."""
+    """The gateway accepted it, and reports under `gateway_id`; if None, it will not report."""
 
     gateway_id: str | None
 
 
 class Throttled(_SubmitOutcome, frozen=True):
-    """The gateway asks for patience. Nothing was taken."""
+    """The gateway throttled it. It was not accepted; submit it again later."""
 
 
 class Unsent(_SubmitOutcome, frozen=True):
-    """The line was gone, or the time was up, before it was sent. Nothing was taken."""
+    """It was not sent: there was no connection, or its deadline had passed."""
 
 
 class Uncertain(_SubmitOutcome, frozen=True):
-    """The line broke after sending: it may have been taken. Promise 7 decides what follows."""
+    """The connection broke after sending, so it may have been accepted (see promise 7)."""
 
 
 class Rejected(_SubmitOutcome, frozen=True):
-    """The gateway will never take it; `code` is its own word for why."""
+    """The gateway rejected it for good; `reason` is the gateway's code."""
 
     reason: str
 
 
 class Faulty(_SubmitOutcome, frozen=True):
-    """It cannot even be put into the gateway's words. Nothing was taken; others are not to blame.
+    """It cannot be encoded for the gateway, and was not sent. Other messages are not affected.
 
-    `fault` names the kind of mistake, never what was in the message.
+    `fault` is the name of an exception class, never a part of the message.
     """
 
     fault: str
@@ -78,23 +76,23 @@ class Faulty(_SubmitOutcome, frozen=True):
 
 SubmitOutcome: TypeAlias = Submitted | Throttled | Unsent | Uncertain | Rejected | Faulty
 
-SubmitResult: TypeAlias = tuple[int, SubmitOutcome]  # to which of the submissions, and what
+SubmitResult: TypeAlias = tuple[int, SubmitOutcome]  # index of the submission, and its outcome
 
 
 class DeliveryReport(Struct, frozen=True):
-    """What the gateway says became of a message (DLR)."""
+    """A delivery report (DLR) of the gateway."""
 
     gateway_id: str
     was_delivered: bool
     status_text: str
-    is_deactivated: bool = False  # for good: there is no such subscriber any more
+    is_deactivated: bool = False  # the number is no longer in service
 
 
 class MobileOriginated(Struct, frozen=True, kw_only=True):
-    """What a consumer's phone sent to a sender (MO)."""
+    """An inbound message (MO): a text from a consumer's phone to a sender."""
 
     number: PhoneNumber
-    source: str  # the sender that it was sent to
+    source: str  # the sender: port and extension
     text: str
 
 
@@ -102,34 +100,34 @@ InboundEvent: TypeAlias = DeliveryReport | MobileOriginated
 
 
 class Gateway(Protocol):
-    """A line to the carriers. Safe to use from several threads."""
+    """A connection to carriers. Thread-safe."""
 
     @property
     def name(self) -> str:
-        """Return which kind it is."""
+        """Return the kind of gateway, for logs and metrics."""
 
     @property
     def is_up(self) -> bool:
-        """Whether it would take a message now."""
+        """Whether it can submit a message now."""
 
     def open(self, on_event: Callable[[], None], inherited_fds: Sequence[int] = ()) -> None:
-        """Connect, and call `heard` (from any thread) whenever something has come in.
+        """Connect in the background; call `on_event`, from any thread, when there is one to poll.
 
-        `holds` are file descriptors that stay open for as long as anything of ours can submit,
-        even after this process was killed: a lock on one of them says so.
+        `inherited_fds` stay open in child processes that can still submit after this process was
+        killed, so that a file lock on one of them is held until they have ended.
         """
 
     def submit(self, submissions: Sequence[Submission]) -> Iterator[list[SubmitResult]]:
-        """Hand over messages, and say what became of each, in groups as the answers come.
+        """Submit messages; yield their outcomes in groups, as responses arrive.
 
-        It may begin before the first group is asked for, behind what was handed over before. A
-        group is settled when the next is asked for: no more than `window` messages are ever with
-        the gateway or answered and not settled. What is never asked for is settled when the
-        iterator is closed. Never raises for the line's sake.
+        Submission may begin before the first group is requested, after earlier batches. Requesting
+        the next group confirms that the previous one was recorded: the number of messages in flight
+        or not yet recorded never exceeds the window. Closing the iterator confirms the rest.
+        Connection errors become outcomes and are never raised.
         """
 
     def poll(self) -> list[InboundEvent]:
-        """Return what has come in since the last call."""
+        """Return the events that arrived since the last call."""
 
     def close(self) -> None:
-        """Hang up, and let nothing be half sent."""
+        """Disconnect, after the submissions in flight have ended or timed out."""

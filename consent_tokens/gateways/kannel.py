@@ -1,14 +1,14 @@
-"""Kannel: out by smsbox's sendsms, back by its dlr-url and get-url.
+"""Gateway for Kannel: submits by smsbox's sendsms, receives by its dlr-url and get-url.
 
     kannel+http://user:password@smsbox:13013/cgi-bin/sendsms?listen=127.0.0.1:13020&secret=...
 
-`listen` is where this process hears Kannel: delivery reports, and inbound messages if Kannel's
-configuration has, for its sms-service,
+`listen` is where this process receives callbacks of Kannel: delivery reports, and inbound messages
+if Kannel's configuration has, for its sms-service,
 
     get-url = "http://127.0.0.1:13020/SECRET/inbound?from=%p&to=%P&text=%b&coding=%c"
 
-Both are known by the secret alone, so let nobody but Kannel reach that address. Numbers stand in
-Kannel's own access log: that is the operator's to turn off.
+Both are authenticated by the secret in the path only, so let nobody but Kannel reach that address.
+Kannel's own access log contains phone numbers: the operator has to turn it off.
 """
 
 import re
@@ -49,10 +49,10 @@ log = structlog.get_logger()
 
 SETTING: Final = "CONSENT_GATEWAY_URL"
 PATH: Final = "/cgi-bin/sendsms"
-MAX_CONCURRENT_REQUESTS: Final = 16  # submissions without an answer, at most
+MAX_CONCURRENT_REQUESTS: Final = 16  # submissions in flight
 RESPONSE_TIMEOUT_SECONDS: Final = 10.0
-RECONNECT_SECONDS: Final = 1.0  # between looks whether a Kannel that was away is back
-MAX_QUEUED_EVENTS: Final = 100_000
+RECONNECT_SECONDS: Final = 1.0  # between attempts to reach smsbox again
+MAX_QUEUED_EVENTS: Final = 100_000  # not yet polled; the oldest are dropped
 MIN_SECRET_LENGTH: Final = 16  # characters
 # dlr-mask: 1 delivered, 2 not delivered, 16 rejected by the SMSC (userguide, "Delivery Reports")
 DELIVERED, FAILED, REJECTED = 1, 2, 16
@@ -64,7 +64,7 @@ SECRET = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class KannelGateway:
-    """One smsbox, and an ear for it."""
+    """The gateway to one smsbox, and the HTTP server for its callbacks."""
 
     def __init__(self, url: str, *, user: str, password: str, run: str) -> None:
         parts = urlsplit(url)
@@ -103,7 +103,7 @@ class KannelGateway:
 
     @classmethod
     def from_url(cls, url: str, *, run: str) -> Self:
-        """Return the gateway that a URL names; its ids begin with `run`. Raises SettingError."""
+        """Return the gateway of a URL; its message ids begin with `run`. Raises SettingError."""
         parts = urlsplit(url)
         return cls(
             url, user=unquote(parts.username or ""), password=unquote(parts.password or ""), run=run
@@ -111,16 +111,16 @@ class KannelGateway:
 
     @property
     def name(self) -> str:
-        """Return which kind it is."""
+        """Return the kind of gateway, for logs and metrics."""
         return "kannel"
 
     @property
     def is_up(self) -> bool:
-        """Whether smsbox answered when it was last asked."""
+        """Whether smsbox answered the last request."""
         return self._is_up
 
     def open(self, on_event: Callable[[], None], inherited_fds: Sequence[int] = ()) -> None:
-        """Listen for Kannel, and look for it in the background. Nothing outlives this process."""
+        """Start the callback server, and try to reach smsbox. There are no child processes."""
         del inherited_fds
         self._on_event = on_event
         self._callback_server = ThreadingHTTPServer(
@@ -128,15 +128,15 @@ class KannelGateway:
         )
         self._threads = [
             threading.Thread(
-                target=self._callback_server.serve_forever, name="kannel-ear", daemon=True
+                target=self._callback_server.serve_forever, name="kannel-callbacks", daemon=True
             ),
-            threading.Thread(target=self._wait_for_smsbox, name="kannel-look", daemon=True),
+            threading.Thread(target=self._wait_for_smsbox, name="kannel-probe", daemon=True),
         ]
         for thread in self._threads:
             thread.start()
 
     def submit(self, submissions: Sequence[Submission]) -> Iterator[list[SubmitResult]]:
-        """Submit side by side, as many at once as there are hands."""
+        """Submit in parallel, MAX_CONCURRENT_REQUESTS at a time."""
         for begin in range(0, len(submissions), MAX_CONCURRENT_REQUESTS):
             outcomes = self._pool.map(
                 self._submit, submissions[begin : begin + MAX_CONCURRENT_REQUESTS]
@@ -145,13 +145,13 @@ class KannelGateway:
 
     def poll(self) -> list[InboundEvent]:
         """Return the reports and inbound messages since the last call."""
-        event: list[InboundEvent] = []
+        events: list[InboundEvent] = []
         while self._events:
-            event.append(self._events.popleft())
-        return event
+            events.append(self._events.popleft())
+        return events
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop the callback server and the connections."""
         self._stop.set()
         if self._callback_server:
             self._callback_server.shutdown()
@@ -162,7 +162,7 @@ class KannelGateway:
         self._client.close()
 
     def _wait_for_smsbox(self) -> None:
-        """Find out whether smsbox is there: it answers anything, if only with a no."""
+        """Request a page of smsbox while it is down; any response means that it is up again."""
         while not self._stop.is_set():
             if not self._is_up:
                 with suppress(httpx.TransportError):
@@ -173,7 +173,7 @@ class KannelGateway:
             self._stop.wait(RECONNECT_SECONDS)
 
     def _submit(self, submission: Submission) -> SubmitOutcome:
-        """Submit one message; Kannel cuts it into segments itself."""
+        """Submit one message; Kannel splits it into segments itself."""
         if not self._is_up or submission.deadline.is_past:
             return Unsent()
         gateway_id = f"{self._run}-{next(self._count)}"
@@ -189,7 +189,7 @@ class KannelGateway:
         }
         body = text if is_ucs2 else decode_octets(text, Coding.GSM7).encode()
         try:
-            answer = self._client.post(self._path, headers=headers, content=body)
+            response = self._client.post(self._path, headers=headers, content=body)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
             self._is_up = False
             log.warning("gateway_away", gateway="kannel")
@@ -199,7 +199,7 @@ class KannelGateway:
             return Uncertain()
         except (ValueError, TypeError) as error:
             return Faulty(type(error).__name__)
-        return _outcome(answer.status_code, gateway_id)
+        return _outcome(response.status_code, gateway_id)
 
     def _receive(self, event: InboundEvent) -> None:
         self._events.append(event)
@@ -207,72 +207,74 @@ class KannelGateway:
 
 
 def _outcome(status: int, gateway_id: str) -> SubmitOutcome:
-    """Return what smsbox says (userguide, "GET method for the sendsms script")."""
+    """Return the outcome by HTTP status (userguide, "GET method for the sendsms script")."""
     if status in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:
         return Submitted(gateway_id)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Throttled()  # temporal failure, try again later
+        return Throttled()  # "temporal failure, try again later"
     return Rejected(f"kannel_{status}")
 
 
 def _callback_handler(
-    hear: Callable[[InboundEvent], None], secret: str
+    on_event: Callable[[InboundEvent], None], secret: str
 ) -> type[BaseHTTPRequestHandler]:
-    """Return a handler of Kannel's calls. What it cannot read it answers with 404, and forgets."""
+    """Return the handler of Kannel's callbacks. What it cannot parse it answers with 404."""
 
-    class Ear(BaseHTTPRequestHandler):
+    class CallbackHandler(BaseHTTPRequestHandler):
         timeout = 10
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
-            given, _, what = parts.path.lstrip("/").partition("/")
+            given_secret, _, kind = parts.path.lstrip("/").partition("/")
             event = None
-            if compare_digest(given.encode(), secret.encode()):
-                event = parse_callback(what, parts.query)
+            if compare_digest(given_secret.encode(), secret.encode()):
+                event = parse_callback(kind, parts.query)
             if event:
-                hear(event)
+                on_event(event)
             self.send_response(HTTPStatus.OK if event else HTTPStatus.NOT_FOUND)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its own name
-            """Log nothing: the path has the secret in it, and numbers."""
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base class
+            """Log nothing: the path holds the secret, and phone numbers."""
 
-    return Ear
+    return CallbackHandler
 
 
-def parse_callback(what: str, query: str) -> InboundEvent | None:
-    """Return what one of Kannel's calls says; None if it makes no sense."""
-    said = {
-        name: values[0].encode("latin-1")  # octets again, whatever they mean
+def parse_callback(kind: str, query: str) -> InboundEvent | None:
+    """Return the event of a callback, `report` or `inbound`; None if it cannot be parsed."""
+    parameters = {
+        name: values[0].encode("latin-1")  # the octets; their coding is a parameter, too
         for name, values in parse_qs(query, keep_blank_values=True, encoding="latin-1").items()
     }
-    if what == "report":
-        return _parse_report(said)
-    if what == "inbound":
-        return _parse_inbound(said)
+    if kind == "report":
+        return _parse_report(parameters)
+    if kind == "inbound":
+        return _parse_inbound(parameters)
     return None
 
 
-def _parse_report(said: dict[str, bytes]) -> DeliveryReport | None:
-    status = said.get("status", b"")
-    if not status.isdigit() or "id" not in said:
+def _parse_report(parameters: dict[str, bytes]) -> DeliveryReport | None:
+    status = parameters.get("status", b"")
+    if not status.isdigit() or "id" not in parameters:
         return None
-    gateway_id = said["id"].decode("ascii", "replace")
+    gateway_id = parameters["id"].decode("ascii", "replace")
     if int(status) == DELIVERED:
         return DeliveryReport(gateway_id, was_delivered=True, status_text="DELIVRD")
-    code = FAILURE_STATUSES.get(int(status))
-    return DeliveryReport(gateway_id, was_delivered=False, status_text=code) if code else None
+    status_text = FAILURE_STATUSES.get(int(status))
+    if status_text is None:
+        return None
+    return DeliveryReport(gateway_id, was_delivered=False, status_text=status_text)
 
 
-def _parse_inbound(said: dict[str, bytes]) -> MobileOriginated | None:
-    digits = said.get("from", b"").decode("ascii", "replace").strip().lstrip("+")
+def _parse_inbound(parameters: dict[str, bytes]) -> MobileOriginated | None:
+    digits = parameters.get("from", b"").decode("ascii", "replace").strip().lstrip("+")
     try:
         number = PhoneNumber.parse("+" + digits)
     except ValueError:
         return None
-    octets = said.get("text", b"")
-    is_ucs2 = said.get("coding", b"") == UCS2.encode()
+    octets = parameters.get("text", b"")
+    is_ucs2 = parameters.get("coding", b"") == UCS2.encode()
     text = decode_octets(octets, Coding.UCS2) if is_ucs2 else octets.decode("utf-8", "replace")
-    source = said.get("to", b"").decode("ascii", "replace").strip()
+    source = parameters.get("to", b"").decode("ascii", "replace").strip()
     return MobileOriginated(number=number, source=source, text=text)

@@ -1,6 +1,6 @@
-"""A carrier in a box: phones that can be looked at, for development, demos and tests.
+"""A simulated carrier with phones, for development, demos and tests.
 
-It keeps numbers and texts in memory only, and forgets them on exit: unfit for production.
+Keeps numbers and texts in memory, and loses them on exit: not for production.
 """
 
 import threading
@@ -22,12 +22,12 @@ from consent_tokens.gateways.base import (
 from consent_tokens.relay.composition import decode
 
 MAX_PHONES: Final = 200
-MAX_TEXTS_PER_PHONE: Final = 50  # on one phone
+MAX_TEXTS_PER_PHONE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedText:
-    """One SMS as a simulated phone shows it; `is_mine` if the phone sent it."""
+    """One SMS on a simulated phone; `is_mine` if the phone sent it."""
 
     source: str
     text: str
@@ -36,9 +36,9 @@ class SimulatedText:
 
 @dataclass
 class Simulator:
-    """Takes everything, reports everything as delivered, and lets the phones reply."""
+    """Accepts every message, reports it as delivered, and lets the phones reply."""
 
-    run: str = "simulated"  # names this run in the ids it gives, so that no two runs share one
+    run: str = "simulated"  # prefix of the ids that it gives, different in each run
     _phones: OrderedDict[str, deque[SimulatedText]] = field(default_factory=OrderedDict, repr=False)
     _events: deque[InboundEvent] = field(default_factory=deque, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -47,26 +47,26 @@ class Simulator:
 
     @property
     def name(self) -> str:
-        """Return which kind it is."""
+        """Return the kind of gateway, for logs and metrics."""
         return "simulator"
 
     @property
     def is_up(self) -> bool:
-        """Whether it would take a message now: always."""
+        """Whether it can submit a message now: always."""
         return True
 
     def open(self, on_event: Callable[[], None], inherited_fds: Sequence[int] = ()) -> None:
-        """Remember whom to tell. Here is all of it: nothing outlives this process."""
+        """Keep the callback. There are no child processes."""
         del inherited_fds
         self._on_event = on_event
 
     def submit(self, submissions: Sequence[Submission]) -> Iterator[list[SubmitResult]]:
-        """Put the texts on the simulated phones, all at once."""
-        answers: list[SubmitResult] = []
+        """Deliver the texts to the simulated phones, in one group."""
+        results: list[SubmitResult] = []
         with self._lock:
-            for place, submission in enumerate(submissions):
+            for index, submission in enumerate(submissions):
                 if submission.deadline.is_past:
-                    answers.append((place, Unsent()))
+                    results.append((index, Unsent()))
                     continue
                 self._submitted += 1
                 gateway_id = f"{self.run}-{self._submitted}"
@@ -77,9 +77,9 @@ class Simulator:
                 self._events.append(
                     DeliveryReport(gateway_id, was_delivered=True, status_text="DELIVRD")
                 )
-                answers.append((place, Submitted(gateway_id)))
+                results.append((index, Submitted(gateway_id)))
         self._on_event()
-        yield answers
+        yield results
 
     def reply(self, number: PhoneNumber, source: str, text: str) -> None:
         """Send a text from a simulated phone to a sender."""
@@ -89,7 +89,7 @@ class Simulator:
         self._on_event()
 
     def phones(self) -> list[tuple[PhoneNumber, list[SimulatedText]]]:
-        """Return the phones, the one that got a text last first, with their texts in order."""
+        """Return the phones, most recently used first, each with its texts in order."""
         with self._lock:
             return [
                 (PhoneNumber.parse(digits), list(texts))
@@ -99,12 +99,12 @@ class Simulator:
     def poll(self) -> list[InboundEvent]:
         """Return the reports and replies since the last call."""
         with self._lock:
-            event = list(self._events)
+            events = list(self._events)
             self._events.clear()
-            return event
+            return events
 
     def close(self) -> None:
-        """Forget everything."""
+        """Delete all phones and events."""
         with self._lock:
             self._phones.clear()
             self._events.clear()

@@ -1,6 +1,8 @@
-"""SMPP 3.4 over smpp34: lines, each kept bound (bind), and what is said on them (words, pieces).
+"""SMPP 3.4, by the library smpp34, which runs in a child process of the dispatcher.
 
-smpp34 has a process of its own (speaker), to which the gateway speaks over pipes (wire).
+`gateway` is the dispatcher's side and `client_process` the child; they exchange `ipc` frames over
+pipes. In the child, `session` keeps each session bound, `pdu` encodes and decodes PDUs, and
+`reassembly` joins the segments of long inbound messages.
 """
 
 from consent_tokens.gateways.smpp.gateway import SmppGateway

@@ -1,4 +1,4 @@
-"""`python -m consent_tokens.gateways.smpp`: started by the gateway, and told what to do by it."""
+"""`python -m consent_tokens.gateways.smpp`: the SMPP client process, started by the gateway."""
 
 from consent_tokens.gateways.smpp.client_process import main
 

@@ -1,11 +1,11 @@
-"""The process that speaks SMPP for a dispatcher: `python -m consent_tokens.gateways.smpp`.
+"""The SMPP client process of a dispatcher: `python -m consent_tokens.gateways.smpp`.
 
-Nothing of it decides: it submits what it is handed over standard input, and tells over standard
-output what became of it and what came in (wire). It holds no key and knows no database. When its
-dispatcher is gone it is gone at once, with all that it had not submitted yet.
+Reads commands from standard input, writes outcomes and inbound events to standard output (`ipc`).
+It decides nothing and has neither keys nor the database. When its dispatcher ends, it ends at once,
+with everything that is not submitted yet.
 
-smpp34 aborts the interpreter if a session is still open when Python exits; here that is nobody
-else's.
+smpp34 aborts the interpreter if a session is still open when Python exits: in a process of its own
+that harms nothing else.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ import smpp34
 import structlog
 import uvloop
 
-from consent_tokens import logging_setup as logs
+from consent_tokens import logging_setup
 from consent_tokens.gateways.base import InboundEvent, Submission, SubmitOutcome, Uncertain, Unsent
 from consent_tokens.gateways.smpp.config import BindConfig
 from consent_tokens.gateways.smpp.ipc import (
@@ -47,77 +47,77 @@ from consent_tokens.gateways.smpp.session import Session
 
 log = structlog.get_logger()
 
-GROUP_SECONDS: Final = 0.003  # at most between the answers of one group
+GROUP_SECONDS: Final = 0.003  # how long results are collected into one frame
 HEARTBEAT_SECONDS: Final = 1.0
-MAX_FRAME_BYTES: Final = 16 * 1024 * 1024  # a thousand messages of the longest
+MAX_FRAME_BYTES: Final = 16 * 1024 * 1024  # a thousand messages of maximal length
 ORPHANED, FAULTY = 1, 2  # exit codes
 
 Notify = Callable[[Notification], None]
 
 
 class SmppClient:
-    """One or several lines, to one carrier or to several that stand in for each other."""
+    """One or several sessions, to one carrier or to several that back each other up."""
 
     def __init__(
-        self, configs: Sequence[BindConfig], jitters: Sequence[float], tell: Notify
+        self, configs: Sequence[BindConfig], jitters: Sequence[float], notify: Notify
     ) -> None:
-        self._notify = tell
-        self._jitters = jitters  # of each line, from 0 to 1
+        self._notify = notify
+        self._jitters = jitters  # of each session, from 0 to 1
         self._stop = asyncio.Event()
         self._reassembler = Reassembler()
         self._sessions = [
-            Session(line, self._on_deliver_sm, self._report_status) for line in configs
+            Session(config, self._on_deliver_sm, self._report_status) for config in configs
         ]
-        # each submission begins with another line, and goes on with the others
-        places = range(len(configs))
+        # round robin: each submission starts with the next session, and falls back to the others
         self._session_orders = cycle(
-            [(*self._sessions[at:], *self._sessions[:at]) for at in places]
+            [(*self._sessions[i:], *self._sessions[:i]) for i in range(len(configs))]
         )
-        self._group_size = max(1, sum(line.window for line in configs) // 4)  # answers, of a group
+        self._group_size = max(1, sum(config.window for config in configs) // 4)  # results a frame
         self._in_flight = 0
         self._results: list[tuple[int, SubmitOutcome]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Keep every line bound until told to stop."""
-        keeping = zip(self._sessions, self._jitters, strict=True)
+        """Keep every session bound until `stop` is called."""
+        sessions = zip(self._sessions, self._jitters, strict=True)
         await asyncio.gather(
-            self._send_heartbeats(), *(bind.run(self._stop, jitter) for bind, jitter in keeping)
+            self._send_heartbeats(),
+            *(session.run(self._stop, jitter) for session, jitter in sessions),
         )
 
     def stop(self) -> None:
-        """Unbind every line."""
+        """Unbind every session."""
         self._stop.set()
 
     def submit(self, messages: Sequence[SubmitRequest]) -> None:
-        """Submit messages side by side, each over one line."""
+        """Submit messages concurrently, each over one session."""
         elapsed = asyncio.get_running_loop().time
         self._in_flight += len(messages)
         for message in messages:
             ticket, submission = message.ticket, decode_submission(message, elapsed)
-            binds = next(self._session_orders)
-            if not binds[0].submit_now(submission, partial(self._add_result, ticket)):
-                task = asyncio.create_task(self._submit_one(ticket, submission, binds))
+            sessions = next(self._session_orders)
+            if not sessions[0].submit_now(submission, partial(self._add_result, ticket)):
+                task = asyncio.create_task(self._submit_one(ticket, submission, sessions))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
     async def _submit_one(
-        self, ticket: int, submission: Submission, binds: Sequence[Session]
+        self, ticket: int, submission: Submission, sessions: Sequence[Session]
     ) -> None:
-        """Submit over one line; what it could not send goes to the others, once each."""
+        """Submit over the first session; try the others, once each, if it could not send."""
         outcome: SubmitOutcome = Unsent()
         try:
-            for bind in binds:
-                if isinstance(outcome, Unsent) and bind.is_up:
-                    outcome = await bind.submit(submission)
-        except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
-            log.critical("submission_faulty", fault=type(error).__name__)
+            for session in sessions:
+                if isinstance(outcome, Unsent) and session.is_up:
+                    outcome = await session.submit(submission)
+        except Exception as error:  # noqa: BLE001 - the gateway waits for an outcome in any case
+            log.critical("submission_failed", fault=type(error).__name__)
             outcome = Uncertain()
         self._add_result(ticket, outcome)
 
     def _add_result(self, ticket: int, outcome: SubmitOutcome) -> None:
-        """Pass an answer on, with others if they come at once."""
+        """Queue a result; send it with others once the group is full or GROUP_SECONDS are over."""
         self._in_flight -= 1
         self._results.append((ticket, outcome))
         if len(self._results) >= self._group_size or not self._in_flight:
@@ -133,7 +133,7 @@ class SmppClient:
         self._notify(SubmitResults(group))
 
     async def _send_heartbeats(self) -> None:
-        """Say that we are alive, and pass on what came in pieces of which no more is coming."""
+        """Send a heartbeat every second, and forward incomplete inbound messages that timed out."""
         while not self._stop.is_set():
             self._notify(Heartbeat())
             for overdue in self._reassembler.expire(asyncio.get_running_loop().time()):
@@ -144,62 +144,62 @@ class SmppClient:
                 continue
 
     def _report_status(self) -> None:
-        self._notify(BindStatus(sum(bind.is_up for bind in self._sessions)))
+        self._notify(BindStatus(sum(session.is_up for session in self._sessions)))
 
     def _on_deliver_sm(self, event: smpp34.DeliverSmEvent, config: BindConfig) -> None:
         if is_delivery_report(event):
             self._forward(parse_delivery_report(event, config.profile))
-        elif piece := parse_segment(event):
-            self._forward(self._reassembler.add(piece, asyncio.get_running_loop().time()))
+        elif segment := parse_segment(event):
+            self._forward(self._reassembler.add(segment, asyncio.get_running_loop().time()))
 
     def _forward(self, event: InboundEvent | None) -> None:
         if event:
             self._notify(encode_event(event))
 
 
-async def _serve(hears: int, tells: int) -> None:
-    """Do what is said on one pipe, and tell on the other, until told to stop.
+async def _serve(input_fd: int, output_fd: int) -> None:
+    """Execute the commands of one pipe and write notifications to the other, until Stop.
 
-    Never returns if the pipe ends without that: then whoever knew of the messages is gone.
+    If the pipe ends without Stop, the dispatcher is gone: ends the process at once.
     """
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=MAX_FRAME_BYTES)
     await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(hears, "rb", 0)
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(input_fd, "rb", 0)
     )
-    transport, _ = await loop.connect_write_pipe(asyncio.Protocol, os.fdopen(tells, "wb", 0))
+    transport, _ = await loop.connect_write_pipe(asyncio.Protocol, os.fdopen(output_fd, "wb", 0))
 
-    def tell(said: Notification) -> None:
-        transport.write(encode_frame(said))
+    def notify(notification: Notification) -> None:
+        transport.write(encode_frame(notification))
 
     client: SmppClient | None = None
-    keeping: asyncio.Task[None] | None = None
+    running: asyncio.Task[None] | None = None
     while line := await reader.readline():
         match decode_command(line):
             case Open(urls, jitters):
-                client = SmppClient(BindConfig.parse_all(urls), jitters, tell)
-                keeping = asyncio.create_task(client.run())
+                client = SmppClient(BindConfig.parse_all(urls), jitters, notify)
+                running = asyncio.create_task(client.run())
             case Submit(messages) if client:
                 client.submit(messages)
-            case Stop() if client and keeping:
+            case Stop() if client and running:
                 client.stop()
-                gone = asyncio.create_task(reader.read())  # its dispatcher does not wait any longer
-                await asyncio.wait({keeping, gone}, return_when=asyncio.FIRST_COMPLETED)
-                if keeping.done():
+                input_closed = asyncio.create_task(reader.read())  # the gateway waits no longer
+                await asyncio.wait({running, input_closed}, return_when=asyncio.FIRST_COMPLETED)
+                if running.done():
                     return
                 break
     os._exit(ORPHANED)
 
 
 def main() -> None:
-    """Be that process. Its dispatcher tells it when to stop; signals to a whole group do not."""
+    """Run the process. It stops by command only: signals to the process group are ignored."""
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
-    hears, tells = os.dup(0), os.dup(1)
-    os.dup2(2, 1)  # whatever prints does not print into what is told
-    logs.configure()
+    input_fd, output_fd = os.dup(0), os.dup(1)
+    os.dup2(2, 1)  # a stray print goes to standard error, not between the frames
+    logging_setup.configure()
     try:
-        uvloop.run(_serve(hears, tells))
-    except Exception as error:  # noqa: BLE001 - only its kind is told: it may hold what was said
-        log.critical("speaker_faulty", fault=type(error).__name__)
+        uvloop.run(_serve(input_fd, output_fd))
+    except Exception as error:  # noqa: BLE001 - only its class is logged: the message may hold a number
+        log.critical("smpp_client_failed", fault=type(error).__name__)
         os._exit(FAULTY)

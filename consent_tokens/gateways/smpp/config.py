@@ -1,4 +1,4 @@
-"""Where SMPP binds go, and in which manner: what `CONSENT_GATEWAY_URL` says."""
+"""Configuration of SMPP sessions, parsed from `CONSENT_GATEWAY_URL`."""
 
 from dataclasses import dataclass, field
 from typing import Final, Self
@@ -7,60 +7,58 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from consent_tokens.errors import SettingError
 
 DEFAULT_PORT: Final = 2775
-DEFAULT_WINDOW: Final = 64  # submissions without an answer, at most, on one line
+DEFAULT_WINDOW: Final = 64  # submissions in flight on one session
 MAX_WINDOW: Final = 1000
 MAX_BINDS: Final = 16
-VENDOR_TAGS: Final = range(0x1400, 0x4000)  # what carriers may define (SMPP 3.4, 5.3.2)
+VENDOR_TAGS: Final = range(0x1400, 0x4000)  # vendor-specific tags (SMPP 3.4, 5.3.2)
 SETTING: Final = "CONSENT_GATEWAY_URL"
 FALSE_VALUES: Final = frozenset({"0", "no", "off", "false"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarrierProfile:
-    """What a carrier wants done its own way; each is an option of the gateway's URL."""
+    """How a carrier deviates from the defaults; each field is an option of the gateway's URL."""
 
-    uses_message_payload: bool = False  # long texts whole, in message_payload, not in segments
-    sends_validity_period: bool = True  # sends validity_period
+    uses_message_payload: bool = False  # long texts in one message_payload, not in segments
+    sends_validity_period: bool = True
     vendor_tlvs: tuple[tuple[int, bytes], ...] = ()  # with every submission (India's DLT)
-    # what in a report means that there is no such subscriber any more: `MK:0001`, or `err:001`
+    # in a delivery report: the number is not in service any more, as `MK:0001` or `err:001`
     deactivated_codes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BindConfig:
-    """Where one bind goes, and in which manner: what one URL says."""
+    """Host, credentials and options of one session."""
 
     host: str
     port: int
     system_id: str
     password: str = field(repr=False)
     is_tls: bool
-    is_transmitter_receiver_pair: bool = (
-        False  # a transmitter and a receiver, instead of one transceiver
-    )
+    is_transmitter_receiver_pair: bool = False  # two binds, instead of one transceiver
     system_type: str = ""
     window: int = DEFAULT_WINDOW
     profile: CarrierProfile = field(default_factory=CarrierProfile)
 
     @classmethod
     def parse_all(cls, urls: str) -> list[Self]:
-        """Return the lines that one or several URLs (by blanks) name. Raises SettingError."""
-        return [line for url in urls.split() for line in cls._parse_url(url)]
+        """Return the sessions of one or several URLs, separated by spaces. Raises SettingError."""
+        return [config for url in urls.split() for config in cls._parse_url(url)]
 
     @classmethod
     def _parse_url(cls, url: str) -> list[Self]:
-        """Return the lines of `smpp://user:password@host:port?binds=2&...`. Raises SettingError."""
+        """Return the sessions of `smpp://user:password@host:port?binds=2`. Raises SettingError."""
         parts = urlsplit(url)
         options = dict(parse_qsl(parts.query, keep_blank_values=True))
-        line = cls._from_parts(parts, options)
+        config = cls._from_parts(parts, options)
         binds = _whole_number(options, "binds", 1, MAX_BINDS)
         if options:
             raise SettingError(f"{SETTING}: no such option: {', '.join(sorted(options))}")
-        return [line] * binds
+        return [config] * binds
 
     @classmethod
     def _from_parts(cls, parts: SplitResult, options: dict[str, str]) -> Self:
-        """Return the line, and take the options that it knows out of `options`."""
+        """Return the configuration; removes the options that it knows from `options`."""
         bind = options.pop("bind", "trx")
         if bind not in {"trx", "pair"}:
             raise SettingError(f"{SETTING}: bind is trx or pair")
@@ -99,5 +97,5 @@ def _vendor_tlv(name: str, text: str) -> tuple[int, bytes]:
     except ValueError:
         tag = 0
     if tag not in VENDOR_TAGS:
-        raise SettingError(f"{SETTING}: {name}: a vendor's tag is 0x1400 to 0x3fff")
+        raise SettingError(f"{SETTING}: {name}: a vendor tag is 0x1400 to 0x3fff")
     return tag, text.encode()

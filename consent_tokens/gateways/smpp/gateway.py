@@ -1,7 +1,8 @@
-"""The gateway to SMPP carriers, from the dispatcher's side: the lines have a process of their own.
+"""The SMPP gateway, on the dispatcher's side; the sessions run in a client process.
 
-No more than the window of all lines is ever with that process, or answered by it and not yet
-settled: so however it ends, no more than that is in doubt (promise 7).
+The number of messages that are in flight, or answered but not recorded yet, never exceeds the sum
+of the sessions' windows: however the process ends, no more outcomes than that are uncertain
+(promise 7).
 """
 
 import os
@@ -48,103 +49,103 @@ from consent_tokens.gateways.smpp.ipc import (
 log = structlog.get_logger()
 
 CLIENT_COMMAND: Final = (sys.executable, "-P", "-m", "consent_tokens.gateways.smpp")
-RESTART_SECONDS: Final = 0.3  # before a speaker that ended by itself is started again
-MAX_SILENT_SECONDS: Final = 15  # a speaker that says nothing for so many seconds hangs
-CLOSE_TIMEOUT_SECONDS: Final = 10.0  # that unbinding may take
-MAX_QUEUED_EVENTS: Final = 100_000  # waiting to be taken; the oldest give way
+RESTART_SECONDS: Final = 0.3  # before a client that ended by itself is started again
+MAX_SILENT_SECONDS: Final = 15  # without a heartbeat; then the client is killed
+CLOSE_TIMEOUT_SECONDS: Final = 10.0  # for unbinding; then the client is killed
+MAX_QUEUED_EVENTS: Final = 100_000  # not yet polled; the oldest are dropped
 READ_BYTES: Final = 1024 * 1024
 
 
 @dataclass(slots=True, eq=False)
 class _SubmittedBatch:
-    """What was handed over together, and the answers to it, in groups as they come."""
+    """The messages of one call of `submit`, and their results in groups as they arrive."""
 
     groups: SimpleQueue[list[SubmitResult]] = field(default_factory=SimpleQueue)
-    unrecorded: int = 0  # answered, and not yet written down
-    is_abandoned: bool = False  # nobody wants to know the rest
+    unrecorded: int = 0  # results that the caller has not recorded yet
+    is_abandoned: bool = False  # the caller has closed the iterator
 
 
 class SmppGateway:
-    """One or several lines, to one carrier or to several that stand in for each other.
+    """One or several sessions, to one carrier or to several that back each other up.
 
-    `urls` are one or several, by blanks; `jitter` gives a number from 0 to 1. Raises SettingError
-    naming the variable.
+    `urls` are separated by spaces; `jitter` returns a number from 0 to 1 for each session. Raises
+    SettingError.
     """
 
     def __init__(self, urls: str, jitter: Callable[[], float] = lambda: 0.0) -> None:
-        lines = BindConfig.parse_all(urls)
-        self._opening = Open(urls, [jitter() for _ in lines])
+        configs = BindConfig.parse_all(urls)
+        self._open_command = Open(urls, [jitter() for _ in configs])
         self._thread = threading.Thread(target=self._supervise, name="smpp", daemon=True)
         self._stop = threading.Event()
         self._events: deque[InboundEvent] = deque(maxlen=MAX_QUEUED_EVENTS)
         self._on_event: Callable[[], None] = lambda: None
         self._inherited_fds: Sequence[int] = ()
-        self._bound = 0  # lines that are bound
-        self._lock = threading.Lock()  # of what follows
+        self._bound = 0  # sessions that are bound
+        self._lock = threading.Lock()  # guards the fields below
         self._client: subprocess.Popen[bytes] | None = None
-        self._free = sum(line.window for line in lines)
+        self._free = sum(config.window for config in configs)  # places in the window
         self._waiting: deque[tuple[_SubmittedBatch, int, Submission]] = deque()
         self._tickets = count()
-        self._pending: dict[int, tuple[_SubmittedBatch, int]] = {}  # by ticket: with the speaker
+        self._pending: dict[int, tuple[_SubmittedBatch, int]] = {}  # by ticket: in flight
 
     @property
     def name(self) -> str:
-        """Return which kind it is."""
+        """Return the kind of gateway, for logs and metrics."""
         return "smpp"
 
     @property
     def is_up(self) -> bool:
-        """Whether any line is bound."""
+        """Whether any session is bound."""
         return self._bound > 0
 
     def open(self, on_event: Callable[[], None], inherited_fds: Sequence[int] = ()) -> None:
-        """Start to bind, in the background."""
+        """Start the client process, which binds in the background."""
         self._on_event, self._inherited_fds = on_event, inherited_fds
         self._thread.start()
 
     def submit(self, submissions: Sequence[Submission]) -> Iterator[list[SubmitResult]]:
-        """Submit side by side, over all lines that are up, as many at once as they hold.
+        """Submit concurrently over all bound sessions, as many at once as their windows allow.
 
-        Begins at once, behind what was handed over before; what is settled makes room for the next.
+        Starts at once, after earlier batches. Each recorded result frees a place in the window.
         """
-        answers = self._results(submissions)
-        next(answers)  # from here on it goes by itself, and its end is seen to, however it comes
-        return answers
+        results = self._results(submissions)
+        next(results)  # enqueues the batch; from here on closing the iterator cleans up
+        return results
 
     def _results(self, submissions: Sequence[Submission]) -> Iterator[list[SubmitResult]]:
-        """Hand over, and return the answers: first none, then all that have come meanwhile."""
-        handed, rest = _SubmittedBatch(), len(submissions)
+        """Enqueue a batch and yield its results: first an empty group, then those that arrived."""
+        batch, remaining = _SubmittedBatch(), len(submissions)
         with self._lock:
-            self._waiting.extend((handed, place, each) for place, each in enumerate(submissions))
+            self._waiting.extend((batch, index, each) for index, each in enumerate(submissions))
             self._submit_waiting()
         try:
             yield []
-            while rest:
-                group = handed.groups.get()
+            while remaining:
+                group = batch.groups.get()
                 with suppress(Empty):
                     while True:
-                        group += handed.groups.get_nowait()
+                        group += batch.groups.get_nowait()
                 yield group
-                rest -= len(group)
+                remaining -= len(group)
                 with self._lock:
-                    handed.unrecorded -= len(group)
+                    batch.unrecorded -= len(group)
                     self._free += len(group)
                     self._submit_waiting()
         finally:
-            with self._lock:  # what nobody wants to know is in nobody's way
-                handed.is_abandoned = True
-                self._free += handed.unrecorded
+            with self._lock:  # the rest is not reported; its places in the window become free
+                batch.is_abandoned = True
+                self._free += batch.unrecorded
                 self._submit_waiting()
 
     def poll(self) -> list[InboundEvent]:
         """Return the reports and inbound messages since the last call."""
-        event: list[InboundEvent] = []
+        events: list[InboundEvent] = []
         while self._events:
-            event.append(self._events.popleft())
-        return event
+            events.append(self._events.popleft())
+        return events
 
     def close(self) -> None:
-        """Unbind, and wait until the lines' process has ended."""
+        """Unbind, and wait until the client process has ended."""
         self._stop.set()
         with self._lock:
             self._write(encode_frame(Stop()))
@@ -156,38 +157,38 @@ class SmppGateway:
     # --- with the lock held ---------------------------------------------------------------------
 
     def _submit_waiting(self) -> None:
-        """Hand what waits to the speaker, as long as there is room for it."""
+        """Send waiting messages to the client while the window has places."""
         messages: list[SubmitRequest] = []
         unsent: list[tuple[_SubmittedBatch, int]] = []
         while self._free and self._waiting:
-            handed, place, submission = self._waiting.popleft()
-            if handed.is_abandoned:
+            batch, index, submission = self._waiting.popleft()
+            if batch.is_abandoned:
                 continue
             self._free -= 1
             if self._client is None or submission.deadline.is_past:
-                unsent.append((handed, place))
+                unsent.append((batch, index))
                 continue
             ticket = next(self._tickets)
-            self._pending[ticket] = handed, place
+            self._pending[ticket] = batch, index
             messages.append(encode_submission(ticket, submission))
         if messages:
             self._write(encode_frame(Submit(messages)))
-        for handed, place in unsent:
-            handed.unrecorded += 1
-            handed.groups.put([(place, Unsent())])
+        for batch, index in unsent:
+            batch.unrecorded += 1
+            batch.groups.put([(index, Unsent())])
 
     def _write(self, line: bytes) -> None:
-        """Write to the speaker; one that is gone is seen to by whoever listens to it."""
+        """Write to the client. If it has ended, the reading thread fails what is pending."""
         if self._client and self._client.stdin:
             rest = memoryview(line)
             with suppress(OSError):
                 while rest:
                     rest = rest[self._client.stdin.write(rest) :]
 
-    # --- of the thread that listens -------------------------------------------------------------
+    # --- of the thread that reads ---------------------------------------------------------------
 
     def _supervise(self) -> None:
-        """Have a speaker, and another one if it ends by itself, until told to stop."""
+        """Run a client process, and start another if it ends by itself, until `close`."""
         while not self._stop.is_set():
             try:
                 code = self._run_client()
@@ -199,8 +200,8 @@ class SmppGateway:
             self._stop.wait(RESTART_SECONDS)
 
     def _run_client(self) -> int:
-        """Have one speaker, and return with which code it ended. Raises OSError, DecodeError."""
-        with subprocess.Popen(  # noqa: S603 - our own module
+        """Run one client process; return its exit code. Raises OSError, DecodeError."""
+        with subprocess.Popen(  # noqa: S603 - this package's own module
             CLIENT_COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -209,28 +210,28 @@ class SmppGateway:
         ) as client:
             with self._lock:
                 self._client = client
-                self._write(encode_frame(self._opening))
+                self._write(encode_frame(self._open_command))
                 if self._stop.is_set():
                     self._write(encode_frame(Stop()))
             try:
                 self._read_notifications(client)
             except DecodeError:
-                client.kill()  # of another version, perhaps: what it says means nothing to us
+                client.kill()  # perhaps of another version, after an upgrade
                 raise
             finally:
                 self._fail_pending()
         return client.returncode
 
     def _read_notifications(self, client: subprocess.Popen[bytes]) -> None:
-        """Hear what the speaker says, to its end; one that hangs is killed."""
+        """Handle the client's notifications until it ends; kill it when it hangs."""
         output = client.stdout.fileno() if client.stdout else -1
-        silent, rest = 0, b""
-        while silent < MAX_SILENT_SECONDS:
+        silent_seconds, rest = 0, b""
+        while silent_seconds < MAX_SILENT_SECONDS:
             readable, _, _ = select.select([output], [], [], 1.0)
             if not readable:
-                silent += 1
+                silent_seconds += 1
                 continue
-            silent, data = 0, os.read(output, READ_BYTES)
+            silent_seconds, data = 0, os.read(output, READ_BYTES)
             if not data:
                 return
             *lines, rest = (rest + data).split(b"\n")
@@ -242,37 +243,37 @@ class SmppGateway:
         match decode_notification(line):
             case SubmitResults(outcomes):
                 self._distribute(outcomes)
-            case ReportReceived() | InboundMessage() as said:
-                self._events.append(decode_event(said))
+            case ReportReceived() | InboundMessage() as notification:
+                self._events.append(decode_event(notification))
                 self._on_event()
-            case BindStatus(lines):
-                self._bound = lines
+            case BindStatus(bound):
+                self._bound = bound
                 self._on_event()
             case Heartbeat():
                 pass
 
-    def _distribute(self, answers: Iterable[tuple[int, SubmitOutcome]]) -> None:
-        """Give answers to those who wait for them."""
+    def _distribute(self, outcomes: Iterable[tuple[int, SubmitOutcome]]) -> None:
+        """Put outcomes into the result queues of their batches."""
         groups: dict[_SubmittedBatch, list[SubmitResult]] = {}
         with self._lock:
-            for ticket, outcome in answers:
-                handed, place = self._pending.pop(ticket)
-                if handed.is_abandoned:
+            for ticket, outcome in outcomes:
+                batch, index = self._pending.pop(ticket)
+                if batch.is_abandoned:
                     self._free += 1
                 else:
-                    handed.unrecorded += 1
-                    groups.setdefault(handed, []).append((place, outcome))
+                    batch.unrecorded += 1
+                    groups.setdefault(batch, []).append((index, outcome))
             self._submit_waiting()
-        for handed, group in groups.items():
-            handed.groups.put(group)
+        for batch, group in groups.items():
+            batch.groups.put(group)
 
     def _fail_pending(self) -> None:
-        """See to what was with a speaker that has ended: it may have left, and nobody can say."""
+        """Report what a client that has ended had in flight as uncertain."""
         self._bound = 0
         with self._lock:
             self._client = None
-            owed = list(self._pending)
-        self._distribute((ticket, Uncertain()) for ticket in owed)
+            tickets = list(self._pending)
+        self._distribute((ticket, Uncertain()) for ticket in tickets)
 
     def _kill_client(self) -> None:
         with self._lock:

@@ -1,7 +1,7 @@
-"""What the gateway and the process that speaks SMPP for it say to each other: JSON, a line each.
+"""Frames between the gateway and its SMPP client process: one line of JSON each.
 
-The lines go through pipes between two processes of one user. Like the memory of either they may
-hold a number, and nothing of them is kept.
+They go through pipes between two processes of one user and are not stored: like the memory of
+either process, they may hold a phone number.
 """
 
 from collections.abc import Callable
@@ -23,25 +23,25 @@ from consent_tokens.relay.composition import Coding, ComposedText
 
 
 class _Redacted(Struct, frozen=True, array_like=True):
-    """What crosses from one process to the other: it may hold a number, and prints nothing."""
+    """A part of a frame. It may hold a phone number, so its repr is the name of its class."""
 
     def __repr__(self) -> str:
         return type(self).__name__
 
 
 class _Frame(_Redacted, frozen=True, tag=True):
-    """A line: its kind, and what it tells."""
+    """One line, tagged with the name of its class."""
 
 
 class Open(_Frame, frozen=True):
-    """To the speaker, once, first of all: the lines to bind, and of each how it is put off."""
+    """To the client, first of all: the sessions to bind, and the back-off jitter of each."""
 
     urls: str
     jitters: list[float]
 
 
 class SubmitRequest(_Redacted, frozen=True):
-    """A submission as it goes to the speaker, under a ticket."""
+    """A submission, with the ticket under which its outcome is reported."""
 
     ticket: int
     deadline: float
@@ -54,35 +54,35 @@ class SubmitRequest(_Redacted, frozen=True):
 
 
 class Submit(_Frame, frozen=True):
-    """To the speaker: submit these, side by side."""
+    """To the client: submit these messages concurrently."""
 
     messages: list[SubmitRequest]
 
 
 class Stop(_Frame, frozen=True):
-    """To the speaker: unbind and end."""
+    """To the client: unbind and end."""
 
 
 class BindStatus(_Frame, frozen=True):
-    """To the gateway: how many lines are bound."""
+    """To the gateway: how many sessions are bound."""
 
     bound: int
 
 
 class SubmitResults(_Frame, frozen=True):
-    """To the gateway: what became of messages, by ticket."""
+    """To the gateway: outcomes, by ticket."""
 
     outcomes: list[tuple[int, SubmitOutcome]]
 
 
 class ReportReceived(_Frame, frozen=True):
-    """To the gateway: what the SMSC says became of a message."""
+    """To the gateway: a delivery report."""
 
     report: DeliveryReport
 
 
 class InboundMessage(_Frame, frozen=True):
-    """To the gateway: what a consumer's phone sent."""
+    """To the gateway: an inbound message."""
 
     number: str
     source: str
@@ -90,24 +90,24 @@ class InboundMessage(_Frame, frozen=True):
 
 
 class Heartbeat(_Frame, frozen=True):
-    """To the gateway, every second."""
+    """To the gateway, every second: the client is alive."""
 
 
 Command: TypeAlias = Open | Submit | Stop
 Notification: TypeAlias = BindStatus | SubmitResults | ReportReceived | InboundMessage | Heartbeat
 
-# what a line says; both raise msgspec.DecodeError
+# decode one line; both raise msgspec.DecodeError
 decode_command: Final[Callable[[bytes], Command]] = json.Decoder(Command).decode
 decode_notification: Final[Callable[[bytes], Notification]] = json.Decoder(Notification).decode
 
 
-def encode_frame(said: Command | Notification) -> bytes:
-    """Return a line."""
-    return json.encode(said) + b"\n"
+def encode_frame(frame: Command | Notification) -> bytes:
+    """Return a frame as one line."""
+    return json.encode(frame) + b"\n"
 
 
 def encode_submission(ticket: int, submission: Submission) -> SubmitRequest:
-    """Return a submission as it goes to the speaker."""
+    """Return a submission in the form for the client."""
     return SubmitRequest(
         ticket,
         submission.deadline.at,
@@ -121,7 +121,7 @@ def encode_submission(ticket: int, submission: Submission) -> SubmitRequest:
 
 
 def decode_submission(message: SubmitRequest, elapsed: Callable[[], float]) -> Submission:
-    """Return a submission as the speaker takes it."""
+    """Return the submission in a request; `elapsed` is the clock of its deadline."""
     return Submission(
         number=PhoneNumber(message.number),
         source=message.source,
@@ -133,7 +133,7 @@ def decode_submission(message: SubmitRequest, elapsed: Callable[[], float]) -> S
 
 
 def encode_event(event: InboundEvent) -> ReportReceived | InboundMessage:
-    """Return a report or an inbound message as it goes to the gateway."""
+    """Return an inbound event in the form for the gateway."""
     match event:
         case DeliveryReport():
             return ReportReceived(event)
@@ -141,9 +141,9 @@ def encode_event(event: InboundEvent) -> ReportReceived | InboundMessage:
             return InboundMessage(event.number.reveal(), event.source, event.text)
 
 
-def decode_event(said: ReportReceived | InboundMessage) -> InboundEvent:
-    """Return the report or the inbound message that a line tells."""
-    match said:
+def decode_event(notification: ReportReceived | InboundMessage) -> InboundEvent:
+    """Return the inbound event in a notification."""
+    match notification:
         case ReportReceived(report):
             return report
         case InboundMessage(number, source, text):

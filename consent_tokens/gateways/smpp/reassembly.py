@@ -1,4 +1,4 @@
-"""Long inbound messages come in pieces, in any order, and sometimes not all of them."""
+"""Reassembly of long inbound messages: segments arrive in any order, and some never do."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -6,15 +6,13 @@ from typing import Final
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.gateways.base import MobileOriginated
 
-REASSEMBLY_TIMEOUT_SECONDS: Final = (
-    30.0  # for the rest; then what has come is taken as all there is
-)
-MAX_INCOMPLETE: Final = 10_000  # unfinished messages; beyond it the oldest is taken as it is
+REASSEMBLY_TIMEOUT_SECONDS: Final = 30.0  # then the segments that arrived are the message
+MAX_INCOMPLETE: Final = 10_000  # messages; beyond it the oldest is returned as it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """One piece of a text that a phone sent; most texts are one piece of one."""
+    """One segment of an inbound message. Most messages have one segment."""
 
     number: PhoneNumber
     source: str
@@ -25,7 +23,7 @@ class Segment:
 
     @property
     def key(self) -> tuple[PhoneNumber, str, int, int]:
-        """Return what the pieces of one message have in common."""
+        """Return what the segments of one message have in common."""
         return self.number, self.source, self.reference, self.total
 
 
@@ -35,34 +33,34 @@ class _IncompleteMessage:
     segments: dict[int, Segment] = field(default_factory=dict)
 
     def joined(self) -> MobileOriginated:
-        in_order = [self.segments[place] for place in sorted(self.segments)]
-        text = "".join(piece.text for piece in in_order)
+        in_order = [self.segments[part] for part in sorted(self.segments)]
+        text = "".join(segment.text for segment in in_order)
         return MobileOriginated(number=in_order[0].number, source=in_order[0].source, text=text)
 
 
 @dataclass(slots=True)
 class Reassembler:
-    """The unfinished messages, in memory only."""
+    """The incomplete messages, in memory only."""
 
     _incomplete: dict[tuple[PhoneNumber, str, int, int], _IncompleteMessage] = field(
         default_factory=dict
     )
 
-    def add(self, piece: Segment, now: float) -> MobileOriginated | None:
-        """Take in a piece; return the message that it completes, if it does."""
-        unfinished = self._incomplete.setdefault(piece.key, _IncompleteMessage(now))
-        unfinished.segments[piece.part] = piece
-        if len(unfinished.segments) == piece.total:
-            return self._incomplete.pop(piece.key).joined()
+    def add(self, segment: Segment, now: float) -> MobileOriginated | None:
+        """Add a segment; return the message that it completes, or None."""
+        message = self._incomplete.setdefault(segment.key, _IncompleteMessage(now))
+        message.segments[segment.part] = segment
+        if len(message.segments) == segment.total:
+            return self._incomplete.pop(segment.key).joined()
         return None
 
     def expire(self, now: float) -> list[MobileOriginated]:
-        """Return what no more is waited for: a stop word in the first piece is a stop word."""
-        late = [
+        """Return the messages that timed out, incomplete: a STOP in the first segment counts."""
+        expired = [
             key
             for key, each in self._incomplete.items()
             if now - each.since > REASSEMBLY_TIMEOUT_SECONDS
         ]
-        surplus = max(0, len(self._incomplete) - len(late) - MAX_INCOMPLETE)
-        late += [key for key in self._incomplete if key not in set(late)][:surplus]
-        return [self._incomplete.pop(key).joined() for key in late]
+        surplus = max(0, len(self._incomplete) - len(expired) - MAX_INCOMPLETE)
+        expired += [key for key in self._incomplete if key not in set(expired)][:surplus]
+        return [self._incomplete.pop(key).joined() for key in expired]

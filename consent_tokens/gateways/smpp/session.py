@@ -1,4 +1,4 @@
-"""One SMPP line, kept bound: it is bound again whenever it is left, and left when it is silent."""
+"""Keeps one SMPP session bound: reconnects with back-off, closes it when responses time out."""
 
 import asyncio
 from collections import deque
@@ -24,39 +24,39 @@ from consent_tokens.gateways.smpp.pdu import parse_submit_response, submit_sm_ar
 log = structlog.get_logger()
 
 CONNECT_MILLISECONDS: Final = 5000
-RESPONSE_TIMEOUT_SECONDS: Final = (
-    10.0  # a gateway that is silent for longer may or may not have taken it
-)
-UNBIND_TIMEOUT_SECONDS: Final = 2.0  # for a line that may not be there any more
+RESPONSE_TIMEOUT_SECONDS: Final = 10.0  # then the session is closed, and the outcome uncertain
+UNBIND_TIMEOUT_SECONDS: Final = 2.0  # the connection may be dead already
 BACK_OFF_SECONDS: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # seconds between attempts to bind
-QUICK_RETRY_STEP: Final = 2  # the step of the back-off for a line that lets us bind
-STABLE_SECONDS: Final = 10.0  # a bind that lasted so long was a good one
-JITTER: Final = 0.5  # of the back-off, so that many lines do not come back in step
-ENCODING_ERRORS: Final = (ValueError, OverflowError, TypeError)  # cannot be put into SMPP's words
-SEGMENT_RETRY_SECONDS: Final = 0.5  # before a later segment is tried again
+QUICK_RETRY_STEP: Final = 2  # the highest step for an SMSC that accepts binds but drops them
+STABLE_SECONDS: Final = 10.0  # a bind that lasted so long resets the back-off
+JITTER: Final = 0.5  # of the back-off, so that many sessions do not reconnect at once
+ENCODING_ERRORS: Final = (
+    ValueError,
+    OverflowError,
+    TypeError,
+)  # of arguments that no PDU can carry
+SEGMENT_RETRY_SECONDS: Final = 0.5  # before a throttled later segment is retried
 
 ResponseFuture: TypeAlias = asyncio.Future[smpp34.SubmitSmResp]
 
 
 class Session:
-    """One line, kept bound: a transceiver, or a transmitter with its receiver."""
+    """One session, kept bound: a transceiver, or a transmitter with its receiver."""
 
     def __init__(
         self,
         config: BindConfig,
-        hear: Callable[[smpp34.DeliverSmEvent, BindConfig], None],
-        changed: Callable[[], None],
+        on_event: Callable[[smpp34.DeliverSmEvent, BindConfig], None],
+        on_change: Callable[[], None],
     ) -> None:
         self.config = config
-        self._on_event = hear
-        self._on_change = changed  # called when it is bound, and when it is no more
+        self._on_event = on_event
+        self._on_change = on_change  # called when it is bound, and when it is unbound
         self._smsc: smpp34.Smsc | None = None
         self._was_bound = False
-        self._pending: dict[
-            ResponseFuture, float
-        ] = {}  # since when, for each answer; the oldest first
-        self._in_flight = 0  # submissions without an answer
-        self._waiters: deque[asyncio.Future[None]] = deque()  # who waits for room
+        self._pending: dict[ResponseFuture, float] = {}  # when it was sent; the oldest first
+        self._in_flight = 0  # submissions without a response
+        self._waiters: deque[asyncio.Future[None]] = deque()  # for a place in the window
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -65,7 +65,7 @@ class Session:
         return self._smsc is not None
 
     async def run(self, stop: asyncio.Event, jitter: float) -> None:
-        """Bind, again and again with back-off, until told to stop."""
+        """Bind, and bind again with back-off whenever the session ends, until `stop` is set."""
         loop, failures = asyncio.get_running_loop(), 0
         while not stop.is_set():
             begun = loop.time()
@@ -77,7 +77,7 @@ class Session:
                 return
             if loop.time() - begun > STABLE_SECONDS:
                 failures = 0
-            else:  # one that was bound, if not for long, is there: it is not left alone for long
+            else:  # if it was bound, however briefly, the SMSC is there: do not back off for long
                 failures = min(failures + 1, QUICK_RETRY_STEP) if self._was_bound else failures + 1
             wait = BACK_OFF_SECONDS[min(failures, len(BACK_OFF_SECONDS) - 1)] * (
                 1 - JITTER * jitter
@@ -88,24 +88,24 @@ class Session:
                 continue
 
     async def _run_once(self, stop: asyncio.Event) -> None:
-        """Be bound once, until the session ends, falls silent, or we are told to stop."""
+        """Bind once, and return when the session ends or times out, or `stop` is set."""
         kinds = ("TX", "RX") if self.config.is_transmitter_receiver_pair else ("TRX",)
         clients = [_client(self.config, kind) for kind in kinds]
         self._was_bound = False
         sessions: list[smpp34.Smsc] = []
         try:
             for client in clients:
-                sessions.append(await client.connect())  # noqa: PERF401 - those before a fault count
+                sessions.append(await client.connect())  # noqa: PERF401 - those before an error are unbound
             self._smsc, self._was_bound = sessions[0], True
             log.info("gateway_bound", gateway="smpp")
             self._on_change()
-            silence = asyncio.create_task(self._wait_for_timeout())
+            timeout = asyncio.create_task(self._wait_for_timeout())
             listening = [asyncio.create_task(self._listen(session)) for session in sessions]
-            tasks = [asyncio.create_task(stop.wait()), silence, *listening]
+            tasks = [asyncio.create_task(stop.wait()), timeout, *listening]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             self._mark_unbound()
             if not stop.is_set():
-                log.warning("gateway_left", gateway="smpp", mute=silence.done())
+                log.warning("gateway_left", gateway="smpp", timed_out=timeout.done())
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -123,18 +123,20 @@ class Session:
             self._on_event(event, self.config)
 
     async def _wait_for_timeout(self) -> None:
-        """Return once an answer is owed for too long. Who hangs up then fails what is owed."""
+        """Return once a response is overdue. Closing the session then fails what is pending."""
         loop = asyncio.get_running_loop()
         while True:
-            since = next(iter(self._pending.values()), loop.time())
-            if (left := since + RESPONSE_TIMEOUT_SECONDS - loop.time()) <= 0:
+            sent_at = next(iter(self._pending.values()), loop.time())
+            if (remaining := sent_at + RESPONSE_TIMEOUT_SECONDS - loop.time()) <= 0:
                 return
-            await asyncio.sleep(left)
+            await asyncio.sleep(remaining)
 
-    def submit_now(self, submission: Submission, answered: Callable[[SubmitOutcome], None]) -> bool:
-        """Submit a message of one segment if there is room for it at this moment; whether it was.
+    def submit_now(
+        self, submission: Submission, on_outcome: Callable[[SubmitOutcome], None]
+    ) -> bool:
+        """Submit a message of one segment if the window has a place; return whether it was sent.
 
-        `answered` is called with what became of it. Most messages go this way, which needs no task.
+        `on_outcome` is called with its outcome. The fast path of most messages: it needs no task.
         """
         if self._smsc is None or submission.deadline.is_past:
             return False
@@ -147,30 +149,30 @@ class Session:
         try:
             (part,) = submit_sm_arguments(submission, self.config.profile)
         except ENCODING_ERRORS:
-            return False  # `submit` says which
+            return False  # `submit` returns the error
         future = self._start_submit(self._smsc, part)
-        future.add_done_callback(lambda done: answered(_outcome_of(done)))
+        future.add_done_callback(lambda done: on_outcome(_outcome_of(done)))
         return True
 
     async def submit(self, submission: Submission) -> SubmitOutcome:
-        """Submit every segment of one message; it is named by the id of its last."""
+        """Submit every segment of one message; the outcome holds the gateway id of the last."""
         outcome: SubmitOutcome = Unsent()
         try:
             parts = submit_sm_arguments(submission, self.config.profile)
         except ENCODING_ERRORS as error:
             return Faulty(type(error).__name__)
-        for place, part in enumerate(parts):
+        for index, part in enumerate(parts):
             outcome = await self._submit_segment(submission, part)
-            while place and isinstance(outcome, Throttled):  # half of it is on the phone already
+            while index and isinstance(outcome, Throttled):  # earlier segments are sent already
                 await asyncio.sleep(SEGMENT_RETRY_SECONDS)
                 outcome = await self._submit_segment(submission, part)
             if not isinstance(outcome, Submitted):
-                # a first segment decides; a later one leaves half a message, which nobody recalls
-                return Uncertain() if place else outcome
+                # if a later segment fails, the message is partly sent and cannot be recalled
+                return Uncertain() if index else outcome
         return outcome
 
     async def _submit_segment(self, submission: Submission, part: dict[str, Any]) -> SubmitOutcome:
-        """Submit one segment, if it is still ours to hand over once there is room for it."""
+        """Wait for a place in the window; submit one segment unless the deadline has passed."""
         while self._in_flight >= self.config.window:
             self._waiters.append(self._loop.create_future())
             await self._waiters[-1]
@@ -182,10 +184,10 @@ class Session:
         return _outcome_of(future)
 
     def _start_submit(self, smsc: smpp34.Smsc, part: dict[str, Any]) -> ResponseFuture:
-        """Return the answer to come, or the fault in its place."""
+        """Send a submit_sm; return the future of its response, or of the error."""
         try:
             future: ResponseFuture = asyncio.ensure_future(smsc.submit_sm(**part))
-        except Exception as error:  # noqa: BLE001 - `_outcome_in` tells them apart
+        except Exception as error:  # noqa: BLE001 - `_outcome_of` tells them apart
             future = self._loop.create_future()
             future.set_exception(error)
         self._in_flight += 1
@@ -199,13 +201,13 @@ class Session:
         self._wake_next()
 
     def _wake_next(self) -> None:
-        """Let one in that waits for room."""
+        """Wake the first waiter for a place in the window."""
         if self._waiters:
             self._waiters.popleft().set_result(None)
 
 
 def _outcome_of(future: ResponseFuture) -> SubmitOutcome:
-    """Return what became of a submission, by an answer that has come. Never raises."""
+    """Return the outcome by a future that is done. Never raises."""
     if future.cancelled():
         return Uncertain()
     match future.exception():
@@ -216,12 +218,12 @@ def _outcome_of(future: ResponseFuture) -> SubmitOutcome:
         case smpp34.SmppError() | OSError():
             return Uncertain()
         case fault:
-            log.critical("submission_faulty", fault=type(fault).__name__)
+            log.critical("submission_failed", fault=type(fault).__name__)
             return Uncertain()
 
 
 async def _unbind(sessions: Sequence[smpp34.Smsc], clients: Sequence[smpp34.Client]) -> None:
-    """Say so and leave, also on a line that is silent: many an SMSC takes one bind of a name."""
+    """Unbind and disconnect, also when the SMSC is silent: many allow one bind for a system_id."""
     for session in sessions:
         with suppress(TimeoutError, smpp34.SmppError, OSError):
             async with asyncio.timeout(UNBIND_TIMEOUT_SECONDS):
@@ -231,7 +233,7 @@ async def _unbind(sessions: Sequence[smpp34.Smsc], clients: Sequence[smpp34.Clie
 
 
 def _client(config: BindConfig, bind_type: str) -> smpp34.Client:
-    """Return a session that is not yet connected."""
+    """Return a client that is not yet connected."""
     return smpp34.Client(
         host=config.host,
         port=config.port,
