@@ -1,13 +1,13 @@
-"""base64url without padding, canonical only (RFC 7515, 2; RFC 4648, 3.5)."""
+"""base64url without padding, canonical text only (RFC 7515, section 2; RFC 4648, section 3.5)."""
 
 import binascii
 from typing import Final
 
 TO_URLSAFE: Final = bytes.maketrans(b"+/", b"-_")
 URLSAFE: Final = bytes.maketrans(b"-_+/=", b"+/\0\0\0")  # +, / and padding are refused
-PADDING: Final = (b"", None, b"==", b"=")  # by how many letters are left over; one never is
-# The last of two or three letters carries four or two bits of nothing: zeros in canonical text.
-LAST: Final = (None, None, frozenset("AQgw"), frozenset("AEIMQUYcgkosw048"))
+PADDING: Final = (b"", None, b"==", b"=")  # by length modulo 4; a remainder of 1 is invalid
+# The last of two or three left-over letters has four or two unused bits: zeros in canonical text.
+LAST_LETTERS: Final = (None, None, frozenset("AQgw"), frozenset("AEIMQUYcgkosw048"))
 
 
 def encode(data: bytes) -> str:
@@ -17,10 +17,10 @@ def encode(data: bytes) -> str:
 
 
 def decode(text: str) -> bytes:
-    """Return the bytes, taking canonical text only. Raises ValueError."""
-    left = len(text) % 4
-    padding, last = PADDING[left], LAST[left]
-    if padding is None or (last is not None and text[-1] not in last):
+    """Return the bytes of canonical text. Raises ValueError for any other text."""
+    remainder = len(text) % 4
+    padding, last_letters = PADDING[remainder], LAST_LETTERS[remainder]
+    if padding is None or (last_letters is not None and text[-1] not in last_letters):
         raise ValueError("not canonical base64url")
     try:
         letters = text.encode("ascii").translate(URLSAFE) + padding

@@ -1,7 +1,7 @@
-"""Compact JWS (RFC 7515) with Ed25519 (RFC 8037), and no other: there is nothing to negotiate.
+"""Compact JWS (RFC 7515) with Ed25519 (RFC 8037) only.
 
-The header is not parsed: it is compared, byte for byte, with those that this service issues. So
-no algorithm can be confused, no key injected (RFC 8725, 3.1, 3.10, 3.11).
+A header is not parsed but compared, byte for byte, with those that this service issues. That rules
+out algorithm confusion and key injection (RFC 8725, 3.1, 3.10, 3.11).
 """
 
 import json
@@ -15,7 +15,7 @@ from consent_tokens.crypto.encoding import decode, encode
 from consent_tokens.crypto.keys import SigningKey, VerifyingKey
 from consent_tokens.errors import TokenMalformedError, TokenSignatureError
 
-MAX_TOKEN_LENGTH: Final = 4096  # of a whole token
+MAX_TOKEN_LENGTH: Final = 4096  # characters
 COMPACT = re.compile(  # the signature of Ed25519 is 64 bytes: 86 characters
     r"(?P<signed>(?P<head>[A-Za-z0-9_-]{1,256})\.(?P<body>[A-Za-z0-9_-]{1,3700}))"
     r"\.(?P<signature>[A-Za-z0-9_-]{86})"
@@ -26,7 +26,7 @@ TOKEN_TYPE, RECEIPT_TYPE = "consent+jwt", "consent-receipt+jwt"
 
 
 def header(kid: str, type_: str = TOKEN_TYPE) -> str:
-    """Return the one header that we issue for a key, for each kind of what is signed."""
+    """Return the one header that the service issues for a key and a type of JWS, encoded."""
     fields = {"alg": "EdDSA", "typ": type_, "kid": kid}
     return encode(json.dumps(fields, separators=(",", ":")).encode("ascii"))
 
@@ -38,10 +38,10 @@ def sign(payload: bytes, key: SigningKey, type_: str = TOKEN_TYPE) -> str:
 
 
 def verify(compact: str, keys: Mapping[str, VerifyingKey]) -> bytes:
-    """Return the payload of a JWS that one of `keys`, filed by header, has signed.
+    """Return the payload of a JWS that was signed with one of `keys`, a mapping from headers.
 
-    Raises TokenMalformedError before any cryptography, TokenSignatureError after it. The
-    signature check lets the interpreter's lock go, so threads verify side by side.
+    Raises TokenMalformedError before any cryptography, TokenSignatureError after it. The signature
+    check releases the interpreter lock, so threads verify in parallel.
     """
     parts = COMPACT.fullmatch(compact) if len(compact) <= MAX_TOKEN_LENGTH else None
     key = keys.get(parts["head"]) if parts else None
@@ -64,5 +64,5 @@ def check_signature(signature: bytes, signed: bytes, key: VerifyingKey) -> None:
 
 
 def payload_of(compact: str) -> bytes:
-    """Return the payload of what we have signed ourselves, without verifying it again."""
+    """Return the payload of a JWS that this service signed and stored, without verifying it."""
     return decode(compact.split(".")[1])

@@ -1,4 +1,4 @@
-"""Keyed hashes: what the database knows of a number, a code or an asker, and cannot turn back."""
+"""Keyed hashes of phone numbers, codes, clients and texts (HMAC-SHA256), for the database."""
 
 import hmac
 from functools import lru_cache
@@ -7,29 +7,29 @@ from consent_tokens.crypto.keys import IndexKey, derive_key
 
 
 def blind_index(e164: str, key: IndexKey) -> bytes:
-    """Return HMAC-SHA256(index key, E.164): where a recipient is found."""
+    """Return HMAC-SHA256(index key, E.164), by which a recipient is found."""
     return hmac.digest(key.secret, e164.encode("ascii"), "sha256")
 
 
 def rate_limit_key(kind: str, value: str, key: IndexKey) -> bytes:
-    """Return where a limit counts; another sub-key, so that it leads to no recipient."""
+    """Return the key of a rate limit; under a sub-key, so that it does not match a blind index."""
     secret = derive_key(key.secret, "limits")
     return hmac.digest(secret, f"{kind}\n{value}".encode(), "sha256")
 
 
 @lru_cache(maxsize=4)
-def _for_fingerprints(key: IndexKey) -> bytes:
-    return derive_key(key.secret, "fingerprints")  # once, not for each text that leaves
+def _fingerprint_key(key: IndexKey) -> bytes:
+    return derive_key(key.secret, "fingerprints")  # cached, because every message needs it
 
 
 def fingerprint(e164: str, source: str, comparable_text: str, key: IndexKey) -> bytes:
-    """Return the keyed hash of a text that left: found again by whoever has number and text."""
-    secret = _for_fingerprints(key)
+    """Return the keyed hash of a text that was sent to a number, to find its message again."""
+    secret = _fingerprint_key(key)
     return hmac.digest(secret, f"{e164}\n{source}\n{comparable_text}".encode(), "sha256")
 
 
 def derived_digits(name: str, digits: int, key: IndexKey) -> str:
-    """Return so many decimal digits for a name, that nobody without the key can guess."""
+    """Return `digits` decimal digits derived from a name; unpredictable without the key."""
     digest = hmac.digest(derive_key(key.secret, "numbers"), name.encode(), "sha256")
     return f"{int.from_bytes(digest, 'big') % 10**digits:0{digits}}"
 
@@ -41,5 +41,5 @@ def code_hash(code: str, challenge_id: bytes, key: IndexKey) -> bytes:
 
 
 def constant_time_equal(one: bytes, other: bytes) -> bool:
-    """Whether two digests are the same, in constant time."""
+    """Whether two hashes are equal, in constant time."""
     return hmac.compare_digest(one, other)

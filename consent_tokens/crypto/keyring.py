@@ -1,4 +1,4 @@
-"""The keys of this installation, as files under `keys/`: made on first start, refused if loose."""
+"""The key files of an installation: created on first start, refused if others can read them."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -19,24 +19,24 @@ from consent_tokens.crypto.keys import (
 from consent_tokens.crypto.opaque_ids import OpaqueIds
 from consent_tokens.errors import KeyUnavailableError
 
-OTHERS_MAY: Final = 0o077
+ACCESSIBLE_TO_OTHERS: Final = 0o077  # permission bits of group and others
 OWNER_ONLY: Final = 0o600
 FOLDER_MODE: Final = 0o700
 
-Draw = Callable[[int], bytes]
+TokenBytes = Callable[[int], bytes]  # returns that many random bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keyring:
-    """One key of each kind in use, and those before it that still verify or unwrap."""
+    """The current key of each kind, and older ones that still verify, unwrap or open."""
 
     signing: SigningKey
-    verifying: Mapping[str, VerifyingKey]  # filed by the header that the key makes
+    verifying: Mapping[str, VerifyingKey]  # by the JWS header of tokens under the key
     wrapping: WrappingKey
-    unwrapping: Mapping[bytes, WrappingKey]  # filed by kid
+    unwrapping: Mapping[bytes, WrappingKey]  # by kid
     ids: OpaqueIds
     index: IndexKey
-    session: tuple[str, ...]  # oldest first, as itsdangerous and Flask take them
+    session: tuple[str, ...]  # base64url, oldest first, as itsdangerous takes them
 
     @classmethod
     def from_secrets(
@@ -48,7 +48,7 @@ class Keyring:
         index: bytes,
         session: list[bytes],
     ) -> Self:
-        """Return the ring of these secrets, each list oldest first. Raises ValueError."""
+        """Return the keyring of these secrets; lists are oldest first. Raises ValueError."""
         signers = [SigningKey.from_seed(seed) for seed in signing]
         wrappers = [WrappingKey(secret) for secret in wrapping]
         return cls(
@@ -62,19 +62,19 @@ class Keyring:
         )
 
     @classmethod
-    def load_or_create(cls, folder: Path, draw: Draw) -> Self:
-        """Read the ring, making the keys of a new installation.
+    def load_or_create(cls, folder: Path, token_bytes: TokenBytes) -> Self:
+        """Load the keys in `folder`; create all of them if it holds none.
 
-        Raises KeyUnavailableError naming the file at fault. Keys are made only where there are
-        none at all: one that is missing among others was lost, and a new one would hide that.
+        A single missing key is not created: it was lost, and a new one would hide that. Raises
+        KeyUnavailableError, which names the file.
         """
         try:
             if not any(folder.rglob("*.key")):
-                _create(folder, draw)
+                _create(folder, token_bytes)
             return cls.from_secrets(
                 signing=_read_all(folder / "signing"),
                 wrapping=_read_all(folder / "wrapping"),
-                id_key=_read(folder / "handle.key"),
+                id_key=_read(folder / "id.key"),
                 index=_read(folder / "index.key"),
                 session=[_read(folder / "session.key")],
             )
@@ -82,13 +82,13 @@ class Keyring:
             raise KeyUnavailableError(f"keys in {folder} cannot be used: {error}") from error
 
 
-def _create(folder: Path, draw: Draw) -> None:
-    for name in ("signing/0001", "wrapping/0001", "handle", "index", "session"):
+def _create(folder: Path, token_bytes: TokenBytes) -> None:
+    for name in ("signing/0001", "wrapping/0001", "id", "index", "session"):
         path = folder / f"{name}.key"
         path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(encode(draw(KEY_BYTES)) + "\n")
+            file.write(encode(token_bytes(KEY_BYTES)) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
@@ -96,17 +96,17 @@ def _create(folder: Path, draw: Draw) -> None:
 def _read_all(folder: Path) -> list[bytes]:
     paths = sorted(folder.glob("*.key"))
     if not paths:
-        raise ValueError(f"{folder} holds no key")
+        raise ValueError(f"{folder} contains no key")
     return [_read(path) for path in paths]
 
 
 def _read(path: Path) -> bytes:
-    if path.stat().st_mode & OTHERS_MAY:
+    if path.stat().st_mode & ACCESSIBLE_TO_OTHERS:
         raise ValueError(f"{path} can be read by others; chmod 600 it")
     try:
         secret = decode(path.read_text("ascii").strip())
     except ValueError:
         secret = b""
     if len(secret) != KEY_BYTES:
-        raise ValueError(f"{path} is not a key")  # without what is in it
+        raise ValueError(f"{path} is not a key")  # the content stays out of the message
     return secret

@@ -1,4 +1,4 @@
-"""Keys, one type for each use, so that no key can serve two ends. None of them prints itself."""
+"""Key types, one for each use, so that no key serves two uses. None prints its secret."""
 
 import hmac
 from base64 import urlsafe_b64encode
@@ -19,7 +19,7 @@ def derive_key(secret: bytes, label: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Secret:
-    """Thirty-two bytes that print nothing."""
+    """A key of 32 bytes; its repr leaves them out."""
 
     secret: bytes = field(repr=False)
 
@@ -30,7 +30,7 @@ class _Secret:
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """Ed25519, for tokens (RFC 8032). `kid` is its RFC 7638 thumbprint."""
+    """Ed25519 (RFC 8032): signs tokens and receipts. `kid` is its RFC 7638 thumbprint."""
 
     kid: str
     private: Ed25519PrivateKey = field(repr=False)
@@ -43,13 +43,13 @@ class SigningKey:
 
     @property
     def verifying(self) -> "VerifyingKey":
-        """Return the public half."""
+        """Return the public key."""
         return VerifyingKey(self.kid, self.private.public_key())
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyingKey:
-    """The public half, which anyone may have."""
+    """The public key of a signing key."""
 
     kid: str
     public: Ed25519PublicKey = field(repr=False)
@@ -71,11 +71,11 @@ def thumbprint(public: Ed25519PublicKey) -> str:
 
 
 class DataKey(_Secret):
-    """AES-256, made for one row (service message, envelope, challenge), destroyed with it."""
+    """AES-256, created for one row (service message, envelope, challenge) and deleted with it."""
 
 
 class GrantKey(DataKey):
-    """The data key of one grant. Destroying it is what makes a revocation final."""
+    """The data key of one grant. Deleting it makes a revocation final."""
 
 
 class WrappingKey(_Secret):
@@ -83,12 +83,12 @@ class WrappingKey(_Secret):
 
     @property
     def kid(self) -> bytes:
-        """Return eight bytes that identify the key and reveal nothing of it."""
+        """Return eight bytes that identify the key without revealing it."""
         return derive_key(self.secret, "kid")[:KID_BYTES]
 
 
 class IdKey(_Secret):
-    """AES-256, turns row keys into opaque ids."""
+    """AES-256, encrypts row keys to opaque ids."""
 
 
 class IndexKey(_Secret):

@@ -1,8 +1,8 @@
-"""Opaque ids: the public id of a row, by which nobody can tell its partition.
+"""Opaque ids: the public id of a row, which does not reveal its partition.
 
-A row's key is two 64-bit numbers. Its public id is the single-block AES-256 encryption of the two:
-a permutation, so to whoever lacks the key it is 128 random-looking bits, and two ids of one
-partition have nothing in common. One key a kind: the id of one kind decodes to noise as another.
+A row's key is two 64-bit numbers. Its public id is the single-block AES-256 encryption of both: a
+permutation, so without the key it looks like 128 random bits, and two ids of one partition have
+nothing in common. Each kind has a key of its own: an id of one kind decodes to noise as another.
 """
 
 import struct
@@ -23,22 +23,22 @@ PUBLIC_ID_BYTES: Final = 16  # before encoding: partition and id
 
 @dataclass(frozen=True, slots=True)
 class OpaqueIdCodec:
-    """One block of AES, encrypted and decrypted, with a prefix that people can read."""
+    """Encodes row keys of one kind as a readable prefix and one encrypted block of AES."""
 
     prefix: str
     cipher: Cipher[modes.ECB] = field(repr=False)
 
     @classmethod
     def from_secret(cls, secret: bytes, prefix: str = "") -> Self:
-        # one block, no chaining: a permutation of 128 bits is what is wanted, not a mode
+        # ECB of exactly one block: a permutation of 128 bits is what is needed
         return cls(prefix, Cipher(algorithms.AES256(secret), modes.ECB()))  # noqa: S305 - see above
 
     def encode(self, key: RowKey) -> str:
-        """Return the public id of a key."""
+        """Return the public id of a row key."""
         return self.prefix + encode(self.cipher.encryptor().update(ROW_KEY_STRUCT.pack(*key)))
 
     def encode_all(self, keys: Sequence[RowKey]) -> list[str]:
-        """Return the public ids of many keys, in one call of the cipher."""
+        """Return the public ids of many row keys, in one call of the cipher."""
         blocks = self.cipher.encryptor().update(
             b"".join(ROW_KEY_STRUCT.pack(*each) for each in keys)
         )
@@ -48,11 +48,11 @@ class OpaqueIdCodec:
         ]
 
     def decode(self, public_id: str) -> RowKey | None:
-        """Return the key of a public id; None if it cannot be one of this kind."""
+        """Return the row key of a public id; None if it cannot be an id of this kind."""
         return self.decode_all([public_id]).get(public_id)
 
     def decode_all(self, public_ids: Iterable[str]) -> dict[str, RowKey]:
-        """Return the keys of many public ids; those that are none are left out."""
+        """Return the row keys of many public ids; those that are not valid are left out."""
         blocks = {
             public_id: block
             for public_id in public_ids
@@ -97,7 +97,7 @@ class OpaqueIds:
         """Return the codecs under a key: grants under the key itself, others under sub-keys."""
 
         def kind(name: str, prefix: str = "") -> OpaqueIdCodec:
-            return OpaqueIdCodec.from_secret(derive_key(key.secret, f"handle {name}"), prefix)
+            return OpaqueIdCodec.from_secret(derive_key(key.secret, f"id {name}"), prefix)
 
         return cls(
             grant=OpaqueIdCodec.from_secret(key.secret),

@@ -1,6 +1,6 @@
-"""Proof of work for a browser, in the protocol of ALTCHA (v1): find the number behind a hash.
+"""Proof of work for browsers, in the protocol of ALTCHA (v1): find the number behind a hash.
 
-It costs an honest browser a moment, once, and whoever wants thousands of texts thousands of them.
+It costs a browser a second or two for each one-time code, which adds up for SMS pumping.
 """
 
 import hmac
@@ -17,13 +17,13 @@ from consent_tokens.crypto.keys import IndexKey, derive_key
 
 MAX_NUMBER: Final = 200_000  # hashes at most, half of it on average: a second or two on a phone
 SALT_BYTES: Final = 12
-MAX_SOLUTION_LENGTH: Final = 1000  # of a solution
+MAX_SOLUTION_LENGTH: Final = 1000  # characters
 MEMBERS: Final = {"algorithm": str, "challenge": str, "number": int, "salt": str, "signature": str}
 
 
 @dataclass(frozen=True, slots=True)
 class WorkChallenge:
-    """A challenge as the browser gets it."""
+    """A challenge in the form that the browser receives."""
 
     challenge: str
     salt: str
@@ -34,7 +34,7 @@ class WorkChallenge:
 def create_challenge(
     key: IndexKey, *, random_bytes: bytes, number: int, expires: datetime
 ) -> WorkChallenge:
-    """Return a challenge; `drawn` is 12 random bytes, `number` random and below HARDNESS."""
+    """Return a challenge. `random_bytes` are SALT_BYTES, `number` is random below MAX_NUMBER."""
     made = v1.create_challenge(
         algorithm="SHA-256",
         salt_length=SALT_BYTES,
@@ -49,7 +49,7 @@ def create_challenge(
 
 
 def verified_challenge(key: IndexKey, text: str, now: datetime) -> str | None:
-    """Return the name of the challenge that a solution solves; None if it solves none in time."""
+    """Return the challenge that a solution solves; None if it is wrong or has expired."""
     found = _members(text)
     if found is None or found["algorithm"] != "SHA-256":
         return None
@@ -65,7 +65,7 @@ def verified_challenge(key: IndexKey, text: str, now: datetime) -> str | None:
 
 
 def _members(text: str) -> Any:  # noqa: ANN401 - altcha's own dictionary
-    """Return a solution's members, each of its type; None if they are not all there."""
+    """Return the members of a solution; None if one is missing or of another type."""
     try:
         found = json.loads(a2b_base64(text)) if len(text) <= MAX_SOLUTION_LENGTH else None
     except (Error, ValueError, RecursionError):

@@ -1,11 +1,11 @@
-"""Sealing: AES-256-GCM (NIST SP 800-38D) under a data key made for one row.
+"""Sealing: AES-256-GCM (NIST SP 800-38D) under a data key created for one row.
 
     sealed   = nonce (12 bytes) || ciphertext || tag (16 bytes)
     wrapped  = kid of the wrapping key (8 bytes) || AES key wrap (RFC 3394; 40 bytes)
     envelope = wrapped || sealed
 
-A data key seals a handful of values in its life, so random nonces are far inside the limit of 2^32
-messages a key (SP 800-38D, 8.3).
+A data key seals few values, so random nonces stay far below the limit of 2^32 invocations a key
+(SP 800-38D, 8.3).
 """
 
 from collections.abc import Callable, Mapping
@@ -40,7 +40,7 @@ def seal(plaintext: bytes, key: DataKey, *, associated_data: bytes, nonce: bytes
 
 
 def open_sealed(sealed: bytes, key: DataKey, *, associated_data: bytes) -> bytes:
-    """Return what was sealed. Raises SealBrokenError in every other case, without saying why."""
+    """Return the plaintext. Raises SealBrokenError, without a reason, if it cannot be opened."""
     try:
         return AESGCM(key.secret).decrypt(
             sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], associated_data
@@ -57,11 +57,11 @@ def wrap(key: DataKey, under: WrappingKey) -> bytes:
 def unwrap(wrapped: bytes, keys: WrappingKeys, kind: type[Key]) -> Key:
     """Return a wrapped data key, as a GrantKey or DataKey.
 
-    Raises KeyUnavailableError if its wrapping key is not held, SealBrokenError if it was altered.
+    Raises KeyUnavailableError if its wrapping key is missing, SealBrokenError if it was altered.
     """
     under = keys.get(wrapped[:KID_BYTES])
     if under is None:
-        raise KeyUnavailableError("no wrapping key of that id is held")
+        raise KeyUnavailableError("there is no wrapping key with that id")
     try:
         return kind(aes_key_unwrap(under.secret, wrapped[KID_BYTES:]))
     except (InvalidUnwrap, ValueError) as error:

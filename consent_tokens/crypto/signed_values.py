@@ -1,7 +1,7 @@
-"""What a browser is handed and hands back: signed by itsdangerous, one salt a use.
+"""Signed values for browsers (cookies, forms, links), by itsdangerous, with one salt for each use.
 
-itsdangerous defaults to SHA-1; here it is SHA-256 with HMAC derivation, and a list of keys so
-that the session key can rotate.
+itsdangerous defaults to SHA-1; here it uses SHA-256 with HMAC key derivation. It accepts a list of
+keys, so that the session key can be rotated.
 """
 
 from hashlib import sha256
@@ -15,20 +15,20 @@ SIGNER: Final[dict[str, object]] = {"digest_method": sha256, "key_derivation": "
 
 
 def serializer(keyring: Keyring, use: str) -> URLSafeTimedSerializer:
-    """Return the serializer for one use; what it signs is refused for every other."""
+    """Return the serializer for one use; a value signed for another use is invalid."""
     return URLSafeTimedSerializer(
         list(keyring.session), salt=f"consent-tokens {use}", signer_kwargs=dict(SIGNER)
     )
 
 
 def sign_value(keyring: Keyring, use: str, value: str) -> str:
-    """Return `value`, signed and dated."""
+    """Return `value` with a timestamp and a signature."""
     text: str | bytes = serializer(keyring, use).dumps(value)
     return text if isinstance(text, str) else text.decode("ascii")
 
 
 def open_value(keyring: Keyring, use: str, text: str, *, max_age_seconds: int) -> str | None:
-    """Return the value that was signed; None if it was not, or too long ago."""
+    """Return the signed value; None if the signature is invalid or too old."""
     try:
         value = serializer(keyring, use).loads(text, max_age=max_age_seconds)
     except BadData:
