@@ -1,4 +1,4 @@
-"""Complaints: why a consumer reports a message, what the records say, and where it stands."""
+"""Complaints of consumers about messages: reason, verdict by the records, and status."""
 
 import re
 import unicodedata
@@ -13,16 +13,15 @@ from consent_tokens.relay.decision import is_marketing
 from consent_tokens.relay.message import Message
 from consent_tokens.row_key import RowKey
 
-MAX_STATEMENT_LENGTH: Final = 1000  # characters of a consumer's own words
-CASE_NUMBER_DIGITS: Final = 16  # of the number by which a complaint is followed: 53 bits
-LINK: Final = re.compile(
-    r"https?://[!-~]+", re.IGNORECASE
-)  # letters of an address, not what follows
+MAX_STATEMENT_LENGTH: Final = 1000  # characters
+CASE_NUMBER_DIGITS: Final = 16  # of the number by which a consumer follows a complaint: 53 bits
+# printable ASCII only: Chinese text may follow a link without a space
+LINK: Final = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 OPT_OUT_TEXTS: Final = ("拒收请回复R", "拒收請回覆R", "Reply STOP to refuse:")
 
 
 class ComplaintReason(StrEnum):
-    """What is wrong with it, in the consumer's view."""
+    """Why the consumer complains."""
 
     NEVER_AGREED = "never_agreed"
     AFTER_REFUSAL = "after_refusal"
@@ -33,16 +32,16 @@ class ComplaintReason(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What the records say of it, at once."""
+    """What the records say about the message, assessed when the complaint is filed."""
 
     UNDER_CONSENT = "under_consent"
     OUTSIDE_SCOPE = "outside_scope"
-    NO_CONSENT = "no_consent"  # a sender of ours, but no such message went through the relay
+    NO_CONSENT = "no_consent"  # an admitted sender, but the relay sent no such message
     NOT_THROUGH_US = "not_through_us"
 
 
 class ComplaintStatus(StrEnum):
-    """Where a complaint stands. All but RECEIVED and IN_REVIEW are for good."""
+    """The status of a complaint. All but RECEIVED and IN_REVIEW are final."""
 
     RECEIVED = "received"
     IN_REVIEW = "in_review"
@@ -53,10 +52,9 @@ class ComplaintStatus(StrEnum):
 
 @lru_cache(maxsize=4096)
 def comparable_text(text: str) -> str:
-    """Return what is the same in a text as it was sent and as it is pasted.
+    """Return a text normalized, so that it is equal as sent and as pasted by a consumer.
 
-    The link goes, since each message has its own; so do the way to refuse, blanks and punctuation,
-    which phones and fingers change.
+    Leaves out links, which differ by message, the opt-out, whitespace and punctuation.
     """
     bare = LINK.sub("", text)
     for refusal in OPT_OUT_TEXTS:
@@ -67,10 +65,10 @@ def comparable_text(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Complaint:
-    """One complaint. What the consumer wrote lies enclosed: it may hold anything."""
+    """One complaint. `statement` and `picture` of the consumer are in sealed envelopes."""
 
-    key: RowKey  # in the recipient's home where there is a message, else in one of its own
-    case_number_hash: bytes  # keyed hash of the number by which it is followed
+    key: RowKey  # in the recipient's partition if a message was found, else in a new one
+    case_number_hash: bytes  # keyed hash of the case number
     merchant_id: str | None
     grant_id: int | None = None
     message_id: int | None = None
@@ -86,9 +84,9 @@ class Complaint:
 
 
 def assess(message: Message, scope: Scope) -> Verdict:
-    """Return what the records say of a message that left, under the scope of that moment."""
-    left = message.send_at
-    is_covered = message.purpose in scope.purposes and left < scope.ends_at
+    """Return the verdict on a sent message, by the scope that applied when it was sent."""
+    sent_at = message.send_at
+    is_covered = message.purpose in scope.purposes and sent_at < scope.ends_at
     if is_marketing(message.purpose):
-        is_covered = is_covered and scope.send_window.next_open(left) == left
+        is_covered = is_covered and scope.send_window.next_open(sent_at) == sent_at
     return Verdict.UNDER_CONSENT if is_covered else Verdict.OUTSIDE_SCOPE

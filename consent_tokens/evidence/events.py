@@ -16,7 +16,7 @@ from consent_tokens.relay.message import Message
 
 
 class EventKind(StrEnum):
-    """What happened."""
+    """What an event records."""
 
     REQUEST_CREATED = "request_created"
     REQUEST_DECLINED = "request_declined"
@@ -51,7 +51,7 @@ class EventKind(StrEnum):
 
 
 class Event(Struct, frozen=True, kw_only=True):
-    """One thing that happened, stored in the partition of whom it is about."""
+    """One event, stored in the partition of the recipient or merchant that it concerns."""
 
     partition: int
     at: datetime

@@ -1,8 +1,7 @@
-"""Receipts: what was agreed, or that it ended, in a form that the consumer keeps.
+"""Consent and withdrawal receipts for consumers, as payloads of a JWS.
 
-After ISO/IEC TS 27560:2023 (consent record and receipt): header, notice, parties, processing,
-events. Signed as a JWS with the service's published key. A receipt names no number: the consumer
-knows whose it is.
+Follows ISO/IEC TS 27560:2023 (consent record and receipt): header, notice, parties, processing,
+events. A receipt does not contain the phone number.
 """
 
 import json
@@ -22,7 +21,7 @@ SCHEMA: Final = "ISO/IEC TS 27560:2023"
 
 
 class ReceiptKind(StrEnum):
-    """What a receipt is of."""
+    """Whether a receipt is for a consent or for its withdrawal."""
 
     CONSENT = "consent"
     WITHDRAWAL = "withdrawal"
@@ -30,7 +29,7 @@ class ReceiptKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """One receipt, at an address of its own in the home of the recipient."""
+    """One signed receipt, with a row key of its own in the recipient's partition."""
 
     key: RowKey
     kind: str
@@ -41,25 +40,25 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parties:
-    """Who is named in a receipt, and how."""
+    """The parties and ids that a receipt names, and the notice that was shown."""
 
     issuer: str  # the service's base URL
-    receipt: str  # the receipt's own handle
-    grant: str  # the handle of the grant
-    merchant: str
+    receipt: str  # public id of the receipt
+    grant: str  # public id of the grant
+    merchant: str  # name
     notice: Notice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Propagation:
-    """How far a withdrawal has got at the moment it was recorded."""
+    """How far a withdrawal had taken effect when it was recorded."""
 
-    stopped_messages: int  # messages that waited, and are not sent
-    last_submitted_at: datetime | None  # when the last one was handed over before it
+    stopped_messages: int  # queued messages that were refused
+    last_submitted_at: datetime | None  # of the last message before it
 
 
 def consent_receipt(grant: Grant, parties: Parties) -> bytes:
-    """Return the payload of a receipt for a yes."""
+    """Return the payload of a receipt for a consent."""
     event = {
         "state": "given",
         "at": grant.granted_at.isoformat(),

@@ -1,4 +1,4 @@
-"""What the consumer reads: signature, the merchant's text, and for marketing the way to refuse.
+"""Composes the text that is sent: signature, the merchant's text, for marketing the opt-out.
 
 GSM 7-bit default alphabet and its extension table (3GPP TS 23.038, 6.2.1), or UCS-2; long texts in
 segments with a concatenation header (3GPP TS 23.040, 9.2.3.24.1).
@@ -28,12 +28,12 @@ GSM_ENCODING: Final[dict[str, bytes]] = {
 }
 GSM_MAX_CHARACTER: Final = max(GSM_ENCODING)
 GSM_DECODING: Final = {octets: letter for letter, octets in GSM_ENCODING.items()}
-# Octets of one message that is whole, and of each segment of a long one. GSM letters are counted
-# as one octet each, as SMPP carries them; 160 of seven bits fit into the 140 octets of the air.
+# Octets of a single-segment message, and of each segment of a longer one. GSM letters count as one
+# octet each, as SMPP carries them; 160 septets fit into the 140 octets of a radio segment.
 GSM_WHOLE, GSM_SEGMENT = 160, 153
 UCS2_WHOLE, UCS2_SEGMENT = 140, 134
 
-# Letters that steer how a text is shown, or are not shown at all: they hide one text in another.
+# Control, format and unassigned characters: invisible, or they change how other text is shown.
 INVISIBLE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"}) | {"Zl", "Zp"}
 ALLOWED_CONTROLS: Final = frozenset("\n\r")
 # by language; looked up once, because every message needs it
@@ -42,22 +42,22 @@ SIGNATURE_MARKS: Final = {"zh-CN": ("【", "】"), "zh-TW": ("【", "】"), "en"
 
 
 class Coding(StrEnum):
-    """How the letters are carried."""
+    """The alphabet in which a text is encoded."""
 
     GSM7 = "gsm7"
     UCS2 = "ucs2"
 
 
 class ComposedText(Struct, frozen=True):
-    """A text as it is sent: its octets, already cut into segments without their headers."""
+    """An encoded text: the octets of its segments, without concatenation headers."""
 
     coding: Coding
     segments: tuple[bytes, ...]
 
 
 def is_displayable(text: str) -> bool:
-    """Whether a merchant's text shows what it says: no controls, bidi or zero-width letters."""
-    if text.isprintable():  # then it holds no letter of these categories
+    """Whether a text has no control, bidirectional or zero-width characters."""
+    if text.isprintable():  # fast path: printable text has none of these
         return True
     return all(
         letter in ALLOWED_CONTROLS or unicodedata.category(letter) not in INVISIBLE_CATEGORIES
@@ -75,9 +75,9 @@ def with_signature_and_opt_out(
 
 
 def compose(text: str) -> ComposedText:
-    """Return a text in the narrower of the two alphabets that holds it, cut where it must be.
+    """Return a text encoded in GSM 7-bit if possible, else in UCS-2, split into segments.
 
-    No letter is cut in two: neither an escaped one of GSM nor a surrogate pair of UCS-2 (UTF-16BE).
+    No character is split, neither an escaped one of GSM nor a surrogate pair of UCS-2 (UTF-16BE).
     """
     if not text or (max(text) <= GSM_MAX_CHARACTER and GSM_ENCODING.keys() >= set(text)):
         units = [GSM_ENCODING[letter] for letter in text]
@@ -103,12 +103,12 @@ def _split(units: list[bytes], max_octets: int) -> Iterator[bytes]:
 
 
 def decode(composed: ComposedText) -> str:
-    """Return a composed text as a phone shows it."""
+    """Return the text of a composed text, as a phone shows it."""
     return decode_octets(b"".join(composed.segments), composed.coding)
 
 
 def decode_octets(octets: bytes, coding: Coding) -> str:
-    """Return the text in octets; what stands for no letter is shown as U+FFFD."""
+    """Return the text in octets; what does not decode becomes U+FFFD."""
     if coding is Coding.UCS2:
         return octets.decode("utf-16-be", errors="replace")
     letters: list[str] = []

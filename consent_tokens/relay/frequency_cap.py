@@ -1,4 +1,4 @@
-"""A cap is a cap: at most N in any D days, whichever D days one looks at."""
+"""Sliding-window frequency caps: at most N messages in any D days."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -8,28 +8,27 @@ from consent_tokens.policies import RateLimit
 
 
 def _blocking_send(limit: RateLimit, sends: Sequence[datetime], at: datetime) -> datetime | None:
-    """Return the first of the latest `cap.most` slots that `at` would crowd; None if it fits.
+    """Return the first send of the latest N that leave no place for one at `at`; None if it fits.
 
-    `slots` is in ascending order. With `at` put in its place, every run of N + 1 neighbours that
-    holds it must span D or more; that says it for every window (half-open) at once. Fewer than N
-    crowd nobody.
+    `sends` is ascending. With `at` inserted, every N + 1 neighbours that include it must span the
+    window D or more; that covers every half-open window. Fewer than N sends always leave a place.
     """
     if len(sends) < limit.limit:
         return None
-    place = bisect_right(sends, at)
-    for first in range(min(place, len(sends) - limit.limit), max(-1, place - limit.limit - 1), -1):
-        others = sends[first], sends[first + limit.limit - 1]
-        if max(at, others[1]) - min(at, others[0]) < limit.window:
-            return others[0]
+    index = bisect_right(sends, at)
+    for first in range(min(index, len(sends) - limit.limit), max(-1, index - limit.limit - 1), -1):
+        earliest, latest = sends[first], sends[first + limit.limit - 1]
+        if max(at, latest) - min(at, earliest) < limit.window:
+            return earliest
     return None
 
 
 def next_allowed_at(limit: RateLimit, sends: Sequence[datetime], at: datetime) -> datetime:
-    """Return the first moment, from `at` on, at which one more message fits; `at` if it fits.
+    """Return the earliest time, not before `at`, at which one more message fits.
 
-    `slots` are the moments of all that counts, past and planned, in ascending order. As long as N
-    slots within D days crowd a moment, so does every later one before the first of them + D: the
-    search jumps from one such bound to the next.
+    `sends` are the times of all messages that count, past and planned, ascending. While N sends
+    block a time, they block every later time before the first of them plus the window: the search
+    jumps from one such bound to the next.
     """
     while (first := _blocking_send(limit, sends, at)) is not None:
         at = first + limit.window
@@ -37,7 +36,7 @@ def next_allowed_at(limit: RateLimit, sends: Sequence[datetime], at: datetime) -
 
 
 def remaining(limit: RateLimit, sends: Sequence[datetime], now: datetime) -> int:
-    """Return how many more messages could leave at `now`."""
+    """Return how many more messages may be sent at `now`."""
     counted = sorted(sends)
     left = 0
     while left < limit.limit and next_allowed_at(limit, counted, now) == now:

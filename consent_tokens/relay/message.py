@@ -1,4 +1,4 @@
-"""A message on its way, and the states it passes through (docs/data-model.md)."""
+"""Messages and their life cycle (docs/data-model.md)."""
 
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
@@ -9,36 +9,34 @@ from msgspec import Struct
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.row_key import RowKey
 
-DEFAULT_VALIDITY: Final = timedelta(days=1)  # unless the merchant says otherwise
+DEFAULT_VALIDITY: Final = timedelta(days=1)  # unless the merchant sets another
 MAX_VALIDITY: Final = timedelta(days=7)
-MAX_SCHEDULE_AHEAD: Final = timedelta(days=30)  # how far ahead a message may be laid out
+MAX_SCHEDULE_AHEAD: Final = timedelta(days=30)  # of `send_at`
 MAX_ATTEMPTS: Final = 5
-INVITATION_PURPOSE: Final = (
-    "service.invitation"  # the purpose of a question that goes out as a text
-)
+INVITATION_PURPOSE: Final = "service.invitation"  # of a consent request sent by SMS
 
 
 class MessageStatus(StrEnum):
-    """Where a message stands."""
+    """The status of a message."""
 
     QUEUED = "queued"
-    DEFERRED = "deferred"  # it waits for its hour
+    DEFERRED = "deferred"  # waits for its send window or `send_at`
     SENDING = "sending"  # leased by a dispatcher
-    SENT = "sent"  # the gateway took it
+    SENT = "sent"  # accepted by the gateway
     DELIVERED = "delivered"
     UNDELIVERABLE = "undeliverable"
-    REFUSED = "refused"  # no longer allowed when it would have left
+    REFUSED = "refused"  # no longer allowed when it was due
     EXPIRED = "expired"  # its validity ended first
-    UNKNOWN = "unknown"  # it may have left; nobody can say (promise 7)
+    UNKNOWN = "unknown"  # may have been sent (promise 7)
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it lies in the outbox."""
+        """Whether it waits in the outbox."""
         return self in WAITING
 
     @property
     def is_failure(self) -> bool:
-        """Whether it is over, and nobody can say that it arrived."""
+        """Whether it has ended without being known to have arrived."""
         return self in FAILURES
 
 
@@ -54,7 +52,7 @@ FAILURES: Final = frozenset(
 
 
 class Priority(IntEnum):
-    """Which goes first: the service's own messages, then transactional, then marketing."""
+    """The order of dispatch: the service's own messages, then transactional, then marketing."""
 
     SERVICE = 0
     TRANSACTIONAL = 1
@@ -62,19 +60,19 @@ class Priority(IntEnum):
 
 
 def priority_of(purpose: Purpose) -> Priority:
-    """Return the rank of a merchant's message."""
+    """Return the priority of a merchant's message."""
     return Priority.MARKETING if purpose.is_marketing else Priority.TRANSACTIONAL
 
 
 class Message(Struct, frozen=True):
-    """One text, with the sealed number of whom it is for.
+    """One text and the sealed number of its recipient.
 
-    A merchant's message opens with the key of its grant; one of the service's own (a code, a
-    confirmation) carries its own wrapped key, and its text in the box.
+    The number of a merchant's message opens with the key of its grant. A message of the service
+    itself (a code, a confirmation) has a `wrapped_key`, and its text is sealed with the number.
     """
 
     key: RowKey
-    grant_key: RowKey | None  # where its grant lives
+    grant_key: RowKey | None  # the row key of its grant
     merchant_id: str | None
     sender_id: str | None
     priority: Priority
@@ -94,12 +92,12 @@ class Message(Struct, frozen=True):
 
     @property
     def grant_id(self) -> int | None:
-        """Return its grant's number: a grant lives in the home of its messages."""
+        """Return the id of its grant, which is in the same partition."""
         return self.grant_key.id if self.grant_key else None
 
 
 class CountedSend(Struct, frozen=True):
-    """What one message takes from a cap: the moment at which it left, or is planned to."""
+    """A message that counts towards a frequency cap: when it was sent, or is planned to be."""
 
     message_id: int
     priority: Priority
@@ -108,15 +106,15 @@ class CountedSend(Struct, frozen=True):
 
 
 class MessageOutcome(Struct, frozen=True, kw_only=True):
-    """What becomes of a leased message. `leaves` is when it left, or when it is tried again.
+    """The outcome of a leased message. `send_at` is when it was sent, or when it is retried.
 
-    Unless it waits again, the sealed number is dropped with it.
+    Unless it waits again, recording it deletes the sealed number.
     """
 
     key: RowKey
-    attempts: int  # of the lease: another's lease is not touched (a fencing number)
+    attempts: int  # of the lease: a fencing token, so that a later lease is not changed
     status: MessageStatus
     send_at: datetime
     reason: str | None = None
     gateway_id: str | None = None
-    counts_as_attempt: bool = True  # whether it counts as one of its few tries
+    counts_as_attempt: bool = True  # towards MAX_ATTEMPTS

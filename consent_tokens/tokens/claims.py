@@ -1,4 +1,4 @@
-"""The claims of a token, strict in both directions."""
+"""The claims of a consent token, and their JSON: parsed strictly, written canonically."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from consent_tokens.consent.scope import (
 from consent_tokens.crypto.encoding import decode, encode
 from consent_tokens.errors import TokenMalformedError
 
-SEALED_NUMBER_BYTES: Final = 44  # nonce 12, number 16, tag 16: one length, whatever the number
+SEALED_NUMBER_BYTES: Final = 44  # nonce 12, padded number 16, tag 16
 DIGEST_BYTES: Final = 32
 MAX_TIMESTAMP: Final = 253402300799  # the last second of the year 9999
 MEMBERS: Final = frozenset(
@@ -29,7 +29,7 @@ LIMIT_MEMBERS: Final = frozenset({"max", "days", "from", "to", "tz"})
 
 
 class Claims(Struct, frozen=True, kw_only=True):
-    """What a token says. Every member is required; an unknown one is refused."""
+    """The claims of a token. Every member is required; unknown members are refused."""
 
     issuer: str
     merchant_id: str
@@ -37,16 +37,16 @@ class Claims(Struct, frozen=True, kw_only=True):
     issued_at: datetime
     scope: Scope
     channels: tuple[str, ...]
-    notice: bytes  # SHA-256 of the words that were shown
-    sealed_number: bytes  # the sealed number
+    notice: bytes  # SHA-256 of the notice that was shown
+    sealed_number: bytes
 
     @property
     def audience(self) -> str:
-        """Return whom the token is for: the relay of its issuer."""
+        """Return the `aud` claim: the relay of the issuer."""
         return f"{self.issuer}/relay"
 
     def to_json(self) -> bytes:
-        """Return the payload: sorted members, no blanks, ASCII, so that vectors can fix it."""
+        """Return the payload: members sorted, no whitespace, ASCII, so that it is reproducible."""
         scope = self.scope
         members = {
             "iss": self.issuer,
@@ -71,7 +71,7 @@ class Claims(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_json(cls, payload: bytes) -> Self:
-        """Return the claims in a payload. Raises TokenMalformedError, whatever is wrong."""
+        """Return the claims in a payload. Raises TokenMalformedError for every kind of error."""
         try:
             return cls._of(DECODER.decode(payload.decode("utf-8")))
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
@@ -85,7 +85,7 @@ class Claims(Struct, frozen=True, kw_only=True):
             issuer=_text(members["iss"]),
             merchant_id=_text(members["client_id"]),
             jti=_text(members["jti"]),
-            issued_at=_moment(members["iat"]),
+            issued_at=_timestamp(members["iat"]),
             scope=_scope(members),
             channels=tuple(_text(channel) for channel in _list(members["channels"])),
             notice=_bytes(members["notice"], DIGEST_BYTES),
@@ -99,12 +99,12 @@ class Claims(Struct, frozen=True, kw_only=True):
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):  # RFC 7519, 4: no member twice
-        raise ValueError("a member stands twice")
+        raise ValueError("a member occurs twice")
     return members
 
 
 def _no_constant(_name: str) -> NoReturn:
-    raise ValueError("NaN and Infinity are no JSON")
+    raise ValueError("NaN and Infinity are not JSON")
 
 
 DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant)
@@ -112,7 +112,7 @@ DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError("not a text")
+        raise TypeError("not a string")
     return value
 
 
@@ -123,15 +123,15 @@ def _list(value: object) -> list[Any]:
 
 
 def _whole(value: object) -> int:
-    if type(value) is not int:  # a bool is an int to isinstance
+    if type(value) is not int:  # isinstance would accept a bool
         raise TypeError("not a whole number")
     return value
 
 
-def _moment(value: object) -> datetime:
+def _timestamp(value: object) -> datetime:
     seconds = _whole(value)
     if not 0 <= seconds <= MAX_TIMESTAMP:
-        raise ValueError("not a moment")
+        raise ValueError("not a timestamp")
     return datetime.fromtimestamp(seconds, UTC)
 
 
@@ -154,5 +154,5 @@ def _scope(members: Mapping[str, Any]) -> Scope:
             parse_time_of_day(_text(limits["to"])),
             _text(limits["tz"]),
         ),
-        ends_at=_moment(members["exp"]),
+        ends_at=_timestamp(members["exp"]),
     )

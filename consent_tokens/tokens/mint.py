@@ -1,4 +1,4 @@
-"""From a grant and a number to a token, and from the box in a token back to the number."""
+"""Mints tokens, and seals and opens the phone number inside."""
 
 from datetime import datetime
 from typing import Final
@@ -13,34 +13,36 @@ from consent_tokens.crypto.keys import GrantKey, SigningKey
 from consent_tokens.crypto.sealing import open_sealed, seal
 from consent_tokens.tokens.claims import Claims
 
-NUMBER_BYTES: Final = 16  # "+" and at most 15 digits (E.164): one length, whatever the number
+NUMBER_BYTES: Final = (
+    16  # "+" and up to 15 digits (E.164), padded so that the length reveals nothing
+)
 
 
 class Binding(Struct, frozen=True):
-    """What a box is bound to: it opens for this issuer, grant and merchant only."""
+    """What a sealed number is bound to: it opens for this issuer, grant and merchant only."""
 
     issuer: str
     jti: str
     merchant_id: str
 
     def to_bytes(self) -> bytes:
-        """Return the associated data; none of the three can hold a line break."""
+        """Return the associated data; none of the three can contain a line break."""
         return f"{self.issuer}\n{self.jti}\n{self.merchant_id}".encode()
 
 
 def seal_number(number: PhoneNumber, key: GrantKey, binding: Binding, nonce: bytes) -> bytes:
-    """Return the box with a number in it: 44 bytes."""
+    """Return a sealed number: 44 bytes. `nonce` is 12 fresh random bytes."""
     return seal(pad_number(number), key, associated_data=binding.to_bytes(), nonce=nonce)
 
 
 def open_number(sealed_number: bytes, key: GrantKey, binding: Binding) -> PhoneNumber:
-    """Return the number in a box. Raises SealBrokenError."""
+    """Return the number in a sealed number. Raises SealBrokenError."""
     plaintext = open_sealed(sealed_number, key, associated_data=binding.to_bytes())
     return unpad_number(plaintext)
 
 
 def pad_number(number: PhoneNumber) -> bytes:
-    """Return a number at one fixed length of 16 bytes, filled up with spaces."""
+    """Return a number padded with spaces to 16 bytes."""
     return number.reveal().encode("ascii").ljust(NUMBER_BYTES)
 
 
@@ -58,7 +60,7 @@ def mint(
     now: datetime,
     key: SigningKey,
 ) -> str:
-    """Return the consent token of a grant; `notice` is the SHA-256 of the words shown."""
+    """Return the consent token of a grant; `notice` is the SHA-256 of the notice shown."""
     claims = Claims(
         issuer=binding.issuer,
         merchant_id=binding.merchant_id,

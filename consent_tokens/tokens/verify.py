@@ -1,4 +1,4 @@
-"""From a string that anyone may have sent to claims that we once signed."""
+"""Verifies tokens: form, signature and issuer."""
 
 from collections.abc import Mapping
 
@@ -9,11 +9,11 @@ from consent_tokens.tokens.claims import Claims
 
 
 def verify(token: str, keys: Mapping[str, VerifyingKey], *, issuer: str) -> Claims:
-    """Return the claims of a token that `issuer` signed, whether or not it has ended.
+    """Return the claims of a token that `issuer` signed, expired or not.
 
-    Form first, then the signature, and only then the claims (RFC 8725, 3.3; Tink). Raises
-    TokenMalformedError or TokenSignatureError. Whether it may be used now, and by whom, is not
-    asked here: that is `relay.decision`.
+    Checks the form, then the signature, and only then parses the claims (RFC 8725, 3.3). Whether
+    the token may be used now, and by which merchant, is decided by `relay.decision`. Raises
+    TokenMalformedError or TokenSignatureError.
     """
     claims = Claims.from_json(jws.verify(token, keys))
     if claims.issuer != issuer:  # RFC 8725, 3.8; the audience follows from the issuer
