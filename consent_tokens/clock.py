@@ -1,4 +1,4 @@
-"""What time it is. The only module that asks the machine; everything else is told."""
+"""Clocks. The only module that reads the system time; other code gets it as an argument."""
 
 import threading
 import time
@@ -10,73 +10,73 @@ from typing import Protocol
 
 @lru_cache(maxsize=1024)
 def utc_from_epoch(seconds: int) -> datetime:
-    """Return the moment that is so many seconds of the epoch; many rows share theirs."""
+    """Return the UTC time of a Unix timestamp; cached, because many rows share one."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 class Clock(Protocol):
-    """Tells the time, always aware and always in UTC."""
+    """A source of time; all its datetimes are in UTC."""
 
     @property
     def is_real(self) -> bool:
-        """Whether it tells the world's time, so that another machine's should agree."""
+        """Whether it is real time, which can be compared with another machine's clock."""
 
     def now(self) -> datetime:
-        """Return this moment, in whole seconds: what a token can carry, a row can keep."""
+        """Return the current time in whole seconds, the precision of tokens and rows."""
 
     def monotonic(self) -> float:
-        """Return seconds since some fixed point; never goes back, whatever the wall clock does."""
+        """Return the seconds of a clock that never goes back."""
 
     def sleep(self, seconds: float) -> None:
-        """Let that much time pass."""
+        """Wait."""
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The system clock."""
 
     @property
     def is_real(self) -> bool:
-        """Return that it is."""
+        """Return True."""
         return True
 
     def now(self) -> datetime:
-        """Return this moment."""
+        """Return the system time in whole seconds."""
         return datetime.now(UTC).replace(microsecond=0)
 
     def monotonic(self) -> float:
-        """Return the monotonic clock's seconds."""
+        """Return `time.monotonic()`."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait on an event that nobody sets."""
+        """Wait that many seconds."""
         threading.Event().wait(seconds)
 
 
 @dataclass
 class ManualClock:
-    """A clock for tests. It moves only when told, and never backwards by accident."""
+    """A clock for tests, which moves only by `advance` and `sleep`."""
 
     at: datetime = datetime(2021, 11, 11, 4, tzinfo=UTC)  # noon in Shanghai, Double 11
 
     @property
     def is_real(self) -> bool:
-        """Return that it is not."""
+        """Return False."""
         return False
 
     def now(self) -> datetime:
-        """Return the moment at which it stands."""
+        """Return the time that it is set to."""
         return self.at
 
     def monotonic(self) -> float:
-        """Return the seconds of the moment at which it stands."""
+        """Return the timestamp of the time that it is set to."""
         return self.at.timestamp()
 
     def sleep(self, seconds: float) -> None:
-        """Move on by whole seconds, at least one, so that whoever waits comes to an end."""
+        """Advance by whole seconds, at least one, so that every wait ends."""
         self.at += timedelta(seconds=max(1, round(seconds)))
 
     def advance(self, by: timedelta) -> None:
-        """Move on; a negative step is a mistake in the test."""
+        """Advance by a period. Raises ValueError if it is negative."""
         if by < timedelta():
-            raise ValueError("a clock does not go backwards; set .at if the test is about that")
+            raise ValueError("a clock does not go back; set .at if the test is about that")
         self.at += by

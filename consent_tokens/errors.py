@@ -1,7 +1,7 @@
-"""What can go wrong, as a small tree. Each leaf has a `code` that never changes.
+"""The exceptions of the service. Each has a stable `error_code`.
 
-A refusal is not here: the relay's no is an answer, not an accident. The web turns these into
-RFC 9457 problems in one place (`web.problems`); nothing below knows about HTTP.
+A refusal of the relay is a value (`relay.decision`), not an exception. `web.problems` converts
+these exceptions to RFC 9457 problems; nothing here knows about HTTP.
 """
 
 from datetime import datetime
@@ -9,132 +9,132 @@ from typing import ClassVar
 
 
 class ConsentTokensError(Exception):
-    """Base of all. Never raised itself."""
+    """Base class; not raised itself."""
 
     error_code: ClassVar[str] = "internal"
 
 
 class TokenError(ConsentTokensError):
-    """Base of what can be wrong with a token in our hands."""
+    """Base class of the errors of a token."""
 
 
 class TokenMalformedError(TokenError):
-    """Not a token that this service could have issued: form, header, encoding or claims."""
+    """The form, header, encoding or claims are not those of a token of this service."""
 
     error_code = "token_malformed"
 
 
 class TokenSignatureError(TokenError):
-    """Well formed, but not signed by a key that we hold."""
+    """The token is well formed, but not signed with a key of this service."""
 
     error_code = "token_signature_invalid"
 
 
 class SealBrokenError(ConsentTokensError):
-    """The box does not open: wrong key, wrong owner, or touched. Never says which."""
+    """A sealed value does not open: wrong key, wrong binding, or altered. Does not say which."""
 
     error_code = "seal_broken"
 
 
 class KeyUnavailableError(ConsentTokensError):
-    """A key is missing, unreadable, or readable by others. Nothing leaves until it is mended."""
+    """A key is missing, unreadable, or readable by others; nothing is sent without it."""
 
     error_code = "key_unavailable"
 
 
 class SettingError(ConsentTokensError):
-    """A setting is missing or makes no sense; the message names it."""
+    """A setting is missing or invalid; the message names it."""
 
     error_code = "setting_invalid"
 
 
 class DatabaseBusyError(ConsentTokensError):
-    """The database kept refusing to serialise; the caller may try again."""
+    """Every attempt of a transaction failed to serialize; the caller may retry."""
 
     error_code = "store_busy"
 
 
 class DatabaseUnavailableError(ConsentTokensError):
-    """The database is away, full, or not of this version; nothing was done."""
+    """The database is unreachable, full, or has another schema version; nothing was changed."""
 
     error_code = "store_unavailable"
 
 
 class CommitUncertainError(ConsentTokensError):
-    """The database went away while it committed: it may have been done, or not."""
+    """The connection broke during the commit: it may have been committed or not."""
 
     error_code = "store_uncertain"
 
 
 class NotReadyError(ConsentTokensError):
-    """Base of what keeps everything back: if we are not sure that it is safe, nothing leaves."""
+    """Base class of the errors of readiness, under which no message is sent."""
 
 
 class JournalUnavailableError(NotReadyError):
-    """The revocation journal is missing, cannot be written, or is not the one we know."""
+    """The revocation journal is missing, not writable, or not that of this database."""
 
     error_code = "journal_unavailable"
 
 
 class RevocationsBehindError(NotReadyError):
-    """The journal holds revocations that this database has not seen: it is an old copy."""
+    """The journal has revocations that this database has not: it was restored from a backup."""
 
     error_code = "revocations_behind"
 
 
 class ClockInDoubtError(NotReadyError):
-    """The clock jumped, or stands before a time at which we were already."""
+    """The clock jumped, or is behind a time that was already recorded."""
 
     error_code = "clock_in_doubt"
 
 
 class OutboxFullError(ConsentTokensError):
-    """So much marketing waits that no more is taken for now; `retry_after` is in seconds."""
+    """Backpressure: the outbox is full of marketing; `retry_after` is in seconds."""
 
     error_code = "outbox_full"
     retry_after = 30
 
 
 class DispatcherRunningError(ConsentTokensError):
-    """Another dispatcher works on this database, which takes one at a time."""
+    """Another dispatcher is running on this SQLite database, which allows one."""
 
     error_code = "dispatcher_running"
 
 
 class NotFoundError(ConsentTokensError):
-    """There is no such thing, or it is not yours: the two look the same."""
+    """The resource does not exist or belongs to another; the two are indistinguishable."""
 
     error_code = "not_found"
 
 
 class ConflictError(ConsentTokensError):
-    """The thing is not in a state that allows this."""
+    """The status of the resource does not allow this."""
 
     error_code = "conflict"
 
 
 class GoneError(ConsentTokensError):
-    """It was there, and is no more."""
+    """The resource existed and was deleted."""
 
     error_code = "gone"
 
 
 class UnauthenticatedError(ConsentTokensError):
-    """No API key, or none that opens."""
+    """There is no API key, or it is invalid."""
 
     error_code = "unauthenticated"
 
 
 class ForbiddenError(ConsentTokensError):
-    """We know who asks, and the answer is no."""
+    """The caller is authenticated, but not allowed to do this."""
 
     error_code = "forbidden"
 
 
 class InvitationRefusedError(ForbiddenError):
-    """Whom this invites has said no, or nothing, or that nobody shall invite them (promise 12).
+    """The recipient declined, did not answer, or blocks invitations (promise 12).
 
-    `again` is when the merchant may ask again, where it knows by itself what it asked before.
+    `next_at` is when the merchant may invite again, where only its own invitations determine that.
     """
 
     error_code = "invitation_refused"
@@ -145,13 +145,13 @@ class InvitationRefusedError(ForbiddenError):
 
 
 class IdempotencyKeyReusedError(ConsentTokensError):
-    """The same Idempotency-Key came with another request."""
+    """The Idempotency-Key was used with another request."""
 
     error_code = "idempotency_key_reused"
 
 
 class InvalidError(ConsentTokensError):
-    """The input makes no sense; `fields` says where and why."""
+    """The input is invalid; `fields` has the error codes by field."""
 
     error_code = "invalid"
 
@@ -161,7 +161,7 @@ class InvalidError(ConsentTokensError):
 
 
 class TooManyRequestsError(ConsentTokensError):
-    """Asked too often; `retry_after` is in seconds."""
+    """A rate limit is exceeded; `retry_after` is in seconds."""
 
     error_code = "too_many_requests"
 

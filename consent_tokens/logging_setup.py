@@ -1,7 +1,7 @@
 """Structured logging: one JSON line an event, to standard error.
 
-What is logged is chosen where it is logged: codes, counts, handles. As a second line of defence,
-whatever looks like a phone number in any value is blotted out before it is written (promise 1).
+Callers log codes, counts and ids only. As a second line of defence, whatever looks like a phone
+number in any value is redacted before it is written (promise 1).
 """
 
 import logging
@@ -12,21 +12,19 @@ from typing import Any
 
 import structlog
 
-DIGIT_RUN = re.compile(
-    r"\+?\d(?:[\s().-]?\d){6,}"
-)  # seven digits and more, however they are grouped
+DIGIT_RUN = re.compile(r"\+?\d(?:[\s().-]?\d){6,}")  # seven digits or more, also if grouped
 UNREDACTED_MEMBERS = frozenset({"timestamp", "level", "event"})
 
 
 def redact(text: str) -> str:
-    """Return the text with every run of seven or more digits blotted out."""
+    """Return the text with every run of seven or more digits replaced."""
     return DIGIT_RUN.sub("[digits]", text)
 
 
 def redact_event(
     _logger: object, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Blot every string value of a log line, but for the time."""
+    """Redact the string values of a log event, but for UNREDACTED_MEMBERS."""
     for key, value in event.items():
         if isinstance(value, str) and key not in UNREDACTED_MEMBERS:
             event[key] = redact(value)
@@ -34,14 +32,14 @@ def redact_event(
 
 
 class _RedactingFormatter(logging.Formatter):
-    """Formats what libraries log through the standard library: same shape, same blotting."""
+    """Formats records of the standard library's logging in the same form, redacted."""
 
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record))
 
 
 def configure() -> None:
-    """Send every line, ours and the libraries', to standard error."""
+    """Send all log lines, also those of libraries, to standard error."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

@@ -1,10 +1,10 @@
-"""The revocation journal: what has ended, in a file outside the database, only ever added to.
+"""The revocation journal: an append-only file, outside the database, of grants that have ended.
 
     consent-tokens revocations 1 <id of this journal, hex>
-    <home> <number> <seconds of UTC> <CRC-32 of these three, hex>
+    <partition> <id> <seconds of UTC> <CRC-32 of these three, hex>
 
-A database that is put back from an old copy knows nothing of revocations since then; the journal
-does. It holds addresses of grants, which lead to nobody without the handle key.
+A database that is restored from a backup lacks the revocations since then; they are replayed from
+the journal. It contains row keys of grants, which identify nobody by themselves.
 """
 
 import fcntl
@@ -28,7 +28,7 @@ MAX_HEADER_BYTES: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class JournalPosition:
-    """How far a journal has been read: which one, and up to which byte."""
+    """How far a journal has been read: its id, and an offset in bytes."""
 
     journal_id: str
     offset: int
@@ -45,31 +45,31 @@ class JournalPosition:
 
 @dataclass(frozen=True, slots=True)
 class RevocationJournal:
-    """A file. Several processes may add to it at once."""
+    """A journal file. Several processes may append to it at the same time."""
 
     path: Path
 
     def create(self, identity: str) -> None:
-        """Begin a journal, unless there is one. Raises JournalUnavailableError."""
+        """Create the journal unless it exists. Raises JournalUnavailableError."""
         try:
             self.path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-            beside = self.path.with_name(f"{self.path.name}.{identity}")
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
+            temporary = self.path.with_name(f"{self.path.name}.{identity}")
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
             with os.fdopen(descriptor, "w", encoding="ascii") as file:
                 file.write(f"{HEADER}{identity}\n")
                 file.flush()
                 os.fsync(file.fileno())
             with suppress(FileExistsError):
-                os.link(beside, self.path)  # all of it at once, or not at all
-            beside.unlink()
+                os.link(temporary, self.path)  # atomic: the file appears with its header
+            temporary.unlink()
             self._sync_folder()
         except OSError as error:
             raise self._unavailable(error) from error
 
     def position(self) -> JournalPosition:
-        """Return where the journal ends. Raises JournalUnavailableError if it cannot be added to.
+        """Return the end of the journal.
 
-        Opens the file for writing: what cannot be written is not there.
+        Opens the file for writing: raises JournalUnavailableError also if it is only readable.
         """
         try:
             with self.path.open("r+b", buffering=0) as file:
@@ -78,11 +78,11 @@ class RevocationJournal:
         except OSError as error:
             raise self._unavailable(error) from error
         if not header.startswith(HEADER):
-            raise JournalUnavailableError(f"{self.path} is no revocation journal")
+            raise JournalUnavailableError(f"{self.path} is not a revocation journal")
         return JournalPosition(header.removeprefix(HEADER), size)
 
     def append(self, ended: Sequence[tuple[RowKey, datetime]]) -> None:
-        """Add what has ended, and return once it is on disk. Raises JournalUnavailableError."""
+        """Append ended grants, and return once they are on disk. Raises JournalUnavailableError."""
         lines = "".join(_line(key, at) for key, at in ended).encode("ascii")
         try:
             with self.path.open("r+b", buffering=0) as file:
@@ -90,7 +90,7 @@ class RevocationJournal:
                 size = file.seek(0, os.SEEK_END)
                 file.seek(max(0, size - 1))
                 if file.read(1) not in {b"\n", b""}:
-                    lines = b"\n" + lines  # somebody was stopped half-way: begin a line of our own
+                    lines = b"\n" + lines  # a crash cut the last line short: start a new one
                 is_whole = file.write(lines) == len(lines)
                 os.fsync(file.fileno())
         except OSError as error:
@@ -99,18 +99,18 @@ class RevocationJournal:
             raise JournalUnavailableError(f"the journal {self.path}: the disk is full")
 
     def read(self, since: int = 0) -> Iterable[RowKey]:
-        """Return what has ended, from a byte on. Raises JournalUnavailableError.
+        """Return the ended grants from offset `since` on. Raises JournalUnavailableError.
 
-        A line that was cut short by a crash is passed over: its revocation was never answered, and
-        is added again from the database.
+        Skips a line that was cut short by a crash: its revocation was not confirmed to anybody, and
+        the journal's outbox in the database still has it.
         """
         try:
             with self.path.open("rb") as file:
                 file.seek(since)
-                found = [_parsed(line) for line in file]
+                keys = [_parse_line(line) for line in file]
         except OSError as error:
             raise self._unavailable(error) from error
-        return [key for key in found if key]
+        return [key for key in keys if key]
 
     def _sync_folder(self) -> None:
         descriptor = os.open(self.path.parent, os.O_RDONLY)
@@ -124,13 +124,13 @@ class RevocationJournal:
 
 
 def _line(key: RowKey, at: datetime) -> str:
-    said = f"{key.partition} {key.id} {int(at.astimezone(UTC).timestamp())}"
-    return f"{said} {crc32(said.encode('ascii')):08x}\n"
+    entry = f"{key.partition} {key.id} {int(at.astimezone(UTC).timestamp())}"
+    return f"{entry} {crc32(entry.encode('ascii')):08x}\n"
 
 
-def _parsed(line: bytes) -> RowKey | None:
-    said, _, check = line.rstrip(b"\n").rpartition(b" ")
-    parts = said.split(b" ")
-    if len(parts) != 3 or check != b"%08x" % crc32(said):  # noqa: PLR2004 - home, number, at
+def _parse_line(line: bytes) -> RowKey | None:
+    entry, _, checksum = line.rstrip(b"\n").rpartition(b" ")
+    parts = entry.split(b" ")
+    if len(parts) != 3 or checksum != b"%08x" % crc32(entry):  # noqa: PLR2004 - partition, id, time
         return None
     return RowKey(int(parts[0]), int(parts[1]))

@@ -1,4 +1,4 @@
-"""What is agreed: numbers, purposes, scopes, requests and grants, as values that cannot be wrong.
+"""Values and rules of consent: phone numbers, purposes, scopes, requests, grants, preferences.
 
-No clock, no database, no HTTP. Values come in, values go out.
+Pure: no clock, no database, no HTTP. Invalid values cannot be created.
 """

@@ -1,4 +1,4 @@
-"""A grant: one consumer's live yes to one merchant, and the only ways in which it may change."""
+"""Grants: the consent of one consumer to one merchant, and how its status may change."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -12,7 +12,7 @@ from consent_tokens.row_key import RowKey
 
 
 class GrantStatus(StrEnum):
-    """Where a grant stands. REVOKED and EXPIRED are for good: its key is gone."""
+    """The status of a grant. REVOKED and EXPIRED are final: its key is deleted."""
 
     LIVE = "live"
     PAUSED = "paused"
@@ -27,12 +27,12 @@ class EndReason(StrEnum):
     MERCHANT = "merchant"
     REPLY = "reply"
     EXPIRY = "expiry"
-    NUMBER = "number"  # the number is another person's now, or nobody's
-    JOURNAL = "journal"  # it had been ended before, in a database that was lost
+    NUMBER = "number"  # the number was reassigned or deactivated
+    JOURNAL = "journal"  # revoked before a backup was restored; the journal says so
 
 
 class Grant(Struct, frozen=True, kw_only=True):
-    """What one consumer has agreed to with one merchant; the row behind a token."""
+    """The consent of one consumer to one merchant, and its scope; a token stands for it."""
 
     key: RowKey
     merchant_id: str
@@ -43,33 +43,33 @@ class Grant(Struct, frozen=True, kw_only=True):
     status_since: datetime
 
     def status_at(self, now: datetime) -> GrantStatus:
-        """Return the status as it is now: past its end a grant has expired, told or not."""
+        """Return the status at `now`: past its end a grant is expired, also if not recorded yet."""
         if self.status in {GrantStatus.LIVE, GrantStatus.PAUSED} and now >= self.scope.ends_at:
             return GrantStatus.EXPIRED
         return self.status
 
     @property
     def is_ended(self) -> bool:
-        """Whether its end was recorded and its key destroyed."""
+        """Whether its end is recorded and its key deleted."""
         return self.status in {GrantStatus.REVOKED, GrantStatus.EXPIRED}
 
     def ended(self, now: datetime, reason: EndReason) -> "Grant":
-        """Return the grant, ended. Ending an ended grant changes nothing."""
+        """Return the grant, revoked or expired by `reason`; unchanged if it has ended already."""
         if self.is_ended:
             return self
         status = GrantStatus.EXPIRED if reason is EndReason.EXPIRY else GrantStatus.REVOKED
         return replace(self, status=status, status_since=now)
 
     def paused(self, now: datetime) -> "Grant":
-        """Return the grant, paused. Raises ConflictError if it is over."""
+        """Return the grant, paused. Raises ConflictError if it has ended."""
         return self._with_status(now, status=GrantStatus.PAUSED)
 
     def resumed(self, now: datetime) -> "Grant":
-        """Return the grant, live again after a pause. Raises ConflictError if it is over."""
+        """Return the grant, live again after a pause. Raises ConflictError if it has ended."""
         return self._with_status(now, status=GrantStatus.LIVE)
 
     def with_scope(self, now: datetime, scope: Scope) -> "Grant":
-        """Return the grant with another scope. Raises ConflictError if it is over."""
+        """Return the grant with another scope. Raises ConflictError if it has ended."""
         return replace(self._with_status(now, status=self.status), scope=scope)
 
     def _with_status(self, now: datetime, *, status: GrantStatus) -> "Grant":

@@ -1,12 +1,12 @@
-"""What a phone sends back: stop, stop all, help, start, yes, no - as words, and as sentences.
+"""Interprets replies: stop, stop all, help, start, yes and no, as keywords and in sentences.
 
-One table, by language. Sources: 47 CFR 64.1200(a)(10) for the English per-se words, and (a)(12) for
-what may be asked back; the keyword lists of Twilio, AWS and Telnyx (English; AWS: ARRET, AIDE, TD);
-Tencent Cloud (`TD`, `T`, `N`) and Huawei Cloud (`R`) for Chinese ports; the rest is what people
-write. An operator adds words of its own by a file: docs/inbound.md.
+Sources of the keyword table: 47 CFR 64.1200(a)(10) for the English per-se keywords and (a)(12) for
+clarification messages; the keyword lists of Twilio, AWS and Telnyx (English; AWS: ARRET, AIDE, TD);
+Tencent Cloud (`TD`, `T`, `N`) and Huawei Cloud (`R`) for Chinese ports; the rest is common usage.
+An operator adds keywords by a file: docs/inbound.md.
 
-The whole text, folded, is looked up first: a word acts at once. Else the sentence is read: what
-means stop beyond doubt acts, what may mean it is asked back once, and the rest changes nothing.
+The whole text, folded, is looked up first; a keyword acts at once. Otherwise patterns classify the
+sentence: a clear stop acts, a possible stop is asked back once, anything else changes nothing.
 """
 
 import re
@@ -21,12 +21,12 @@ import opencc
 
 from consent_tokens.consent.purposes import Purpose
 
-MAX_REPLY_LENGTH: Final = 300  # of a reply that is read; a longer one is no answer to us
-MAX_KEYWORD_LENGTH: Final = 40
+MAX_REPLY_LENGTH: Final = 300  # characters; a longer text is not interpreted
+MAX_KEYWORD_LENGTH: Final = 40  # characters
 
 
 class Intent(StrEnum):
-    """What a reply wants."""
+    """What the consumer wants with a reply."""
 
     STOP = "stop"
     STOP_ALL = "stop_all"  # over all merchants
@@ -34,13 +34,13 @@ class Intent(StrEnum):
     START = "start"
     YES = "yes"
     NO = "no"
-    UNCLEAR = "unclear"  # it may want to stop: asked back, once
+    UNCLEAR = "unclear"  # possibly a stop: asked back once
     OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class Interpretation:
-    """What was understood: `purposes` are those that a scoped stop is about."""
+    """The intent of a reply and its language; `purposes` if it is a stop of some purposes only."""
 
     intent: Intent
     language: str | None = None
@@ -107,7 +107,7 @@ KEYWORDS: Final[dict[str, dict[Intent, tuple[str, ...]]]] = {
     },
 }  # fmt: skip
 
-# what a scoped stop may name, besides a purpose's keyword number (`STOP 3`)
+# what a scoped stop may name: words, or a purpose's keyword number (`STOP 3`)
 MARKETING_PURPOSES: Final = frozenset(purpose for purpose in Purpose if purpose.is_marketing)
 SCOPE_KEYWORDS: Final[dict[str, frozenset[Purpose]]] = {
     "ads": MARKETING_PURPOSES, "ad": MARKETING_PURPOSES, "advertising": MARKETING_PURPOSES, "marketing": MARKETING_PURPOSES,
@@ -125,8 +125,8 @@ SCOPE_KEYWORDS: Final[dict[str, frozenset[Purpose]]] = {
     **{str(purpose.keyword_number): frozenset({purpose}) for purpose in Purpose},
 }  # fmt: skip
 
-# Sentences. Read on text that is folded word by word: small letters, no accents, single blanks.
-# ASK comes first: a question about stopping, or stopping denied, is no order to stop.
+# Patterns for sentences, matched on normalized text: lower case, no accents, single spaces. Those
+# of QUESTION_PATTERNS come first: a question about stopping, or its negation, is not a stop.
 QUESTION_PATTERNS: Final[dict[str, tuple[str, ...]]] = {
     "en": (
         r"\b(how|where|when|why|can|could|do|does|did|what|should|will|if)\b.*"
@@ -252,7 +252,7 @@ ALL_SENDERS_PATTERN: Final = (
     r"全部|所有|一切|统统"
 )
 SYMBOLS: Final = {"🛑": " stop ", "🚫": " stop ", "⛔": " stop ", "✋": " stop "}
-# a word about stopping, alone among others: perhaps
+# a word about stopping in a sentence that no pattern covers: possibly a stop
 POSSIBLE_STOP_PATTERN: Final = (
     r"\b(stop\w*|unsubscribe\w*|opt ?out|arret\w*|desabonn\w*|desinscri\w*|baja|cancelar|abmeld\w*|"
     r"abbestell\w*|stopp\w*)\b|退订|拒收|\btd\b"
@@ -266,7 +266,7 @@ def _simplifier() -> opencc.OpenCC:
 
 
 def normalize(text: str) -> str:
-    """Return a text as sentences are read: NFKC, small, 繁 as 简, no accents, single blanks."""
+    """Return a text for pattern matching: NFKC, lower case, 繁 to 简, no accents, single spaces."""
     for sign, word in SYMBOLS.items():
         text = text.replace(sign, word)
     wide = unicodedata.normalize("NFKC", text).casefold()
@@ -282,15 +282,15 @@ def normalize(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Return a text as whole words are compared: as `spelled`, without blanks."""
+    """Return a text for keyword look-up: as `normalize`, without spaces and question marks."""
     bare = normalize(text)
     return bare.replace(" ", "").replace("?", "") or bare
 
 
 def _compiled(patterns: Mapping[str, Iterable[str]]) -> dict[str, re.Pattern[str]]:
     return {
-        language: re.compile("|".join(f"(?:{each})" for each in listed))
-        for language, listed in patterns.items()
+        language: re.compile("|".join(f"(?:{each})" for each in of_language))
+        for language, of_language in patterns.items()
     }
 
 
@@ -305,34 +305,33 @@ SCOPED_STOP: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class KeywordMatcher:
-    """The words that act at once, by their folded form, with the language they are of."""
+    """Keywords by their folded form, each with its intent and language."""
 
     entries: Mapping[str, tuple[Intent, str]] = field(repr=False)
 
     @classmethod
     def from_table(cls, table: Mapping[str, Mapping[Intent, Iterable[str]]]) -> "KeywordMatcher":
-        """Return the vocabulary of a table; of two entries for one word the first counts."""
-        words: dict[str, tuple[Intent, str]] = {}
-        for intent in Intent:  # a stop counts before whatever else a word may mean
-            for language, listed in table.items():
-                for word in listed.get(intent, ()):
-                    words.setdefault(fold(word), (intent, language))
-        return cls(words)
+        """Return the matcher of a table by language and intent; stop wins over other intents."""
+        entries: dict[str, tuple[Intent, str]] = {}
+        for intent in Intent:  # in the order of the enumeration: STOP comes first
+            for language, keywords in table.items():
+                for keyword in keywords.get(intent, ()):
+                    entries.setdefault(fold(keyword), (intent, language))
+        return cls(entries)
 
     def extended_with(
         self, table: Mapping[str, Mapping[Intent, Iterable[str]]]
     ) -> "KeywordMatcher":
-        """Return the vocabulary with an operator's own words before its own."""
+        """Return the matcher with an operator's table, which overrides the entries of this one."""
         return KeywordMatcher({**self.entries, **KeywordMatcher.from_table(table).entries})
 
     def interpret(self, text: str) -> Interpretation:
-        """Return what a reply wants."""
+        """Return the interpretation of a reply."""
         text = text.strip()
         if len(text) > MAX_REPLY_LENGTH:
             return Interpretation(Intent.OTHER)
-        bare = fold(text)
-        if len(text) <= MAX_KEYWORD_LENGTH and (found := self.entries.get(bare)):
-            intent, language = found
+        if len(text) <= MAX_KEYWORD_LENGTH and (entry := self.entries.get(fold(text))):
+            intent, language = entry
             is_question = "?" in normalize(text) and intent in {Intent.STOP, Intent.STOP_ALL}
             return (
                 Interpretation(Intent.UNCLEAR, language)
@@ -345,7 +344,7 @@ class KeywordMatcher:
         return _interpret_sentence(line)
 
     def _interpret_scoped_stop(self, line: str) -> Interpretation | None:
-        """Return a stop of some purposes only: `STOP 3`, `STOP ads`, `退订广告`."""
+        """Return a stop of some purposes only (`STOP 3`, `STOP ads`, `退订广告`), or None."""
         match = SCOPED_STOP.fullmatch(line)
         purposes = SCOPE_KEYWORDS.get(match["scope"]) if match else None
         if match is None or purposes is None:
@@ -355,14 +354,14 @@ class KeywordMatcher:
 
 
 def _interpret_sentence(line: str) -> Interpretation:
-    joined = line.replace(" ", "")  # Chinese has no blanks, but phones put some in
-    for language, asks in QUESTIONS.items():
-        if asks.search(joined if language == "zh" else line):
+    joined = line.replace(" ", "")  # Chinese has no spaces, but some phones insert them
+    for language, pattern in QUESTIONS.items():
+        if pattern.search(joined if language == "zh" else line):
             return Interpretation(Intent.UNCLEAR, language)
-    for language, stops in STOP_SENTENCES.items():
-        if stops.search(joined if language == "zh" else line):
-            whole = ALL_SENDERS.search(line) and POSSIBLE_STOP.search(line)
-            return Interpretation(Intent.STOP_ALL if whole else Intent.STOP, language)
+    for language, pattern in STOP_SENTENCES.items():
+        if pattern.search(joined if language == "zh" else line):
+            is_stop_all = ALL_SENDERS.search(line) and POSSIBLE_STOP.search(line)
+            return Interpretation(Intent.STOP_ALL if is_stop_all else Intent.STOP, language)
     if POSSIBLE_STOP.search(line) or SHORT_NUMBER.fullmatch(joined):
         return Interpretation(Intent.UNCLEAR)
     return Interpretation(Intent.OTHER)

@@ -1,7 +1,7 @@
-"""One-time codes: their form, their life, and how often one may fail (NIST SP 800-63B-4, 3.1.3.2).
+"""One-time codes: format, lifetime and attempts (NIST SP 800-63B-4, 3.1.3.2).
 
-A code is six decimal digits from the system's generator, good once, for five minutes and five
-tries. A new code does not reset the count of failures for a number: ten a day, whatever is sent.
+A code is six random decimal digits, valid once, for five minutes and five attempts. Failed attempts
+also count by phone number, over all its codes: ten a day.
 """
 
 from dataclasses import dataclass, replace
@@ -14,32 +14,30 @@ CODE_DIGITS: Final = 6
 CODE_SPACE: Final = 10**CODE_DIGITS
 CODE_LIFETIME: Final = timedelta(minutes=5)
 MAX_CODE_ATTEMPTS: Final = 5
-LOGIN_INTENT: Final = "login"  # what a code is about: one's own consents, or that the number is new
-FAILED_ATTEMPTS_LIMIT: Final = RateLimit(
-    10, timedelta(days=1)
-)  # for one number, over all its codes
+LOGIN_INTENT: Final = "login"  # a code that signs in to the preference centre
+FAILED_ATTEMPTS_LIMIT: Final = RateLimit(10, timedelta(days=1))  # by phone number
 
 
-def format_code(random_bytes: int) -> str:
-    """Return a drawn number as the six digits that are sent."""
-    return f"{random_bytes:0{CODE_DIGITS}}"
+def format_code(number: int) -> str:
+    """Return a random number below CODE_SPACE as six digits."""
+    return f"{number:0{CODE_DIGITS}}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Challenge:
-    """A code that was sent, as the service knows it: a keyed hash, bound to one browser."""
+    """A one-time code that was sent, as it is stored: a keyed hash, bound to one browser."""
 
-    id: bytes  # hash of the secret that only the asking browser holds
-    intent: str  # what the code is for; a code for one thing opens no other
+    id: bytes  # hash of a secret that only the requesting browser has
+    intent: str  # what the code is for; it is not valid for another intent
     code_hash: bytes  # keyed hash of the code
-    sealed_number: bytes  # the number, sealed under a key that only the asking browser holds
-    failures_key: bytes  # where failures for this number are counted
+    sealed_number: bytes  # sealed under a key that only the requesting browser has
+    failures_key: bytes  # rate limit key of failed attempts for the number
     sent_at: datetime
     attempts: int = 0
     is_used: bool = False
 
     def is_open(self, now: datetime) -> bool:
-        """Whether one more try is allowed."""
+        """Whether another attempt is allowed."""
         return (
             not self.is_used
             and self.attempts < MAX_CODE_ATTEMPTS
@@ -47,5 +45,5 @@ class Challenge:
         )
 
     def with_attempt(self, *, is_right: bool) -> "Challenge":
-        """Return the challenge after one more try."""
+        """Return the challenge after another attempt."""
         return replace(self, attempts=self.attempts + 1, is_used=is_right)

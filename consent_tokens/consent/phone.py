@@ -1,4 +1,4 @@
-"""A phone number that does not leak: it prints nothing, and leaves by one word only."""
+"""Phone numbers in E.164, protected against accidental output."""
 
 from dataclasses import dataclass, field
 from typing import Final, NoReturn, Self
@@ -7,30 +7,30 @@ from zoneinfo import ZoneInfo
 import phonenumbers
 from phonenumbers import PhoneNumberFormat, PhoneNumberType, timezone
 
-MAX_TYPED_LENGTH: Final = 40  # characters that a person may type, blanks and brackets included
-RANGE_DIGITS: Final = 4  # ten thousand neighbours: what pumping runs through
-UNKNOWN_TIMEZONE: Final = "Etc/Unknown"  # what the library says for numbers of no place
+MAX_TYPED_LENGTH: Final = 40  # characters, with spaces and brackets
+RANGE_DIGITS: Final = 4  # SMS pumping goes through ranges of adjacent numbers
+UNKNOWN_TIMEZONE: Final = "Etc/Unknown"  # what the library returns for non-geographic numbers
 SMS_CAPABLE_TYPES: Final = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 
 
 @dataclass(frozen=True, slots=True)
 class PhoneNumber:
-    """One E.164 number. `reveal()` is the only way out, so grep finds every place that uses it."""
+    """One E.164 number. Only `reveal()` returns it, so that its uses can be searched for."""
 
     _e164: str = field(repr=False)
 
     @classmethod
     def parse(cls, text: str, region: str | None = None) -> Self:
-        """Return the number in `text`, typed with its country code or as people of `region` do.
+        """Return the number in `text`, with country code or in the national format of `region`.
 
-        Raises ValueError, without the text, if it is none that could exist.
+        Raises ValueError, without the text, if it is not a possible number.
         """
         if len(text) > MAX_TYPED_LENGTH:
             raise ValueError("not a phone number")
         try:
             parsed = phonenumbers.parse(text, region)
         except phonenumbers.NumberParseException:
-            # `from None`: the fault of the library may carry the text
+            # `from None`: the library's message may contain the text
             raise ValueError("not a phone number") from None
         if not phonenumbers.is_possible_number(parsed):
             raise ValueError("not a phone number")
@@ -38,7 +38,7 @@ class PhoneNumber:
 
     @property
     def can_receive_sms(self) -> bool:
-        """Whether it is a valid mobile number: no premium, pager, shared-cost or fixed line."""
+        """Whether it is a valid mobile number, not premium, pager, shared-cost or fixed line."""
         parsed = phonenumbers.parse(self._e164)
         return (
             phonenumbers.is_valid_number(parsed)
@@ -46,23 +46,23 @@ class PhoneNumber:
         )
 
     def is_in_regions(self, regions: frozenset[str]) -> bool:
-        """Whether its region is one of these (ISO 3166-1); every region is in none at all."""
+        """Whether its region is one of `regions` (ISO 3166-1); an empty set stands for all."""
         return (
             not regions
             or phonenumbers.region_code_for_number(phonenumbers.parse(self._e164)) in regions
         )
 
     def number_range(self) -> str:
-        """Return the number without its last four digits: its neighbours share it."""
+        """Return the number without its last four digits, which adjacent numbers share."""
         return self._e164[:-RANGE_DIGITS]
 
     def timezone(self, default: ZoneInfo) -> ZoneInfo:
-        """Return the time zone of the number's region: the first, where there are several."""
+        """Return the (first) time zone of the number's region; `default` if unknown."""
         names = timezone.time_zones_for_number(phonenumbers.parse(self._e164))
         return default if names[0] == UNKNOWN_TIMEZONE else ZoneInfo(names[0])
 
     def reveal(self) -> str:
-        """Return the digits, for the gateway, the seal and the blind index."""
+        """Return the number as text: for submission, sealing and the blind index."""
         return self._e164
 
     def __format__(self, _spec: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""What a recipient wishes over all merchants: calm, limits, rest, and not to be invited."""
+"""Preferences of a recipient over all merchants: quiet period, limits, quiet hours, invitations."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -7,25 +7,25 @@ from zoneinfo import ZoneInfo
 
 from consent_tokens.consent.scope import MINUTES_PER_DAY, FrequencyCap
 
-MAX_DAILY_LIMIT: Final = 100  # messages of class marketing, of a limit over all merchants
-MAX_WEEKLY_LIMIT: Final = 500
+MAX_DAILY_LIMIT: Final = 100  # marketing messages a day, over all merchants
+MAX_WEEKLY_LIMIT: Final = 500  # the same a week
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
-MAX_QUIET_PERIOD: Final = timedelta(days=731)  # how far ahead the end of a calm time may lie
+MAX_QUIET_PERIOD: Final = timedelta(days=731)  # two years, from now to the end of a quiet period
 
 
 @dataclass(frozen=True, slots=True)
 class QuietPeriod:
-    """From `begins` inclusive to `ends` exclusive nothing of class marketing leaves."""
+    """From `begins` inclusive to `ends` exclusive no marketing is sent."""
 
     begins: datetime
     ends: datetime
 
     def __post_init__(self) -> None:
         if self.begins >= self.ends:
-            raise ValueError("calm begins before it ends")
+            raise ValueError("a quiet period begins before it ends")
 
     def covers(self, at: datetime) -> bool:
-        """Whether `at` lies within it."""
+        """Whether `at` is within the period."""
         return self.begins <= at < self.ends
 
 
@@ -33,7 +33,7 @@ class QuietPeriod:
 class QuietHours:
     """From `begins` inclusive to `ends` exclusive, in minutes since the recipient's midnight.
 
-    Rest that ends before it begins goes on past midnight.
+    Quiet hours that end before they begin include midnight.
     """
 
     begins: int
@@ -43,55 +43,53 @@ class QuietHours:
     def __post_init__(self) -> None:
         is_within_a_day = 0 <= self.begins <= MINUTES_PER_DAY and 0 <= self.ends <= MINUTES_PER_DAY
         if not is_within_a_day or self.begins % MINUTES_PER_DAY == self.ends % MINUTES_PER_DAY:
-            raise ValueError("rest begins and ends at different times of the day")
+            raise ValueError("quiet hours begin and end at different times of the day")
 
     def next_end(self, at: datetime) -> datetime:
-        """Return `at` if it is outside the hours of rest, or the moment at which they end.
+        """Return `at` if it is outside the quiet hours, else the time at which they end.
 
-        Wall-clock minutes count, as for hours (`consent.scope`).
+        Goes by local wall-clock time, as `SendWindow.next_open` does.
         """
         local = at.astimezone(self.timezone)
         minute = local.hour * 60 + local.minute
         if self.begins < self.ends:
-            rests = self.begins <= minute < self.ends
+            is_quiet = self.begins <= minute < self.ends
         else:
-            rests = minute >= self.begins or minute < self.ends
-        if not rests:
+            is_quiet = minute >= self.begins or minute < self.ends
+        if not is_quiet:
             return at
         ends = self.ends % MINUTES_PER_DAY
         day = local.date() + (timedelta(days=1) if minute >= ends else timedelta())
-        waking = datetime.combine(day, time(ends // 60, ends % 60), self.timezone)
-        return max(at, waking.astimezone(at.tzinfo))
+        end = datetime.combine(day, time(ends // 60, ends % 60), self.timezone)
+        return max(at, end.astimezone(at.tzinfo))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preferences:
-    """All of it. The relay honours it at the moment at which a message leaves."""
+    """The preferences of one recipient; the relay applies them when it dispatches a message."""
 
     quiet_period: QuietPeriod | None = None
-    daily_limit: int | None = (
-        None  # at most so many of class marketing in any day, over all merchants
-    )
-    weekly_limit: int | None = None
-    quiet_hours: QuietHours | None = None  # binds messages of every class
+    daily_limit: int | None = None  # marketing messages in any 24 hours, over all merchants
+    weekly_limit: int | None = None  # the same in any 7 days
+    quiet_hours: QuietHours | None = None  # for messages of every class
     no_invitations: bool = False
 
     def __post_init__(self) -> None:
-        for limit, most in (
+        for limit, maximum in (
             (self.daily_limit, MAX_DAILY_LIMIT),
             (self.weekly_limit, MAX_WEEKLY_LIMIT),
         ):
-            if limit is not None and not 1 <= limit <= most:
-                raise ValueError(f"a limit is from 1 to {most} messages")
+            if limit is not None and not 1 <= limit <= maximum:
+                raise ValueError(f"a limit is from 1 to {maximum} messages")
 
     @property
     def rate_limits(self) -> tuple[FrequencyCap, ...]:
-        """Return the limits over all merchants: sliding windows, like a cap."""
-        found = ((self.daily_limit, DAY), (self.weekly_limit, WEEK))
-        return tuple(FrequencyCap(most, within) for most, within in found if most is not None)
+        """Return the limits over all merchants, as sliding windows."""
+        limits = ((self.daily_limit, DAY), (self.weekly_limit, WEEK))
+        return tuple(FrequencyCap(limit, window) for limit, window in limits if limit is not None)
 
     def is_quiet_at(self, at: datetime) -> bool:
-        """Whether nothing of class marketing may leave at that moment."""
+        """Whether `at` is within the quiet period."""
         return self.quiet_period is not None and self.quiet_period.covers(at)
 
 
@@ -100,14 +98,14 @@ NO_PREFERENCES: Final = Preferences()
 
 @dataclass(frozen=True, slots=True)
 class Season:
-    """Days in each year on which marketing floods in; both days are part of it."""
+    """A yearly sales season, from its first to its last day inclusive."""
 
     name: str
     first: tuple[int, int]  # month and day
     last: tuple[int, int]
 
     def next_quiet_period(self, now: datetime, timezone: ZoneInfo) -> QuietPeriod:
-        """Return the calm time that covers what is left of this year's, or all of the next."""
+        """Return the quiet period for the rest of this year's season, or for the next season."""
         today = now.astimezone(timezone).date()
         year = today.year if today <= date(today.year, *self.last) else today.year + 1
         begins = datetime.combine(date(year, *self.first), time(), timezone)
@@ -115,13 +113,16 @@ class Season:
         return QuietPeriod(max(now, begins.astimezone(now.tzinfo)), ends.astimezone(now.tzinfo))
 
 
-# the weeks in which the shops of China shout: the sales begin long before their day
+# the big sales in China; their marketing starts days before
 SEASONS: Final = (Season("double11", (11, 1), (11, 15)), Season("618", (6, 1), (6, 20)))
 
 
 def quiet_until(day: date, now: datetime, timezone: ZoneInfo) -> QuietPeriod:
-    """Return calm from now to the end of a day. Raises ValueError if it lies behind, or too far."""
+    """Return the quiet period from `now` to the end of `day`.
+
+    Raises ValueError if that is in the past or more than MAX_QUIET_PERIOD ahead.
+    """
     ends = datetime.combine(day + timedelta(days=1), time(), timezone).astimezone(now.tzinfo)
     if not now < ends <= now + MAX_QUIET_PERIOD:
-        raise ValueError("calm ends within two years")
+        raise ValueError("a quiet period ends within two years")
     return QuietPeriod(now, ends)

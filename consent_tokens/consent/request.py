@@ -1,4 +1,4 @@
-"""A merchant's question to one consumer, and the states it passes through."""
+"""Consent requests: what a merchant asks of one consumer, and how the request is decided."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -12,11 +12,11 @@ from consent_tokens.errors import ConflictError, GoneError
 from consent_tokens.row_key import RowKey
 
 TOKEN_RETRIEVAL_PERIOD: Final = timedelta(hours=24)  # how long a token waits to be fetched
-MAX_VALID_DAYS: Final = 1825  # five years: the longest that may be asked
+MAX_VALID_DAYS: Final = 1825  # five years
 
 
 class RequestStatus(StrEnum):
-    """Where a consent request stands. All but PENDING are for good."""
+    """The status of a consent request. All but PENDING are final."""
 
     PENDING = "pending"
     GRANTED = "granted"
@@ -26,7 +26,7 @@ class RequestStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestedTerms:
-    """What a merchant asks for: the most that the consumer may agree to."""
+    """The terms that a merchant requests; the consumer may agree to less, never to more."""
 
     purposes: frozenset[Purpose]
     frequency_cap: FrequencyCap
@@ -40,7 +40,7 @@ class RequestedTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentRequest:
-    """A question, open until `expires`, and what became of it."""
+    """A consent request, pending until `expires_at`, and the decision on it."""
 
     key: RowKey
     merchant_id: str
@@ -52,32 +52,32 @@ class ConsentRequest:
     grant_key: RowKey | None = None
 
     def status_at(self, now: datetime) -> RequestStatus:
-        """Return the state as it is now: a question that nobody answered expires by itself."""
+        """Return the status at `now`: past `expires_at` an undecided request is expired."""
         if self.status is RequestStatus.PENDING and now >= self.expires_at:
             return RequestStatus.EXPIRED
         return self.status
 
     def scope_for(self, reduction: ScopeReduction, timezone: ZoneInfo, now: datetime) -> Scope:
-        """Return what is agreed: what the consumer ticked and chose, never more than was asked.
+        """Return the scope that the consumer agrees to: the requested terms less the reduction.
 
-        Raises ValueError if nothing was ticked, or more was chosen than was asked.
+        Raises ValueError if no purpose is left, or if it is more than was requested.
         """
-        question = self.terms
-        asked = Scope(
-            purposes=question.purposes,
-            frequency_cap=question.frequency_cap,
-            send_window=SendWindow.parse(question.opens, question.closes, timezone),
-            ends_at=now + question.valid_for,
+        terms = self.terms
+        requested = Scope(
+            purposes=terms.purposes,
+            frequency_cap=terms.frequency_cap,
+            send_window=SendWindow.parse(terms.opens, terms.closes, timezone),
+            ends_at=now + terms.valid_for,
         )
         ends = now + timedelta(days=reduction.days) if reduction.days is not None else None
-        return asked.narrowed_by(reduction, ends=ends)
+        return requested.narrowed_by(reduction, ends=ends)
 
     def declined(self, now: datetime) -> "ConsentRequest":
-        """Return the request, declined. Raises ConflictError if it was answered or has expired."""
+        """Return the request, declined. Raises ConflictError if it is not pending."""
         return replace(self._require_pending(now), status=RequestStatus.DECLINED, decided_at=now)
 
     def granted(self, now: datetime, *, grant_key: RowKey) -> "ConsentRequest":
-        """Return the request, granted. Raises ConflictError if it was answered or has expired."""
+        """Return the request, granted. Raises ConflictError if it is not pending."""
         return replace(
             self._require_pending(now),
             status=RequestStatus.GRANTED,

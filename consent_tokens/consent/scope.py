@@ -1,4 +1,4 @@
-"""What a grant covers: purposes, channel, a cap, the hours in which it may be used, and its end."""
+"""Scopes: the purposes, frequency cap, send window and end that a consumer agreed to."""
 
 import re
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.policies import RateLimit
 
-MAX_MESSAGES: Final = 1000  # in one cap
-MAX_DAYS: Final = 365  # in one cap
+MAX_MESSAGES: Final = 1000  # limit of a frequency cap
+MAX_DAYS: Final = 365  # window of a frequency cap
 SMS: Final = "sms"
 MINUTES_PER_DAY: Final = 24 * 60
 TIME_OF_DAY = re.compile(r"([01]\d|2[0-4]):([0-5]\d)")
@@ -55,18 +55,18 @@ class SendWindow:
 
     def __post_init__(self) -> None:
         if not 0 <= self.opens < self.closes <= MINUTES_PER_DAY:
-            raise ValueError("hours begin before they end, within one day")
+            raise ValueError("a send window opens before it closes, within one day")
 
     @classmethod
     def parse(cls, opens: str, closes: str, timezone: ZoneInfo) -> Self:
-        """Return the hours of `09:00` and `21:00`. Raises ValueError."""
+        """Return the window from `opens` to `closes`, such as `09:00`. Raises ValueError."""
         return cls(parse_time_of_day(opens), parse_time_of_day(closes), timezone)
 
     def next_open(self, at: datetime) -> datetime:
-        """Return `at` if open then, or the next moment that is.
+        """Return `at` if the window is open then, else the next time at which it opens.
 
-        Wall-clock minutes count, so a day of 23 or 25 hours opens and closes by the clock on the
-        wall; an opening that falls into the skipped hour is the first moment after it.
+        Goes by local wall-clock time, also on days of 23 or 25 hours; an opening in the skipped
+        hour becomes the first time after it.
         """
         local = at.astimezone(self.timezone)
         minute = local.hour * 60 + local.minute
@@ -79,24 +79,24 @@ class SendWindow:
 
 @lru_cache(maxsize=4096)
 def frequency_cap_of(limit: int, days: int) -> FrequencyCap:
-    """Return a cap; the same one for the same words, so that comparing them costs nothing."""
+    """Return a cached cap, so that equal caps are mostly identical and quick to compare."""
     return FrequencyCap(limit, timedelta(days=days))
 
 
 @lru_cache(maxsize=4096)
 def send_window_of(opens: int, closes: int, timezone: str) -> SendWindow:
-    """Return hours in a named zone; the same ones for the same words. Raises ValueError."""
+    """Return a cached send window in a named time zone. Raises ValueError."""
     return SendWindow(opens, closes, ZoneInfo(timezone))
 
 
 @lru_cache(maxsize=4096)
 def purposes_of(names: str) -> frozenset[Purpose]:
-    """Return the purposes whose names stand in a text, one space between. Raises ValueError."""
+    """Return the purposes in a space-separated list of names. Raises ValueError."""
     return frozenset(Purpose(name) for name in names.split(" "))
 
 
 class Scope(Struct, frozen=True, kw_only=True):
-    """All of what was agreed, and the moment at which it ends. The channel is SMS."""
+    """What was agreed, and when it ends. The channel is always SMS."""
 
     purposes: frozenset[Purpose]
     frequency_cap: FrequencyCap
@@ -104,14 +104,14 @@ class Scope(Struct, frozen=True, kw_only=True):
     ends_at: datetime
 
     def narrowed_by(self, reduction: "ScopeReduction", *, ends: datetime | None = None) -> "Scope":
-        """Return the scope with less of what `less` names.
+        """Return the scope narrowed by a reduction, and to `ends`.
 
-        Raises ValueError where that would be more than before, or nothing at all.
+        Raises ValueError if any part would be more than before, or if no purpose is left.
         """
         purposes = (
             self.purposes if reduction.purposes is None else reduction.purposes & self.purposes
         )
-        most = (
+        limit = (
             self.frequency_cap.limit if reduction.max_messages is None else reduction.max_messages
         )
         opens = self.send_window.opens if reduction.opens is None else reduction.opens
@@ -119,13 +119,13 @@ class Scope(Struct, frozen=True, kw_only=True):
         ends = ends or self.ends_at
         if not purposes:
             raise ValueError("no purpose is left")
-        is_more = most > self.frequency_cap.limit or ends > self.ends_at
+        is_more = limit > self.frequency_cap.limit or ends > self.ends_at
         if is_more or opens < self.send_window.opens or closes > self.send_window.closes:
             raise ValueError("more than was agreed")
         return replace(
             self,
             purposes=purposes,
-            frequency_cap=FrequencyCap(most, self.frequency_cap.window),
+            frequency_cap=FrequencyCap(limit, self.frequency_cap.window),
             send_window=SendWindow(opens, closes, self.send_window.timezone),
             ends_at=ends,
         )
@@ -137,10 +137,10 @@ class Scope(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScopeReduction:
-    """What a consumer wants less of; None leaves it as it is."""
+    """What a consumer reduces in a scope; None leaves a part as it is."""
 
     purposes: frozenset[Purpose] | None = None
     max_messages: int | None = None
     opens: int | None = None  # minutes since midnight
     closes: int | None = None
-    days: int | None = None  # how long it lasts, from the yes on
+    days: int | None = None  # how long it lasts, from the consent on

@@ -35,7 +35,7 @@ def test_a_cap_out_of_bounds_cannot_be_made(most: int, days: int) -> None:
 
 
 def test_hours_that_end_before_they_begin_cannot_be_made() -> None:
-    with pytest.raises(ValueError, match="hours"):
+    with pytest.raises(ValueError, match="send window"):
         SendWindow.parse("21:00", "09:00", ZoneInfo("UTC"))
 
 
@@ -54,5 +54,5 @@ def test_base64url_takes_canonical_text_only(text: str) -> None:
 
 
 def test_a_clock_in_a_test_does_not_go_backwards() -> None:
-    with pytest.raises(ValueError, match="backwards"):
+    with pytest.raises(ValueError, match="does not go back"):
         ManualClock().advance(timedelta(seconds=-1))
