@@ -1,6 +1,6 @@
 """Throughput limits and fair shares, by properties."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consent_tokens.relay.fair_share import fair_shares
@@ -50,6 +50,7 @@ def left(
     return moments
 
 
+@settings(deadline=None)  # simulates seconds at up to 2000 messages each
 @given(st.integers(4, 2000), st.integers(1, 3))
 def test_the_rate_is_kept_over_any_ten_seconds(rate: int, each: int) -> None:
     moments = left(ThroughputLimiter(rate, 0.0), 25, step=0.05, each=each)
