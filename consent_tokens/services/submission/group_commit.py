@@ -2,9 +2,10 @@
 
 A transaction costs about the same for one message as for twenty, mostly its wait for the disk. The
 first thread to arrive leads: it commits all queued messages, then passes leadership to a thread
-that arrived meanwhile. A message that arrives alone is committed at once. With sixteen threads this
-accepts about four times as many single messages per second as one transaction each
-(docs/performance.md).
+that arrived meanwhile. A message that arrives alone is committed at once.
+
+Measured with 16 threads on two busy cores, in messages a second, against one transaction each:
+SQLite 1000 to 1800 instead of 240 to 280; PostgreSQL 370 to 420 instead of 230 to 260.
 """
 
 import threading
