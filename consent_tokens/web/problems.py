@@ -34,6 +34,13 @@ log = structlog.get_logger()
 
 PROBLEM_JSON: Final = "application/problem+json"
 RETRY_SECONDS: Final = 1
+HTTP_ERROR_CODES: Final[dict[int, str]] = {  # where HTTPStatus has other names in other Pythons
+    413: "request_entity_too_large",
+    414: "request_uri_too_long",
+    416: "requested_range_not_satisfiable",
+    422: "unprocessable_entity",
+    500: "internal",
+}
 
 STATUS_BY_ERROR: Final[dict[type[ConsentTokensError], HTTPStatus]] = {
     TokenError: HTTPStatus.FORBIDDEN,
@@ -157,7 +164,7 @@ def handle_exception(error: Exception) -> Response:
 
 def _http_problem(error: HTTPException) -> Response:
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-    code = "internal" if status is HTTPStatus.INTERNAL_SERVER_ERROR else status.name.lower()
+    code = HTTP_ERROR_CODES.get(status, status.name.lower())
     headers = {
         name: value for name, value in error.get_headers() if name.lower() in {"allow", "location"}
     }

@@ -8,7 +8,7 @@ from typing import Final
 # Tables of wordings. What they recognise is measured by the labelled replies of tests/corpus.
 TEXT_TABLES: Final = {
     "KEYWORDS", "SCOPE_KEYWORDS", "QUESTION_PATTERNS", "STOP_PATTERNS", "ALL_SENDERS_PATTERN",
-    "POSSIBLE_STOP_PATTERN", "SYMBOLS", "PURPOSE_LABELS", "EXPLANATIONS",
+    "POSSIBLE_STOP_PATTERN", "SYMBOLS", "PURPOSE_LABELS",
 }  # fmt: skip
 COMPARISONS: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
