@@ -1,7 +1,7 @@
 """Events: rows of evidence, added and never changed.
 
 An event refers to rows by partition and id, and to reasons by code; it holds no phone number and no
-text. To whoever lacks the id key and the index key it identifies nobody (promise 10).
+text. Without the id key and the index key it identifies nobody (promise 10).
 """
 
 from datetime import datetime

@@ -7,7 +7,7 @@ if Kannel's configuration has, for its sms-service,
 
     get-url = "http://127.0.0.1:13020/SECRET/inbound?from=%p&to=%P&text=%b&coding=%c"
 
-Both are authenticated by the secret in the path only, so let nobody but Kannel reach that address.
+Both are authenticated by the secret in the path only, so let nobody but Kannel reach that port.
 Kannel's own access log contains phone numbers: the operator has to turn it off.
 """
 

@@ -49,7 +49,7 @@ def record(
 
 
 def of_partition(transaction: Transaction, partition: int, since: datetime) -> list[Event]:
-    """Return what happened in a home, the oldest first."""
+    """Return the events of a partition from `since` on, oldest first."""
     rows = transaction.execute(
         select(events)
         .where(events.c.partition == partition, events.c.at >= since)
@@ -59,9 +59,9 @@ def of_partition(transaction: Transaction, partition: int, since: datetime) -> l
 
 
 def refusals_under_grant(transaction: Transaction, grant: RowKey, limit: int) -> list[Event]:
-    """Return the messages of a grant that were refused when submitted, the newest first.
+    """Return up to `limit` refusals of messages under a grant at submission, newest first.
 
-    One that was refused after it had been accepted is a row of messages.
+    A message that was refused after it had been accepted is a row of `messages` instead.
     """
     rows = transaction.execute(
         select(events)
@@ -77,7 +77,7 @@ def refusals_under_grant(transaction: Transaction, grant: RowKey, limit: int) ->
 
 
 def reassigned_grants_of(transaction: Transaction, partition: int) -> frozenset[int]:
-    """Return the ids of the grants that ended because the number has another owner now."""
+    """Return the ids of the grants that ended because the number was reassigned."""
     rows = transaction.execute(
         select(events.c.grant_id).where(
             events.c.partition == partition,
@@ -90,7 +90,7 @@ def reassigned_grants_of(transaction: Transaction, partition: int) -> frozenset[
 
 
 def is_reassigned(transaction: Transaction, grant: RowKey) -> bool:
-    """Whether a grant ended because the number has another owner now."""
+    """Whether a grant ended because the number was reassigned."""
     row = transaction.execute(
         select(events.c.id)
         .where(

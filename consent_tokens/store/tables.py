@@ -90,7 +90,7 @@ senders = Table(
     Column("admitted_at", Timestamp, nullable=False),
 )
 
-# the only trace of a number: goes with the consumer's last consent
+# the only trace of a phone number; deleted when nothing needs it (docs/data-model.md)
 recipients = Table(
     "recipients",
     metadata,
@@ -288,23 +288,22 @@ webhooks = Table(
     Column("created_at", Timestamp, nullable=False),
 )
 
-webhook_events = (
-    Table(  # in the merchant's partition; what is pending here is the outbox of webhooks
-        "webhook_events",
-        metadata,
-        Column("partition", BigInteger, primary_key=True),
-        Column("id", BigInteger, primary_key=True),
-        Column("merchant_id", String(40), nullable=False),
-        Column("webhook_id", String(40), nullable=False),
-        Column("event_type", String(32), nullable=False),
-        Column("body", Text, nullable=False),
-        Column("status", String(16), nullable=False),  # pending, delivered, failed
-        Column("attempts", SmallInteger, nullable=False),
-        Column("due_at", Timestamp, nullable=False),  # while leased: the end of the lease
-        Column("created_at", Timestamp, nullable=False, index=True),
-        Column("response", String(40)),  # of the last attempt: a status, or a kind of error
-        Index("webhook_events_due", "due_at", postgresql_where=IS_PENDING, sqlite_where=IS_PENDING),
-    )
+# in the merchant's partition; what is pending here is the outbox of webhooks
+webhook_events = Table(
+    "webhook_events",
+    metadata,
+    Column("partition", BigInteger, primary_key=True),
+    Column("id", BigInteger, primary_key=True),
+    Column("merchant_id", String(40), nullable=False),
+    Column("webhook_id", String(40), nullable=False),
+    Column("event_type", String(32), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("status", String(16), nullable=False),  # pending, delivered, failed
+    Column("attempts", SmallInteger, nullable=False),
+    Column("due_at", Timestamp, nullable=False),  # while leased: the end of the lease
+    Column("created_at", Timestamp, nullable=False, index=True),
+    Column("response", String(40)),  # of the last attempt: a status, or a kind of error
+    Index("webhook_events_due", "due_at", postgresql_where=IS_PENDING, sqlite_where=IS_PENDING),
 )
 
 preferences = Table(  # of a recipient, over all merchants; one without a row has set none
@@ -329,24 +328,23 @@ pauses = Table(  # at the row key of the grant; an open-ended pause has no row
     Column("until", Timestamp, nullable=False, index=True),
 )
 
-grant_changes = (
-    Table(  # the terms of a grant until `changed_at`: history is added to, never overwritten
-        "grant_changes",
-        metadata,
-        Column("partition", BigInteger, primary_key=True),
-        Column("id", BigInteger, primary_key=True),
-        Column("grant_id", BigInteger, nullable=False),
-        Column("changed_at", Timestamp, nullable=False),
-        Column("amendment", String(16), nullable=False),  # narrowed, paused, resumed, extended
-        Column("purposes", String(400), nullable=False),
-        Column("cap_limit", Integer, nullable=False),
-        Column("cap_days", Integer, nullable=False),
-        Column("opens", SmallInteger, nullable=False),
-        Column("closes", SmallInteger, nullable=False),
-        Column("timezone", String(64), nullable=False),
-        Column("ends_at", Timestamp, nullable=False),
-        Column("status", String(16), nullable=False),
-    )
+# the terms of a grant until `changed_at`: history is added to, never overwritten
+grant_changes = Table(
+    "grant_changes",
+    metadata,
+    Column("partition", BigInteger, primary_key=True),
+    Column("id", BigInteger, primary_key=True),
+    Column("grant_id", BigInteger, nullable=False),
+    Column("changed_at", Timestamp, nullable=False),
+    Column("amendment", String(16), nullable=False),  # narrowed, paused, resumed, extended
+    Column("purposes", String(400), nullable=False),
+    Column("cap_limit", Integer, nullable=False),
+    Column("cap_days", Integer, nullable=False),
+    Column("opens", SmallInteger, nullable=False),
+    Column("closes", SmallInteger, nullable=False),
+    Column("timezone", String(64), nullable=False),
+    Column("ends_at", Timestamp, nullable=False),
+    Column("status", String(16), nullable=False),
 )
 
 invitations = Table(  # who was invited by SMS, and from when on the merchant may invite again
@@ -382,7 +380,7 @@ fingerprints = Table(
     Column("partition", BigInteger, primary_key=True),  # of the message
     Column("id", BigInteger, primary_key=True),
     Column("sent_at", Timestamp, nullable=False, index=True),
-    sqlite_with_rowid=False,  # the key is all there is: one tree less to write
+    sqlite_with_rowid=False,  # the key holds nearly all columns: one B-tree instead of two
 )
 
 complaints = Table(
@@ -390,9 +388,7 @@ complaints = Table(
     metadata,
     Column("partition", BigInteger, primary_key=True),
     Column("id", BigInteger, primary_key=True),
-    Column(
-        "case_number_hash", LargeBinary(32), nullable=False, unique=True
-    ),  # keyed hash of the case number
+    Column("case_number_hash", LargeBinary(32), nullable=False, unique=True),  # keyed hash
     Column("merchant_id", String(40)),
     Column("grant_id", BigInteger),
     Column("message_id", BigInteger),
