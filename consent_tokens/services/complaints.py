@@ -27,7 +27,7 @@ from consent_tokens.policies import OtpPolicy, RateLimit
 from consent_tokens.relay.message import Message
 from consent_tokens.row_key import RowKey
 from consent_tokens.services.number_verification import ChallengeSecret, verify_code
-from consent_tokens.services.outbox.fingerprints import fingerprint_of
+from consent_tokens.services.outbox.sent_text_fingerprints import fingerprint_of
 from consent_tokens.services.rate_limits import try_acquire
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import (

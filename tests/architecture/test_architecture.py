@@ -20,7 +20,7 @@ MAY_REVEAL = {
     "services/complaints.py",  # the rate limit of reports
     "services/inbound/keyword_replies.py",  # the rate limit of replies
     "services/number_verification.py",  # the sealed number of a challenge, and rate limits
-    "services/outbox/fingerprints.py",  # the fingerprint of a sent or pasted text
+    "services/outbox/sent_text_fingerprints.py",  # the fingerprint of a sent or pasted text
     "gateways/simulator.py",  # the simulated phones
     "gateways/kannel.py",  # the submission
     "gateways/smpp/ipc.py",  # between the gateway and the SMPP client process

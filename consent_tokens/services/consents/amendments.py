@@ -17,7 +17,7 @@ from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
 from consent_tokens.evidence.events import EventKind, grant_event
 from consent_tokens.row_key import RowKey
 from consent_tokens.services import webhooks
-from consent_tokens.services.outbox.in_flight import wait_until_not_in_flight
+from consent_tokens.services.outbox.in_flight_wait import wait_until_not_in_flight
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import grants, outbox
 from consent_tokens.store.database import Transaction

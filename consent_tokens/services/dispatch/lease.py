@@ -26,7 +26,7 @@ from consent_tokens.relay.message import (
 )
 from consent_tokens.row_key import RowKey
 from consent_tokens.services.dispatch.outcomes import complete, final_outcome
-from consent_tokens.services.outbox.in_flight import LEASE_SECONDS
+from consent_tokens.services.outbox.in_flight_wait import LEASE_SECONDS
 from consent_tokens.services.outbox.service_messages import WITHHELD
 from consent_tokens.services.preferences.snapshot import PreferenceSnapshot
 from consent_tokens.services.runtime import Runtime

@@ -43,8 +43,8 @@ from consent_tokens.relay.message import Message, MessageOutcome, MessageStatus,
 from consent_tokens.services.dispatch.lease import LeasedMessage, LeaseQuota, lease_messages
 from consent_tokens.services.dispatch.outcomes import complete, is_quarantined, outcome_of
 from consent_tokens.services.integrity.readiness import ensure_ready
-from consent_tokens.services.outbox.fingerprints import fingerprint_of
-from consent_tokens.services.outbox.in_flight import LEASE_SECONDS
+from consent_tokens.services.outbox.in_flight_wait import LEASE_SECONDS
+from consent_tokens.services.outbox.sent_text_fingerprints import fingerprint_of
 from consent_tokens.services.outbox.service_messages import open_service_message
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import fingerprints

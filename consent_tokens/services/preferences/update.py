@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from consent_tokens.consent.preferences import Preferences
 from consent_tokens.evidence.events import Event, EventKind
-from consent_tokens.services.outbox.in_flight import wait_until_not_in_flight
+from consent_tokens.services.outbox.in_flight_wait import wait_until_not_in_flight
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import grants, outbox, preferences, recipients
 from consent_tokens.store.database import Transaction
