@@ -80,7 +80,7 @@ def test_what_lay_in_the_outbox_of_the_backup_does_not_leave(
     copy = copied(small, tmp_path)
     merchant.post("/v1/tokens/revoke", {"token": token})
     again = restored(small, copy)
-    with pytest.raises(Exception, match="had ended"):
+    with pytest.raises(Exception, match="revoked in the journal"):
         again.dispatcher.round()
     replay(again.runtime)
     again.clock.advance(timedelta(seconds=2))

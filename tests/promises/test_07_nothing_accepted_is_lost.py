@@ -251,7 +251,7 @@ def test_a_second_dispatcher_on_one_sqlite_file_is_refused_clearly(small: Servic
     first, second = Dispatcher(small.context), Dispatcher(replace(small.context))
     first.start()
     try:
-        with pytest.raises(DispatcherRunningError, match="SQLite takes one at a time"):
+        with pytest.raises(DispatcherRunningError, match="SQLite allows only one"):
             second.start()
     finally:
         first.stop()
