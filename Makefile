@@ -1,6 +1,6 @@
 # `make run` and `make test` need Python 3.11+ and make, and fetch the rest by themselves.
 #   make check       lint, types, import contracts: under a minute
-#   make test-fast   the tests that start neither real processes nor a browser
+#   make test-fast   the quick tests on SQLite: no PostgreSQL, no other processes, no browser
 #   make test        check, then every test; with COVERAGE=1 also prints the coverage
 PYTHON ?= python3
 COVERAGE ?=
@@ -20,7 +20,7 @@ test: .make/test .make/system check
 	$(if $(COVERAGE),@echo "coverage: $$($(BIN)/coverage report --format=total) % of the lines of consent_tokens")
 
 test-fast: .make/test
-	$(PYTEST) -m "not processes and not browser"
+	$(PYTEST) -m "not processes and not browser and not postgres and not slow"
 
 check: .make/test
 	$(BIN)/ruff check .

@@ -28,7 +28,8 @@ class _Untranslated(NullTranslations):
     def gettext(self, message: str) -> NoReturn:
         raise LookupError(f"no translation of {message!r}")
 
-    def ngettext(self, msgid1: str, msgid2: str, n: int) -> NoReturn:  # noqa: ARG002 - as its base
+    def ngettext(self, msgid1: str, msgid2: str, n: int) -> NoReturn:
+        del msgid2, n
         raise LookupError(f"no translation of {msgid1!r}")
 
 

@@ -54,11 +54,16 @@ def is_part(config: pytest.Config) -> bool:
     return hasattr(config, "workeroutput")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put what takes long first, and the search for numbers last: it reads what all others wrote.
+    """Mark and order the tests: what takes long first, the search for numbers last.
 
+    What uses PostgreSQL is marked before `-m` selects. The search reads what all others wrote.
     With xdist, the controlling process does the search.
     """
+    for item in items:
+        if "postgres_url" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.postgres)
     items.sort(key=lambda item: ("what_the_whole_suite_wrote" in item.name, not is_long(item)))
     if is_part(config):
         items[:] = [item for item in items if "what_the_whole_suite_wrote" not in item.name]
@@ -129,7 +134,7 @@ def empty_postgres_url(postgres_url: str) -> str:
     return postgres_url
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Each of the two databases, empty."""
     if request.param == "sqlite":

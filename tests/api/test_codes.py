@@ -118,6 +118,7 @@ def test_the_right_code_after_ten_failures_is_refused(small: Service) -> None:
     assert not is_in(victim, code)
 
 
+@pytest.mark.slow
 def test_ten_thousand_guesses_do_not_get_in(small: Service) -> None:
     """Many browsers and addresses, many codes: what is accepted as a guess stays ten a day."""
     service = small.with_context(otp=WIDE)
@@ -244,6 +245,7 @@ def statements(service: Service) -> Iterator[list[str]]:
     event.remove(engine, "before_cursor_execute", collect)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/my", "/report"])
 def test_known_and_unknown_numbers_get_the_same_answer_in_the_same_time(
     small: Service, path: str

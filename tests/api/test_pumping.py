@@ -38,6 +38,7 @@ def request_codes(service: Service, count: int, first: str = NUMBERS[0][:-4]) ->
         yield consumer.post("/my", phone=consumer.number).status_code
 
 
+@pytest.mark.slow
 def test_of_two_thousand_requests_in_one_range_few_leave(wide: Service) -> None:
     answers = list(request_codes(wide, 150))
     assert set(answers) == {303}, "the page is the same, whether a code leaves or not"
@@ -116,6 +117,7 @@ def test_waiting_lets_in_without_script(under_attack: Service) -> None:
     assert consumer.browser.post("/my", data=form).status_code == 429, "a ticket counts once"
 
 
+@pytest.mark.browser
 def test_the_script_does_the_work_in_a_real_browser(under_attack: Service, chromium: str) -> None:
     """The page as it is, its script, and its hash: all in Chromium, with no server behind it."""
     consumer = under_attack.consumer(NUMBERS[1])

@@ -267,6 +267,7 @@ def shown_charts(page: str) -> list[tuple[list[int], list[int]]]:
     ]
 
 
+@pytest.mark.slow
 def test_a_hundred_consents_of_a_thousand_messages_take_few_statements(large: Large) -> None:
     now = large.service.clock.now()
     expected = [each.weeks(now) for each in large.kept]

@@ -311,7 +311,7 @@ def test_a_second_dispatcher_on_one_sqlite_file_is_told_so(
                 check=False, timeout=30,
             )  # fmt: skip
             assert second.returncode == 1
-            assert "dispatcher_running: another dispatcher works on" in second.stderr
+            assert "dispatcher_running: another dispatcher is running on" in second.stderr
         here.load(1)
         ledger = here.drained(carrier)
     check(ledger, here, "second dispatcher")

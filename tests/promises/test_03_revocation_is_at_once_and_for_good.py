@@ -300,6 +300,7 @@ class RecordingSimulator(Simulator):
 NAME = re.compile(r"#(\w+)#")
 
 
+@pytest.mark.slow
 def test_thousands_of_revocations_race_as_many_sends(database_url: str, tmp_path: Path) -> None:
     """A thousand grants, each with a message that waits; two dispatchers, and four who revoke.
 

@@ -79,6 +79,7 @@ def test_what_is_no_request_is_a_problem(
     assert is_problem(answer)
 
 
+@pytest.mark.slow
 @MANY
 @given(draft=DRAFTS)
 def test_no_message_crashes_it(small: Service, draft: dict[str, Any]) -> None:
@@ -97,6 +98,7 @@ def test_no_message_crashes_it(small: Service, draft: dict[str, Any]) -> None:
         assert answer.status_code < 500, answer.text
 
 
+@pytest.mark.slow
 @MANY
 @given(question=QUESTIONS)
 def test_no_question_crashes_it(small: Service, question: dict[str, Any]) -> None:
