@@ -1,4 +1,4 @@
-"""Alembic's entry: runs migrations on the connection that `store.schema` hands over."""
+"""Alembic's entry: runs migrations on the connection that `store.schema` passes in."""
 
 from alembic import context
 
