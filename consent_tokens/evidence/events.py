@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from consent_tokens.consent.grant import Grant
 from consent_tokens.consent.request import ConsentRequest
+from consent_tokens.evidence.complaints import Complaint
 from consent_tokens.relay.decision import Accepted, Decision, Deferred, Refused
 from consent_tokens.relay.message import Message
 
@@ -92,6 +93,19 @@ def grant_event(grant: Grant, kind: EventKind, at: datetime, reason: str | None 
 def request_event(request: ConsentRequest, kind: EventKind, at: datetime) -> Event:
     """Return an event about a consent request."""
     return Event(partition=request.key.partition, at=at, kind=kind, merchant_id=request.merchant_id)
+
+
+def complaint_event(complaint: Complaint, kind: EventKind, at: datetime, reason: str) -> Event:
+    """Return an event about a complaint."""
+    return Event(
+        partition=complaint.key.partition,
+        at=at,
+        kind=kind,
+        merchant_id=complaint.merchant_id,
+        grant_id=complaint.grant_id,
+        message_id=complaint.message_id,
+        reason=reason,
+    )
 
 
 def decision_kind(decision: Decision) -> tuple[EventKind, str | None]:

@@ -22,7 +22,7 @@ from consent_tokens.evidence.complaints import (
     assess,
     comparable_text,
 )
-from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.evidence.events import EventKind, complaint_event
 from consent_tokens.policies import OtpPolicy, RateLimit
 from consent_tokens.relay.message import Message
 from consent_tokens.row_key import RowKey
@@ -196,15 +196,7 @@ def decide_complaint(runtime: Runtime, public_id: str, status: ComplaintStatus) 
         if found.status not in {ComplaintStatus.RECEIVED, ComplaintStatus.IN_REVIEW}:
             raise ConflictError("this complaint was decided")
         complaints.set_status(transaction, found.key, status, now)
-        event = Event(
-            partition=found.key.partition,
-            at=now,
-            kind=EventKind.COMPLAINT_DECIDED,
-            merchant_id=found.merchant_id,
-            grant_id=found.grant_id,
-            message_id=found.message_id,
-            reason=status.value,
-        )
+        event = complaint_event(found, EventKind.COMPLAINT_DECIDED, now, status.value)
         runtime.record(transaction, event)
         return replace(found, status=status, changed_at=now)
 
@@ -276,15 +268,7 @@ def _file_complaint(
         changed_at=now,
     )
     complaints.add(transaction, complaint)
-    event = Event(
-        partition=key.partition,
-        at=now,
-        kind=EventKind.COMPLAINT_FILED,
-        merchant_id=assessment.merchant_id,
-        grant_id=complaint.grant_id,
-        message_id=complaint.message_id,
-        reason=reason.value,
-    )
+    event = complaint_event(complaint, EventKind.COMPLAINT_FILED, now, reason.value)
     runtime.record(transaction, event)
     return FiledComplaint(case_number, complaint)
 
