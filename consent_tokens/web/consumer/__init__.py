@@ -1,8 +1,9 @@
 """The consumer's pages: semantic HTML, one stylesheet, no script unless a page needs one."""
 
 from collections.abc import Callable
+from functools import wraps
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 import structlog
 from flask import Blueprint, Response, make_response, redirect, render_template, session, url_for
@@ -22,6 +23,8 @@ from consent_tokens.web.security import check_csrf
 
 log = structlog.get_logger()
 
+P = ParamSpec("P")
+
 SESSION_SECRET = "session_secret"  # noqa: S105 - a key of the cookie session, not a secret
 RESULT = "result"  # key of the cookie session: what the last form did, for the next page
 
@@ -37,6 +40,19 @@ def blueprint(name: str, guard: Callable[[], None] = check_csrf) -> Blueprint:
 def signed_in_recipient() -> int | None:
     """Return the partition of the consumer who is signed in with this browser, if one is."""
     return recipient_of(runtime(), session.get(SESSION_SECRET))
+
+
+def for_signed_in(view: Callable[Concatenate[int, P], Response]) -> Callable[P, Response]:
+    """Give a view the partition of the consumer who is signed in; others go to the sign-in form."""
+
+    @wraps(view)
+    def signed_in_view(*args: P.args, **kwargs: P.kwargs) -> Response:
+        partition = signed_in_recipient()
+        if partition is None:
+            return redirect_after_post("my.show")
+        return view(partition, *args, **kwargs)
+
+    return signed_in_view
 
 
 def page(template: str, status: int = 200, **members: object) -> Response:

@@ -7,34 +7,25 @@ from consent_tokens.services.consents.export import (
     export_json,
     export_recipient,
 )
-from consent_tokens.web.consumer import (
-    blueprint,
-    page,
-    redirect_after_post,
-    signed_in_recipient,
-)
+from consent_tokens.web.consumer import blueprint, for_signed_in, page
 from consent_tokens.web.request_context import runtime
 
 bp = blueprint("data_export")
 
 
 @bp.get("/my/data.json")
-def download_json() -> Response:
+@for_signed_in
+def download_json(partition: int) -> Response:
     """Return all that is kept, as a file of JSON."""
-    partition = signed_in_recipient()
-    if partition is None:
-        return redirect_after_post("my.show")
     export = export_recipient(runtime(), partition)
     body = json.dumps(export_json(runtime(), export), indent=2)
     return _attachment(Response(body, content_type="application/json"), export, "json")
 
 
 @bp.get("/my/data.html")
-def download_html() -> Response:
+@for_signed_in
+def download_html(partition: int) -> Response:
     """Return all that is kept, as a page that needs no other file."""
-    partition = signed_in_recipient()
-    if partition is None:
-        return redirect_after_post("my.show")
     export = export_recipient(runtime(), partition)
     return _attachment(page("data.html", export=export), export, "html")
 

@@ -27,6 +27,7 @@ from consent_tokens.services.preferences.update import find_preferences, find_ti
 from consent_tokens.web.consumer import (
     SESSION_SECRET,
     blueprint,
+    for_signed_in,
     page,
     redirect_after_post,
     set_result,
@@ -91,11 +92,9 @@ def _list_page(partition: int) -> Response:
 
 
 @bp.get("/my/consents/<grant_id>")
-def show_consent(grant_id: str) -> Response:
+@for_signed_in
+def show_consent(partition: int, grant_id: str) -> Response:
     """Show one consent: its scope, its messages, its receipts, and the forms that change it."""
-    partition = signed_in_recipient()
-    if partition is None:
-        return _redirect_to_list()
     return _consent_page(find_consent(runtime(), partition, grant_id))
 
 
@@ -121,10 +120,9 @@ def _consent_page(consent: ConsentDetail, status: int = 200, **errors: str) -> R
 
 
 @bp.get("/my/all")
-def confirm_all() -> Response:
+@for_signed_in
+def confirm_all(_partition: int) -> Response:
     """Ask for confirmation before all consents are revoked, or all data is erased."""
-    if signed_in_recipient() is None:
-        return _redirect_to_list()
     return page("all.html")
 
 

@@ -24,10 +24,10 @@ from consent_tokens.services.preferences.update import (
 )
 from consent_tokens.web.consumer import (
     blueprint,
+    for_signed_in,
     page,
     redirect_after_post,
     set_result,
-    signed_in_recipient,
     take_result,
 )
 from consent_tokens.web.consumer import form_fields as form
@@ -37,11 +37,9 @@ bp = blueprint("preferences")
 
 
 @bp.get("/my/wishes")
-def show() -> Response:
+@for_signed_in
+def show(partition: int) -> Response:
     """Show the consumer's preferences, with the forms that change them."""
-    partition = signed_in_recipient()
-    if partition is None:
-        return redirect_after_post("my.show")
     return _preferences_page(partition)
 
 
