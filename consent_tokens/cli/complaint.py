@@ -67,7 +67,7 @@ def decide(complaint_id: str, status: str, *, as_json: bool) -> None:
 
 
 def _get_complaint(runtime: Runtime, complaint_id: str) -> Complaint:
-    key = runtime.keyring.ids.complaint.decode(complaint_id)
+    key = runtime.ids.complaint.decode(complaint_id)
     found = (
         runtime.database.read(lambda transaction: complaints.find(transaction, key))
         if key
@@ -80,7 +80,7 @@ def _get_complaint(runtime: Runtime, complaint_id: str) -> Complaint:
 
 def _row(runtime: Runtime, found: Complaint) -> Mapping[str, Any]:
     return {
-        "id": runtime.keyring.ids.complaint.encode(found.key),
+        "id": runtime.ids.complaint.encode(found.key),
         "merchant": found.merchant_id or "",
         "reason": found.reason.value,
         "verdict": found.verdict.value,

@@ -88,7 +88,7 @@ def replay(event_id: str | None, *, is_all: bool, as_json: bool) -> None:
 
 
 def _requeue(runtime: Runtime, event_id: str | None) -> int:
-    key = runtime.keyring.ids.webhook_event.decode(event_id) if event_id else None
+    key = runtime.ids.webhook_event.decode(event_id) if event_id else None
     if event_id and key is None:
         raise NotFoundError("no event of that id")
     now = runtime.clock.now()
@@ -109,7 +109,7 @@ def _webhook_row(found: Webhook) -> Mapping[str, Any]:
 
 def _event_row(runtime: Runtime, found: WebhookEvent) -> Mapping[str, Any]:
     return {
-        "id": runtime.keyring.ids.webhook_event.encode(found.key),
+        "id": runtime.ids.webhook_event.encode(found.key),
         "webhook": found.webhook_id,
         "event": found.event_type,
         "created_at": found.created_at.isoformat(),

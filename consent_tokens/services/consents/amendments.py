@@ -40,7 +40,7 @@ _Change = Callable[[Grant, datetime], Grant]
 
 def own_grant_key(runtime: Runtime, partition: int, public_id: str) -> RowKey:
     """Return the row key of a recipient's own grant. Raises NotFoundError, also for another's."""
-    key = runtime.keyring.ids.grant.decode(public_id)
+    key = runtime.ids.grant.decode(public_id)
     if key is None or key.partition != partition:
         raise NotFoundError("no consent of yours")
     return key

@@ -91,7 +91,7 @@ class CreatedGrant:
 
 def find_open_request(runtime: Runtime, page_id: str) -> OpenRequest:
     """Return the request behind `/c/{page_id}`. Raises NotFoundError."""
-    key = runtime.keyring.ids.consent_page.decode(page_id)
+    key = runtime.ids.consent_page.decode(page_id)
 
     def query(transaction: Transaction) -> OpenRequest:
         request = requests.find(transaction, key) if key else None

@@ -91,7 +91,7 @@ def _grant_of_token(
         claims = verify(token, runtime.keyring.verifying, issuer=runtime.service.base_url)
     except TokenError as error:
         raise InvalidError({"token": [error.error_code]}) from None
-    key = runtime.keyring.ids.grant.decode(claims.jti)
+    key = runtime.ids.grant.decode(claims.jti)
     if claims.merchant_id != merchant_id or key is None:
         raise InvalidError({"token": ["token_not_yours"]})
     locked = grants.lock_one(transaction, key)
@@ -188,7 +188,7 @@ def invitation_text(
     language: str,
 ) -> str:
     """Return the SMS of an invitation: its terms, and the link to the consent page."""
-    page_id = runtime.keyring.ids.consent_page.encode(request.key)
+    page_id = runtime.ids.consent_page.encode(request.key)
     terms = invitation_terms(policy, request, merchant, language)
     return f"{terms} {runtime.service.base_url}/c/{page_id}"
 

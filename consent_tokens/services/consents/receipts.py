@@ -25,7 +25,7 @@ def issue_consent_receipt(
     key = runtime.new_key(grant.key.partition)
     payload = consent_receipt(grant, _parties(runtime, transaction, grant, key, notice))
     _store(runtime, transaction, ReceiptKind.CONSENT, grant, key, payload)
-    return runtime.keyring.ids.receipt.encode(key)
+    return runtime.ids.receipt.encode(key)
 
 
 def issue_withdrawal_receipt(
@@ -52,7 +52,7 @@ def issue_withdrawal_receipt(
 
 def find_receipt(runtime: Runtime, public_id: str) -> Receipt:
     """Return the receipt behind `/receipts/{public_id}`. Raises NotFoundError."""
-    key = runtime.keyring.ids.receipt.decode(public_id)
+    key = runtime.ids.receipt.decode(public_id)
 
     def query(transaction: Transaction) -> Receipt | None:
         return receipts.find(transaction, key) if key else None
@@ -69,8 +69,8 @@ def _parties(
     merchant = merchants.find(transaction, grant.merchant_id)
     return Parties(
         issuer=runtime.service.base_url,
-        receipt=runtime.keyring.ids.receipt.encode(key),
-        grant=runtime.keyring.ids.grant.encode(grant.key),
+        receipt=runtime.ids.receipt.encode(key),
+        grant=runtime.ids.grant.encode(grant.key),
         merchant=merchant.name if merchant else "",
         notice=notice,
     )

@@ -59,7 +59,7 @@ def get_request(
     runtime: Runtime, transaction: Transaction, merchant_id: str, public_id: str
 ) -> ConsentRequest:
     """Return a merchant's request by its public id. Raises NotFoundError, also for another's."""
-    key = runtime.keyring.ids.request.decode(public_id)
+    key = runtime.ids.request.decode(public_id)
     request = requests.find(transaction, key) if key else None
     if request is None or request.merchant_id != merchant_id:
         raise NotFoundError("no consent request of that id")

@@ -77,7 +77,7 @@ def get_grant(
     runtime: Runtime, transaction: Transaction, merchant_id: str, grant_id: str
 ) -> GrantStanding:
     """Return how a merchant's grant stands. Raises NotFoundError, also for another's."""
-    key = runtime.keyring.ids.grant.decode(grant_id)
+    key = runtime.ids.grant.decode(grant_id)
     grant = grants.find(transaction, key) if key else None
     if grant is None or grant.merchant_id != merchant_id:
         raise NotFoundError("no grant of that id")
@@ -154,7 +154,7 @@ def fetch_token(runtime: Runtime, transaction: Transaction, request: ConsentRequ
             grant_id=key.id,
         ),
     )
-    return IssuedToken(token.decode("ascii"), runtime.keyring.ids.grant.encode(key))
+    return IssuedToken(token.decode("ascii"), runtime.ids.grant.encode(key))
 
 
 def renew_token(
@@ -166,7 +166,7 @@ def renew_token(
     """
     now = runtime.clock.now()
     claims = verify(token, runtime.keyring.verifying, issuer=runtime.service.base_url)
-    key = runtime.keyring.ids.grant.decode(claims.jti)
+    key = runtime.ids.grant.decode(claims.jti)
     locked = grants.lock_one(transaction, key) if key else None
     if claims.merchant_id != merchant_id or key is None:
         raise NotFoundError("no grant of yours")
@@ -207,19 +207,19 @@ def seal_token(runtime: Runtime, request: ConsentRequest, token: str) -> bytes:
 
 def binding_of(runtime: Runtime, grant: Grant) -> Binding:
     """Return what the sealed number of a grant is bound to."""
-    grant_id = runtime.keyring.ids.grant.encode(grant.key)
+    grant_id = runtime.ids.grant.encode(grant.key)
     return Binding(runtime.service.base_url, grant_id, grant.merchant_id)
 
 
 def _token_associated_data(runtime: Runtime, request: ConsentRequest) -> bytes:
-    return f"token\n{runtime.keyring.ids.request.encode(request.key)}".encode()
+    return f"token\n{runtime.ids.request.encode(request.key)}".encode()
 
 
 def _describe(
     runtime: Runtime, grant: Grant, sends: Sequence[datetime], now: datetime
 ) -> GrantStanding:
     status = grant.status_at(now)
-    grant_id = runtime.keyring.ids.grant.encode(grant.key)
+    grant_id = runtime.ids.grant.encode(grant.key)
     if status in ENDED:
         return GrantStanding(grant, grant_id, status, 0, None)
     cap, window = grant.scope.frequency_cap, grant.scope.send_window

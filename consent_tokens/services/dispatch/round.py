@@ -173,9 +173,9 @@ def _submit_all(
     failed: list[_Result] = []
     batch: list[_Opened] = []
     quarantined: list[_Opened] = []
-    links = runtime.keyring.ids.message_link.encode_all([each.message.key for each in leased])
+    links = runtime.ids.message_link.encode_all([each.message.key for each in leased])
     keys = [each.message.grant_key or each.message.key for each in leased]
-    grant_ids = runtime.keyring.ids.grant.encode_all(keys)
+    grant_ids = runtime.ids.grant.encode_all(keys)
     for each, link, grant_id in zip(leased, links, grant_ids, strict=True):
         match _open_or_fail(runtime, each, _PublicIds(link, grant_id), deadline):
             case Submission() as submission:

@@ -135,7 +135,7 @@ class _AcceptContext:
             for merchant_id, verified in submissions
             if isinstance(verified.claims, Claims) and verified.claims.merchant_id == merchant_id
         }
-        keys = runtime.keyring.ids.grant.decode_all(grant_ids)
+        keys = runtime.ids.grant.decode_all(grant_ids)
         locked = grants.lock(transaction, list(keys.values()))
         since = _counted_since(locked, now)
         counted_sends: dict[tuple[RowKey, Priority], list[datetime]] = defaultdict(list)
