@@ -88,6 +88,12 @@ class ClockInDoubtError(NotReadyError):
     error_code = "clock_in_doubt"
 
 
+class IssuerChangedError(NotReadyError):
+    """Live grants have tokens of another issuer than this service's (`CONSENT_ISSUER`)."""
+
+    error_code = "issuer_changed"
+
+
 class OutboxFullError(ConsentTokensError):
     """Backpressure: the outbox is full of marketing; `retry_after` is in seconds."""
 

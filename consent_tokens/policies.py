@@ -20,7 +20,8 @@ class RateLimit:
 class ServiceIdentity:
     """How the service appears to consumers, merchants and carriers."""
 
-    base_url: str  # without a trailing slash; also the issuer of tokens and receipts
+    base_url: str  # without a trailing slash
+    issuer: str  # of tokens and receipts; stays the same when the base URL moves
     name: str  # in the signature of the service's own messages
     sender: str  # source address of the service's own messages
 

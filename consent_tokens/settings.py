@@ -12,7 +12,7 @@ from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Final, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 from consent_tokens.errors import SettingError
@@ -31,6 +31,13 @@ PERIODS: Final = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "d
 OTP_RATE_LIMITS: Final = "number=5/hour,10/day;client_ip=60/hour;total=2000/hour"
 BIND = re.compile(r"(?P<host>[^:]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
 RATE = re.compile(r"(?P<limit>\d{1,7})/(?P<period>minute|hour|day)")
+BASE_PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)+")
+# the first parts of the service's own paths: a proxy that strips the base path would make the two
+# look alike
+RESERVED_PATHS: Final = frozenset(
+    {".well-known", "c", "demo", "docs", "healthz", "m", "metrics", "my", "openapi.json", "readyz"}
+    | {"receipts", "report", "reports", "robots.txt", "static", "v1"}
+)
 MAX_PORT: Final = 65535
 KEYS_DIR: Final = "keys"
 MAX_THROUGHPUT: Final = 100_000  # segments a second
@@ -96,8 +103,10 @@ class _Reader:
     environment: Mapping[str, str]
 
     def service(self) -> ServiceIdentity:
+        base_url = self.base("CONSENT_BASE_URL")
         return ServiceIdentity(
-            base_url=self.base("CONSENT_BASE_URL"),
+            base_url=base_url,
+            issuer=self.issuer("CONSENT_ISSUER", base_url),
             name=self.text("CONSENT_SERVICE_NAME", "短信许可"),
             sender=self.text("CONSENT_SERVICE_SENDER", "10690000"),
         )
@@ -167,10 +176,19 @@ class _Reader:
     def base(self, name: str) -> str:
         """Return the base URL; by default that of the bind address, for a first run."""
         host, port = self.bind("CONSENT_BIND", "127.0.0.1:8000")
-        value = self.text(name, f"http://{host}:{port}").rstrip("/")
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
-            raise SettingError(f"{name} must begin with http:// or https:// and name a host")
+        value = self.text(name, default_base_url(host, port)).rstrip("/")
+        parts = _parse_web_url(value, name)
+        first = parts.path.removeprefix("/").partition("/")[0]
+        if parts.path and not BASE_PATH.fullmatch(parts.path):
+            raise SettingError(f"{name}: a path is made of letters, digits and - . _ ~, not //")
+        if first in RESERVED_PATHS:
+            raise SettingError(f"{name}: /{first} is a page of the service itself; choose another")
+        return value
+
+    def issuer(self, name: str, base_url: str) -> str:
+        """Return the issuer of tokens: a URL that need not lead anywhere (RFC 7519, 4.1.1)."""
+        value = self.text(name, base_url)
+        _parse_web_url(value, name)
         return value
 
     def gateway(self, name: str, default: str) -> str:
@@ -233,6 +251,25 @@ class _Reader:
             return ZoneInfo(value)
         except (KeyError, ValueError, OSError) as error:
             raise SettingError(f"{name}: {value!r} is no time zone") from error
+
+
+def _parse_web_url(text: str, name: str) -> SplitResult:
+    """Return the parts of an http or https URL. Raises SettingError naming `name`."""
+    try:
+        parts = urlsplit(text)
+        is_complete = parts.hostname and parts.port != 0 and text.isascii() and text.isprintable()
+    except ValueError:
+        raise SettingError(f"{name} is no URL: {text!r}") from None
+    if parts.scheme not in {"http", "https"} or not is_complete or " " in text:
+        raise SettingError(f"{name} must begin with http:// or https:// and name a host")
+    if parts.query or parts.fragment or "@" in parts.netloc or text.endswith(("?", "#")):
+        raise SettingError(f"{name} must have no user, no query and no fragment")
+    return parts
+
+
+def default_base_url(host: str, port: int) -> str:
+    """Return the base URL of a service that listens there and has no other."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def parse_bind(text: str, name: str) -> tuple[str, int]:

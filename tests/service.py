@@ -65,7 +65,7 @@ def make_context(
     random = SystemRandomSource()
     return AppContext(
         runtime=Runtime(
-            service=replace(DEFAULTS.service, base_url=base_url),
+            service=replace(DEFAULTS.service, base_url=base_url, issuer=base_url),
             clock=clock,
             random=random,
             keyring=Keyring.load_or_create(keys, random.token_bytes),
@@ -189,6 +189,7 @@ class Service:
         clock: Clock | None = None,
         gateway: Gateway | None = None,
         base_url: str = BASE,
+        issuer: str | None = None,
     ) -> "Service":
         """Open the database, upgrade its schema, and load or create the keys."""
         context = make_context(
@@ -199,6 +200,9 @@ class Service:
             base_url=base_url,
             webhook_client=WebhookClient((ip_network("127.0.0.0/8"),)),
         )
+        if issuer:
+            identity = replace(context.runtime.service, issuer=issuer)
+            context = replace(context, runtime=replace(context.runtime, service=identity))
         schema.upgrade(context.runtime.database)
         return cls.from_context(context)
 

@@ -19,13 +19,15 @@ from consent_tokens.cli.worker_startup import (
     block_stop_signals_in_children,
     wait_for_stop,
 )
+from consent_tokens.errors import DatabaseBusyError, DatabaseUnavailableError
 from consent_tokens.services.dispatch.dispatcher_lock import acquire_dispatcher_lock
+from consent_tokens.services.integrity.issuer import ensure_issuer
 from consent_tokens.services.merchants import add_merchant, add_sender
 from consent_tokens.services.metrics_collector import metrics_registry
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.settings import Settings, parse_bind
+from consent_tokens.settings import Settings, default_base_url, parse_bind
 from consent_tokens.store import merchants
-from consent_tokens.store.schema import upgrade
+from consent_tokens.store.schema import is_usable, upgrade
 from consent_tokens.web import create_app
 from consent_tokens.workers.dispatcher import Dispatcher
 
@@ -53,6 +55,7 @@ def web(bind: str | None, workers: int) -> None:
     """Run the web half alone: pages and API."""
     settings = _settings(bind)
     _reject_simulator(settings)
+    _check_issuer(settings)
     _serve(settings, workers, partial(_load_web, settings))
 
 
@@ -61,6 +64,7 @@ def dispatch() -> None:
     """Run the dispatcher alone."""
     settings = Settings.from_environment()
     _reject_simulator(settings)
+    _check_issuer(settings)
     block_stop_signals()
     context = AppContext.from_settings(settings)
     dispatcher = Dispatcher(context)
@@ -90,10 +94,31 @@ def _settings(bind: str | None) -> Settings:
     if bind is None:
         return settings
     host, port = parse_bind(bind, "--bind")
-    service = settings.service
-    if service.base_url == f"http://{settings.bind[0]}:{settings.bind[1]}":
-        service = replace(service, base_url=f"http://{host}:{port}")
+    service, unset, base_url = (
+        settings.service,
+        default_base_url(*settings.bind),
+        default_base_url(host, port),
+    )
+    if service.issuer == unset:
+        service = replace(service, issuer=base_url)
+    if service.base_url == unset:
+        service = replace(service, base_url=base_url)
     return replace(settings, bind=(host, port), service=service)
+
+
+def _check_issuer(settings: Settings) -> None:
+    """Raise IssuerChangedError if live tokens name another issuer.
+
+    While the database is away, readiness will ask instead: the process starts and waits.
+    """
+    runtime = AppContext.from_settings(settings).runtime
+    try:
+        if is_usable(runtime.database):
+            ensure_issuer(runtime)
+    except (DatabaseBusyError, DatabaseUnavailableError):
+        return
+    finally:
+        runtime.database.close()
 
 
 def _initialize(settings: Settings) -> None:
@@ -101,6 +126,7 @@ def _initialize(settings: Settings) -> None:
     context = AppContext.from_settings(settings)
     runtime = context.runtime
     upgrade(runtime.database)
+    ensure_issuer(runtime)
     # raise here, and not in the web process, if another dispatcher works on this database
     acquire_dispatcher_lock(runtime.database).release()
     if context.simulator and not runtime.database.read(merchants.list_all):

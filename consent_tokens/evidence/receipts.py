@@ -42,7 +42,8 @@ class Receipt:
 class Parties:
     """The parties and ids that a receipt names, and the notice that was shown."""
 
-    issuer: str  # the service's base URL
+    issuer: str
+    base_url: str  # where the consumer pages are
     receipt: str  # public id of the receipt
     grant: str  # public id of the grant
     merchant: str  # name
@@ -118,6 +119,6 @@ def _payload(
             },
         },
         "events": [event],
-        "withdrawal_method": f"{parties.issuer}/my",
+        "withdrawal_method": f"{parties.base_url}/my",
     }
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

@@ -12,6 +12,7 @@ from consent_tokens.row_key import RowKey
 DEFAULT_VALIDITY: Final = timedelta(days=1)  # unless the merchant sets another
 MAX_VALIDITY: Final = timedelta(days=7)
 MAX_SCHEDULE_AHEAD: Final = timedelta(days=30)  # of `send_at`
+MAX_SCHEDULE_BEHIND: Final = timedelta(minutes=15)  # of `send_at`: a request that was on its way
 MAX_ATTEMPTS: Final = 5
 INVITATION_PURPOSE: Final = "service.invitation"  # of a consent request sent by SMS
 

@@ -53,6 +53,14 @@ def find(transaction: Transaction, key: RowKey) -> Grant | None:
     return _grant(row) if row else None
 
 
+def has_live(transaction: Transaction) -> bool:
+    """Whether any grant still has its key."""
+    found = transaction.execute(
+        select(grants.c.id).where(grants.c.wrapped_key.is_not(None)).limit(1)
+    )
+    return found.first() is not None
+
+
 def of_recipient(transaction: Transaction, partition: int) -> list[Grant]:
     """Return all grants of a recipient, live or ended, newest first."""
     rows = transaction.execute(

@@ -8,11 +8,11 @@ from typing import Final
 
 from flask import Flask, Response, request
 from flask_babel import Babel
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from consent_tokens.app_context import AppContext
 from consent_tokens.localization import LANGUAGES, LOCALES, TRANSLATIONS
 from consent_tokens.web import demo, home, openapi, problems, public
+from consent_tokens.web.addresses import BasePath, base_path, redirect_to_link
 from consent_tokens.web.consumer import (
     consent_request,
     data_export,
@@ -25,6 +25,7 @@ from consent_tokens.web.consumer import (
     template_filters,
 )
 from consent_tokens.web.consumer.locale import language
+from consent_tokens.web.proxies import trust_proxies
 from consent_tokens.web.request_context import EXTENSION
 from consent_tokens.web.security import csrf_token, secure
 
@@ -63,9 +64,10 @@ def create_app(context: AppContext) -> Flask:
         app.register_blueprint(bp)
     if context.simulator:
         app.register_blueprint(demo.bp)
-    if hops := context.trusted_proxies:
-        # Flask's own way to wrap an app
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]  # see above
+    app.before_request(redirect_to_link)
+    if path := base_path(context.runtime.service.base_url):
+        app.wsgi_app = BasePath(app.wsgi_app, path)  # type: ignore[method-assign]  # Flask's own way to wrap an app
+    trust_proxies(app, context.trusted_proxies)
     return app
 
 

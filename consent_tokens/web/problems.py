@@ -80,6 +80,8 @@ DETAILS: Final[dict[str, str]] = {  # by error code: what the `detail` of a prob
     "revocations_behind": "The database lacks revocations that the journal holds, as after a "
     "restore; no message is sent until they are replayed.",
     "clock_in_doubt": "The server's clock is not plausible; no message is sent until it is.",
+    "issuer_changed": "The service runs under another issuer than its tokens name; no message is "
+    "sent until the operator has set the right one.",
     "bad_request": "The request cannot be parsed.",
     "method_not_allowed": "This URL does not support that method.",
     "request_entity_too_large": "The request is larger than this URL accepts.",

@@ -35,11 +35,11 @@ def jwks() -> Response:
 @bp.get("/.well-known/consent-configuration")
 def configuration() -> Response:
     """Publish the service's URLs and what it supports, for API clients."""
-    base = runtime().service.base_url
+    base, issuer = runtime().service.base_url, runtime().service.issuer
     return _cached(
         {
-            "issuer": base,
-            "audience": f"{base}/relay",
+            "issuer": issuer,
+            "audience": f"{issuer}/relay",
             "jwks_uri": f"{base}/.well-known/jwks.json",
             "openapi": f"{base}/openapi.json",
             "api": f"{base}/v1",

@@ -11,6 +11,7 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 from consent_tokens.app_context import AppContext
 from consent_tokens.crypto.encoding import encode
+from consent_tokens.web.addresses import base_path
 from consent_tokens.web.request_context import runtime
 
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024  # a batch of 1000 messages, each with a token of 4 KiB
@@ -62,14 +63,15 @@ class _Sessions(SecureCookieSessionInterface):
 def secure(app: Flask, context: AppContext) -> None:
     """Configure the session cookie, request limits and response headers of an app."""
     is_https = context.runtime.service.is_https
-    name = "__Host-session" if is_https else "session"
+    path = base_path(context.runtime.service.base_url)
     *older, newest = context.runtime.keyring.session
     app.session_interface = _Sessions()
     app.request_class = _Request
     app.config.update(
         SECRET_KEY=newest,
         SECRET_KEY_FALLBACKS=older,
-        SESSION_COOKIE_NAME=name,
+        SESSION_COOKIE_NAME=_cookie_name(path, is_https=is_https),
+        SESSION_COOKIE_PATH=path or "/",
         SESSION_COOKIE_SECURE=is_https,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
@@ -78,6 +80,13 @@ def secure(app: Flask, context: AppContext) -> None:
         MAX_FORM_PARTS=100,
     )
     app.after_request(_add_headers)
+
+
+def _cookie_name(path: str, *, is_https: bool) -> str:
+    """Return the name of the session cookie: `__Host-` needs the path `/` (RFC 6265bis, 4.1.3)."""
+    if not is_https:
+        return "session"
+    return "__Secure-session" if path else "__Host-session"
 
 
 def _add_headers(response: Response) -> Response:

@@ -132,7 +132,7 @@ def test_all_other_keys_together_open_no_revoked_number(service: Service) -> Non
     token = service.obtain_token(merchant, consumer)
     merchant.post("/v1/tokens/revoke", {"token": token})
     ring = service.runtime.keyring
-    claims = verify(token, ring.verifying, issuer=service.runtime.service.base_url)
+    claims = verify(token, ring.verifying, issuer=service.runtime.service.issuer)
     key = ring.ids.grant.decode(claims.jti)
     assert key
     row = service.runtime.database.read(
@@ -363,7 +363,7 @@ def _only_message(runtime: Runtime, token: str) -> Message:
 
 
 def _grant_key(runtime: Runtime, token: str) -> RowKey:
-    claims = verify(token, runtime.keyring.verifying, issuer=runtime.service.base_url)
+    claims = verify(token, runtime.keyring.verifying, issuer=runtime.service.issuer)
     key = runtime.keyring.ids.grant.decode(claims.jti)
     assert key
     return key

@@ -142,7 +142,7 @@ def _is_unaccepted_refusal(event: Event) -> bool:
 def export_json(runtime: Runtime, export: SubjectAccessExport) -> dict[str, Any]:
     """Return an export as JSON members. Times are ISO 8601."""
     return {
-        "issuer": runtime.service.base_url,
+        "issuer": runtime.service.issuer,
         "exported_at": export.exported_at.isoformat(),
         "consents": [_consent_json(runtime, each, export.exported_at) for each in export.consents],
         "preferences": _preferences_json(export.preferences),

@@ -88,7 +88,7 @@ def _grant_of_token(
     runtime: Runtime, transaction: Transaction, merchant_id: str, token: str
 ) -> tuple[RowKey, Claims, LockedGrant]:
     try:
-        claims = verify(token, runtime.keyring.verifying, issuer=runtime.service.base_url)
+        claims = verify(token, runtime.keyring.verifying, issuer=runtime.service.issuer)
     except TokenError as error:
         raise InvalidError({"token": [error.error_code]}) from None
     key = runtime.ids.grant.decode(claims.jti)

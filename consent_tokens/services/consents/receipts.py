@@ -68,7 +68,8 @@ def _parties(
 ) -> Parties:
     merchant = merchants.find(transaction, grant.merchant_id)
     return Parties(
-        issuer=runtime.service.base_url,
+        issuer=runtime.service.issuer,
+        base_url=runtime.service.base_url,
         receipt=runtime.ids.receipt.encode(key),
         grant=runtime.ids.grant.encode(grant.key),
         merchant=merchant.name if merchant else "",

@@ -67,7 +67,7 @@ class Introspection:
 def claims_of_merchant(runtime: Runtime, merchant_id: str, token: str) -> Claims | None:
     """Return the claims of a token of this merchant; None if it is invalid or another's."""
     try:
-        claims = verify(token, runtime.keyring.verifying, issuer=runtime.service.base_url)
+        claims = verify(token, runtime.keyring.verifying, issuer=runtime.service.issuer)
     except TokenError:
         return None
     return claims if claims.merchant_id == merchant_id else None
@@ -165,7 +165,7 @@ def renew_token(
     Raises TokenError, NotFoundError for another's, ConflictError if the grant has ended.
     """
     now = runtime.clock.now()
-    claims = verify(token, runtime.keyring.verifying, issuer=runtime.service.base_url)
+    claims = verify(token, runtime.keyring.verifying, issuer=runtime.service.issuer)
     key = runtime.ids.grant.decode(claims.jti)
     locked = grants.lock_one(transaction, key) if key else None
     if claims.merchant_id != merchant_id or key is None:
@@ -208,7 +208,7 @@ def seal_token(runtime: Runtime, request: ConsentRequest, token: str) -> bytes:
 def binding_of(runtime: Runtime, grant: Grant) -> Binding:
     """Return what the sealed number of a grant is bound to."""
     grant_id = runtime.ids.grant.encode(grant.key)
-    return Binding(runtime.service.base_url, grant_id, grant.merchant_id)
+    return Binding(runtime.service.issuer, grant_id, grant.merchant_id)
 
 
 def _token_associated_data(runtime: Runtime, request: ConsentRequest) -> bytes:

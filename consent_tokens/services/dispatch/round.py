@@ -239,9 +239,8 @@ def _open_message(
         data_key = unwrap(leased.wrapped_key, runtime.keyring.unwrapping, DataKey)
         number, text = open_service_message(runtime, message, data_key)
     else:
-        base_url = runtime.service.base_url
         grant_key = unwrap(leased.wrapped_key, runtime.keyring.unwrapping, GrantKey)
-        binding = Binding(base_url, ids.grant, grant.merchant_id)
+        binding = Binding(runtime.service.issuer, ids.grant, grant.merchant_id)
         number = open_number(message.sealed_number or b"", grant_key, binding)
         signature = sender.signature if sender else ""
         comparable = comparable_text(f"{signature}\n{message.text}")
@@ -251,7 +250,7 @@ def _open_message(
             signature=signature,
             language=grant.language,
             # the link is not stored: it is derived from the row key at submission
-            link=f"{base_url}/m/{ids.link}" if is_marketing else None,
+            link=f"{runtime.service.base_url}/m/{ids.link}" if is_marketing else None,
         )
     return Submission(
         number=number,

@@ -1,8 +1,9 @@
 """Readiness: whether messages may be accepted and sent (promise 9).
 
 Fails closed when the revocation journal is unavailable, holds revocations that the database lacks
-(a restored backup), or when the clock cannot be trusted. Checked before each dispatch round and
-each submission; most calls use the cached result of the last full check.
+(a restored backup), when live tokens name another issuer, or when the clock cannot be trusted.
+Checked before each dispatch round and each submission; most calls use the cached result of the last
+full check.
 """
 
 from datetime import timedelta
@@ -17,6 +18,7 @@ from consent_tokens.errors import (
     NotReadyError,
     RevocationsBehindError,
 )
+from consent_tokens.services.integrity.issuer import ensure_issuer
 from consent_tokens.services.integrity.journal_outbox import (
     flush_journal,
     start_journal,
@@ -39,8 +41,8 @@ MAX_DATABASE_CLOCK_SKEW_SECONDS: Final = 10.0  # between this machine's clock an
 def ensure_ready(runtime: Runtime) -> None:
     """Return if messages may be accepted and sent.
 
-    Raises ClockInDoubtError, JournalUnavailableError, RevocationsBehindError, and what the database
-    raises.
+    Raises ClockInDoubtError, IssuerChangedError, JournalUnavailableError, RevocationsBehindError,
+    and what the database raises.
     """
     state = runtime.readiness
     _check_wall_clock(runtime, state)
@@ -102,6 +104,7 @@ def _check_journal_and_clocks(runtime: Runtime, state: ReadinessState) -> None:
     skew = abs(database_time - now) if database_time and runtime.clock.is_real else timedelta()
     if skew > timedelta(seconds=MAX_DATABASE_CLOCK_SKEW_SECONDS + 1):  # it gives whole seconds
         raise ClockInDoubtError("the clocks of this machine and of the database differ")
+    ensure_issuer(runtime)
     if journal_checkpoint is None:
         journal_checkpoint = str(start_journal(runtime))
     end = runtime.revocation_journal.position()

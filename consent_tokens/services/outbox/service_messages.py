@@ -85,4 +85,4 @@ def _seal(runtime: Runtime, key: RowKey, number: PhoneNumber, text: str) -> tupl
 
 
 def _associated_data(runtime: Runtime, key: RowKey) -> bytes:
-    return f"{runtime.service.base_url}\n{runtime.ids.message.encode(key)}".encode()
+    return f"{runtime.service.issuer}\n{runtime.ids.message.encode(key)}".encode()

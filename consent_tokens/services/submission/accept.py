@@ -78,7 +78,7 @@ class SubmissionResult(Struct, frozen=True):
 def verify_request(runtime: Runtime, request: MessageRequest) -> VerifiedRequest:
     """Verify the token of a request."""
     try:
-        claims = verify(request.token, runtime.keyring.verifying, issuer=runtime.service.base_url)
+        claims = verify(request.token, runtime.keyring.verifying, issuer=runtime.service.issuer)
     except TokenError as error:
         return VerifiedRequest(request, Reason(error.error_code))
     return VerifiedRequest(request, claims)

@@ -21,6 +21,7 @@ from consent_tokens.relay.decision import Accepted, Refused
 from consent_tokens.relay.message import (
     DEFAULT_VALIDITY,
     MAX_SCHEDULE_AHEAD,
+    MAX_SCHEDULE_BEHIND,
     MAX_VALIDITY,
 )
 from consent_tokens.services.submission.accept import MessageRequest, SubmissionResult
@@ -52,7 +53,10 @@ def _is_unicode(text: str) -> None:
 
 
 class SendAt(fields.AwareDateTime):
-    """A time with an offset, to the second, at most MAX_SCHEDULE_AHEAD from now."""
+    """A time with an offset, to the second, at most MAX_SCHEDULE_AHEAD from now.
+
+    One that is past by no more than MAX_SCHEDULE_BEHIND means: now.
+    """
 
     def _deserialize(
         self,
@@ -62,7 +66,10 @@ class SendAt(fields.AwareDateTime):
         **kwargs: object,
     ) -> datetime:
         at: datetime = super()._deserialize(value, attr, data, **kwargs)
-        if at > runtime().clock.now() + MAX_SCHEDULE_AHEAD:
+        now = runtime().clock.now()
+        if at < now - MAX_SCHEDULE_BEHIND:
+            raise ValidationError("Must not be in the past.")
+        if at > now + MAX_SCHEDULE_AHEAD:
             raise ValidationError(f"Must be within {MAX_SCHEDULE_AHEAD.days} days.")
         return at.replace(microsecond=0)
 

@@ -1,0 +1,62 @@
+"""Addresses of pages: a base path in front of them, and what phones append to a link."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+from flask import Response, redirect, request
+
+from consent_tokens.crypto.opaque_ids import ID_CHARACTERS
+
+WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+LINK_ID: Final = rf"[A-Za-z0-9_-]{{1,{ID_CHARACTERS}}}"
+LINK = re.compile(rf"(?P<page>/(?:m|c|receipts)/{LINK_ID})(?P<appended>.+)", re.DOTALL)
+
+
+def base_path(base_url: str) -> str:
+    """Return the path of the base URL: empty, or with a slash in front and none behind."""
+    return urlsplit(base_url).path.rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class BasePath:
+    """Serve an app under a path: every URL that it builds begins with it (SCRIPT_NAME, PEP 3333).
+
+    A proxy in front may pass the path on or strip it: both are understood.
+    """
+
+    app: WSGIApp
+    path: str
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Answer a request."""
+        environ["SCRIPT_NAME"] = self.path
+        found = environ.get("PATH_INFO", "")
+        if found == self.path or found.startswith(f"{self.path}/"):
+            environ["PATH_INFO"] = found[len(self.path) :] or "/"
+        return self.app(environ, start_response)
+
+
+def redirect_to_link() -> Response | None:
+    """Redirect from a link with something appended to the link itself.
+
+    Phones take a full stop, a bracket or a slash behind a link for a part of it, and carriers
+    append their own words to a text. Only a GET is redirected, and it changes nothing (promise 8).
+    """
+    match = LINK.fullmatch(request.path)
+    if match is None or request.method not in {"GET", "HEAD"} or _is_page():
+        return None
+    query = request.query_string.decode("latin-1")
+    target = request.script_root + quote(match["page"])
+    return redirect(f"{target}?{query}" if query else target)  # type: ignore[return-value]  # it is Flask's
+
+
+def _is_page() -> bool:
+    """Whether the path is one of a page, with an id that can be one."""
+    ids = (request.view_args or {}).values()
+    return request.url_rule is not None and all(re.fullmatch(LINK_ID, str(each)) for each in ids)
