@@ -14,6 +14,11 @@ def utc_from_epoch(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+def start_of_day(moment: datetime) -> datetime:
+    """Return the midnight (UTC) before a moment: what others are shown instead of a time."""
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 class Clock(Protocol):
     """A source of time; all its datetimes are in UTC."""
 

@@ -33,7 +33,7 @@ def revoke_all(runtime: Runtime, partition: int, reason: EndReason) -> int:
     found = runtime.database.read(lambda transaction: grants.of_recipient(transaction, partition))
     live = [grant for grant in found if not grant.is_ended]
     for grant in live:
-        revoke(runtime, grant.key, reason)
+        revoke(runtime, grant.key, reason, is_spread=True)
     return len(live)
 
 
@@ -112,7 +112,7 @@ def _revoke_former_owner(
     former = [grant for grant in live if is_former(grant.granted_at)]
     if len(former) < len(live):  # the new owner's grants are in the same partition, and stay
         for grant in former:
-            revoke(runtime, grant.key, EndReason.NUMBER)
+            revoke(runtime, grant.key, EndReason.NUMBER, is_spread=True)
         return len(former)
     event = Event(partition=partition, at=runtime.clock.now(), kind=EventKind.NUMBER_REASSIGNED)
     runtime.database.run(lambda transaction: runtime.record(transaction, event))

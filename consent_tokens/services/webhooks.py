@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from standardwebhooks import Webhook as Signature
 
 from consent_tokens import metrics
+from consent_tokens.clock import start_of_day
 from consent_tokens.consent.grant import EndReason, Grant
 from consent_tokens.consent.scope import format_time_of_day
 from consent_tokens.crypto.encoding import encode
@@ -36,6 +37,7 @@ RETRY_DELAYS: Final = tuple(
 LEASE_DURATION: Final = timedelta(seconds=300)  # after which another worker may deliver the events
 BATCH_SIZE: Final = 20  # events per lease
 RETENTION: Final = timedelta(days=30)  # of events, delivered or not
+MAX_SPREAD: Final = timedelta(hours=1)  # of the events of one act that touches several merchants
 MAX_URL_LENGTH: Final = 2000  # characters
 SECRET_BYTES: Final = 32
 
@@ -48,6 +50,16 @@ class WebhookEventType(StrEnum):
     CONSENT_CHANGED = "consent.changed"
     MESSAGE_DELIVERED = "message.delivered"
     MESSAGE_FAILED = "message.failed"
+
+
+# of which merchants are shown the day and not the time (promise 5)
+SHOWN_BY_DAY: Final = frozenset(
+    {
+        WebhookEventType.CONSENT_GRANTED,
+        WebhookEventType.CONSENT_REVOKED,
+        WebhookEventType.CONSENT_CHANGED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +130,14 @@ def enqueue(
     transaction: Transaction,
     merchant_events: Sequence[MerchantEvent],
     now: datetime,
+    *,
+    is_spread: bool = False,
 ) -> None:
-    """Enqueue merchants' events for the webhooks that subscribe to them."""
+    """Enqueue merchants' events for the webhooks that subscribe to them.
+
+    With `is_spread` each event leaves at a random time of its own within MAX_SPREAD, so that
+    merchants who compare theirs cannot see that one act of a consumer caused them (promise 5).
+    """
     if not merchant_events:
         return
     subscribed = webhooks.subscribed(transaction, {each.merchant_id for each in merchant_events})
@@ -127,7 +145,7 @@ def enqueue(
         webhooks.enqueue(
             transaction,
             [
-                _webhook_event(runtime, event, webhook, partition, now)
+                _webhook_event(runtime, event, webhook, partition, now, is_spread=is_spread)
                 for event in merchant_events
                 for webhook, partition in subscribed
                 if event.merchant_id == webhook.merchant_id
@@ -137,9 +155,17 @@ def enqueue(
 
 
 def _webhook_event(
-    runtime: Runtime, event: MerchantEvent, webhook: Webhook, partition: int, now: datetime
+    runtime: Runtime,
+    event: MerchantEvent,
+    webhook: Webhook,
+    partition: int,
+    now: datetime,
+    *,
+    is_spread: bool,
 ) -> WebhookEvent:
-    body = {"type": event.event_type.value, "timestamp": now.isoformat(), "data": event.data}
+    is_by_day = is_spread or event.event_type in SHOWN_BY_DAY
+    timestamp = (start_of_day(now) if is_by_day else now).isoformat()
+    body = {"type": event.event_type.value, "timestamp": timestamp, "data": event.data}
     return WebhookEvent(
         key=runtime.new_key(partition),
         merchant_id=event.merchant_id,
@@ -148,9 +174,14 @@ def _webhook_event(
         body=json.dumps(body, ensure_ascii=False, separators=(",", ":")),
         status=WebhookEventStatus.PENDING,
         attempts=0,
-        due_at=now,
+        due_at=now + _random_delay(runtime) if is_spread else now,
         created_at=now,
     )
+
+
+def _random_delay(runtime: Runtime) -> timedelta:
+    """Return a delay of less than MAX_SPREAD, in whole seconds."""
+    return timedelta(seconds=runtime.random.randbelow(int(MAX_SPREAD.total_seconds())))
 
 
 # --- Registration by the operator ---------------------------------------------------------------

@@ -31,18 +31,21 @@ class Revocation:
     submitted_meanwhile: int
 
 
-def revoke(runtime: Runtime, key: RowKey, reason: EndReason) -> Revocation | None:
+def revoke(
+    runtime: Runtime, key: RowKey, reason: EndReason, *, is_spread: bool = False
+) -> Revocation | None:
     """End a grant for good, and return once that is final; None if there is no such grant.
 
     When this returns, nothing leaves under the grant that the gateway does not already have, and
     nobody can open its number, even with all other keys (promise 3): its key is destroyed, and no
     message of it is in flight any more. Revoking an ended grant changes nothing.
 
+    `is_spread` is for one act that ends consents at several merchants: see `webhooks.enqueue`.
     Raises JournalUnavailableError, because a restored database would forget the revocation.
     """
     ensure_writable(runtime)
     ended = runtime.database.run(
-        lambda transaction: revoke_within(runtime, transaction, key, reason)
+        lambda transaction: revoke_within(runtime, transaction, key, reason, is_spread=is_spread)
     )
     if ended is None:
         return None
@@ -67,7 +70,12 @@ def revoke_by_token(runtime: Runtime, merchant_id: str, token: str) -> None:
 
 
 def revoke_within(
-    runtime: Runtime, transaction: Transaction, key: RowKey, reason: EndReason
+    runtime: Runtime,
+    transaction: Transaction,
+    key: RowKey,
+    reason: EndReason,
+    *,
+    is_spread: bool = False,
 ) -> Grant | None:
     """End a grant within a transaction; for pages, API calls and replies alike."""
     now = runtime.clock.now()
@@ -82,9 +90,10 @@ def revoke_within(
         runtime.record(transaction, grant_event(ended, kind, ended.status_since, reason.value))
         if reason not in {EndReason.EXPIRY, EndReason.JOURNAL}:
             checkpoints.enqueue_journal_entry(transaction, key, now)
-        webhooks.enqueue(runtime, transaction, [webhooks.grant_event(runtime, ended, reason)], now)
+        event = webhooks.grant_event(runtime, ended, reason)
+        webhooks.enqueue(runtime, transaction, [event], now, is_spread=is_spread)
         refused = outbox.refuse_queued(transaction, key, Reason.CONSENT_REVOKED.value, now)
-        _record_refused(runtime, transaction, refused, now)
+        _record_refused(runtime, transaction, refused, now, is_spread=is_spread)
         last = messages.last_submitted_at(transaction, key)
         issue_withdrawal_receipt(
             runtime,
@@ -98,7 +107,12 @@ def revoke_within(
 
 
 def _record_refused(
-    runtime: Runtime, transaction: Transaction, refused: Sequence[Message], now: datetime
+    runtime: Runtime,
+    transaction: Transaction,
+    refused: Sequence[Message],
+    now: datetime,
+    *,
+    is_spread: bool,
 ) -> None:
     """Record that what waited under a grant is not sent, and tell the merchant."""
     reason = Reason.CONSENT_REVOKED.value
@@ -117,4 +131,5 @@ def _record_refused(
             for each in refused
         ],
         now,
+        is_spread=is_spread,
     )

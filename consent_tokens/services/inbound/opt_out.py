@@ -39,7 +39,7 @@ def stop(conversation: Conversation) -> list[Grant]:
 
 def stop_all(conversation: Conversation) -> list[Grant]:
     """Revoke the grants of all merchants, with one confirmation; return them."""
-    ended = _revoke(conversation, conversation.grants)
+    ended = _revoke(conversation, conversation.grants, is_spread=True)
     decline(conversation)
     if ended:
         count = len({grant.merchant_id for grant in ended})
@@ -72,10 +72,14 @@ def _stop_purposes(conversation: Conversation) -> list[Grant]:
     return ended
 
 
-def _revoke(conversation: Conversation, found: Sequence[Grant]) -> list[Grant]:
+def _revoke(
+    conversation: Conversation, found: Sequence[Grant], *, is_spread: bool = False
+) -> list[Grant]:
     runtime, transaction = conversation.runtime, conversation.transaction
     return [
-        grant for grant in found if revoke_within(runtime, transaction, grant.key, EndReason.REPLY)
+        grant
+        for grant in found
+        if revoke_within(runtime, transaction, grant.key, EndReason.REPLY, is_spread=is_spread)
     ]
 
 

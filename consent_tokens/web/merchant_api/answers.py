@@ -1,9 +1,11 @@
 """What merchants receive: schemas that render the services' values and describe the answers."""
 
+from datetime import datetime
 from typing import Any, Final
 
 from marshmallow import RAISE, Schema, fields, pre_dump, validate
 
+from consent_tokens.clock import start_of_day
 from consent_tokens.consent.grant import GrantStatus
 from consent_tokens.consent.purposes import Purpose, in_catalogue_order
 from consent_tokens.consent.request import ConsentRequest, RequestStatus
@@ -15,6 +17,7 @@ from consent_tokens.evidence.complaints import (
     ComplaintStatus,
     Verdict,
 )
+from consent_tokens.relay.decision import Reason
 from consent_tokens.relay.message import Message, MessageStatus
 from consent_tokens.row_key import RowKey
 from consent_tokens.services.consents.requests import RequestStanding
@@ -221,11 +224,18 @@ class MessageAnswer(AnswerSchema):
             "accepted_at": message.accepted_at,
             "send_after": message.send_at,
             "valid_until": message.valid_until,
-            "changed_at": message.changed_at,
+            "changed_at": _shown_change(message),
             "segments": message.segments,
             "reason": message.reason,
             "explain": problems.explain(text.code) if text else None,
         }
+
+
+def _shown_change(message: Message) -> datetime:
+    """Return when a message changed; of a refusal by a revocation the day only (promise 5)."""
+    if message.reason != Reason.CONSENT_REVOKED:
+        return message.changed_at
+    return max(message.accepted_at, start_of_day(message.changed_at))
 
 
 class ComplaintAnswer(AnswerSchema):
