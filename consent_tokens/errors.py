@@ -166,6 +166,18 @@ class InvalidError(ConsentTokensError):
         self.fields = fields
 
 
+class MalformedJsonError(ConsentTokensError):
+    """The body is not JSON as it is read here; says why, and at which pointer or byte offset."""
+
+    error_code = "json_malformed"
+
+    def __init__(self, why: str, *, pointer: str | None = None, offset: int | None = None) -> None:
+        super().__init__(why)
+        self.why = why
+        self.pointer = pointer  # RFC 6901
+        self.offset = offset
+
+
 class TooManyRequestsError(ConsentTokensError):
     """A rate limit is exceeded; `retry_after` is in seconds."""
 

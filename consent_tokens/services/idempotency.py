@@ -1,15 +1,17 @@
 """Idempotency keys: repeat the stored response when a request is retried.
 
-The key is claimed, the work done and the response stored in one transaction, so a crash leaves
-either all of it or nothing. Responses may contain tokens, so they are stored encrypted.
+The key is claimed, the work done, the response rendered to bytes and stored in one transaction, so
+a crash or a fault leaves either all of it or nothing. Responses may contain tokens, so they are
+stored encrypted.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Self, TypeVar
+
+import msgspec
 
 from consent_tokens.errors import IdempotencyKeyReusedError
 from consent_tokens.services.runtime import Runtime
@@ -26,7 +28,20 @@ class ApiResponse:
     """A response that can be stored and repeated."""
 
     status: int  # HTTP status
-    body: Any  # what JSON can represent
+    body: bytes  # JSON
+    is_replayed: bool = False
+
+    @classmethod
+    def render(cls, status: int, body: Any) -> Self:  # noqa: ANN401 - what JSON can represent
+        """Return the response with this body as JSON. Raises what msgspec raises."""
+        return cls(status, msgspec.json.encode(body))
+
+
+class Done(NamedTuple, Generic[Result]):
+    """A response, and the result that it shows, unless an earlier request had it."""
+
+    response: ApiResponse
+    result: Result | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +75,10 @@ def run_once(
     render: Callable[[Result], ApiResponse],
     *,
     read_only: bool = False,
-) -> ApiResponse:
+) -> Done[Result]:
     """Do `work` once per idempotency key; return its rendered response, or the stored one.
+
+    The response is rendered before the commit, so that nothing is done that cannot be answered.
 
     `key` is None for a request without a key; with `read_only`, its work then runs in a read-only
     transaction. Work that raises stores nothing, so the request may be retried under the same key.
@@ -69,19 +86,21 @@ def run_once(
     """
     now = runtime.clock.now()
 
-    def claim_and_work(transaction: Transaction) -> ApiResponse:
+    def claim_and_work(transaction: Transaction) -> Done[Result]:
         if key is None:
-            return render(work(transaction))
+            result = work(transaction)
+            return Done(render(result), result)
         stored = idempotency.claim(
             transaction, key.merchant_id, key.key_hash, key.request_fingerprint, now
         )
         if stored is not None:
-            return _open_response(runtime, key, stored)
-        response = render(work(transaction))
-        plaintext = json.dumps([response.status, response.body]).encode()
+            return Done(_open_response(runtime, key, stored))
+        result = work(transaction)
+        response = render(result)
+        plaintext = b"[%d,%s]" % (response.status, response.body)
         envelope = runtime.seal_envelope(plaintext, key.associated_data)
         idempotency.save_response(transaction, key.merchant_id, key.key_hash, envelope)
-        return response
+        return Done(response, result)
 
     run = runtime.database.read if read_only and key is None else runtime.database.run
     return run(claim_and_work)
@@ -93,5 +112,5 @@ def _open_response(
     if stored.fingerprint != key.request_fingerprint:
         raise IdempotencyKeyReusedError
     plaintext = runtime.open_envelope(stored.envelope, key.associated_data)
-    status, body = json.loads(plaintext)
-    return ApiResponse(status, body)
+    status, body = msgspec.json.decode(plaintext, type=tuple[int, msgspec.Raw])
+    return ApiResponse(status, bytes(body), is_replayed=True)

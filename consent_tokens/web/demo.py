@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 from typing import Final
 
+import msgspec
 from flask import Response, request, session
 
 from consent_tokens.consent.phone import PhoneNumber
@@ -144,7 +145,7 @@ def _submit(merchant_id: str, text: str) -> dict[str, str]:
         response = app_context().submitter.submit(merchant_id, message, _render_result)
     except (NotReadyError, OutboxFullError) as error:
         return {"result": "not_ready", "reason": error.error_code}
-    result: dict[str, str] = response.body
+    result: dict[str, str] = msgspec.json.decode(response.body)
     return result
 
 
@@ -152,5 +153,5 @@ def _render_result(result: SubmissionResult) -> ApiResponse:
     if isinstance(result.decision, Refused):
         text = REASON_TEXTS[result.decision.reason]
         body = {"result": "refused", "reason": text.code, "explanation": text.explanation}
-        return ApiResponse(403, body)
-    return ApiResponse(202, {"result": "accepted"})
+        return ApiResponse.render(403, body)
+    return ApiResponse.render(202, {"result": "accepted"})

@@ -19,6 +19,7 @@ from consent_tokens.errors import (
     InvalidError,
     InvitationRefusedError,
     KeyUnavailableError,
+    MalformedJsonError,
     NotFoundError,
     NotReadyError,
     OutboxFullError,
@@ -44,6 +45,7 @@ HTTP_ERROR_CODES: Final[dict[int, str]] = {  # where HTTPStatus has other names 
 
 STATUS_BY_ERROR: Final[dict[type[ConsentTokensError], HTTPStatus]] = {
     TokenError: HTTPStatus.FORBIDDEN,
+    MalformedJsonError: HTTPStatus.BAD_REQUEST,
     UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
     ForbiddenError: HTTPStatus.FORBIDDEN,
     NotFoundError: HTTPStatus.NOT_FOUND,
@@ -82,6 +84,9 @@ DETAILS: Final[dict[str, str]] = {  # by error code: what the `detail` of a prob
     "clock_in_doubt": "The server's clock is not plausible; no message is sent until it is.",
     "issuer_changed": "The service runs under another issuer than its tokens name; no message is "
     "sent until the operator has set the right one.",
+    "json_malformed": "The body is not JSON as RFC 8259 and I-JSON (RFC 7493) define it: UTF-8, no "
+    "member twice, no half of a surrogate pair, no NaN, no integer beyond 2^53 - 1. `pointer` or "
+    "`offset` says where.",
     "bad_request": "The request cannot be parsed.",
     "method_not_allowed": "This URL does not support that method.",
     "request_entity_too_large": "The request is larger than this URL accepts.",
@@ -131,7 +136,19 @@ def error_problem(error: ConsentTokensError) -> dict[str, Any]:
     status = next(
         (STATUS_BY_ERROR[kind] for kind in type(error).mro() if kind in STATUS_BY_ERROR), internal
     )
-    return problem(error.error_code, status)
+    return problem(error.error_code, status, **_members(error))
+
+
+def _members(error: ConsentTokensError) -> dict[str, object]:
+    """Return what the problem of an error says beyond its code."""
+    if isinstance(error, MalformedJsonError):
+        place = {"pointer": error.pointer, "offset": error.offset}
+        return {"detail": error.why} | {
+            name: value for name, value in place.items() if value is not None
+        }
+    if isinstance(error, InvitationRefusedError) and error.next_at:
+        return {"next_at": error.next_at.isoformat()}
+    return {}
 
 
 def problem_response(body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
@@ -145,16 +162,12 @@ def handle_exception(error: Exception) -> Response:
     """Return the response to an exception; an unexpected one is logged and reveals nothing."""
     if isinstance(error, HTTPException):
         return _http_problem(error)
-    if isinstance(error, RecursionError):  # JSON nested too deeply
-        return problem_response(problem("bad_request", HTTPStatus.BAD_REQUEST))
     if not isinstance(error, ConsentTokensError):
         # its message may hold parts of the request, so only its type and place are logged
         log.error("internal_error", fault=type(error).__name__, endpoint=request.endpoint)
         return problem_response(problem("internal", HTTPStatus.INTERNAL_SERVER_ERROR))
     body = error_problem(error)
     headers: dict[str, str] = {}
-    if isinstance(error, InvitationRefusedError) and error.next_at:
-        body["next_at"] = error.next_at.isoformat()
     if isinstance(error, TooManyRequestsError | OutboxFullError):
         headers["Retry-After"] = str(error.retry_after)
     elif body["status"] == HTTPStatus.SERVICE_UNAVAILABLE:

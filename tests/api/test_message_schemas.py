@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from marshmallow import Schema, ValidationError
 
-from consent_tokens.errors import InvalidError, OutboxFullError
+from consent_tokens.errors import InvalidError, MalformedJsonError, OutboxFullError
 from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused
 from consent_tokens.relay.message import MAX_SCHEDULE_AHEAD
 from consent_tokens.row_key import RowKey
 from consent_tokens.services.submission.accept import SubmissionResult
+from consent_tokens.web import strict_json
 from consent_tokens.web.merchant_api.message_schemas import (
     MAX_BATCH_SIZE,
     MAX_PURPOSE_LENGTH,
@@ -25,6 +26,7 @@ from consent_tokens.web.merchant_api.message_schemas import (
     BatchIn,
     MessageIn,
 )
+from consent_tokens.web.merchant_api.parsing import FastSchema
 from consent_tokens.web.merchant_api.schemas import MAX_REFERENCE_LENGTH, MAX_TOKEN_LENGTH
 from tests.service import Service
 
@@ -126,10 +128,18 @@ def app(small: Service) -> Iterator[Service]:
 def outcome(schema: Schema, body: bytes) -> object:
     """Return what reading a body by its schema alone comes to."""
     try:
-        return comparable(schema.load(json.loads(body)))
+        return comparable(schema.load(strict_json.parse(body)))
     except ValidationError as error:
         return "refused", error.messages
-    except (ValueError, RecursionError):
+    except MalformedJsonError:
+        return "not JSON"
+
+
+def read_fast(schema: FastSchema, body: bytes) -> object:
+    """Return what a fast reader comes to; None if it leaves the body to the schema."""
+    try:
+        return comparable(schema.read_fast(body))
+    except MalformedJsonError:
         return "not JSON"
 
 
@@ -150,7 +160,7 @@ def comparable(value: Any) -> Any:  # noqa: ANN401 - a loaded body
 @example(b'{"token":"t","purpose":"p","text":"x","reference":null}')
 @example(b'{"token":"t","purpose":"p","text":NaN}')
 def test_a_message_that_is_read_fast_is_what_its_schema_loads(body: bytes) -> None:
-    fast = MessageIn().read_fast(body)
+    fast = read_fast(MessageIn(), body)
     assert fast is None or fast == outcome(MessageIn(), body)
 
 
@@ -166,8 +176,8 @@ def test_a_message_that_is_read_fast_is_what_its_schema_loads(body: bytes) -> No
 @example(b'{"messages":[' + b"9" * 5000 + b"]}")
 @example(json.dumps({"messages": [7] * (MAX_BATCH_SIZE + 1)}).encode())
 def test_a_batch_that_is_read_fast_is_what_its_schema_loads(body: bytes) -> None:
-    fast = BatchIn().read_fast(body)
-    assert fast is None or comparable(fast) == outcome(BatchIn(), body)
+    fast = read_fast(BatchIn(), body)
+    assert fast is None or fast == outcome(BatchIn(), body)
 
 
 @pytest.mark.usefixtures("app")

@@ -51,15 +51,15 @@ def is_problem(answer: Any) -> bool:  # noqa: ANN401 - a response
 @pytest.mark.parametrize(
     ("body", "kind", "status", "code"),
     [
-        (b"", "application/json", 400, "bad_request"),
-        (b"{", "application/json", 400, "bad_request"),
-        (b"\xff\xfe", "application/json", 400, "bad_request"),
-        (b"[" * 100_000, "application/json", 400, "bad_request"),
+        (b"", "application/json", 400, "json_malformed"),
+        (b"{", "application/json", 400, "json_malformed"),
+        (b"\xff\xfe", "application/json", 400, "json_malformed"),
+        (b"[" * 100_000, "application/json", 400, "json_malformed"),
         (b"{}", "text/plain", 415, "unsupported_media_type"),
         (b"[]", "application/json", 422, "invalid"),
         (b"null", "application/json", 422, "invalid"),
         (b'"text"', "application/json", 422, "invalid"),
-        (b"NaN", "application/json", 422, "invalid"),
+        (b"NaN", "application/json", 400, "json_malformed"),
         (b"{}", "application/json", 422, "invalid"),
         (b'{"unknown": 1}', "application/json", 422, "invalid"),
     ],
@@ -104,7 +104,7 @@ def test_no_message_crashes_it(small: Service, draft: dict[str, Any]) -> None:
 def test_no_question_crashes_it(small: Service, question: dict[str, Any]) -> None:
     merchant = small.merchant()
     answer = merchant.post("/v1/consent-requests", json.loads(json.dumps(question)))
-    assert answer.status_code in {201, 422}, answer.text
+    assert answer.status_code in {201, 400, 422}, answer.text
     if answer.status_code == 201:
         assert small.app.test_client().get(answer.json["consent_url"]).status_code == 200
 

@@ -12,15 +12,26 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from consent_tokens.errors import ConsentTokensError
+from consent_tokens.services.idempotency import ApiResponse, Done
 from consent_tokens.services.submission.accept import SubmissionResult, VerifiedRequest
 
 MAX_GROUP_SIZE: Final = 200
 
-Submission = tuple[str, VerifiedRequest]  # merchant id and message
-AcceptAll = Callable[[Sequence[Submission]], list[SubmissionResult]]  # in one transaction
+Render = Callable[[SubmissionResult], ApiResponse]
+
+
+class Submission(NamedTuple):
+    """A message of a merchant, and how its answer is rendered, in the transaction that decides."""
+
+    merchant_id: str
+    verified: VerifiedRequest
+    render: Render
+
+
+AcceptAll = Callable[[Sequence[Submission]], list[Done[SubmissionResult]]]  # in one transaction
 
 
 def _locked() -> threading.Lock:
@@ -36,7 +47,7 @@ class _Pending:
 
     submission: Submission
     turn: threading.Lock = field(default_factory=_locked)  # released when done, or when it leads
-    result: SubmissionResult | None = None
+    result: Done[SubmissionResult] | None = None
     error: Exception | None = None
 
     @property
@@ -53,8 +64,8 @@ class GroupCommit:
     _has_leader: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def accept(self, submission: Submission) -> SubmissionResult:
-        """Return the relay's decision on one message. Raises what the database raises."""
+    def accept(self, submission: Submission) -> Done[SubmissionResult]:
+        """Return the relay's decision on one message, rendered. Raises what the database raises."""
         pending = _Pending(submission)
         with self._lock:
             self._queue.append(pending)

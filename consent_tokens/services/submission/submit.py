@@ -3,14 +3,15 @@
 The single entry point for messages: the API, its batch call and the demonstration shop use it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from consent_tokens import metrics
 from consent_tokens.errors import ConsentTokensError, OutboxFullError
 from consent_tokens.policies import RelayPolicy
-from consent_tokens.relay.decision import is_marketing
-from consent_tokens.services.idempotency import ApiResponse, IdempotencyKey, run_once
+from consent_tokens.relay.decision import Refused, is_marketing
+from consent_tokens.services.idempotency import ApiResponse, Done, IdempotencyKey, run_once
 from consent_tokens.services.integrity.readiness import ensure_ready
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.submission.accept import (
@@ -20,7 +21,8 @@ from consent_tokens.services.submission.accept import (
     verify_request,
 )
 from consent_tokens.services.submission.backpressure import Backpressure
-from consent_tokens.services.submission.group_commit import GroupCommit, Submission
+from consent_tokens.services.submission.group_commit import GroupCommit, Render, Submission
+from consent_tokens.store.database import Transaction
 
 Item = MessageRequest | ConsentTokensError  # of a batch: a message, or why it is not valid
 ItemResult = SubmissionResult | ConsentTokensError
@@ -43,10 +45,10 @@ class Submitter:
         self,
         merchant_id: str,
         request: MessageRequest,
-        render: Callable[[SubmissionResult], ApiResponse],
+        render: Render,
         key: IdempotencyKey | None = None,
     ) -> ApiResponse:
-        """Submit one message and return the rendered decision.
+        """Submit one message and return the decision, rendered before the commit.
 
         Raises NotReadyError, OutboxFullError, IdempotencyKeyReusedError, and what the database
         raises; nothing has been accepted then.
@@ -54,16 +56,16 @@ class Submitter:
         ensure_ready(self.runtime)
         if is_marketing(request.purpose) and self._backpressure.is_saturated():
             raise OutboxFullError
-        submission = merchant_id, verify_request(self.runtime, request)
+        verified = verify_request(self.runtime, request)
         if key is None:
-            response = render(self._group_commit.accept(submission))
+            done = self._group_commit.accept(Submission(merchant_id, verified, render))
         else:
-            accept = partial(accept_all, self.runtime, self.policy, submissions=[submission])
-            response = run_once(
-                self.runtime, key, lambda transaction: accept(transaction)[0], render
-            )
+            submissions = [(merchant_id, verified)]
+            accept = partial(accept_all, self.runtime, self.policy, submissions=submissions)
+            done = run_once(self.runtime, key, lambda transaction: accept(transaction)[0], render)
+        _count([done.result])
         self.runtime.wake_dispatcher.set()
-        return response
+        return done.response
 
     def submit_batch(
         self,
@@ -102,14 +104,31 @@ class Submitter:
             )
 
         accept = partial(accept_all, self.runtime, self.policy, submissions=submissions)
-        response = run_once(self.runtime, key, accept, render_all)
+        done = run_once(self.runtime, key, accept, render_all)
+        _count(done.result or [])
         self.runtime.wake_dispatcher.set()
-        return response
+        return done.response
 
-    def _accept_all(self, submissions: Sequence[Submission]) -> list[SubmissionResult]:
-        return self.runtime.database.run(
-            partial(accept_all, self.runtime, self.policy, submissions=submissions)
-        )
+    def _accept_all(self, submissions: Sequence[Submission]) -> list[Done[SubmissionResult]]:
+        messages = [(each.merchant_id, each.verified) for each in submissions]
+
+        def work(transaction: Transaction) -> list[Done[SubmissionResult]]:
+            results = accept_all(self.runtime, self.policy, transaction, messages)
+            return [
+                Done(each.render(result), result)
+                for each, result in zip(submissions, results, strict=True)
+            ]
+
+        return self.runtime.database.run(work)
+
+
+def _count(results: Iterable[SubmissionResult | None]) -> None:
+    """Count the decisions on messages; None is one that an earlier request had."""
+    decided = [each for each in results if each is not None]
+    for result in decided:
+        if isinstance(result.decision, Refused):
+            metrics.MESSAGES_REFUSED.labels(result.decision.reason.value).inc()
+    metrics.MESSAGES_ACCEPTED.inc(sum(result.key is not None for result in decided))
 
 
 def _without_marketing(item: Item) -> Item:

@@ -70,6 +70,10 @@ class Problem(AnswerSchema):
     detail = fields.String(required=True)
     code = fields.String(required=True, validate=validate.OneOf(PROBLEM_CODES))
     errors = fields.Dict(keys=fields.String(), values=fields.List(fields.String()))
+    pointer = fields.String(
+        metadata={"description": "JSON pointer (RFC 6901) of the fault in a body."}
+    )
+    offset = fields.Integer(metadata={"description": "Byte offset of the fault in a body."})
     explain = fields.Nested(Explanation)
     next_at = fields.String(
         metadata={"format": "date-time", "description": "When to try again, if ever."}

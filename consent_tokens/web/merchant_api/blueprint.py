@@ -42,14 +42,16 @@ class Answer:
 
     def render(self, result: object) -> ApiResponse:
         """Return the answer of an operation with this result."""
-        return ApiResponse(self.status, self.schema.dump(result))
+        return ApiResponse.render(self.status, self.schema.dump(result))
 
     def once(self, work: Callable[[Any], object], *, read_only: bool = False) -> ApiResponse:
         """Return the answer of an operation with the result of `work`, done once per key.
 
-        It is rendered inside the transaction, which stores it with the work. Raises as `run_once`.
+        It is rendered to bytes inside the transaction, which stores it with the work. Raises as
+        `run_once`.
         """
-        return run_once(runtime(), self.key, work, self.render, read_only=read_only)
+        done = run_once(runtime(), self.key, work, self.render, read_only=read_only)
+        return done.response
 
 
 class ApiBlueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest has no types
@@ -129,11 +131,17 @@ class ApiBlueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smor
 def to_response(answer: ApiResponse) -> Response:
     """Return an answer as a response; with a status of 400 and more it is a problem."""
     is_problem = answer.status >= HTTPStatus.BAD_REQUEST
-    return Response(
-        msgspec.json.encode(answer.body),
+    response = Response(
+        answer.body,
         status=answer.status,
         content_type=problems.PROBLEM_JSON if is_problem else JSON,
     )
+    if answer.status == HTTPStatus.CREATED:
+        created = msgspec.json.decode(answer.body)["id"]
+        response.headers["Location"] = f"{runtime().service.base_url}{request.path}/{created}"
+    if answer.is_replayed:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
 
 
 def _chain(*decorators: Decorator) -> Decorator:

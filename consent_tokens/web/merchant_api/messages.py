@@ -1,15 +1,13 @@
 """`/v1/messages`: send one message or up to a thousand, and follow them."""
 
-from collections.abc import Iterable
 from typing import Any
 
-from consent_tokens import metrics
 from consent_tokens.relay.decision import Refused
 from consent_tokens.relay.message import Message
 from consent_tokens.services.idempotency import ApiResponse
 from consent_tokens.services.submission import message_status
 from consent_tokens.services.submission.accept import MessageRequest, SubmissionResult
-from consent_tokens.services.submission.submit import Item, ItemResult
+from consent_tokens.services.submission.submit import Item
 from consent_tokens.web import problems
 from consent_tokens.web.merchant_api.answers import MessageAnswer, MessagePage
 from consent_tokens.web.merchant_api.blueprint import Answer, ApiBlueprint
@@ -34,7 +32,6 @@ def send_message(merchant_id: str, body: MessageRequest, answer: Answer) -> ApiR
     """Send one message."""
 
     def render(result: SubmissionResult) -> ApiResponse:
-        _count([result])
         return _refusal(result) or answer.render(result)
 
     return app_context().submitter.submit(merchant_id, body, render, answer.key)
@@ -45,12 +42,7 @@ def send_message(merchant_id: str, body: MessageRequest, answer: Answer) -> ApiR
 @bp.answer_once(200, BatchAnswer())
 def send_batch(merchant_id: str, body: list[Item], answer: Answer) -> ApiResponse:
     """Send up to 1000 messages; each is decided on its own."""
-
-    def render(results: list[ItemResult]) -> ApiResponse:
-        _count(results)
-        return answer.render(results)
-
-    return app_context().submitter.submit_batch(merchant_id, body, render, answer.key)
+    return app_context().submitter.submit_batch(merchant_id, body, answer.render, answer.key)
 
 
 @bp.get("/messages/<message_id>")
@@ -76,12 +68,4 @@ def _refusal(result: SubmissionResult) -> ApiResponse | None:
     if not isinstance(result.decision, Refused):
         return None
     problem = problems.refusal_problem(result.decision)
-    return ApiResponse(problem["status"], problem)
-
-
-def _count(results: Iterable[ItemResult]) -> None:
-    decided = [each for each in results if isinstance(each, SubmissionResult)]
-    for result in decided:
-        if isinstance(result.decision, Refused):
-            metrics.MESSAGES_REFUSED.labels(result.decision.reason.value).inc()
-    metrics.MESSAGES_ACCEPTED.inc(sum(result.key is not None for result in decided))
+    return ApiResponse.render(problem["status"], problem)

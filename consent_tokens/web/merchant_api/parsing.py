@@ -6,8 +6,10 @@ from typing import Any, NoReturn
 from flask import Request, request
 from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import UnsupportedMediaType
 
 from consent_tokens.errors import InvalidError
+from consent_tokens.web import strict_json
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -17,7 +19,10 @@ class FastSchema(Schema):
 
     @abstractmethod
     def read_fast(self, body: bytes) -> object | None:
-        """Return exactly what `load` would return for this JSON, or None to leave it to `load`."""
+        """Return exactly what `load` would return for this JSON, or None to leave it to `load`.
+
+        Raises MalformedJsonError.
+        """
 
 
 class InputParser(FlaskParser):
@@ -32,18 +37,33 @@ class InputParser(FlaskParser):
         return super().parse(argmap, req, **options)
 
     def load_json(self, req: Request, schema: Schema) -> Any:  # noqa: ANN401, ARG002 - webargs's
-        """Return the JSON of a body. Raises BadRequest or UnsupportedMediaType, as Flask does."""
-        return req.get_json()
+        """Return the JSON of a body. Raises MalformedJsonError, UnsupportedMediaType."""
+        if not req.is_json:
+            raise UnsupportedMediaType
+        return strict_json.parse(req.get_data())
 
     def load_json_or_form(self, req: Request, schema: Schema) -> Any:  # noqa: ANN401 - webargs's
         """Return the form (RFC 7662, 2.1) or JSON of a body."""
-        return req.form.to_dict() if req.mimetype == FORM else self.load_json(req, schema)
+        return _form(req) if req.mimetype == FORM else self.load_json(req, schema)
 
     def handle_error(self, error: ValidationError, *_: object, **__: object) -> NoReturn:
         """Raise InvalidError with the fields at fault."""
         messages = error.messages
         assert isinstance(messages, dict)  # noqa: S101 - webargs names the location
         raise InvalidError(flatten_errors(*messages.values())) from None
+
+
+def _form(req: Request) -> dict[str, str]:
+    """Return the members of a form. Raises InvalidError if one is sent twice (RFC 6749, 3.1)."""
+    form = {_shown(name): values for name, values in req.form.lists()}
+    if twice := {name: ["Must be sent once."] for name in form if len(form[name]) > 1}:
+        raise InvalidError(twice)
+    return {name: values[0] for name, values in form.items()}
+
+
+def _shown(name: object) -> str:
+    """Return a member's name as an answer repeats it."""
+    return str(name)[: strict_json.MAX_NAME_LENGTH]
 
 
 def flatten_errors(messages: object, path: str = "") -> dict[str, list[str]]:
@@ -53,7 +73,6 @@ def flatten_errors(messages: object, path: str = "") -> dict[str, list[str]]:
         return {path or "_schema": [str(message) for message in listed]}
     found: dict[str, list[str]] = {}
     for key, inner in messages.items():
-        # a member's name may hold half of a surrogate pair, which no answer can repeat
-        name = str(key).encode("utf-8", "backslashreplace").decode()
+        name = _shown(key)
         found |= flatten_errors(inner, f"{path}.{name}" if path else name)
     return found
