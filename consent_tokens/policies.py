@@ -5,7 +5,11 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
+from typing import Final
 from zoneinfo import ZoneInfo
+
+LOGO_TYPES: Final = {".svg": "image/svg+xml", ".png": "image/png"}  # content types, by suffix
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +21,30 @@ class RateLimit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """Who runs the service, as each page names them (PIPL art. 17); empty where it is not set."""
+
+    legal_name: str
+    registration: str
+    contact: str  # for consumers: an e-mail address, a phone number, or both
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceIdentity:
     """How the service appears to consumers, merchants and carriers."""
 
     base_url: str  # without a trailing slash
     issuer: str  # of tokens and receipts; stays the same when the base URL moves
-    name: str  # in the signature of the service's own messages
+    name: str  # in Chinese: on pages, and in the signature of the service's own messages
+    english_name: str  # the same in English
     sender: str  # source address of the service's own messages
+    operator: Operator
+    logo: Path | None  # an SVG or PNG file, in place of the built-in mark
+    pages_dir: Path | None  # the operator's own privacy notice and help, as Markdown
+
+    def name_in(self, language: str) -> str:
+        """Return the service's name for readers of a language."""
+        return self.english_name if language == "en" else self.name
 
     @property
     def is_https(self) -> bool:

@@ -17,8 +17,10 @@ from zoneinfo import ZoneInfo
 
 from consent_tokens.errors import SettingError
 from consent_tokens.policies import (
+    LOGO_TYPES,
     ConsentPolicy,
     DispatchPolicy,
+    Operator,
     OtpPolicy,
     OtpRateLimits,
     RateLimit,
@@ -35,11 +37,25 @@ BASE_PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)+")
 # the first parts of the service's own paths: a proxy that strips the base path would make the two
 # look alike
 RESERVED_PATHS: Final = frozenset(
-    {".well-known", "c", "demo", "docs", "healthz", "m", "metrics", "my", "openapi.json", "readyz"}
-    | {"receipts", "report", "reports", "robots.txt", "static", "v1"}
+    {".well-known", "c", "demo", "docs", "healthz", "help", "logo", "m", "metrics", "my"}
+    | {
+        "openapi.json",
+        "privacy",
+        "readyz",
+        "receipts",
+        "report",
+        "reports",
+        "robots.txt",
+        "static",
+        "v1",
+    }
 )
 MAX_PORT: Final = 65535
 KEYS_DIR: Final = "keys"
+SERVICE_NAME: Final = "短信许可"
+SERVICE_ENGLISH_NAME: Final = "Consent Tokens"
+MAX_LOGO_BYTES: Final = 100_000
+MAX_LINE_LENGTH: Final = 200  # characters
 MAX_THROUGHPUT: Final = 100_000  # segments a second
 MAX_OUTBOX: Final = 1_000_000_000  # messages
 GATEWAYS: Final = {  # kind of gateway, by URL scheme
@@ -104,11 +120,21 @@ class _Reader:
 
     def service(self) -> ServiceIdentity:
         base_url = self.base("CONSENT_BASE_URL")
+        name = self.text("CONSENT_SERVICE_NAME", SERVICE_NAME)
+        english = SERVICE_ENGLISH_NAME if name == SERVICE_NAME else name
         return ServiceIdentity(
             base_url=base_url,
             issuer=self.issuer("CONSENT_ISSUER", base_url),
-            name=self.text("CONSENT_SERVICE_NAME", "短信许可"),
+            name=name,
+            english_name=self.text("CONSENT_SERVICE_ENGLISH_NAME", english),
             sender=self.text("CONSENT_SERVICE_SENDER", "10690000"),
+            operator=Operator(
+                legal_name=self.line("CONSENT_OPERATOR_NAME"),
+                registration=self.line("CONSENT_OPERATOR_REGISTRATION"),
+                contact=self.line("CONSENT_OPERATOR_CONTACT"),
+            ),
+            logo=self.logo("CONSENT_LOGO_FILE"),
+            pages_dir=self.folder_if_set("CONSENT_PAGES_DIR"),
         )
 
     def otp(self) -> OtpPolicy:
@@ -221,6 +247,26 @@ class _Reader:
             )
         except ValueError as error:
             raise SettingError(f"{name}: {error}") from error
+
+    def line(self, name: str) -> str:
+        """Return a text of one line; empty if it is not set."""
+        value = self.environment.get(name, "").strip()
+        if len(value) > MAX_LINE_LENGTH or not value.isprintable():
+            raise SettingError(f"{name} must be one line of at most {MAX_LINE_LENGTH} characters")
+        return value
+
+    def logo(self, name: str) -> Path | None:
+        """Return the path of a picture that pages can show: SVG or PNG, at most 100 kB."""
+        path = self.file_if_set(name)
+        if path and (path.suffix not in LOGO_TYPES or path.stat().st_size > MAX_LOGO_BYTES):
+            raise SettingError(f"{name} must be an .svg or .png file of at most 100 kB")
+        return path
+
+    def folder_if_set(self, name: str) -> Path | None:
+        text = self.environment.get(name, "").strip()
+        if text and not Path(text).is_dir():
+            raise SettingError(f"{name}: there is no folder {text}")
+        return Path(text) if text else None
 
     def file_if_set(self, name: str) -> Path | None:
         text = self.environment.get(name, "").strip()

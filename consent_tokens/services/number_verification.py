@@ -110,7 +110,7 @@ def send_code(
     """
     secret = ChallengeSecret(runtime.random.token_bytes(SECRET_BYTES))
     code = format_code(runtime.random.randbelow(CODE_SPACE))
-    text = otp_text(runtime.service.name, code, language)
+    text = otp_text(runtime.service.name_in(language), code, language)
     challenge = _challenge(runtime, secret, number, intent=intent, code=code)
 
     def work(transaction: Transaction) -> None:

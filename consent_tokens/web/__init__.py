@@ -11,7 +11,7 @@ from flask_babel import Babel
 
 from consent_tokens.app_context import AppContext
 from consent_tokens.localization import LANGUAGES, LOCALES, TRANSLATIONS
-from consent_tokens.web import demo, home, openapi, problems, public
+from consent_tokens.web import about, demo, home, openapi, problems, public
 from consent_tokens.web.addresses import BasePath, base_path, redirect_to_link
 from consent_tokens.web.consumer import (
     consent_request,
@@ -39,6 +39,7 @@ BLUEPRINTS: Final = (
     report.bp,
     receipts.bp,
     home.bp,
+    about.bp,
 )
 
 
@@ -55,7 +56,14 @@ def create_app(context: AppContext) -> Flask:
         default_translation_directories=str(TRANSLATIONS),
     )
     app.jinja_env.globals.update(
-        csrf_token=csrf_token, language=language, languages=LANGUAGES, **template_filters.OPTIONS
+        csrf_token=csrf_token,
+        language=language,
+        languages=LANGUAGES,
+        service=context.runtime.service,
+        service_name=lambda: context.runtime.service.name_in(language()),
+        logo_url=about.logo_url,
+        is_demonstration=context.simulator is not None,
+        **template_filters.OPTIONS,
     )
     app.jinja_env.filters.update(template_filters.FILTERS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -3,7 +3,6 @@
 from flask import Response
 
 from consent_tokens.web.consumer import blueprint, page
-from consent_tokens.web.request_context import app_context
 
 bp = blueprint("home")
 
@@ -11,7 +10,7 @@ bp = blueprint("home")
 @bp.get("/")
 def show_home() -> Response:
     """Describe the service, with links to its pages."""
-    return page("start.html", has_demo=app_context().simulator is not None)
+    return page("start.html")
 
 
 @bp.get("/robots.txt")

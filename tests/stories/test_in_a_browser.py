@@ -90,7 +90,7 @@ class Camera:
         self.has_axe = has_axe
         self.width = page.viewport_size["width"] if page.viewport_size else 0
         self.faults: list[str] = []
-        self.sheet = len((STATIC / "calm.css").read_bytes())
+        self.sheet = len((STATIC / "design.css").read_bytes())
         context.on("console", lambda message: self.on_console(message.text))
 
     def on_console(self, text: str) -> None:

@@ -234,7 +234,7 @@ def _enqueue_receipt_sms(
     created: CreatedGrant,
 ) -> None:
     url = f"{runtime.service.base_url}/receipts/{created.receipt_id}"
-    text = receipt_text(runtime.service.name, url, language)
+    text = receipt_text(runtime.service.name_in(language), url, language)
     message = compose_service_message(runtime, number, text, purpose=RECEIPT_PURPOSE)
     outbox.enqueue(transaction, [message])
 

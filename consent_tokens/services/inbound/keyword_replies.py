@@ -97,7 +97,7 @@ def send_merchant_reply(
 def send_reply(conversation: Conversation, language: str, text: str, sender: Sender | None) -> None:
     """Enqueue a reply and record it; without a `sender` it leaves from the service's own."""
     runtime = conversation.runtime
-    signature = sender.signature if sender else runtime.service.name
+    signature = sender.signature if sender else runtime.service.name_in(language)
     message = compose_service_message(
         runtime,
         conversation.inbound.number,

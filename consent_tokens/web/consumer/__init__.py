@@ -7,17 +7,10 @@ from typing import Any, Concatenate, ParamSpec
 
 import structlog
 from flask import Blueprint, Response, make_response, redirect, render_template, session, url_for
-from flask_babel import gettext as _
-from werkzeug.exceptions import HTTPException
 
-from consent_tokens.errors import (
-    ConflictError,
-    ConsentTokensError,
-    InvalidError,
-    NotFoundError,
-    TooManyRequestsError,
-)
+from consent_tokens.errors import TooManyRequestsError
 from consent_tokens.services.consumer_sessions import recipient_of
+from consent_tokens.web.consumer.error_texts import error_text
 from consent_tokens.web.request_context import runtime
 from consent_tokens.web.security import check_csrf
 
@@ -78,43 +71,12 @@ def take_result() -> dict[str, Any] | None:
 
 def error_page(error: Exception) -> Response:
     """Return the page of an error, which reveals nothing of the service's inside."""
-    status, what, then = _error_text(error)
-    response = page("error.html", status, what=what, then=then)
+    status, headline, advice = error_text(error)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("page_failed", fault=type(error).__name__)
+    response = page("error.html", status, headline=headline, advice=advice)
     if isinstance(error, TooManyRequestsError):
         response.headers["Retry-After"] = str(error.retry_after)
     elif status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = "1"
     return response
-
-
-def _error_text(error: Exception) -> tuple[int, str, str]:
-    """Return the status of an error, what happened, and what to do about it."""
-    retry = _("Open the page again, then try once more.")
-    known: dict[type[Exception], tuple[int, str, str]] = {
-        NotFoundError: (404, _("This link leads nowhere."), _("It may be old, or cut short.")),
-        ConflictError: (
-            409,
-            _("This question is closed."),
-            _("It was answered, or its time is up."),
-        ),
-        InvalidError: (422, _("That does not fit."), retry),
-        TooManyRequestsError: (
-            429,
-            _("Too many codes were asked for from here."),
-            _("Please try again later."),
-        ),
-    }
-    match error:
-        case HTTPException(code=403):
-            return 403, _("This form came from somewhere else."), retry
-        case HTTPException(code=int(code)):
-            return code, HTTPStatus(code).phrase, ""
-        case _:
-            return known.get(type(error)) or _unexpected(error)
-
-
-def _unexpected(error: Exception) -> tuple[int, str, str]:
-    log.error("page_failed", fault=type(error).__name__)
-    status = 503 if isinstance(error, ConsentTokensError) else 500
-    unchanged = _("Nothing was changed. Please try again.")
-    return status, _("This does not work just now."), unchanged

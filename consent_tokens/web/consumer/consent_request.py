@@ -47,8 +47,9 @@ def show(page_id: str) -> Response:
     open_request = find_open_request(runtime(), page_id)
     if session.get(DECIDED, {}).get("page_id") == page_id:
         return page("decided.html", open_request=open_request, decision=session[DECIDED])
-    if open_request.request.status_at(runtime().clock.now()) is not RequestStatus.PENDING:
-        return page("closed.html")
+    status = open_request.request.status_at(runtime().clock.now())
+    if status is not RequestStatus.PENDING:
+        return page("closed.html", merchant=open_request.merchant, request_status=status.value)
     if session.get(PENDING, {}).get("page_id") == page_id and "again" not in request.args:
         return _confirmation_page(open_request)
     return _question_page(open_request)
