@@ -17,6 +17,8 @@ from consent_tokens.gateways.base import Gateway
 from consent_tokens.gateways.kannel import KannelGateway
 from consent_tokens.gateways.simulator import Simulator
 from consent_tokens.gateways.smpp import SmppGateway
+from consent_tokens.gateways.smpp.config import BindConfig
+from consent_tokens.gateways.smpp.probe import probe as probe_smsc
 from consent_tokens.gateways.webhook_client import WebhookClient
 from consent_tokens.policies import ConsentPolicy, DispatchPolicy, OtpPolicy, RelayPolicy
 from consent_tokens.randomness import RandomSource, SystemRandomSource
@@ -103,6 +105,22 @@ def load_keywords(settings: Settings) -> KeywordMatcher:
         )
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise SettingError(f"CONSENT_KEYWORDS_FILE: {path} cannot be read: {error}") from error
+
+
+def probe_gateway(settings: Settings, random: RandomSource) -> str:
+    """Dial the gateway; return what it answers. Raises SettingError, GatewayUnreachableError."""
+    gateway = create_gateway(settings, random)
+    try:
+        match gateway:
+            case SmppGateway():
+                configs = dict.fromkeys(BindConfig.parse_all(settings.gateway_url))
+                return "; ".join(probe_smsc(config) for config in configs)
+            case KannelGateway():
+                return gateway.probe()
+            case _:
+                return "the simulator delivers nothing"
+    finally:
+        gateway.close()
 
 
 def create_gateway(settings: Settings, random: RandomSource) -> Gateway:

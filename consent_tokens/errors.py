@@ -94,6 +94,12 @@ class IssuerChangedError(NotReadyError):
     error_code = "issuer_changed"
 
 
+class GatewayUnreachableError(ConsentTokensError):
+    """The gateway does not answer, or refuses these credentials; the message says which."""
+
+    error_code = "gateway_unreachable"
+
+
 class OutboxFullError(ConsentTokensError):
     """Backpressure: the outbox is full of marketing; `retry_after` is in seconds."""
 

@@ -1,4 +1,4 @@
-"""Settings: read and validated once from the environment, and passed on as policy values.
+"""Settings: read and validated once, and passed on as policy values.
 
 Only `app_context` and `cli` may import this module. A setting describes the installation; there is
 none for what the code can decide itself.
@@ -7,13 +7,15 @@ none for what the code can decide itself.
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Final, Self
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
+
+from phonenumbers import SUPPORTED_REGIONS
 
 from consent_tokens.errors import SettingError
 from consent_tokens.policies import (
@@ -28,6 +30,7 @@ from consent_tokens.policies import (
     RetentionPolicy,
     ServiceIdentity,
 )
+from consent_tokens.setting_sources import read_sources, reject_unknown
 
 PERIODS: Final = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(1)}
 OTP_RATE_LIMITS: Final = "number=5/hour,10/day;client_ip=60/hour;total=2000/hour"
@@ -50,6 +53,7 @@ RESERVED_PATHS: Final = frozenset(
         "v1",
     }
 )
+WHOLE = re.compile(r"[0-9]{1,18}")
 MAX_PORT: Final = 65535
 KEYS_DIR: Final = "keys"
 SERVICE_NAME: Final = "短信许可"
@@ -91,9 +95,9 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read `CONSENT_*`. Raises SettingError naming the variable at fault."""
-        read = _Reader(environment)
-        return cls(
+        """Read `CONSENT_*` (`setting_sources`). Raises SettingError naming the setting at fault."""
+        read = _Reader(read_sources(environment))
+        settings = cls(
             service=read.service(),
             otp=read.otp(),
             relay=read.relay(),
@@ -110,13 +114,21 @@ class Settings:
             trusted_proxies=read.whole("CONSENT_TRUSTED_PROXIES", 0, least=0, limit=5),
             allow_public_simulator=read.flag("CONSENT_ALLOW_PUBLIC_SIMULATOR"),
         )
+        reject_unknown(read.given, frozenset(read.known))
+        return settings
 
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Reads and validates single variables; each error names its variable."""
+    """Reads and validates single settings, and notes their names; each error names its setting."""
 
-    environment: Mapping[str, str]
+    given: Mapping[str, str]
+    known: set[str] = field(default_factory=set)
+
+    def get(self, name: str, default: str = "") -> str:
+        """Return a setting as it was given."""
+        self.known.add(name)
+        return self.given.get(name, default).strip()
 
     def service(self) -> ServiceIdentity:
         base_url = self.base("CONSENT_BASE_URL")
@@ -143,7 +155,7 @@ class _Reader:
                 self.text("CONSENT_OTP_RATE_LIMITS", OTP_RATE_LIMITS), "CONSENT_OTP_RATE_LIMITS"
             ),
             countries=self.countries("CONSENT_OTP_COUNTRIES"),
-            default_region=self.text("CONSENT_DEFAULT_REGION", "CN").upper(),
+            default_region=self.region("CONSENT_DEFAULT_REGION", "CN"),
         )
 
     def relay(self) -> RelayPolicy:
@@ -185,14 +197,14 @@ class _Reader:
         return self.whole(name, 0, least=0, limit=1) == 1
 
     def text(self, name: str, default: str) -> str:
-        value = self.environment.get(name, default).strip()
+        value = self.get(name, default)
         if not value:
             raise SettingError(f"{name} is empty")
         return value
 
     def whole(self, name: str, default: int, *, least: int, limit: int) -> int:
         text = self.text(name, str(default))
-        if not text.isascii() or not text.isdigit() or not least <= int(text) <= limit:
+        if not WHOLE.fullmatch(text) or not least <= int(text) <= limit:
             raise SettingError(f"{name} must be a whole number from {least} to {limit}")
         return int(text)
 
@@ -222,12 +234,12 @@ class _Reader:
         value = self.text(name, default)
         kinds = set()
         for url in value.split():
-            parts = urlsplit(url)
+            parts = _split(url, name)
             kinds.add(GATEWAYS.get(parts.scheme))
             if None in kinds:
                 known = ", ".join(f"{scheme}:" for scheme in GATEWAYS)
                 raise SettingError(f"{name} must begin with one of {known}")
-            if parts.scheme != "simulator" and not (parts.hostname and parts.username):
+            if parts.scheme != "simulator" and not _has_host_and_user(parts):
                 raise SettingError(f"{name} must be like smpp://user:password@host:port")
         if len(kinds) > 1 or (kinds != {"smpp"} and len(value.split()) > 1):
             raise SettingError(f"{name}: several binds are several SMPP URLs")
@@ -241,16 +253,14 @@ class _Reader:
     def networks(self, name: str) -> tuple[IPv4Network | IPv6Network, ...]:
         try:
             return tuple(
-                ip_network(part.strip())
-                for part in self.environment.get(name, "").split(",")
-                if part.strip()
+                ip_network(part.strip()) for part in self.get(name).split(",") if part.strip()
             )
         except ValueError as error:
             raise SettingError(f"{name}: {error}") from error
 
     def line(self, name: str) -> str:
         """Return a text of one line; empty if it is not set."""
-        value = self.environment.get(name, "").strip()
+        value = self.get(name)
         if len(value) > MAX_LINE_LENGTH or not value.isprintable():
             raise SettingError(f"{name} must be one line of at most {MAX_LINE_LENGTH} characters")
         return value
@@ -263,13 +273,13 @@ class _Reader:
         return path
 
     def folder_if_set(self, name: str) -> Path | None:
-        text = self.environment.get(name, "").strip()
+        text = self.get(name)
         if text and not Path(text).is_dir():
             raise SettingError(f"{name}: there is no folder {text}")
         return Path(text) if text else None
 
     def file_if_set(self, name: str) -> Path | None:
-        text = self.environment.get(name, "").strip()
+        text = self.get(name)
         if text and not Path(text).is_file():
             raise SettingError(f"{name}: there is no file {text}")
         return Path(text) if text else None
@@ -277,9 +287,7 @@ class _Reader:
     def countries(self, name: str) -> frozenset[str]:
         """Return the regions in `CN,HK,TW` (ISO 3166-1, two letters)."""
         found = frozenset(
-            part.strip().upper()
-            for part in self.environment.get(name, "").split(",")
-            if part.strip()
+            part.strip().upper() for part in self.get(name).split(",") if part.strip()
         )
         if wrong := sorted(each for each in found if not (len(each) == 2 and each.isalpha())):  # noqa: PLR2004 - ISO 3166-1 alpha-2
             raise SettingError(
@@ -287,8 +295,15 @@ class _Reader:
             )
         return found
 
+    def region(self, name: str, default: str) -> str:
+        """Return a region of two letters (ISO 3166-1)."""
+        value = self.text(name, default).upper()
+        if value not in SUPPORTED_REGIONS:
+            raise SettingError(f"{name}: {value!r} is no region of two letters, such as CN")
+        return value
+
     def bind_if_set(self, name: str) -> tuple[str, int] | None:
-        text = self.environment.get(name, "").strip()
+        text = self.get(name)
         return parse_bind(text, name) if text else None
 
     def timezone(self, name: str, default: str) -> ZoneInfo:
@@ -299,10 +314,17 @@ class _Reader:
             raise SettingError(f"{name}: {value!r} is no time zone") from error
 
 
+def _split(url: str, name: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        raise SettingError(f"{name} is no URL") from None
+
+
 def _parse_web_url(text: str, name: str) -> SplitResult:
     """Return the parts of an http or https URL. Raises SettingError naming `name`."""
     try:
-        parts = urlsplit(text)
+        parts = _split(text, name)
         is_complete = parts.hostname and parts.port != 0 and text.isascii() and text.isprintable()
     except ValueError:
         raise SettingError(f"{name} is no URL: {text!r}") from None
@@ -311,6 +333,14 @@ def _parse_web_url(text: str, name: str) -> SplitResult:
     if parts.query or parts.fragment or "@" in parts.netloc or text.endswith(("?", "#")):
         raise SettingError(f"{name} must have no user, no query and no fragment")
     return parts
+
+
+def _has_host_and_user(parts: SplitResult) -> bool:
+    """Whether a URL names a host, a user and, if any, a port that can be one."""
+    try:
+        return bool(parts.hostname and parts.username) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def default_base_url(host: str, port: int) -> str:

@@ -3,7 +3,8 @@
 import sys
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, Final
+from io import TextIOWrapper
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -31,7 +32,7 @@ COMMANDS: Final[Mapping[str, str]] = {
 
 
 class _Group(click.Group):
-    """Print the service's own errors in one line, and exit with 1.
+    """Print errors of the service, of files and of text in one line, and exit with 1.
 
     A command's module is imported when it is called: a merchant's `send` needs no database and no
     web.
@@ -57,12 +58,29 @@ class _Group(click.Group):
                 click.echo(f"{name}: {'; '.join(errors)}", err=True)
             sys.exit(1)
         except ConsentTokensError as error:
-            click.echo(f"{error.error_code}: {error}", err=True)
-            sys.exit(1)
+            fail(error.error_code, str(error))
+        except BrokenPipeError:
+            raise  # click ends silently: whoever read the output has gone
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            fail("file_unusable", f"{where}{error.strerror or error}")
+        except UnicodeError:
+            fail("invalid", "what was given is not valid Unicode text")
+
+
+def fail(error_code: str, detail: str) -> NoReturn:
+    """Print an error in one line, and exit with 1."""
+    click.echo(f"{error_code}: {detail}" if detail else error_code, err=True)
+    sys.exit(1)
 
 
 @click.group(cls=_Group)
 @click.version_option(package_name="consent-tokens")
 def main() -> None:
     """Run and operate a consent token service. Settings come from CONSENT_* variables."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(
+            stream, TextIOWrapper
+        ):  # a terminal that lacks a character gets a sign for it
+            stream.reconfigure(errors="backslashreplace")
     logging_setup.configure()

@@ -7,8 +7,9 @@ from typing import Final
 
 import click
 
-from consent_tokens.app_context import AppContext, create_gateway
+from consent_tokens.app_context import AppContext, probe_gateway
 from consent_tokens.cli.output import as_json, print_rows
+from consent_tokens.cli.setting_warnings import warnings_of
 from consent_tokens.crypto.keyring import Keyring
 from consent_tokens.errors import ConsentTokensError, DatabaseUnavailableError, KeyUnavailableError
 from consent_tokens.randomness import SystemRandomSource
@@ -19,6 +20,7 @@ from consent_tokens.store.database import Database
 from consent_tokens.store.schema import is_current
 
 OK: Final = "ok"
+WARNING: Final = "warning"  # it works, and has a consequence
 FAILED: Final = "failed"
 NO_KEYS: Final = "there are none yet: `consent-tokens serve` creates them"
 NOT_CURRENT: Final = "missing or out of date: run `consent-tokens db upgrade`"
@@ -27,32 +29,39 @@ NOT_CURRENT: Final = "missing or out of date: run `consent-tokens db upgrade`"
 @click.command()
 @as_json
 def doctor(*, as_json: bool) -> None:
-    """Check settings, keys, database, gateway, journal and clock; exit with 1 if one fails."""
+    """Check settings, keys, database, gateway, journal and clock; exit with 1 if one fails.
+
+    It dials the gateway. A line with the status `warning` works, and says what follows from it.
+    """
     rows = [_check("settings", Settings.from_environment)]
     if _is_ok(rows):
         settings = Settings.from_environment()
         rows += [
             _check("keys", lambda: _check_keys(settings.keys_dir)),
             _check("database", lambda: _check_database(settings.database_url)),
-            _check("gateway", lambda: create_gateway(settings, SystemRandomSource())),
+            _check("gateway", lambda: probe_gateway(settings, SystemRandomSource())),
         ]
         if _is_ok(rows):
             rows.append(_check("journal and clock", lambda: _check_readiness(settings)))
+        rows += [
+            {"check": name, "status": WARNING, "detail": detail}
+            for name, detail in warnings_of(settings)
+        ]
     print_rows(rows, in_json=as_json)
     sys.exit(0 if _is_ok(rows) else 1)
 
 
 def _is_ok(rows: list[dict[str, str]]) -> bool:
-    return all(row["status"] == OK for row in rows)
+    return all(row["status"] != FAILED for row in rows)
 
 
 def _check(name: str, run: Callable[[], object]) -> dict[str, str]:
-    """Return one row: failed if the check raises an error of ours."""
+    """Return one row: failed if the check raises an error of ours; a text that it returns."""
     try:
-        run()
+        detail = run()
     except ConsentTokensError as error:
         return {"check": name, "status": FAILED, "detail": str(error) or error.error_code}
-    return {"check": name, "status": OK, "detail": ""}
+    return {"check": name, "status": OK, "detail": detail if isinstance(detail, str) else ""}
 
 
 def _check_keys(folder: Path) -> None:

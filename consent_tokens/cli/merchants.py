@@ -1,17 +1,21 @@
 """`merchant`, `api-key` and `sender`: the operator admits merchants and their senders."""
 
+from typing import Any
+
 import click
 
 from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_one, print_rows
+from consent_tokens.errors import NotFoundError
 from consent_tokens.services import merchants as services
 from consent_tokens.store import merchants
-from consent_tokens.store.merchants import Merchant, MerchantStatus
+from consent_tokens.store.database import Transaction
+from consent_tokens.store.merchants import ApiKey, Merchant, MerchantStatus, Sender
 
 
 @click.group()
 def merchant() -> None:
-    """Admit, list, suspend and activate merchants."""
+    """Admit, list, show, suspend and activate merchants."""
 
 
 @merchant.command("add")
@@ -31,6 +35,32 @@ def list_merchants(*, as_json: bool) -> None:
     with open_context() as context:
         found = context.runtime.database.read(merchants.list_all)
     print_rows([_row(each) for each in found], in_json=as_json)
+
+
+@merchant.command("show")
+@click.argument("merchant_id")
+@as_json
+def show_merchant(merchant_id: str, *, as_json: bool) -> None:
+    """Show one merchant, with its weight, senders and API keys; no secret is shown."""
+
+    def query(transaction: Transaction) -> tuple[dict[str, Any], dict[str, list[dict[str, str]]]]:
+        found = merchants.find(transaction, merchant_id)
+        if found is None:
+            raise NotFoundError("no such merchant")
+        weight = merchants.weights(transaction).get(merchant_id, 1)
+        senders = merchants.senders_of(transaction, merchant_id)
+        keys = merchants.api_keys_of(transaction, merchant_id)
+        return {**_row(found), "weight": weight}, {
+            "senders": [_sender_row(each) for each in senders],
+            "api_keys": [_key_row(each) for each in keys],
+        }
+
+    with open_context() as context:
+        members, lists = context.runtime.database.read(query)
+    print_one({**members, **lists} if as_json else members, in_json=as_json)
+    for name, rows in lists.items() if not as_json else ():
+        click.echo(f"\n{name}:")
+        print_rows(rows, in_json=False)
 
 
 @merchant.command("set-weight")
@@ -84,18 +114,7 @@ def list_keys(merchant_id: str, *, as_json: bool) -> None:
         found = context.runtime.database.read(
             lambda transaction: merchants.api_keys_of(transaction, merchant_id)
         )
-    print_rows(
-        [
-            {
-                "id": key.id,
-                "status": "revoked" if key.revoked_at else "active",
-                "created_at": key.created_at.isoformat(),
-                "revoked_at": key.revoked_at.isoformat() if key.revoked_at else "",
-            }
-            for key in found
-        ],
-        in_json=as_json,
-    )
+    print_rows([_key_row(key) for key in found], in_json=as_json)
 
 
 @api_key.command("revoke")
@@ -139,19 +158,7 @@ def list_senders(merchant_id: str, *, as_json: bool) -> None:
         found = context.runtime.database.read(
             lambda transaction: merchants.senders_of(transaction, merchant_id)
         )
-    print_rows(
-        [
-            {
-                "id": each.id,
-                "port": each.port,
-                "extension": each.extension,
-                "signature": each.signature,
-                "admitted_at": each.admitted_at.isoformat(),
-            }
-            for each in found
-        ],
-        in_json=as_json,
-    )
+    print_rows([_sender_row(each) for each in found], in_json=as_json)
 
 
 def _set_status(merchant_id: str, status: MerchantStatus, *, in_json: bool) -> None:
@@ -165,5 +172,24 @@ def _row(each: Merchant) -> dict[str, str]:
         "id": each.id,
         "name": each.name,
         "status": each.status.value,
+        "admitted_at": each.admitted_at.isoformat(),
+    }
+
+
+def _key_row(key: ApiKey) -> dict[str, str]:
+    return {
+        "id": key.id,
+        "status": "revoked" if key.revoked_at else "active",
+        "created_at": key.created_at.isoformat(),
+        "revoked_at": key.revoked_at.isoformat() if key.revoked_at else "",
+    }
+
+
+def _sender_row(each: Sender) -> dict[str, str]:
+    return {
+        "id": each.id,
+        "port": each.port,
+        "extension": each.extension,
+        "signature": each.signature,
         "admitted_at": each.admitted_at.isoformat(),
     }

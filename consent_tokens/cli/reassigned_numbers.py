@@ -18,7 +18,7 @@ def reassigned_numbers() -> None:
 
 
 @reassigned_numbers.command("import")
-@click.argument("file", type=click.File("r", encoding="utf-8"), default="-")
+@click.argument("file", type=click.File("r", encoding="utf-8-sig"), default="-")
 @as_json
 def import_numbers(file: IO[str], *, as_json: bool) -> None:
     """Read lines of `number,day` from a file or standard input, and revoke the former grants.

@@ -13,6 +13,7 @@ from granian.server import Server
 from prometheus_client import start_http_server
 
 from consent_tokens.app_context import AppContext
+from consent_tokens.cli.setting_warnings import log_warnings
 from consent_tokens.cli.worker_startup import (
     WorkerStartup,
     block_stop_signals,
@@ -65,6 +66,7 @@ def dispatch() -> None:
     settings = Settings.from_environment()
     _reject_simulator(settings)
     _check_issuer(settings)
+    log_warnings(settings)
     block_stop_signals()
     context = AppContext.from_settings(settings)
     dispatcher = Dispatcher(context)
@@ -148,6 +150,7 @@ def _add_demo_merchant(runtime: Runtime) -> None:
 
 
 def _serve(settings: Settings, workers: int, load: Callable[[], Any]) -> None:
+    log_warnings(settings)
     host, port = settings.bind
     startup = WorkerStartup(load, settings.bind, settings.service.base_url)
     block_stop_signals_in_children()

@@ -40,12 +40,16 @@ def add(merchant_id: str, url: str, event_types: Sequence[str], *, as_json: bool
 
 
 @webhook.command("list")
+@click.option("--merchant", "merchant_id", help="Only those of this merchant.")
 @as_json
-def list_webhooks(*, as_json: bool) -> None:
-    """List all webhooks."""
+def list_webhooks(merchant_id: str | None, *, as_json: bool) -> None:
+    """List webhooks, without their secrets."""
     with open_context() as context:
         found = context.runtime.database.read(webhooks.list_all)
-    print_rows([_webhook_row(each) for each in found], in_json=as_json)
+    print_rows(
+        [_webhook_row(each) for each in found if merchant_id in {None, each.merchant_id}],
+        in_json=as_json,
+    )
 
 
 @webhook.command()

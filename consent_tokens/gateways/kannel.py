@@ -28,7 +28,7 @@ import httpx
 import structlog
 
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.errors import SettingError
+from consent_tokens.errors import GatewayUnreachableError, SettingError
 from consent_tokens.gateways.base import (
     DeliveryReport,
     Faulty,
@@ -160,6 +160,24 @@ class KannelGateway:
             thread.join()
         self._pool.shutdown()
         self._client.close()
+
+    def probe(self) -> str:
+        """Ask smsbox to send nothing to nobody; return what it says of the user.
+
+        Raises GatewayUnreachableError. smsbox checks the user before it misses the receiver.
+        """
+        where = f"smsbox at {self._client.base_url}"
+        try:
+            status = self._client.post(self._path, content=b"").status_code
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise GatewayUnreachableError(
+                f"{where}: {str(error) or type(error).__name__}"
+            ) from error
+        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            raise GatewayUnreachableError(f"{where} refuses user or password ({status})")
+        if status != HTTPStatus.BAD_REQUEST:
+            raise GatewayUnreachableError(f"{where} has no sendsms at {self._path} ({status})")
+        return f"{where} accepts the user"
 
     def _wait_for_smsbox(self) -> None:
         """Request a page of smsbox while it is down; any response means that it is up again."""

@@ -46,7 +46,11 @@ class WebhookClient:
 
     def refusal(self, url: str) -> str | None:
         """Return why a URL is not allowed; None if it is, or if its name does not resolve yet."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            _ = parts.port  # parsed when it is asked for
+        except ValueError:
+            return REQUIREMENT
         try:
             self._resolve(parts)
         except OSError:

@@ -225,15 +225,23 @@ def _webhook_errors(
     client: WebhookClient, url: str, event_types: Sequence[str]
 ) -> dict[str, list[str]]:
     errors: dict[str, list[str]] = {}
-    parts = urlsplit(url)
-    is_url = parts.scheme in {"http", "https"} and parts.hostname and len(url) <= MAX_URL_LENGTH
-    if not is_url or parts.username or not url.isascii() or not url.isprintable():
+    if not _is_plain_url(url):
         errors["url"] = ["Must be an https:// URL without a user name or password."]
     elif why := client.refusal(url):
         errors["url"] = [f"Cannot be called: {why}."]
     if unknown := set(event_types) - {kind.value for kind in WebhookEventType}:
         errors["events"] = [f"No such event: {', '.join(sorted(unknown))}."]
     return errors
+
+
+def _is_plain_url(url: str) -> bool:
+    """Whether a text is an http or https URL without a user."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    is_url = parts.scheme in {"http", "https"} and parts.hostname and not parts.username
+    return bool(is_url) and len(url) <= MAX_URL_LENGTH and url.isascii() and url.isprintable()
 
 
 # --- Delivery -----------------------------------------------------------------------------------

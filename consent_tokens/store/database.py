@@ -17,15 +17,17 @@ from consent_tokens.errors import (
     DatabaseUnavailableError,
     SettingError,
 )
+from consent_tokens.store.outage import BY_SQLITE, cause_of
 
 Result = TypeVar("Result")
 Transaction: TypeAlias = Connection
 
 MAX_TRANSACTION_ATTEMPTS: Final = 8
 RETRIABLE_SQLSTATES: Final = frozenset({"40001", "40P01"})  # SQLSTATE: serialization, deadlock
-# SQLSTATE classes: connection exception, insufficient resources, operator intervention
-UNAVAILABLE_SQLSTATE_CLASSES: Final = ("08", "53", "57P")
-SQLITE_UNAVAILABLE: Final = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")
+# SQLSTATE classes: connection exception, authorization, no such database, insufficient resources,
+# operator intervention; insufficient privilege
+UNAVAILABLE_SQLSTATE_CLASSES: Final = ("08", "28", "3D", "53", "57P", "42501")
+SQLITE_UNAVAILABLE: Final = tuple(BY_SQLITE)
 # Every join on the path of a message is a look-up by key. Without fresh statistics the planner may
 # choose to scan a table instead.
 PLANNER_OPTIONS: Final = "-c enable_hashjoin=off -c enable_mergejoin=off"
@@ -69,7 +71,11 @@ class Database:
 
     @classmethod
     def open(cls, url: str) -> Self:
-        """Open the database at `url`. Raises SettingError unless it is SQLite or PostgreSQL."""
+        """Open the database at `url`.
+
+        Raises SettingError unless it is SQLite or PostgreSQL, and DatabaseUnavailableError if the
+        file of SQLite cannot be made.
+        """
         try:
             parsed = make_url(url)
         except Exception as error:
@@ -121,9 +127,8 @@ class Database:
                 if is_unavailable(error):
                     # a server may have committed before the connection broke; SQLite has not
                     is_uncertain = has_run and not self.is_sqlite
-                    raise (
-                        CommitUncertainError if is_uncertain else DatabaseUnavailableError
-                    ) from error
+                    fault = CommitUncertainError if is_uncertain else DatabaseUnavailableError
+                    raise fault(cause_of(error)) from error
                 raise
         raise DatabaseBusyError
 
@@ -137,7 +142,7 @@ class Database:
             if is_serialization_failure(error):
                 raise DatabaseBusyError from error
             if is_unavailable(error):
-                raise DatabaseUnavailableError from error
+                raise DatabaseUnavailableError(cause_of(error)) from error
             raise
 
     def truncate_wal(self) -> None:
@@ -157,8 +162,11 @@ class Database:
 
 
 def _sqlite_engine(path: Path) -> Engine:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=OWNER_ONLY, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=OWNER_ONLY, exist_ok=True)
+    except OSError as error:
+        raise DatabaseUnavailableError(f"CONSENT_DATABASE_URL: {path}: {error.strerror}") from None
     engine = create_engine(
         f"sqlite:///{path}",
         connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},

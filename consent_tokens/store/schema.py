@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from consent_tokens.errors import DatabaseUnavailableError
 from consent_tokens.store.database import Database, is_unavailable
+from consent_tokens.store.outage import cause_of
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
@@ -27,7 +28,7 @@ def upgrade(database: Database) -> None:
             command.upgrade(config, "head")
     except DBAPIError as error:
         if is_unavailable(error):
-            raise DatabaseUnavailableError from error
+            raise DatabaseUnavailableError(cause_of(error)) from error
         raise
 
 

@@ -152,10 +152,18 @@ def check_origin() -> None:
     origin = request.headers.get("Origin", "null")
     own_hosts = {request.host, urlsplit(runtime().service.base_url).netloc}
     # under `Referrer-Policy: no-referrer` browsers send `Origin: null` with same-site forms too
-    if origin != "null" and urlsplit(origin).netloc not in own_hosts:
+    if origin != "null" and _netloc(origin) not in own_hosts:
         abort(403)
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
         abort(403)
+
+
+def _netloc(origin: str) -> str:
+    """Return host and port of an origin; empty if it is none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def begin_session(**values: Any) -> None:  # noqa: ANN401 - any JSON value

@@ -79,7 +79,11 @@ def test_a_post_that_no_page_gave_rise_to_is_refused(service: Service) -> None:
     link = f"/m/{found(LINK, consumer.texts()[-1])}"
     for form in ({"action": "revoke"}, {"action": "revoke", "csrf": "x"}):
         assert service.app.test_client().post(link, data=form).status_code == 403
-    for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+    for headers in (
+        {"Origin": "https://evil.example"},
+        {"Origin": "http://["},
+        {"Sec-Fetch-Site": "cross-site"},
+    ):
         page = consumer.get(link).text
         csrf = page.split('name="csrf" value="')[1].split('"')[0]
         forged = consumer.browser.post(

@@ -63,6 +63,12 @@ def test_merchants_keys_and_senders(tmp_path: Path) -> None:
     keys = json.loads(run(tmp_path, "api-key", "list", added["id"], "--json").stdout)
     assert [bool(each["revoked_at"]) for each in keys] == [False, True]
     assert "晨光书店" in run(tmp_path, "merchant", "list").stdout
+    shown = json.loads(run(tmp_path, "merchant", "show", added["id"], "--json").stdout)
+    assert (shown["name"], shown["weight"], len(shown["api_keys"])) == ("晨光书店", 1, 2)
+    assert [each["extension"] for each in shown["senders"]] == ["12"]
+    table = run(tmp_path, "merchant", "show", added["id"]).stdout
+    assert "10690001" in table
+    assert added["api_key"] not in table
     assert run(tmp_path, "doctor").returncode == 0
     kinds = json.loads(run(tmp_path, "keys", "list", "--json").stdout)
     assert {each["kind"] for each in kinds} == {"signing", "wrapping"}

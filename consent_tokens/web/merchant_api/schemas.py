@@ -45,7 +45,10 @@ class Strict(Schema):
 
 
 def _is_url(text: str) -> None:
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError as error:
+        raise ValidationError("Must be an https URL.") from error
     is_local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
     if parts.scheme != "https" and not (parts.scheme == "http" and is_local):
         raise ValidationError("Must be an https URL.")
