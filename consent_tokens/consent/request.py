@@ -24,6 +24,13 @@ class RequestStatus(StrEnum):
     EXPIRED = "expired"
 
 
+WITHOUT_TOKEN: Final = {  # why a request has no token
+    RequestStatus.PENDING: "the consumer has not answered yet",
+    RequestStatus.DECLINED: "the consumer declined",
+    RequestStatus.EXPIRED: "the request expired without an answer",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestedTerms:
     """The terms that a merchant requests; the consumer may agree to less, never to more."""
@@ -87,10 +94,11 @@ class ConsentRequest:
 
     def require_token_available(self, now: datetime) -> bool:
         """Whether the token may be fetched. Raises ConflictError before, GoneError after."""
-        if self.status_at(now) is not RequestStatus.GRANTED or self.decided_at is None:
-            raise ConflictError("this consent request has no yes")
+        status = self.status_at(now)
+        if status is not RequestStatus.GRANTED or self.decided_at is None:
+            raise ConflictError(WITHOUT_TOKEN.get(status, "the consumer has not answered yet"))
         if now >= self.decided_at + TOKEN_RETRIEVAL_PERIOD:
-            raise GoneError("the token waited 24 hours and is gone; ask again")
+            raise GoneError("the token waited 24 hours and was deleted; ask again")
         return True
 
     def _require_pending(self, now: datetime) -> "ConsentRequest":

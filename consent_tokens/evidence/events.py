@@ -21,6 +21,8 @@ class EventKind(StrEnum):
 
     REQUEST_CREATED = "request_created"
     REQUEST_DECLINED = "request_declined"
+    REQUEST_EXPIRED = "request_expired"
+    REQUEST_REFUSED = "request_refused"
     CODE_SENT = "code_sent"
     CODE_WITHHELD = "code_withheld"
     CODE_FAILED = "code_failed"

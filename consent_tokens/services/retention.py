@@ -8,6 +8,7 @@ from consent_tokens.consent.one_time_code import CODE_LIFETIME
 from consent_tokens.consent.request import TOKEN_RETRIEVAL_PERIOD
 from consent_tokens.policies import RetentionPolicy
 from consent_tokens.services.consents.amendments import resume_due_pauses
+from consent_tokens.services.consents.requests import expire_requests
 from consent_tokens.services.consents.revocation import revoke_within
 from consent_tokens.services.consumer_sessions import SESSION_LIFETIME
 from consent_tokens.services.idempotency import RESPONSE_TTL
@@ -58,8 +59,9 @@ def apply_retention(runtime: Runtime, policy: RetentionPolicy) -> int:
 def _delete_expired(
     runtime: Runtime, policy: RetentionPolicy, transaction: Transaction, now: datetime
 ) -> None:
-    """Resume pauses that are due; delete expired invitations, quiet periods and old records."""
+    """Resume due pauses, expire requests; delete past invitations, quiet periods and records."""
     resume_due_pauses(runtime, transaction, now)
+    expire_requests(runtime, transaction, now)
     for partition in {
         *invitations.delete_expired(transaction, now),
         *preferences.delete_past_quiet_periods(transaction, now),

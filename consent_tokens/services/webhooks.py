@@ -18,6 +18,7 @@ from standardwebhooks import Webhook as Signature
 from consent_tokens import metrics
 from consent_tokens.clock import start_of_day
 from consent_tokens.consent.grant import EndReason, Grant
+from consent_tokens.consent.request import ConsentRequest, RequestStatus
 from consent_tokens.consent.scope import format_time_of_day
 from consent_tokens.crypto.encoding import encode
 from consent_tokens.errors import InvalidError, NotFoundError
@@ -25,7 +26,7 @@ from consent_tokens.gateways.webhook_client import CallResult, WebhookClient
 from consent_tokens.relay.message import MessageOutcome, MessageStatus
 from consent_tokens.row_key import RowKey
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import merchants, webhooks
+from consent_tokens.store import merchants, requests, webhooks
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.webhooks import Webhook, WebhookEvent, WebhookEventStatus
 
@@ -46,6 +47,8 @@ class WebhookEventType(StrEnum):
     """The types of events that a webhook may subscribe to."""
 
     CONSENT_GRANTED = "consent.granted"
+    CONSENT_DECLINED = "consent.declined"
+    CONSENT_EXPIRED = "consent.expired"
     CONSENT_REVOKED = "consent.revoked"
     CONSENT_CHANGED = "consent.changed"
     MESSAGE_DELIVERED = "message.delivered"
@@ -56,6 +59,8 @@ class WebhookEventType(StrEnum):
 SHOWN_BY_DAY: Final = frozenset(
     {
         WebhookEventType.CONSENT_GRANTED,
+        WebhookEventType.CONSENT_DECLINED,
+        WebhookEventType.CONSENT_EXPIRED,
         WebhookEventType.CONSENT_REVOKED,
         WebhookEventType.CONSENT_CHANGED,
     }
@@ -69,6 +74,15 @@ class MerchantEvent:
     merchant_id: str
     event_type: WebhookEventType
     data: Mapping[str, Any]
+    grant_key: RowKey | None = None  # of the grant whose `request` and `reference` are added
+
+
+def request_event(runtime: Runtime, request: ConsentRequest) -> MerchantEvent:
+    """Return the event that a consent request was declined, or expired without an answer."""
+    is_declined = request.status is RequestStatus.DECLINED
+    kind = WebhookEventType.CONSENT_DECLINED if is_declined else WebhookEventType.CONSENT_EXPIRED
+    data = {**_request_members(runtime, request), "status": request.status.value}
+    return MerchantEvent(request.merchant_id, kind, data)
 
 
 def grant_event(runtime: Runtime, grant: Grant, reason: EndReason | None = None) -> MerchantEvent:
@@ -77,8 +91,8 @@ def grant_event(runtime: Runtime, grant: Grant, reason: EndReason | None = None)
     data: dict[str, Any] = {"grant": public_id, "status": grant.status.value}
     if reason is None:
         data["purposes"] = sorted(grant.scope.purposes)
-        return MerchantEvent(grant.merchant_id, WebhookEventType.CONSENT_GRANTED, data)
-    return MerchantEvent(grant.merchant_id, WebhookEventType.CONSENT_REVOKED, data)
+        return MerchantEvent(grant.merchant_id, WebhookEventType.CONSENT_GRANTED, data, grant.key)
+    return MerchantEvent(grant.merchant_id, WebhookEventType.CONSENT_REVOKED, data, grant.key)
 
 
 def grant_changed_event(runtime: Runtime, grant: Grant) -> MerchantEvent:
@@ -94,7 +108,7 @@ def grant_changed_event(runtime: Runtime, grant: Grant) -> MerchantEvent:
         "to": format_time_of_day(scope.send_window.closes),
         "expires_at": scope.ends_at.isoformat(),
     }
-    return MerchantEvent(grant.merchant_id, WebhookEventType.CONSENT_CHANGED, data)
+    return MerchantEvent(grant.merchant_id, WebhookEventType.CONSENT_CHANGED, data, grant.key)
 
 
 def message_status_event(
@@ -142,6 +156,7 @@ def enqueue(
         return
     subscribed = webhooks.subscribed(transaction, {each.merchant_id for each in merchant_events})
     if subscribed:
+        merchant_events = _with_requests(runtime, transaction, merchant_events)
         webhooks.enqueue(
             transaction,
             [
@@ -152,6 +167,27 @@ def enqueue(
                 and event.event_type in webhook.event_types
             ],
         )
+
+
+def _with_requests(
+    runtime: Runtime, transaction: Transaction, merchant_events: Sequence[MerchantEvent]
+) -> list[MerchantEvent]:
+    """Return events about grants with the merchant's own request and reference."""
+    keys = [each.grant_key for each in merchant_events if each.grant_key]
+    asked = requests.of_grants(transaction, keys) if keys else {}
+    return [
+        replace(each, data={**_request_members(runtime, asked.get(each.grant_key)), **each.data})
+        if each.grant_key
+        else each
+        for each in merchant_events
+    ]
+
+
+def _request_members(runtime: Runtime, request: ConsentRequest | None) -> dict[str, Any]:
+    if request is None:
+        return {"request": None, "reference": None}
+    public_id = runtime.ids.request.encode(request.key)
+    return {"request": public_id, "reference": request.terms.reference}
 
 
 def _webhook_event(

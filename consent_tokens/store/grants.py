@@ -7,16 +7,18 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, insert, select, tuple_, update
 
 from consent_tokens.clock import utc_from_epoch
 from consent_tokens.consent.grant import Grant, GrantStatus
 from consent_tokens.consent.notice import Notice
 from consent_tokens.consent.scope import Scope, frequency_cap_of, purposes_of, send_window_of
+from consent_tokens.listing import ListFilter
 from consent_tokens.row_key import RowKey
 from consent_tokens.store.bulk import ROW_KEY_COLUMNS, RowSet
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.tables import grant_changes, grants, notices, pauses
+from consent_tokens.store.listing import page, status_at
+from consent_tokens.store.tables import consent_requests, grant_changes, grants, notices, pauses
 
 
 class LockedGrant(Struct, frozen=True):
@@ -83,18 +85,35 @@ def newest_timezone(transaction: Transaction, partition: int) -> ZoneInfo | None
 
 
 def of_merchant(
-    transaction: Transaction, merchant_id: str, *, after: tuple[datetime, int] | None, limit: int
+    transaction: Transaction, merchant_id: str, wanted: ListFilter, now: datetime
 ) -> list[Grant]:
-    """Return a merchant's grants, the oldest first, from behind `after` (granted, number) on."""
+    """Return a page of a merchant's grants, the oldest first."""
     query = select(grants).where(grants.c.merchant_id == merchant_id)
-    if after is not None:
-        granted, number = after
-        query = query.where(
-            (grants.c.granted_at > granted)
-            | ((grants.c.granted_at == granted) & (grants.c.id > number))
+    if wanted.reference is not None:
+        asked = select(consent_requests.c.grant_partition, consent_requests.c.grant_id).where(
+            consent_requests.c.merchant_id == merchant_id,
+            consent_requests.c.reference == wanted.reference,
         )
-    query = query.order_by(grants.c.granted_at, grants.c.id).limit(limit)
-    return [_grant(row) for row in transaction.execute(query)]
+        query = query.where(tuple_(grants.c.partition, grants.c.id).in_(asked))
+    if wanted.status is not None:
+        query = query.where(
+            status_at(
+                grants.c.status,
+                grants.c.ends_at,
+                wanted.status,
+                now,
+                open_statuses=frozenset({GrantStatus.LIVE, GrantStatus.PAUSED}),
+                expired=GrantStatus.EXPIRED,
+            )
+        )
+    return [_grant(row) for row in transaction.execute(page(query, grants, "granted_at", wanted))]
+
+
+def find_many(transaction: Transaction, keys: Sequence[RowKey]) -> dict[RowKey, Grant]:
+    """Return grants by their keys; unknown keys are left out."""
+    key = tuple_(grants.c.partition, grants.c.id)
+    rows = transaction.execute(select(grants).where(key.in_([tuple(each) for each in keys])))
+    return {RowKey(row.partition, row.id): _grant(row) for row in rows}
 
 
 def past_expiry(transaction: Transaction, now: datetime, limit: int) -> list[RowKey]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Row, func, select, update
 
 from consent_tokens.clock import utc_from_epoch
+from consent_tokens.listing import ListFilter
 from consent_tokens.relay.message import (
     MAX_SCHEDULE_AHEAD,
     MAX_VALIDITY,
@@ -24,6 +25,7 @@ from consent_tokens.relay.message import (
 from consent_tokens.row_key import RowKey
 from consent_tokens.store.bulk import ROW_KEY_COLUMNS, RowSet
 from consent_tokens.store.database import Transaction
+from consent_tokens.store.listing import page
 from consent_tokens.store.tables import messages
 
 COLUMN_NAMES: Final = (
@@ -128,29 +130,15 @@ def find(transaction: Transaction, key: RowKey) -> Message | None:
     return message_from_row(row) if row else None
 
 
-def by_reference(
-    transaction: Transaction,
-    merchant_id: str,
-    reference: str,
-    *,
-    after: tuple[datetime, int] | None,
-    limit: int,
-) -> list[Message]:
-    """Return a merchant's messages with a reference, oldest first.
-
-    `after` is (accepted_at, id) of the last message of the previous page.
-    """
-    query = select(messages).where(
-        messages.c.merchant_id == merchant_id, messages.c.reference == reference
-    )
-    if after is not None:
-        accepted_at, message_id = after
-        query = query.where(
-            (messages.c.accepted_at > accepted_at)
-            | ((messages.c.accepted_at == accepted_at) & (messages.c.id > message_id))
-        )
-    query = query.order_by(messages.c.accepted_at, messages.c.id).limit(limit)
-    return [message_from_row(row) for row in transaction.execute(query)]
+def of_merchant(transaction: Transaction, merchant_id: str, wanted: ListFilter) -> list[Message]:
+    """Return a page of a merchant's messages, the oldest first."""
+    query = select(messages).where(messages.c.merchant_id == merchant_id)
+    if wanted.reference is not None:
+        query = query.where(messages.c.reference == wanted.reference)
+    if wanted.status is not None:
+        query = query.where(messages.c.status == wanted.status)
+    rows = transaction.execute(page(query, messages, "accepted_at", wanted))
+    return [message_from_row(row) for row in rows]
 
 
 def of_grant(transaction: Transaction, grant: RowKey, limit: int) -> list[Message]:

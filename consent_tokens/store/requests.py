@@ -1,15 +1,18 @@
 """Queries on consent requests, and on the tokens that wait to be fetched."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, insert, select, tuple_, update
 
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.request import ConsentRequest, RequestedTerms, RequestStatus
 from consent_tokens.consent.scope import FrequencyCap
+from consent_tokens.listing import ListFilter
 from consent_tokens.row_key import RowKey
 from consent_tokens.store.database import Transaction
+from consent_tokens.store.listing import page, status_at
 from consent_tokens.store.tables import consent_requests as table
 
 
@@ -95,6 +98,55 @@ def latest_of_merchant(transaction: Transaction, partition: int) -> ConsentReque
         .limit(1)
     ).one_or_none()
     return _request(row) if row else None
+
+
+def of_merchant(
+    transaction: Transaction, merchant_id: str, wanted: ListFilter, now: datetime
+) -> list[ConsentRequest]:
+    """Return a page of a merchant's requests, the oldest first."""
+    query = select(table).where(table.c.merchant_id == merchant_id)
+    if wanted.reference is not None:
+        query = query.where(table.c.reference == wanted.reference)
+    if wanted.status is not None:
+        query = query.where(
+            status_at(
+                table.c.status,
+                table.c.expires_at,
+                wanted.status,
+                now,
+                open_statuses=frozenset({RequestStatus.PENDING}),
+                expired=RequestStatus.EXPIRED,
+            )
+        )
+    return [_request(row) for row in transaction.execute(page(query, table, "created_at", wanted))]
+
+
+def of_grants(transaction: Transaction, keys: Sequence[RowKey]) -> Mapping[RowKey, ConsentRequest]:
+    """Return the requests to which these grants are the yes, by the grants' keys."""
+    grant_key = tuple_(table.c.grant_partition, table.c.grant_id)
+    rows = transaction.execute(select(table).where(grant_key.in_([tuple(key) for key in keys])))
+    return {RowKey(row.grant_partition, row.grant_id): _request(row) for row in rows}
+
+
+def expire_due(transaction: Transaction, now: datetime, limit: int) -> list[ConsentRequest]:
+    """Record up to `limit` requests that nobody answered in time as expired; return them."""
+    due = (
+        select(table.c.partition, table.c.id)
+        .where(table.c.status == RequestStatus.PENDING, table.c.expires_at <= now)
+        .order_by(table.c.expires_at)
+        .limit(limit)
+    )
+    keys = [tuple(row) for row in transaction.execute(due)]
+    rows = transaction.execute(
+        update(table)
+        .where(
+            tuple_(table.c.partition, table.c.id).in_(keys),
+            table.c.status == RequestStatus.PENDING,
+        )
+        .values(status=RequestStatus.EXPIRED)
+        .returning(*table.c)
+    )
+    return [_request(row) for row in rows]
 
 
 def find_token(transaction: Transaction, key: RowKey) -> bytes | None:

@@ -53,6 +53,7 @@ IS_WAITING = text("status IN ('queued', 'deferred')")
 IS_SENDING = text("status = 'sending'")
 IS_PENDING = text("status = 'pending'")
 HAS_REFERENCE = text("reference IS NOT NULL")
+HAS_MERCHANT = text("merchant_id IS NOT NULL")
 HAS_GATEWAY_ID = text("gateway_id IS NOT NULL")
 HAS_KEY = text("wrapped_key IS NOT NULL")
 IS_UNACCEPTED_REFUSAL = text("kind = 'message_refused' AND message_id IS NULL")
@@ -121,6 +122,9 @@ consent_requests = Table(  # in the merchant's partition
     Column("grant_id", BigInteger),
     Column("token", LargeBinary),  # a sealed envelope; null once its 24 hours are over
     Index("consent_requests_by_grant", "grant_partition", "grant_id"),
+    Index("consent_requests_by_merchant", "merchant_id", "created_at", "id"),
+    Index("consent_requests_pending", "expires_at",
+          postgresql_where=IS_PENDING, sqlite_where=IS_PENDING),
     Index("consent_requests_by_reference", "merchant_id", "reference",
           postgresql_where=HAS_REFERENCE, sqlite_where=HAS_REFERENCE),
 )  # fmt: skip
@@ -187,6 +191,8 @@ messages = Table(  # in the recipient's partition; what waits here is the outbox
     Index("messages_sending", "lease_until", postgresql_where=IS_SENDING, sqlite_where=IS_SENDING),
     # by accepted_at, which never changes: an index by send_at would be written twice a message
     Index("messages_under_grant", "partition", "grant_id", "accepted_at"),
+    Index("messages_by_merchant", "merchant_id", "accepted_at", "id",
+          postgresql_where=HAS_MERCHANT, sqlite_where=HAS_MERCHANT),
     Index("messages_by_reference", "merchant_id", "reference",
           postgresql_where=HAS_REFERENCE, sqlite_where=HAS_REFERENCE),
     Index(
@@ -259,6 +265,13 @@ merchant_weights = Table(  # for fair sharing at dispatch; a merchant without a 
     metadata,
     Column("merchant_id", String(40), primary_key=True),
     Column("weight", SmallInteger, nullable=False),
+)
+
+link_domains = Table(  # that a merchant's texts may link to; without rows: any
+    "link_domains",
+    metadata,
+    Column("merchant_id", String(40), primary_key=True),
+    Column("domain", String(253), primary_key=True),
 )
 
 # revocations that the journal does not hold yet: added with the revocation, deleted once written

@@ -146,6 +146,9 @@ def _members(error: ConsentTokensError) -> dict[str, object]:
         return {"detail": error.why} | {
             name: value for name, value in place.items() if value is not None
         }
+    if isinstance(error, ConflictError | GoneError) and str(error):
+        sentence = str(error)
+        return {"detail": f"{sentence[0].upper()}{sentence[1:]}."}
     if isinstance(error, InvitationRefusedError) and error.next_at:
         return {"next_at": error.next_at.isoformat()}
     return {}

@@ -102,7 +102,9 @@ def qr(page_id: str) -> Response:
     symbol = segno.make(f"{runtime().service.base_url}/c/{page_id}", error="m", micro=False)
     svg = BytesIO()
     symbol.save(svg, kind="svg", scale=8, border=4)
-    return Response(svg.getvalue(), content_type="image/svg+xml")
+    response = Response(svg.getvalue(), content_type="image/svg+xml")
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"  # any site may show it
+    return response
 
 
 def _cached(body: dict[str, Any], content_type: str) -> Response:

@@ -17,6 +17,7 @@ from consent_tokens.consent.grant import EndReason, Grant, GrantStatus
 from consent_tokens.consent.notice import Notice
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.evidence.receipts import Receipt, ReceiptKind
+from consent_tokens.listing import ListFilter
 from consent_tokens.relay.message import Message, MessageStatus, Priority
 from consent_tokens.services.consents.revocation import revoke
 from consent_tokens.services.runtime import Runtime
@@ -255,7 +256,9 @@ def large(service: Service) -> Large:
     consumer.log_in()
     consumer.get("/my?lang=en")
     (first,) = service.runtime.database.read(
-        lambda transaction: grants.of_merchant(transaction, merchant.id, after=None, limit=1)
+        lambda transaction: grants.of_merchant(
+            transaction, merchant.id, ListFilter(limit=1), service.clock.now()
+        )
     )
     return Large(service, consumer, insert_consents(service.runtime, first))
 

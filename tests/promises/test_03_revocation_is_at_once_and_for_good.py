@@ -19,6 +19,7 @@ from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.gateways.base import DeliveryReport, Submission, SubmitResult
 from consent_tokens.gateways.simulator import Simulator
+from consent_tokens.listing import ListFilter
 from consent_tokens.relay.composition import decode
 from consent_tokens.relay.message import Message, MessageStatus, Priority
 from consent_tokens.row_key import RowKey
@@ -227,7 +228,7 @@ def test_a_dispatcher_records_what_is_in_flight_before_it_handles_a_revocation(
         )
     service.work()
     (grant,) = service.runtime.database.read(
-        lambda at: grants.of_merchant(at, merchant.id, after=None, limit=2)
+        lambda at: grants.of_merchant(at, merchant.id, ListFilter(limit=2), service.clock.now())
     )
     assert grant.status is GrantStatus.REVOKED
     lines = service.runtime.database.read(

@@ -11,7 +11,9 @@ from sqlalchemy import text
 from consent_tokens.crypto.encoding import decode
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.row_key import RowKey
+from consent_tokens.services.merchants import set_status
 from consent_tokens.store import events, grants
+from consent_tokens.store.merchants import MerchantStatus
 from tests.service import ORDERS, PROMOTIONS, Service
 
 STORE = Path(__file__).parents[2] / "consent_tokens" / "store"
@@ -132,3 +134,22 @@ def test_evidence_holds_no_number_and_no_text(service: Service) -> None:
         rows = repr(connection.execute(text("SELECT * FROM events")).all())
     assert "xyzzy" not in rows
     assert consumer.number[3:] not in rows
+
+
+def test_a_request_that_the_service_refuses_leaves_a_line(service: Service) -> None:
+    merchant, other = service.merchant(), service.merchant()
+    token = service.obtain_token(merchant, service.consumer(), ORDERS)
+    theirs = service.obtain_token(other, service.consumer(), ORDERS)
+    asked = {"purposes": [ORDERS], "token": token}
+    assert merchant.post("/v1/consent-requests", asked).status_code == 201
+    for key in ({}, {"Idempotency_Key": "k"}):
+        answer = merchant.post("/v1/consent-requests", asked, **key)
+        assert answer.json["code"] == "invitation_refused"
+    assert merchant.post("/v1/consent-requests", {**asked, "token": theirs}).status_code == 422
+    assert merchant.post("/v1/consent-requests", {"purposes": []}).status_code == 422
+    set_status(service.runtime, merchant.id, MerchantStatus.SUSPENDED)
+    assert merchant.post("/v1/consent-requests", {"purposes": [ORDERS]}).status_code == 403
+    reasons = [reason for kind, reason in lines(service) if kind == EventKind.REQUEST_REFUSED]
+    assert sorted(str(reason) for reason in reasons) == [
+        "forbidden", "invitation_refused", "invitation_refused", "token",
+    ]  # fmt: skip

@@ -135,7 +135,10 @@ def test_the_field_at_fault_is_named(small: Service, field: str, value: object) 
         ("GET", "/v1/consent-requests/req_" + "A" * 22, 404),
         ("GET", "/v1/grants?limit=0", 422), ("GET", "/v1/grants?limit=" + "9" * 5000, 422),
         ("GET", "/v1/grants?limit=%C2%B2", 422), ("GET", "/v1/grants?cursor=forged", 422),
-        ("GET", "/v1/messages", 422), ("GET", "/v1/messages?reference=%00", 422),
+        ("GET", "/v1/messages?status=lost", 422), ("GET", "/v1/grants?cursor=" + "A" * 5000, 422),
+        ("GET", "/v1/grants?created_from=yesterday", 422),
+        ("GET", "/v1/grants?created_from=2026-01-01T00:00:00", 422),
+        ("GET", "/v1/messages?reference=%00", 422),
     ],
 )  # fmt: skip
 def test_strange_addresses_are_problems(

@@ -27,8 +27,8 @@ SAMPLE_MIGRATION = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "9999"
+down_revision = "NEWEST"
 branch_labels = None
 depends_on = None
 
@@ -169,7 +169,8 @@ def test_a_migration_runs_while_the_service_accepts_and_dispatches(
     token = service.obtain_token(merchant, service.consumer(), ORDERS)
     migrations = tmp_path / "migrations"
     shutil.copytree(schema.MIGRATIONS, migrations)
-    (migrations / "versions" / "0002_sample.py").write_text(SAMPLE_MIGRATION)
+    sample = SAMPLE_MIGRATION.replace("NEWEST", str(schema.revision(database)))
+    (migrations / "versions" / "9999_sample.py").write_text(sample)
     monkeypatch.setattr(schema, "MIGRATIONS", migrations)
     assert not schema.is_current(database)
 
@@ -193,7 +194,7 @@ def test_a_migration_runs_while_the_service_accepts_and_dispatches(
         is_done.set()
         sending.join(60)
     assert set(statuses) == {202}
-    assert schema.revision(database) == "0002"
+    assert schema.revision(database) == "9999"
     assert "merchants_by_name" in {
         each["name"] for each in inspect(database.engine).get_indexes("merchants")
     }

@@ -15,16 +15,19 @@ from standardwebhooks import Webhook
 from consent_tokens.cli import main
 from consent_tokens.clock import SystemClock
 from consent_tokens.errors import InvalidError
+from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.gateways import webhook_client
 from consent_tokens.gateways.base import DeliveryReport
 from consent_tokens.gateways.webhook_client import WebhookClient, is_public
+from consent_tokens.services.consents.amendments import pause
+from consent_tokens.services.retention import apply_retention
 from consent_tokens.services.webhooks import RETRY_DELAYS, add_webhook, deliver
-from consent_tokens.store import webhooks
+from consent_tokens.store import events, merchants, webhooks
 from consent_tokens.workers.webhook_worker import WebhookWorker
 from tests.number_scan import found_in
 from tests.receivers import Receiver
 from tests.receivers import receiver as a_receiver
-from tests.service import Merchant, Service
+from tests.service import PROMOTIONS, Merchant, Service
 
 
 @pytest.fixture
@@ -46,6 +49,16 @@ def delivered(receiver: Receiver) -> list[tuple[str, dict[str, object]]]:
     return [(body["type"], body["data"]) for body in bodies]
 
 
+def merchant_events(service: Service, merchant: Merchant) -> list[Event]:
+    """Return the evidence in a merchant's partition."""
+    found = service.runtime.database.read(lambda at: merchants.find(at, merchant.id))
+    assert found
+    since = service.clock.now() - timedelta(days=500)
+    return list(
+        service.runtime.database.read(lambda at: events.of_partition(at, found.partition, since))
+    )
+
+
 def test_grant_delivery_and_revocation_are_delivered_and_signed(
     small: Service, receiver: Receiver
 ) -> None:
@@ -56,16 +69,18 @@ def test_grant_delivery_and_revocation_are_delivered_and_signed(
     _, secret = add_webhook(
         service.runtime, service.context.webhook_client, merchant.id, receiver.url
     )
-    token = service.obtain_token(merchant, consumer)
+    token = service.obtain_token(merchant, consumer, reference="c-1")
     message = merchant.send(token, reference="spring").json
     service.work()
     merchant.post("/v1/tokens/revoke", {"token": token})
     deliver_due(service)
     grant = merchant.get("/v1/grants").json["items"][0]["id"]
     purposes = ["marketing.promotions"]
+    request = merchant.get("/v1/consent-requests").json["items"][0]["id"]
+    own = {"request": request, "reference": "c-1", "grant": grant}
     assert sorted(delivered(receiver), key=lambda news: news[0]) == [
-        ("consent.granted", {"grant": grant, "status": "live", "purposes": purposes}),
-        ("consent.revoked", {"grant": grant, "status": "revoked"}),
+        ("consent.granted", {**own, "status": "live", "purposes": purposes}),
+        ("consent.revoked", {**own, "status": "revoked"}),
         ("message.delivered", {
             "message": message["id"], "reference": "spring", "status": "delivered", "reason": None,
         }),
@@ -74,6 +89,51 @@ def test_grant_delivery_and_revocation_are_delivered_and_signed(
         Webhook(secret).verify(body, headers)
         assert not found_in(body)
     assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 3
+
+
+def test_a_decline_and_an_unanswered_request_are_delivered(
+    service: Service, receiver: Receiver
+) -> None:
+    merchant = service.merchant()
+    add_webhook(service.runtime, service.context.webhook_client, merchant.id, receiver.url)
+    declined = merchant.ask(reference="c-1")
+    unanswered = merchant.ask()
+    service.consumer().post(declined["path"], decision="decline")
+    deliver_due(service)
+    assert delivered(receiver) == [
+        ("consent.declined", {
+            "request": declined["id"], "reference": "c-1", "status": "declined",
+        }),
+    ]  # fmt: skip
+    receiver.got.clear()
+    service.clock.advance(timedelta(days=400))
+    for _ in range(2):
+        apply_retention(service.runtime, service.context.consent.retention)
+        deliver_due(service)
+    assert delivered(receiver) == [
+        ("consent.expired", {
+            "request": unanswered["id"], "reference": None, "status": "expired",
+        }),
+    ]  # fmt: skip
+    kinds = [event.kind for event in merchant_events(service, merchant)]
+    assert kinds.count(EventKind.REQUEST_EXPIRED) == 1
+
+
+def test_a_change_names_request_and_reference(service: Service, receiver: Receiver) -> None:
+    merchant, consumer = service.merchant(), service.consumer()
+    add_webhook(
+        service.runtime, service.context.webhook_client, merchant.id, receiver.url,
+        ["consent.changed"],
+    )  # fmt: skip
+    request = merchant.ask(reference="c-1")
+    consumer.agree(request["path"], PROMOTIONS)
+    grant = merchant.get(f"/v1/consent-requests/{request['id']}").json["grant"]
+    key = service.runtime.ids.grant.decode(grant)
+    assert key
+    pause(service.runtime, key)
+    deliver_due(service)
+    ((kind, data),) = delivered(receiver)
+    assert (kind, data["request"], data["reference"]) == ("consent.changed", request["id"], "c-1")
 
 
 def test_failed_messages_are_delivered_as_events(small: Service, receiver: Receiver) -> None:

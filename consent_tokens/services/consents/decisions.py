@@ -109,7 +109,9 @@ def decline(runtime: Runtime, policy: ConsentPolicy, open_request: OpenRequest) 
 
     def work(transaction: Transaction) -> None:
         request = _lock_request(transaction, open_request)
-        requests.record_decision(transaction, request.declined(now))
+        declined = request.declined(now)
+        requests.record_decision(transaction, declined)
+        webhooks.enqueue(runtime, transaction, [webhooks.request_event(runtime, declined)], now)
         if invitation := invitations.find_by_request(transaction, request.key):
             record_refusal(runtime, policy, transaction, invitation)
         runtime.record(transaction, request_event(request, EventKind.REQUEST_DECLINED, now))

@@ -1,17 +1,25 @@
 """Consent requests: a merchant asks one consumer for consent."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 
 from consent_tokens.consent.request import ConsentRequest, RequestedTerms
 from consent_tokens.consent.scope import Scope
-from consent_tokens.errors import ForbiddenError, NotFoundError
-from consent_tokens.evidence.events import EventKind, request_event
+from consent_tokens.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from consent_tokens.evidence.events import Event, EventKind, request_event
+from consent_tokens.listing import ListFilter
 from consent_tokens.policies import ConsentPolicy
+from consent_tokens.services import webhooks
 from consent_tokens.services.consents.invitations import require_no_cooldown, send_invitation
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import grants, merchants, requests
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import is_active
+
+BATCH_SIZE: Final = 200  # requests that one call expires, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,30 @@ def create_request(
     return request
 
 
+@contextmanager
+def recorded_refusals(runtime: Runtime, merchant_id: str) -> Iterator[None]:
+    """Record that the service refused to create a request, and why (promise 10)."""
+    try:
+        yield
+    except (ForbiddenError, ConflictError, InvalidError) as error:
+        is_token = isinstance(error, InvalidError) and "token" in error.fields
+        now, reason = runtime.clock.now(), "token" if is_token else error.error_code
+
+        def work(transaction: Transaction) -> None:
+            merchant = merchants.find(transaction, merchant_id)
+            event = Event(
+                partition=merchant.partition if merchant else 0,
+                at=now,
+                kind=EventKind.REQUEST_REFUSED,
+                merchant_id=merchant_id,
+                reason=reason,
+            )
+            runtime.record(transaction, event)
+
+        runtime.database.run(work)
+        raise
+
+
 def get_request(
     runtime: Runtime, transaction: Transaction, merchant_id: str, public_id: str
 ) -> ConsentRequest:
@@ -75,3 +107,31 @@ def read_request(runtime: Runtime, merchant_id: str, public_id: str) -> RequestS
         return RequestStanding(request, grant.scope if grant else None)
 
     return runtime.database.read(query)
+
+
+def list_requests(runtime: Runtime, merchant_id: str, wanted: ListFilter) -> list[RequestStanding]:
+    """Return how a page of a merchant's requests stand, the oldest first."""
+    now = runtime.clock.now()
+
+    def query(transaction: Transaction) -> list[RequestStanding]:
+        found = requests.of_merchant(transaction, merchant_id, wanted, now)
+        keys = [each.grant_key for each in found if each.grant_key]
+        granted = grants.find_many(transaction, keys)
+        scopes = {key: grant.scope for key, grant in granted.items()}
+        return [
+            RequestStanding(each, scopes.get(each.grant_key) if each.grant_key else None)
+            for each in found
+        ]
+
+    return runtime.database.read(query)
+
+
+def expire_requests(runtime: Runtime, transaction: Transaction, now: datetime) -> int:
+    """Record that nobody answered requests in time, and notify their merchants; return how many."""
+    expired = requests.expire_due(transaction, now, BATCH_SIZE)
+    runtime.record(
+        transaction, *(request_event(each, EventKind.REQUEST_EXPIRED, now) for each in expired)
+    )
+    merchant_events = [webhooks.request_event(runtime, each) for each in expired]
+    webhooks.enqueue(runtime, transaction, merchant_events, now)
+    return len(expired)

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -14,6 +14,7 @@ from consent_tokens.crypto.keys import GrantKey
 from consent_tokens.crypto.sealing import NONCE_BYTES, unwrap
 from consent_tokens.errors import ConflictError, GoneError, NotFoundError, TokenError
 from consent_tokens.evidence.events import Event, EventKind, grant_event
+from consent_tokens.listing import ListFilter
 from consent_tokens.relay.frequency_cap import next_allowed_at, remaining
 from consent_tokens.relay.message import Priority
 from consent_tokens.row_key import RowKey
@@ -36,6 +37,17 @@ class GrantStanding:
     status: GrantStatus
     remaining: int  # messages that the cap allows now
     next_at: datetime | None
+    request: ConsentRequest | None = None  # that the grant is the yes to
+
+    @property
+    def request_key(self) -> RowKey | None:
+        """Return the key of the consent request."""
+        return self.request.key if self.request else None
+
+    @property
+    def reference(self) -> str | None:
+        """Return the merchant's reference of the consent request."""
+        return self.request.terms.reference if self.request else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +103,12 @@ def read_grant(runtime: Runtime, merchant_id: str, grant_id: str) -> GrantStandi
     )
 
 
-def list_grants(
-    runtime: Runtime, merchant_id: str, *, after: tuple[datetime, int] | None, limit: int
-) -> list[GrantStanding]:
-    """Return how a merchant's grants stand, the oldest first, from behind `after` (time, id) on."""
+def list_grants(runtime: Runtime, merchant_id: str, wanted: ListFilter) -> list[GrantStanding]:
+    """Return how a page of a merchant's grants stand, the oldest first."""
+    now = runtime.clock.now()
     return runtime.database.read(
         lambda transaction: describe_grants(
-            runtime,
-            transaction,
-            grants.of_merchant(transaction, merchant_id, after=after, limit=limit),
+            runtime, transaction, grants.of_merchant(transaction, merchant_id, wanted, now)
         )
     )
 
@@ -125,12 +134,16 @@ def describe_grants(
     """Return the standing of grants, in the same order."""
     now = runtime.clock.now()
     sends: dict[RowKey, list[datetime]] = defaultdict(list)
+    asked = requests.of_grants(transaction, [grant.key for grant in found])
     if found:
         since = now - max(grant.scope.frequency_cap.window for grant in found)
         counted = messages.counted_sends(transaction, [grant.key for grant in found], since)
         for key, each in counted.items():
             sends[key] = [send.send_at for send in each if send.priority is Priority.MARKETING]
-    return [_describe(runtime, grant, sends[grant.key], now) for grant in found]
+    return [
+        replace(_describe(runtime, grant, sends[grant.key], now), request=asked.get(grant.key))
+        for grant in found
+    ]
 
 
 def fetch_token(runtime: Runtime, transaction: Transaction, request: ConsentRequest) -> IssuedToken:
@@ -167,9 +180,9 @@ def renew_token(
     now = runtime.clock.now()
     claims = verify(token, runtime.keyring.verifying, issuer=runtime.service.issuer)
     key = runtime.ids.grant.decode(claims.jti)
-    locked = grants.lock_one(transaction, key) if key else None
     if claims.merchant_id != merchant_id or key is None:
         raise NotFoundError("no grant of yours")
+    locked = grants.lock_one(transaction, key)
     if locked is None or locked.wrapped_key is None or locked.grant.status_at(now) in ENDED:
         raise ConflictError("the grant has ended")
     grant_key = unwrap(locked.wrapped_key, runtime.keyring.unwrapping, GrantKey)

@@ -1,8 +1,7 @@
 """Look up the status of a merchant's messages."""
 
-from datetime import datetime
-
 from consent_tokens.errors import NotFoundError
+from consent_tokens.listing import ListFilter
 from consent_tokens.relay.message import Message
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import messages
@@ -22,20 +21,8 @@ def get_message(runtime: Runtime, merchant_id: str, public_id: str) -> Message:
     return found
 
 
-def list_messages(
-    runtime: Runtime,
-    merchant_id: str,
-    reference: str,
-    *,
-    after: tuple[datetime, int] | None,
-    limit: int,
-) -> list[Message]:
-    """Return a merchant's messages with a reference, oldest first, that follow `after`.
-
-    `after` is the acceptance time and the row id of the last message of the page before.
-    """
+def list_messages(runtime: Runtime, merchant_id: str, wanted: ListFilter) -> list[Message]:
+    """Return a page of a merchant's messages, the oldest first."""
     return runtime.database.read(
-        lambda transaction: messages.by_reference(
-            transaction, merchant_id, reference, after=after, limit=limit
-        )
+        lambda transaction: messages.of_merchant(transaction, merchant_id, wanted)
     )

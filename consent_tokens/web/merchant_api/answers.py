@@ -150,6 +150,8 @@ class GrantAnswer(AnswerSchema):
 
     id = fields.String(required=True, attribute="grant_id")
     status = fields.Enum(GrantStatus, by_value=fields.String, required=True)
+    request = PublicId("request", required=True, allow_none=True, attribute="request_key")
+    reference = fields.String(required=True, allow_none=True)
     scope = fields.Nested(ScopeAnswer, required=True, attribute="grant.scope")
     granted_at = fields.DateTime(required=True, attribute="grant.granted_at")
     remaining = fields.Integer(required=True)
@@ -271,6 +273,12 @@ class PageAnswer(AnswerSchema):
     """A page of a list; `next` is the cursor of the page behind it."""
 
     next = fields.String(required=True, allow_none=True)
+
+
+class ConsentRequestPage(PageAnswer):
+    """A page of consent requests, the oldest first."""
+
+    items = fields.List(fields.Nested(ConsentRequestAnswer), required=True)
 
 
 class GrantPage(PageAnswer):

@@ -5,7 +5,7 @@ from typing import Any
 from consent_tokens.services.complaints import complaints_of_merchant
 from consent_tokens.web.merchant_api.answers import ComplaintPage
 from consent_tokens.web.merchant_api.blueprint import ApiBlueprint
-from consent_tokens.web.merchant_api.paging import page_of
+from consent_tokens.web.merchant_api.paging import list_page
 from consent_tokens.web.merchant_api.schemas import PageQuery, RequestedPage
 from consent_tokens.web.request_context import runtime
 
@@ -17,5 +17,12 @@ bp = ApiBlueprint("complaints", "What consumers complained about.")
 @bp.answer(200, ComplaintPage())
 def list_complaints(merchant_id: str, query: RequestedPage) -> dict[str, Any]:
     """List the complaints about the merchant, the oldest first."""
-    found = complaints_of_merchant(runtime(), merchant_id, after=query.after, limit=query.lookahead)
-    return page_of(found, query, lambda each: (each.filed_at, each.key.id))
+    return list_page(
+        merchant_id,
+        "complaints",
+        query,
+        lambda wanted: complaints_of_merchant(
+            runtime(), merchant_id, after=wanted.after, limit=wanted.limit
+        ),
+        lambda each: (each.filed_at, each.key.id),
+    )

@@ -5,20 +5,25 @@ from typing import Any
 from consent_tokens.services.consents import tokens
 from consent_tokens.web.merchant_api.answers import GrantAnswer, GrantPage
 from consent_tokens.web.merchant_api.blueprint import ApiBlueprint
-from consent_tokens.web.merchant_api.paging import page_of
-from consent_tokens.web.merchant_api.schemas import PageQuery, RequestedPage
+from consent_tokens.web.merchant_api.paging import list_page
+from consent_tokens.web.merchant_api.schemas import GrantsQuery, RequestedPage
 from consent_tokens.web.request_context import runtime
 
 bp = ApiBlueprint("grants", "The merchant's own grants.")
 
 
 @bp.get("/grants")
-@bp.query(PageQuery())
+@bp.query(GrantsQuery())
 @bp.answer(200, GrantPage())
 def list_grants(merchant_id: str, query: RequestedPage) -> dict[str, Any]:
     """List the merchant's grants, the oldest first."""
-    found = tokens.list_grants(runtime(), merchant_id, after=query.after, limit=query.lookahead)
-    return page_of(found, query, lambda each: (each.grant.granted_at, each.grant.key.id))
+    return list_page(
+        merchant_id,
+        "grants",
+        query,
+        lambda wanted: tokens.list_grants(runtime(), merchant_id, wanted),
+        lambda each: (each.grant.granted_at, each.grant.key.id),
+    )
 
 
 @bp.get("/grants/<grant_id>")

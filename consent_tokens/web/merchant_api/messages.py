@@ -17,7 +17,7 @@ from consent_tokens.web.merchant_api.message_schemas import (
     BatchIn,
     MessageIn,
 )
-from consent_tokens.web.merchant_api.paging import page_of
+from consent_tokens.web.merchant_api.paging import list_page
 from consent_tokens.web.merchant_api.schemas import MessagesQuery, RequestedPage
 from consent_tokens.web.request_context import app_context, runtime
 
@@ -57,11 +57,14 @@ def get_message(merchant_id: str, message_id: str) -> Message:
 @bp.query(MessagesQuery())
 @bp.answer(200, MessagePage())
 def list_messages(merchant_id: str, query: RequestedPage) -> dict[str, Any]:
-    """List the messages of one reference, the oldest first."""
-    found = message_status.list_messages(
-        runtime(), merchant_id, query.reference, after=query.after, limit=query.lookahead
+    """List messages, the oldest first."""
+    return list_page(
+        merchant_id,
+        "messages",
+        query,
+        lambda wanted: message_status.list_messages(runtime(), merchant_id, wanted),
+        lambda each: (each.accepted_at, each.key.id),
     )
-    return page_of(found, query, lambda each: (each.accepted_at, each.key.id))
 
 
 def _refusal(result: SubmissionResult) -> ApiResponse | None:

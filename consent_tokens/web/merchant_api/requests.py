@@ -1,12 +1,23 @@
 """`/v1/consent-requests`: ask one consumer for consent, and fetch the token once it was granted."""
 
+from typing import Any
+
 from consent_tokens.consent.request import RequestedTerms
 from consent_tokens.services.consents import requests, tokens
 from consent_tokens.services.consents.requests import RequestStanding
 from consent_tokens.services.idempotency import ApiResponse
-from consent_tokens.web.merchant_api.answers import ConsentRequestAnswer, TokenAnswer
+from consent_tokens.web.merchant_api.answers import (
+    ConsentRequestAnswer,
+    ConsentRequestPage,
+    TokenAnswer,
+)
 from consent_tokens.web.merchant_api.blueprint import Answer, ApiBlueprint
-from consent_tokens.web.merchant_api.schemas import ConsentRequestIn
+from consent_tokens.web.merchant_api.paging import list_page
+from consent_tokens.web.merchant_api.schemas import (
+    ConsentRequestIn,
+    ConsentRequestsQuery,
+    RequestedPage,
+)
 from consent_tokens.web.request_context import app_context, runtime
 
 bp = ApiBlueprint("consent_requests", "Requests for consent, each to one consumer.")
@@ -21,10 +32,26 @@ def create_consent_request(
 ) -> ApiResponse:
     """Ask one consumer for consent; the answer says where to send them."""
     terms, token = body
-    return answer.once(
-        lambda transaction: requests.create_request(
-            runtime(), app_context().consent, transaction, merchant_id, terms, token=token
+    policy = app_context().consent
+    with requests.recorded_refusals(runtime(), merchant_id):
+        return answer.once(
+            lambda transaction: requests.create_request(
+                runtime(), policy, transaction, merchant_id, terms, token=token
+            )
         )
+
+
+@bp.get("/consent-requests")
+@bp.query(ConsentRequestsQuery())
+@bp.answer(200, ConsentRequestPage())
+def list_consent_requests(merchant_id: str, query: RequestedPage) -> dict[str, Any]:
+    """List the merchant's consent requests, the oldest first."""
+    return list_page(
+        merchant_id,
+        "consent-requests",
+        query,
+        lambda wanted: requests.list_requests(runtime(), merchant_id, wanted),
+        lambda each: (each.request.created_at, each.request.key.id),
     )
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -17,11 +17,13 @@ from marshmallow import (
     validates_schema,
 )
 
+from consent_tokens.consent.grant import GrantStatus
 from consent_tokens.consent.purposes import Purpose
-from consent_tokens.consent.request import MAX_VALID_DAYS, RequestedTerms
+from consent_tokens.consent.request import MAX_VALID_DAYS, RequestedTerms, RequestStatus
 from consent_tokens.consent.scope import MAX_DAYS, MAX_MESSAGES, FrequencyCap, parse_time_of_day
+from consent_tokens.listing import ListFilter
 from consent_tokens.localization import DEFAULT_LANGUAGE, LANGUAGES
-from consent_tokens.web.request_context import runtime
+from consent_tokens.relay.message import MessageStatus
 
 MAX_REFERENCE_LENGTH: Final = 100
 MAX_URL_LENGTH: Final = 2000
@@ -29,10 +31,8 @@ MAX_TOKEN_LENGTH: Final = 16_384  # the relay says `token_malformed` above 4096
 MAX_KEY_LENGTH: Final = 255  # characters of an Idempotency-Key
 DEFAULT_LIMIT: Final = 50  # items of a page
 MAX_LIMIT: Final = 200
-CURSOR_LIFETIME_SECONDS: Final = 24 * 3600
+MAX_CURSOR_LENGTH: Final = 400
 DIGITS: Final = re.compile(r"[0-9]{1,4}")
-
-Position = tuple[datetime, int]  # of an item in its list: its time and its row id
 
 
 class Strict(Schema):
@@ -47,8 +47,9 @@ class Strict(Schema):
 def _is_url(text: str) -> None:
     try:
         parts = urlsplit(text)
-    except ValueError as error:
-        raise ValidationError("Must be an https URL.") from error
+        parts.port  # noqa: B018 - raises ValueError for a port that is none
+    except ValueError:
+        raise ValidationError("Must be an https URL.") from None
     is_local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
     if parts.scheme != "https" and not (parts.scheme == "http" and is_local):
         raise ValidationError("Must be an https URL.")
@@ -166,27 +167,12 @@ class IdempotencyHeader(Schema):
         return key
 
 
-def _position(cursor: str) -> Position:
-    """Return the position in a list that a cursor holds, which this service signed."""
-    opened = runtime().open_value("cursor", cursor, max_age_seconds=CURSOR_LIFETIME_SECONDS)
-    if opened is None:
-        raise ValidationError("Not a cursor of this list, or older than a day.", "cursor")
-    at, row_id = opened.split(" ")
-    return datetime.fromtimestamp(int(at), UTC), int(row_id)
-
-
 @dataclass(frozen=True, slots=True)
 class RequestedPage:
-    """Which part of a list to return: at most `limit` items, from behind `after` on."""
+    """Which part of a list to return: what is wanted, and the cursor where it begins."""
 
-    after: Position | None
-    limit: int
-    reference: str = ""  # of the messages to list
-
-    @property
-    def lookahead(self) -> int:
-        """Return how many items to read: one more than is returned tells whether there are more."""
-        return self.limit + 1
+    wanted: ListFilter
+    cursor: str | None
 
 
 class Limit(fields.Integer):
@@ -208,7 +194,10 @@ class PageQuery(Schema):
     """The page of a list to return."""
 
     cursor = fields.String(
-        metadata={"description": "`next` of the page before; it can be used for a day."}
+        validate=validate.Length(1, MAX_CURSOR_LENGTH),
+        metadata={
+            "description": "`next` of the page before, with the same filters; good for a day."
+        },
     )
     limit = Limit(
         load_default=DEFAULT_LIMIT,
@@ -216,15 +205,45 @@ class PageQuery(Schema):
     )
 
     @post_load
-    def to_page(self, members: Mapping[str, Any], **_: object) -> RequestedPage:
-        """Return the page. Raises ValidationError for a cursor that is not of this service."""
-        after = _position(members["cursor"]) if "cursor" in members else None
-        return RequestedPage(after, members["limit"], members.get("reference", ""))
+    def to_page(self, members: dict[str, Any], **_: object) -> RequestedPage:
+        """Return the page."""
+        cursor = members.pop("cursor", None)
+        return RequestedPage(ListFilter(**members), cursor)
 
 
-class MessagesQuery(PageQuery):
-    """The reference of the messages to list, and the page of the list."""
+class ListQuery(PageQuery):
+    """The page of a list to return, and which of its items."""
 
+    status: fields.Field[Any]
     reference = fields.String(
-        required=True, validate=[validate.Length(1, MAX_REFERENCE_LENGTH), is_printable]
+        validate=[validate.Length(1, MAX_REFERENCE_LENGTH), is_printable],
+        metadata={"example": "customer-8812"},
     )
+    created_from = fields.AwareDateTime(
+        format="iso",
+        metadata={
+            "description": "Only what was requested, granted or accepted at this time or later.",
+            "example": "2026-11-01T00:00:00Z",
+        },
+    )
+    created_before = fields.AwareDateTime(
+        format="iso", metadata={"description": "Only what was before this time."}
+    )
+
+
+class ConsentRequestsQuery(ListQuery):
+    """Which consent requests to list."""
+
+    status = fields.Enum(RequestStatus, by_value=fields.String)
+
+
+class GrantsQuery(ListQuery):
+    """Which grants to list."""
+
+    status = fields.Enum(GrantStatus, by_value=fields.String)
+
+
+class MessagesQuery(ListQuery):
+    """Which messages to list."""
+
+    status = fields.Enum(MessageStatus, by_value=fields.String)

@@ -1,0 +1,41 @@
+"""The page of a list, as a query: in the order of a time and of the row id."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Select, Table, and_, or_
+
+from consent_tokens.listing import ListFilter
+
+
+def page(query: Select[Any], table: Table, time: str, wanted: ListFilter) -> Select[Any]:
+    """Return a query for the wanted page; `time` is the column by which the list is ordered."""
+    created, row_id = table.c[time], table.c.id
+    if wanted.created_from is not None:
+        query = query.where(created >= wanted.created_from)
+    if wanted.created_before is not None:
+        query = query.where(created < wanted.created_before)
+    if wanted.after is not None:
+        at, last_id = wanted.after
+        query = query.where(or_(created > at, and_(created == at, row_id > last_id)))
+    return query.order_by(created, row_id).limit(wanted.limit)
+
+
+def status_at(
+    status: Column[Any],
+    ends_at: Column[Any],
+    wanted: str,
+    now: datetime,
+    *,
+    open_statuses: frozenset[str],
+    expired: str,
+) -> ColumnElement[bool]:
+    """Return the condition that a row has a status at `now`.
+
+    Past `ends_at` an open status is `expired`, also if that is not recorded yet.
+    """
+    if wanted in open_statuses:
+        return and_(status == wanted, ends_at > now)
+    if wanted == expired:
+        return or_(status == expired, and_(status.in_(open_statuses), ends_at <= now))
+    return status == wanted
