@@ -1,5 +1,6 @@
 """The commands. Each parses, calls a service, and prints a table, or JSON with `--json`."""
 
+import sqlite3
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -64,6 +65,8 @@ class _Group(click.Group):
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             fail("file_unusable", f"{where}{error.strerror or error}")
+        except sqlite3.Error as error:  # of a file of the command itself
+            fail("file_unusable", str(error))
         except UnicodeError:
             fail("invalid", "what was given is not valid Unicode text")
 

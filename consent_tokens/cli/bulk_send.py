@@ -1,8 +1,7 @@
-"""Send a file of messages by the batch call: streaming, resumable, each batch exactly once.
+"""Send a campaign file by the batch call: streaming, resumable, no line twice.
 
-Beside the file are its progress (which batches are done) and its report (which lines were refused,
-and why). The Idempotency-Key of a batch is derived from the file's content, so a batch that was
-interrupted is sent again and gets the answer of the first time.
+Beside the file are its progress (`campaign_progress`) and its report: which lines were refused in
+the last run, and why.
 """
 
 import csv
@@ -12,17 +11,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from hashlib import sha256
+from datetime import UTC, datetime
 from http import HTTPStatus
-from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 import httpx
-from msgspec import Struct
 from msgspec.json import decode as decode_json
 from msgspec.json import encode as encode_json
 
+from consent_tokens.cli.campaign_file import Line
+from consent_tokens.cli.campaign_progress import Batch, Message, Progress
 from consent_tokens.errors import ConsentTokensError, InvalidError, UnauthenticatedError
 
 BATCH_SIZE: Final = 500  # messages
@@ -32,27 +32,14 @@ REQUEST_TIMEOUT_SECONDS: Final = 60.0
 FIRST_RETRY_SECONDS: Final = 1.0
 MAX_RETRY_SECONDS: Final = 60.0
 MAX_ERROR_LENGTH: Final = 500  # characters of an answer that is shown
-FINGERPRINT_LENGTH: Final = 40  # hex digits in an Idempotency-Key
-FIELDS: Final = ("token", "purpose", "text", "reference", "send_at", "valid_for_minutes")
-REQUIRED_FIELDS: Final = frozenset({"token", "purpose", "text"})
 REPORT_COLUMNS: Final = ("line", "reference", "code", "detail")
-CHUNK_SIZE: Final = 1 << 20  # bytes
-MAX_DIGITS: Final = 9  # of a number; the service refuses longer ones
 FORMULA_PREFIXES: Final = ("=", "+", "-", "@", "\t", "\r")  # that a spreadsheet would execute
 
 
 class SendInterruptedError(ConsentTokensError):
-    """The command was stopped; completed batches are kept, and the same command resumes."""
+    """The command was stopped; what was accepted is kept, and the same command resumes."""
 
     error_code = "interrupted"
-
-
-class Line(Struct, frozen=True):
-    """One line of the file: a message, or why it cannot be read as one."""
-
-    number: int
-    body: Mapping[str, Any]
-    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +56,8 @@ class RefusedLine:
 class CompletedBatch:
     """A batch of which every line has its answer."""
 
-    number: int
-    accepted: int
+    batch: Batch
+    accepted: Sequence[Message]
     refused: Sequence[RefusedLine]
 
 
@@ -82,131 +69,35 @@ class Summary:
     refused: Counter[str] = field(default_factory=Counter)
 
 
-def read_lines(path: Path) -> Iterator[Line]:
-    """Yield the lines of a CSV file with a header, or of an NDJSON file. Raises InvalidError."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        yield from _read_json(file) if path.suffix in {".ndjson", ".jsonl"} else _read_csv(file)
+class Report:
+    """The report of one run: the lines that were refused, as CSV."""
 
-
-def _read_csv(file: IO[str]) -> Iterator[Line]:
-    reader = csv.reader(file)
-    header = {name: index for index, name in enumerate(next(reader, []))}
-    if not header.keys() >= REQUIRED_FIELDS:
-        raise InvalidError({"file": ["The first line must name token, purpose and text."]})
-    columns = [(name, header[name]) for name in FIELDS if name in header]
-    while True:
-        try:
-            row = next(reader, None)
-        except csv.Error as error:
-            yield Line(reader.line_num, {}, str(error))
-            continue
-        if row is None:
-            return
-        if row:
-            yield Line(reader.line_num, _body_of_row(row, columns))
-
-
-def _body_of_row(row: Sequence[str], columns: Sequence[tuple[str, int]]) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        name: row[index] for name, index in columns if index < len(row) and row[index]
-    }
-    minutes = body.get("valid_for_minutes", "")
-    if minutes.isascii() and minutes.isdigit() and len(minutes) <= MAX_DIGITS:
-        body["valid_for_minutes"] = int(minutes)
-    return body
-
-
-def _read_json(file: IO[str]) -> Iterator[Line]:
-    for number, line in enumerate(file, start=1):
-        if not line.strip():
-            continue
-        try:
-            body = decode_json(line)
-        except (ValueError, RecursionError):
-            yield Line(number, {}, "not JSON")
-            continue
-        if isinstance(body, dict):
-            yield Line(number, body)
-        else:
-            yield Line(number, {}, "not an object")
-
-
-def fingerprint(path: Path) -> str:
-    """Return the SHA-256 of a file, in hex."""
-    digest = sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_SIZE):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-class Progress:
-    """The progress and the report of one file, on disk beside it; consistent after any stop."""
-
-    def __init__(self, path: Path, file_fingerprint: str) -> None:
-        """Resume from the progress on disk. Raises InvalidError if the file has changed."""
-        self.completed: set[int] = set()  # numbers of batches
+    def __init__(self, path: Path) -> None:
+        """Create the file, or empty it."""
+        self.path = path
         self.summary = Summary()
-        self.report_path = path.with_name(f"{path.name}.refused.csv")
-        progress_path = path.with_name(f"{path.name}.progress")
-        header = {"file": file_fingerprint, "batch_size": BATCH_SIZE}
-        report_bytes = self._load(progress_path, header)
-        self._progress = progress_path.open("a", encoding="utf-8")
-        self._report = self.report_path.open("a", encoding="utf-8", newline="")
-        self._report.truncate(report_bytes)  # the rest is of a batch that was not completed
-        self._writer = csv.writer(self._report)
-        if not report_bytes:
-            self._writer.writerow(REPORT_COLUMNS)
-        if not self.completed:
-            self._append(header)
+        self._file = path.open("w", encoding="utf-8", newline="")
+        self._writer = csv.writer(self._file)
+        self._writer.writerow(REPORT_COLUMNS)
 
-    def _load(self, path: Path, header: Mapping[str, Any]) -> int:
-        """Read the completed batches; return the size of the report after them, in bytes."""
-        report_bytes = 0
-        lines = path.read_text("utf-8").splitlines() if path.exists() else []
-        for line in lines:
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue  # cut short: that batch was not completed
-            if "file" not in entry:
-                self.completed.add(entry["batch"])
-                self.summary.accepted += entry["accepted"]
-                self.summary.refused.update(entry["refused"])
-                report_bytes = entry["report_bytes"]
-            elif entry != header:
-                raise InvalidError(
-                    {"file": [f"It has changed since sending began; remove {path.name}."]}
-                )
-        return report_bytes
+    def __enter__(self) -> Self:
+        return self
 
-    def record(self, batch: CompletedBatch) -> None:
-        """Record a batch: first its refused lines, then that it is completed."""
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def add(self, *refused: RefusedLine) -> None:
+        """Write refused lines, and count them."""
         self._writer.writerows(
             [each.number, _cell(each.reference), each.reason, _cell(each.detail)]
-            for each in batch.refused
+            for each in refused
         )
-        self._report.flush()
-        refused = Counter(each.reason for each in batch.refused)
-        self.summary.accepted += batch.accepted
-        self.summary.refused.update(refused)
-        self._append(
-            {
-                "batch": batch.number,
-                "accepted": batch.accepted,
-                "refused": refused,
-                "report_bytes": self._report.tell(),
-            }
-        )
-
-    def close(self) -> None:
-        """Close both files."""
-        self._progress.close()
-        self._report.close()
-
-    def _append(self, entry: Mapping[str, Any]) -> None:
-        self._progress.write(json.dumps(entry) + "\n")
-        self._progress.flush()
+        self.summary.refused.update(each.reason for each in refused)
 
 
 def _cell(text: str) -> str:
@@ -219,79 +110,120 @@ class BulkSender:
     """Send one file, several batches at a time."""
 
     client: httpx.Client
-    file_fingerprint: str
+    progress: Progress
+    report: Report
     stop: threading.Event
+    new_id: Callable[[], str]  # of a batch
+    now: Callable[[], int]  # seconds since 1970
     on_progress: Callable[[int], None]  # called with the number of lines newly completed
+    on_wait: Callable[[str], None]  # called with why a request is repeated
 
-    def send(self, path: Path, progress: Progress) -> None:
-        """Send every batch of the file that is not completed.
+    def send(self, lines: Iterator[Line]) -> None:
+        """Send what has not been accepted, and first the batches that have no answer yet.
 
         Raises InvalidError, UnauthenticatedError, SendInterruptedError.
         """
-        lines = read_lines(path)
-        batches = iter(lambda: list(islice(lines, BATCH_SIZE)), [])
         in_flight: set[Future[CompletedBatch]] = set()
         with ThreadPoolExecutor(CONNECTIONS) as pool:
             try:
-                for number, batch in enumerate(batches):
-                    if number in progress.completed:
-                        self.on_progress(len(batch))
-                        continue
-                    in_flight.add(pool.submit(self._send_batch, number, batch))
+                for batch in self.progress.pending(self.now()):
+                    self._record(self._send_batch(batch), is_counted=False)
+                for batch in self._batches(lines):
+                    self.progress.begin(batch, self.now())
+                    in_flight.add(pool.submit(self._send_batch, batch))
                     if len(in_flight) >= MAX_BATCHES_IN_FLIGHT:
-                        in_flight = self._record_finished(in_flight, progress)
+                        in_flight = self._record_finished(in_flight)
                 while in_flight:
-                    in_flight = self._record_finished(in_flight, progress)
+                    in_flight = self._record_finished(in_flight)
             except BaseException:
                 self.stop.set()
                 raise
 
+    def _batches(self, lines: Iterator[Line]) -> Iterator[Batch]:
+        """Yield what is to be sent; report the lines that cannot be, count those that were."""
+        waiting: list[Message] = []
+        for line in lines:
+            if self.stop.is_set():
+                self._wait(0)
+            if message := self._to_send(line):
+                waiting.append(message)
+            else:
+                self.on_progress(1)
+            if len(waiting) == BATCH_SIZE:
+                yield Batch(self.new_id(), waiting)
+                waiting = []
+        if waiting:
+            yield Batch(self.new_id(), waiting)
+
+    def _to_send(self, line: Line) -> Message | None:
+        """Return a line as a message; None if it is not sent in this run."""
+        if line.error:
+            self.report.add(RefusedLine(line.number, "", "unreadable", line.error))
+            return None
+        message = self.progress.identify(line)
+        match self.progress.state_of(message):
+            case "accepted":
+                self.report.summary.accepted += 1
+                return None
+            case int(since):
+                self.report.add(_uncertain_line(line, since))
+                return None
+            case _:
+                return message
+
     def _record_finished(
-        self, in_flight: set[Future[CompletedBatch]], progress: Progress
+        self, in_flight: set[Future[CompletedBatch]]
     ) -> set[Future[CompletedBatch]]:
         """Wait for a batch, record those that are completed, and return the others."""
         finished, rest = wait(in_flight, return_when=FIRST_COMPLETED)
         for each in finished:
-            batch = each.result()
-            progress.record(batch)
-            self.on_progress(batch.accepted + len(batch.refused))
+            self._record(each.result(), is_counted=True)
         return rest
 
-    def _send_batch(self, number: int, batch: Sequence[Line]) -> CompletedBatch:
-        """Send one batch until each of its lines has a final answer."""
-        refused = [
-            RefusedLine(each.number, "", "unreadable", each.error) for each in batch if each.error
-        ]
-        pending = [each for each in batch if not each.error]
-        accepted, attempt = 0, 0
+    def _record(self, completed: CompletedBatch, *, is_counted: bool) -> None:
+        """Record a batch. Of an earlier run nothing is counted: its lines are met in the file."""
+        self.progress.complete(completed.batch, completed.accepted)
+        if is_counted:
+            self.report.add(*completed.refused)
+            self.report.summary.accepted += len(completed.accepted)
+            self.on_progress(len(completed.batch.messages))
+
+    def _send_batch(self, batch: Batch) -> CompletedBatch:
+        """Send one batch until each of its messages has a final answer."""
+        accepted: list[Message] = []
+        refused: list[RefusedLine] = []
+        pending, attempt = list(batch.messages), 0
         while pending:
-            key = f"{self.file_fingerprint[:FINGERPRINT_LENGTH]}-{number}-{attempt}"
-            retry: list[Line] = []
-            for line, result in zip(pending, self._post(pending, key), strict=True):
+            retry: list[Message] = []
+            results = self._post(pending, f"{batch.id}-{attempt}")
+            for message, result in zip(pending, results, strict=True):
                 if result["status"] == "accepted":
-                    accepted += 1
+                    accepted.append(message)
                 elif result["problem"]["status"] == HTTPStatus.SERVICE_UNAVAILABLE:
-                    retry.append(line)
+                    retry.append(message)
                 else:
-                    refused.append(_refused_line(line, result["problem"]))
+                    refused.append(_refused_line(message.line, result["problem"]))
             if retry:
+                self.on_wait("the service takes no more just now")
                 self._wait(MAX_RETRY_SECONDS)
             pending, attempt = retry, attempt + 1
-        return CompletedBatch(number, accepted, sorted(refused, key=lambda each: each.number))
+        return CompletedBatch(batch, accepted, refused)
 
-    def _post(self, batch: Sequence[Line], idempotency_key: str) -> list[dict[str, Any]]:
+    def _post(self, messages: Sequence[Message], idempotency_key: str) -> list[dict[str, Any]]:
         """Return the results of a batch; retry with back-off until there are some."""
-        body = encode_json({"messages": [each.body for each in batch]})
+        body = encode_json({"messages": [each.line.body for each in messages]})
         seconds = FIRST_RETRY_SECONDS
         while True:
             response = self._try_post(body, idempotency_key)
             retry_after = ""
             if response is not None:
                 if response.status_code == HTTPStatus.OK:
-                    results: list[dict[str, Any]] = decode_json(response.content)["results"]
-                    return results
+                    return _results(response, len(messages))
                 _require_retriable(response)
                 retry_after = response.headers.get("Retry-After", "")
+                self.on_wait(f"the service answers {response.status_code}")
+            else:
+                self.on_wait(f"{self.client.base_url} does not answer")
             self._wait(float(retry_after) if retry_after.isdigit() else seconds)
             seconds = min(MAX_RETRY_SECONDS, seconds * 2)
 
@@ -322,6 +254,26 @@ def _require_retriable(response: httpx.Response) -> None:
         HTTPStatus.CONFLICT,
     }:
         raise InvalidError({"batch": [response.text[:MAX_ERROR_LENGTH]]})
+
+
+def _results(response: httpx.Response, count: int) -> list[dict[str, Any]]:
+    """Return the results in the answer to a batch. Raises InvalidError if it is another's."""
+    try:
+        results: list[dict[str, Any]] = decode_json(response.content)["results"]
+        is_ours = len(results) == count and all(
+            each["status"] == "accepted" or each["problem"]["code"] for each in results
+        )
+    except (ValueError, KeyError, TypeError):
+        is_ours, results = False, []
+    if not is_ours:
+        raise InvalidError({"url": ["What answers there is not this service."]})
+    return results
+
+
+def _uncertain_line(line: Line, since: int) -> RefusedLine:
+    at = datetime.fromtimestamp(since, UTC).isoformat()
+    detail = f"sent at {at} without an answer: look it up before you send it again"
+    return RefusedLine(line.number, str(line.body.get("reference", "")), "uncertain", detail)
 
 
 def _refused_line(line: Line, problem: Mapping[str, Any]) -> RefusedLine:

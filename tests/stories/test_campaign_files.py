@@ -6,18 +6,25 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from consent_tokens.app_context import AppContext
+from consent_tokens.cli.campaign_file import CampaignFile
+from consent_tokens.cli.campaign_progress import KEY_LIFETIME_SECONDS, Batch, Progress
+from consent_tokens.cli.send import SOME_REFUSED
+from consent_tokens.clock import SystemClock
 from consent_tokens.settings import Settings
 from tests.fixtures import insert_grants
 from tests.number_scan import WRITTEN, files, found_in
 from tests.processes import ROOT, Running, service
-from tests.service import PROMOTIONS
+from tests.service import ORDERS, PROMOTIONS
 
 pytestmark = pytest.mark.processes
 
@@ -52,18 +59,44 @@ def arguments(running: Running, file: Path, key: str) -> dict[str, Any]:
     }
 
 
-def send(running: Running, file: Path, key: str) -> dict[str, Any]:
-    done = subprocess.run(
-        **arguments(running, file, key), check=False, capture_output=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
+def send(running: Running, file: Path, key: str, *options: str) -> dict[str, Any]:
+    """Send a file; the exit status says whether a line was refused."""
+    given = arguments(running, file, key)
+    given["args"] += options
+    done = subprocess.run(**given, check=False, capture_output=True, timeout=120)
+    assert done.returncode in {0, SOME_REFUSED}, done.stderr
     summary: dict[str, Any] = json.loads(done.stdout)
+    assert (done.returncode == SOME_REFUSED) == bool(summary["refused"])
     return summary
 
 
-def write(file: Path, rows: Sequence[Sequence[str]]) -> Path:
-    with file.open("w", encoding="utf-8", newline="") as opened:
-        writer = csv.writer(opened)
+def refusal(running: Running, file: Path, key: str) -> str:
+    """Send a file that is refused as a whole; return what is said."""
+    done = subprocess.run(
+        **arguments(running, file, key), check=False, capture_output=True, timeout=120
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    said: str = done.stderr
+    return said
+
+
+def messages(running: Running) -> int:
+    """Return how many messages the service has accepted."""
+    context = AppContext.from_settings(Settings.from_environment(running.environment))
+    try:
+        with context.runtime.database.engine.connect() as connection:
+            count: int = connection.exec_driver_sql("SELECT count(*) FROM messages").scalar_one()
+    finally:
+        context.close()
+    return count
+
+
+def write(
+    file: Path, rows: Iterable[Sequence[str]], encoding: str = "utf-8", separator: str = ","
+) -> Path:
+    with file.open("w", encoding=encoding, newline="") as opened:
+        writer = csv.writer(opened, delimiter=separator)
         writer.writerow(["token", "purpose", "text", "reference", "valid_for_minutes"])
         writer.writerows(rows)
     return file
@@ -111,36 +144,59 @@ def test_killed_half_way_it_goes_on_and_nothing_is_sent_twice(
     key, tokens = shop(running, 6000)
     rows = [[token, PROMOTIONS, f"x{n}", f"r{n}", ""] for n, token in enumerate(tokens)]
     file = write(tmp_path / "campaign.csv", rows)
-    progress = tmp_path / "campaign.csv.progress"
     for _ in range(3):
+        before = messages(running)
         sending = subprocess.Popen(
             **arguments(running, file, key), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        before = len(progress.read_text().splitlines()) if progress.exists() else 0
         while sending.poll() is None:
-            if progress.exists() and len(progress.read_text().splitlines()) > before + 1:
+            if messages(running) > before:
                 sending.send_signal(signal.SIGKILL)
                 break
         sending.wait()
     summary = send(running, file, key)
     assert (summary["accepted"], summary["refused"]) == (6000, {})
-    context = AppContext.from_settings(Settings.from_environment(running.environment))
-    with context.runtime.database.engine.connect() as connection:
-        count = connection.exec_driver_sql("SELECT count(*) FROM messages").scalar_one()
-    context.close()
-    assert count == 6000, "each line is one message"
+    assert messages(running) == 6000, "each line is one message"
 
 
-def test_a_file_that_changed_meanwhile_is_not_gone_on_with(
+def test_a_file_that_is_mended_sends_no_line_twice(running: Running, tmp_path: Path) -> None:
+    """Mended, sorted, in another encoding, with another separator: what was accepted stays sent."""
+    key, tokens = shop(running, 520)
+    good = [[token, PROMOTIONS, f"满减 {n}", f"r{n}", "60"] for n, token in enumerate(tokens)]
+    wrong = [[token, "none", *rest] for token, _, *rest in good[500:]]
+    file = write(tmp_path / "campaign.csv", [*good[:500], *wrong])
+    summary = send(running, file, key)
+    assert (summary["accepted"], summary["refused"]) == (500, {"purpose_not_granted": 20})
+    for encoding, separator, rows in (
+        ("gb18030", ";", good), ("utf-16", "\t", good[::-1]), ("utf-8-sig", ",", good),
+    ):  # fmt: skip
+        write(file, rows, encoding, separator)
+        assert send(running, file, key)["accepted"] == 520
+        assert messages(running) == 520
+    write(file, [*good, *good[:2], good[0]])
+    assert send(running, file, key)["accepted"] == 523, "a copy of a line is a message of its own"
+    other = write(tmp_path / "fixed.csv", good)
+    assert send(running, other, key, "--campaign", "campaign.csv")["accepted"] == 520
+    assert messages(running) == 523
+
+
+def test_a_batch_whose_answer_was_lost_long_ago_is_not_sent_again(
     running: Running, tmp_path: Path
 ) -> None:
-    key, tokens = shop(running, 2)
-    file = write(tmp_path / "campaign.csv", [[tokens[0], PROMOTIONS, "x", "", ""]])
-    send(running, file, key)
-    write(file, [[tokens[1], PROMOTIONS, "y", "", ""]])
-    done = subprocess.run(**arguments(running, file, key), check=False, capture_output=True)
-    assert done.returncode == 1
-    assert "has changed" in done.stderr
+    key, tokens = shop(running, 3)
+    rows = [[token, PROMOTIONS, "x", f"r{n}", "60"] for n, token in enumerate(tokens)]
+    file = write(tmp_path / "campaign.csv", rows)
+    lines = list(CampaignFile.open(file, ZoneInfo("Asia/Shanghai")).lines())
+    progress = Progress(tmp_path / "campaign.csv.progress")
+    old, new = [progress.identify(line) for line in lines[:1]], [progress.identify(lines[1])]
+    now = int(SystemClock().now().timestamp())
+    progress.begin(Batch("old", old), now - KEY_LIFETIME_SECONDS)
+    progress.begin(Batch("new", new), now - KEY_LIFETIME_SECONDS + 600)
+    progress.close()
+    summary = send(running, file, key)
+    assert (summary["accepted"], summary["refused"]) == (2, {"uncertain": 1})
+    assert [line[:3] for line in report(file)[1:]] == [["2", "r0", "uncertain"]]
+    assert messages(running) == 2
 
 
 def test_a_key_that_is_none_and_a_file_that_is_none_are_told(
@@ -154,6 +210,76 @@ def test_a_key_that_is_none_and_a_file_that_is_none_are_told(
     other.write_text("name\nx\n")
     done = subprocess.run(**arguments(running, other, "wrong"), check=False, capture_output=True)
     assert (done.returncode, "token, purpose and text" in done.stderr) == (1, True)
+
+
+def test_every_way_in_which_spreadsheets_save_a_file(running: Running, tmp_path: Path) -> None:
+    key, tokens = shop(running, 1)
+    planned = (SystemClock().now() + timedelta(days=2)).astimezone(ZoneInfo("Asia/Shanghai"))
+    ways = (
+        ("gb18030", "gb18030", "token,purpose,text\n{},{},满减\n"),
+        ("bom", "utf-8-sig", "token,purpose,text\r\n{},{},满减1\r\n\r\n,,\r\n"),
+        ("semicolons", "utf-8", "token;purpose;text;reference\n{};{};a, b;r\n"),
+        ("capitals", "utf-8", 'Token, Purpose, "Text", Reference\n{}, {}, "a, ""b""", r\n'),
+        ("tabs", "utf-16", "token\tpurpose\ttext\n{}\t{}\t满减2\n"),
+        ("be", "utf-16-be", "token,purpose,text\n{},{},满减3\n"),
+        ("big5", "big5", "token,purpose,text\n{},{},您好，滿減\n"),
+        ("sep", "utf-8", "sep=;\ntoken;purpose;text\n{};{};x\n"),
+        ("time", "utf-8", f"token,purpose,text,send_at\n{{}},{{}},y,{planned:%Y/%m/%d %H:%M}\n"),
+    )
+    for sent, (name, encoding, content) in enumerate(ways, start=1):
+        file = tmp_path / f"{name}.csv"
+        purpose = ORDERS if name != "time" else PROMOTIONS
+        file.write_bytes(content.format(tokens[0], purpose).encode(encoding))
+        assert send(running, file, key)["accepted"] == 1, name
+        assert messages(running) == sent, "an empty line is nothing"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"PK\x03\x04...", "Excel workbook"),
+        (b"", "empty"),
+        (b"name;phone\n1;2\n", "semicolons"),
+        (("token,purpose,text\nx,y,满减\n").encode() + "x,y,满减\n".encode("gb18030"), "line 3"),
+        ("token,purpose,text\nx,y,café\n".encode("latin-1"), "Line 2"),
+        (b"token,purpose,text,text\nx,y,z,z\n", "Two columns"),
+        (b"\x89PNG\r\n\0\1\2" * 9, "no text|not UTF"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_before_anything_is_sent(
+    running: Running, tmp_path: Path, content: bytes, said: str
+) -> None:
+    file = tmp_path / "campaign.csv"
+    file.write_bytes(content)
+    told = refusal(running, file, "ctk_x")
+    assert any(each in told for each in said.split("|")), told
+
+
+def test_a_quote_that_is_not_closed_spoils_its_own_line(running: Running, tmp_path: Path) -> None:
+    key, tokens = shop(running, 1)
+    file = tmp_path / "campaign.csv"
+    start = f"{tokens[0]},{ORDERS}"
+    file.write_text(
+        f'token,purpose,text\n{start},"open\n{start},plain\n{start},"closed"\n{start},"two\nlines"\n'
+        f'{start},5" screen\n{start},one, two\n{start},"open again\n{start},last"\n'
+    )
+    summary = send(running, file, key)
+    assert (summary["accepted"], summary["refused"]) == (4, {"unreadable": 3})
+    assert [line[0] for line in report(file)[1:]] == ["2", "8", "9"]
+
+
+def test_one_run_of_a_campaign_at_a_time(running: Running, tmp_path: Path) -> None:
+    file = write(tmp_path / "campaign.csv", [["x", "y", "z", "", ""]])
+    progress = Progress(tmp_path / "campaign.csv.progress")
+    assert "another run" in refusal(running, file, "ctk_x")
+    progress.close()
+
+
+def test_what_answers_is_not_this_service(running: Running, tmp_path: Path) -> None:
+    file = write(tmp_path / "campaign.csv", [["x", "y", "z", "", ""]])
+    for url, said in (("ftp://h.example", "url: must be"), ("http://[", "url: must be")):
+        elsewhere = replace(running, environment={**running.environment, "CONSENT_BASE_URL": url})
+        assert said in refusal(elsewhere, file, "ctk_x")
 
 
 def test_a_large_file_needs_no_more_memory_than_a_small_one(
@@ -177,6 +303,6 @@ def test_a_large_file_needs_no_more_memory_than_a_small_one(
 
 PEAK = """
 import resource, subprocess, sys
-subprocess.run([sys.executable, *sys.argv[1:]], check=True, stderr=subprocess.DEVNULL)
+subprocess.run([sys.executable, *sys.argv[1:]], check=False, stderr=subprocess.DEVNULL)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """

@@ -1,0 +1,202 @@
+"""Reads a campaign file line by line: CSV as spreadsheets save it, or NDJSON."""
+
+import csv
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, Any, Final
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+from msgspec.json import decode as decode_json
+from msgspec.json import encode as encode_json
+
+from consent_tokens.cli.campaign_encoding import find_encoding
+from consent_tokens.cli.campaign_times import with_offset
+from consent_tokens.errors import InvalidError
+
+FIELDS: Final = ("token", "purpose", "text", "reference", "send_at", "valid_for_minutes")
+REQUIRED_FIELDS: Final = frozenset({"token", "purpose", "text"})
+SEPARATORS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+MAX_RECORD_LINES: Final = 100  # of one text with line breaks in it
+WHOLE = re.compile(
+    r"([0-9]{1,9})(?:\.0+)?"
+)  # spreadsheets write 60.0; the service refuses longer ones
+TOKEN = re.compile(r"\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}")
+WRONG_HEADER: Final = (
+    "The first line must name token, purpose and text. With {} between them it names {!r}; "
+    "missing: {}."
+)
+UNCLOSED: Final = "a quote that is opened in this line is not closed"
+STRAY: Final = "a column other than token holds a token: is a quote missing?"
+MORE_CELLS: Final = "it has {} cells, the first line names {}: put quotes around the text"
+LINE_KEY_BYTES: Final = 16
+
+
+class Line(Struct, frozen=True):
+    """One line of the file: a message, or why it cannot be read as one."""
+
+    number: int
+    body: Mapping[str, Any]
+    error: str | None = None
+
+    @property
+    def key(self) -> bytes:
+        """Return a digest of the message: it stays when the line moves or is encoded anew."""
+        body = encode_json(dict(sorted(self.body.items())))
+        return sha256(body).digest()[:LINE_KEY_BYTES]
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignFile:
+    """A file whose encoding and columns have been found, so that all of it can be read."""
+
+    path: Path
+    encoding: str
+    separator: str | None  # None for NDJSON
+    columns: Mapping[str, int]  # place by name
+    width: int  # how many columns the first line names
+    ignored: Sequence[str]  # columns that are none of a message
+    timezone: ZoneInfo  # of a `send_at` without one
+
+    @classmethod
+    def open(cls, path: Path, timezone: ZoneInfo) -> "CampaignFile":
+        """Find encoding, separator and columns. Raises InvalidError."""
+        encoding = find_encoding(path)
+        if path.suffix.lower() in {".ndjson", ".jsonl"}:
+            return cls(path, encoding, None, {}, 0, (), timezone)
+        with path.open(encoding=encoding, newline="") as file:
+            header = _first_line(file)
+        separator, names = _find_separator(header)
+        duplicates = {name for name in names if name in FIELDS and names.count(name) > 1}
+        if duplicates:
+            raise InvalidError({"file": [f"Two columns are named {min(duplicates)}."]})
+        columns = {name: index for index, name in enumerate(names) if name in FIELDS}
+        ignored = [name for name in names if name and name not in FIELDS]
+        return cls(path, encoding, separator, columns, len(names), ignored, timezone)
+
+    def lines(self) -> Iterator[Line]:
+        """Yield the messages of the file, and what cannot be read as one."""
+        with self.path.open(encoding=self.encoding, newline="") as file:
+            yield from self._rows(file) if self.separator else _read_json(file)
+
+    def _rows(self, file: IO[str]) -> Iterator[Line]:
+        records = _Records(file, self.separator or ",")
+        for number, row, error in records:
+            if error:
+                yield Line(number, {}, error)
+            elif number != records.header_line and any(cell.strip() for cell in row):
+                yield self._line(number, row)
+
+    def _line(self, number: int, row: Sequence[str]) -> Line:
+        body: dict[str, Any] = {
+            name: row[index].strip() if name != "text" else row[index]
+            for name, index in self.columns.items()
+            if index < len(row) and row[index].strip()
+        }
+        if any(cell.strip() for cell in row[self.width :]):
+            return Line(number, {}, MORE_CELLS.format(len(row), self.width))
+        if any(TOKEN.search(text) for name, text in body.items() if name != "token"):
+            return Line(number, {}, STRAY)
+        if match := WHOLE.fullmatch(body.get("valid_for_minutes", "")):
+            body["valid_for_minutes"] = int(match[1])
+        if "send_at" in body:
+            body["send_at"] = with_offset(body["send_at"], self.timezone)
+        return Line(number, body)
+
+
+class _Records:
+    """The records of a CSV file. A quote that is not closed spoils its own line alone."""
+
+    def __init__(self, file: IO[str], separator: str) -> None:
+        self._lines = enumerate(file, start=1)
+        self._pushed: list[tuple[int, str]] = []  # lines to read again, the last first
+        self._separator = separator
+        self.header_line = 0
+
+    def __iter__(self) -> Iterator[tuple[int, list[str], str | None]]:
+        """Yield line number, cells and, instead of them, what is wrong."""
+        for number, line in iter(self._next, None):
+            if not self.header_line:
+                if line.strip("\ufeff\r\n").lower().startswith("sep="):
+                    continue
+                self.header_line = number
+            yield (number, *self._record(number, line))
+
+    def _next(self) -> tuple[int, str] | None:
+        return self._pushed.pop() if self._pushed else next(self._lines, None)
+
+    def _record(self, number: int, line: str) -> tuple[list[str], str | None]:
+        if '"' not in line:
+            return line.rstrip("\r\n").split(self._separator), None
+        taken = [(number, line)]
+        text = line
+        while (row := self._parse(text)) is None:
+            following = self._next() if len(taken) < MAX_RECORD_LINES else None
+            if following is None:
+                self._pushed.extend(reversed(taken[1:]))
+                return [], UNCLOSED
+            taken.append(following)
+            text += following[1]
+        return row, None
+
+    def _parse(self, text: str) -> list[str] | None:
+        """Return the cells of a record; None if a quote is open at its end, or closed amiss."""
+        try:
+            rows = list(
+                csv.reader([text], delimiter=self._separator, strict=True, skipinitialspace=True)
+            )
+        except csv.Error:
+            return None
+        return rows[0] if rows else []
+
+
+def _first_line(file: IO[str]) -> str:
+    """Return the line that names the columns: after Excel's `sep=;`, if it is there."""
+    line = file.readline()
+    if line.strip("\ufeff\r\n").lower().startswith("sep="):
+        line = file.readline()
+    return line
+
+
+def _find_separator(header: str) -> tuple[str, list[str]]:
+    """Return the separator with which the first line names the columns, and their names."""
+    if not header.strip():
+        raise InvalidError({"file": ["It is empty, or its first line is."]})
+    for separator in SEPARATORS:
+        names = _names(header, separator)
+        if set(names) >= REQUIRED_FIELDS:
+            return separator, names
+    seen = max(SEPARATORS, key=lambda each: (header.count(each), each == ","))
+    names = _names(header, seen)
+    missing = sorted(REQUIRED_FIELDS - set(names))
+    shown = ", ".join(name[:40] for name in names[:10])
+    said = WRONG_HEADER.format(SEPARATORS[seen], shown, ", ".join(missing))
+    raise InvalidError({"file": [said]})
+
+
+def _names(header: str, separator: str) -> list[str]:
+    try:
+        row = next(
+            csv.reader([header.lstrip("\ufeff")], delimiter=separator, skipinitialspace=True), []
+        )
+    except csv.Error:
+        return []
+    return [re.sub(r"[\s-]+", "_", name.strip().strip("\ufeff").strip().lower()) for name in row]
+
+
+def _read_json(file: IO[str]) -> Iterator[Line]:
+    for number, line in enumerate(file, start=1):
+        if not line.strip("\ufeff\r\n\t "):
+            continue
+        try:
+            body = decode_json(line.lstrip("\ufeff"))
+        except (ValueError, RecursionError):
+            yield Line(number, {}, "not JSON")
+            continue
+        if isinstance(body, dict):
+            yield Line(number, body)
+        else:
+            yield Line(number, {}, "not an object")
