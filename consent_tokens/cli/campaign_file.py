@@ -33,6 +33,7 @@ UNCLOSED: Final = "a quote that is opened in this line is not closed"
 STRAY: Final = "a column other than token holds a token: is a quote missing?"
 MORE_CELLS: Final = "it has {} cells, the first line names {}: put quotes around the text"
 LINE_KEY_BYTES: Final = 16
+CHUNK_BYTES: Final = 1 << 20
 
 
 class Line(Struct, frozen=True):
@@ -81,6 +82,13 @@ class CampaignFile:
         """Yield the messages of the file, and what cannot be read as one."""
         with self.path.open(encoding=self.encoding, newline="") as file:
             yield from self._rows(file) if self.separator else _read_json(file)
+
+    def count_lines(self) -> int:
+        """Return about how many messages the file holds: for a progress bar."""
+        header = 0 if self.separator is None else 1
+        with self.path.open("rb") as file:
+            chunks = iter(lambda: file.read(CHUNK_BYTES), b"")
+            return max(1, sum(chunk.count(b"\n") for chunk in chunks) - header)
 
     def _rows(self, file: IO[str]) -> Iterator[Line]:
         records = _Records(file, self.separator or ",")

@@ -26,6 +26,7 @@ RUNNING: Final = "another run sends this campaign at the moment"
 LOCK_SECONDS: Final = 1.0
 SCHEMA: Final = """
 PRAGMA locking_mode = EXCLUSIVE;
+PRAGMA journal_mode = WAL;
 PRAGMA user_version = 1;
 CREATE TABLE IF NOT EXISTS lines (
     key BLOB, copy INTEGER, uncertain_since INTEGER, PRIMARY KEY (key, copy)

@@ -33,7 +33,7 @@ class ProgressDisplay:
             )  # fmt: skip
             self._bar = self._stack.enter_context(bar)
         else:
-            click.echo(f"{self._label}: {self._total:,} messages", err=True)
+            click.echo(f"{self._label}: about {self._total:,} messages", err=True)
         return self
 
     def __exit__(
@@ -69,5 +69,5 @@ class ProgressDisplay:
         if seconds < MIN_RATE_SECONDS or not self._done:
             return ""
         rate = self._done / seconds
-        left = round((self._total - self._done) / rate)
+        left = round(max(0, self._total - self._done) / rate)
         return f"{rate:,.0f}/s, {left // 60}:{left % 60:02} left"

@@ -57,21 +57,20 @@ def send(file: Path, *, is_check: bool, as_json: bool, timezone: str, **options:
     if is_check:
         _print_check(campaign, in_json=as_json)
         return
-    count = sum(1 for _ in campaign.lines())  # reads all of it before anything is sent
     key = _api_key(options["api_key"], options["api_key_file"])
     name = options["campaign"] or file.name
     with _report(file) as report, _client(options["url"], key) as client:
-        _send(campaign, client, report, _progress_path(file, name), count)
+        _send(campaign, client, report, _progress_path(file, name))
     _print_summary(report, in_json=as_json)
 
 
 def _send(
-    campaign: CampaignFile, client: httpx.Client, report: Report, progress_path: Path, count: int
+    campaign: CampaignFile, client: httpx.Client, report: Report, progress_path: Path
 ) -> None:
     stop, clock, random = threading.Event(), SystemClock(), SystemRandomSource()
     signal.signal(signal.SIGTERM, lambda _signal, _frame: stop.set())
     progress = Progress(progress_path)
-    display = ProgressDisplay(campaign.path.name, count, clock)
+    display = ProgressDisplay(campaign.path.name, campaign.count_lines(), clock)
     try:
         with display:
             BulkSender(

