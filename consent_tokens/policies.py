@@ -89,10 +89,11 @@ class DispatchPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionPolicy:
-    """How long texts of messages, and records about them, are kept."""
+    """How long texts of messages, records about them, and consents that ended are kept."""
 
     texts: timedelta
-    records: timedelta
+    records: timedelta  # of sending, refusing and complaints; MIIT Order 74: six months or more
+    proof: timedelta  # of a consent, after its end: notice, changes, receipts; `records` or more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,8 @@ RESERVED_PATHS: Final = frozenset(
     }
 )
 WHOLE = re.compile(r"[0-9]{1,18}")
+SIX_MONTHS: Final = 184  # days, at most; of records of sending (MIIT Order 74)
+THREE_YEARS: Final = 1096  # days, at most; limitation of claims (Civil Code of China, art. 188)
 MAX_PORT: Final = 65535
 KEYS_DIR: Final = "keys"
 SERVICE_NAME: Final = "短信许可"
@@ -176,6 +178,16 @@ class _Reader:
             ),
         )
 
+    def retention(self) -> RetentionPolicy:
+        records = self.whole("CONSENT_RECORD_RETENTION_DAYS", 185, least=SIX_MONTHS, limit=3650)
+        proof = self.whole("CONSENT_PROOF_RETENTION_DAYS", THREE_YEARS, least=records, limit=7300)
+        texts = self.whole("CONSENT_TEXT_RETENTION_DAYS", 30, least=0, limit=min(365, records))
+        return RetentionPolicy(
+            texts=timedelta(days=texts),
+            records=timedelta(days=records),
+            proof=timedelta(days=proof),
+        )
+
     def consent(self) -> ConsentPolicy:
         return ConsentPolicy(
             request_ttl=self.days("CONSENT_REQUEST_TTL_DAYS", 7, least=1, limit=90),
@@ -184,10 +196,7 @@ class _Reader:
             ),
             opt_in_by_reply=self.flag("CONSENT_OPT_IN_BY_REPLY"),
             default_timezone=self.timezone("CONSENT_DEFAULT_TIMEZONE", "Asia/Shanghai"),
-            retention=RetentionPolicy(
-                texts=self.days("CONSENT_TEXT_RETENTION_DAYS", 30, least=0, limit=365),
-                records=self.days("CONSENT_RECORD_RETENTION_DAYS", 185, least=1, limit=3650),
-            ),
+            retention=self.retention(),
         )
 
     def days(self, name: str, default: int, *, least: int, limit: int) -> timedelta:

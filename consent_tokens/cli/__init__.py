@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "webhook": "webhook",
     "complaint": "complaint",
     "reassigned-numbers": "reassigned_numbers",
+    "retention": "retention",
     "send": "send",
     "demo": "demo",
     "doctor": "doctor",

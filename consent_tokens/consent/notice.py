@@ -130,12 +130,16 @@ def describe_opt_out(language: str) -> str:
 
 
 def describe_retention(retention: RetentionPolicy, language: str) -> str:
-    """Return in words how long texts and records are kept (PIPL 17)."""
+    """Return in words how long texts, records and the consent are kept (PIPL 17)."""
     text = catalogue(language).gettext(
-        "What a text said is kept for %(text_days)s days, that it was sent for %(record_days)s; "
-        "then both are deleted"
+        "What a text said is kept for %(text_days)s days, that it was sent for %(record_days)s, "
+        "and this consent for %(proof_days)s after it ends; then they are deleted"
     )
-    return text % {"text_days": retention.texts.days, "record_days": retention.records.days}
+    return text % {
+        "text_days": retention.texts.days,
+        "record_days": retention.records.days,
+        "proof_days": retention.proof.days,
+    }
 
 
 def describe_minors(language: str) -> str:

@@ -8,9 +8,10 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
+from consent_tokens.consent.grant import Grant
 from consent_tokens.consent.scope import Scope
 from consent_tokens.relay.decision import is_marketing
-from consent_tokens.relay.message import Message
+from consent_tokens.relay.message import INVITATION_PURPOSE, Message
 from consent_tokens.row_key import RowKey
 
 MAX_STATEMENT_LENGTH: Final = 1000  # characters
@@ -35,9 +36,18 @@ class Verdict(StrEnum):
     """What the records say about the message, assessed when the complaint is filed."""
 
     UNDER_CONSENT = "under_consent"
-    OUTSIDE_SCOPE = "outside_scope"
+    OUTSIDE_SCOPE = "outside_scope"  # a consent, but not for this purpose, hour or time
+    AFTER_END = "after_end"  # the consent had ended when the message left
+    INVITATION = "invitation"  # it asked for a consent; nothing was agreed to before
+    FORMER_OWNER = "former_owner"  # a consent of whoever had the number before
     NO_CONSENT = "no_consent"  # an admitted sender, but the relay sent no such message
+    OWN_SENDER = "own_sender"  # the service's own sender, whose texts are not recorded
+    RECORDS_GONE = "records_gone"  # records of that time are past their retention
     NOT_THROUGH_US = "not_through_us"
+
+
+# with a verdict of the one, a complaint for a reason of the other is disputed
+SENT_AS_AGREED: Final = frozenset({Verdict.UNDER_CONSENT, Verdict.INVITATION})
 
 
 class ComplaintStatus(StrEnum):
@@ -82,10 +92,21 @@ class Complaint:
     filed_at: datetime
     changed_at: datetime
 
+    @property
+    def is_disputed(self) -> bool:
+        """Whether the consumer denies what the records say, and nobody has decided yet."""
+        is_open = self.status in {ComplaintStatus.RECEIVED, ComplaintStatus.IN_REVIEW}
+        denies = self.reason in {ComplaintReason.NEVER_AGREED, ComplaintReason.AFTER_REFUSAL}
+        return is_open and denies and self.verdict in SENT_AS_AGREED
 
-def assess(message: Message, scope: Scope) -> Verdict:
-    """Return the verdict on a sent message, by the scope that applied when it was sent."""
+
+def assess(message: Message, grant: Grant, scope: Scope) -> Verdict:
+    """Return the verdict on a sent message, by its grant and the scope when it was sent."""
     sent_at = message.send_at
+    if message.purpose == INVITATION_PURPOSE:
+        return Verdict.INVITATION
+    if grant.is_ended and grant.status_since < sent_at:
+        return Verdict.AFTER_END
     is_covered = message.purpose in scope.purposes and sent_at < scope.ends_at
     if is_marketing(message.purpose):
         is_covered = is_covered and scope.send_window.next_open(sent_at) == sent_at

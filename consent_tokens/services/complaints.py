@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from consent_tokens.clock import start_of_day
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.crypto.keyed_hashes import derived_digits
 from consent_tokens.errors import ConflictError, InvalidError, NotFoundError, TooManyRequestsError
@@ -19,24 +20,25 @@ from consent_tokens.evidence.complaints import (
     ComplaintReason,
     ComplaintStatus,
     Verdict,
-    assess,
     comparable_text,
 )
 from consent_tokens.evidence.events import EventKind, complaint_event
 from consent_tokens.policies import OtpPolicy, RateLimit
 from consent_tokens.relay.message import Message
 from consent_tokens.row_key import RowKey
+from consent_tokens.services.consents.sent_texts import verdict_on
 from consent_tokens.services.number_verification import ChallengeSecret, verify_code
 from consent_tokens.services.outbox.sent_text_fingerprints import fingerprint_of
 from consent_tokens.services.rate_limits import try_acquire
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import (
     complaints,
+    erased_texts,
     fingerprints,
-    grants,
     merchants,
     messages,
     recipients,
+    retention,
 )
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant
@@ -44,6 +46,7 @@ from consent_tokens.store.merchants import Merchant
 REPORT_INTENT: Final = "report"  # intent of the one-time code for a pasted text
 MATCH_WINDOW: Final = timedelta(days=2)  # between the reported and the recorded time of a message
 REPORTS_PER_DAY: Final = RateLimit(10, timedelta(days=1))  # pasted texts per phone number
+RECORDS_OF_SENDING: Final = ("sent_texts", "erased_texts")  # kinds that tell what was sent
 MAX_PICTURE_BYTES: Final = 1024 * 1024
 PICTURE_SIGNATURES: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")  # PNG, JPEG
 
@@ -106,7 +109,7 @@ def report_pasted_text(
         if message is not None:
             assessment = _assess(transaction, message)
         else:
-            assessment = _assess_unknown(runtime, transaction, number, pasted)
+            assessment = _assess_without_message(runtime, transaction, number, pasted)
         return _file_complaint(runtime, transaction, reason, message=message, assessment=assessment)
 
     return runtime.database.run(work)
@@ -214,30 +217,54 @@ class _Assessment:
 
 
 def _assess(transaction: Transaction, message: Message) -> _Assessment:
-    grant = grants.find(transaction, message.grant_key) if message.grant_key else None
-    verdict = Verdict.NO_CONSENT
-    if grant is not None:
-        verdict = assess(message, grants.scope_at(transaction, grant, message.send_at))
     return _Assessment(
-        verdict=verdict,
+        verdict=verdict_on(transaction, message),
         merchant_id=message.merchant_id,
         partition=message.key.partition,
         sent_at=message.send_at,
     )
 
 
-def _assess_unknown(
+def _assess_without_message(
     runtime: Runtime, transaction: Transaction, number: PhoneNumber, pasted: PastedText
 ) -> _Assessment:
-    """Assess a pasted text that matches no recorded message."""
+    """Assess a pasted text whose message was erased or deleted, or never existed."""
     senders = merchants.senders_with_source(transaction, pasted.sender)
     partition = recipients.find(transaction, runtime.blind_index(number))
+    if senders:
+        verdict = _verdict_without_message(runtime, transaction, number, pasted)
+    elif pasted.sender == runtime.service.sender:
+        verdict = Verdict.OWN_SENDER
+    else:
+        verdict = Verdict.NOT_THROUGH_US
     return _Assessment(
-        verdict=Verdict.NO_CONSENT if senders else Verdict.NOT_THROUGH_US,
+        verdict=verdict,
         merchant_id=senders[0].merchant_id if senders else None,
         partition=runtime.new_partition() if partition is None else partition,
         sent_at=pasted.at,
     )
+
+
+def _verdict_without_message(
+    runtime: Runtime, transaction: Transaction, number: PhoneNumber, pasted: PastedText
+) -> Verdict:
+    """Return the verdict on a text of an admitted sender of which no message is recorded.
+
+    That there was no consent is said only of a time whose records are all still there.
+    """
+    since, until = pasted.at - MATCH_WINDOW, pasted.at + MATCH_WINDOW
+    fingerprint = _fingerprint(runtime, number, pasted)
+    erased = erased_texts.find(
+        transaction, fingerprint, since=start_of_day(since), until=start_of_day(until)
+    )
+    if erased:
+        return min(erased, key=lambda each: abs(each.sent_on - pasted.at)).verdict
+    if fingerprints.find(transaction, fingerprint, since=since, until=until):
+        return Verdict.RECORDS_GONE  # the text was sent, but its message is deleted
+    deleted = (retention.deleted_before(transaction, kind) for kind in RECORDS_OF_SENDING)
+    if any(before is not None and since < before for before in deleted):
+        return Verdict.RECORDS_GONE
+    return Verdict.NO_CONSENT
 
 
 def _file_complaint(
@@ -277,14 +304,20 @@ def _find_message(
     runtime: Runtime, transaction: Transaction, number: PhoneNumber, pasted: PastedText
 ) -> Message | None:
     """Return the recorded message that matches a pasted text; of several the nearest in time."""
-    fingerprint = fingerprint_of(runtime, number, pasted.sender, comparable_text(pasted.text))
     matches = fingerprints.find(
-        transaction, fingerprint, since=pasted.at - MATCH_WINDOW, until=pasted.at + MATCH_WINDOW
+        transaction,
+        _fingerprint(runtime, number, pasted),
+        since=pasted.at - MATCH_WINDOW,
+        until=pasted.at + MATCH_WINDOW,
     )
     if not matches:
         return None
     key, _sent_at = min(matches, key=lambda match: abs(match[1] - pasted.at))
     return messages.find(transaction, key)
+
+
+def _fingerprint(runtime: Runtime, number: PhoneNumber, pasted: PastedText) -> bytes:
+    return fingerprint_of(runtime, number, pasted.sender, comparable_text(pasted.text))
 
 
 def _require_within_limit(runtime: Runtime, transaction: Transaction, number: PhoneNumber) -> None:

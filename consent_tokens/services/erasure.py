@@ -9,11 +9,11 @@ from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.policies import OtpPolicy
 from consent_tokens.services.consents.revocation import revoke
+from consent_tokens.services.consents.sent_texts import erase_sent_texts
 from consent_tokens.services.number_verification import ChallengeSecret, verify_code
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import (
     complaints,
-    fingerprints,
     grants,
     invitations,
     messages,
@@ -42,19 +42,24 @@ def erase_recipient(
 ) -> int:
     """Revoke every grant and delete the recipient's personal data (PIPL, Art. 47).
 
-    Returns how many grants were live. The evidence that remains is stored under a random partition
-    that nothing links to the phone number any more. Raises as `revoke_all` does.
+    Returns how many grants were live. The evidence that remains, as long as the law requires it
+    (Art. 47), is stored under a random partition that nothing links to the phone number any more.
+    Raises as `revoke_all` does.
     """
     revoked = revoke_all(runtime, partition, reason)
-    runtime.database.run(lambda transaction: _delete_data(transaction, partition))
+    is_former_owner = reason is EndReason.NUMBER
+    runtime.database.run(
+        lambda transaction: _delete_data(transaction, partition, is_former_owner=is_former_owner)
+    )
     runtime.database.truncate_wal()
     return revoked
 
 
-def _delete_data(transaction: Transaction, partition: int) -> None:
+def _delete_data(transaction: Transaction, partition: int, *, is_former_owner: bool) -> None:
+    erase_sent_texts(transaction, partition, is_former_owner=is_former_owner)
     messages.delete_texts_of(transaction, partition)
     sessions.delete_of_recipient(transaction, partition)
-    for table in (preferences, invitations, receipts, fingerprints):
+    for table in (preferences, invitations, receipts):
         table.delete_of_recipient(transaction, partition)
     complaints.delete_statements(transaction, partition)
     recipients.delete_recipient(transaction, partition)

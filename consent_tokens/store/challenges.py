@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, insert, select, update
 
 from consent_tokens.consent.one_time_code import Challenge
 from consent_tokens.store.database import Transaction, insert_or_ignore
@@ -48,11 +48,6 @@ def save_attempt(transaction: Transaction, challenge: Challenge) -> None:
     )
 
 
-def delete_before(transaction: Transaction, sent_before: datetime) -> None:
-    """Delete the challenges that were sent before `sent_before`."""
-    transaction.execute(delete(challenges).where(challenges.c.sent_at < sent_before))
-
-
 def lock_hits(transaction: Transaction, limit_key: bytes) -> list[datetime]:
     """Return the hits of a limit, ascending; its row is locked until the transaction ends."""
     insert_or_ignore(
@@ -83,11 +78,6 @@ def save_hits(
         .where(rate_limits.c.id == limit_key)
         .values(hits=struct.pack(f">{len(seconds)}I", *seconds), idle_at=hits[-1] + longest_window)
     )
-
-
-def delete_idle_limits(transaction: Transaction, now: datetime) -> None:
-    """Delete the limits without a hit that still counts."""
-    transaction.execute(delete(rate_limits).where(rate_limits.c.idle_at <= now))
 
 
 def _unpacked(packed: bytes) -> list[datetime]:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, insert, select, update
 
 from consent_tokens.evidence.complaints import (
     Complaint,
@@ -134,11 +134,6 @@ def delete_statements(transaction: Transaction, partition: int) -> None:
     transaction.execute(
         update(table).where(table.c.partition == partition).values(statement=None, picture=None)
     )
-
-
-def delete_before(transaction: Transaction, before: datetime) -> None:
-    """Delete the complaints that have not changed since `before`."""
-    transaction.execute(delete(table).where(table.c.changed_at < before))
 
 
 def _complaint(row: Row[Any]) -> Complaint:

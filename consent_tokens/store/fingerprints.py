@@ -37,11 +37,16 @@ def find(
     return [(RowKey(row.partition, row.id), row.sent_at) for row in rows]
 
 
+def of_recipient(transaction: Transaction, partition: int) -> list[tuple[bytes, int, datetime]]:
+    """Return the fingerprints of a recipient's messages, with message ids and times."""
+    rows = transaction.execute(
+        select(table.c.fingerprint, table.c.id, table.c.sent_at).where(
+            table.c.partition == partition
+        )
+    )
+    return [(row.fingerprint, row.id, row.sent_at) for row in rows]
+
+
 def delete_of_recipient(transaction: Transaction, partition: int) -> None:
     """Delete the fingerprints of a recipient's messages."""
     transaction.execute(delete(table).where(table.c.partition == partition))
-
-
-def delete_before(transaction: Transaction, before: datetime) -> None:
-    """Delete the fingerprints of texts that were sent before `before`."""
-    transaction.execute(delete(table).where(table.c.sent_at < before))

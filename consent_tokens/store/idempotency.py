@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 
 from consent_tokens.store.database import Transaction, insert_or_ignore
 from consent_tokens.store.tables import idempotency_responses as table
@@ -48,8 +48,3 @@ def save_response(transaction: Transaction, merchant_id: str, key: bytes, envelo
         .where(table.c.merchant_id == merchant_id, table.c.key_hash == key)
         .values(sealed_response=envelope)
     )
-
-
-def delete_before(transaction: Transaction, before: datetime) -> None:
-    """Delete the responses that were created before `before`."""
-    transaction.execute(delete(table).where(table.c.created_at < before))

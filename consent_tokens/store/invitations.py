@@ -87,14 +87,6 @@ def delete_of_recipient(
     transaction.execute(query)
 
 
-def delete_expired(transaction: Transaction, now: datetime) -> list[int]:
-    """Delete the invitations that bar no other any more; return their partitions."""
-    rows = transaction.execute(
-        delete(table).where(table.c.next_allowed_at <= now).returning(table.c.partition)
-    )
-    return [row.partition for row in rows]
-
-
 def _invitation(row: Row[Any]) -> Invitation:
     return Invitation(
         key=RowKey(row.partition, row.id),

@@ -242,22 +242,6 @@ def delete_texts_of(transaction: Transaction, partition: int) -> None:
     transaction.execute(update(messages).where(messages.c.partition == partition).values(text=None))
 
 
-def delete_texts_before(transaction: Transaction, before: datetime) -> int:
-    """Delete the texts of messages that ended before `before`; return how many."""
-    result = transaction.execute(
-        update(messages)
-        .where(
-            messages.c.text.is_not(None),
-            messages.c.changed_at < before,
-            messages.c.status.not_in(
-                [MessageStatus.QUEUED, MessageStatus.DEFERRED, MessageStatus.SENDING]
-            ),
-        )
-        .values(text=None)
-    )
-    return result.rowcount
-
-
 def message_from_row(row: Row[Any]) -> Message:
     """Return the message in a row of SQLAlchemy."""
     return Message(

@@ -62,24 +62,6 @@ def delete_of_recipient(transaction: Transaction, partition: int) -> None:
     transaction.execute(delete(table).where(table.c.partition == partition))
 
 
-def delete_past_quiet_periods(transaction: Transaction, now: datetime) -> list[int]:
-    """Delete quiet periods that have ended, and rows that then say nothing.
-
-    Returns the partitions of the recipients.
-    """
-    rows = transaction.execute(
-        update(table)
-        .where(table.c.quiet_until <= now)
-        .values(quiet_from=None, quiet_until=None)
-        .returning(table.c.partition)
-    )
-    partitions = [row.partition for row in rows]
-    for partition in partitions:
-        if find(transaction, partition) == Preferences():
-            delete_of_recipient(transaction, partition)
-    return partitions
-
-
 def _from_seconds(row: Row[Any]) -> Preferences:
     """Return the preferences in a driver's row, in which times are seconds."""
     begins, ends = (

@@ -1,10 +1,23 @@
 """Recipients: the table that maps the blind index of a phone number to a partition."""
 
+from collections.abc import Collection
+from typing import Final
+
 from sqlalchemy import delete, exists, select
 
 from consent_tokens.row_key import new_partition
 from consent_tokens.store.database import Transaction, insert_or_ignore
-from consent_tokens.store.tables import grants, invitations, preferences, recipients
+from consent_tokens.store.tables import (
+    complaints,
+    grants,
+    invitations,
+    messages,
+    preferences,
+    recipients,
+)
+
+# a row in one of them keeps its recipient; the others are deleted with these, or sooner
+HOLDERS: Final = (grants, messages, complaints, invitations, preferences)
 
 
 def find(transaction: Transaction, blind_index: bytes) -> int | None:
@@ -26,17 +39,23 @@ def get_or_create(transaction: Transaction, blind_index: bytes, random_bytes: by
 
 
 def delete_if_unused(transaction: Transaction, partition: int) -> bool:
-    """Delete a recipient without live grants, preferences or invitations.
+    """Delete a recipient of whom nothing is kept any more; return whether it was deleted."""
+    return delete_unused(transaction, [partition]) == 1
 
-    Returns whether it was deleted.
+
+def delete_unused(transaction: Transaction, partitions: Collection[int]) -> int:
+    """Delete those of some recipients of whom nothing is kept any more; return how many.
+
+    While a consent, a message, a complaint, an invitation or a preference is kept, its consumer can
+    see it again by proving the number.
     """
+    if not partitions:
+        return 0
     query = delete(recipients).where(
-        recipients.c.partition == partition,
-        ~exists().where(grants.c.partition == partition, grants.c.wrapped_key.is_not(None)),
-        ~exists().where(preferences.c.partition == partition),
-        ~exists().where(invitations.c.partition == partition),
+        recipients.c.partition.in_(sorted(partitions)),
+        *(~exists().where(table.c.partition == recipients.c.partition) for table in HOLDERS),
     )
-    return transaction.execute(query).rowcount == 1
+    return transaction.execute(query).rowcount
 
 
 def delete_recipient(transaction: Transaction, partition: int) -> None:

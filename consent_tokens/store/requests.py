@@ -165,16 +165,6 @@ def delete_token_of(transaction: Transaction, grant: RowKey) -> None:
     )
 
 
-def delete_tokens_before(transaction: Transaction, decided_before: datetime) -> int:
-    """Delete the sealed tokens of requests decided by `decided_before`; return how many."""
-    result = transaction.execute(
-        update(table)
-        .where(table.c.token.is_not(None), table.c.decided_at <= decided_before)
-        .values(token=None)
-    )
-    return result.rowcount
-
-
 def _request(row: Row[Any]) -> ConsentRequest:
     return ConsentRequest(
         key=RowKey(row.partition, row.id),

@@ -45,11 +45,6 @@ def delete_session(transaction: Transaction, session_id: bytes) -> None:
     transaction.execute(delete(table).where(table.c.id == session_id))
 
 
-def delete_idle(transaction: Transaction, seen_before: datetime) -> None:
-    """Delete the sessions that were last used before `seen_before`."""
-    transaction.execute(delete(table).where(table.c.seen_at < seen_before))
-
-
 def delete_of_recipient(transaction: Transaction, partition: int) -> None:
     """Delete every session of a recipient."""
     transaction.execute(delete(table).where(table.c.partition == partition))

@@ -57,7 +57,18 @@ HAS_MERCHANT = text("merchant_id IS NOT NULL")
 HAS_GATEWAY_ID = text("gateway_id IS NOT NULL")
 HAS_KEY = text("wrapped_key IS NOT NULL")
 IS_UNACCEPTED_REFUSAL = text("kind = 'message_refused' AND message_id IS NULL")
-IS_GRANT_END = text("kind = 'grant_ended'")
+IS_GRANT_END = text("kind IN ('grant_ended', 'number_reassigned')")
+HAS_NO_KEY = text("wrapped_key IS NULL")
+HAS_TEXT = text("text IS NOT NULL")
+HAS_TOKEN = text("token IS NOT NULL")
+HAS_QUIET_PERIOD = text("quiet_until IS NOT NULL")
+HAS_NO_GRANT = text("grant_id IS NULL")
+# events that are deleted by their time; the others with their message or grant, or kept: admissions
+IS_DELETED_BY_TIME = text(
+    "message_id IS NULL AND kind NOT IN ('grant_created', 'grant_changed', 'grant_ended', "
+    "'merchant_admitted', 'merchant_suspended', 'sender_admitted', 'api_key_created', "
+    "'api_key_revoked')"
+)
 
 
 merchants = Table(
@@ -125,6 +136,10 @@ consent_requests = Table(  # in the merchant's partition
     Index("consent_requests_by_merchant", "merchant_id", "created_at", "id"),
     Index("consent_requests_pending", "expires_at",
           postgresql_where=IS_PENDING, sqlite_where=IS_PENDING),
+    Index("consent_requests_with_token", "decided_at",
+          postgresql_where=HAS_TOKEN, sqlite_where=HAS_TOKEN),
+    Index("consent_requests_not_granted", "expires_at",
+          postgresql_where=HAS_NO_GRANT, sqlite_where=HAS_NO_GRANT),
     Index("consent_requests_by_reference", "merchant_id", "reference",
           postgresql_where=HAS_REFERENCE, sqlite_where=HAS_REFERENCE),
 )  # fmt: skip
@@ -149,6 +164,7 @@ grants = Table(
     Column("wrapped_key", LargeBinary),  # null from the moment of revocation (promise 3)
     Index("grants_by_merchant", "merchant_id", "granted_at", "id"),
     Index("grants_by_end", "ends_at", postgresql_where=HAS_KEY, sqlite_where=HAS_KEY),
+    Index("grants_ended", "status_since", postgresql_where=HAS_NO_KEY, sqlite_where=HAS_NO_KEY),
     postgresql_with={"fillfactor": 50},  # a grant is locked by updating it: leave room on the page
 )  # fmt: skip
 
@@ -193,6 +209,9 @@ messages = Table(  # in the recipient's partition; what waits here is the outbox
     Index("messages_under_grant", "partition", "grant_id", "accepted_at"),
     Index("messages_by_merchant", "merchant_id", "accepted_at", "id",
           postgresql_where=HAS_MERCHANT, sqlite_where=HAS_MERCHANT),
+    # for retention: new rows go to their end, and nothing else changes them
+    Index("messages_by_acceptance", "accepted_at"),
+    Index("messages_with_text", "accepted_at", postgresql_where=HAS_TEXT, sqlite_where=HAS_TEXT),
     Index("messages_by_reference", "merchant_id", "reference",
           postgresql_where=HAS_REFERENCE, sqlite_where=HAS_REFERENCE),
     Index(
@@ -218,6 +237,8 @@ events = Table(
           postgresql_where=IS_UNACCEPTED_REFUSAL, sqlite_where=IS_UNACCEPTED_REFUSAL),
     Index("events_of_grant_ends", "partition", "grant_id",
           postgresql_where=IS_GRANT_END, sqlite_where=IS_GRANT_END),
+    Index("events_deleted_by_time", "at",
+          postgresql_where=IS_DELETED_BY_TIME, sqlite_where=IS_DELETED_BY_TIME),
 )  # fmt: skip
 
 challenges = Table(
@@ -331,7 +352,9 @@ preferences = Table(  # of a recipient, over all merchants; one without a row ha
     Column("quiet_hours_until", SmallInteger),
     Column("timezone", String(64), nullable=False),
     Column("no_invitations", SmallInteger, nullable=False),
-)
+    Index("preferences_quiet", "quiet_until",
+          postgresql_where=HAS_QUIET_PERIOD, sqlite_where=HAS_QUIET_PERIOD),
+)  # fmt: skip
 
 pauses = Table(  # at the row key of the grant; an open-ended pause has no row
     "pauses",
@@ -396,6 +419,26 @@ fingerprints = Table(
     sqlite_with_rowid=False,  # the key holds nearly all columns: one B-tree instead of two
 )
 
+# what stays of a text after its recipient was erased: it answers whoever shows the text again, and
+# leads to nothing else; `sent_on` is a midnight, so that it matches no other row
+erased_texts = Table(
+    "erased_texts",
+    metadata,
+    Column("fingerprint", LargeBinary(32), primary_key=True),
+    Column("sent_on", Timestamp, primary_key=True, index=True),
+    Column("verdict", String(16), nullable=False),
+    sqlite_with_rowid=False,  # no row number that shows which were erased together
+)
+
+retention_runs = Table(  # what the deletion of each kind has done
+    "retention_runs",
+    metadata,
+    Column("kind", String(32), primary_key=True),
+    Column("ran_at", Timestamp, nullable=False),
+    Column("deleted_before", Timestamp),  # nothing older is left; null: nothing was deleted yet
+    Column("deleted", BigInteger, nullable=False),  # rows, in all runs
+)
+
 complaints = Table(
     "complaints",
     metadata,
@@ -415,4 +458,5 @@ complaints = Table(
     Column("filed_at", Timestamp, nullable=False),
     Column("changed_at", Timestamp, nullable=False),
     Index("complaints_by_merchant", "merchant_id", "filed_at", "id"),
+    Index("complaints_by_change", "changed_at"),
 )

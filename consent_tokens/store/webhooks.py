@@ -194,11 +194,6 @@ def requeue(transaction: Transaction, key: RowKey | None, now: datetime) -> int:
     return result.rowcount
 
 
-def delete_before(transaction: Transaction, before: datetime) -> None:
-    """Delete the events that were created before `before`, whatever their status."""
-    transaction.execute(delete(webhook_events).where(webhook_events.c.created_at < before))
-
-
 def _webhook(row: Row[Any]) -> Webhook:
     return Webhook(
         id=row.id,

@@ -20,7 +20,7 @@ from consent_tokens.services.inbound.delivery_reports import record_reports
 from consent_tokens.services.inbound.keywords import handle_inbound
 from consent_tokens.services.integrity.readiness import save_checkpoints
 from consent_tokens.services.merchants import read_weights
-from consent_tokens.services.retention import apply_retention
+from consent_tokens.services.retention.sweep import apply_retention
 from consent_tokens.workers.webhook_worker import WebhookWorker
 
 log = structlog.get_logger()
@@ -143,7 +143,7 @@ class Dispatcher:
             recover_expired_leases(runtime)
         except NotReadyError as error:
             log.critical("dispatch_withheld", reason=error.error_code, detail=str(error))
-        apply_retention(runtime, self.context.consent.retention)
+        apply_retention(runtime, self.context.consent)
         self._weights = read_weights(runtime)
 
     def _dispatch(self, now: float) -> bool:

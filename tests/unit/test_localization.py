@@ -42,7 +42,9 @@ def notice(
         frequency_cap=cap,
         send_window=send_window,
         ends_at=datetime(2027, 3, 5, 12, tzinfo=UTC),
-        retention=RetentionPolicy(texts=timedelta(days=30), records=timedelta(days=1100)),
+        retention=RetentionPolicy(
+            texts=timedelta(days=30), records=timedelta(days=185), proof=timedelta(days=1096)
+        ),
     )
     return compose_notice(terms, language).text
 

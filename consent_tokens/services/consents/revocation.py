@@ -19,7 +19,7 @@ from consent_tokens.services.consents.tokens import claims_of_merchant
 from consent_tokens.services.integrity.journal_outbox import ensure_writable, flush_journal
 from consent_tokens.services.outbox.in_flight_wait import wait_until_not_in_flight
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import checkpoints, grants, messages, outbox, recipients, requests
+from consent_tokens.store import checkpoints, grants, messages, outbox, requests
 from consent_tokens.store.database import Transaction
 
 
@@ -102,7 +102,6 @@ def revoke_within(
             reason,
             Propagation(stopped_messages=len(refused), last_submitted_at=last),
         )
-        recipients.delete_if_unused(transaction, key.partition)
     return ended
 
 

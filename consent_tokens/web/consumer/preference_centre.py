@@ -123,7 +123,7 @@ def _consent_page(consent: ConsentDetail, status: int = 200, **errors: str) -> R
 @for_signed_in
 def confirm_all(_partition: int) -> Response:
     """Ask for confirmation before all consents are revoked, or all data is erased."""
-    return page("all.html")
+    return page("all.html", record_days=app_context().consent.retention.records.days)
 
 
 @bp.post("/my")

@@ -107,8 +107,24 @@ def verdict_label(result: Verdict) -> str:
     labels: dict[Verdict, str] = {
         Verdict.UNDER_CONSENT: _("Our records say: it was sent under a consent of yours."),
         Verdict.OUTSIDE_SCOPE: _("Our records say: it went beyond what you agreed to."),
+        Verdict.AFTER_END: _("Our records say: it was sent after your consent had ended."),
+        Verdict.INVITATION: _(
+            "Our records say: it was an invitation. It asks for a consent, and needs none of its "
+            "own; you agreed to nothing by it."
+        ),
+        Verdict.FORMER_OWNER: _(
+            "Our records say: it was sent under a consent of whoever had this number before."
+        ),
         Verdict.NO_CONSENT: _(
-            "Our records say: the sender is one of ours, but no consent stands behind this text."
+            "Our records say: the sender is one of ours, but no consent stands behind this text: "
+            "we have no record of sending it to you."
+        ),
+        Verdict.OWN_SENDER: _(
+            "It came from our own sender, or claims to. Of our codes and answers we do not keep "
+            "the words, so we cannot tell."
+        ),
+        Verdict.RECORDS_GONE: _(
+            "Our records of that time are deleted, so we cannot tell whether you had agreed."
         ),
         Verdict.NOT_THROUGH_US: _("Our records say: this text was not sent through us."),
     }

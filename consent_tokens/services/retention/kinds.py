@@ -1,0 +1,240 @@
+"""The kinds of data that the database holds: how long each is kept, from when on, and why.
+
+This is the one table of retention. What deletes (`sweep`), what reports (`report`), the page
+`/privacy` and the table in docs/data-model.md are made from it; a test fails if it leaves out a
+table of the database.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from consent_tokens.consent.one_time_code import CODE_LIFETIME
+from consent_tokens.consent.request import TOKEN_RETRIEVAL_PERIOD
+from consent_tokens.localization import N_
+from consent_tokens.policies import ConsentPolicy
+from consent_tokens.services.consumer_sessions import SESSION_LIFETIME
+from consent_tokens.services.idempotency import RESPONSE_TTL
+from consent_tokens.services.webhooks import RETENTION as WEBHOOK_RETENTION
+
+SHORTEST: Final = "PIPL 19"  # no longer than the purpose needs
+PROOF: Final = "PIPL 14, 17; Civil Code 188"  # consent can be proved until claims are barred
+SENDING: Final = "MIIT Order 74"  # records of sending and refusing: at least six months
+CHOICE: Final = "PIPL 15, 44"  # a no, or a limit, has to be remembered to be honoured
+
+Period = Callable[[ConsentPolicy], timedelta]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of data.
+
+    `period` is None for what another row holds in place, or its consumer or operator deletes.
+    `what` and `since` are msgids where the page shows them; `is_own_time` says that the row itself
+    holds when it is due.
+    """
+
+    name: str
+    tables: tuple[str, ...]
+    what: str
+    since: str
+    basis: str
+    period: Period | None = None
+    is_own_time: bool = False
+    is_on_page: bool = True  # on /privacy: it is about a consumer
+
+    def kept_for(self, policy: ConsentPolicy) -> timedelta | None:
+        """Return how long this kind is kept after `since`; None if no fixed time ends it."""
+        return self.period(policy) if self.period else None
+
+
+def _texts(policy: ConsentPolicy) -> timedelta:
+    return policy.retention.texts
+
+
+def _records(policy: ConsentPolicy) -> timedelta:
+    return policy.retention.records
+
+
+def _proof(policy: ConsentPolicy) -> timedelta:
+    return policy.retention.proof
+
+
+def _cooldown(policy: ConsentPolicy) -> timedelta:
+    return policy.invitation_cooldown
+
+
+def _requests(policy: ConsentPolicy) -> timedelta:
+    """Return how long a request is kept: a no bars the next one during the cooldown."""
+    return max(policy.retention.records, policy.invitation_cooldown)
+
+
+KINDS: Final[tuple[Kind, ...]] = (
+    Kind(
+        name="one_time_codes",
+        tables=("challenges",),
+        what=N_("A one-time code, as a keyed hash; your number, sealed by a key in your browser"),
+        since=N_("after the code was sent"),
+        basis=SHORTEST,
+        period=lambda _policy: CODE_LIFETIME,
+    ),
+    Kind(
+        name="rate_limits",
+        tables=("rate_limits",),
+        what=N_("Counters against misuse, under a keyed hash of your number or internet address"),
+        since=N_("until they no longer count"),
+        basis=SHORTEST,
+        is_own_time=True,
+    ),
+    Kind(
+        name="sessions",
+        tables=("consumer_sessions",),
+        what=N_("That you are signed in"),
+        since=N_("after your last visit"),
+        basis=SHORTEST,
+        period=lambda _policy: SESSION_LIFETIME,
+    ),
+    Kind(
+        name="message_texts",
+        tables=("messages",),
+        what=N_("What a text said"),
+        since=N_("after it was sent"),
+        basis=SHORTEST,
+        period=_texts,
+    ),
+    Kind(
+        name="messages",
+        tables=("messages", "events"),
+        what=N_("That a shop's text was sent to you or refused, and when"),
+        since=N_("after it was sent or refused; while you have reported it, as long as the report"),
+        basis=SENDING,
+        period=_records,
+    ),
+    Kind(
+        name="sent_texts",
+        tables=("fingerprints",),
+        what=N_("A keyed hash of number, sender and words, to recognise a text that you report"),
+        since=N_("after it was sent"),
+        basis=SENDING,
+        period=_records,
+    ),
+    Kind(
+        name="erased_texts",
+        tables=("erased_texts",),
+        what=N_(
+            "The same hash after “Forget me”: it answers who shows us that text, and leads to "
+            "nothing else"
+        ),
+        since=N_("after it was sent"),
+        basis=f"{SENDING}; PIPL 47",
+        period=_records,
+    ),
+    Kind(
+        name="complaints",
+        tables=("complaints",),
+        what=N_("Your reports, with what you wrote and your picture"),
+        since=N_("after the last change"),
+        basis=SENDING,
+        period=_records,
+    ),
+    Kind(
+        name="events",
+        tables=("events",),
+        what=N_("That other things happened: a code was sent, a wish was changed, a text refused"),
+        since=N_("after it happened"),
+        basis=SENDING,
+        period=_records,
+    ),
+    Kind(
+        name="consents",
+        tables=("grants", "notices", "grant_changes", "pauses", "receipts", "consent_requests",
+                "events"),
+        what=N_("Your consents: the words that you agreed to, every change, and the receipts"),
+        since=N_("after the consent ended"),
+        basis=PROOF,
+        period=_proof,
+    ),
+    Kind(
+        name="tokens",
+        tables=("consent_requests",),
+        what=N_("The proof of your yes, sealed, until the shop fetches it"),
+        since=N_("after your yes"),
+        basis=SHORTEST,
+        period=lambda _policy: TOKEN_RETRIEVAL_PERIOD,
+    ),
+    Kind(
+        name="requests",
+        tables=("consent_requests",),
+        what=N_("Questions of shops that nobody said yes to"),
+        since=N_("after the question closed"),
+        basis=CHOICE,
+        period=_requests,
+    ),
+    Kind(
+        name="invitations",
+        tables=("invitations",),
+        what=N_("That a shop invited you by text, so that it does not do so again"),
+        since=N_("after the invitation, or after your no"),
+        basis=CHOICE,
+        period=_cooldown,
+        is_own_time=True,
+    ),
+    Kind(
+        name="quiet_periods",
+        tables=("preferences",),
+        what=N_("Your quiet time"),
+        since=N_("until it is over"),
+        basis=CHOICE,
+        is_own_time=True,
+    ),
+    Kind(
+        name="preferences",
+        tables=("preferences",),
+        what=N_("Your other wishes: limits, hours of rest, no invitations"),
+        since=N_("until you change them, or “Forget me”"),
+        basis=CHOICE,
+    ),
+    Kind(
+        name="recipients",
+        tables=("recipients",),
+        what=N_("A keyed hash of your number, by which you find all this again"),
+        since=N_("as long as anything above is kept of you; until “Forget me”"),
+        basis="PIPL 45",
+    ),
+    Kind(
+        name="api_responses",
+        tables=("idempotency_responses",),
+        what="Answers to merchants' requests, sealed, in case they are sent again",
+        since="after the answer",
+        basis=SHORTEST,
+        period=lambda _policy: RESPONSE_TTL,
+        is_on_page=False,
+    ),
+    Kind(
+        name="webhook_events",
+        tables=("webhook_events",),
+        what="Notifications to merchants, delivered or not",
+        since="after the event",
+        basis=SHORTEST,
+        period=lambda _policy: WEBHOOK_RETENTION,
+        is_on_page=False,
+    ),
+    Kind(
+        name="merchants",
+        tables=("merchants", "api_keys", "senders", "merchant_weights", "link_domains", "webhooks",
+                "events"),
+        what="Merchants, with their senders, keys, webhooks and admission",
+        since="as long as the service runs",
+        basis="MIIT Order 74",
+        is_on_page=False,
+    ),
+    Kind(
+        name="bookkeeping",
+        tables=("journal_outbox", "checkpoints", "retention_runs"),
+        what="Bookkeeping of the service, about nobody",
+        since="as long as the service runs",
+        basis="",
+        is_on_page=False,
+    ),
+)  # fmt: skip

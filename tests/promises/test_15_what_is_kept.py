@@ -1,0 +1,209 @@
+"""Promise 15: what the service says of how long it keeps data is what happens."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import func, select, text
+
+from consent_tokens.cli import main
+from consent_tokens.services.retention import sweep
+from consent_tokens.services.retention.kinds import KINDS
+from consent_tokens.services.webhooks import add_webhook
+from consent_tokens.store.tables import events, metadata
+from tests.number_scan import NUMBERS
+from tests.service import CSRF, LINK, ORDERS, PROMOTIONS, Consumer, Merchant, Service, found
+from tests.service import otp_policy as limits
+
+WIDE = limits("number=1000/hour;client_ip=1000/hour;total=100000/hour")
+PNG = b"\x89PNG\r\n\x1a\n"
+MARKS = ("mark of a text", "mark of a statement", "mark-of-a-reference")
+YEAR = timedelta(days=366)
+# what is about no consumer, and kept as long as the service runs
+LASTING = {
+    "merchants", "api_keys", "senders", "webhooks", "events", "checkpoints", "retention_runs",
+}  # fmt: skip
+
+
+@pytest.fixture
+def wide(service: Service) -> Service:
+    return service.with_context(otp=WIDE)
+
+
+def rows(service: Service) -> Mapping[str, int]:
+    """Return how many rows each table holds, of the tables that hold any."""
+    with service.runtime.database.engine.connect() as connection:
+        counted = {
+            name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for name, table in metadata.tables.items()
+        }
+    return {name: count for name, count in counted.items() if count}
+
+
+def stored(service: Service, tmp_path: Path) -> Iterator[bytes]:
+    """Return the content of every file of the database, PostgreSQL's after a full vacuum."""
+    database = service.runtime.database
+    if database.sqlite_path:
+        yield from (path.read_bytes() for path in tmp_path.glob("consent.db*"))
+        return
+    engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("VACUUM FULL"))
+        connection.execute(text("CHECKPOINT"))
+        folder = Path(connection.execute(text("SHOW data_directory")).scalar_one())
+    for path in (folder / "base").rglob("*"):
+        if path.is_file():
+            yield path.read_bytes()
+
+
+def report(consumer: Consumer, link: str) -> None:
+    """Complain about a message, with a statement and a picture."""
+    first = consumer.post(link, action="report")
+    consumer.post(first.headers["Location"], reason="fraud")
+    consumer.browser.post(
+        "/reports",
+        data={
+            "csrf": found(CSRF, consumer.get("/reports").text),
+            "action": "more",
+            "said": MARKS[1],
+            "picture": (BytesIO(PNG + b"mark of a picture"), "x.png"),
+        },
+    )
+
+
+def live_through_everything(service: Service) -> tuple[Merchant, Consumer]:
+    """Have consumers do all that leaves rows; return a merchant, and one who stopped it."""
+    merchant, consumer = service.merchant(), service.consumer()
+    client = service.context.webhook_client
+    add_webhook(service.runtime, client, merchant.id, "http://127.0.0.1:9/")
+    token = service.obtain_token(merchant, consumer, PROMOTIONS, reference=MARKS[2])
+    assert merchant.send(token, text=MARKS[0]).status_code == 202
+    assert merchant.post("/v1/messages", {"token": token, "purpose": PROMOTIONS, "text": "once"},
+                         Idempotency_Key="once").status_code == 202  # fmt: skip
+    assert merchant.send(token, "marketing.surveys").status_code == 403
+    service.work()
+    report(consumer, f"/m/{found(LINK, consumer.texts()[-1])}")
+    invited = merchant.post("/v1/consent-requests", {"purposes": [ORDERS], "token": token})
+    assert invited.status_code == 201
+    merchant.ask(PROMOTIONS, reference="another reference")
+    service.work()
+    consumer.log_in()
+    page = consumer.get("/my/wishes").text
+    consumer.post("/my", page, action="calm", until="2021-12-24")
+    consumer.post(
+        "/my", page, action="pause", days=7, grant=merchant.get("/v1/grants").json["items"][0]["id"]
+    )
+    erased = service.consumer(NUMBERS[1])
+    merchant.send(service.obtain_token(merchant, erased), text=MARKS[0])
+    service.work()
+    erased.log_in()
+    erased.post("/my", erased.get("/my/all").text, action="forget")
+    return merchant, consumer
+
+
+def pass_time(service: Service, by: timedelta) -> None:
+    service.clock.advance(by)
+    service.work()
+
+
+def test_every_table_has_a_kind_that_says_how_long_it_is_kept() -> None:
+    named = {table for kind in KINDS for table in kind.tables}
+    assert named == set(metadata.tables)
+    assert len({kind.name for kind in KINDS}) == len(KINDS)
+
+
+def test_after_four_years_nothing_of_a_consumer_is_left(wide: Service, tmp_path: Path) -> None:
+    live_through_everything(wide)
+    before = rows(wide)
+    never_filled = {"merchant_weights", "journal_outbox"}
+    assert set(metadata.tables) - set(before) == never_filled
+    assert any(MARKS[0].encode() in each or MARKS[2].encode() in each
+               for each in stored(wide, tmp_path))  # fmt: skip
+    with wide.runtime.database.engine.connect() as connection:
+        secrets = [
+            bytes(value)
+            for statement in (
+                "SELECT blind_index FROM recipients",
+                "SELECT fingerprint FROM fingerprints",
+                "SELECT fingerprint FROM erased_texts",
+                "SELECT picture FROM complaints WHERE picture IS NOT NULL",
+            )
+            for value in connection.execute(text(statement)).scalars()
+        ]
+    assert len(secrets) >= 4
+    pass_time(wide, YEAR)  # the consent ends
+    pass_time(wide, 3 * YEAR)
+    assert set(rows(wide)) <= LASTING
+    with wide.runtime.database.engine.connect() as connection:
+        kinds = set(connection.execute(select(events.c.kind)).scalars())
+    assert kinds <= {"merchant_admitted", "sender_admitted", "api_key_created"}
+    for content in stored(wide, tmp_path):
+        for mark in (*(mark.encode() for mark in MARKS), *secrets):
+            assert mark not in content
+
+
+def test_records_of_sending_are_held_for_six_months_also_after_forget_me(wide: Service) -> None:
+    live_through_everything(wide)
+    sent = rows(wide)
+    pass_time(wide, timedelta(days=184))
+    held = rows(wide)
+    for table in ("fingerprints", "erased_texts", "complaints"):
+        assert held[table] == sent[table], table
+    assert held["messages"] >= 3
+    pass_time(wide, timedelta(days=3))
+    gone = rows(wide)
+    for table in ("fingerprints", "erased_texts", "complaints"):
+        assert table not in gone
+    assert gone["receipts"] == sent["receipts"], "the consent still lives"
+
+
+def test_deletion_goes_in_batches_and_stops_for_the_dispatcher(
+    wide: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merchant, consumer = wide.merchant(), wide.consumer()
+    token = wide.obtain_token(merchant, consumer, PROMOTIONS, max_messages=50)
+    for number in range(7):
+        assert merchant.send(token, text=f"text {number}").status_code == 202
+    wide.work()
+    monkeypatch.setattr(sweep, "BATCH_SIZE", 2)
+    wide.clock.advance(timedelta(days=31))
+    sweep.apply_retention(wide.runtime, wide.context.consent)
+    with wide.runtime.database.engine.connect() as connection:
+        left = connection.execute(text("SELECT count(text) FROM messages")).scalar_one()
+    assert left == 0
+    monkeypatch.setattr(sweep, "MAX_SECONDS", 0.0)
+    wide.clock.advance(timedelta(days=186))
+    sweep.apply_retention(wide.runtime, wide.context.consent)
+    assert rows(wide)["fingerprints"] == 7, "no time, nothing deleted"
+
+
+def test_the_report_says_what_is_due_and_what_was_deleted(
+    small: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    merchant, consumer = small.merchant(), small.consumer()
+    token = small.obtain_token(merchant, consumer)
+    merchant.send(token, text=MARKS[0])
+    small.work()
+    monkeypatch.setenv("CONSENT_DATABASE_URL", f"sqlite:///{tmp_path}/consent.db")
+    monkeypatch.setenv("CONSENT_KEYS_DIR", str(tmp_path / "keys"))
+
+    def reported() -> Mapping[str, Mapping[str, object]]:
+        result = CliRunner().invoke(main, ["retention", "report", "--json"])
+        assert result.exit_code == 0, result.output
+        return {each["kind"]: each for each in json.loads(result.output)}
+
+    texts = reported()["message_texts"]
+    assert (texts["kept_days"], texts["why"]) == (30, "PIPL 19")
+    assert texts["due"] == 1, "the command runs years later, on the real clock"
+    assert texts["deleted"] == 0
+    pass_time(small, timedelta(days=31))
+    texts = reported()["message_texts"]
+    assert (texts["due"], texts["deleted"]) == (0, 1)
+    assert texts["last_run"] == small.clock.now().isoformat()
+    assert texts["deleted_before"] == (small.clock.now() - timedelta(days=30)).isoformat()
+    table = CliRunner().invoke(main, ["retention", "report"]).output
+    assert all(kind.name in table for kind in KINDS)
