@@ -1,12 +1,12 @@
 """Erasure of a recipient's data, and what happens when a phone number gets a new owner."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from consent_tokens.consent.grant import EndReason
+from consent_tokens.consent.grant import EndReason, Grant
 from consent_tokens.consent.one_time_code import LOGIN_INTENT
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.evidence.events import Event, EventKind, grant_event
 from consent_tokens.policies import OtpPolicy
 from consent_tokens.services.consents.revocation import revoke
 from consent_tokens.services.consents.sent_texts import erase_sent_texts
@@ -14,6 +14,7 @@ from consent_tokens.services.number_verification import ChallengeSecret, verify_
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import (
     complaints,
+    events,
     grants,
     invitations,
     messages,
@@ -97,13 +98,14 @@ def number_reassigned(runtime: Runtime, number: PhoneNumber, since: datetime) ->
 
 
 def number_deactivated(runtime: Runtime, partition: int) -> int:
-    """Revoke every grant of a number that is no longer in service; return how many.
+    """Erase the recipient of a number that is no longer in service; return how many were live.
 
-    Idempotent: a second report finds no live grant.
+    Idempotent: a second report finds nobody.
     """
-    found = runtime.database.read(lambda transaction: grants.of_recipient(transaction, partition))
-    has_live = any(not grant.is_ended for grant in found)
-    return _revoke_former_owner(runtime, partition) if has_live else 0
+    is_known = runtime.database.read(
+        lambda transaction: recipients.is_known(transaction, partition)
+    )
+    return _revoke_former_owner(runtime, partition) if is_known else 0
 
 
 def _revoke_former_owner(
@@ -111,14 +113,31 @@ def _revoke_former_owner(
     partition: int,
     is_former: Callable[[datetime], bool] = lambda _granted_at: True,
 ) -> int:
-    """Revoke a former owner's grants; erase the recipient too, unless the new owner has grants."""
+    """Revoke a former owner's grants; erase the recipient too, unless the new owner has grants.
+
+    Returns how many were live. Grants that had ended before are hidden from the new owner.
+    """
     found = runtime.database.read(lambda transaction: grants.of_recipient(transaction, partition))
-    live = [grant for grant in found if not grant.is_ended]
-    former = [grant for grant in live if is_former(grant.granted_at)]
-    if len(former) < len(live):  # the new owner's grants are in the same partition, and stay
-        for grant in former:
-            revoke(runtime, grant.key, EndReason.NUMBER, is_spread=True)
-        return len(former)
+    former = [grant for grant in found if is_former(grant.granted_at)]
+    if len(former) < len(found):  # the new owner's grants are in the same partition, and stay
+        return _hide_former_owner(runtime, partition, former)
     event = Event(partition=partition, at=runtime.clock.now(), kind=EventKind.NUMBER_REASSIGNED)
     runtime.database.run(lambda transaction: runtime.record(transaction, event))
     return erase_recipient(runtime, partition, EndReason.NUMBER)
+
+
+def _hide_former_owner(runtime: Runtime, partition: int, former: Sequence[Grant]) -> int:
+    """Revoke those of a former owner's grants that live, and hide those that had ended."""
+    live = [grant for grant in former if not grant.is_ended]
+    for grant in live:
+        revoke(runtime, grant.key, EndReason.NUMBER, is_spread=True)
+    now = runtime.clock.now()
+
+    def work(transaction: Transaction) -> None:
+        hidden = events.reassigned_grants_of(transaction, partition)
+        kind, reason = EventKind.NUMBER_REASSIGNED, EndReason.NUMBER.value
+        shown = [each for each in former if each.is_ended and each.key.id not in hidden]
+        runtime.record(transaction, *(grant_event(each, kind, now, reason) for each in shown))
+
+    runtime.database.run(work)
+    return len(live)

@@ -27,6 +27,11 @@ def find(transaction: Transaction, blind_index: bytes) -> int | None:
     )
 
 
+def is_known(transaction: Transaction, partition: int) -> bool:
+    """Whether a phone number leads to a partition."""
+    return bool(transaction.scalar(select(exists().where(recipients.c.partition == partition))))
+
+
 def get_or_create(transaction: Transaction, blind_index: bytes, random_bytes: bytes) -> int:
     """Return the partition of a recipient; a new one, from 8 random bytes, if there is none."""
     insert_or_ignore(

@@ -67,7 +67,7 @@ HAS_NO_GRANT = text("grant_id IS NULL")
 IS_DELETED_BY_TIME = text(
     "message_id IS NULL AND kind NOT IN ('grant_created', 'grant_changed', 'grant_ended', "
     "'merchant_admitted', 'merchant_suspended', 'sender_admitted', 'api_key_created', "
-    "'api_key_revoked')"
+    "'api_key_revoked') AND NOT (kind = 'number_reassigned' AND grant_id IS NOT NULL)"
 )
 
 

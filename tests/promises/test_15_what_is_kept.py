@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from html import unescape
 from io import BytesIO
 from pathlib import Path
 
@@ -11,9 +12,13 @@ from click.testing import CliRunner
 from sqlalchemy import func, select, text
 
 from consent_tokens.cli import main
+from consent_tokens.consent.phone import PhoneNumber
+from consent_tokens.errors import SettingError
+from consent_tokens.services.erasure import number_deactivated, number_reassigned
 from consent_tokens.services.retention import sweep
 from consent_tokens.services.retention.kinds import KINDS
 from consent_tokens.services.webhooks import add_webhook
+from consent_tokens.settings import Settings
 from consent_tokens.store.tables import events, metadata
 from tests.number_scan import NUMBERS
 from tests.service import CSRF, LINK, ORDERS, PROMOTIONS, Consumer, Merchant, Service, found
@@ -119,7 +124,7 @@ def test_every_table_has_a_kind_that_says_how_long_it_is_kept() -> None:
 def test_after_four_years_nothing_of_a_consumer_is_left(wide: Service, tmp_path: Path) -> None:
     live_through_everything(wide)
     before = rows(wide)
-    never_filled = {"merchant_weights", "journal_outbox"}
+    never_filled = {"merchant_weights", "journal_outbox", "link_domains"}
     assert set(metadata.tables) - set(before) == never_filled
     assert any(MARKS[0].encode() in each or MARKS[2].encode() in each
                for each in stored(wide, tmp_path))  # fmt: skip
@@ -158,7 +163,7 @@ def test_records_of_sending_are_held_for_six_months_also_after_forget_me(wide: S
     gone = rows(wide)
     for table in ("fingerprints", "erased_texts", "complaints"):
         assert table not in gone
-    assert gone["receipts"] == sent["receipts"], "the consent still lives"
+    assert gone["receipts"] >= sent["receipts"], "they are kept for three years after the end"
 
 
 def test_deletion_goes_in_batches_and_stops_for_the_dispatcher(
@@ -207,3 +212,105 @@ def test_the_report_says_what_is_due_and_what_was_deleted(
     assert texts["deleted_before"] == (small.clock.now() - timedelta(days=30)).isoformat()
     table = CliRunner().invoke(main, ["retention", "report"]).output
     assert all(kind.name in table for kind in KINDS)
+
+
+# --- What is said -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ("What a text said: 30 days after it was sent.", "1096 days after the consent")),
+        ("zh-CN", ("短信内容: 发出后 30 天", "同意结束后 1096 天", "验证码发出后 5 分钟")),
+        ("zh-TW", ("簡訊內容: 傳送後 30 天", "同意結束後 1096 天")),
+    ],
+)
+def test_the_privacy_notice_names_every_kind_that_is_about_a_consumer(
+    small: Service, language: str, words: tuple[str, ...]
+) -> None:
+    page = small.app.test_client().get(f"/privacy?lang={language}").text
+    for expected in words:
+        assert expected in page
+    if language == "en":
+        for kind in KINDS:
+            assert (kind.what in unescape(page)) is kind.is_on_page, kind.name
+
+
+def test_the_notice_that_is_agreed_to_states_the_three_periods(small: Service) -> None:
+    page = small.app.test_client().get(f"{small.merchant().ask()['path']}?lang=en").text
+    assert "kept for 30 days, that it was sent for 185, and this consent for 1096" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CONSENT_RECORD_RETENTION_DAYS", "183"),
+        ("CONSENT_PROOF_RETENTION_DAYS", "184"),
+        ("CONSENT_TEXT_RETENTION_DAYS", "186"),
+    ],
+)
+def test_no_setting_keeps_less_than_the_law_requires_or_contradicts_another(
+    name: str, value: str
+) -> None:
+    with pytest.raises(SettingError, match=name):
+        Settings.from_environment({name: value})
+
+
+# --- Proof stays in reach -----------------------------------------------------------------------
+
+
+def test_after_the_last_consent_its_consumer_still_sees_it_as_long_as_it_is_kept(
+    wide: Service,
+) -> None:
+    merchant, consumer = wide.merchant(), wide.consumer()
+    token = wide.obtain_token(merchant, consumer)
+    merchant.send(token, text=MARKS[0])
+    wide.work()
+    consumer.log_in()
+    consumer.post("/my", consumer.get("/my/all").text, action="revoke_all")
+    for days in (1, 30, 150, 800):
+        pass_time(wide, timedelta(days=days))
+        page = consumer.log_in().text
+        assert "晨光书店" in page
+        grant = merchant.get("/v1/grants").json["items"][0]["id"]
+        detail = consumer.get(f"/my/consents/{grant}").text
+        assert detail.count("/receipts/") == 2
+        assert (MARKS[0] in detail) is (days == 1)
+    pass_time(wide, timedelta(days=200))
+    assert "晨光书店" not in consumer.log_in().text
+    assert "recipients" not in rows(wide)
+
+
+def test_a_new_owner_sees_nothing_of_consents_that_had_ended_before(wide: Service) -> None:
+    merchant, consumer = wide.merchant(), wide.consumer()
+    wide.obtain_token(merchant, consumer)
+    consumer.log_in()
+    consumer.post("/my", consumer.get("/my/all").text, action="revoke_all")
+    wide.clock.advance(timedelta(days=30))
+    since = wide.clock.now()
+    new = wide.consumer()
+    wide.obtain_token(wide.merchant("乙店"), new)
+    assert "晨光书店" in new.log_in().text, "nobody knows yet"
+    assert number_reassigned(wide.runtime, PhoneNumber.parse(new.number), since) == 0
+    for days in (0, 250, 500):
+        pass_time(wide, timedelta(days=days))
+        page = new.log_in().text
+        assert "晨光书店" not in page
+        assert "乙店" in page
+        assert "晨光书店" not in new.get("/my/data.json").text
+
+
+def test_a_number_out_of_service_leads_to_nothing_also_after_the_last_consent(
+    wide: Service,
+) -> None:
+    merchant, consumer = wide.merchant(), wide.consumer()
+    wide.obtain_token(merchant, consumer)
+    consumer.log_in()
+    consumer.post("/my", consumer.get("/my/all").text, action="revoke_all")
+    with wide.runtime.database.engine.connect() as connection:
+        partition = connection.execute(text("SELECT partition FROM recipients")).scalar_one()
+    number_deactivated(wide.runtime, partition)
+    assert "recipients" not in rows(wide)
+    events_before = rows(wide)["events"]
+    assert number_deactivated(wide.runtime, partition) == 0, "a second report changes nothing"
+    assert rows(wide)["events"] == events_before

@@ -9,7 +9,9 @@ import jwt
 import pytest
 
 from consent_tokens.consent.phone import PhoneNumber
+from consent_tokens.evidence.complaints import ComplaintStatus
 from consent_tokens.gateways.base import DeliveryReport
+from consent_tokens.services.complaints import decide_complaint
 from consent_tokens.services.erasure import number_reassigned
 from consent_tokens.services.inbound.delivery_reports import record_reports
 from tests.number_scan import NUMBERS, found_in
@@ -159,7 +161,7 @@ def test_a_quiet_period_over_double_11(logged_in: LoggedIn) -> None:
     assert logged_in.code() == "queued"
 
 
-def test_a_quiet_period_keeps_a_recipient_known_and_only_as_long_as_it_lasts(
+def test_a_recipient_stays_known_as_long_as_anything_of_them_is_kept(
     logged_in: LoggedIn,
 ) -> None:
     logged_in.act("calm", season="double11")
@@ -171,8 +173,12 @@ def test_a_quiet_period_keeps_a_recipient_known_and_only_as_long_as_it_lasts(
             counted: int = connection.exec_driver_sql(query).scalar_one()
             return counted
 
+    for days in (5, 1091):  # the quiet period is over, the consent is still kept
+        assert known() == 1
+        logged_in.service.clock.advance(timedelta(days=days))
+        logged_in.service.work()
     assert known() == 1
-    logged_in.service.clock.advance(timedelta(days=5))
+    logged_in.service.clock.advance(timedelta(days=1))
     logged_in.service.work()
     assert known() == 0
 
@@ -625,3 +631,89 @@ def test_of_two_hundred_sends_of_fifty_merchants_exactly_the_limit_leaves(
     assert answers.count(202) == 5
     service.work()
     assert len([text for text in consumer.texts() if "race" in text]) == 5
+
+
+# --- Verdicts -----------------------------------------------------------------------------------
+
+
+def verdict_shown(logged_in: LoggedIn, text: str, *words: str, **more: str) -> None:
+    """Report a pasted text, and look for the words of its verdict."""
+    shown = paste(logged_in, text, **more)
+    for expected in words:
+        assert expected in shown
+
+
+def came_in(logged_in: LoggedIn) -> str:
+    """Return when a text came, as the form wants it."""
+    return (logged_in.service.clock.now() + timedelta(hours=8)).strftime("%Y-%m-%dT%H:%M")
+
+
+def test_a_lawful_text_stays_lawful_after_forget_me_and_until_its_record_is_deleted(
+    logged_in: LoggedIn,
+) -> None:
+    _, text = from_a_message(logged_in)
+    at = came_in(logged_in)
+    logged_in.act("forget")
+    verdict_shown(logged_in, text, "是按您的同意发的", "正在复核", at=at)
+    logged_in.service.clock.advance(timedelta(days=184))
+    logged_in.service.work()
+    verdict_shown(logged_in, text, "是按您的同意发的", at=at)
+    verdict_shown(logged_in, "x" + text, "没有您的同意", at=at)
+    logged_in.service.clock.advance(timedelta(days=4))
+    logged_in.service.work()
+    for pasted in (text, "x" + text):
+        verdict_shown(logged_in, pasted, "那段时间的记录已经删除", at=at)
+    verdict_shown(logged_in, text, "没有您的同意")
+
+
+def test_only_who_proves_the_number_learns_of_an_erased_text(logged_in: LoggedIn) -> None:
+    _, text = from_a_message(logged_in)
+    logged_in.act("forget")
+    other = logged_in.service.consumer(NUMBERS[5])
+    other.post("/report", phone=other.number)
+    form = {"sender": "106900011", "text": text, "at": came_in(logged_in), "reason": "fraud"}
+    other.post("/report", code=other.code(), **form)
+    assert "没有您的同意" in other.get("/reports").text
+
+
+def test_what_is_left_of_an_erased_text_matches_no_other_row(logged_in: LoggedIn) -> None:
+    logged_in.service.clock.advance(timedelta(minutes=7))
+    _, text = from_a_message(logged_in)
+    logged_in.act("forget")
+    with logged_in.service.runtime.database.engine.connect() as connection:
+        left = connection.exec_driver_sql("SELECT * FROM erased_texts").mappings().one()
+    assert set(left) == {"fingerprint", "sent_on", "verdict"}
+    assert left["sent_on"] % 86_400 == 0
+    assert left["verdict"] == "under_consent"
+    assert text
+
+
+def test_a_text_to_the_former_owner_is_not_the_new_owners_consent(logged_in: LoggedIn) -> None:
+    _, text = from_a_message(logged_in)
+    new = logged_in.service.consumer()
+    new.post("/my", phone=new.number)
+    new.post("/my", new.get("/my").text, action="new_to_me", code=new.code())
+    verdict_shown(logged_in, text, "前任机主的同意")
+
+
+def test_an_invitation_is_called_one(logged_in: LoggedIn) -> None:
+    asked = {"purposes": ["marketing.events"], "token": logged_in.token}
+    assert logged_in.merchant.post("/v1/consent-requests", asked).status_code == 201
+    logged_in.service.work()
+    verdict_shown(logged_in, logged_in.consumer.texts()[-1], "这条是邀请", "正在复核")
+
+
+def test_our_own_codes_are_not_called_foreign(logged_in: LoggedIn) -> None:
+    code = [text for text in logged_in.consumer.texts() if "验证码" in text][-1]
+    sender = logged_in.service.runtime.service.sender
+    verdict_shown(logged_in, code, "无法核对", sender=sender)
+
+
+def test_a_dispute_ends_with_the_decision(logged_in: LoggedIn) -> None:
+    _, text = from_a_message(logged_in)
+    verdict_shown(logged_in, text, "正在复核")
+    complaint = logged_in.merchant.get("/v1/complaints").json["items"][0]
+    decide_complaint(logged_in.service.runtime, complaint["id"], ComplaintStatus.NOT_UPHELD)
+    shown = paste(logged_in, text)  # the same report, found again
+    assert "正在复核" not in shown
+    assert "没有发现违反规定" in shown

@@ -20,7 +20,7 @@ from consent_tokens.gateways import webhook_client
 from consent_tokens.gateways.base import DeliveryReport
 from consent_tokens.gateways.webhook_client import WebhookClient, is_public
 from consent_tokens.services.consents.amendments import pause
-from consent_tokens.services.retention import apply_retention
+from consent_tokens.services.retention.sweep import apply_retention
 from consent_tokens.services.webhooks import RETRY_DELAYS, add_webhook, deliver
 from consent_tokens.store import events, merchants, webhooks
 from consent_tokens.workers.webhook_worker import WebhookWorker
@@ -108,7 +108,7 @@ def test_a_decline_and_an_unanswered_request_are_delivered(
     receiver.got.clear()
     service.clock.advance(timedelta(days=400))
     for _ in range(2):
-        apply_retention(service.runtime, service.context.consent.retention)
+        apply_retention(service.runtime, service.context.consent)
         deliver_due(service)
     assert delivered(receiver) == [
         ("consent.expired", {

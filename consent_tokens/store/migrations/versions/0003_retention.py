@@ -12,7 +12,7 @@ GRANT_ENDS = "events_of_grant_ends"
 BY_TIME = sa.text(
     "message_id IS NULL AND kind NOT IN ('grant_created', 'grant_changed', 'grant_ended', "
     "'merchant_admitted', 'merchant_suspended', 'sender_admitted', 'api_key_created', "
-    "'api_key_revoked')"
+    "'api_key_revoked') AND NOT (kind = 'number_reassigned' AND grant_id IS NOT NULL)"
 )
 NEW_INDEXES = (
     ("consent_requests_not_granted", "consent_requests", ["expires_at"], "grant_id IS NULL"),
