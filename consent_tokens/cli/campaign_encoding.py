@@ -30,19 +30,40 @@ OTHER_FORMATS: Final = {
 }
 MIXED: Final = "Line {} is UTF-8 and line {} is not: save the whole file in one encoding."
 UTF8_HAN = re.compile(rb"[\xe3-\xe9][\x80-\xbf]{2}")
-BIG5_COMMON: Final = range(0xA4, 0xC7)  # lead bytes of the commonest 5401 characters
+# lead bytes of punctuation and of the commonest characters: 3755 of GB 2312, 5401 of Big5
+GB2312_COMMON: Final = frozenset(range(0xA1, 0xA4)) | frozenset(range(0xB0, 0xD8))
+BIG5_COMMON: Final = frozenset({0xA1}) | frozenset(range(0xA4, 0xC7))
+MIN_COMMON_SHARE: Final = 0.5
+WIDE = re.compile(r"[\u2010-\u2027\u3000-\u9fff\uff00-\uffef]|[^\x00-\u33ff]")
+INSIDE_WORD = re.compile(r"(?<=[A-Za-z])[\u3400-\u9fff](?=[A-Za-z])")  # of no Chinese text
+UNKNOWN: Final = (
+    "Line {} is not UTF-8, and does not read as Chinese in GB18030 or Big5: save the file as CSV "
+    "(UTF-8), or name its encoding, such as --encoding windows-1252."
+)
+MAX_SAMPLE_BYTES: Final = 1 << 18  # of lines that are not UTF-8
 
 
-def find_encoding(path: Path) -> str:
-    """Return the encoding of a file, in which all of it can be read. Raises InvalidError."""
+def find_encoding(path: Path, named: str | None = None) -> str:
+    """Return the encoding of a file, in which all of it can be read: the one named, or found.
+
+    Raises InvalidError.
+    """
     with path.open("rb") as file:
         sample = file.read(SAMPLE_BYTES)
         _reject_other_formats(sample)
         file.seek(0)
-        encoding = _by_mark(sample) or _by_zeros(sample) or _by_lines(file, sample)
+        encoding = _known(named) or _by_mark(sample) or _by_zeros(sample) or _by_lines(file)
         file.seek(0)
         _check_whole(file, encoding)
     return encoding
+
+
+def _known(named: str | None) -> str | None:
+    """Return an encoding that is named. Raises InvalidError if there is none of that name."""
+    try:
+        return codecs.lookup(named).name if named else None
+    except (LookupError, ValueError):
+        raise InvalidError({"encoding": ["No such encoding; for example gb18030."]}) from None
 
 
 def _reject_other_formats(sample: bytes) -> None:
@@ -68,19 +89,21 @@ def _by_zeros(sample: bytes) -> str | None:
     return "utf-16-be" if even > odd else "utf-16-le"
 
 
-def _by_lines(file: IO[bytes], sample: bytes) -> str:
+def _by_lines(file: IO[bytes]) -> str:
     """Return UTF-8 if every line is; the Chinese encoding if none is. Raises InvalidError."""
     first_utf8 = first_other = None
+    other = b""
     for number, line in enumerate(read_lines(file), start=1):
         if line.isascii():
             continue
         if not _is_utf8(line):
             first_other = first_other or number
+            other += line if len(other) < MAX_SAMPLE_BYTES else b""
         elif UTF8_HAN.search(line):  # two bytes alone may be either
             first_utf8 = first_utf8 or number
         if first_utf8 and first_other:
             raise InvalidError({"file": [MIXED.format(first_utf8, first_other)]})
-    return _chinese(sample) if first_other else "utf-8"
+    return _chinese(other, first_other) if first_other else "utf-8"
 
 
 def read_lines(file: IO[bytes]) -> Iterator[bytes]:
@@ -99,22 +122,28 @@ def _is_utf8(line: bytes) -> bool:
     return True
 
 
-def _chinese(sample: bytes) -> str:
-    """Return GB18030 or Big5, whichever makes more of the characters common ones."""
-    text = sample[: sample.rfind(b"\n") + 1] or sample
-    gb18030 = _common_share(text, "gb18030", "gb2312", range(0xB0, 0xD8))
-    big5 = _common_share(text, "cp950", "cp950", BIG5_COMMON)
+def _chinese(lines: bytes, first: int) -> str:
+    """Return GB18030 or Big5, whichever makes more of the characters common ones.
+
+    Raises InvalidError if neither makes half of them common: an accented letter and the letter
+    behind it are a rare Chinese character, and nobody should be sent that.
+    """
+    gb18030 = _common_share(lines, "gb18030", "gb2312", GB2312_COMMON)
+    big5 = _common_share(lines, "cp950", "cp950", BIG5_COMMON)
+    if max(gb18030, big5) < MIN_COMMON_SHARE:
+        raise InvalidError({"file": [UNKNOWN.format(first)]})
     return "cp950" if big5 > gb18030 else "gb18030"
 
 
-def _common_share(text: bytes, encoding: str, common: str, leads: range) -> float:
-    """Return the share of the Chinese characters that are common in an encoding's tables."""
-    try:
-        characters = [each for each in text.decode(encoding) if ord(each) >= 0x3400]  # noqa: PLR2004 - the first Han character
-    except UnicodeDecodeError:
-        return 0.0
-    encoded = [each.encode(common, "ignore") for each in characters if each < "\uff00"]
-    return sum(1 for each in encoded if each and each[0] in leads) / max(1, len(encoded))
+def _common_share(lines: bytes, encoding: str, table: str, leads: frozenset[int]) -> float:
+    """Return the share of the Chinese characters that are common in the table of an encoding."""
+    text = lines.decode(encoding, "replace")
+    found = WIDE.findall(text)
+    inside_words = len(INSIDE_WORD.findall(text))
+    encoded = [each.encode(table, "ignore") for each in found]
+    common = sum(1 for each in encoded if len(each) > 1 and each[0] in leads)
+    wrong = text.count("\ufffd") + inside_words
+    return max(0, common - inside_words) / max(1, len(found) + wrong)
 
 
 def _check_whole(file: IO[bytes], encoding: str) -> None:
@@ -127,5 +156,5 @@ def _check_whole(file: IO[bytes], encoding: str) -> None:
     except UnicodeDecodeError as error:
         number += bytes(error.object[: error.start]).count(b"\n")
         raise InvalidError(
-            {"file": [f"Line {number} is not {encoding.upper()}, and not UTF-8: save it as UTF-8."]}
+            {"file": [f"Line {number} is not {encoding.upper()}; save the file as CSV (UTF-8)."]}
         ) from None

@@ -19,7 +19,14 @@ from consent_tokens.errors import InvalidError
 
 FIELDS: Final = ("token", "purpose", "text", "reference", "send_at", "valid_for_minutes")
 REQUIRED_FIELDS: Final = frozenset({"token", "purpose", "text"})
-SEPARATORS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+SEPARATORS: Final = {
+    ",": "commas",
+    ";": "semicolons",
+    "\t": "tabs",
+    "|": "vertical bars",
+    "，": "full-width commas",
+    "；": "full-width semicolons",
+}
 MAX_RECORD_LINES: Final = 100  # of one text with line breaks in it
 WHOLE = re.compile(
     r"([0-9]{1,9})(?:\.0+)?"
@@ -32,6 +39,8 @@ WRONG_HEADER: Final = (
 UNCLOSED: Final = "a quote that is opened in this line is not closed"
 STRAY: Final = "a column other than token holds a token: is a quote missing?"
 MORE_CELLS: Final = "it has {} cells, the first line names {}: put quotes around the text"
+BLANKS: Final = "\ufeff\u200b\u00a0\u3000 \t\r\n'"
+NDJSON: Final = frozenset({".ndjson", ".jsonl"})
 LINE_KEY_BYTES: Final = 16
 CHUNK_BYTES: Final = 1 << 20
 
@@ -63,13 +72,13 @@ class CampaignFile:
     timezone: ZoneInfo  # of a `send_at` without one
 
     @classmethod
-    def open(cls, path: Path, timezone: ZoneInfo) -> "CampaignFile":
+    def open(cls, path: Path, timezone: ZoneInfo, encoding: str | None = None) -> "CampaignFile":
         """Find encoding, separator and columns. Raises InvalidError."""
-        encoding = find_encoding(path)
-        if path.suffix.lower() in {".ndjson", ".jsonl"}:
-            return cls(path, encoding, None, {}, 0, (), timezone)
+        encoding = find_encoding(path, encoding)
         with path.open(encoding=encoding, newline="") as file:
             header = _first_line(file)
+        if path.suffix.lower() in NDJSON or header.lstrip("\ufeff \t").startswith("{"):
+            return cls(path, encoding, None, {}, 0, (), timezone)
         separator, names = _find_separator(header)
         duplicates = {name for name in names if name in FIELDS and names.count(name) > 1}
         if duplicates:
@@ -192,7 +201,7 @@ def _names(header: str, separator: str) -> list[str]:
         )
     except csv.Error:
         return []
-    return [re.sub(r"[\s-]+", "_", name.strip().strip("\ufeff").strip().lower()) for name in row]
+    return [re.sub(r"[\s-]+", "_", name.strip(BLANKS).lower()) for name in row]
 
 
 def _read_json(file: IO[str]) -> Iterator[Line]:

@@ -41,6 +41,7 @@ MAX_PROBLEMS_SHOWN: Final = 20  # lines that `--check` prints
     "--timezone", envvar="CONSENT_DEFAULT_TIMEZONE", default="Asia/Shanghai", show_default=True,
     help="Of a send_at without an offset.",
 )  # fmt: skip
+@click.option("--encoding", help="Of the file, where it is not found: such as windows-1252.")
 @click.option("--check", "is_check", is_flag=True, help="Only read the file; send nothing.")
 @as_json
 def send(file: Path, *, is_check: bool, as_json: bool, timezone: str, **options: Any) -> None:  # noqa: ANN401 - click's
@@ -51,7 +52,9 @@ def send(file: Path, *, is_check: bool, as_json: bool, timezone: str, **options:
     was mended, the same command sends what was not accepted yet. Refused lines are written to
     FILE.refused.csv, each with its line number and the reason. Ends with 3 if any was refused.
     """
-    campaign = CampaignFile.open(file, _timezone(timezone))
+    campaign = CampaignFile.open(file, _timezone(timezone), options["encoding"])
+    if campaign.encoding not in {"utf-8", "utf-8-sig"}:
+        click.echo(f"Read as {campaign.encoding.upper()}.", err=True)
     if campaign.ignored:
         click.echo(f"Columns that are not sent: {', '.join(campaign.ignored)}", err=True)
     if is_check:

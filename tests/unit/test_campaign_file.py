@@ -1,0 +1,104 @@
+"""Campaign files: encodings, separators, quotes and times, without a service."""
+
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from consent_tokens.cli.campaign_file import CampaignFile
+from consent_tokens.cli.campaign_times import with_offset
+from consent_tokens.errors import InvalidError
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+SIMPLIFIED = "满减活动今晚八点开始，全场五折，退订回R。"
+TRADITIONAL = "滿減活動今晚八點開始，全場五折，退訂回R。"
+
+
+def texts(folder: Path, content: bytes, encoding: str | None = None) -> list[str]:
+    file = folder / "campaign.csv"
+    file.write_bytes(content)
+    lines = CampaignFile.open(file, SHANGHAI, encoding).lines()
+    return [line.error or line.body["text"] for line in lines]
+
+
+def refused(folder: Path, content: bytes, encoding: str | None = None) -> str:
+    with pytest.raises(InvalidError) as caught:
+        texts(folder, content, encoding)
+    return str(caught.value.fields)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("utf-8", SIMPLIFIED), ("utf-8-sig", SIMPLIFIED), ("utf-16", SIMPLIFIED),
+        ("utf-16-le", SIMPLIFIED), ("utf-16-be", SIMPLIFIED), ("gb18030", SIMPLIFIED),
+        ("gbk", TRADITIONAL), ("big5", TRADITIONAL), ("gb2312", "联通"), ("gbk", "朱镕基喆"),
+        ("gbk", "50％ off！"), ("gb18030", "今晚😀"), ("gbk", "满200减50 A区B座 VIP客户专享"),
+    ],
+)  # fmt: skip
+def test_an_encoding_is_found(tmp_path: Path, encoding: str, text: str) -> None:
+    assert texts(tmp_path, f"token,purpose,text\nt,p,{text}\n".encode(encoding)) == [text]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1252", "été à Paris"), ("cp1252", "PROMOÇÃO"), ("cp1252", "Grüße aus Köln"),
+        ("cp1252", "El Niño"), ("cp1251", "Скидка сегодня"), ("shift_jis", "本日限定セール"),
+    ],
+)  # fmt: skip
+def test_what_is_not_chinese_is_not_read_as_chinese(
+    tmp_path: Path, encoding: str, text: str
+) -> None:
+    content = f"token;purpose;text\nt;p;{text}\n".encode(encoding)
+    assert "--encoding" in refused(tmp_path, content)
+    assert texts(tmp_path, content, encoding) == [text]
+
+
+def test_an_encoding_that_is_named_wrongly_is_refused(tmp_path: Path) -> None:
+    content = "token,purpose,text\nt,p,é\n".encode("cp1252")
+    assert "No such encoding" in refused(tmp_path, content, "nonsense")
+    assert "Line 2 is not UTF-8" in refused(tmp_path, content, "utf-8")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "token;purpose;text\nt;p;x\n", "token\tpurpose\ttext\nt\tp\tx\n",
+        "\ufeffTOKEN, Purpose ,Text\nt,p,x",
+        "token，purpose，text\nt，p，x\n", "sep=|\r\ntoken|purpose|text\r\nt|p|x\r\n",
+        "token,purpose,text\rt,p,x\r", '"token","purpose","text"\n"t","p","x"\n',
+        "token,purpose,text,,\nt,p,x,,\n,,,,\n\n  ",
+        '{"token": "t", "purpose": "p", "text": "x"}\n',
+    ],
+)  # fmt: skip
+def test_every_dress_of_the_same_line(tmp_path: Path, content: str) -> None:
+    assert texts(tmp_path, content.encode()) == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("2026/11/25 9:30", "2026-11-25T09:30:00+08:00"),
+        ("2026-11-25T10:00", "2026-11-25T10:00:00+08:00"),
+        ("2026年11月25日 9时30分", "2026-11-25T09:30:00+08:00"),
+        ("46351.4166666667", "2026-11-25T10:00:00+08:00"),
+        ("2026-11-25T10:00:00Z", "2026-11-25T10:00:00Z"),
+        ("25/11/2026 10:00", "25/11/2026 10:00"),
+        ("2026-13-01 10:00", "2026-13-01 10:00"),
+    ],
+)
+def test_times_of_spreadsheets(given: str, read: str) -> None:
+    assert with_offset(given, SHANGHAI) == read
+
+
+def test_more_cells_than_columns_are_refused_and_no_half_text_is_sent(tmp_path: Path) -> None:
+    (error,) = texts(tmp_path, b"token,purpose,text\nt,p,tonight, at eight\n")
+    assert "4 cells" in error
+
+
+def test_a_quote_that_swallows_another_token_is_refused(tmp_path: Path) -> None:
+    token = f"eyJ{'a' * 50}.{'b' * 50}.{'c' * 86}"
+    content = f'token,purpose,text\n{token},p,"open\n{token},p,closed"\n{token},p,x\n'
+    assert texts(tmp_path, content.encode())[1:] == ["x"]
+    assert "token" in texts(tmp_path, content.encode())[0]
