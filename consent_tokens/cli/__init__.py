@@ -30,6 +30,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "send": "send",
     "demo": "demo",
     "doctor": "doctor",
+    "audit": "audit",
 }
 
 
