@@ -140,13 +140,14 @@ def _api_key(key: str | None, file: str | None) -> str:
 
 def _client(url: str, api_key: str) -> httpx.Client:
     """Return a client of the API at a base URL. Raises InvalidError if it is none."""
+    wrong = InvalidError({"url": ["must be like https://sms.example"]})
     try:
         parts = urlsplit(url)
-        if parts.scheme in {"http", "https"} and parts.hostname:
-            return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {api_key}"})
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise wrong
+        return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {api_key}"})
     except (ValueError, httpx.InvalidURL):
-        pass
-    raise InvalidError({"url": ["must be like https://sms.example"]})
+        raise wrong from None
 
 
 def _timezone(name: str) -> ZoneInfo:
