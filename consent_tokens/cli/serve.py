@@ -5,15 +5,14 @@ import multiprocessing.util
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import click
-from granian.constants import Interfaces
-from granian.server import Server
 from prometheus_client import start_http_server
 
 from consent_tokens.app_context import AppContext
 from consent_tokens.cli.setting_warnings import log_warnings
+from consent_tokens.cli.web_server import check_port_is_free, serve_http
 from consent_tokens.cli.worker_startup import (
     WorkerStartup,
     block_stop_signals,
@@ -30,10 +29,10 @@ from consent_tokens.settings import Settings, default_base_url, parse_bind
 from consent_tokens.store import merchants
 from consent_tokens.store.schema import is_usable, upgrade
 from consent_tokens.web import create_app
+from consent_tokens.web.addresses import base_path
+from consent_tokens.web.rsgi import RsgiApp
 from consent_tokens.workers.dispatcher import Dispatcher
 
-THREADS: Final = 16  # of one web process: those that wait for the disk share one commit
-STOP_SECONDS: Final = 30  # after which a web process that does not stop is killed
 GC_THRESHOLDS: Final = (50_000, 20, 50)  # new objects, then collections of the younger generation
 FINALIZER_PRIORITY: Final = 100
 DEMO_MERCHANT: Final = "晨光书店"
@@ -45,8 +44,9 @@ DEMO_PORT, DEMO_EXTENSION = "10690001", "12"
 def serve(bind: str | None) -> None:
     """Run everything in one process: web pages, API and dispatcher."""
     settings = _settings(bind)
+    check_port_is_free(settings.bind)
     _initialize(settings)
-    _serve(settings, 1, partial(_load_all, settings))
+    _serve(settings, 1, _load_all)
 
 
 @click.command()
@@ -56,8 +56,9 @@ def web(bind: str | None, workers: int) -> None:
     """Run the web half alone: pages and API."""
     settings = _settings(bind)
     _reject_simulator(settings)
+    check_port_is_free(settings.bind)
     _check_issuer(settings)
-    _serve(settings, workers, partial(_load_web, settings))
+    _serve(settings, workers, _load_web)
 
 
 @click.command()
@@ -149,25 +150,16 @@ def _add_demo_merchant(runtime: Runtime) -> None:
     click.echo(f"Its API key, shown this once: {admitted.api_key}", err=True)
 
 
-def _serve(settings: Settings, workers: int, load: Callable[[], Any]) -> None:
+def _serve(
+    settings: Settings, workers: int, load: Callable[[Settings, Callable[[], None]], RsgiApp]
+) -> None:
     log_warnings(settings)
-    host, port = settings.bind
-    startup = WorkerStartup(load, settings.bind, settings.service.base_url)
+    startup = WorkerStartup(partial(load, settings), settings.bind, settings.service.base_url)
     block_stop_signals_in_children()
-    server = Server(
-        target="consent_tokens",  # only a name for the process list: `load` makes the app
-        address=host,
-        port=port,
-        interface=Interfaces.WSGI,
-        workers=workers,
-        blocking_threads=THREADS,
-        log_enabled=False,
-        workers_kill_timeout=STOP_SECONDS,
-    )
-    server.serve(target_loader=startup, wrap_loader=False)
+    serve_http(settings.bind, workers, startup)
 
 
-def _load_all(settings: Settings) -> Any:  # noqa: ANN401 - a WSGI app
+def _load_all(settings: Settings, on_start: Callable[[], None]) -> RsgiApp:
     """Return the app, with a dispatcher in the same process.
 
     The finalizer runs whenever granian's worker ends, except by SIGKILL: it closes the gateway,
@@ -177,11 +169,11 @@ def _load_all(settings: Settings) -> Any:  # noqa: ANN401 - a WSGI app
     dispatcher = Dispatcher(context)
     dispatcher.start()
     multiprocessing.util.Finalize(None, dispatcher.stop, exitpriority=FINALIZER_PRIORITY)
-    return _create_app(context)
+    return _create_app(context, on_start)
 
 
-def _load_web(settings: Settings) -> Any:  # noqa: ANN401 - a WSGI app
-    return _create_app(AppContext.from_settings(settings))
+def _load_web(settings: Settings, on_start: Callable[[], None]) -> RsgiApp:
+    return _create_app(AppContext.from_settings(settings), on_start)
 
 
 def tune_garbage_collector() -> None:
@@ -195,7 +187,12 @@ def tune_garbage_collector() -> None:
     gc.set_threshold(*GC_THRESHOLDS)
 
 
-def _create_app(context: AppContext) -> Any:  # noqa: ANN401 - a WSGI app
+def _create_app(context: AppContext, on_start: Callable[[], None]) -> RsgiApp:
     app = create_app(context)
     tune_garbage_collector()
-    return app
+    return RsgiApp(
+        app,
+        context.runtime.clock,
+        base_path=base_path(context.runtime.service.base_url),
+        on_start=on_start,
+    )

@@ -33,38 +33,34 @@ def wait_for_stop() -> int:
 class WorkerStartup:
     """What granian calls in each web process to load the app.
 
-    granian handles signals, and accepts connections, only once the app is loaded; and the process
-    that loads it starts as a copy of one that did handle them. So signals stay blocked until
-    granian has installed its handlers, and "ready" is printed when the socket accepts connections.
+    granian handles signals only once its event loop runs, and the process that loads the app starts
+    as a copy of one that did handle them. So signals stay blocked, and a thread waits for them; it
+    passes them on, and prints "ready", when the loop runs and the socket accepts connections.
     """
 
-    load: Callable[[], Any]
+    load: Callable[[Callable[[], None]], Any]  # takes what is to be called once the loop runs
     bind: tuple[str, int]
     base_url: str
 
-    def __call__(self) -> Any:  # noqa: ANN401 - a WSGI app
+    def __call__(self) -> Any:  # noqa: ANN401 - an RSGI app
         """Return the app, and start the thread that passes signals on."""
         block_stop_signals()  # a process that was spawned, not forked, does not block them yet
-        app = self.load()
-        inherited = signal.getsignal(signal.SIGTERM)
-        thread = threading.Thread(
-            target=self._pass_signals, args=(inherited,), name="startup", daemon=True
-        )
-        thread.start()
+        is_running = threading.Event()
+        app = self.load(is_running.set)
+        threading.Thread(
+            target=self._pass_signals, args=(is_running,), name="startup", daemon=True
+        ).start()
         return app
 
-    def _pass_signals(self, inherited: object) -> None:
+    def _pass_signals(self, is_running: threading.Event) -> None:
+        is_running.wait()
         retry = threading.Event()
-        # another web process may answer the connection while this one has no handler yet
-        while signal.getsignal(signal.SIGTERM) is inherited or not self._accepts_connections():
+        while not self._accepts_connections():
             retry.wait(RETRY_SECONDS)
         if not signal.sigpending() & STOP_SIGNALS:
             click.echo(f"consent-tokens: ready at {self.base_url} - open it in a browser", err=True)
         while True:
-            number = wait_for_stop()
-            handler = signal.getsignal(number)
-            if callable(handler):
-                handler(number, None)
+            _deliver(wait_for_stop())
 
     def _accepts_connections(self) -> bool:
         try:
@@ -72,6 +68,13 @@ class WorkerStartup:
         except OSError:
             return False
         return True
+
+
+def _deliver(number: int) -> None:
+    """Have the process's handler called: by a signal to this thread, which blocks it otherwise."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    signal.raise_signal(signal.Signals(number))
+    block_stop_signals()
 
 
 def block_stop_signals_in_children() -> None:

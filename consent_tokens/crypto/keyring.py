@@ -1,10 +1,14 @@
 """The key files of an installation: created on first start, refused if others can read them."""
 
+import fcntl
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
+
+import structlog
 
 from consent_tokens.crypto.encoding import decode, encode
 from consent_tokens.crypto.jws import header
@@ -18,6 +22,8 @@ from consent_tokens.crypto.keys import (
 )
 from consent_tokens.crypto.opaque_ids import OpaqueIds
 from consent_tokens.errors import KeyUnavailableError
+
+log = structlog.get_logger()
 
 ACCESSIBLE_TO_OTHERS: Final = 0o077  # permission bits of group and others
 OWNER_ONLY: Final = 0o600
@@ -65,21 +71,54 @@ class Keyring:
     def load_or_create(cls, folder: Path, token_bytes: TokenBytes) -> Self:
         """Load the keys in `folder`; create all of them if it holds none.
 
-        A single missing key is not created: it was lost, and a new one would hide that. Raises
-        KeyUnavailableError, which names the file.
+        Of several processes that start at once, one creates them. A single missing key is not
+        created: it was lost, and a new one would hide that. Raises KeyUnavailableError, which
+        names the file.
         """
         try:
-            if not any(folder.rglob("*.key")):
-                _create(folder, token_bytes)
-            return cls.from_secrets(
-                signing=_read_all(folder / "signing"),
-                wrapping=_read_all(folder / "wrapping"),
-                id_key=_read(folder / "id.key"),
-                index=_read(folder / "index.key"),
-                session=[_read(folder / "session.key")],
-            )
+            if not _has_keys(folder):
+                folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+                with _locked(folder, fcntl.LOCK_EX):
+                    if not _has_keys(folder):
+                        _create(folder, token_bytes)
+            _restrict(folder)
+            with _locked(folder, fcntl.LOCK_SH):  # waits for a process that creates them
+                return cls._load(folder)
         except (OSError, ValueError) as error:
             raise KeyUnavailableError(f"keys in {folder} cannot be used: {error}") from error
+
+    @classmethod
+    def _load(cls, folder: Path) -> Self:
+        return cls.from_secrets(
+            signing=_read_all(folder / "signing"),
+            wrapping=_read_all(folder / "wrapping"),
+            id_key=_read(folder / "id.key"),
+            index=_read(folder / "index.key"),
+            session=[_read(folder / "session.key")],
+        )
+
+
+def _has_keys(folder: Path) -> bool:
+    return any(folder.rglob("*.key"))
+
+
+@contextmanager
+def _locked(folder: Path, kind: int) -> Iterator[None]:
+    """Hold a lock of the folder, which needs no file of its own."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, kind)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _restrict(folder: Path) -> None:
+    """Take from others what they may do in the folder of keys. Raises OSError if that fails."""
+    for each in (folder, folder / "signing", folder / "wrapping"):
+        if each.is_dir() and each.stat().st_mode & ACCESSIBLE_TO_OTHERS:
+            each.chmod(FOLDER_MODE)
+            log.warning("keys_folder_restricted", folder=str(each), mode=f"{FOLDER_MODE:o}")
 
 
 def _create(folder: Path, token_bytes: TokenBytes) -> None:

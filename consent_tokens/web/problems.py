@@ -90,6 +90,9 @@ DETAILS: Final[dict[str, str]] = {  # by error code: what the `detail` of a prob
     "bad_request": "The request cannot be parsed.",
     "method_not_allowed": "This URL does not support that method.",
     "request_entity_too_large": "The request is larger than this URL accepts.",
+    "request_timeout": "The body did not arrive in time.",
+    "length_required": "Send `Content-Length` with a form; only JSON may come in chunks.",
+    "service_unavailable": "Too many requests wait already; nothing was changed. Try again.",
     "unsupported_media_type": "Send JSON, as `Content-Type: application/json`.",
     "internal": "Internal error. A change is committed as a whole or not at all.",
 }
@@ -184,6 +187,8 @@ def _http_problem(error: HTTPException) -> Response:
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     code = HTTP_ERROR_CODES.get(status, status.name.lower())
     headers = {
-        name: value for name, value in error.get_headers() if name.lower() in {"allow", "location"}
+        name: value
+        for name, value in error.get_headers()
+        if name.lower() in {"allow", "location", "retry-after"}
     }
     return problem_response(problem(code, status), headers)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Request, Response, abort, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from werkzeug.exceptions import HTTPException
 
 from consent_tokens.app_context import AppContext
 from consent_tokens.crypto.encoding import encode
@@ -21,6 +22,8 @@ PICTURE_ENDPOINTS: Final = frozenset({"report.update_report"})
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 LINK_TOKEN_SECONDS: Final = 24 * 3600
 ONE_YEAR: Final = 365 * 24 * 3600
+
+REFUSAL: Final = "consent_tokens.refusal"  # in a WSGI environ: the error to answer with
 
 # ASVS 5.0 V3.4; Mozilla's Web Security Guidelines
 HEADERS: Final[dict[str, str]] = {
@@ -60,6 +63,11 @@ class _Sessions(SecureCookieSessionInterface):
         return super().open_session(app, request)
 
 
+def max_body_bytes(path: str) -> int:
+    """Return the most that the body of a request to a path may have, in bytes."""
+    return MAX_BODY_BYTES if path.startswith("/v1/") else MAX_PICTURE_FORM_BYTES
+
+
 def secure(app: Flask, context: AppContext) -> None:
     """Configure the session cookie, request limits and response headers of an app."""
     is_https = context.runtime.service.is_https
@@ -79,7 +87,15 @@ def secure(app: Flask, context: AppContext) -> None:
         MAX_FORM_MEMORY_SIZE=MAX_FORM_BYTES,
         MAX_FORM_PARTS=100,
     )
+    app.before_request(_raise_refusal)
     app.after_request(_add_headers)
+
+
+def _raise_refusal() -> None:
+    """Raise the error with which the server refuses a request that no view is to look at."""
+    error: HTTPException | None = request.environ.get(REFUSAL)
+    if error is not None:
+        raise error
 
 
 def _cookie_name(path: str, *, is_https: bool) -> str:

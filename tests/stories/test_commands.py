@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from consent_tokens.cli.serve import STOP_SECONDS
+from consent_tokens.cli.web_server import STOP_SECONDS
 from tests.number_scan import NUMBERS, WRITTEN
 from tests.processes import ROOT, Running, code_in, fill, free_port, process, service
 from tests.service import CODE, PROMOTIONS
@@ -163,6 +163,43 @@ def test_keys_that_others_can_read_stop_the_service(tmp_path: Path) -> None:
     assert "index.key" in done.stderr
 
 
+def test_a_port_in_use_is_said_and_nothing_starts(tmp_path: Path) -> None:
+    WRITTEN.append(tmp_path)
+    other = tmp_path / "other"
+    other.mkdir()
+    with service(tmp_path) as first:
+        bind = first.base.removeprefix("http://")
+        for command in ("serve", "web"):
+            gateway = (
+                {} if command == "serve" else {"CONSENT_GATEWAY_URL": "smpp://u:p@127.0.0.1:9"}
+            )
+            second = run(other, command, "--bind", bind, **gateway)
+            assert second.returncode == 1
+            assert f"cannot listen on {bind}: Address already in use" in second.stderr
+        assert httpx.get(f"{first.base}/healthz").status_code == 200
+    assert not (other / "keys").exists()
+
+
+def test_several_web_processes_start_on_an_empty_folder_of_keys(tmp_path: Path) -> None:
+    WRITTEN.append(tmp_path)
+    bind = f"127.0.0.1:{free_port()}"
+    environment = {
+        "CONSENT_DATABASE_URL": f"sqlite:///{tmp_path}/consent.db",
+        "CONSENT_KEYS_DIR": str(tmp_path / "keys"),
+        "CONSENT_GATEWAY_URL": "smpp://u:p@127.0.0.1:9",
+    }
+    command = ("consent_tokens", "web", "--workers", "4", "--bind", bind)
+    with process(*command, environment=environment) as (_, said):
+        place = -1
+        for _ in range(4):
+            place, _line = said.wait_for_next(lambda line: "ready at" in line, place + 1)
+        kids = {
+            httpx.get(f"http://{bind}/.well-known/jwks.json").json()["keys"][0]["kid"]
+            for _ in range(20)
+        }
+        assert len(kids) == 1
+
+
 def test_a_restart_keeps_everything(tmp_path: Path) -> None:
     """The key of before still opens, and the demo merchant is made once."""
     WRITTEN.append(tmp_path)
@@ -235,11 +272,10 @@ def test_told_to_stop_while_it_starts_it_stops(tmp_path: Path, number: signal.Si
 def test_ready_is_said_once_it_can_be_reached() -> None:
     port = free_port()
     script = (
-        "import signal, sys\n"
+        "import sys\n"
         "from consent_tokens.cli.worker_startup import WorkerStartup\n"
-        f"WorkerStartup(lambda: None, ('127.0.0.1', {port}), 'http://here')()\n"
+        f"WorkerStartup(lambda on_start: on_start(), ('127.0.0.1', {port}), 'http://here')()\n"
         "print('loaded', file=sys.stderr, flush=True)\n"
-        "signal.signal(signal.SIGTERM, lambda *_: None)\n"
         "sys.stdin.read()\n"
     )
     with subprocess.Popen(

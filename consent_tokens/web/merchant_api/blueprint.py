@@ -29,7 +29,14 @@ Decorator = Callable[[View], View]
 
 JSON: Final = "application/json"
 PROBLEMS: Final = (401, 500, 503)  # that every operation may answer with
-BODY_PROBLEMS: Final = (400, 413, 415, 422)  # that an operation with a body may answer with
+BODY_PROBLEMS: Final = (
+    400,
+    408,
+    411,
+    413,
+    415,
+    422,
+)  # that an operation with a body may answer with
 
 
 @dataclass(frozen=True, slots=True)

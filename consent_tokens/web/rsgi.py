@@ -1,0 +1,345 @@
+"""Serve the Flask app by granian's RSGI interface: read a request in full, then take a thread.
+
+With WSGI a request occupies a thread while its body arrives, so a few clients that send slowly stop
+the service. Here the event loop reads each body, under a deadline and a size limit, and queues the
+whole request for a pool of threads. Requests that revoke, and probes, have pools of their own, so
+that a queue full of submissions delays neither (docs/decisions/, number 26).
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
+from io import BytesIO
+from sys import stderr
+from typing import Any, Final, Protocol
+
+import structlog
+from flask import Flask
+from granian.rsgi import ProtocolClosed, Scope  # type: ignore[attr-defined]  # granian's own re-export
+from werkzeug.exceptions import (
+    BadRequest,
+    HTTPException,
+    LengthRequired,
+    RequestEntityTooLarge,
+    RequestTimeout,
+    ServiceUnavailable,
+)
+
+from consent_tokens.clock import Clock
+from consent_tokens.web.request_pool import RequestPool
+from consent_tokens.web.security import REFUSAL, max_body_bytes
+
+log = structlog.get_logger()
+
+Environ = dict[str, Any]
+
+# Requests that must not wait behind submissions: what a consumer uses to say no, and the merchant's
+# revocation.
+REVOCATION_PATHS: Final = ("/m/", "/my", "/report", "/v1/tokens/revoke", "/static/")
+PROBE_PATHS: Final = frozenset({"/healthz", "/readyz"})
+MAX_SMALL_BODY_BYTES: Final = 64 * 1024  # read at once; of larger ones, what has arrived is counted
+RETRY_SECONDS: Final = 1
+FINISH_SECONDS: Final = 0.02
+BASE_ENVIRON: Final[Environ] = {
+    "SCRIPT_NAME": "",
+    "wsgi.version": (1, 0),
+    "wsgi.errors": stderr,
+    "wsgi.input_terminated": True,  # werkzeug reads to the end instead of to CONTENT_LENGTH
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": True,
+    "wsgi.run_once": False,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServingLimits:
+    """What a request may take of this process before it is handled."""
+
+    body_seconds: float = 30.0  # for the whole body; 1 MiB at 35 kB/s
+    queue_seconds: float = 10.0  # for a thread; then the client is answered 503
+    buffered_bytes: int = 256 * 1024 * 1024  # of all bodies that are held at one time
+    submission_threads: int = 16  # those that wait for the disk share one commit
+    submissions_waiting: int = 512
+    revocation_threads: int = 6
+    probe_threads: int = 1
+    others_waiting: int = 256
+
+
+DEFAULT_LIMITS: Final = ServingLimits()
+
+
+class HTTPProtocol(Protocol):
+    """What this module uses of granian's `RSGIHTTPProtocol`; it may be used in any thread."""
+
+    async def __call__(self) -> bytes:
+        """Return the whole body. Raises ProtocolClosed if the client leaves before its end."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Return the body in parts; it ends without an error if the client leaves."""
+
+    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        """Answer. Raises ProtocolClosed if the client has left."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+@dataclass(slots=True)
+class _BodyMemory:
+    """The memory that the bodies of all requests take, in bytes. Used by the event loop alone."""
+
+    limit: int
+    used: int = 0
+
+
+@dataclass(slots=True)
+class _Reservation:
+    """What the body of one request takes of that memory."""
+
+    memory: _BodyMemory
+    size: int = 0
+
+    def add(self, size: int) -> None:
+        """Reserve bytes. Raises ServiceUnavailable if the bodies take too much already."""
+        if self.memory.used + size > self.memory.limit:
+            raise ServiceUnavailable(retry_after=RETRY_SECONDS)
+        self.memory.used += size
+        self.size += size
+
+    def release(self) -> None:
+        """Give everything back."""
+        self.memory.used -= self.size
+
+
+@dataclass(slots=True)
+class RsgiApp:
+    """The app as granian calls it: `__rsgi_init__` once, `__rsgi__` for each request."""
+
+    app: Flask
+    clock: Clock
+    limits: ServingLimits = DEFAULT_LIMITS
+    base_path: str = ""  # in front of every path, unless a proxy strips it
+    on_start: Callable[[], None] = lambda: None  # called in the event loop once it runs
+    _loop: asyncio.AbstractEventLoop = field(init=False)
+    _pools: tuple[RequestPool, RequestPool, RequestPool] = field(init=False)
+    _finished: "deque[asyncio.Future[None]]" = field(default_factory=deque)
+    _is_finishing: bool = False  # whether the event loop is about to look at `_finished`
+    _bodies: _BodyMemory = field(init=False)  # being read, or of requests not yet answered
+
+    def __post_init__(self) -> None:
+        limits = self.limits
+        self._bodies = _BodyMemory(limits.buffered_bytes)
+        self._pools = (
+            RequestPool("submission", limits.submission_threads, limits.submissions_waiting),
+            RequestPool("revocation", limits.revocation_threads, limits.others_waiting),
+            RequestPool("probe", limits.probe_threads, limits.others_waiting),
+        )
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start the threads."""
+        self._loop = loop
+        for pool in self._pools:
+            pool.start()
+        loop.call_soon(self.on_start)
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Finish the requests that were taken, and end the threads."""
+        del loop
+        for pool in self._pools:
+            pool.stop()
+
+    async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
+        """Read the request, have it handled in a thread, and return when it is answered."""
+        environ, reserved = environ_of(scope), _Reservation(self._bodies)
+        path = scope.path.removeprefix(self.base_path)
+        try:
+            limit = max_body_bytes(path)
+            body = await self._read_body(scope, protocol, limit, reserved)
+            environ["wsgi.input"] = BytesIO(body)
+            environ["CONTENT_LENGTH"] = str(len(body)) if body else ""
+            finished = self._loop.create_future()
+            respond = partial(self._respond, environ, protocol, finished, self.clock.monotonic())
+            if not self._pool_of(path).submit(respond):
+                raise ServiceUnavailable(retry_after=RETRY_SECONDS)
+            await finished
+        except HTTPException as error:
+            _send(protocol, self._refuse(environ, error))
+        except ProtocolClosed:
+            pass  # the client left before its request was complete: there is nothing to answer
+        finally:
+            reserved.release()
+
+    def _pool_of(self, path: str) -> RequestPool:
+        submission, revocation, probe = self._pools
+        if path in PROBE_PATHS:
+            return probe
+        return revocation if path.startswith(REVOCATION_PATHS) else submission
+
+    async def _read_body(
+        self, scope: Scope, protocol: HTTPProtocol, limit: int, reserved: _Reservation
+    ) -> bytes:
+        """Return the body. Raises HTTPException if it is too large or late, ProtocolClosed."""
+        length = _declared_length(scope)
+        if length == 0:
+            return b""
+        if length is not None and length > limit:
+            raise RequestEntityTooLarge
+        try:
+            async with asyncio.timeout(self.limits.body_seconds):
+                if length is not None and length <= MAX_SMALL_BODY_BYTES:
+                    reserved.add(length)
+                    return await protocol()
+                body = await _read_chunks(protocol, limit, reserved)
+        except TimeoutError:
+            raise RequestTimeout from None
+        if length is not None and len(body) != length:
+            raise ProtocolClosed  # the client left: granian ends the iteration without an error
+        return body
+
+    def _refuse(self, environ: Environ, error: HTTPException) -> _Answer:
+        """Return the answer to a request that no view looks at, in the form of its path."""
+        refused = {**environ, REFUSAL: error, "wsgi.input": BytesIO(), "CONTENT_LENGTH": ""}
+        answer = call_wsgi(self.app, refused)
+        return replace(answer, headers=[*answer.headers, ("Connection", "close")])
+
+    def _respond(
+        self,
+        environ: Environ,
+        protocol: HTTPProtocol,
+        finished: "asyncio.Future[None]",
+        queued_at: float,
+    ) -> None:
+        """Handle one request in a thread of a pool."""
+        try:
+            if self.clock.monotonic() - queued_at > self.limits.queue_seconds:
+                busy = ServiceUnavailable(retry_after=RETRY_SECONDS)
+                _send(protocol, self._refuse(environ, busy))
+            else:
+                _send(protocol, call_wsgi(self.app, environ))
+        except ProtocolClosed:
+            pass  # the client left before the answer; what was done is done
+        except Exception as error:  # noqa: BLE001 - logged; the thread serves the next request
+            log.critical("request_faulty", fault=type(error).__name__)
+        finally:
+            self._finish(finished)
+
+    def _finish(self, finished: "asyncio.Future[None]") -> None:
+        """Have the request's coroutine end: soon, since the client has its answer already.
+
+        The event loop is woken up once for all that finish within FINISH_SECONDS.
+        """
+        self._finished.append(finished)
+        if not self._is_finishing:
+            self._is_finishing = True
+            self._loop.call_soon_threadsafe(
+                self._loop.call_later, FINISH_SECONDS, self._set_results
+            )
+
+    def _set_results(self) -> None:
+        self._is_finishing = False  # first: what is appended from here on wakes the loop again
+        while self._finished:
+            finished = self._finished.popleft()
+            if not finished.done():
+                finished.set_result(None)
+
+
+def environ_of(scope: Scope) -> Environ:
+    """Return the WSGI environ of a request (PEP 3333), without its body."""
+    host, _, port = scope.server.rpartition(":")
+    environ = {
+        **BASE_ENVIRON,
+        "REQUEST_METHOD": scope.method,
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_NAME": host.strip("[]"),
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
+        "wsgi.url_scheme": scope.scheme,
+    }
+    for name, value in scope.headers.items():
+        key = _environ_key(name)
+        if key in environ:
+            separator = "; " if name == "cookie" else ","
+            environ[key] = f"{environ[key]}{separator}{value}"
+        elif key:
+            environ[key] = value
+    return environ
+
+
+@lru_cache(maxsize=256)
+def _environ_key(name: str) -> str | None:
+    """Return the environ's name of a header; None for one that is left out.
+
+    A name with `_` could pass for another one with `-`. The body's length is set once it is read.
+    """
+    if "_" in name or name in {"content-length", "transfer-encoding"}:
+        return None
+    key = name.upper().replace("-", "_")
+    return key if name == "content-type" else f"HTTP_{key}"
+
+
+def call_wsgi(app: Callable[..., Iterable[bytes]], environ: Environ) -> _Answer:
+    """Return a WSGI app's answer, whole: a client that reads slowly then occupies no thread."""
+    status = 500
+    headers: list[tuple[str, str]] = []
+
+    def start_response(
+        started: str, fields: list[tuple[str, str]], exc_info: object = None
+    ) -> Callable[[bytes], object]:
+        nonlocal status, headers
+        del exc_info
+        status, headers = int(started[:3]), fields
+        return _write
+
+    chunks = app(environ, start_response)
+    try:
+        body = b"".join(chunks)
+    finally:
+        close = getattr(chunks, "close", None)
+        if close:
+            close()
+    return _Answer(status, headers, body)
+
+
+def _write(data: bytes) -> None:
+    raise NotImplementedError("an app yields its body (PEP 3333 keeps write() for older ones)")
+
+
+def _declared_length(scope: Scope) -> int | None:
+    """Return the length of the body; None if it is chunked. Raises HTTPException.
+
+    A chunked body that breaks off ends like a complete one. For JSON that is no matter, because it
+    cannot be parsed; a form could lose its last fields, so a form must say its length.
+    """
+    headers = scope.headers
+    if "transfer-encoding" in headers:
+        if "json" not in headers.get("content-type", ""):
+            raise LengthRequired
+        return None
+    length = headers.get("content-length", "0")
+    if not length.isascii() or not length.isdigit():
+        raise BadRequest
+    return int(length)
+
+
+async def _read_chunks(protocol: HTTPProtocol, limit: int, reserved: _Reservation) -> bytes:
+    chunks: list[bytes] = []
+    async for chunk in protocol:
+        chunks.append(chunk)
+        reserved.add(len(chunk))
+        if reserved.size > limit:
+            raise RequestEntityTooLarge
+    return b"".join(chunks)
+
+
+def _send(protocol: HTTPProtocol, answer: _Answer) -> None:
+    # granian names itself unless an answer has that field
+    headers = [*answer.headers, ("Server", "")]
+    protocol.response_bytes(answer.status, headers, answer.body)

@@ -1,0 +1,130 @@
+"""What one web process takes at a time: deadlines, the queue, and the memory of bodies."""
+
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.number_scan import WRITTEN
+from tests.processes import free_port, process
+
+pytestmark = pytest.mark.processes
+
+
+class Limited:
+    """A web process with small limits."""
+
+    def __init__(self, port: int, folder: Path) -> None:
+        self.port, self.waiting = port, folder / "waiting"
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20)
+
+    def send(self, data: bytes) -> bytes:
+        """Send bytes, and return what arrives until the server closes the connection."""
+        with socket.create_connection(("127.0.0.1", self.port)) as client:
+            client.settimeout(20)
+            with suppress(BrokenPipeError, ConnectionResetError):  # it may answer before the end
+                client.sendall(data)
+            return b"".join(iter(lambda: client.recv(65536), b""))
+
+    @contextmanager
+    def only_thread_taken(self) -> Iterator["Future[httpx.Response]"]:
+        """Occupy the only thread for submissions; yield the answer to come."""
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(httpx.get, f"{self.client.base_url}/v1/wait", timeout=20)
+            try:
+                while not self.waiting.exists():
+                    assert not answer.done()
+                yield answer
+            finally:
+                self.waiting.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def limited(tmp_path: Path) -> Iterator[Limited]:
+    WRITTEN.append(tmp_path)
+    port = free_port()
+    with process("tests.short_deadlines", str(port), str(tmp_path)) as (_, said):
+        said.wait_for(lambda line: "ready at" in line)
+        limited = Limited(port, tmp_path)
+        with limited.client:
+            yield limited
+
+
+def test_a_body_that_does_not_arrive_in_time_is_answered_408(limited: Limited) -> None:
+    head = b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{"
+    answer = limited.send(head)
+    assert b" 408 " in answer.splitlines()[0]
+    assert b"application/problem+json" in answer
+    assert b'"code": "request_timeout"' in answer
+    page = limited.send(b"POST /my HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\nphone=")
+    assert b" 408 " in page.splitlines()[0]
+    assert b"<html" in page
+    assert b"Content-Security-Policy" in page or b"content-security-policy" in page
+
+
+def test_a_full_queue_is_answered_503_and_a_revocation_is_not(limited: Limited) -> None:
+    with limited.only_thread_taken() as first, ThreadPoolExecutor(3) as pool:
+        asked = {pool.submit(limited.client.get, "/v1/client") for _ in range(3)}
+        for _ in range(2):
+            refused = next(as_completed(asked, 10))
+            asked.remove(refused)
+            assert refused.result().status_code == 503
+            assert refused.result().headers["retry-after"] == "1"
+            assert refused.result().json()["code"] == "service_unavailable"
+        (queued,) = asked
+        page = limited.client.get("/docs")
+        assert (page.status_code, page.headers["retry-after"]) == (503, "1")
+        assert limited.client.get("/my").status_code == 200
+        assert limited.client.get("/readyz").status_code == 200
+        assert limited.client.post("/v1/tokens/revoke", data={"token": "x"}).status_code == 401
+        assert not first.done()
+        threading.Event().wait(1.1)  # for longer than a request may be queued
+        limited.waiting.unlink()
+        assert first.result().json() == {"waited": True}
+        assert queued.result().status_code == 503
+
+
+def test_bodies_take_no_more_memory_than_they_may(limited: Limited) -> None:
+    """Each of four clients sends most of a large body, and no end of it."""
+    sent, size = 4_000_000, 8_000_000
+    head = f"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode()
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(limited.send, [head + b"a" * sent] * 4))
+    assert sorted(answer[9:12] for answer in answers) == [b"408", b"408", b"503", b"503"]
+
+
+def test_what_a_trusted_proxy_says_of_the_client_counts(limited: Limited) -> None:
+    direct = limited.client.get("/v1/client").json()
+    assert direct == {"ip": "127.0.0.1", "scheme": "http"}
+    forwarded = {"X-Forwarded-For": "203.0.113.7, 198.51.100.9", "X-Forwarded-Proto": "https"}
+    proxied = limited.client.get("/v1/client", headers=forwarded).json()
+    assert proxied == {"ip": "198.51.100.9", "scheme": "https"}
+    disguised = limited.client.get("/v1/client", headers={"X_Forwarded_For": "203.0.113.7"})
+    assert disguised.json()["ip"] == "127.0.0.1"
+
+
+def test_a_client_that_breaks_off_is_not_served(limited: Limited) -> None:
+    """Half a form would be a form with fewer fields."""
+    head = b"POST /my HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", limited.port)) as client:
+        client.sendall(head + b"a=" * 20000)
+    assert limited.client.get("/my").status_code == 200
+
+
+def test_a_request_in_a_thread_is_answered_before_the_process_stops(tmp_path: Path) -> None:
+    WRITTEN.append(tmp_path)
+    port = free_port()
+    with process("tests.short_deadlines", str(port), str(tmp_path)) as (started, said):
+        said.wait_for(lambda line: "ready at" in line)
+        limited = Limited(port, tmp_path)
+        with limited.client, limited.only_thread_taken() as answer:
+            started.send_signal(signal.SIGTERM)
+            threading.Event().wait(0.5)
+            limited.waiting.unlink()
+            assert answer.result().json() == {"waited": True}
