@@ -49,7 +49,7 @@ def main() -> None:
                 os.sched_yield()
             return {"waited": True}
 
-        return RsgiApp(app, SystemClock(), LIMITS, on_start)
+        return RsgiApp(app, SystemClock(), LIMITS, on_start=on_start)
 
     block_stop_signals_in_children()
     serve_http(bind, 1, WorkerStartup(load, bind, f"http://127.0.0.1:{port}"))
