@@ -83,8 +83,9 @@ class AppContext:
         return self.gateway if isinstance(self.gateway, Simulator) else None
 
     def close(self) -> None:
-        """Close the gateway and the database."""
+        """Close the gateway, the connections to webhooks, and the database."""
         self.gateway.close()
+        self.webhook_client.close()
         self.runtime.database.close()
 
 
@@ -121,6 +122,14 @@ def probe_gateway(settings: Settings, random: RandomSource) -> str:
                 return "the simulator delivers nothing"
     finally:
         gateway.close()
+
+
+def reject_simulator(settings: Settings) -> None:
+    """Raise SettingError if the gateway is the simulator, in a process that cannot dispatch."""
+    if settings.gateway_url.startswith("simulator:") and not settings.allow_public_simulator:
+        raise SettingError(
+            "the simulator works within one process: use `serve`, or set CONSENT_GATEWAY_URL"
+        )
 
 
 def create_gateway(settings: Settings, random: RandomSource) -> Gateway:

@@ -132,9 +132,18 @@ class GoneError(ConsentTokensError):
 
 
 class UnauthenticatedError(ConsentTokensError):
-    """There is no API key, or it is invalid."""
+    """There is no API key, or it is invalid.
+
+    For the log: `reason` is `missing`, `malformed`, `unknown`, `wrong` or `revoked`; `key_id` is
+    that of a key which exists. The answer reveals neither.
+    """
 
     error_code = "unauthenticated"
+
+    def __init__(self, reason: str = "missing", key_id: str | None = None) -> None:
+        super().__init__("not authenticated")
+        self.reason = reason
+        self.key_id = key_id
 
 
 class ForbiddenError(ConsentTokensError):

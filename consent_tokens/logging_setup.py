@@ -12,8 +12,9 @@ from typing import Any
 
 import structlog
 
-DIGIT_RUN = re.compile(r"\+?\d(?:[\s().-]?\d){6,}")  # seven digits or more, also if grouped
-UNREDACTED_MEMBERS = frozenset({"timestamp", "level", "event"})
+# seven digits or more, also if grouped: nothing but punctuation, blanks and `_` between two of them
+DIGIT_RUN = re.compile(r"\+?\d(?:[\W_]{0,3}\d){6,}")
+UNREDACTED_MEMBERS = frozenset({"timestamp", "level", "event", "key_id"})
 
 
 def redact(text: str) -> str:
@@ -42,6 +43,7 @@ def configure() -> None:
     """Send all log lines, also those of libraries, to standard error."""
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,  # the request id
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,

@@ -1,8 +1,11 @@
 """Prometheus metrics of the relay. No label identifies a consumer, a merchant or a phone number."""
 
+import os
+from pathlib import Path
 from typing import Final
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Histogram, values
+from prometheus_client.metrics import MetricWrapperBase
 
 MESSAGES_ACCEPTED: Final = Counter(
     "consent_messages_accepted", "Messages accepted into the outbox."
@@ -22,8 +25,35 @@ GATEWAY_EVENTS: Final = Counter(
     "consent_gateway_events", "Delivery reports and inbound messages received.", ["kind"]
 )
 WEBHOOK_CALLS: Final = Counter("consent_webhooks", "Calls to merchants' webhooks.", ["outcome"])
+AUTHENTICATION_FAILURES: Final = Counter(
+    "consent_authentication_failures", "Calls of the merchant API without a valid key.", ["reason"]
+)
 DISPATCH_WITHHELD: Final = Counter(
     "consent_dispatch_withheld",
     "Rounds not started because the service was not ready, by error code.",
     ["reason"],
 )
+
+ALL: Final[tuple[MetricWrapperBase, ...]] = (
+    MESSAGES_ACCEPTED,
+    MESSAGES_REFUSED,
+    MESSAGES_COMPLETED,
+    SUBMIT_SECONDS,
+    GATEWAY_EVENTS,
+    WEBHOOK_CALLS,
+    AUTHENTICATION_FAILURES,
+    DISPATCH_WITHHELD,
+)
+
+
+def share_between_processes(folder: Path) -> None:
+    """Count in files of a folder from here on, one for each process (multiprocess mode).
+
+    Call it before anything is counted and before the processes are forked. prometheus_client
+    itself decides by the environment when it is imported, which is before settings are read.
+    """
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # noqa: TID251 - written, not read
+    values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]  # it has no types
+    for metric in ALL:
+        if not metric._labelnames:  # noqa: SLF001 - those with labels make their values when used
+            metric._metric_init()  # type: ignore[no-untyped-call]  # noqa: SLF001 - no public way

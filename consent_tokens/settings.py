@@ -89,7 +89,7 @@ class Settings:
     webhook_private_networks: tuple[
         IPv4Network | IPv6Network, ...
     ]  # private networks that webhooks may be in
-    metrics_bind: tuple[str, int] | None  # where `dispatch` publishes its metrics
+    metrics_bind: tuple[str, int] | None  # where each command publishes its metrics
     bind: tuple[str, int]
     keywords_file: Path | None  # the operator's additional inbound keywords
     trusted_proxies: int  # reverse proxies whose X-Forwarded-* headers are believed
@@ -110,7 +110,7 @@ class Settings:
             gateway_url=read.gateway("CONSENT_GATEWAY_URL", "simulator:"),
             revocation_journal=read.revocation_journal("CONSENT_REVOCATION_JOURNAL"),
             webhook_private_networks=read.networks("CONSENT_WEBHOOK_PRIVATE_NETWORKS"),
-            metrics_bind=read.bind_if_set("CONSENT_METRICS_BIND"),
+            metrics_bind=read.bind_unless_empty("CONSENT_METRICS_BIND", "127.0.0.1:9464"),
             bind=read.bind("CONSENT_BIND", "127.0.0.1:8000"),
             keywords_file=read.file_if_set("CONSENT_KEYWORDS_FILE"),
             trusted_proxies=read.whole("CONSENT_TRUSTED_PROXIES", 0, least=0, limit=5),
@@ -311,8 +311,8 @@ class _Reader:
             raise SettingError(f"{name}: {value!r} is no region of two letters, such as CN")
         return value
 
-    def bind_if_set(self, name: str) -> tuple[str, int] | None:
-        text = self.get(name)
+    def bind_unless_empty(self, name: str, default: str) -> tuple[str, int] | None:
+        text = self.get(name, default)
         return parse_bind(text, name) if text else None
 
     def timezone(self, name: str, default: str) -> ZoneInfo:

@@ -134,6 +134,10 @@ class Running:
         headers = {"Authorization": f"Bearer {admitted['api_key']}"}
         return self.clients.enter_context(httpx.Client(base_url=self.base, headers=headers))
 
+    def metrics(self) -> str:
+        """Return what it publishes for Prometheus."""
+        return httpx.get(f"http://{self.environment['CONSENT_METRICS_BIND']}/metrics").text
+
     def browser(self) -> httpx.Client:
         return self.clients.enter_context(httpx.Client(base_url=self.base, follow_redirects=True))
 
@@ -149,6 +153,7 @@ def service(
         "CONSENT_KEYS_DIR": str(folder / "keys"),
         "CONSENT_GATEWAY_URL": gateway,
         "CONSENT_BASE_URL": f"http://127.0.0.1:{port}",
+        "CONSENT_METRICS_BIND": f"127.0.0.1:{free_port()}",
     }
     arguments = ("consent_tokens", "serve", "--bind", f"127.0.0.1:{port}")
     with process(*arguments, environment=environment) as (_, lines):

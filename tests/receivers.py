@@ -15,6 +15,7 @@ class Receiver:
     status: int = 204
     headers: dict[str, str] = field(default_factory=dict)
     hang: threading.Event | None = None
+    connections: int = 0
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
 
@@ -29,6 +30,14 @@ def receiver() -> Iterator[Receiver]:
     made = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # head and body of an answer are two packets
+
+        def setup(self) -> None:
+            super().setup()
+            with made.changed:
+                made.connections += 1
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             with made.changed:

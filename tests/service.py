@@ -13,6 +13,7 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
+from prometheus_client import generate_latest
 from werkzeug.test import TestResponse
 
 from consent_tokens.app_context import DEFAULTS, AppContext
@@ -26,6 +27,7 @@ from consent_tokens.policies import OtpPolicy
 from consent_tokens.randomness import SystemRandomSource
 from consent_tokens.revocation_journal import RevocationJournal
 from consent_tokens.services.merchants import add_merchant, add_sender
+from consent_tokens.services.metrics_collector import metrics_registry
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.settings import parse_otp_rate_limits
 from consent_tokens.store import schema
@@ -275,6 +277,10 @@ class Service:
         """Have a phone reply to a sender, and have the service handle it."""
         self.simulator.reply(PhoneNumber.parse(number), source, text)
         self.work()
+
+    def metrics(self) -> str:
+        """Return what a process with web and dispatcher publishes for Prometheus."""
+        return generate_latest(metrics_registry(self.runtime, self.context.gateway)).decode()
 
     def close(self) -> None:
         self.context.close()

@@ -8,9 +8,9 @@ from functools import partial
 from typing import Final
 
 import click
-from prometheus_client import start_http_server
 
-from consent_tokens.app_context import AppContext
+from consent_tokens.app_context import AppContext, reject_simulator
+from consent_tokens.cli.metrics_server import publish_metrics, publish_sums, shared_counters
 from consent_tokens.cli.setting_warnings import log_warnings
 from consent_tokens.cli.web_server import check_port_is_free, serve_http
 from consent_tokens.cli.worker_startup import (
@@ -55,37 +55,30 @@ def serve(bind: str | None) -> None:
 def web(bind: str | None, workers: int) -> None:
     """Run the web half alone: pages and API."""
     settings = _settings(bind)
-    _reject_simulator(settings)
+    reject_simulator(settings)
     check_port_is_free(settings.bind)
     _check_issuer(settings)
-    _serve(settings, workers, _load_web)
+    with shared_counters() as counters:
+        _serve(settings, workers, _load_web, partial(publish_sums, settings, counters))
 
 
 @click.command()
 def dispatch() -> None:
     """Run the dispatcher alone."""
     settings = Settings.from_environment()
-    _reject_simulator(settings)
+    reject_simulator(settings)
     _check_issuer(settings)
     log_warnings(settings)
     block_stop_signals()
     context = AppContext.from_settings(settings)
     dispatcher = Dispatcher(context)
     dispatcher.start()
-    if settings.metrics_bind:
-        host, port = settings.metrics_bind
-        start_http_server(port, host, registry=metrics_registry(context.runtime, context.gateway))
+    registry = metrics_registry(context.runtime, context.gateway)
+    publish_metrics(settings.metrics_bind, registry)
     tune_garbage_collector()
     click.echo("consent-tokens: dispatching", err=True)
     wait_for_stop()
     dispatcher.stop()
-
-
-def _reject_simulator(settings: Settings) -> None:
-    if settings.gateway_url.startswith("simulator:"):
-        raise click.UsageError(
-            "the simulator works within one process: use `serve`, or set CONSENT_GATEWAY_URL"
-        )
 
 
 def _settings(bind: str | None) -> Settings:
@@ -151,12 +144,15 @@ def _add_demo_merchant(runtime: Runtime) -> None:
 
 
 def _serve(
-    settings: Settings, workers: int, load: Callable[[Settings, Callable[[], None]], RsgiApp]
+    settings: Settings,
+    workers: int,
+    load: Callable[[Settings, Callable[[], None]], RsgiApp],
+    on_spawned: Callable[[], None] | None = None,
 ) -> None:
     log_warnings(settings)
     startup = WorkerStartup(partial(load, settings), settings.bind, settings.service.base_url)
     block_stop_signals_in_children()
-    serve_http(settings.bind, workers, startup)
+    serve_http(settings.bind, workers, startup, on_spawned)
 
 
 def _load_all(settings: Settings, on_start: Callable[[], None]) -> RsgiApp:
@@ -168,6 +164,8 @@ def _load_all(settings: Settings, on_start: Callable[[], None]) -> RsgiApp:
     context = AppContext.from_settings(settings)
     dispatcher = Dispatcher(context)
     dispatcher.start()
+    registry = metrics_registry(context.runtime, context.gateway)
+    publish_metrics(settings.metrics_bind, registry)
     multiprocessing.util.Finalize(None, dispatcher.stop, exitpriority=FINALIZER_PRIORITY)
     return _create_app(context, on_start)
 

@@ -2,7 +2,9 @@
 
 import resource
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sized
+from functools import partial
 from typing import Final
 
 import click
@@ -18,11 +20,21 @@ STOP_SECONDS: Final = 30  # after which a web process that does not stop is kill
 HEADER_MILLISECONDS: Final = 15_000
 MAX_CONNECTIONS: Final = 8192  # of one process, as far as its open files allow
 LISTEN_QUEUE: Final = 2048
+SPAWN_POLL_SECONDS: Final = 0.05
 OTHER_FILES: Final = 256  # database, journal, gateway, webhooks
 
 
-def serve_http(bind: tuple[str, int], workers: int, load: Callable[[], RsgiApp]) -> None:
-    """Answer HTTP/1.1 in so many processes, each with an app that it loads, until a stop signal."""
+def serve_http(
+    bind: tuple[str, int],
+    workers: int,
+    load: Callable[[], RsgiApp],
+    on_spawned: Callable[[], None] | None = None,
+) -> None:
+    """Answer HTTP/1.1 in so many processes, each with an app that it loads, until a stop signal.
+
+    `on_spawned` is called here, in a thread, once the processes are there: what it starts or opens
+    is then not copied into them.
+    """
     host, port = bind
     server = Server(
         target="consent_tokens",  # only a name for the process list: a loader makes the app
@@ -38,8 +50,18 @@ def serve_http(bind: tuple[str, int], workers: int, load: Callable[[], RsgiApp])
         log_enabled=False,
         workers_kill_timeout=STOP_SECONDS,
     )
+    if on_spawned:
+        waiting = partial(_call_once_spawned, server.wrks, workers, on_spawned)
+        threading.Thread(target=waiting, name="spawned", daemon=True).start()
     # granian's annotation knows functions only, but it also takes an object with `__rsgi__`
     server.serve(target_loader=load, wrap_loader=False)  # type: ignore[arg-type]  # see above
+
+
+def _call_once_spawned(spawned: Sized, workers: int, call: Callable[[], None]) -> None:
+    poll = threading.Event()
+    while len(spawned) < workers:
+        poll.wait(SPAWN_POLL_SECONDS)
+    call()
 
 
 def check_port_is_free(bind: tuple[str, int]) -> None:

@@ -172,7 +172,7 @@ def authenticate(runtime: Runtime, text: str) -> str:
     """
     match = API_KEY.fullmatch(text)
     if match is None:
-        raise UnauthenticatedError
+        raise UnauthenticatedError("malformed")
     digest, now = sha256(text.encode("ascii")).digest(), runtime.clock.monotonic()
     cached = runtime.api_key_cache.get(digest)
     if cached and 0 <= now - cached[1] < API_KEY_CACHE_SECONDS:
@@ -182,11 +182,18 @@ def authenticate(runtime: Runtime, text: str) -> str:
     is_equal = hmac.compare_digest(key.digest if key else bytes(32), digest)
     if key is None or not is_equal or key.revoked_at is not None:
         runtime.api_key_cache.pop(digest, None)
-        raise UnauthenticatedError
+        raise _refused_key(key, is_equal=is_equal)
     if len(runtime.api_key_cache) >= API_KEY_CACHE_SIZE:
         runtime.api_key_cache.clear()
     runtime.api_key_cache[digest] = key.merchant_id, now
     return key.merchant_id
+
+
+def _refused_key(key: ApiKey | None, *, is_equal: bool) -> UnauthenticatedError:
+    """Return the error of a key that is well-formed, and not valid."""
+    if key is None:
+        return UnauthenticatedError("unknown")
+    return UnauthenticatedError("revoked" if is_equal else "wrong", key.id)
 
 
 def _new_api_key(runtime: Runtime, merchant_id: str) -> tuple[ApiKey, str]:

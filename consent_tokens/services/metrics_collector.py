@@ -20,21 +20,25 @@ MAX_COUNTED: Final = 100_000  # messages; counting more would cost too much
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MetricsCollector:
-    """Collector of this process's counters and of the gauges read from the database."""
+    """Collector of counters, and of the gauges read from the database and the gateway.
+
+    A process without a gateway has no gauge of one.
+    """
 
     runtime: Runtime
-    gateway: Gateway
+    gateway: Gateway | None = None
     counters: CollectorRegistry = field(default=REGISTRY)
 
     def collect(self) -> Iterable[Metric]:
         """Return all metrics. Leaves out the outbox gauges while the database is unavailable."""
         yield from self.counters.collect()
         yield self._ready()
-        gateway_up = GaugeMetricFamily(
-            "consent_gateway_up", "Whether this process is connected to the gateway."
-        )
-        gateway_up.add_metric([], float(self.gateway.is_up))
-        yield gateway_up
+        if self.gateway:
+            gateway_up = GaugeMetricFamily(
+                "consent_gateway_up", "Whether this process is connected to the gateway."
+            )
+            gateway_up.add_metric([], float(self.gateway.is_up))
+            yield gateway_up
         yield from self._outbox()
 
     def _ready(self) -> Metric:
@@ -73,8 +77,10 @@ class MetricsCollector:
         yield age
 
 
-def metrics_registry(runtime: Runtime, gateway: Gateway) -> CollectorRegistry:
-    """Return a registry of all metrics of this process."""
+def metrics_registry(
+    runtime: Runtime, gateway: Gateway | None = None, *, counters: CollectorRegistry = REGISTRY
+) -> CollectorRegistry:
+    """Return a registry of all metrics: by default with the counters of this process."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(MetricsCollector(runtime, gateway))
+    registry.register(MetricsCollector(runtime, gateway, counters))
     return registry

@@ -41,6 +41,7 @@ class ReadinessState:
     journal_seen: JournalPosition | None = None  # up to which journal and database agree
     checked_at: float = float("-inf")  # monotonic seconds
     error: NotReadyError | None = None  # of the last full check, if it failed
+    watched_since: float | None = None  # monotonic seconds: since when dispatchers are looked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

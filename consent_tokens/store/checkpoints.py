@@ -13,6 +13,7 @@ from consent_tokens.store.tables import checkpoints, journal_outbox
 
 JOURNAL: Final = "journal"
 CLOCK: Final = "clock"
+DISPATCHER: Final = "dispatcher"
 ISSUER: Final = "issuer"  # that the tokens of this database name
 BATCH_SIZE: Final = 5000  # row keys per statement
 

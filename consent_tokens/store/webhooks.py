@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Row, delete, insert, select, text, update
+from sqlalchemy import Row, bindparam, delete, insert, select, text, update
 
 from consent_tokens.row_key import RowKey
 from consent_tokens.store.bulk import insert_rows
@@ -111,22 +111,22 @@ def enqueue(transaction: Transaction, enqueued: Sequence[WebhookEvent]) -> None:
     insert_rows(transaction, "webhook_events", COLUMNS, rows)
 
 
-def due(transaction: Transaction, now: datetime) -> list[str]:
-    """Return the ids of the webhooks that have an event due."""
-    query = select(webhook_events.c.webhook_id).where(
+def due(transaction: Transaction, now: datetime) -> list[tuple[str, str]]:
+    """Return the webhooks that have an event due, each as its id and its merchant's."""
+    query = select(webhook_events.c.webhook_id, webhook_events.c.merchant_id).where(
         webhook_events.c.status == WebhookEventStatus.PENDING, webhook_events.c.due_at <= now
     )
-    return list(transaction.execute(query.distinct()).scalars())
+    return [(row.webhook_id, row.merchant_id) for row in transaction.execute(query.distinct())]
 
 
-LEASE = text("""
+LEASE = text(f"""
 UPDATE webhook_events SET attempts = attempts + 1, due_at = :until
 WHERE status = 'pending' AND due_at <= :now AND (partition, id) IN (
     SELECT partition, id FROM webhook_events
     WHERE status = 'pending' AND due_at <= :now AND webhook_id = :webhook_id
     ORDER BY due_at LIMIT :limit)
-RETURNING partition, id
-""")
+RETURNING {", ".join(column.name for column in webhook_events.columns)}
+""").columns(*webhook_events.columns)  # noqa: S608 - names of columns
 
 
 def lease(
@@ -137,26 +137,41 @@ def lease(
         "now": int(now.timestamp()), "until": int(until.timestamp()),
         "webhook_id": webhook_id, "limit": limit,
     }  # fmt: skip
-    leased = [RowKey(row.partition, row.id) for row in transaction.execute(LEASE, parameters)]
-    found = [each for key in leased if (each := find_event(transaction, key))]
-    return sorted(found, key=lambda each: (each.created_at, each.key))
+    leased = [_webhook_event(row) for row in transaction.execute(LEASE, parameters)]
+    return sorted(leased, key=lambda each: (each.created_at, each.key))
 
 
-def record(transaction: Transaction, event: WebhookEvent) -> None:
-    """Record the result of a leased event, unless it has ended meanwhile."""
+RECORD: Final = (
+    update(webhook_events)
+    .where(
+        webhook_events.c.partition == bindparam("of_partition"),
+        webhook_events.c.id == bindparam("of_id"),
+        webhook_events.c.status == WebhookEventStatus.PENDING,
+    )
+    .values(
+        status=bindparam("new_status"),
+        attempts=bindparam("new_attempts"),
+        due_at=bindparam("new_due_at"),
+        response=bindparam("new_response"),
+    )
+)
+
+
+def record(transaction: Transaction, events: Sequence[WebhookEvent]) -> None:
+    """Record the results of leased events, but for those that have ended meanwhile."""
     transaction.execute(
-        update(webhook_events)
-        .where(
-            webhook_events.c.partition == event.key.partition,
-            webhook_events.c.id == event.key.id,
-            webhook_events.c.status == WebhookEventStatus.PENDING,
-        )
-        .values(
-            status=event.status,
-            attempts=event.attempts,
-            due_at=event.due_at,
-            response=event.response,
-        )
+        RECORD,
+        [
+            {
+                "of_partition": each.key.partition,
+                "of_id": each.key.id,
+                "new_status": each.status,
+                "new_attempts": each.attempts,
+                "new_due_at": each.due_at,
+                "new_response": each.response,
+            }
+            for each in events
+        ],
     )
 
 

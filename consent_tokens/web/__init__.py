@@ -25,8 +25,10 @@ from consent_tokens.web.consumer import (
     template_filters,
 )
 from consent_tokens.web.consumer.locale import language
+from consent_tokens.web.failed_authentications import FailedAuthentications
 from consent_tokens.web.proxies import trust_proxies
-from consent_tokens.web.request_context import EXTENSION
+from consent_tokens.web.request_context import EXTENSION, FAILED_AUTHENTICATIONS
+from consent_tokens.web.request_id import give_request_ids
 from consent_tokens.web.security import csrf_token, secure
 
 BLUEPRINTS: Final = (
@@ -47,8 +49,10 @@ def create_app(context: AppContext) -> Flask:
     """Return the WSGI app."""
     app = Flask(__name__)
     app.extensions[EXTENSION] = context
+    app.extensions[FAILED_AUTHENTICATIONS] = FailedAuthentications(context.runtime.clock)
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # of Flask's default provider
     app.json.sort_keys = False  # type: ignore[attr-defined]  # members in the order of the schemas
+    give_request_ids(app)
     secure(app, context)
     Babel(
         app,

@@ -1,20 +1,19 @@
-"""Public documents: verification keys, service configuration, health, metrics and API docs."""
+"""Public documents: verification keys, service configuration, health and API docs."""
 
 from io import BytesIO
 from typing import Any
 
 import segno
 from flask import Blueprint, Response, json, render_template
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.localization import LANGUAGES
 from consent_tokens.services.consents.decisions import find_open_request
+from consent_tokens.services.integrity.heartbeat import readiness_warnings
 from consent_tokens.services.integrity.readiness import unready_reasons
-from consent_tokens.services.metrics_collector import metrics_registry
 from consent_tokens.web import openapi, problems
 from consent_tokens.web.reasons import FAILURES, REFUSALS
-from consent_tokens.web.request_context import app_context, runtime
+from consent_tokens.web.request_context import runtime
 
 bp = Blueprint("public", __name__)
 bp.register_error_handler(Exception, problems.handle_exception)
@@ -63,18 +62,15 @@ def healthz() -> dict[str, str]:
 
 @bp.get("/readyz")
 def readyz() -> tuple[dict[str, Any], int]:
-    """Report whether messages may be accepted and sent, and if not, why (promise 9)."""
+    """Report whether messages may be accepted and sent, and if not, why (promise 9).
+
+    `warnings` is there only if there are any: what is accepted waits while no dispatcher runs.
+    """
     why = unready_reasons(runtime())
-    return {"ready": not why, "why": why}, 503 if why else 200
-
-
-@bp.get("/metrics")
-def metrics() -> Response:
-    """Publish metrics for Prometheus."""
-    return Response(
-        generate_latest(metrics_registry(runtime(), app_context().gateway)),
-        content_type=CONTENT_TYPE_LATEST,
-    )
+    body: dict[str, Any] = {"ready": not why, "why": why}
+    if not why and (warnings := readiness_warnings(runtime())):
+        body["warnings"] = warnings
+    return body, 503 if why else 200
 
 
 @bp.get("/openapi.json")

@@ -6,8 +6,10 @@ from flask import current_app, request
 
 from consent_tokens.app_context import AppContext
 from consent_tokens.services.runtime import Runtime
+from consent_tokens.web.failed_authentications import FailedAuthentications
 
 EXTENSION = "consent_tokens"  # key of the context in `Flask.extensions`
+FAILED_AUTHENTICATIONS = "consent_tokens.failed_authentications"
 
 
 def app_context() -> AppContext:
@@ -18,6 +20,11 @@ def app_context() -> AppContext:
 def runtime() -> Runtime:
     """Return the runtime of the current app, which services take."""
     return app_context().runtime
+
+
+def failed_authentications() -> FailedAuthentications:
+    """Return where failed authentications of the current app are counted and logged."""
+    return cast("FailedAuthentications", current_app.extensions[FAILED_AUTHENTICATIONS])
 
 
 def client_ip() -> str:

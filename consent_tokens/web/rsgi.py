@@ -9,6 +9,7 @@ that a queue full of submissions delays neither (docs/decisions/, number 26).
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from io import BytesIO
@@ -157,23 +158,26 @@ class RsgiApp:
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         """Read the request, have it handled in a thread, and return when it is answered."""
         environ, reserved = environ_of(scope), _Reservation(self._bodies)
+        with suppress(ProtocolClosed):  # a client that leaves before its end gets no answer
+            try:
+                await self._handle(scope, protocol, environ, reserved)
+            except HTTPException as error:
+                _send(protocol, self._refuse(environ, error))
+            finally:
+                reserved.release()
+
+    async def _handle(
+        self, scope: Scope, protocol: HTTPProtocol, environ: Environ, reserved: _Reservation
+    ) -> None:
         path = scope.path.removeprefix(self.base_path)
-        try:
-            limit = max_body_bytes(path)
-            body = await self._read_body(scope, protocol, limit, reserved)
-            environ["wsgi.input"] = BytesIO(body)
-            environ["CONTENT_LENGTH"] = str(len(body)) if body else ""
-            finished = self._loop.create_future()
-            respond = partial(self._respond, environ, protocol, finished, self.clock.monotonic())
-            if not self._pool_of(path).submit(respond):
-                raise ServiceUnavailable(retry_after=RETRY_SECONDS)
-            await finished
-        except HTTPException as error:
-            _send(protocol, self._refuse(environ, error))
-        except ProtocolClosed:
-            pass  # the client left before its request was complete: there is nothing to answer
-        finally:
-            reserved.release()
+        body = await self._read_body(scope, protocol, max_body_bytes(path), reserved)
+        environ["wsgi.input"] = BytesIO(body)
+        environ["CONTENT_LENGTH"] = str(len(body)) if body else ""
+        finished = self._loop.create_future()
+        respond = partial(self._respond, environ, protocol, finished, self.clock.monotonic())
+        if not self._pool_of(path).submit(respond):
+            raise ServiceUnavailable(retry_after=RETRY_SECONDS)
+        await finished
 
     def _pool_of(self, path: str) -> RequestPool:
         submission, revocation, probe = self._pools
@@ -218,12 +222,11 @@ class RsgiApp:
         """Handle one request in a thread of a pool."""
         try:
             if self.clock.monotonic() - queued_at > self.limits.queue_seconds:
-                busy = ServiceUnavailable(retry_after=RETRY_SECONDS)
-                _send(protocol, self._refuse(environ, busy))
+                answer = self._refuse(environ, ServiceUnavailable(retry_after=RETRY_SECONDS))
             else:
-                _send(protocol, call_wsgi(self.app, environ))
-        except ProtocolClosed:
-            pass  # the client left before the answer; what was done is done
+                answer = call_wsgi(self.app, environ)
+            with suppress(ProtocolClosed):  # the client left; what was done is done
+                _send(protocol, answer)
         except Exception as error:  # noqa: BLE001 - logged; the thread serves the next request
             log.critical("request_faulty", fault=type(error).__name__)
         finally:

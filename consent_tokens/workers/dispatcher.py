@@ -18,6 +18,7 @@ from consent_tokens.services.dispatch.outcomes import recover_expired_leases
 from consent_tokens.services.dispatch.round import BATCH_SIZE, Round, RoundResult, start_round
 from consent_tokens.services.inbound.delivery_reports import record_reports
 from consent_tokens.services.inbound.keywords import handle_inbound
+from consent_tokens.services.integrity.heartbeat import record_dispatcher
 from consent_tokens.services.integrity.readiness import save_checkpoints
 from consent_tokens.services.merchants import read_weights
 from consent_tokens.services.retention.sweep import apply_retention
@@ -138,6 +139,7 @@ class Dispatcher:
     def _maintain(self) -> None:
         """Save checkpoints, recover expired leases, apply retention, and reload the weights."""
         runtime = self.context.runtime
+        record_dispatcher(runtime)
         try:
             save_checkpoints(runtime)
             recover_expired_leases(runtime)

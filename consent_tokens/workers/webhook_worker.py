@@ -15,7 +15,8 @@ log = structlog.get_logger()
 
 POLL_SECONDS: Final = 0.5
 ERROR_PAUSE_SECONDS: Final = 2.0
-MAX_CONCURRENT_RECEIVERS: Final = 16  # receivers that may be called, or hang, at once
+MAX_CONCURRENT_RECEIVERS: Final = 32  # receivers that may be called, or hang, at once
+MAX_RECEIVERS_OF_MERCHANT: Final = 2  # of them, of one merchant
 
 
 @dataclass
@@ -24,7 +25,8 @@ class WebhookWorker:
 
     context: AppContext
     _stop: threading.Event = field(default_factory=threading.Event)
-    _busy: set[str] = field(default_factory=set)  # ids of webhooks that are being called
+    _busy: dict[str, str] = field(default_factory=dict)  # merchants of webhooks being called
+    _changing: threading.Lock = field(default_factory=threading.Lock)  # of `_busy`
     _pool: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(
             MAX_CONCURRENT_RECEIVERS, thread_name_prefix="webhook"
@@ -57,10 +59,22 @@ class WebhookWorker:
             self._stop.wait(POLL_SECONDS)
 
     def _deliver_due(self) -> None:
-        """Submit each webhook that has a due event, and is not being called, to the pool."""
-        for webhook_id in due_webhooks(self.context.runtime):
-            if webhook_id not in self._busy:
-                self._busy.add(webhook_id)
+        """Submit the webhooks that have a due event to the pool, as many as may be called.
+
+        A webhook is called from one thread, and a merchant's webhooks from a few, so that slow
+        receivers of one merchant leave threads for others.
+        """
+        for webhook_id, merchant_id in due_webhooks(self.context.runtime):
+            with self._changing:
+                busy = list(self._busy.values())
+                may_start = (
+                    webhook_id not in self._busy
+                    and len(busy) < MAX_CONCURRENT_RECEIVERS
+                    and busy.count(merchant_id) < MAX_RECEIVERS_OF_MERCHANT
+                )
+                if may_start:
+                    self._busy[webhook_id] = merchant_id
+            if may_start:
                 self._pool.submit(self._deliver_all, webhook_id)
 
     def _deliver_all(self, webhook_id: str) -> None:
@@ -74,4 +88,5 @@ class WebhookWorker:
         except Exception as error:  # noqa: BLE001 - logged: nothing reads this thread's result
             log.critical("webhook_delivery_faulty", fault=type(error).__name__)
         finally:
-            self._busy.discard(webhook_id)
+            with self._changing:
+                del self._busy[webhook_id]

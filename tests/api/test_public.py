@@ -1,5 +1,6 @@
 """What anyone may ask, and what nobody gets: no debugger, no inside, no cookie that leaks."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -47,9 +48,8 @@ def test_the_public_documents_and_health_checks(small: Service) -> None:
     browser = small.app.test_client()
     assert browser.get("/healthz").json == {"status": "alive"}
     assert browser.get("/readyz").json == {"ready": True, "why": []}
-    metrics = browser.get("/metrics")
-    assert metrics.status_code == 200
-    assert "python_info" in metrics.text
+    assert browser.get("/metrics").status_code == 404, "it has an address of its own"
+    assert "python_info" in small.metrics()
     assert browser.get("/robots.txt").text.startswith("User-agent: *")
     described = browser.get("/openapi.json").json
     assert described["openapi"] == "3.1.0"
@@ -57,6 +57,22 @@ def test_the_public_documents_and_health_checks(small: Service) -> None:
     drawn = browser.get(f"{code}/qr.svg")
     assert drawn.content_type == "image/svg+xml"
     assert b"<path" in drawn.data
+
+
+def test_readiness_warns_while_no_dispatcher_runs(service: Service) -> None:
+    """It stays ready: what is accepted waits, and revocations must be answered."""
+    browser = service.app.test_client()
+    ready = {"ready": True, "why": []}
+    assert browser.get("/readyz").json == ready
+    service.clock.advance(timedelta(minutes=3))
+    warned = browser.get("/readyz")
+    assert (warned.status_code, warned.json) == (200, {**ready, "warnings": ["dispatcher_absent"]})
+    service.work()
+    assert browser.get("/readyz").json == ready
+    service.clock.advance(timedelta(minutes=1))
+    assert browser.get("/readyz").json == ready
+    service.clock.advance(timedelta(minutes=2))
+    assert browser.get("/readyz").json == warned.json
 
 
 def test_a_cookie_that_was_touched_is_no_session(small: Service) -> None:

@@ -144,7 +144,7 @@ def test_openapi_describes_every_route_of_the_api(small: Service) -> None:
 
 
 def test_the_dashboard_queries_metrics_that_exist(small: Service) -> None:
-    exposed = small.app.test_client().get("/metrics").text
+    exposed = small.metrics()
     dashboard = json.loads((ROOT / "docs" / "grafana" / "consent-tokens.json").read_text())
     queried = {
         name

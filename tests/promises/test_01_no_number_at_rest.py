@@ -2,9 +2,12 @@
 
 import logging
 import pickle
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.logging_setup import redact
@@ -67,6 +70,27 @@ def test_a_number_prints_formats_and_pickles_nothing() -> None:
 @pytest.mark.parametrize("text", [*NUMBERS, "138 1234 0917", "138-1234-0917"])
 def test_logs_blot_what_looks_like_a_number(text: str) -> None:
     assert redact(f"sent to {text}.") == "sent to [digits]."
+
+
+@given(
+    digits=st.text("0123456789０１٣", min_size=7, max_size=15),
+    separators=st.lists(
+        st.sampled_from(["", "_", "/", " ", "-", ".", ") (", " - ", "\u00a0", "\u200b", "–", "__"]),
+        min_size=15, max_size=15,
+    ),
+    plus=st.sampled_from(["", "+", "tel:", "("]),
+)  # fmt: skip
+@example(digits="13812345678", separators=["", "", "_"] * 5, plus="")
+@example(digits="13812345678", separators=["", "", "/"] * 5, plus="")
+def test_logs_redact_a_number_however_it_is_grouped(
+    digits: str, separators: list[str], plus: str
+) -> None:
+    written = plus + "".join(map("".join, zip(digits, separators, strict=False)))
+    assert not re.search(r"\d", redact(f"sent to {written} at last"))
+
+
+def test_logs_keep_short_numbers() -> None:
+    assert redact("status_503 after 30 s, 123456 left") == "status_503 after 30 s, 123456 left"
 
 
 def test_cookies_hold_no_number(small: Service) -> None:

@@ -200,6 +200,51 @@ def test_several_web_processes_start_on_an_empty_folder_of_keys(tmp_path: Path) 
         assert len(kids) == 1
 
 
+def test_metrics_of_all_web_processes_add_up_at_an_address_of_their_own(tmp_path: Path) -> None:
+    WRITTEN.append(tmp_path)
+    bind, metrics_bind = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    environment = {
+        "CONSENT_DATABASE_URL": f"sqlite:///{tmp_path}/consent.db",
+        "CONSENT_KEYS_DIR": str(tmp_path / "keys"),
+        "CONSENT_GATEWAY_URL": "smpp://u:p@127.0.0.1:9",
+        "CONSENT_METRICS_BIND": metrics_bind,
+    }
+    assert run(tmp_path, "db", "upgrade").returncode == 0
+    command = ("consent_tokens", "web", "--workers", "2", "--bind", bind)
+    with process(*command, environment=environment) as (_, said):
+        place, _line = said.wait_for_next(lambda line: "ready at" in line, 0)
+        said.wait_for_next(lambda line: "ready at" in line, place + 1)
+        for _ in range(20):
+            assert httpx.get(f"http://{bind}/v1/grants").status_code == 401
+        assert httpx.get(f"http://{bind}/metrics").status_code == 404
+        published = httpx.get(f"http://{metrics_bind}/metrics").text
+        assert 'consent_authentication_failures_total{reason="missing"} 20.0' in published
+        assert "consent_ready 1.0" in published
+        assert "consent_gateway_up" not in published, "it has no gateway"
+
+
+def test_the_wsgi_entry_refuses_the_simulator_and_redacts_its_log(tmp_path: Path) -> None:
+    """Another server loads `app.py`: no dispatcher, no command line."""
+    WRITTEN.append(tmp_path)
+    script = "import app; print(app.app.test_client().get('/healthz').json)"
+    environment = {
+        **os.environ,
+        "CONSENT_DATABASE_URL": f"sqlite:///{tmp_path}/consent.db",
+        "CONSENT_KEYS_DIR": str(tmp_path / "keys"),
+    }
+    refused, loaded = (
+        subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=ROOT, env={**environment, **more}, capture_output=True, text=True, check=False,
+        )
+        for more in ({}, {"CONSENT_GATEWAY_URL": "smpp://u:p@127.0.0.1:9"})
+    )  # fmt: skip
+    assert refused.returncode != 0
+    assert "the simulator works within one process" in refused.stderr
+    assert loaded.stdout == "{'status': 'alive'}\n"
+    assert json.loads(loaded.stderr)["needs"] == "a proxy that buffers requests"
+
+
 def test_a_restart_keeps_everything(tmp_path: Path) -> None:
     """The key of before still opens, and the demo merchant is made once."""
     WRITTEN.append(tmp_path)

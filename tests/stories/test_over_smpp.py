@@ -49,7 +49,7 @@ def wait_until_handled(running: Running, replies: int) -> None:
     """Wait until the service has handled so many replies, by its metrics."""
     handled = re.compile(r'^consent_gateway_events_total\{kind="inbound"\} (\d+)', re.MULTILINE)
     for _ in range(2000):
-        match = handled.search(running.browser().get("/metrics").text)
+        match = handled.search(running.metrics())
         if match and int(match[1]) >= replies:
             return
     pytest.fail(f"it never handled {replies} replies")

@@ -152,7 +152,7 @@ def use_every_part(service: Service) -> None:
     for message_id in ids:
         assert merchant.get(f"/v1/messages/{message_id}").json["status"] == "delivered"
     assert service.app.test_client().get("/readyz").json == {"ready": True, "why": []}
-    assert service.app.test_client().get("/metrics").status_code == 200
+    assert "consent_ready 1.0" in service.metrics()
     merchant.post("/v1/tokens/revoke", {"token": token})
     assert merchant.send(token).json["code"] == "consent_revoked"
 

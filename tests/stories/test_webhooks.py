@@ -6,7 +6,9 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -18,7 +20,8 @@ from consent_tokens.errors import InvalidError
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.gateways import webhook_client
 from consent_tokens.gateways.base import DeliveryReport
-from consent_tokens.gateways.webhook_client import WebhookClient, is_public
+from consent_tokens.gateways.public_addresses import is_public
+from consent_tokens.gateways.webhook_client import WebhookClient, WebhookRequest
 from consent_tokens.services.consents.amendments import pause
 from consent_tokens.services.retention.sweep import apply_retention
 from consent_tokens.services.webhooks import RETRY_DELAYS, add_webhook, deliver
@@ -39,7 +42,7 @@ def receiver() -> Iterator[Receiver]:
 def deliver_due(service: Service) -> None:
     """Deliver what is due, in this thread."""
     now = service.runtime.clock.now()
-    for webhook_id in service.runtime.database.read(lambda at: webhooks.due(at, now)):
+    for webhook_id, _ in service.runtime.database.read(lambda at: webhooks.due(at, now)):
         while deliver(service.runtime, service.context.webhook_client, webhook_id):
             pass
 
@@ -279,12 +282,95 @@ def test_the_address_that_was_checked_is_the_one_that_is_called(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """DNS rebinding: what is checked is what is called, so the second answer is never asked for."""
-    answers = iter([[(2, 1, 6, "", ("8.8.8.8", 443))]])
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: next(answers))
+    answers, real = iter([[(2, 1, 6, "", ("8.8.8.8", 443))]]), socket.getaddrinfo
+
+    def getaddrinfo(host: str, *args: Any, **more: Any) -> Any:  # noqa: ANN401 - as the real one
+        return next(answers) if host == "rebinding.example" else real(host, *args, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     monkeypatch.setattr(webhook_client, "TOTAL_TIMEOUT_SECONDS", 0.5)
     answer = WebhookClient().post("https://rebinding.example/", {}, b"{}")
     assert not answer.is_success
     assert receiver.got == []
+
+
+def test_two_names_at_one_address_share_no_connection(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The certificate that was verified for one of them says nothing about the other."""
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: str, *args: Any, **more: Any) -> Any:  # noqa: ANN401 - as the real one
+        return real("127.0.0.1" if host.endswith(".example") else host, *args, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    client = WebhookClient((ipaddress.ip_network("127.0.0.0/8"),))
+    for name in ("one.example", "two.example", "one.example"):
+        assert client.post(receiver.url.replace("127.0.0.1", name), {}, b"{}").is_success
+    assert receiver.connections == 2
+    client.close()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "64:ff9b:1::808:808", "64:ff9b:1:ffff::1", "fec0::1", "feff::1", "192.0.0.192",
+        "192.0.0.1", "192.0.0.199", "192.88.99.1", "168.63.129.16", "100.100.100.200",
+        "169.254.169.254", "::127.0.0.1", "5f00::1", "3fff::1", "2001:db8::1", "2001:2::1", "240.0.0.1", "198.18.0.1",
+        "64:ff9b::c000:c0", "2002:c000:c0::1", "fd00:ec2::254",
+    ],
+)  # fmt: skip
+def test_what_is_not_on_the_public_internet_is_not_public(address: str) -> None:
+    assert not is_public(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize("port", [1, 22, 25, 79, 81, 445, 1023])
+def test_ports_of_other_services_are_not_called(port: int) -> None:
+    client = WebhookClient((ipaddress.ip_network("127.0.0.0/8"),))
+    for url in (f"https://8.8.8.8:{port}/", f"http://127.0.0.1:{port}/"):
+        assert client.refusal(url) == "its port must be 80, 443, or 1024 and above"
+        assert client.post(url, {}, b"{}").outcome == "address_forbidden"
+    assert client.refusal("https://8.8.8.8:8443/") is None
+
+
+def test_a_connection_is_reused_and_a_wave_is_posted_side_by_side(receiver: Receiver) -> None:
+    client = WebhookClient((ipaddress.ip_network("127.0.0.0/8"),))
+    for _ in range(5):
+        assert client.post(receiver.url, {}, b"{}").is_success
+    assert receiver.connections == 1
+    receiver.hang = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        posted = pool.submit(client.post_all, receiver.url, [WebhookRequest({}, b"{}")] * 8)
+        receiver.wait(13)  # all eight are there before the first is answered
+        receiver.hang.set()
+        assert all(result.is_success for result in posted.result())
+    client.close()
+
+
+def test_a_hundred_events_of_a_slow_receiver_delay_no_other_merchant(
+    small: Service, receiver: Receiver
+) -> None:
+    """A merchant with many webhooks, all of which hang, leaves threads for the others."""
+    service = small.with_runtime(clock=SystemClock())
+    client = service.context.webhook_client
+    slow, quick = service.merchant(), service.merchant()
+    with a_receiver() as other:
+        receiver.hang = threading.Event()
+        for _ in range(40):
+            add_webhook(service.runtime, client, slow.id, receiver.url)
+        add_webhook(service.runtime, client, quick.id, other.url)
+        consumer = service.consumer()
+        worker = WebhookWorker(service.context)
+        worker.start()
+        service.obtain_token(slow, consumer)
+        receiver.wait(2)
+        begun = time.monotonic()
+        service.obtain_token(quick, consumer)
+        other.wait(1)
+        assert time.monotonic() - begun < 5
+        assert len(receiver.got) == 2, "two of its webhooks at a time"
+        receiver.hang.set()
+        worker.stop()
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2001:4860:4860::8888", "64:ff9b::808:808"])

@@ -22,7 +22,7 @@ from consent_tokens.web import problems
 from consent_tokens.web.merchant_api.answers import Problem
 from consent_tokens.web.merchant_api.parsing import FORM, InputParser
 from consent_tokens.web.merchant_api.schemas import IdempotencyHeader
-from consent_tokens.web.request_context import runtime
+from consent_tokens.web.request_context import client_ip, failed_authentications, runtime
 
 View = Callable[..., Any]
 Decorator = Callable[[View], View]
@@ -165,9 +165,13 @@ def _chain(*decorators: Decorator) -> Decorator:
 def _merchant_id() -> str:
     """Return the merchant whose API key came with the request. Raises UnauthenticatedError."""
     kind, _, key = request.headers.get("Authorization", "").partition(" ")
-    if kind.lower() != "bearer":
-        raise UnauthenticatedError
-    return authenticate(runtime(), key.strip())
+    try:
+        if kind.lower() != "bearer":
+            raise UnauthenticatedError  # noqa: TRY301 - recorded below like the others
+        return authenticate(runtime(), key.strip())
+    except UnauthenticatedError as error:
+        failed_authentications().record(error, client_ip())
+        raise
 
 
 def _idempotency_key(merchant_id: str, text: str | None) -> IdempotencyKey | None:
