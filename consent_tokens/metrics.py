@@ -28,6 +28,11 @@ WEBHOOK_CALLS: Final = Counter("consent_webhooks", "Calls to merchants' webhooks
 AUTHENTICATION_FAILURES: Final = Counter(
     "consent_authentication_failures", "Calls of the merchant API without a valid key.", ["reason"]
 )
+REQUESTS_REFUSED: Final = Counter(
+    "consent_requests_refused",
+    "Requests that no view looked at, by HTTP status: 408 late, 413 too large, 503 queue full.",
+    ["status"],
+)
 DISPATCH_WITHHELD: Final = Counter(
     "consent_dispatch_withheld",
     "Rounds not started because the service was not ready, by error code.",
@@ -42,6 +47,7 @@ ALL: Final[tuple[MetricWrapperBase, ...]] = (
     GATEWAY_EVENTS,
     WEBHOOK_CALLS,
     AUTHENTICATION_FAILURES,
+    REQUESTS_REFUSED,
     DISPATCH_WITHHELD,
 )
 

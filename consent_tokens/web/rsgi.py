@@ -28,6 +28,7 @@ from werkzeug.exceptions import (
     ServiceUnavailable,
 )
 
+from consent_tokens import metrics
 from consent_tokens.clock import Clock
 from consent_tokens.web.request_pool import RequestPool
 from consent_tokens.web.security import REFUSAL, max_body_bytes
@@ -208,6 +209,7 @@ class RsgiApp:
 
     def _refuse(self, environ: Environ, error: HTTPException) -> _Answer:
         """Return the answer to a request that no view looks at, in the form of its path."""
+        metrics.REQUESTS_REFUSED.labels(str(error.code)).inc()
         refused = {**environ, REFUSAL: error, "wsgi.input": BytesIO(), "CONTENT_LENGTH": ""}
         answer = call_wsgi(self.app, refused)
         return replace(answer, headers=[*answer.headers, ("Connection", "close")])

@@ -7,6 +7,7 @@ from typing import Any, Concatenate, ParamSpec
 
 import structlog
 from flask import Blueprint, Response, make_response, redirect, render_template, session, url_for
+from werkzeug.exceptions import HTTPException
 
 from consent_tokens.errors import TooManyRequestsError
 from consent_tokens.services.consumer_sessions import recipient_of
@@ -72,7 +73,7 @@ def take_result() -> dict[str, Any] | None:
 def error_page(error: Exception) -> Response:
     """Return the page of an error, which reveals nothing of the service's inside."""
     status, headline, advice = error_text(error)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, HTTPException):
         log.error("page_failed", fault=type(error).__name__)
     response = page("error.html", status, headline=headline, advice=advice)
     if isinstance(error, TooManyRequestsError):
