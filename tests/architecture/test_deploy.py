@@ -120,7 +120,7 @@ def test_nginx_takes_its_configuration(tmp_path: Path) -> None:
     for inside, here in (
         ("user nginx;", ""), ("server web:8000;", "server 127.0.0.1:8000;"),
         ("/etc/nginx/tls/fullchain.pem", str(certificate)),
-        ("/etc/nginx/tls/privkey.pem", str(key)), ("/tmp/nginx", f"{tmp_path}/nginx"),  # noqa: S108
+        ("/etc/nginx/tls/privkey.pem", str(key)), ("/tmp/nginx", f"{tmp_path}/nginx"),  # noqa: S108 - replaced
     ):  # fmt: skip
         assert inside in text
         text = text.replace(inside, here)
