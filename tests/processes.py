@@ -74,7 +74,12 @@ def process(
     started = subprocess.Popen(
         [sys.executable, "-m", *arguments],
         cwd=ROOT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+        env={
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            "CONSENT_METRICS_BIND": "",  # several run at one time
+            **environment,
+        },
         stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
         stdout=subprocess.PIPE if reads else subprocess.DEVNULL,
         stderr=subprocess.DEVNULL if reads else subprocess.PIPE,
