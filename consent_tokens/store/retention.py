@@ -242,8 +242,17 @@ def _end_quiet_periods(
     return _deleted(ended)
 
 
-def _is_unsettled_message() -> ColumnElement[bool]:
-    return messages.c.status.in_(MAY_STILL_LEAVE)
+def _was_sent_or_refused(before: datetime) -> ColumnElement[bool]:
+    """Whether a message left, or will not leave any more, since before a time.
+
+    `send_at` is when it left, or when it would have; a refusal may come sooner, a delivery report
+    later. `accepted_at` is the earliest of the times, and has the index.
+    """
+    return and_(
+        messages.c.accepted_at < before,
+        or_(messages.c.send_at < before, messages.c.changed_at < before),
+        messages.c.status.not_in(MAY_STILL_LEAVE),
+    )
 
 
 def _has_complaint() -> ColumnElement[bool]:
@@ -285,9 +294,7 @@ _RULES: Final[Mapping[str, _Rule]] = {  # by kind
         messages,
         lambda before: and_(
             HAS_TEXT,
-            messages.c.accepted_at < before,
-            messages.c.changed_at < before,
-            ~_is_unsettled_message(),
+            _was_sent_or_refused(before),
         ),
         _clear(text=null()),
     ),
@@ -298,9 +305,7 @@ _RULES: Final[Mapping[str, _Rule]] = {  # by kind
     "messages": _Rule(
         messages,
         lambda before: and_(
-            messages.c.accepted_at < before,
-            messages.c.changed_at < before,
-            ~_is_unsettled_message(),
+            _was_sent_or_refused(before),
             ~_has_complaint(),
         ),
         _delete_messages,
