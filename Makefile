@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
-.PHONY: run test test-fast check mutation bench soak translations lock upgrade clean
+.PHONY: run test test-fast check mutation bench soak translations lock upgrade clean measure-inbound
 
 run: .make/run
 	@$(BIN)/consent-tokens serve
@@ -41,6 +41,10 @@ translations: .make/test
 	$(BIN)/pybabel -q update --input-file .make/messages.pot --output-dir consent_tokens/translations \
 		--no-wrap --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
 	$(BIN)/pybabel -q compile --directory consent_tokens/translations
+
+# TEXTS is a folder of en.txt, zh.txt, fr.txt, es.txt, de.txt: public texts, one a line (docs/inbound.md).
+measure-inbound: .make/test
+	$(BIN)/python -m tests.inbound.measure $(TEXTS)
 
 bench: .make/test .make/system
 	$(BIN)/python -m tests.bench

@@ -1,7 +1,7 @@
 """Rate limits: sliding windows, counted under a keyed hash of what is limited."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from consent_tokens.policies import RateLimit
 from consent_tokens.relay.frequency_cap import next_allowed_at
@@ -23,3 +23,11 @@ def try_acquire(
     if allowed_at == now:
         challenges.save_hits(transaction, key, [*hits, now], longest)
     return allowed_at
+
+
+def last_hit(
+    transaction: Transaction, key: bytes, window: timedelta, now: datetime
+) -> datetime | None:
+    """Return when the last hit within `window` was counted, or None."""
+    hits = [hit for hit in challenges.lock_hits(transaction, key) if hit > now - window]
+    return max(hits, default=None)

@@ -7,8 +7,10 @@ from typing import Final
 
 # Tables of wordings. What they recognise is measured by the labelled replies of tests/corpus.
 TEXT_TABLES: Final = {
-    "KEYWORDS", "SCOPE_KEYWORDS", "QUESTION_PATTERNS", "STOP_PATTERNS", "ALL_SENDERS_PATTERN",
-    "POSSIBLE_STOP_PATTERN", "SYMBOLS", "PURPOSE_LABELS",
+    "SIGNS", "REACTIONS", "REACTION_OBJECTS", "SIGNATURE_LINES", "FORWARD_LINES",
+    "FORWARD_PREFIXES",
+    "HEADERS", "INSTRUCTIONS", "CODES", "WORDS", "CHINESE_CODES", "CHINESE_WORDS", "SCOPED_STOPS",
+    "SCOPED_REFUSALS", "POLITE_WORDS", "PURPOSE_LABELS",
 }  # fmt: skip
 COMPARISONS: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,

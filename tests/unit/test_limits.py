@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from consent_tokens.consent.keywords import MAX_KEYWORD_LENGTH, MAX_REPLY_LENGTH
+from consent_tokens.consent.inbound.quoting import MAX_PART
+from consent_tokens.consent.keywords import MAX_KEYWORD_LENGTH
 from consent_tokens.consent.one_time_code import (
     CODE_DIGITS,
     CODE_LIFETIME,
@@ -43,7 +44,7 @@ from consent_tokens.relay.message import (
         ((MAX_MESSAGES, MAX_DAYS), (1000, 365)),
         ((MAX_DAILY_LIMIT, MAX_WEEKLY_LIMIT), (100, 500)),
         (MAX_QUIET_PERIOD, timedelta(days=731)),
-        ((MAX_REPLY_LENGTH, MAX_KEYWORD_LENGTH, MAX_TYPED_LENGTH), (300, 40, 40)),
+        ((MAX_PART, MAX_KEYWORD_LENGTH, MAX_TYPED_LENGTH), (4000, 80, 40)),
         (MAX_TOKEN_LENGTH, 4096),
         ((NONCE_BYTES, TAG_BYTES, WRAPPED_BYTES), (12, 16, 48)),
         ((SALT_BYTES, MAX_NUMBER), (12, 200_000)),

@@ -4,6 +4,7 @@ The texts are msgids of the gettext catalogues. Replies to one phone are limited
 machines that answer each other stop.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -20,8 +21,7 @@ from consent_tokens.store import outbox
 from consent_tokens.store.merchants import Sender
 
 CONFIRMATION_PURPOSE: Final = "service.confirmation"
-REPLY_LIMIT: Final = RateLimit(6, timedelta(days=1))  # to one phone from one sender
-CLARIFICATION_LIMIT: Final = RateLimit(1, timedelta(days=1))  # an unclear text is asked back once
+REPLY_LIMITS: Final = (RateLimit(6, timedelta(days=1)),)  # to one phone from one sender
 
 STOPPED: Final = N_("Stopped. %(merchant)s will not text you any more.")
 STOPPED_ALL: Final = N_("All stopped. None of %(count)s merchants will text you any more.")
@@ -33,7 +33,9 @@ HELP: Final = N_(
 HELP_WITHOUT_CONSENT: Final = N_(
     "No merchant may text you from this number. All your consents: %(url)s"
 )
-UNCLEAR: Final = N_("Shall %(merchant)s stop texting you? Reply STOP to stop; else do nothing.")
+UNCLEAR: Final = N_(
+    "Shall %(merchant)s stop texting you? Reply STOP or YES to stop; else do nothing."
+)
 AGREED: Final = N_("Thank you. %(merchant)s may text you now. Reply STOP at any time to stop.")
 ALREADY_LIVE: Final = N_("%(merchant)s may text you already. Reply STOP to stop.")
 
@@ -54,7 +56,7 @@ def numbered_purpose_list(purposes: frozenset[Purpose], language: str) -> str:
 
 def send_help(conversation: Conversation) -> None:
     """Answer what the sender's merchants may send, and how to stop it."""
-    if not may_reply(conversation, REPLY_LIMIT):
+    if not may_reply(conversation, REPLY_LIMITS):
         return
     url = f"{conversation.runtime.service.base_url}/my"
     for grant in conversation.own_grants:
@@ -71,19 +73,17 @@ def send_help(conversation: Conversation) -> None:
         send_reply(conversation, conversation.language, text, conversation.any_sender)
 
 
-def ask_back(conversation: Conversation) -> None:
-    """Ask once whether an unclear message is an opt-out, if there is a consent to revoke."""
-    own = conversation.own_grants
-    if own and may_reply(conversation, CLARIFICATION_LIMIT, "clarification"):
-        send_merchant_reply(conversation, own[0].language, UNCLEAR, own[0].merchant_id)
-
-
-def may_reply(conversation: Conversation, limit: RateLimit, kind: str = "reply") -> bool:
+def may_reply(conversation: Conversation, limits: Sequence[RateLimit], kind: str = "reply") -> bool:
     """Count one more reply to this phone from this sender; return whether it may be sent."""
-    runtime, inbound = conversation.runtime, conversation.inbound
-    now = runtime.clock.now()
-    key = runtime.rate_limit_key(kind, f"{inbound.source}\n{inbound.number.reveal()}")
-    return try_acquire(conversation.transaction, key, [limit], now) == now
+    now = conversation.runtime.clock.now()
+    key = reply_key(conversation, kind)
+    return try_acquire(conversation.transaction, key, limits, now) == now
+
+
+def reply_key(conversation: Conversation, kind: str) -> bytes:
+    """Return the key of a counter for this phone and this sender."""
+    inbound = conversation.inbound
+    return conversation.runtime.rate_limit_key(kind, f"{inbound.source}\n{inbound.number.reveal()}")
 
 
 def send_merchant_reply(

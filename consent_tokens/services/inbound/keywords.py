@@ -8,27 +8,25 @@ answered by one SMS; a message that may be an opt-out is asked back once.
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import structlog
+
 from consent_tokens.consent.grant import Grant
-from consent_tokens.consent.keywords import Intent, KeywordMatcher
+from consent_tokens.consent.keywords import Intent, Interpretation, KeywordMatcher
 from consent_tokens.gateways.base import MobileOriginated
 from consent_tokens.policies import ConsentPolicy
-from consent_tokens.services.inbound import opt_in, opt_out
+from consent_tokens.services.inbound import clarification, opt_in, opt_out
 from consent_tokens.services.inbound.conversation import Conversation, load_conversation
-from consent_tokens.services.inbound.keyword_replies import ask_back, send_help
+from consent_tokens.services.inbound.keyword_replies import send_help
 from consent_tokens.services.integrity.journal_outbox import flush_journal
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store.database import Transaction
 
-REVOKING: Final[Mapping[Intent, Callable[[Conversation], list[Grant]]]] = {
-    Intent.STOP: opt_out.stop,
-    Intent.STOP_ALL: opt_out.stop_all,
-}
+log = structlog.get_logger()
+
 OTHERS: Final[Mapping[Intent, Callable[[Conversation], None]]] = {
-    Intent.NO: opt_out.decline,
-    Intent.YES: opt_in.grant,
+    Intent.NO: clarification.refuse,
     Intent.START: opt_in.start,
     Intent.HELP: send_help,
-    Intent.UNCLEAR: ask_back,
 }
 
 
@@ -39,7 +37,7 @@ def handle_inbound(
 
     A message without a keyword, or to a sender that is not ours, changes nothing.
     """
-    interpretation = matcher.interpret(inbound.text)
+    interpretation = interpret(matcher, inbound.text)
     if interpretation.intent is Intent.OTHER:
         return []
 
@@ -47,10 +45,10 @@ def handle_inbound(
         conversation = load_conversation(runtime, policy, transaction, inbound, interpretation)
         if not conversation.senders and not conversation.is_to_service:
             return []
-        if interpretation.intent in REVOKING:
-            return REVOKING[interpretation.intent](conversation)
-        OTHERS[interpretation.intent](conversation)
-        return []
+        if interpretation.intent in OTHERS:
+            OTHERS[interpretation.intent](conversation)
+            return []
+        return MAY_REVOKE[interpretation.intent](conversation)
 
     ended = runtime.database.run(work)
     if ended:
@@ -58,3 +56,29 @@ def handle_inbound(
         runtime.database.truncate_wal()
     runtime.wake_dispatcher.set()
     return ended
+
+
+def interpret(matcher: KeywordMatcher, text: str) -> Interpretation:
+    """Return the interpretation of a text; one that cannot be read is asked back, and logged."""
+    try:
+        return matcher.interpret(text)
+    except Exception as error:  # noqa: BLE001 - whatever the fault is, a possible no is not lost
+        log.error("reply_not_read", error=type(error).__name__, characters=len(text))  # noqa: TRY400 - a traceback may show the text
+        return Interpretation(Intent.UNCLEAR, leans_to_stop=True)
+
+
+def _agree(conversation: Conversation) -> list[Grant]:
+    """Take a yes: to the question whether to stop, or else to the newest open invitation."""
+    ended = clarification.agree(conversation)
+    if ended is None:
+        opt_in.grant(conversation)
+    return ended or []
+
+
+MAY_REVOKE: Final[Mapping[Intent, Callable[[Conversation], list[Grant]]]] = {
+    Intent.STOP: opt_out.stop,
+    Intent.STOP_ALL: opt_out.stop_all,
+    Intent.UNCLEAR: clarification.clarify,
+    Intent.DOUBTFUL: clarification.clarify,
+    Intent.YES: _agree,
+}

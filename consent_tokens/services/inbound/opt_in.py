@@ -19,7 +19,7 @@ from consent_tokens.services.inbound.conversation import Conversation, lock_open
 from consent_tokens.services.inbound.keyword_replies import (
     AGREED,
     ALREADY_LIVE,
-    REPLY_LIMIT,
+    REPLY_LIMITS,
     may_reply,
     send_merchant_reply,
     send_reply,
@@ -65,7 +65,7 @@ def _resume(conversation: Conversation, found: Sequence[Grant]) -> None:
     for each in found:
         if each.status is GrantStatus.PAUSED:
             resume_within(conversation.runtime, conversation.transaction, each.key)
-    if may_reply(conversation, REPLY_LIMIT):
+    if may_reply(conversation, REPLY_LIMITS):
         send_merchant_reply(conversation, found[0].language, ALREADY_LIVE, found[0].merchant_id)
 
 
@@ -79,7 +79,7 @@ def _send_request(conversation: Conversation, merchant: Merchant) -> None:
         runtime.random.token_bytes(ID_BYTES),
     )
     terms = terms_for_start(transaction, merchant, partition)
-    if terms is None or not may_reply(conversation, REPLY_LIMIT):
+    if terms is None or not may_reply(conversation, REPLY_LIMITS):
         return
     request = ConsentRequest(
         key=runtime.new_key(merchant.partition),

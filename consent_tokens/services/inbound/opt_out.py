@@ -48,12 +48,14 @@ def stop_all(conversation: Conversation) -> list[Grant]:
     return ended
 
 
-def decline(conversation: Conversation) -> None:
-    """Decline the open invitations of the sender's merchants."""
+def decline(conversation: Conversation) -> bool:
+    """Decline the open invitations of the sender's merchants; return whether there was one."""
     runtime, transaction = conversation.runtime, conversation.transaction
-    for invitation, request in lock_open_invitations(conversation):
+    found = lock_open_invitations(conversation)
+    for invitation, request in found:
         requests.record_decision(transaction, request.declined(runtime.clock.now()))
         record_refusal(runtime, conversation.policy, transaction, invitation)
+    return bool(found)
 
 
 def _stop_purposes(conversation: Conversation) -> list[Grant]:

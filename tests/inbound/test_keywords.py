@@ -1,7 +1,4 @@
-"""What phones send back: every word in any dress, and a labelled corpus of sentences."""
-
-from collections import Counter
-from pathlib import Path
+"""Keywords: every one in any form, an operator's own, and the purposes of a scoped stop."""
 
 import pytest
 from hypothesis import given
@@ -11,21 +8,13 @@ from consent_tokens.consent.keywords import DEFAULT_MATCHER, KEYWORDS, Intent, K
 from consent_tokens.consent.purposes import Purpose
 
 STOPS = (Intent.STOP, Intent.STOP_ALL)
-EVERY = [word for words in KEYWORDS.values() for intent in STOPS for word in words[intent]]
+EVERY = [word for words in KEYWORDS.values() for each in STOPS for word in words.get(each, ())]
 # by law (47 CFR 64.1200(a)(10)), or printed in texts by the carriers of China
 STATUTORY = [
     "stop", "quit", "end", "revoke", "opt out", "cancel", "unsubscribe", "R", "TD", "T", "N",
     "退订", "ARRET",
 ]  # fmt: skip
 NOISE = st.text(" .,!！。，、【】\t\n\u3000\u200b", max_size=4)
-CORPUS = Path(__file__).parents[1] / "corpus"
-LANGUAGES = ("de", "en", "es", "fr", "zh")
-
-
-def replies(language: str) -> list[tuple[str, str]]:
-    lines = (CORPUS / f"{language}.txt").read_text("utf-8").splitlines()
-    pairs = [line.partition(" ") for line in lines if line and not line.startswith("#")]
-    return [(label, text) for label, _, text in pairs]
 
 
 def is_stop(text: str) -> bool:
@@ -54,41 +43,6 @@ def test_no_statutory_word_is_missed_whatever_noise_is_around_it(
 @given(st.text(max_size=400))
 def test_whatever_comes_is_read_and_never_crashed_on(text: str) -> None:
     assert DEFAULT_MATCHER.interpret(text).intent in set(Intent)
-
-
-def test_precision_and_recall_over_the_labelled_replies() -> None:
-    counts: Counter[str] = Counter()
-    wrong: list[tuple[str, str, str]] = []
-    print()
-    for language in LANGUAGES:
-        here: Counter[str] = Counter()
-        for label, text in replies(language):
-            read = DEFAULT_MATCHER.interpret(text).intent
-            wanted, got = label in STOPS, read in STOPS
-            here["right" if wanted and got else "false" if got else "missed" if wanted else ""] += 1
-            if read != label:
-                wrong.append((label, read.value, text))
-        precision = here["right"] / (here["right"] + here["false"])
-        recall = here["right"] / (here["right"] + here["missed"])
-        print(f"{language}: {here.total()} replies, precision {precision:.3f}, recall {recall:.3f}")
-        counts += here
-    assert counts.total() >= 600
-    assert counts["false"] == 0, "it stopped what nobody wanted stopped"
-    assert counts["missed"] == 0, "it did not stop what somebody wanted stopped"
-    assert len(wrong) <= 0.01 * counts.total(), wrong
-
-
-def test_strangers_replies_that_the_rules_were_not_made_for() -> None:
-    """A held-out set: written after the rules were, and never tuned to."""
-    counts: Counter[str] = Counter()
-    for label, text in replies("held-out"):
-        wanted, got = label in STOPS, is_stop(text)
-        counts["right" if wanted and got else "false" if got else "missed" if wanted else ""] += 1
-    precision = counts["right"] / (counts["right"] + counts["false"])
-    recall = counts["right"] / (counts["right"] + counts["missed"])
-    print(f"\nheld out: {counts.total()} replies, precision {precision:.3f}, recall {recall:.3f}")
-    assert precision >= 0.95, "whoever did not mean it must not lose a consent"
-    assert recall >= 0.6  # the others are asked back, or have the word and the link in each text
 
 
 @pytest.mark.parametrize(
