@@ -53,14 +53,17 @@ class AppContext:
     def from_settings(cls, settings: Settings) -> Self:
         """Open the database, the keys and the gateway. Raises SettingError, KeyUnavailableError."""
         random = SystemRandomSource()
+        keyring = Keyring.load_or_create(settings.keys_dir, random.token_bytes)
         return cls(
             runtime=Runtime(
                 service=settings.service,
                 clock=SystemClock(),
                 random=random,
-                keyring=Keyring.load_or_create(settings.keys_dir, random.token_bytes),
+                keyring=keyring,
                 database=Database.open(settings.database_url),
-                revocation_journal=RevocationJournal(settings.revocation_journal),
+                revocation_journal=RevocationJournal(
+                    settings.revocation_journal, keyring.journal.kid
+                ),
             ),
             gateway=create_gateway(settings, random),
             webhook_client=WebhookClient(settings.webhook_private_networks),

@@ -77,7 +77,7 @@ class JournalUnavailableError(NotReadyError):
 
 
 class RevocationsBehindError(NotReadyError):
-    """The journal has revocations that this database has not: it was restored from a backup."""
+    """The journal has entries that this database has not: it was restored from a backup."""
 
     error_code = "revocations_behind"
 

@@ -94,6 +94,7 @@ class RetentionPolicy:
     texts: timedelta
     records: timedelta  # of sending, refusing and complaints; MIIT Order 74: six months or more
     proof: timedelta  # of a consent, after its end: notice, changes, receipts; `records` or more
+    backups: timedelta  # how old a backup of the database may be when it is restored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

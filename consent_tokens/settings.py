@@ -186,6 +186,7 @@ class _Reader:
             texts=timedelta(days=texts),
             records=timedelta(days=records),
             proof=timedelta(days=proof),
+            backups=self.days("CONSENT_BACKUP_RETENTION_DAYS", 365, least=1, limit=3650),
         )
 
     def consent(self) -> ConsentPolicy:

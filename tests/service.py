@@ -65,14 +65,15 @@ def make_context(
 ) -> AppContext:
     """Return a context with default policies, whose revocation journal is beside the keys."""
     random = SystemRandomSource()
+    keyring = Keyring.load_or_create(keys, random.token_bytes)
     return AppContext(
         runtime=Runtime(
             service=replace(DEFAULTS.service, base_url=base_url, issuer=base_url),
             clock=clock,
             random=random,
-            keyring=Keyring.load_or_create(keys, random.token_bytes),
+            keyring=keyring,
             database=Database.open(database_url),
-            revocation_journal=RevocationJournal(keys / "revocations.journal"),
+            revocation_journal=RevocationJournal(keys / "revocations.journal", keyring.journal.kid),
         ),
         gateway=gateway or Simulator(run=random.token_bytes(4).hex()),
         webhook_client=webhook_client or WebhookClient(),

@@ -16,7 +16,7 @@ def keys() -> None:
 @keys.command("list")
 @as_json
 def list_keys(*, as_json: bool) -> None:
-    """List signing and wrapping keys by id, and which are in use. No secret is shown."""
+    """List signing, wrapping and journal keys by id, and which are in use. No secret is shown."""
     keyring = Keyring.load_or_create(
         Settings.from_environment().keys_dir, SystemRandomSource().token_bytes
     )
@@ -28,4 +28,5 @@ def list_keys(*, as_json: bool) -> None:
         {"kind": "wrapping", "kid": kid.hex(), "in_use": kid == keyring.wrapping.kid}
         for kid in keyring.unwrapping
     ]
-    print_rows([*signing, *wrapping], in_json=as_json)
+    journal = {"kind": "journal", "kid": keyring.journal.kid, "in_use": True}
+    print_rows([*signing, *wrapping, journal], in_json=as_json)

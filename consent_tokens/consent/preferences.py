@@ -83,6 +83,11 @@ class Preferences:
                 raise ValueError(f"a limit is from 1 to {maximum} messages")
 
     @property
+    def is_default(self) -> bool:
+        """Whether nothing is set."""
+        return self == NO_PREFERENCES
+
+    @property
     def rate_limits(self) -> tuple[FrequencyCap, ...]:
         """Return the limits over all merchants, as sliding windows."""
         limits = ((self.daily_limit, DAY), (self.weekly_limit, WEEK))
@@ -94,6 +99,31 @@ class Preferences:
 
 
 NO_PREFERENCES: Final = Preferences()
+
+
+def stricter_of(one: Preferences, other: Preferences) -> Preferences:
+    """Return preferences that allow no more than either of two, as far as one row can say it.
+
+    Of two quiet periods, the result lasts from the earlier begin to the later end. Of two different
+    quiet hours it has those of `one`, because two spans of a day may not make one.
+    """
+    periods = [each.quiet_period for each in (one, other) if each.quiet_period]
+    quiet_period = None
+    if periods:
+        begins, ends = min(each.begins for each in periods), max(each.ends for each in periods)
+        quiet_period = QuietPeriod(begins, ends)
+    return Preferences(
+        quiet_period=quiet_period,
+        daily_limit=_lower_of(one.daily_limit, other.daily_limit),
+        weekly_limit=_lower_of(one.weekly_limit, other.weekly_limit),
+        quiet_hours=one.quiet_hours or other.quiet_hours,
+        no_invitations=one.no_invitations or other.no_invitations,
+    )
+
+
+def _lower_of(one: int | None, other: int | None) -> int | None:
+    limits = [each for each in (one, other) if each is not None]
+    return min(limits) if limits else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,26 @@
 
 import hmac
 from functools import lru_cache
+from typing import Final
 
-from consent_tokens.crypto.keys import IndexKey, derive_key
+from consent_tokens.crypto.encoding import encode
+from consent_tokens.crypto.keys import IndexKey, JournalKey, derive_key
+
+TAG_BYTES: Final = 16  # of a journal tag: 22 characters
 
 
 def blind_index(e164: str, key: IndexKey) -> bytes:
     """Return HMAC-SHA256(index key, E.164), by which a recipient is found."""
     return hmac.digest(key.secret, e164.encode("ascii"), "sha256")
+
+
+def journal_tag(blind_index_of_number: bytes, key: JournalKey) -> str:
+    """Return the name of a recipient in the revocation journal, 22 characters of base64url.
+
+    HMAC-SHA256(journal key, blind index), cut to 16 bytes: a guess of a number can be tested only
+    with the journal key and the index key.
+    """
+    return encode(hmac.digest(key.secret, blind_index_of_number, "sha256")[:TAG_BYTES])
 
 
 def rate_limit_key(kind: str, value: str, key: IndexKey) -> bytes:

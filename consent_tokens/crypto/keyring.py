@@ -16,6 +16,7 @@ from consent_tokens.crypto.keys import (
     KEY_BYTES,
     IdKey,
     IndexKey,
+    JournalKey,
     SigningKey,
     VerifyingKey,
     WrappingKey,
@@ -28,6 +29,7 @@ log = structlog.get_logger()
 ACCESSIBLE_TO_OTHERS: Final = 0o077  # permission bits of group and others
 OWNER_ONLY: Final = 0o600
 FOLDER_MODE: Final = 0o700
+JOURNAL_KEY: Final = "journal.key"
 
 TokenBytes = Callable[[int], bytes]  # returns that many random bytes
 
@@ -42,6 +44,7 @@ class Keyring:
     unwrapping: Mapping[bytes, WrappingKey]  # by kid
     ids: OpaqueIds
     index: IndexKey
+    journal: JournalKey
     session: tuple[str, ...]  # base64url, oldest first, as itsdangerous takes them
 
     @classmethod
@@ -52,6 +55,7 @@ class Keyring:
         wrapping: list[bytes],
         id_key: bytes,
         index: bytes,
+        journal: bytes,
         session: list[bytes],
     ) -> Self:
         """Return the keyring of these secrets; lists are oldest first. Raises ValueError."""
@@ -64,6 +68,7 @@ class Keyring:
             unwrapping={key.kid: key for key in wrappers},
             ids=OpaqueIds.from_key(IdKey(id_key)),
             index=IndexKey(index),
+            journal=JournalKey(journal),
             session=tuple(encode(secret) for secret in session),
         )
 
@@ -72,16 +77,21 @@ class Keyring:
         """Load the keys in `folder`; create all of them if it holds none.
 
         Of several processes that start at once, one creates them. A single missing key is not
-        created: it was lost, and a new one would hide that. Raises KeyUnavailableError, which
-        names the file.
+        created: it was lost, and a new one would hide that. The journal key is, because the journal
+        names its key and is unavailable under another one. Raises KeyUnavailableError, which names
+        the file.
         """
         try:
             if not _has_keys(folder):
                 folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
                 with _locked(folder, fcntl.LOCK_EX):
                     if not _has_keys(folder):
-                        _create(folder, token_bytes)
+                        _create_all(folder, token_bytes)
             _restrict(folder)
+            if not (folder / JOURNAL_KEY).exists():  # of an installation that had none
+                with _locked(folder, fcntl.LOCK_EX):
+                    if not (folder / JOURNAL_KEY).exists():
+                        _create(folder / JOURNAL_KEY, token_bytes)
             with _locked(folder, fcntl.LOCK_SH):  # waits for a process that creates them
                 return cls._load(folder)
         except (OSError, ValueError) as error:
@@ -94,6 +104,7 @@ class Keyring:
             wrapping=_read_all(folder / "wrapping"),
             id_key=_read(folder / "id.key"),
             index=_read(folder / "index.key"),
+            journal=_read(folder / JOURNAL_KEY),
             session=[_read(folder / "session.key")],
         )
 
@@ -121,15 +132,19 @@ def _restrict(folder: Path) -> None:
             log.warning("keys_folder_restricted", folder=str(each), mode=f"{FOLDER_MODE:o}")
 
 
-def _create(folder: Path, token_bytes: TokenBytes) -> None:
-    for name in ("signing/0001", "wrapping/0001", "id", "index", "session"):
+def _create_all(folder: Path, token_bytes: TokenBytes) -> None:
+    for name in ("signing/0001", "wrapping/0001", "id", "index", "session", "journal"):
         path = folder / f"{name}.key"
         path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(encode(token_bytes(KEY_BYTES)) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        _create(path, token_bytes)
+
+
+def _create(path: Path, token_bytes: TokenBytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(encode(token_bytes(KEY_BYTES)) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _read_all(folder: Path) -> list[bytes]:

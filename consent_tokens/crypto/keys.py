@@ -93,3 +93,12 @@ class IdKey(_Secret):
 
 class IndexKey(_Secret):
     """HMAC-SHA256: blind indexes, hashes of one-time codes, keys of rate limits, fingerprints."""
+
+
+class JournalKey(_Secret):
+    """HMAC-SHA256: the tags by which the revocation journal names a recipient."""
+
+    @property
+    def kid(self) -> str:
+        """Return 16 hex digits that identify the key without revealing it."""
+        return derive_key(self.secret, "kid")[:KID_BYTES].hex()

@@ -10,10 +10,11 @@ from consent_tokens.crypto.encoding import encode
 from consent_tokens.errors import NotFoundError
 from consent_tokens.policies import OtpPolicy
 from consent_tokens.services.consents.amendments import own_grant_key
+from consent_tokens.services.consents.recipients import find_recipient
 from consent_tokens.services.consents.revocation import Revocation, revoke
 from consent_tokens.services.number_verification import ChallengeSecret, verify_code
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import recipients, sessions
+from consent_tokens.store import sessions
 from consent_tokens.store.database import Transaction
 
 SESSION_LIFETIME: Final = timedelta(hours=1)
@@ -37,7 +38,7 @@ def log_in(
         number = verify_code(runtime, policy, transaction, secret, intent=LOGIN_INTENT, code=code)
         if number is None:
             return None
-        partition = recipients.find(transaction, runtime.blind_index(number))
+        partition = find_recipient(runtime, transaction, number)
         if partition is None:
             partition = empty_partition
         sessions.add(transaction, _session_hash(session), partition, now)

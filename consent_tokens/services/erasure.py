@@ -7,9 +7,16 @@ from consent_tokens.consent.grant import EndReason, Grant
 from consent_tokens.consent.one_time_code import LOGIN_INTENT
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.evidence.events import Event, EventKind, grant_event
+from consent_tokens.evidence.journal import EntryKind, RecipientErased
 from consent_tokens.policies import OtpPolicy
+from consent_tokens.services.consents.recipients import forget_waiting
 from consent_tokens.services.consents.revocation import revoke
 from consent_tokens.services.consents.sent_texts import erase_sent_texts
+from consent_tokens.services.integrity.journal_outbox import (
+    enqueue_entry,
+    ensure_writable,
+    flush_journal,
+)
 from consent_tokens.services.number_verification import ChallengeSecret, verify_code
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import (
@@ -43,20 +50,28 @@ def erase_recipient(
 ) -> int:
     """Revoke every grant and delete the recipient's personal data (PIPL, Art. 47).
 
-    Returns how many grants were live. The evidence that remains, as long as the law requires it
-    (Art. 47), is stored under a random partition that nothing links to the phone number any more.
-    Raises as `revoke_all` does.
+    The erasure is in the revocation journal when this returns, so that a backup that is restored
+    later is erased again. Returns how many grants were live. The evidence that remains, as long as
+    the law requires it (Art. 47), is stored under a random partition that nothing links to the
+    phone number any more. Raises as `revoke_all` does.
     """
+    ensure_writable(runtime)
     revoked = revoke_all(runtime, partition, reason)
     is_former_owner = reason is EndReason.NUMBER
-    runtime.database.run(
-        lambda transaction: _delete_data(transaction, partition, is_former_owner=is_former_owner)
-    )
+
+    def work(transaction: Transaction) -> None:
+        delete_data(transaction, partition, is_former_owner=is_former_owner)
+        erased = RecipientErased(partition, is_former_owner)
+        enqueue_entry(runtime, transaction, EntryKind.ERASED, erased)
+
+    runtime.database.run(work)
+    flush_journal(runtime)
     runtime.database.truncate_wal()
     return revoked
 
 
-def _delete_data(transaction: Transaction, partition: int, *, is_former_owner: bool) -> None:
+def delete_data(transaction: Transaction, partition: int, *, is_former_owner: bool) -> None:
+    """Delete the personal data of a recipient, within a transaction."""
     erase_sent_texts(transaction, partition, is_former_owner=is_former_owner)
     messages.delete_texts_of(transaction, partition)
     sessions.delete_of_recipient(transaction, partition)
@@ -79,6 +94,7 @@ def claim_number(
         number = verify_code(runtime, policy, transaction, secret, intent=LOGIN_INTENT, code=code)
         if number is None:
             return False, None
+        forget_waiting(runtime, transaction, number)
         return True, recipients.find(transaction, runtime.blind_index(number))
 
     is_verified, partition = runtime.database.run(work)
@@ -89,9 +105,12 @@ def claim_number(
 
 def number_reassigned(runtime: Runtime, number: PhoneNumber, since: datetime) -> int:
     """Revoke the grants given before a number was reassigned at `since`; return how many."""
-    partition = runtime.database.read(
-        lambda transaction: recipients.find(transaction, runtime.blind_index(number))
-    )
+
+    def work(transaction: Transaction) -> int | None:
+        forget_waiting(runtime, transaction, number)
+        return recipients.find(transaction, runtime.blind_index(number))
+
+    partition = runtime.database.run(work)
     if partition is None:
         return 0
     return _revoke_former_owner(runtime, partition, lambda granted_at: granted_at < since)

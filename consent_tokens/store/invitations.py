@@ -56,6 +56,14 @@ def resting_of(
     return [_invitation(row) for row in rows]
 
 
+def find(transaction: Transaction, key: RowKey) -> Invitation | None:
+    """Return an invitation by its key; None if there is none."""
+    row = transaction.execute(
+        select(table).where(table.c.partition == key.partition, table.c.id == key.id)
+    ).one_or_none()
+    return _invitation(row) if row else None
+
+
 def find_by_request(transaction: Transaction, request: RowKey) -> Invitation | None:
     """Return the invitation that carries a consent request; None if it was not sent by SMS."""
     row = transaction.execute(
@@ -64,6 +72,15 @@ def find_by_request(transaction: Transaction, request: RowKey) -> Invitation | N
         )
     ).first()
     return _invitation(row) if row else None
+
+
+def update_bar(transaction: Transaction, invitation: Invitation) -> None:
+    """Save whether an invitation is open, and from when on the merchant may invite again."""
+    transaction.execute(
+        update(table)
+        .where(table.c.partition == invitation.key.partition, table.c.id == invitation.key.id)
+        .values(is_open=int(invitation.is_open), next_allowed_at=invitation.next_allowed_at)
+    )
 
 
 def record_refusal(

@@ -32,6 +32,24 @@ def is_known(transaction: Transaction, partition: int) -> bool:
     return bool(transaction.scalar(select(exists().where(recipients.c.partition == partition))))
 
 
+def blind_index_of(transaction: Transaction, partition: int) -> bytes | None:
+    """Return the blind index of the number of a recipient; None if there is no such recipient."""
+    return transaction.scalar(
+        select(recipients.c.blind_index).where(recipients.c.partition == partition)
+    )
+
+
+def list_after(
+    transaction: Transaction, *, partition: int | None, limit: int
+) -> list[tuple[int, bytes]]:
+    """Return up to `limit` recipients, partition and blind index, in the order of partitions."""
+    query = select(recipients.c.partition, recipients.c.blind_index)
+    if partition is not None:
+        query = query.where(recipients.c.partition > partition)
+    rows = transaction.execute(query.order_by(recipients.c.partition).limit(limit))
+    return [(row.partition, row.blind_index) for row in rows]
+
+
 def get_or_create(transaction: Transaction, blind_index: bytes, random_bytes: bytes) -> int:
     """Return the partition of a recipient; a new one, from 8 random bytes, if there is none."""
     insert_or_ignore(

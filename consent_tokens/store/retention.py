@@ -48,6 +48,7 @@ from consent_tokens.store.tables import (
     preferences,
     rate_limits,
     retention_runs,
+    waiting_entries,
     webhook_events,
 )
 
@@ -289,6 +290,7 @@ _RULES: Final[Mapping[str, _Rule]] = {  # by kind
         lambda before: and_(HAS_QUIET_PERIOD, preferences.c.quiet_until <= before),
         _end_quiet_periods,
     ),
+    "journal": _Rule(waiting_entries, lambda before: waiting_entries.c.until <= before),
     "invitations": _Rule(invitations, lambda before: invitations.c.next_allowed_at <= before),
     "message_texts": _Rule(
         messages,

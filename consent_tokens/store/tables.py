@@ -295,7 +295,27 @@ link_domains = Table(  # that a merchant's texts may link to; without rows: any
     Column("domain", String(253), primary_key=True),
 )
 
-# revocations that the journal does not hold yet: added with the revocation, deleted once written
+# the journal's outbox: added in the transaction of the act, deleted once the checkpoint is past it
+journal_entries = Table(
+    "journal_entries",
+    metadata,
+    Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("id", BigInteger, nullable=False, unique=True),
+    Column("entry", Text, nullable=False),  # the line, without its checksum
+    Column("position", BigInteger),  # offset in the journal behind the entry; null: not written yet
+)
+
+# replayed entries of a number that this database did not know, by its tag, until it comes back
+waiting_entries = Table(
+    "waiting_entries",
+    metadata,
+    Column("tag", String(22), primary_key=True),
+    Column("id", BigInteger, primary_key=True),
+    Column("entry", Text, nullable=False),
+    Column("until", Timestamp, index=True),  # when it stops to matter; null: never
+)
+
+# what the version before wrote to instead of journal_entries; a later version drops it
 journal_outbox = Table(
     "journal_outbox",
     metadata,

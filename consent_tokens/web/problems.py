@@ -79,7 +79,7 @@ DETAILS: Final[dict[str, str]] = {  # by error code: what the `detail` of a prob
     "outbox_full": "The outbox is full of marketing; only transactional messages are accepted now.",
     "journal_unavailable": "The revocation journal cannot be written; until it can, no message is "
     "sent.",
-    "revocations_behind": "The database lacks revocations that the journal holds, as after a "
+    "revocations_behind": "The database lacks acts that the journal holds, as after a "
     "restore; no message is sent until they are replayed.",
     "clock_in_doubt": "The server's clock is not plausible; no message is sent until it is.",
     "issuer_changed": "The service runs under another issuer than its tokens name; no message is "

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -19,6 +20,7 @@ from consent_tokens.services.dispatch.round import BATCH_SIZE, Round, RoundResul
 from consent_tokens.services.inbound.delivery_reports import record_reports
 from consent_tokens.services.inbound.keywords import handle_inbound
 from consent_tokens.services.integrity.heartbeat import record_dispatcher
+from consent_tokens.services.integrity.journal_outbox import compact_journal
 from consent_tokens.services.integrity.readiness import save_checkpoints
 from consent_tokens.services.merchants import read_weights
 from consent_tokens.services.retention.sweep import apply_retention
@@ -32,6 +34,7 @@ MAINTENANCE_SECONDS: Final = 30.0
 QUICK_ROUND_SECONDS: Final = 1.0  # a gateway that is done in less gets the next round in advance
 EARLY_REPORT_SECONDS: Final = 30.0  # a report may come before the answer to its submission
 EVENT_BATCH_SIZE: Final = 1000
+COMPACTION_SLACK: Final = timedelta(days=7)  # so the journal is rewritten once a week at most
 MIN_ROUND_SECONDS: Final = 0.001  # of a round whose throughput is measured
 
 
@@ -137,11 +140,12 @@ class Dispatcher:
         return is_busy or bool(self._events)
 
     def _maintain(self) -> None:
-        """Save checkpoints, recover expired leases, apply retention, and reload the weights."""
+        """Save checkpoints, recover leases, apply retention, and reload the weights."""
         runtime = self.context.runtime
         record_dispatcher(runtime)
         try:
             save_checkpoints(runtime)
+            compact_journal(runtime, self.context.consent.retention.backups, slack=COMPACTION_SLACK)
             recover_expired_leases(runtime)
         except NotReadyError as error:
             log.critical("dispatch_withheld", reason=error.error_code, detail=str(error))

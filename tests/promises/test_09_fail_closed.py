@@ -97,7 +97,7 @@ def test_without_the_wrapping_key_of_a_grant_nothing_of_it_leaves(service: Servi
     before = consumer.texts()
     stranger = Keyring.from_secrets(
         signing=[bytes(32)], wrapping=[bytes(32)], id_key=bytes(32), index=bytes(32),
-        session=[bytes(32)],
+        journal=bytes(32), session=[bytes(32)],
     )  # fmt: skip
     crippled = service.with_runtime(
         keyring=type(stranger)(
@@ -107,6 +107,7 @@ def test_without_the_wrapping_key_of_a_grant_nothing_of_it_leaves(service: Servi
             unwrapping=stranger.unwrapping,
             ids=service.runtime.keyring.ids,
             index=service.runtime.keyring.index,
+            journal=service.runtime.keyring.journal,
             session=service.runtime.keyring.session,
         )
     )

@@ -21,6 +21,7 @@ from consent_tokens.crypto.keyed_hashes import (
     constant_time_equal,
     derived_digits,
     fingerprint,
+    journal_tag,
     rate_limit_key,
 )
 from consent_tokens.crypto.keyring import Keyring
@@ -29,6 +30,7 @@ from consent_tokens.crypto.keys import (
     GrantKey,
     IdKey,
     IndexKey,
+    JournalKey,
     SigningKey,
     WrappingKey,
     derive_key,
@@ -63,12 +65,16 @@ MINUTE = timedelta(minutes=1)
 
 
 def sub_key(label: str) -> bytes:
-    return hmac.digest(SECRET, label.encode() + b"\x01", "sha256")
+    return sub_key_of(SECRET, label)
+
+
+def sub_key_of(secret: bytes, label: str) -> bytes:
+    return hmac.digest(secret, label.encode() + b"\x01", "sha256")
 
 
 def keyring(**changes: list[bytes]) -> Keyring:
     lists = {"signing": [SEED], "wrapping": [SECRET], "session": [b"1" * 32], **changes}
-    return Keyring.from_secrets(id_key=SECRET, index=SECRET, **lists)
+    return Keyring.from_secrets(id_key=SECRET, index=SECRET, journal=SECRET, **lists)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +122,8 @@ def test_each_hash_has_a_key_of_its_own() -> None:
     assert code_hash("123456", b"id", INDEX) == hmac.digest(sub_key("codes"), b"id123456", "sha256")
     digest = hmac.digest(sub_key("numbers"), b"shop", "sha256")
     assert derived_digits("shop", 4, INDEX) == f"{int.from_bytes(digest, 'big') % 10_000:04}"
+    tag = hmac.digest(SECRET, blind_index(number, INDEX), "sha256")[:16]
+    assert journal_tag(blind_index(number, INDEX), JournalKey(SECRET)) == encode(tag)
     padded = [derived_digits(str(each), 2, INDEX) for each in range(200)]
     assert {len(each) for each in padded} == {2}
     assert derive_key(SECRET, "limits") == sub_key("limits")
@@ -127,7 +135,7 @@ def test_digests_are_compared_whole() -> None:
 
 
 def test_a_key_has_32_bytes_and_prints_none() -> None:
-    for kind in (DataKey, GrantKey, IdKey, IndexKey, WrappingKey):
+    for kind in (DataKey, GrantKey, IdKey, IndexKey, JournalKey, WrappingKey):
         assert kind(SECRET).secret == SECRET
         assert "secret" not in repr(kind(SECRET))
         for size in (31, 33):
@@ -296,11 +304,12 @@ def a_folder(tmp_path: Path) -> tuple[Path, Keyring]:
     return folder, Keyring.load_or_create(folder, lambda size: bytes([next(count)]) * size)
 
 
-def test_a_new_installation_makes_its_five_keys_for_the_owner_alone(tmp_path: Path) -> None:
+def test_a_new_installation_makes_its_six_keys_for_the_owner_alone(tmp_path: Path) -> None:
     folder, ring = a_folder(tmp_path)
     paths = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.key")}
     assert set(paths) == {
         "signing/0001.key", "wrapping/0001.key", "id.key", "index.key", "session.key",
+        "journal.key",
     }  # fmt: skip
     for path in paths.values():
         assert path.stat().st_mode & 0o777 == 0o600
@@ -315,6 +324,9 @@ def test_a_new_installation_makes_its_five_keys_for_the_owner_alone(tmp_path: Pa
     ).grant.encode(RowKey(1, 1))
     assert ring.index == IndexKey(b"\x04" * 32)
     assert ring.session == (encode(b"\x05" * 32),)
+    assert ring.journal == JournalKey(b"\x06" * 32)
+    assert ring.journal.kid == sub_key_of(b"\x06" * 32, "kid")[:8].hex()
+    assert len(list(folder.iterdir())) == 6, "nothing temporary is left"
 
     def no_draw(_size: int) -> bytes:
         raise AssertionError("keys that are there are not made again")
@@ -322,6 +334,15 @@ def test_a_new_installation_makes_its_five_keys_for_the_owner_alone(tmp_path: Pa
     again = Keyring.load_or_create(folder, no_draw)
     assert again.session == ring.session
     assert again.signing.kid == ring.signing.kid
+
+
+def test_an_installation_that_had_no_journal_key_gets_one(tmp_path: Path) -> None:
+    folder, ring = a_folder(tmp_path)
+    (folder / "journal.key").unlink()
+    again = Keyring.load_or_create(folder, lambda size: b"J" * size)
+    assert again.journal == JournalKey(b"J" * 32)
+    assert again.index == ring.index
+    assert Keyring.load_or_create(folder, bytes).journal == again.journal
 
 
 def test_keys_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:

@@ -43,7 +43,10 @@ def notice(
         send_window=send_window,
         ends_at=datetime(2027, 3, 5, 12, tzinfo=UTC),
         retention=RetentionPolicy(
-            texts=timedelta(days=30), records=timedelta(days=185), proof=timedelta(days=1096)
+            texts=timedelta(days=30),
+            records=timedelta(days=185),
+            proof=timedelta(days=1096),
+            backups=timedelta(days=365),
         ),
     )
     return compose_notice(terms, language).text

@@ -2,6 +2,8 @@
 
 The merchant's token says the most that was ever agreed; the row says what is agreed now, and the
 relay honours the smaller of the two. The earlier terms are kept (promise 10).
+Each amendment goes to the revocation journal before it is confirmed (promise 3), so all of them
+raise JournalUnavailableError.
 """
 
 from collections.abc import Callable
@@ -15,8 +17,14 @@ from consent_tokens.consent.request import MAX_VALID_DAYS
 from consent_tokens.consent.scope import ScopeReduction
 from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
 from consent_tokens.evidence.events import EventKind, grant_event
+from consent_tokens.evidence.journal import EntryKind, GrantAmended
 from consent_tokens.row_key import RowKey
 from consent_tokens.services import webhooks
+from consent_tokens.services.integrity.journal_outbox import (
+    enqueue_entry,
+    ensure_writable,
+    flush_journal,
+)
 from consent_tokens.services.outbox.in_flight_wait import wait_until_not_in_flight
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import grants, outbox
@@ -54,7 +62,10 @@ def narrow(runtime: Runtime, key: RowKey, reduction: ScopeReduction) -> Grant:
 def narrow_within(
     runtime: Runtime, transaction: Transaction, key: RowKey, reduction: ScopeReduction
 ) -> Grant:
-    """Narrow a grant within a transaction; for pages and replies alike."""
+    """Narrow a grant within a transaction; for pages and replies alike.
+
+    The caller flushes the journal after the commit.
+    """
 
     def change(grant: Grant, now: datetime) -> Grant:
         ends = now + timedelta(days=reduction.days) if reduction.days is not None else None
@@ -71,21 +82,34 @@ def pause(runtime: Runtime, key: RowKey, until: datetime | None = None) -> Grant
 
     Raises NotFoundError, ConflictError if it has ended.
     """
+    return _commit(runtime, key, partial(_pause_within, runtime, key=key, until=until))
 
-    def work(transaction: Transaction) -> Grant:
-        grants.set_pause_end(transaction, key, until)
-        return _amend(runtime, transaction, key, Grant.paused, Amendment.PAUSED)
 
-    return _commit(runtime, key, work)
+def _pause_within(
+    runtime: Runtime, transaction: Transaction, key: RowKey, until: datetime | None
+) -> Grant:
+    """Pause a grant, or change until when it is paused."""
+    locked = grants.lock_one(transaction, key)
+    is_paused = locked is not None and locked.grant.status is GrantStatus.PAUSED
+    has_new_end = grants.pause_end_of(transaction, key) != until
+    grants.set_pause_end(transaction, key, until)
+    amended = _amend(runtime, transaction, key, Grant.paused, Amendment.PAUSED)
+    if is_paused and has_new_end:
+        _enqueue(runtime, transaction, amended, Amendment.PAUSED)
+    return amended
 
 
 def resume(runtime: Runtime, key: RowKey) -> Grant:
     """Return a live grant after a pause. Raises NotFoundError, ConflictError if it has ended."""
-    return runtime.database.run(partial(resume_within, runtime, key=key))
+    ensure_writable(runtime)
+    resumed = runtime.database.run(partial(resume_within, runtime, key=key))
+    flush_journal(runtime)
+    return resumed
 
 
 def resume_within(runtime: Runtime, transaction: Transaction, key: RowKey) -> Grant:
-    """End a pause within a transaction."""
+    """End a pause within a transaction. The caller flushes the journal after the commit."""
+    grants.lock_one(transaction, key)
     grants.set_pause_end(transaction, key, None)
     return _amend(runtime, transaction, key, Grant.resumed, Amendment.RESUMED)
 
@@ -102,9 +126,12 @@ def extend(runtime: Runtime, key: RowKey, by: timedelta) -> Grant:
         ends = min(grant.scope.ends_at + by, now + timedelta(days=MAX_VALID_DAYS))
         return grant.with_scope(now, grant.scope.with_end(ends))
 
-    return runtime.database.run(
+    ensure_writable(runtime)
+    extended = runtime.database.run(
         lambda transaction: _amend(runtime, transaction, key, change, Amendment.EXTENDED)
     )
+    flush_journal(runtime)
+    return extended
 
 
 def resume_due_pauses(runtime: Runtime, transaction: Transaction, now: datetime) -> int:
@@ -131,18 +158,37 @@ def _amend(
     before, after = locked.grant, change(locked.grant, now)
     if before == after:
         return after
+    record_amendment(runtime, transaction, before, after, amendment)
+    _enqueue(runtime, transaction, after, amendment)
+    return after
+
+
+def record_amendment(
+    runtime: Runtime, transaction: Transaction, before: Grant, after: Grant, amendment: Amendment
+) -> None:
+    """Save the new terms of a locked grant, with the history, the event and the webhook."""
+    now = runtime.clock.now()
     change_key = runtime.new_key(after.key.partition)
     grants.record_change(
         transaction, before, after, amendment=amendment.value, key=change_key, at=now
     )
     runtime.record(transaction, grant_event(after, EventKind.GRANT_CHANGED, now, amendment.value))
     webhooks.enqueue(runtime, transaction, [webhooks.grant_changed_event(runtime, after)], now)
-    return after
+
+
+def _enqueue(
+    runtime: Runtime, transaction: Transaction, amended: Grant, amendment: Amendment
+) -> None:
+    """Queue the terms of a grant for the revocation journal."""
+    terms = GrantAmended.of(amended, grants.pause_end_of(transaction, amended.key))
+    enqueue_entry(runtime, transaction, EntryKind(amendment), terms)
 
 
 def _commit(runtime: Runtime, key: RowKey, work: Callable[[Transaction], Grant]) -> Grant:
-    """Commit an amendment and wait until no message of the grant is in flight under older terms."""
+    """Commit and journal an amendment; wait until no message is in flight under older terms."""
+    ensure_writable(runtime)
     changed = runtime.database.run(work)
+    flush_journal(runtime)
     wait_until_not_in_flight(
         runtime,
         lambda transaction: outbox.in_flight_under_grant(transaction, key, runtime.clock.now()),

@@ -17,15 +17,16 @@ from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
 from consent_tokens.evidence.events import EventKind, grant_event, request_event
 from consent_tokens.localization import catalogue
 from consent_tokens.policies import ConsentPolicy, OtpPolicy, RetentionPolicy
-from consent_tokens.row_key import ID_BYTES
 from consent_tokens.services import webhooks
 from consent_tokens.services.consents.invitations import record_refusal
 from consent_tokens.services.consents.receipts import issue_consent_receipt
+from consent_tokens.services.consents.recipients import get_or_create_recipient
 from consent_tokens.services.consents.tokens import mint_token, seal_token
+from consent_tokens.services.integrity.journal_outbox import ensure_writable, flush_journal
 from consent_tokens.services.number_verification import ChallengeSecret, verify_code
 from consent_tokens.services.outbox.service_messages import compose_service_message
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import grants, invitations, merchants, outbox, recipients, requests
+from consent_tokens.store import grants, invitations, merchants, outbox, requests
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant, is_active
 
@@ -104,7 +105,11 @@ def find_open_request(runtime: Runtime, page_id: str) -> OpenRequest:
 
 
 def decline(runtime: Runtime, policy: ConsentPolicy, open_request: OpenRequest) -> None:
-    """Record the consumer's no. Raises ConflictError if the request is closed."""
+    """Record the consumer's no.
+
+    Raises ConflictError if the request is closed, JournalUnavailableError.
+    """
+    ensure_writable(runtime)
     now = runtime.clock.now()
 
     def work(transaction: Transaction) -> None:
@@ -117,6 +122,7 @@ def decline(runtime: Runtime, policy: ConsentPolicy, open_request: OpenRequest) 
         runtime.record(transaction, request_event(request, EventKind.REQUEST_DECLINED, now))
 
     runtime.database.run(work)
+    flush_journal(runtime)
 
 
 def grant_consent(
@@ -189,9 +195,7 @@ def create_grant(  # noqa: PLR0913, PLR0917 - all that a grant is made of
     Its token is stored, sealed, until the merchant fetches it.
     """
     now = runtime.clock.now()
-    partition = recipients.get_or_create(
-        transaction, runtime.blind_index(number), runtime.random.token_bytes(ID_BYTES)
-    )
+    partition = get_or_create_recipient(runtime, transaction, number)
     grant = Grant(
         key=runtime.new_key(partition),
         merchant_id=request.merchant_id,

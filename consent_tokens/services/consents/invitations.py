@@ -20,10 +20,12 @@ from consent_tokens.errors import (
     TokenError,
 )
 from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.evidence.journal import EntryKind, InvitationRecorded
 from consent_tokens.policies import ConsentPolicy
 from consent_tokens.relay.composition import compose, with_signature_and_opt_out
 from consent_tokens.relay.message import INVITATION_PURPOSE, Message, MessageStatus, Priority
 from consent_tokens.row_key import RowKey
+from consent_tokens.services.integrity.journal_outbox import enqueue_entry, tag_of
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import grants, invitations, merchants, outbox, preferences, requests
 from consent_tokens.store.database import Transaction
@@ -159,6 +161,7 @@ def record_invitation(
         next_allowed_at=now + policy.invitation_cooldown,
     )
     invitations.add(transaction, invitation)
+    enqueue_invitation(runtime, transaction, EntryKind.INVITED, invitation)
     event = Event(
         partition=partition, at=now, kind=EventKind.INVITATION_SENT, merchant_id=request.merchant_id
     )
@@ -168,9 +171,15 @@ def record_invitation(
 def record_refusal(
     runtime: Runtime, policy: ConsentPolicy, transaction: Transaction, invitation: Invitation
 ) -> None:
-    """Record a no to an invitation; the cooldown begins anew."""
+    """Record a no to an invitation; the cooldown begins anew.
+
+    The caller flushes the revocation journal after the commit.
+    """
     now = runtime.clock.now()
-    invitations.record_refusal(transaction, invitation, now + policy.invitation_cooldown)
+    next_allowed_at = now + policy.invitation_cooldown
+    invitations.record_refusal(transaction, invitation, next_allowed_at)
+    refused = replace(invitation, is_open=False, next_allowed_at=next_allowed_at)
+    enqueue_invitation(runtime, transaction, EntryKind.DECLINED, refused)
     event = Event(
         partition=invitation.key.partition,
         at=now,
@@ -178,6 +187,22 @@ def record_refusal(
         merchant_id=invitation.merchant_id,
     )
     runtime.record(transaction, event)
+
+
+def enqueue_invitation(
+    runtime: Runtime, transaction: Transaction, kind: EntryKind, invitation: Invitation
+) -> None:
+    """Queue an invitation for the revocation journal, as it is now."""
+    entry = InvitationRecorded(
+        key=invitation.key,
+        tag=tag_of(runtime, transaction, invitation.key.partition),
+        merchant_id=invitation.merchant_id,
+        request_key=invitation.request_key,
+        invited_at=invitation.invited_at,
+        next_allowed_at=invitation.next_allowed_at,
+        is_open=invitation.is_open,
+    )
+    enqueue_entry(runtime, transaction, kind, entry)
 
 
 def invitation_text(

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from consent_tokens.consent.grant import EndReason, Grant
 from consent_tokens.evidence.events import EventKind, grant_event, message_event
+from consent_tokens.evidence.journal import EntryKind, GrantRevoked
 from consent_tokens.evidence.receipts import Propagation
 from consent_tokens.relay.decision import Reason
 from consent_tokens.relay.message import Message, MessageStatus
@@ -16,10 +17,14 @@ from consent_tokens.row_key import RowKey
 from consent_tokens.services import webhooks
 from consent_tokens.services.consents.receipts import issue_withdrawal_receipt
 from consent_tokens.services.consents.tokens import claims_of_merchant
-from consent_tokens.services.integrity.journal_outbox import ensure_writable, flush_journal
+from consent_tokens.services.integrity.journal_outbox import (
+    enqueue_entry,
+    ensure_writable,
+    flush_journal,
+)
 from consent_tokens.services.outbox.in_flight_wait import wait_until_not_in_flight
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import checkpoints, grants, messages, outbox, requests
+from consent_tokens.store import grants, messages, outbox, requests
 from consent_tokens.store.database import Transaction
 
 
@@ -89,7 +94,7 @@ def revoke_within(
         kind = EventKind.GRANT_ENDED
         runtime.record(transaction, grant_event(ended, kind, ended.status_since, reason.value))
         if reason not in {EndReason.EXPIRY, EndReason.JOURNAL}:
-            checkpoints.enqueue_journal_entry(transaction, key, now)
+            enqueue_entry(runtime, transaction, EntryKind.REVOKED, GrantRevoked(key))
         event = webhooks.grant_event(runtime, ended, reason)
         webhooks.enqueue(runtime, transaction, [event], now, is_spread=is_spread)
         refused = outbox.refuse_queued(transaction, key, Reason.CONSENT_REVOKED.value, now)

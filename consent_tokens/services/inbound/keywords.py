@@ -51,8 +51,8 @@ def handle_inbound(
         return MAY_REVOKE[interpretation.intent](conversation)
 
     ended = runtime.database.run(work)
+    flush_journal(runtime)  # also what an earlier try could not write: the message is tried again
     if ended:
-        flush_journal(runtime)
         runtime.database.truncate_wal()
     runtime.wake_dispatcher.set()
     return ended

@@ -6,7 +6,6 @@ from consent_tokens.consent.grant import Grant, GrantStatus
 from consent_tokens.consent.request import ConsentRequest
 from consent_tokens.consent.scope import ScopeReduction
 from consent_tokens.localization import supported_language
-from consent_tokens.row_key import ID_BYTES
 from consent_tokens.services.consents.amendments import resume_within
 from consent_tokens.services.consents.decisions import create_grant
 from consent_tokens.services.consents.invitations import (
@@ -15,6 +14,7 @@ from consent_tokens.services.consents.invitations import (
     record_invitation,
     terms_for_start,
 )
+from consent_tokens.services.consents.recipients import get_or_create_recipient
 from consent_tokens.services.inbound.conversation import Conversation, lock_open_invitations
 from consent_tokens.services.inbound.keyword_replies import (
     AGREED,
@@ -24,7 +24,7 @@ from consent_tokens.services.inbound.keyword_replies import (
     send_merchant_reply,
     send_reply,
 )
-from consent_tokens.store import recipients, requests
+from consent_tokens.store import requests
 from consent_tokens.store.merchants import Merchant, is_active
 
 
@@ -73,11 +73,7 @@ def _send_request(conversation: Conversation, merchant: Merchant) -> None:
     """Send a merchant's consent request to a phone that texted START, even after a refusal."""
     runtime, policy = conversation.runtime, conversation.policy
     transaction, now = conversation.transaction, runtime.clock.now()
-    partition = recipients.get_or_create(
-        transaction,
-        runtime.blind_index(conversation.inbound.number),
-        runtime.random.token_bytes(ID_BYTES),
-    )
+    partition = get_or_create_recipient(runtime, transaction, conversation.inbound.number)
     terms = terms_for_start(transaction, merchant, partition)
     if terms is None or not may_reply(conversation, REPLY_LIMITS):
         return

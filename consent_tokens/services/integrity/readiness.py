@@ -1,9 +1,9 @@
 """Readiness: whether messages may be accepted and sent (promise 9).
 
-Fails closed when the revocation journal is unavailable, holds revocations that the database lacks
-(a restored backup), when live tokens name another issuer, or when the clock cannot be trusted.
-Checked before each dispatch round and each submission; most calls use the cached result of the last
-full check.
+Fails closed when the revocation journal is unavailable, holds entries that the database lacks (a
+restored backup), when live tokens name another issuer, or when the clock cannot be trusted. Checked
+before each dispatch round and each submission; most calls use the cached result of the last full
+check.
 """
 
 from datetime import timedelta
@@ -16,13 +16,12 @@ from consent_tokens.errors import (
     DatabaseBusyError,
     DatabaseUnavailableError,
     NotReadyError,
-    RevocationsBehindError,
 )
 from consent_tokens.services.integrity.issuer import ensure_issuer
 from consent_tokens.services.integrity.journal_outbox import (
+    advance_checkpoint,
+    ensure_complete,
     flush_journal,
-    start_journal,
-    unread_from,
 )
 from consent_tokens.services.runtime import ClockJump, ReadinessState, Runtime
 from consent_tokens.store import checkpoints
@@ -83,18 +82,17 @@ def save_checkpoints(runtime: Runtime) -> None:
         latest = checkpoints.find(transaction, checkpoints.CLOCK)
         if latest is None or int(latest) < int(now.timestamp()):
             checkpoints.save(transaction, checkpoints.CLOCK, str(int(now.timestamp())))
-        if seen and checkpoints.find(transaction, checkpoints.JOURNAL) != str(seen):
-            checkpoints.save(transaction, checkpoints.JOURNAL, str(seen))
+        if seen:
+            advance_checkpoint(transaction, seen)
 
     runtime.database.run(work)
 
 
 def _check_journal_and_clocks(runtime: Runtime, state: ReadinessState) -> None:
-    """Compare the clock with its checkpoint and the database's, and the journal with the grants."""
+    """Compare the clock with its checkpoint and the database's, and the journal with its outbox."""
     now = runtime.clock.now()
-    journal_checkpoint, clock_checkpoint, database_time = runtime.database.read(
+    clock_checkpoint, database_time = runtime.database.read(
         lambda transaction: (
-            checkpoints.find(transaction, checkpoints.JOURNAL),
             checkpoints.find(transaction, checkpoints.CLOCK),
             checkpoints.database_time(transaction),
         )
@@ -105,18 +103,7 @@ def _check_journal_and_clocks(runtime: Runtime, state: ReadinessState) -> None:
     if skew > timedelta(seconds=MAX_DATABASE_CLOCK_SKEW_SECONDS + 1):  # it gives whole seconds
         raise ClockInDoubtError("the clocks of this machine and of the database differ")
     ensure_issuer(runtime)
-    if journal_checkpoint is None:
-        journal_checkpoint = str(start_journal(runtime))
-    end = runtime.revocation_journal.position()
-    offset = unread_from(end, journal_checkpoint)
-    live = runtime.database.read(
-        lambda transaction: checkpoints.live_grants_among(
-            transaction, list(runtime.revocation_journal.read(offset))
-        )
-    )
-    if live:
-        raise RevocationsBehindError(f"{len(live)} live grants are revoked in the journal")
-    state.journal_seen = end
+    state.journal_seen = ensure_complete(runtime)
 
 
 def _check_wall_clock(runtime: Runtime, state: ReadinessState) -> None:

@@ -1,14 +1,25 @@
 """Read and update a recipient's preferences, which apply to all merchants from the next message."""
 
 from collections.abc import Callable
+from typing import Final
 from zoneinfo import ZoneInfo
 
-from consent_tokens.consent.preferences import Preferences
+from consent_tokens.consent.preferences import Preferences, stricter_of
 from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.evidence.journal import EntryKind, PreferencesSet
+from consent_tokens.services.integrity.journal_outbox import (
+    enqueue_entry,
+    ensure_writable,
+    flush_journal,
+    tag_of,
+)
 from consent_tokens.services.outbox.in_flight_wait import wait_until_not_in_flight
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import grants, outbox, preferences, recipients
 from consent_tokens.store.database import Transaction
+
+FROM_JOURNAL: Final = "journal"  # the reason in the event of a replayed change
+NO_TIMEZONE: Final = ZoneInfo("UTC")  # of preferences without hours, of a recipient without grants
 
 
 def update_preferences(
@@ -23,20 +34,24 @@ def update_preferences(
 
     `change_name` is recorded in the event. The recipient's grants are locked, as they are while a
     message is decided, so each decision uses the old or the new preferences; messages that were
-    leased under the old ones are waited for. Raises DatabaseBusyError if they stay in flight.
+    leased under the old ones are waited for. The change is in the revocation journal when this
+    returns. Raises JournalUnavailableError, DatabaseBusyError if messages stay in flight.
     """
+    ensure_writable(runtime)
 
     def work(transaction: Transaction) -> Preferences:
-        grants.lock(transaction, [each.key for each in grants.of_recipient(transaction, partition)])
-        before = preferences.find(transaction, partition)
+        before = _lock(transaction, partition)
         after = change(before)
         if after != before:
             timezone = timezone_of(transaction, partition, default_timezone)
-            preferences.save(transaction, partition, after, timezone)
-            _record_change(runtime, transaction, partition, change_name, after)
+            _save(runtime, transaction, partition, change_name, after, timezone)
+            entry = PreferencesSet(partition, tag_of(runtime, transaction, partition), after)
+            enqueue_entry(runtime, transaction, EntryKind.PREFERENCES, entry)
+            recipients.delete_if_unused(transaction, partition)
         return after
 
     updated = runtime.database.run(work)
+    flush_journal(runtime)
     wait_until_not_in_flight(
         runtime,
         lambda transaction: outbox.in_flight_to_recipient(
@@ -46,22 +61,51 @@ def update_preferences(
     return updated
 
 
-def _record_change(
+def restore_preferences(
+    runtime: Runtime,
+    transaction: Transaction,
+    partition: int,
+    journalled: Preferences,
+    *,
+    may_widen: bool,
+) -> bool:
+    """Set the preferences that the journal holds; return whether that changed them.
+
+    Unless it `may_widen`, each part that is stricter now stays as it is.
+    """
+    before = _lock(transaction, partition)
+    after = journalled if may_widen else stricter_of(before, journalled)
+    if after == before:
+        return False
+    timezone = timezone_of(transaction, partition, NO_TIMEZONE)
+    _save(runtime, transaction, partition, FROM_JOURNAL, after, timezone)
+    recipients.delete_if_unused(transaction, partition)
+    return True
+
+
+def _lock(transaction: Transaction, partition: int) -> Preferences:
+    """Return a recipient's preferences; their grants are locked until the transaction ends."""
+    grants.lock(transaction, [each.key for each in grants.of_recipient(transaction, partition)])
+    return preferences.lock(transaction, [partition]).get(partition, Preferences())
+
+
+def _save(
     runtime: Runtime,
     transaction: Transaction,
     partition: int,
     change_name: str,
     changed: Preferences,
+    timezone: ZoneInfo,
 ) -> None:
-    """Record the event of a change, and what follows from it."""
+    """Save preferences, with the event of the change and what follows from it."""
     now = runtime.clock.now()
+    preferences.save(transaction, partition, changed, timezone)
     if changed.no_invitations:
         outbox.refuse_queued_invitations(transaction, partition, now)
     runtime.record(
         transaction,
         Event(partition=partition, at=now, kind=EventKind.PREFERENCES_CHANGED, reason=change_name),
     )
-    recipients.delete_if_unused(transaction, partition)
 
 
 def find_preferences(runtime: Runtime, partition: int) -> Preferences:

@@ -189,6 +189,18 @@ KINDS: Final[tuple[Kind, ...]] = (
         is_own_time=True,
     ),
     Kind(
+        name="journal",
+        tables=("journal_entries", "waiting_entries", "journal_outbox"),
+        what=N_(
+            "What you took back, in a file outside the database, so that an old copy of the "
+            "database brings nothing back; under a keyed hash of your number"
+        ),
+        since=N_("after you took it back"),
+        basis=CHOICE,
+        period=lambda policy: policy.retention.backups,
+        is_own_time=True,
+    ),
+    Kind(
         name="preferences",
         tables=("preferences",),
         what=N_("Your other wishes: limits, hours of rest, no invitations"),
@@ -231,7 +243,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     ),
     Kind(
         name="bookkeeping",
-        tables=("journal_outbox", "checkpoints", "retention_runs"),
+        tables=("checkpoints", "retention_runs"),
         what="Bookkeeping of the service, about nobody",
         since="as long as the service runs",
         basis="",
