@@ -1,21 +1,65 @@
 """One-time codes: format, lifetime and attempts (NIST SP 800-63B-4, 3.1.3.2).
 
-A code is six random decimal digits, valid once, for five minutes and five attempts. Failed attempts
-also count by phone number, over all its codes: ten a day.
+A code is six random decimal digits, valid once, for five minutes and five attempts, for one use.
 """
 
+import re
+import unicodedata
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
-
-from consent_tokens.policies import RateLimit
 
 CODE_DIGITS: Final = 6
 CODE_SPACE: Final = 10**CODE_DIGITS
 CODE_LIFETIME: Final = timedelta(minutes=5)
 MAX_CODE_ATTEMPTS: Final = 5
 LOGIN_INTENT: Final = "login"  # a code that signs in to the preference centre
-FAILED_ATTEMPTS_LIMIT: Final = RateLimit(10, timedelta(days=1))  # by phone number
+REPORT_INTENT: Final = "report"  # a code that files a complaint
+MAX_ENTERED_LENGTH: Final = 500  # characters: the whole SMS may be pasted
+MAX_MERCHANT_LENGTH: Final = 30  # characters of its name in the SMS
+DASHES: Final = frozenset("-.\u2010\u2011\u2012\u2013\u2014\u2212")
+SIX_DIGITS: Final = re.compile(r"(?<!\d)\d{6}(?!\d)")
+
+
+class CodeKind(StrEnum):
+    """What a code is for, as its SMS says it."""
+
+    SIGN_IN = "sign_in"
+    REPORT = "report"
+    CONSENT = "consent"
+
+
+@dataclass(frozen=True, slots=True)
+class CodeUse:
+    """The one use of a code: `intent` is compared, the rest is for the words of the SMS."""
+
+    kind: CodeKind
+    intent: str
+    merchant: str = ""
+
+
+SIGN_IN: Final = CodeUse(CodeKind.SIGN_IN, LOGIN_INTENT)
+REPORT: Final = CodeUse(CodeKind.REPORT, REPORT_INTENT)
+
+
+def consent_use(intent: str, merchant: str) -> CodeUse:
+    """Return the use of a code that confirms consent to a merchant's request."""
+    return CodeUse(CodeKind.CONSENT, intent, merchant[:MAX_MERCHANT_LENGTH])
+
+
+def entered_code(text: str) -> str:
+    """Return the code in what a consumer typed or pasted; empty if there is none.
+
+    Takes full-width digits, blanks and dashes between digits, and the whole SMS. Where the text
+    has several groups of six digits, the first counts: that of the sentence, not of the last line.
+    """
+    folded = unicodedata.normalize("NFKC", text[:MAX_ENTERED_LENGTH])[:MAX_ENTERED_LENGTH]
+    digits = "".join(each for each in folded if not each.isspace() and each not in DASHES)
+    if digits.isascii() and digits.isdigit():
+        return digits if len(digits) == CODE_DIGITS else ""
+    found = SIX_DIGITS.search(folded)
+    return found[0] if found else ""
 
 
 def format_code(number: int) -> str:

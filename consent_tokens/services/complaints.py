@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from consent_tokens.clock import start_of_day
+from consent_tokens.consent.one_time_code import REPORT_INTENT
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.crypto.keyed_hashes import derived_digits
 from consent_tokens.errors import ConflictError, InvalidError, NotFoundError, TooManyRequestsError
@@ -43,7 +44,6 @@ from consent_tokens.store import (
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant
 
-REPORT_INTENT: Final = "report"  # intent of the one-time code for a pasted text
 MATCH_WINDOW: Final = timedelta(days=2)  # between the reported and the recorded time of a message
 REPORTS_PER_DAY: Final = RateLimit(10, timedelta(days=1))  # pasted texts per phone number
 RECORDS_OF_SENDING: Final = ("sent_texts", "erased_texts")  # kinds that tell what was sent

@@ -2,18 +2,21 @@
 
 The number is not stored in the clear: it is sealed in the challenge under a key that only the
 browser that asked holds, and in the outgoing message under a data key that is destroyed once the
-message was submitted. A number that is sent no code, because of its type or its limits, takes the
-same path: its message is stored as withheld, so that the answer is the same, after the same work.
+message was submitted. A number that is sent no code, because of the limits of its range or of the
+whole service, takes the same path: its message is stored as withheld, so that the answer is the
+same, after the same work.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from urllib.parse import urlsplit
 
 from consent_tokens.consent.one_time_code import (
     CODE_SPACE,
-    FAILED_ATTEMPTS_LIMIT,
     Challenge,
+    CodeKind,
+    CodeUse,
     format_code,
 )
 from consent_tokens.consent.phone import PhoneNumber
@@ -21,22 +24,48 @@ from consent_tokens.crypto.encoding import decode, encode
 from consent_tokens.crypto.keyed_hashes import code_hash, constant_time_equal
 from consent_tokens.crypto.keys import DataKey, derive_key
 from consent_tokens.crypto.sealing import NONCE_BYTES, open_sealed, seal
-from consent_tokens.errors import InvalidError, SealBrokenError, TooManyRequestsError
+from consent_tokens.errors import SealBrokenError, TooManyRequestsError
 from consent_tokens.evidence.events import Event, EventKind
-from consent_tokens.localization import catalogue
-from consent_tokens.policies import OtpPolicy
-from consent_tokens.relay.frequency_cap import next_allowed_at
+from consent_tokens.localization import N_, catalogue
+from consent_tokens.policies import OtpPolicy, ServiceIdentity
 from consent_tokens.row_key import new_partition
+from consent_tokens.services.otp_limits import (
+    Asker,
+    acquire_code,
+    attempt_allowed_at,
+    count_failure,
+    failures_key,
+)
 from consent_tokens.services.outbox.service_messages import compose_service_message
 from consent_tokens.services.pumping_protection import count_unverified, forget_unverified
-from consent_tokens.services.rate_limits import try_acquire
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import challenges, outbox
+from consent_tokens.store import challenges, outbox, recipients
 from consent_tokens.store.database import Transaction
 from consent_tokens.tokens.mint import pad_number, unpad_number
 
 CODE_PURPOSE: Final = "service.code"
 SECRET_BYTES: Final = 32
+CODE_TEXTS: Final = {  # msgids
+    CodeKind.SIGN_IN: N_(
+        "[%(service)s] Your code is %(code)s, to sign in. Valid for 5 minutes; tell it to nobody."
+    ),
+    CodeKind.REPORT: N_(
+        "[%(service)s] Your code is %(code)s, to report a text. Valid for 5 minutes; tell it to "
+        "nobody."
+    ),
+    CodeKind.CONSENT: N_(
+        "[%(service)s] Your code is %(code)s, to agree to texts from %(merchant)s. Valid for 5 "
+        "minutes; tell it to nobody."
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SentCode:
+    """A code that a browser waits for."""
+
+    number: PhoneNumber
+    sent_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,65 +98,62 @@ class ChallengeSecret:
         return cls(value) if len(value) == SECRET_BYTES else None
 
 
-def parse_phone_input(policy: OtpPolicy, text: str) -> PhoneNumber:
-    """Return the number that a consumer typed. Raises InvalidError if it is none."""
-    try:
-        return PhoneNumber.parse(text, policy.default_region)
-    except ValueError:
-        raise InvalidError({"phone": ["not_a_number"]}) from None
+def otp_text(service: ServiceIdentity, code: str, use: CodeUse, language: str) -> str:
+    """Return the SMS that carries a one-time code: what it is for, and the site it is bound to.
 
-
-def otp_text(service: str, code: str, language: str) -> str:
-    """Return the SMS that carries a one-time code."""
-    text = catalogue(language).gettext(
-        "[%(service)s] Your code is %(code)s, for 5 minutes. Tell it to nobody."
-    )
-    return text % {"service": service, "code": code}
+    The last line is that of origin-bound one-time codes (WICG, "Origin-bound one-time codes
+    delivered via SMS"), by which a phone fills the code in on this site only.
+    """
+    text = catalogue(language).gettext(CODE_TEXTS[use.kind]) % {
+        "service": service.name_in(language),
+        "code": code,
+        "merchant": use.merchant,
+    }
+    return f"{text}\n@{urlsplit(service.base_url).hostname} #{code}"
 
 
 def send_code(
     runtime: Runtime,
     policy: OtpPolicy,
     number: PhoneNumber,
+    use: CodeUse,
     *,
-    intent: str,
     language: str,
-    client_ip: str,
+    asker: Asker,
 ) -> ChallengeSecret:
-    """Send a one-time code, unless a limit withholds it; return the secret for the browser.
+    """Send a one-time code; return the secret for the browser.
 
     Args:
         runtime: the shared dependencies.
         policy: rate limits, and the regions that are sent codes.
         number: the number to verify.
-        intent: what the code is for; it verifies nothing else.
+        use: what the code is for; it verifies nothing else.
         language: of the SMS.
-        client_ip: of the browser, for its rate limit.
+        asker: the browser that asks.
 
     Raises:
-        TooManyRequestsError: this client IP, or the service as a whole, asked for too many codes.
-            Says nothing about the number.
+        TooManyRequestsError: the asker must wait, or solve a challenge first
+            (`otp_limits.is_number_limited`). Says nothing about whether the service knows the
+            number.
     """
     secret = ChallengeSecret(runtime.random.token_bytes(SECRET_BYTES))
     code = format_code(runtime.random.randbelow(CODE_SPACE))
-    text = otp_text(runtime.service.name_in(language), code, language)
-    challenge = _challenge(runtime, secret, number, intent=intent, code=code)
+    text = otp_text(runtime.service, code, use, language)
+    failures = failures_key(runtime, number, asker)
+    challenge = _challenge(runtime, secret, number, use.intent, code, failures)
 
     def work(transaction: Transaction) -> None:
-        may_send = _may_send_code(runtime, policy, transaction, challenge, number, client_ip)
+        may_send = _may_send_code(runtime, policy, transaction, challenge, number, asker)
         challenges.add(transaction, challenge)
         message = compose_service_message(
             runtime, number, text, purpose=CODE_PURPOSE, may_send=may_send
         )
         outbox.enqueue(transaction, [message])
+        kind = EventKind.CODE_SENT if may_send else EventKind.CODE_WITHHELD
+        key = message.key
         runtime.record(
             transaction,
-            Event(
-                partition=message.key.partition,
-                at=challenge.sent_at,
-                kind=EventKind.CODE_SENT if may_send else EventKind.CODE_WITHHELD,
-                message_id=message.key.id,
-            ),
+            Event(partition=key.partition, at=challenge.sent_at, kind=kind, message_id=key.id),
         )
 
     runtime.database.run(work)
@@ -153,30 +179,64 @@ def verify_code(
     if challenge_secret is None:
         return None
     challenge = challenges.lock(transaction, challenge_secret.challenge_id)
-    if challenge is None or challenge.intent != intent:
+    if challenge is None or challenge.intent != intent or not challenge.is_open(now):
         return None
-    failures = challenges.lock_hits(transaction, challenge.failures_key)
-    if not challenge.is_open(now) or next_allowed_at(FAILED_ATTEMPTS_LIMIT, failures, now) != now:
+    number = _open_number(challenge, challenge_secret)
+    if number is None:
+        return None
+    if attempt_allowed_at(runtime, transaction, challenge.failures_key, number) > now:
         return None
     given = code_hash(code, challenge.id, runtime.keyring.index)
     is_right = constant_time_equal(given, challenge.code_hash)
     challenges.save_attempt(transaction, challenge.with_attempt(is_right=is_right))
     if not is_right:
-        _record_failure(runtime, transaction, challenge, failures)
+        _record_failure(runtime, transaction, challenge, number)
         return None
-    try:
-        padded = open_sealed(
-            challenge.sealed_number, challenge_secret.key, associated_data=challenge.id
-        )
-    except SealBrokenError:
-        return None
-    number = unpad_number(padded)
     forget_unverified(runtime, policy.rate_limits, transaction, number)
     return number
 
 
+def read_sent_code(runtime: Runtime, secret: ChallengeSecret | None) -> SentCode | None:
+    """Return the code that a browser waits for: its number, and when another may be asked for.
+
+    None if there is none, or if it is too old.
+    """
+    if secret is None:
+        return None
+    challenge = runtime.database.read(
+        lambda transaction: challenges.find(transaction, secret.challenge_id)
+    )
+    number = _open_number(challenge, secret) if challenge else None
+    if challenge is None or number is None or not challenge.is_open(runtime.clock.now()):
+        return None
+    return SentCode(number, challenge.sent_at)
+
+
+def verified_number(runtime: Runtime, secret: ChallengeSecret | None) -> PhoneNumber | None:
+    """Return the number that this browser's challenge has verified; None if it has not."""
+    if secret is None:
+        return None
+    challenge = runtime.database.read(
+        lambda transaction: challenges.find(transaction, secret.challenge_id)
+    )
+    return _open_number(challenge, secret) if challenge and challenge.is_used else None
+
+
+def _open_number(challenge: Challenge, secret: ChallengeSecret) -> PhoneNumber | None:
+    try:
+        padded = open_sealed(challenge.sealed_number, secret.key, associated_data=challenge.id)
+    except SealBrokenError:
+        return None
+    return unpad_number(padded)
+
+
 def _challenge(
-    runtime: Runtime, secret: ChallengeSecret, number: PhoneNumber, *, intent: str, code: str
+    runtime: Runtime,
+    secret: ChallengeSecret,
+    number: PhoneNumber,
+    intent: str,
+    code: str,
+    failures: bytes,
 ) -> Challenge:
     return Challenge(
         id=secret.challenge_id,
@@ -188,7 +248,7 @@ def _challenge(
             associated_data=secret.challenge_id,
             nonce=runtime.random.token_bytes(NONCE_BYTES),
         ),
-        failures_key=runtime.rate_limit_key("failures", number.reveal()),
+        failures_key=failures,
         sent_at=runtime.clock.now(),
     )
 
@@ -199,49 +259,29 @@ def _may_send_code(
     transaction: Transaction,
     challenge: Challenge,
     number: PhoneNumber,
-    client_ip: str,
+    asker: Asker,
 ) -> bool:
     """Count one code against every limit; return whether the number may be sent it.
 
-    Every limit is asked whatever the others say, so that each answer costs the same work.
+    Everything is asked whatever the others say, so that each answer costs the same work. Raises
+    TooManyRequestsError if the asker must wait.
     """
     now = challenge.sent_at
-    is_within_limits = _acquire_code(runtime, policy, transaction, number, client_ip)
-    failures = challenges.read_hits(transaction, challenge.failures_key)
+    partition = recipients.find(transaction, runtime.blind_index(number))
+    is_within_limits = acquire_code(
+        runtime, policy.rate_limits, transaction, number, asker, has_consents=partition is not None
+    )
+    allowed_at = attempt_allowed_at(runtime, transaction, challenge.failures_key, number)
+    if allowed_at > now:
+        raise TooManyRequestsError(int((allowed_at - now).total_seconds()))
     is_pumped = count_unverified(runtime, policy.rate_limits, transaction, number)
-    may_try = next_allowed_at(FAILED_ATTEMPTS_LIMIT, failures, now) == now
-    can_receive = number.can_receive_sms and number.is_in_regions(policy.countries)
-    return can_receive and is_within_limits and not is_pumped and may_try
+    return is_within_limits and not is_pumped
 
 
 def _record_failure(
-    runtime: Runtime, transaction: Transaction, challenge: Challenge, failures: list[datetime]
+    runtime: Runtime, transaction: Transaction, challenge: Challenge, number: PhoneNumber
 ) -> None:
-    now, window = runtime.clock.now(), FAILED_ATTEMPTS_LIMIT.window
-    counted = [failure for failure in failures if failure > now - window]
-    challenges.save_hits(transaction, challenge.failures_key, [*counted, now], window)
+    count_failure(runtime, transaction, challenge.failures_key, number)
     partition = new_partition(challenge.id[:8])
-    runtime.record(transaction, Event(partition=partition, at=now, kind=EventKind.CODE_FAILED))
-
-
-def _acquire_code(
-    runtime: Runtime,
-    policy: OtpPolicy,
-    transaction: Transaction,
-    number: PhoneNumber,
-    client_ip: str,
-) -> bool:
-    """Count one code against all limits; return whether the number's own limits allow it.
-
-    Limits are locked in a fixed order, so that two requests cannot deadlock.
-    Raises TooManyRequestsError where the limit is the client's or the service's.
-    """
-    now, limits = runtime.clock.now(), policy.rate_limits
-    total = try_acquire(transaction, runtime.rate_limit_key("total", ""), limits.total, now)
-    by_ip = runtime.rate_limit_key("client_ip", client_ip)
-    client = try_acquire(transaction, by_ip, limits.client_ip, now)
-    allowed_at = max(total, client)
-    if allowed_at > now:
-        raise TooManyRequestsError(int((allowed_at - now).total_seconds()))
-    by_number = runtime.rate_limit_key("number", number.reveal())
-    return try_acquire(transaction, by_number, limits.number, now) == now
+    at = runtime.clock.now()
+    runtime.record(transaction, Event(partition=partition, at=at, kind=EventKind.CODE_FAILED))

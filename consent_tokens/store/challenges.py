@@ -39,6 +39,13 @@ def lock(transaction: Transaction, challenge_id: bytes) -> Challenge | None:
     return _challenge(row) if row else None
 
 
+def find(transaction: Transaction, challenge_id: bytes) -> Challenge | None:
+    """Return a challenge, without a lock; None if there is none."""
+    found = select(*challenges.c).where(challenges.c.id == challenge_id)
+    row = transaction.execute(found).one_or_none()
+    return _challenge(row) if row else None
+
+
 def save_attempt(transaction: Transaction, challenge: Challenge) -> None:
     """Save the attempts of a challenge, and whether it was used."""
     transaction.execute(

@@ -78,7 +78,7 @@ def secure(app: Flask, context: AppContext) -> None:
     app.config.update(
         SECRET_KEY=newest,
         SECRET_KEY_FALLBACKS=older,
-        SESSION_COOKIE_NAME=_cookie_name(path, is_https=is_https),
+        SESSION_COOKIE_NAME=_cookie_name("session", path, is_https=is_https),
         SESSION_COOKIE_PATH=path or "/",
         SESSION_COOKIE_SECURE=is_https,
         SESSION_COOKIE_HTTPONLY=True,
@@ -98,11 +98,34 @@ def _raise_refusal() -> None:
         raise error
 
 
-def _cookie_name(path: str, *, is_https: bool) -> str:
-    """Return the name of the session cookie: `__Host-` needs the path `/` (RFC 6265bis, 4.1.3)."""
+def _cookie_name(name: str, path: str, *, is_https: bool) -> str:
+    """Return the name of a cookie: `__Host-` needs the path `/` (RFC 6265bis, 4.1.3)."""
     if not is_https:
-        return "session"
-    return "__Secure-session" if path else "__Host-session"
+        return name
+    return f"__Secure-{name}" if path else f"__Host-{name}"
+
+
+def read_cookie(name: str) -> str:
+    """Return a cookie that `set_cookie` set; empty if there is none."""
+    service = runtime().service
+    return request.cookies.get(
+        _cookie_name(name, base_path(service.base_url), is_https=service.is_https), ""
+    )
+
+
+def set_cookie(response: Response, name: str, value: str, max_age_seconds: int) -> None:
+    """Set a cookie as strict as that of the session, which outlives it."""
+    service = runtime().service
+    path = base_path(service.base_url)
+    response.set_cookie(
+        _cookie_name(name, path, is_https=service.is_https),
+        value,
+        max_age=max_age_seconds,
+        path=path or "/",
+        secure=service.is_https,
+        httponly=True,
+        samesite="Lax",
+    )
 
 
 def _add_headers(response: Response) -> Response:

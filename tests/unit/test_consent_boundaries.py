@@ -31,7 +31,6 @@ from consent_tokens.consent.scope import (
     send_window_of,
 )
 from consent_tokens.errors import ConflictError, GoneError
-from consent_tokens.policies import RateLimit
 from consent_tokens.row_key import RowKey
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -257,7 +256,6 @@ def test_a_code_has_six_digits_five_minutes_and_five_tries() -> None:
     assert format_code(0) == "000000"
     assert format_code(999_999) == "999999"
     assert one_time_code.CODE_SPACE == 1_000_000
-    assert RateLimit(10, DAY) == one_time_code.FAILED_ATTEMPTS_LIMIT
     challenge = Challenge(
         id=b"i", intent="login", code_hash=b"h", sealed_number=b"n", failures_key=b"f", sent_at=NOW
     )

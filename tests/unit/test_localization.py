@@ -1,18 +1,21 @@
 """The texts of SMS and notices, in every language, as they are sent."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from consent_tokens.app_context import DEFAULTS
 from consent_tokens.consent.notice import (
     NoticeTerms,
     compose_invitation,
     compose_notice,
     purpose_list,
 )
+from consent_tokens.consent.one_time_code import REPORT, SIGN_IN, consent_use
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.request import RequestedTerms
 from consent_tokens.consent.scope import FrequencyCap, SendWindow
@@ -25,6 +28,7 @@ from consent_tokens.services.number_verification import otp_text
 
 RECORDED = Path(__file__).parents[1] / "vectors" / "texts.json"
 SERVICE, MERCHANT, URL = "Consent Tokens", "晨光书店", "https://c.example/my"
+IDENTITY = replace(DEFAULTS.service, base_url="https://c.example/base")
 SOME_PURPOSES = frozenset({Purpose.PROMOTIONS, Purpose.ORDERS})
 FOUR_IN_A_MONTH = FrequencyCap(4, timedelta(days=30))
 
@@ -80,7 +84,11 @@ def reply(language: str, msgid: str) -> str:
 def texts(language: str) -> dict[str, str]:
     orders = frozenset({Purpose.ORDERS})
     return {
-        "one-time code": otp_text(SERVICE, "012345", language),
+        "one-time code to sign in": otp_text(IDENTITY, "012345", SIGN_IN, language),
+        "one-time code to report": otp_text(IDENTITY, "012345", REPORT, language),
+        "one-time code to consent": otp_text(
+            IDENTITY, "012345", consent_use("consent x", MERCHANT), language
+        ),
         "receipt": receipt_text(SERVICE, "https://c.example/receipts/r", language),
         "stopped": reply(language, replies.STOPPED),
         "stopped all": reply(language, replies.STOPPED_ALL),

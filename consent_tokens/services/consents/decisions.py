@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from consent_tokens.consent.grant import Grant, GrantStatus
 from consent_tokens.consent.notice import Notice, NoticeTerms, compose_notice
+from consent_tokens.consent.one_time_code import CodeUse, consent_use
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.consent.purposes import in_catalogue_order
 from consent_tokens.consent.request import ConsentRequest
@@ -45,6 +46,11 @@ class OpenRequest:
     def otp_intent(self) -> str:
         """Return the intent of a one-time code for this request; it verifies nothing else."""
         return f"consent {self.page_id}"
+
+    @property
+    def code_use(self) -> CodeUse:
+        """Return the use of a one-time code for this request, with the words of its SMS."""
+        return consent_use(self.otp_intent, self.merchant.name)
 
     def notice(
         self,

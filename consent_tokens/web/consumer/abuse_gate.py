@@ -1,9 +1,11 @@
-"""During SMS pumping, ask for a proof of work, or without script for a waiting time."""
+"""Before a code is sent: a proof of work, or without script a waiting time, where it is needed."""
 
 from typing import Final
 
 from flask import Response, request
 
+from consent_tokens.consent.phone import PhoneNumber
+from consent_tokens.services.otp_limits import is_number_limited
 from consent_tokens.services.pumping_protection import (
     create_challenge,
     is_challenge_solved,
@@ -12,6 +14,7 @@ from consent_tokens.services.pumping_protection import (
     requires_challenge,
 )
 from consent_tokens.web.consumer import page
+from consent_tokens.web.consumer.otp_forms import asker
 from consent_tokens.web.request_context import app_context, client_ip, runtime
 from consent_tokens.web.security import allow_script
 
@@ -19,9 +22,15 @@ GATE_FIELDS: Final = frozenset({"csrf", "work", "ticket"})
 RETRY_AFTER_SECONDS: Final = "60"
 
 
-def may_send_code() -> bool:
-    """Whether this form may send a code: always, unless SMS pumping was detected."""
-    if not requires_challenge(runtime(), app_context().otp.rate_limits):
+def may_send_code(number: PhoneNumber) -> bool:
+    """Whether this form may send a code to a number.
+
+    During SMS pumping, and where very many codes were asked for the number, only with a solved
+    challenge.
+    """
+    limits = app_context().otp.rate_limits
+    is_limited = is_number_limited(runtime(), limits, number, asker())
+    if not requires_challenge(runtime(), limits) and not is_limited:
         return True
     if solution := request.form.get("work", ""):
         return is_challenge_solved(runtime(), solution)

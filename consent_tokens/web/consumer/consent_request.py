@@ -7,6 +7,7 @@ from flask import Response, request, session, url_for
 from flask_babel import gettext as _
 
 from consent_tokens.consent.notice import Notice
+from consent_tokens.consent.number_check import NumberFault
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.request import RequestStatus
 from consent_tokens.consent.scope import ScopeReduction
@@ -32,6 +33,7 @@ from consent_tokens.web.consumer.otp_forms import (
     entered_number,
     number_errors,
     send_code_to,
+    waiting_for,
 )
 from consent_tokens.web.request_context import app_context, runtime
 
@@ -77,17 +79,17 @@ def _send_code(open_request: OpenRequest) -> Response:
         error = _("Tick at least one, or say no.")
         return _question_page(open_request, 422, reduction, purposes=error)
     number = entered_number()
-    if number is None:
-        return _question_page(open_request, 422, reduction, **number_errors())
+    if isinstance(number, NumberFault):
+        return _question_page(open_request, 422, reduction, **number_errors(number))
     if not _is_within_terms(open_request, reduction):
         error = _("That is not less than was asked.")
         return _question_page(open_request, 422, reduction, scope=error)
-    if not may_send_code():
+    if not may_send_code(number):
         return challenge_page(url_for("consent_request.decide", page_id=open_request.page_id))
     locale = open_request.request.terms.locale
     session[PENDING] = {
         "page_id": open_request.page_id,
-        "challenge": send_code_to(number, open_request.otp_intent, locale),
+        "challenge": send_code_to(number, open_request.code_use, locale),
         "timezone": number.timezone(app_context().consent.default_timezone).key,
         **_choice(reduction),
     }
@@ -155,6 +157,7 @@ def _confirmation_page(open_request: OpenRequest, status: int = 200, **errors: s
         headline=headline,
         lines=lines,
         digest=notice.digest.hex(),
+        waiting=waiting_for(session[PENDING]["challenge"]),
         errors=errors,
     )
 

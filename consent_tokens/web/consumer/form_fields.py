@@ -6,13 +6,13 @@ from zoneinfo import ZoneInfo
 
 from flask import request
 
+from consent_tokens.consent.one_time_code import entered_code
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.scope import MINUTES_PER_DAY, ScopeReduction
 from consent_tokens.errors import InvalidError
 
 MAX_DIGITS: Final = 6  # of a whole number
 MAX_FIELD_LENGTH: Final = 2000  # characters
-MAX_CODE_LENGTH: Final = 16  # characters of an entered code
 MAX_DATE_LENGTH: Final = 10  # characters of 2021-11-11
 MAX_DATETIME_LENGTH: Final = 19  # characters of 2021-11-11T12:00:00
 
@@ -23,8 +23,8 @@ def text(name: str, max_length: int = MAX_FIELD_LENGTH) -> str:
 
 
 def one_time_code() -> str:
-    """Return the one-time code as it was entered, without blanks."""
-    return "".join(request.form.get("code", "").split())[:MAX_CODE_LENGTH]
+    """Return the one-time code in what was entered; empty if there is none."""
+    return entered_code(request.form.get("code", ""))
 
 
 def whole_number(name: str) -> int | None:

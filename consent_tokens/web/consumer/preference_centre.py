@@ -8,7 +8,8 @@ from flask import Response, request, session, url_for
 from flask_babel import gettext as _
 
 from consent_tokens.consent.grant import EndReason, GrantStatus
-from consent_tokens.consent.one_time_code import LOGIN_INTENT
+from consent_tokens.consent.number_check import NumberFault
+from consent_tokens.consent.one_time_code import SIGN_IN
 from consent_tokens.consent.preferences import SEASONS
 from consent_tokens.errors import InvalidError
 from consent_tokens.services.consents.amendments import (
@@ -37,10 +38,13 @@ from consent_tokens.web.consumer import (
 from consent_tokens.web.consumer import form_fields as form
 from consent_tokens.web.consumer.abuse_gate import challenge_page, may_send_code
 from consent_tokens.web.consumer.otp_forms import (
-    code_errors,
     entered_number,
+    keep_code_error,
     number_errors,
+    remember_number,
     send_code_to,
+    take_code_errors,
+    waiting_for,
 )
 from consent_tokens.web.consumer.preferences import save_preferences
 from consent_tokens.web.request_context import app_context, runtime
@@ -63,8 +67,9 @@ def show() -> Response:
     if partition is not None:
         return _list_page(partition)
     if LOGIN_CHALLENGE in session and "again" not in request.args:
-        return page("login_code.html", errors={})
-    return page("login.html", errors={}, result=take_result())
+        waiting = waiting_for(session[LOGIN_CHALLENGE])
+        return page("login_code.html", errors=take_code_errors(), waiting=waiting)
+    return page("login.html", errors={}, entered="", result=take_result())
 
 
 def _list_page(partition: int) -> Response:
@@ -145,26 +150,29 @@ def act() -> Response:
 
 def _send_code() -> Response:
     number = entered_number()
-    if number is None:
-        return page("login.html", 422, errors=number_errors())
-    if not may_send_code():
+    if isinstance(number, NumberFault):
+        return page("login.html", 422, errors=number_errors(number), entered=form.text("phone", 40))
+    if not may_send_code(number):
         return challenge_page(url_for("my.act"))
-    session[LOGIN_CHALLENGE] = send_code_to(number, LOGIN_INTENT)
+    session[LOGIN_CHALLENGE] = send_code_to(number, SIGN_IN)
     return _redirect_to_list()
 
 
 def _log_in() -> Response:
     secret = log_in(runtime(), app_context().otp, _challenge_secret(), form.one_time_code())
     if secret is None:
-        return page("login_code.html", 422, errors=code_errors())
+        keep_code_error()
+        return _redirect_to_list()
+    challenge = _challenge_secret()
     begin_session(**{SESSION_SECRET: secret})
-    return _redirect_to_list()
+    return remember_number(_redirect_to_list(), challenge)
 
 
 def _claim_number() -> Response:
     """Revoke what an earlier owner of the number consented to, and show nothing of it."""
     if not claim_number(runtime(), app_context().otp, _challenge_secret(), form.one_time_code()):
-        return page("login_code.html", 422, errors=code_errors())
+        keep_code_error()
+        return _redirect_to_list()
     begin_session()
     set_result("number_claimed")
     return _redirect_to_list()

@@ -5,11 +5,12 @@ from typing import Final
 from flask import Response, request, session, url_for
 from flask_babel import gettext as _
 
+from consent_tokens.consent.number_check import NumberFault
+from consent_tokens.consent.one_time_code import REPORT
 from consent_tokens.errors import InvalidError, NotFoundError
 from consent_tokens.evidence.complaints import MAX_STATEMENT_LENGTH, ComplaintReason
 from consent_tokens.services.complaints import (
     MAX_PICTURE_BYTES,
-    REPORT_INTENT,
     Case,
     PastedText,
     add_statement,
@@ -31,7 +32,9 @@ from consent_tokens.web.consumer.otp_forms import (
     code_errors,
     entered_number,
     number_errors,
+    remember_number,
     send_code_to,
+    waiting_for,
 )
 from consent_tokens.web.request_context import app_context, runtime
 
@@ -50,7 +53,7 @@ def show() -> Response:
     """Ask for the number first; once a code was sent, for the text."""
     if REPORT_CHALLENGE in session and "again" not in request.args:
         return _report_page()
-    return page("report_phone.html", errors={})
+    return page("report_phone.html", errors={}, entered="")
 
 
 def _report_page(status: int = 200, **errors: str) -> Response:
@@ -59,6 +62,7 @@ def _report_page(status: int = 200, **errors: str) -> Response:
         "report.html",
         status,
         reasons=list(ComplaintReason),
+        waiting=waiting_for(session.get(REPORT_CHALLENGE, "")),
         errors=errors,
         entered=request.form,
         latest=now.replace(tzinfo=None).isoformat(timespec="minutes"),
@@ -71,11 +75,13 @@ def act() -> Response:
     if "code" in request.form:
         return _file_report()
     number = entered_number()
-    if number is None:
-        return page("report_phone.html", 422, errors=number_errors())
-    if not may_send_code():
+    if isinstance(number, NumberFault):
+        return page(
+            "report_phone.html", 422, errors=number_errors(number), entered=form.text("phone", 40)
+        )
+    if not may_send_code(number):
         return challenge_page(url_for("report.act"))
-    session[REPORT_CHALLENGE] = send_code_to(number, REPORT_INTENT)
+    session[REPORT_CHALLENGE] = send_code_to(number, REPORT)
     return redirect_after_post("report.show")
 
 
@@ -83,10 +89,11 @@ def _file_report() -> Response:
     pasted, errors = _pasted_text()
     if pasted is None:
         return _report_page(422, **errors)
+    challenge = ChallengeSecret.from_text(session.get(REPORT_CHALLENGE, ""))
     filed = report_pasted_text(
         runtime(),
         app_context().otp,
-        ChallengeSecret.from_text(session.get(REPORT_CHALLENGE, "")),
+        challenge,
         form.one_time_code(),
         pasted,
         ComplaintReason(request.form["reason"]),
@@ -95,7 +102,7 @@ def _file_report() -> Response:
         return _report_page(422, **code_errors())
     session.pop(REPORT_CHALLENGE, None)
     session[CASE_NUMBER] = filed.case_number
-    return redirect_after_post("report.show_report")
+    return remember_number(redirect_after_post("report.show_report"), challenge)
 
 
 def _pasted_text() -> tuple[PastedText | None, dict[str, str]]:
