@@ -66,6 +66,9 @@ class OtpPolicy:
     """Which phone numbers are sent one-time codes, and how many."""
 
     rate_limits: OtpRateLimits
+    waits: tuple[
+        int, ...
+    ]  # seconds from code to code to one asker, by how many there were in a day
     countries: frozenset[str]  # regions (ISO 3166-1 alpha-2) that are sent codes; empty: all
     default_region: str  # of numbers typed without a country code
 

@@ -34,6 +34,7 @@ from consent_tokens.setting_sources import read_sources, reject_unknown
 
 PERIODS: Final = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(1)}
 OTP_RATE_LIMITS: Final = "number=5/hour,10/day;client_ip=60/hour;total=2000/hour"
+OTP_WAITS: Final = (0, 30, 60, 120, 300, 900, 3600)  # seconds (NIST SP 800-63B-4, 3.2.2)
 BIND = re.compile(r"(?P<host>[^:]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
 RATE = re.compile(r"(?P<limit>\d{1,7})/(?P<period>minute|hour|day)")
 BASE_PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)+")
@@ -156,6 +157,7 @@ class _Reader:
             rate_limits=parse_otp_rate_limits(
                 self.text("CONSENT_OTP_RATE_LIMITS", OTP_RATE_LIMITS), "CONSENT_OTP_RATE_LIMITS"
             ),
+            waits=OTP_WAITS,
             countries=self.countries("CONSENT_OTP_COUNTRIES"),
             default_region=self.region("CONSENT_DEFAULT_REGION", "CN"),
         )

@@ -37,6 +37,7 @@ from consent_tokens.workers.dispatcher import Dispatcher
 from tests.number_scan import NUMBERS
 
 BASE = "http://localhost"
+NO_WAITS = (0,)  # between codes to one asker: time stands still in most tests
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 NOTICE = re.compile(r'name="notice" value="([^"]+)"')
 CODE = re.compile(r"(?:验证码|驗證碼|code is) (\d{6})")
@@ -77,12 +78,14 @@ def make_context(
         ),
         gateway=gateway or Simulator(run=random.token_bytes(4).hex()),
         webhook_client=webhook_client or WebhookClient(),
+        otp=replace(DEFAULTS.otp, waits=NO_WAITS),
     )
 
 
-def otp_policy(rate_limits: str) -> OtpPolicy:
+def otp_policy(rate_limits: str, waits: tuple[int, ...] = NO_WAITS) -> OtpPolicy:
     """Return the default policy for one-time codes, with other rate limits."""
-    return replace(DEFAULTS.otp, rate_limits=parse_otp_rate_limits(rate_limits, "rate_limits"))
+    limits = parse_otp_rate_limits(rate_limits, "rate_limits")
+    return replace(DEFAULTS.otp, rate_limits=limits, waits=waits)
 
 
 @dataclass

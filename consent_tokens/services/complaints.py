@@ -30,6 +30,7 @@ from consent_tokens.row_key import RowKey
 from consent_tokens.services.consents.sent_texts import verdict_on
 from consent_tokens.services.number_verification import ChallengeSecret, verify_code
 from consent_tokens.services.outbox.sent_text_fingerprints import fingerprint_of
+from consent_tokens.services.pictures import NotAPictureError, reencode
 from consent_tokens.services.rate_limits import try_acquire
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import (
@@ -158,13 +159,17 @@ def complaints_of_merchant(
 def add_statement(runtime: Runtime, complaint: Complaint, statement: str, picture: bytes) -> None:
     """Add the consumer's statement and picture; neither can be replaced once it is there.
 
+    A picture is encoded anew, without metadata.
+
     Raises InvalidError naming the form field.
     """
     statement = statement.strip()
     if len(statement) > MAX_STATEMENT_LENGTH:
         raise InvalidError({"said": ["too_long"]})
-    if picture and (len(picture) > MAX_PICTURE_BYTES or not picture.startswith(PICTURE_SIGNATURES)):
-        raise InvalidError({"picture": ["not_a_picture"]})
+    try:
+        picture = reencode(picture) if picture else b""
+    except NotAPictureError:
+        raise InvalidError({"picture": ["not_a_picture"]}) from None
     sealed_statement = _seal(runtime, complaint.key, statement.encode()) if statement else None
     sealed_picture = _seal(runtime, complaint.key, picture) if picture else None
     runtime.database.run(

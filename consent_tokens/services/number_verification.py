@@ -269,7 +269,7 @@ def _may_send_code(
     now = challenge.sent_at
     partition = recipients.find(transaction, runtime.blind_index(number))
     is_within_limits = acquire_code(
-        runtime, policy.rate_limits, transaction, number, asker, has_consents=partition is not None
+        runtime, policy, transaction, number, asker, has_consents=partition is not None
     )
     allowed_at = attempt_allowed_at(runtime, transaction, challenge.failures_key, number)
     if allowed_at > now:

@@ -15,7 +15,7 @@ from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.crypto.encoding import encode
 from consent_tokens.crypto.keyed_hashes import constant_time_equal
 from consent_tokens.errors import TooManyRequestsError
-from consent_tokens.policies import OtpRateLimits, RateLimit
+from consent_tokens.policies import OtpPolicy, OtpRateLimits, RateLimit
 from consent_tokens.relay.frequency_cap import next_allowed_at
 from consent_tokens.services.rate_limits import try_acquire
 from consent_tokens.services.runtime import Runtime
@@ -106,7 +106,7 @@ def is_number_limited(
 
 def acquire_code(
     runtime: Runtime,
-    limits: OtpRateLimits,
+    policy: OtpPolicy,
     transaction: Transaction,
     number: PhoneNumber,
     asker: Asker,
@@ -120,12 +120,12 @@ def acquire_code(
     deadlock. Raises TooManyRequestsError where the asker must wait, which says nothing about
     whether the service knows the number.
     """
-    now = runtime.clock.now()
+    now, limits = runtime.clock.now(), policy.rate_limits
     total_key = runtime.rate_limit_key("total", "")
     hits = challenges.lock_hits(transaction, total_key)
     total = try_acquire(transaction, total_key, limits.total, now)
     client = _acquire_client(runtime, limits, transaction, asker, now)
-    again = _acquire_again(runtime, transaction, number, asker, now)
+    again = _acquire_again(runtime, policy, transaction, number, asker, now)
     by_number = _acquire_number(runtime, limits, transaction, number, asker, now)
     allowed_at = max(total, client, again, by_number)
     if allowed_at > now:
@@ -163,6 +163,7 @@ def _multiplied(limits: Sequence[RateLimit], factor: int) -> list[RateLimit]:
 
 def _acquire_again(
     runtime: Runtime,
+    policy: OtpPolicy,
     transaction: Transaction,
     number: PhoneNumber,
     asker: Asker,
@@ -174,25 +175,28 @@ def _acquire_again(
     """
     key = _asker_key(runtime, number, asker)
     hits = [hit for hit in challenges.lock_hits(transaction, key) if hit > now - DAY]
-    allowed_at = now if has_proved(runtime, asker, number) else _after_wait(hits, now)
+    allowed_at = now if has_proved(runtime, asker, number) else _after_wait(policy, hits, now)
     if allowed_at == now:
-        challenges.save_hits(transaction, key, [*hits, now][-len(WAITS) :], DAY)
+        challenges.save_hits(transaction, key, [*hits, now][-len(policy.waits) :], DAY)
     return allowed_at
 
 
-def next_code_at(runtime: Runtime, number: PhoneNumber, asker: Asker) -> datetime:
+def next_code_at(
+    runtime: Runtime, policy: OtpPolicy, number: PhoneNumber, asker: Asker
+) -> datetime:
     """Return when the asker may ask for another code to this number: now, or later."""
     now, key = runtime.clock.now(), _asker_key(runtime, number, asker)
     hits = runtime.database.read(lambda transaction: challenges.read_hits(transaction, key))
     if has_proved(runtime, asker, number):
         return now
-    return _after_wait([hit for hit in hits if hit > now - DAY], now)
+    return _after_wait(policy, [hit for hit in hits if hit > now - DAY], now)
 
 
-def _after_wait(hits: list[datetime], now: datetime) -> datetime:
+def _after_wait(policy: OtpPolicy, hits: list[datetime], now: datetime) -> datetime:
     if not hits:
         return now
-    return max(now, hits[-1] + timedelta(seconds=WAITS[min(len(hits), len(WAITS) - 1)]))
+    wait = policy.waits[min(len(hits), len(policy.waits) - 1)]
+    return max(now, hits[-1] + timedelta(seconds=wait))
 
 
 def _asker_key(runtime: Runtime, number: PhoneNumber, asker: Asker) -> bytes:

@@ -14,10 +14,13 @@ import phonenumbers
 import pytest
 from sqlalchemy import event, text
 
+from consent_tokens.app_context import DEFAULTS
 from tests.number_scan import NUMBERS
 from tests.service import CODE, PROMOTIONS, Consumer, Page, Service, found, otp_policy
 
-WIDE = otp_policy("number=1000/hour;client_ip=100000/hour;total=1000000/hour")
+MANY = "number=1000/hour;client_ip=100000/hour;total=1000000/hour"
+WIDE = otp_policy(MANY)
+WAITING = otp_policy(MANY, DEFAULTS.otp.waits)
 
 
 def ask(consumer: Consumer, number: str | None = None) -> str:
@@ -171,7 +174,7 @@ def statuses(consumer: Consumer, count: int, apart: timedelta = timedelta()) -> 
 
 
 def test_the_same_asker_waits_longer_from_code_to_code(small: Service) -> None:
-    service = small.with_context(otp=WIDE)
+    service = small.with_context(otp=WAITING)
     consumer = service.consumer()
     for wait in (30, 60, 120, 300, 900, 3600, 3600):
         assert statuses(consumer, 2) == [303, 429]
@@ -183,7 +186,7 @@ def test_the_same_asker_waits_longer_from_code_to_code(small: Service) -> None:
 
 
 def test_the_page_says_when_another_code_can_be_asked_for(small: Service) -> None:
-    consumer = small.consumer()
+    consumer = small.with_context(otp=WAITING).consumer()
     assert "30 秒后可以重新获取" in ask(consumer)
     small.clock.advance(timedelta(seconds=30))
     shown = consumer.get("/my").text
@@ -231,7 +234,7 @@ def test_no_number_is_flooded_with_codes(small: Service) -> None:
 
 
 def test_a_proof_is_worth_nothing_for_another_number_or_changed(small: Service) -> None:
-    service = small.with_context(otp=WIDE)
+    service = small.with_context(otp=WAITING)
     known = service.consumer()
     known.log_in()
     known.post("/my", action="leave")

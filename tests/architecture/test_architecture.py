@@ -19,7 +19,8 @@ MAY_REVEAL = {
     "services/runtime.py",  # the blind index
     "services/complaints.py",  # the rate limit of reports
     "services/inbound/keyword_replies.py",  # the rate limit of replies
-    "services/number_verification.py",  # the sealed number of a challenge, and rate limits
+    "consent/number_check.py",  # the masked number on the page of the code
+    "services/otp_limits.py",  # rate limits
     "services/outbox/sent_text_fingerprints.py",  # the fingerprint of a sent or pasted text
     "gateways/simulator.py",  # the simulated phones
     "gateways/kannel.py",  # the submission

@@ -105,7 +105,7 @@ def waiting_for(secret_text: str) -> WaitingFor | None:
     if sent is None:
         return None
     now = runtime().clock.now()
-    allowed_at = next_code_at(runtime(), sent.number, asker())
+    allowed_at = next_code_at(runtime(), app_context().otp, sent.number, asker())
     return WaitingFor(
         number=masked_number(sent.number),
         seconds_to_next=max(0, ceil((allowed_at - now).total_seconds())),

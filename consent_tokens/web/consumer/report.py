@@ -10,7 +10,6 @@ from consent_tokens.consent.one_time_code import REPORT
 from consent_tokens.errors import InvalidError, NotFoundError
 from consent_tokens.evidence.complaints import MAX_STATEMENT_LENGTH, ComplaintReason
 from consent_tokens.services.complaints import (
-    MAX_PICTURE_BYTES,
     Case,
     PastedText,
     add_statement,
@@ -19,6 +18,7 @@ from consent_tokens.services.complaints import (
     report_pasted_text,
 )
 from consent_tokens.services.number_verification import ChallengeSecret
+from consent_tokens.services.pictures import MAX_PICTURE_BYTES
 from consent_tokens.web.consumer import (
     blueprint,
     page,
