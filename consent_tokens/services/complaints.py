@@ -48,8 +48,6 @@ from consent_tokens.store.merchants import Merchant
 MATCH_WINDOW: Final = timedelta(days=2)  # between the reported and the recorded time of a message
 REPORTS_PER_DAY: Final = RateLimit(10, timedelta(days=1))  # pasted texts per phone number
 RECORDS_OF_SENDING: Final = ("sent_texts", "erased_texts")  # kinds that tell what was sent
-MAX_PICTURE_BYTES: Final = 1024 * 1024
-PICTURE_SIGNATURES: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")  # PNG, JPEG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,8 @@ def _reencode(upload: bytes) -> bytes:
         upright = ImageOps.exif_transpose(opened)
         picture = upright.convert("RGB")
     picture.thumbnail((MAX_SIDE, MAX_SIDE))
+    pixels = Image.new("RGB", picture.size)  # without the comments that a picture carries along
+    pixels.paste(picture)
     written = BytesIO()
-    picture.save(written, format="JPEG", quality=85)
+    pixels.save(written, format="JPEG", quality=85)
     return written.getvalue()
