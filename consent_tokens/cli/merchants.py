@@ -74,6 +74,17 @@ def set_weight(merchant_id: str, weight: int, *, as_json: bool) -> None:
     print_one({"id": merchant_id, "weight": weight}, in_json=as_json)
 
 
+@merchant.command("set-link-domains")
+@click.argument("merchant_id")
+@click.argument("domains", nargs=-1)
+@as_json
+def set_link_domains(merchant_id: str, domains: tuple[str, ...], *, as_json: bool) -> None:
+    """Set the domains that a merchant's texts may link to. Without any, they may link anywhere."""
+    with open_context() as context:
+        found = services.set_link_domains(context.runtime, merchant_id, domains)
+    print_one({"id": merchant_id, "link_domains": " ".join(found)}, in_json=as_json)
+
+
 @merchant.command()
 @click.argument("merchant_id")
 @as_json

@@ -60,6 +60,9 @@ class ComplaintStatus(StrEnum):
     REFERRED = "referred"  # to the regulator, as a lead
 
 
+MAX_COMPARABLE_LENGTH: Final = 10_000  # characters
+
+
 @lru_cache(maxsize=4096)
 def comparable_text(text: str) -> str:
     """Return a text normalized, so that it is equal as sent and as pasted by a consumer.
@@ -69,7 +72,8 @@ def comparable_text(text: str) -> str:
     bare = LINK.sub("", text)
     for refusal in OPT_OUT_TEXTS:
         bare = bare.replace(refusal, "")
-    wide = unicodedata.normalize("NFKC", bare).casefold()
+    # one letter may fold to eighteen: cut, of what was sent and of what is pasted alike
+    wide = unicodedata.normalize("NFKC", bare).casefold()[:MAX_COMPARABLE_LENGTH]
     return "".join(letter for letter in wide if unicodedata.category(letter)[0] in "LN")
 
 

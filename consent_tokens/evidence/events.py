@@ -49,6 +49,7 @@ class EventKind(StrEnum):
     MERCHANT_ADMITTED = "merchant_admitted"
     MERCHANT_SUSPENDED = "merchant_suspended"
     SENDER_ADMITTED = "sender_admitted"
+    LINK_DOMAINS_SET = "link_domains_set"
     API_KEY_CREATED = "api_key_created"
     API_KEY_REVOKED = "api_key_revoked"
 

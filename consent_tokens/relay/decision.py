@@ -20,6 +20,7 @@ from consent_tokens.consent.scope import SMS, SendWindow
 from consent_tokens.policies import RateLimit
 from consent_tokens.relay.composition import ComposedText, is_displayable
 from consent_tokens.relay.frequency_cap import next_allowed_at
+from consent_tokens.relay.text_form import TextFault, check_form
 from consent_tokens.tokens.claims import Claims
 
 _Limit = TypeVar("_Limit")
@@ -64,6 +65,7 @@ class Refused(Struct, frozen=True):
 
     reason: Reason
     next_at: datetime | None = None
+    text_fault: TextFault | None = None  # of `content_rejected`
 
 
 Decision: TypeAlias = Accepted | Deferred | Refused
@@ -94,6 +96,7 @@ class Case:
     now: datetime
     preferences: Preferences = NO_PREFERENCES
     marketing_sends: Sequence[datetime] = ()
+    link_domains: frozenset[str] = frozenset()  # that the merchant has registered
 
     # derived once, because several checks need them
     claims: Claims | None = field(init=False)
@@ -243,9 +246,14 @@ def check_sender(case: Case) -> Refused | None:
 
 
 def check_text(case: Case) -> Refused | None:
-    """Refuse a text with invisible characters, or with too many segments."""
+    """Refuse a text with invisible characters, of a misleading form, or with too many segments.
+
+    The form is checked at acceptance: what it is checked against may change afterwards.
+    """
     if not is_displayable(case.text):
-        return Refused(Reason.CONTENT_REJECTED)
+        return Refused(Reason.CONTENT_REJECTED, text_fault=TextFault.INVISIBLE)
+    if case.token is not None and (fault := check_form(case.text, case.link_domains)):
+        return Refused(Reason.CONTENT_REJECTED, text_fault=fault)
     if len(case.composed.segments) > case.max_segments:
         return Refused(Reason.TEXT_TOO_LONG)
     return None

@@ -2,7 +2,7 @@
 
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -11,14 +11,16 @@ from consent_tokens.crypto.encoding import encode
 from consent_tokens.errors import InvalidError, NotFoundError, UnauthenticatedError
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.relay.composition import is_displayable
+from consent_tokens.relay.text_form import normal_domain
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import merchants
+from consent_tokens.store import link_domains, merchants
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import ApiKey, Merchant, MerchantStatus, Sender
 
 MAX_NAME_LENGTH: Final = 60  # characters
 MAX_SIGNATURE_LENGTH: Final = 20  # characters
 MAX_WEIGHT: Final = 100
+MAX_LINK_DOMAINS: Final = 100  # of a merchant
 API_KEY_CACHE_SECONDS: Final = 2.0  # how long a revoked key may still be accepted by a process
 API_KEY_CACHE_SIZE: Final = 10_000  # keys
 API_KEY = re.compile(r"ctk_(?P<id>[0-9a-f]{16})_(?P<secret>[A-Za-z0-9_-]{43})")
@@ -91,6 +93,33 @@ def set_weight(runtime: Runtime, merchant_id: str, weight: int) -> None:
         merchants.set_weight(transaction, merchant_id, weight)
 
     runtime.database.run(work)
+
+
+def set_link_domains(runtime: Runtime, merchant_id: str, domains: Sequence[str]) -> list[str]:
+    """Set the domains that a merchant's texts may link to, and return them; with none: any.
+
+    Raises InvalidError, NotFoundError.
+    """
+    found = {domain: normal_domain(domain) for domain in domains}
+    if wrong := [domain for domain, normal in found.items() if normal is None]:
+        raise InvalidError({"domains": [f"not a domain: {domain}" for domain in wrong]})
+    if len(domains) > MAX_LINK_DOMAINS:
+        raise InvalidError({"domains": [f"at most {MAX_LINK_DOMAINS}"]})
+    normal = sorted({domain for domain in found.values() if domain})
+
+    def work(transaction: Transaction) -> None:
+        merchant = _get_merchant(transaction, merchant_id)
+        link_domains.replace_all(transaction, merchant_id, normal)
+        _record(runtime, transaction, merchant, EventKind.LINK_DOMAINS_SET)
+
+    runtime.database.run(work)
+    return normal
+
+
+def read_link_domains(runtime: Runtime, merchant_id: str) -> list[str]:
+    """Return the domains that a merchant's texts may link to; none means any."""
+    found = runtime.database.read(lambda at: link_domains.of_merchants(at, [merchant_id]))
+    return sorted(found.get(merchant_id, ()))
 
 
 def read_weights(runtime: Runtime) -> Mapping[str, int]:

@@ -6,11 +6,18 @@ from typing import Any, Final
 import flask_smorest
 from flask import Flask
 
-from consent_tokens.web.merchant_api import complaints, grants, messages, requests, tokens
+from consent_tokens.web.merchant_api import (
+    complaints,
+    grants,
+    link_domains,
+    messages,
+    requests,
+    tokens,
+)
 from consent_tokens.web.merchant_api.answers import Problem
 from consent_tokens.web.request_context import runtime
 
-BLUEPRINTS: Final = (requests.bp, grants.bp, tokens.bp, messages.bp, complaints.bp)
+BLUEPRINTS: Final = (requests.bp, grants.bp, tokens.bp, messages.bp, link_domains.bp, complaints.bp)
 DESCRIPTION: Final = "Consent instead of phone numbers: ask for consent, and send under its token."
 
 

@@ -28,7 +28,7 @@ from consent_tokens.errors import (
     UnauthenticatedError,
 )
 from consent_tokens.relay.decision import Refused
-from consent_tokens.web.reasons import REASON_TEXTS
+from consent_tokens.web.reasons import REASON_TEXTS, TEXT_FAULTS
 from consent_tokens.web.request_context import runtime
 
 log = structlog.get_logger()
@@ -115,6 +115,9 @@ def refusal_problem(refusal: Refused) -> dict[str, Any]:
     """Return a refusal of the relay as a problem."""
     text = REASON_TEXTS[refusal.reason]
     members: dict[str, object] = {"detail": text.explanation, "explain": explain(text.code)}
+    if refusal.text_fault is not None:
+        fault = refusal.text_fault
+        members["errors"] = {"text": [f"{fault.value}: {TEXT_FAULTS[fault]}"]}
     if refusal.next_at is not None:
         members["next_at"] = refusal.next_at.isoformat()
     return problem(text.code, text.status, **members)

@@ -12,6 +12,7 @@ from typing import Final
 
 from consent_tokens.localization import N_
 from consent_tokens.relay.decision import Reason
+from consent_tokens.relay.text_form import TextFault
 from consent_tokens.services.dispatch.outcomes import QUARANTINED, UNCERTAIN
 from consent_tokens.services.outbox.service_messages import WITHHELD
 
@@ -81,8 +82,10 @@ REFUSALS: Final = (
     ),
     ReasonText(
         Reason.CONTENT_REJECTED,
-        "The text holds control, bidirectional or invisible characters.",
-        N_("it held hidden characters"),
+        "The form of the text is refused; `errors` says which: invisible characters, a signature "
+        "in brackets, or a link that is disguised, shortened, misleading or not of a registered "
+        "domain.",
+        N_("its form is not allowed"),
         HTTPStatus.UNPROCESSABLE_ENTITY,
     ),
     ReasonText(
@@ -122,6 +125,16 @@ FAILURES: Final = (
         N_("the connection to the carrier broke"),
     ),
 )
+# what `errors` of a problem says about a text whose form is refused
+TEXT_FAULTS: Final[Mapping[TextFault, str]] = {
+    TextFault.INVISIBLE: "It holds control, bidirectional, zero-width or blank characters.",
+    TextFault.SIGNATURE: "It holds a signature in brackets; the relay adds the sender's own.",
+    TextFault.LINK_DISGUISED: "It holds a link written so that programs do not see it.",
+    TextFault.LINK_USER: "It holds a link with a user before the host.",
+    TextFault.LINK_HOST: "It holds a link whose host is punycode or mixes alphabets.",
+    TextFault.LINK_SHORTENER: "It holds a link of a URL shortener that is not registered.",
+    TextFault.LINK_DOMAIN: "It holds a link to a domain that is not registered for this merchant.",
+}
 REASON_TEXTS: Final[Mapping[str, ReasonText]] = {each.code: each for each in REFUSALS + FAILURES}
 CARRIER_CONSUMER_TEXT: Final = N_("the carrier did not deliver it")
 

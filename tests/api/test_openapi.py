@@ -140,6 +140,7 @@ def test_every_operation_answers_as_it_is_described(small: Service, api: Checked
     found = get_message(small.runtime, api.merchant.id, sent["id"])
     report_message(small.runtime, found, ComplaintReason.TOO_OFTEN)
     assert len(api.call("list_complaints")["items"]) == 1
+    assert api.call("list_link_domains") == {"domains": []}
     api.call("list_complaints", query="?cursor=x", status=422)
 
     api.call("revoke_token", {"token": token}, status=200, headers={"Idempotency-Key": "end"})
@@ -195,7 +196,7 @@ def test_every_object_says_which_members_it_has(description: Description) -> Non
 
 def test_every_operation_has_an_id_a_tag_a_summary_and_enums(description: Description) -> None:
     found = operations(description)
-    assert len(found) == 14
+    assert len(found) == 15
     for _, _, operation in found.values():
         assert operation["tags"]
         assert operation["summary"].endswith(".")

@@ -54,6 +54,11 @@ def test_merchants_keys_and_senders(tmp_path: Path) -> None:
     assert json.loads(sender.stdout).keys() == {"id"}
     senders = json.loads(run(tmp_path, "sender", "list", added["id"], "--json").stdout)
     assert [each["signature"] for each in senders] == ["晨光书店"]
+    domains = run(
+        tmp_path, "merchant", "set-link-domains", added["id"], "Shop.example", "t.cn", "--json"
+    )
+    assert json.loads(domains.stdout)["link_domains"] == "shop.example t.cn"
+    assert run(tmp_path, "merchant", "set-link-domains", added["id"], "http://x").returncode != 0
     assert "suspended" in run(tmp_path, "merchant", "suspend", added["id"]).stdout
     listed = json.loads(run(tmp_path, "merchant", "list", "--json").stdout)
     assert [each["status"] for each in listed] == ["suspended"]

@@ -39,7 +39,7 @@ from consent_tokens.relay.message import (
 from consent_tokens.row_key import RowKey
 from consent_tokens.services.preferences.snapshot import PreferenceSnapshot
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import grants, merchants, messages, outbox
+from consent_tokens.store import grants, link_domains, merchants, messages, outbox
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.grants import LockedGrant
 from consent_tokens.store.merchants import Merchant, Sender, is_active
@@ -109,6 +109,7 @@ class _AcceptContext:
     policy: RelayPolicy
     merchants: Mapping[str, Merchant]
     senders: Mapping[str, Sender]  # by merchant id
+    link_domains: Mapping[str, frozenset[str]]  # by merchant id
     keys: Mapping[str, RowKey]  # by public grant id
     grants: Mapping[RowKey, LockedGrant]
     counted_sends: dict[tuple[RowKey, Priority], list[datetime]]
@@ -147,6 +148,7 @@ class _AcceptContext:
             policy=policy,
             merchants=by_id,
             senders=senders,
+            link_domains=link_domains.of_merchants(transaction, list(by_id)),
             keys=keys,
             grants=locked,
             counted_sends=counted_sends,
@@ -192,6 +194,7 @@ class _AcceptContext:
             grant=locked.grant if locked else None,
             purpose=request.purpose,
             text=request.text,
+            link_domains=self.link_domains.get(merchant_id, frozenset()),
             composed=self._compose(request, locked, priority, sender),
             max_segments=self.policy.max_segments,
             counted_sends=self.counted_sends[key, priority] if key else (),

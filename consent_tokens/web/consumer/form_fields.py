@@ -14,12 +14,16 @@ from consent_tokens.errors import InvalidError
 MAX_DIGITS: Final = 6  # of a whole number
 MAX_FIELD_LENGTH: Final = 2000  # characters
 MAX_DATE_LENGTH: Final = 10  # characters of 2021-11-11
+YEARS: Final = range(1990, 2201)  # the first and the last year of all overflow with an offset
 MAX_DATETIME_LENGTH: Final = 19  # characters of 2021-11-11T12:00:00
 
 
 def text(name: str, max_length: int = MAX_FIELD_LENGTH) -> str:
-    """Return the text of a field without blanks around it, cut to `max_length` characters."""
-    return request.form.get(name, "").strip()[:max_length]
+    """Return the text of a field without blanks around it, cut to `max_length` characters.
+
+    Null bytes are left out: PostgreSQL stores none.
+    """
+    return request.form.get(name, "").replace("\0", "").strip()[:max_length]
 
 
 def one_time_code() -> str:
@@ -51,9 +55,12 @@ def day(name: str) -> date | None:
     if not iso_date:
         return None
     try:
-        return date.fromisoformat(iso_date)
+        found = date.fromisoformat(iso_date)
     except ValueError:
         raise InvalidError({name: ["not_a_day"]}) from None
+    if found.year not in YEARS:
+        raise InvalidError({name: ["not_a_day"]})
+    return found
 
 
 def local_datetime(name: str, timezone: ZoneInfo) -> datetime | None:
@@ -62,7 +69,8 @@ def local_datetime(name: str, timezone: ZoneInfo) -> datetime | None:
         naive = datetime.fromisoformat(text(name, MAX_DATETIME_LENGTH))
     except ValueError:
         return None
-    return naive.replace(tzinfo=timezone) if naive.tzinfo is None else None
+    is_local = naive.tzinfo is None and naive.year in YEARS
+    return naive.replace(tzinfo=timezone) if is_local else None
 
 
 def scope_reduction() -> ScopeReduction:

@@ -269,6 +269,14 @@ class ComplaintAnswer(AnswerSchema):
         }
 
 
+class LinkDomainsAnswer(AnswerSchema):
+    """The domains that texts may link to; without any, to every domain but shorteners."""
+
+    domains = fields.List(
+        fields.String(), required=True, metadata={"example": ["shop.example.com"]}
+    )
+
+
 class PageAnswer(AnswerSchema):
     """A page of a list; `next` is the cursor of the page behind it."""
 

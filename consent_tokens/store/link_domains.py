@@ -1,0 +1,27 @@
+"""Queries on the domains that merchants' texts may link to."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import delete, insert, select
+
+from consent_tokens.store.database import Transaction
+from consent_tokens.store.tables import link_domains as table
+
+
+def of_merchants(
+    transaction: Transaction, merchant_ids: Collection[str]
+) -> Mapping[str, frozenset[str]]:
+    """Return the domains of merchants that have registered some, by merchant id."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for row in transaction.execute(select(table).where(table.c.merchant_id.in_(merchant_ids))):
+        found[row.merchant_id].add(row.domain)
+    return {merchant_id: frozenset(domains) for merchant_id, domains in found.items()}
+
+
+def replace_all(transaction: Transaction, merchant_id: str, domains: Collection[str]) -> None:
+    """Replace the domains of a merchant."""
+    transaction.execute(delete(table).where(table.c.merchant_id == merchant_id))
+    if domains:
+        rows = [{"merchant_id": merchant_id, "domain": domain} for domain in sorted(domains)]
+        transaction.execute(insert(table), rows)
