@@ -8,6 +8,7 @@ from flask import Flask
 
 from consent_tokens.web.merchant_api import (
     complaints,
+    examples,
     grants,
     link_domains,
     messages,
@@ -15,9 +16,24 @@ from consent_tokens.web.merchant_api import (
     tokens,
 )
 from consent_tokens.web.merchant_api.answers import Problem
+from consent_tokens.web.merchant_api.webhook_description import describe_webhooks
 from consent_tokens.web.request_context import runtime
 
 BLUEPRINTS: Final = (requests.bp, grants.bp, tokens.bp, messages.bp, link_domains.bp, complaints.bp)
+METHODS: Final = frozenset({"get", "post"})
+HEADERS: Final = {
+    "X-Request-Id": "The id of the request in the logs of the service.",
+    "Location": "Where the new resource is.",
+    "Idempotent-Replayed": "`true` if this answer was given before, for the same Idempotency-Key.",
+    "Retry-After": "In how many seconds to try again.",
+    "WWW-Authenticate": "How to authenticate (RFC 6750, 3).",
+}
+HEADERS_OF_STATUS: Final = {
+    "201": ("Location",),
+    "401": ("WWW-Authenticate",),
+    "429": ("Retry-After",),
+    "503": ("Retry-After",),
+}
 DESCRIPTION: Final = "Consent instead of phone numbers: ask for consent, and send under its token."
 
 
@@ -56,4 +72,28 @@ def _describe(base_url: str) -> dict[str, Any]:
         api.register_blueprint(bp)
     description: dict[str, Any] = api.spec.to_dict()
     del description["components"]["schemas"]["PaginationMetadata"]  # flask-smorest's, unused here
+    for item in description["paths"].values():
+        for method, operation in item.items():
+            if method in METHODS:
+                _complete(method, operation)
+    description["webhooks"] = describe_webhooks()
+    description["tags"].append({"name": "webhooks", "description": "What is posted to you."})
     return description
+
+
+def _complete(method: str, operation: dict[str, Any]) -> None:
+    """Add examples and response headers to the description of an operation."""
+    operation_id = operation["operationId"]
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        content["example"] = examples.REQUESTS[operation_id]
+    for status, response in operation["responses"].items():
+        is_success = status.startswith("2")
+        names = ["X-Request-Id", *HEADERS_OF_STATUS.get(status, ())]
+        if is_success and method == "post":
+            names.append("Idempotent-Replayed")
+        response["headers"] = {
+            name: {"schema": {"type": "string"}, "description": HEADERS[name]} for name in names
+        }
+        if is_success:
+            for content in response["content"].values():
+                content["example"] = examples.ANSWERS[operation_id]

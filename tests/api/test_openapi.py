@@ -1,5 +1,6 @@
 """Every answer of the merchant API conforms to what /openapi.json says of its operation."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -8,11 +9,16 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from marshmallow import Schema
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from consent_tokens.evidence.complaints import ComplaintReason
 from consent_tokens.services.complaints import report_message
+from consent_tokens.services.consents.amendments import pause
+from consent_tokens.services.retention import apply_retention
 from consent_tokens.services.submission.message_status import get_message
+from consent_tokens.services.webhooks import WebhookEventType, add_webhook
+from consent_tokens.store.tables import webhook_events
 from tests.service import ALWAYS, ORDERS, PROMOTIONS, Merchant, Service
 
 Description = dict[str, Any]
@@ -217,3 +223,70 @@ def test_a_member_that_is_not_described_is_noticed(
     )
     with pytest.raises(AssertionError, match="more"):
         api.call("list_grants")
+
+
+def faults(description: Description, schema: Description, value: object) -> list[str]:
+    validator = Draft202012Validator(
+        {**schema, "components": description["components"]}, format_checker=FORMATS
+    )
+    return [f"{each.json_path}: {each.message}" for each in validator.iter_errors(value)]
+
+
+def test_every_operation_has_examples_that_conform(description: Description) -> None:
+    for operation_id, (_, method, operation) in operations(description).items():
+        bodies = operation.get("requestBody", {}).get("content", {})
+        assert bool(bodies) == (method == "POST" and operation_id != "fetch_consent_token")
+        answers = [
+            content
+            for status, response in operation["responses"].items()
+            if status < "300"
+            for content in response["content"].values()
+        ]
+        assert answers
+        for content in (*bodies.values(), *answers):
+            found = faults(description, content["schema"], content["example"])
+            assert not found, (operation_id, found)
+
+
+def test_every_answer_describes_its_headers(description: Description) -> None:
+    for operation_id, (_, method, operation) in operations(description).items():
+        for status, response in operation["responses"].items():
+            headers = response["headers"].keys()
+            assert "X-Request-Id" in headers
+            assert ("Location" in headers) == (status == "201"), operation_id
+            assert ("Retry-After" in headers) == (status in {"429", "503"}), operation_id
+            is_done = method == "POST" and status < "300"
+            assert ("Idempotent-Replayed" in headers) == is_done, operation_id
+
+
+def test_every_webhook_is_as_described(small: Service, description: Description) -> None:
+    described = description["webhooks"]
+    assert set(described) == {kind.value for kind in WebhookEventType}
+    ids = [each["post"]["operationId"] for each in described.values()]
+    assert len({*ids, *operations(description)}) == len(ids) + len(operations(description))
+    merchant, consumer = small.merchant(), small.consumer()
+    add_webhook(small.runtime, small.context.webhook_client, merchant.id, "https://127.0.0.1/")
+    token = small.obtain_token(merchant, consumer, PROMOTIONS, reference="c-1")
+    key = small.runtime.ids.grant.decode(merchant.get("/v1/grants").get_json()["items"][0]["id"])
+    assert key
+    consumer.post(merchant.ask()["path"], decision="decline")
+    merchant.ask()
+    merchant.send(token, reference="r")
+    small.work()
+    in_a_day = (small.clock.now() + timedelta(days=1)).isoformat()
+    merchant.send(token, send_at=in_a_day)
+    pause(small.runtime, key)
+    merchant.post("/v1/tokens/revoke", {"token": token})
+    small.clock.advance(timedelta(days=20))
+    apply_retention(small.runtime, small.context.consent.retention)
+    with small.runtime.database.engine.connect() as connection:
+        bodies = list(connection.scalars(select(webhook_events.c.body)))
+    enqueued = [json.loads(body) for body in bodies]
+    assert {body["type"] for body in enqueued} == set(described)
+    examples = [
+        each["post"]["requestBody"]["content"]["application/json"]["example"]
+        for each in described.values()
+    ]
+    for body in (*enqueued, *examples):
+        content = described[body["type"]]["post"]["requestBody"]["content"]["application/json"]
+        assert faults(description, content["schema"], body) == []

@@ -1,0 +1,135 @@
+"""Examples of each operation and webhook, for /openapi.json. Tests hold them to their schemas."""
+
+from typing import Any, Final
+
+TOKEN: Final = "eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJodHRwcyJ9.c2lnbmF0dXJl"  # noqa: S105 - no secret
+REQUEST_ID, GRANT_ID = "req_Zk3vGq0bTq2m9d1Xc7Yp5A", "q8mJ0y2Qx7nUeT4sVb1LhA"
+MESSAGE_ID: Final = "msg_4tVb9Qm0xKc2yZ7nHs1LdA"
+SCOPE: Final = {
+    "purposes": ["marketing.promotions"],
+    "channels": ["sms"],
+    "max_messages": 4,
+    "per_days": 30,
+    "from": "09:00",
+    "to": "21:00",
+    "tz": "Asia/Shanghai",
+    "expires_at": "2027-05-10T02:00:00+00:00",
+}
+PENDING: Final = {
+    "id": REQUEST_ID,
+    "status": "pending",
+    "consent_url": "https://consent.example/c/9fXkQm2bTq0d1Xc7Yp5AZg",
+    "qr_url": "https://consent.example/c/9fXkQm2bTq0d1Xc7Yp5AZg/qr.svg",
+    "expires_at": "2026-11-18T02:00:00+00:00",
+    "reference": "customer-8812",
+}
+GRANTED: Final = {**PENDING, "status": "granted", "grant": GRANT_ID, "scope": SCOPE}
+GRANT: Final = {
+    "id": GRANT_ID,
+    "status": "live",
+    "request": REQUEST_ID,
+    "reference": "customer-8812",
+    "scope": SCOPE,
+    "granted_at": "2026-11-11T02:00:00+00:00",
+    "remaining": 3,
+    "next_at": "2026-11-11T02:00:00+00:00",
+}
+INTROSPECTION: Final = {
+    "active": True,
+    "iss": "https://consent.example",
+    "aud": "https://consent.example/relay",
+    "client_id": "m_3f9c2a7b1d4e8f60",
+    "jti": GRANT_ID,
+    "iat": 1794362400,
+    "exp": 1809914400,
+    "scope": "marketing.promotions",
+    "token_type": "consent+jwt",
+    "remaining": 3,
+    "next_at": "2026-11-11T02:00:00+00:00",
+}
+SENT: Final = {"token": TOKEN, "purpose": "marketing.promotions", "text": "双十一满200减50"}
+ACCEPTED: Final = {
+    "id": MESSAGE_ID,
+    "status": "queued",
+    "send_after": "2026-11-11T02:00:00+00:00",
+    "segments": 1,
+}
+MESSAGE: Final = {
+    "id": MESSAGE_ID,
+    "grant": GRANT_ID,
+    "status": "delivered",
+    "purpose": "marketing.promotions",
+    "reference": "spring",
+    "accepted_at": "2026-11-11T02:00:00+00:00",
+    "send_after": "2026-11-11T02:00:00+00:00",
+    "valid_until": "2026-11-12T02:00:00+00:00",
+    "changed_at": "2026-11-11T02:00:04+00:00",
+    "segments": 1,
+    "reason": None,
+    "explain": None,
+}
+COMPLAINT: Final = {
+    "id": "cmp_7nHs1LdA4tVb9Qm0xKc2yZ",
+    "reason": "too_often",
+    "verdict": "under_consent",
+    "status": "received",
+    "purpose": "marketing.promotions",
+    "filed_on": "2026-11-12",
+    "changed_on": "2026-11-12",
+}
+REFUSED: Final = {
+    "status": "refused",
+    "problem": {
+        "type": "https://consent.example/docs#consent_revoked",
+        "title": "Consent revoked",
+        "status": 403,
+        "detail": "The consent was revoked. That is final: delete the token.",
+        "code": "consent_revoked",
+        "explain": {
+            "code": "consent_revoked",
+            "words": "The consent was revoked. That is final: delete the token.",
+        },
+    },
+}
+ACCEPTED_RESULT: Final = {
+    "status": "accepted",
+    "id": MESSAGE_ID,
+    "send_after": "2026-11-11T02:00:00+00:00",
+    "segments": 1,
+}
+
+REQUESTS: Final[dict[str, Any]] = {  # by operation id
+    "create_consent_request": {
+        "purposes": ["marketing.promotions"],
+        "max_messages": 4,
+        "per_days": 30,
+        "from": "09:00",
+        "to": "21:00",
+        "expires_in_days": 180,
+        "reference": "customer-8812",
+        "return_url": "https://shop.example/thanks",
+        "locale": "zh-CN",
+    },
+    "introspect_token": {"token": TOKEN},
+    "renew_token": {"token": TOKEN},
+    "revoke_token": {"token": TOKEN},
+    "send_message": {**SENT, "reference": "spring", "valid_for_minutes": 720},
+    "send_batch": {"messages": [SENT, {**SENT, "reference": "spring"}]},
+}
+ANSWERS: Final[dict[str, Any]] = {  # by operation id
+    "create_consent_request": PENDING,
+    "list_consent_requests": {"items": [GRANTED], "next": None},
+    "get_consent_request": GRANTED,
+    "fetch_consent_token": {"token": TOKEN, "grant": GRANT_ID},
+    "list_grants": {"items": [GRANT], "next": None},
+    "get_grant": GRANT,
+    "introspect_token": INTROSPECTION,
+    "renew_token": {"token": TOKEN, "grant": GRANT_ID},
+    "revoke_token": {},
+    "send_message": ACCEPTED,
+    "send_batch": {"results": [ACCEPTED_RESULT, REFUSED]},
+    "get_message": MESSAGE,
+    "list_messages": {"items": [MESSAGE], "next": None},
+    "list_link_domains": {"domains": ["shop.example"]},
+    "list_complaints": {"items": [COMPLAINT], "next": None},
+}

@@ -1,0 +1,124 @@
+"""The description of webhooks in /openapi.json (OpenAPI 3.1, 4.8.1): a schema for each type."""
+
+from typing import Any, Final
+
+from consent_tokens.consent.grant import GrantStatus
+from consent_tokens.consent.purposes import Purpose
+from consent_tokens.relay.message import FAILURES, MessageStatus
+from consent_tokens.services.webhooks import WebhookEventType
+from consent_tokens.web.merchant_api import examples
+
+Schema = dict[str, Any]
+
+TEXT: Final[Schema] = {"type": "string"}
+NULLABLE: Final[Schema] = {"type": ["string", "null"]}
+TIME: Final[Schema] = {"type": "string", "format": "date-time"}
+NUMBER: Final[Schema] = {"type": "integer"}
+REQUEST: Final = {"request": NULLABLE, "reference": NULLABLE}
+GRANT: Final = {**REQUEST, "grant": TEXT}
+PURPOSES: Final[Schema] = {"type": "array", "items": {"enum": [each.value for each in Purpose]}}
+CHANGED: Final = {
+    "purposes": PURPOSES,
+    "max_messages": NUMBER,
+    "per_days": NUMBER,
+    "from": TEXT,
+    "to": TEXT,
+    "expires_at": TIME,
+}
+MESSAGE: Final = {"message": TEXT, "reference": NULLABLE, "reason": NULLABLE}
+HEADERS: Final = {
+    "webhook-id": "The id of the event; a repeated delivery has the same.",
+    "webhook-timestamp": "When this attempt was made, in seconds since 1970.",
+    "webhook-signature": "`v1,` and the HMAC-SHA256 of id, timestamp and body (Standard Webhooks).",
+}
+
+
+def _one_of(*values: str) -> Schema:
+    return {"type": "string", "enum": list(values)}
+
+
+Members = dict[str, Schema]
+DATA: Final[dict[WebhookEventType, tuple[str, Members]]] = {
+    WebhookEventType.CONSENT_GRANTED: (
+        "A consumer agreed.",
+        {**GRANT, "status": _one_of(GrantStatus.LIVE), "purposes": PURPOSES},
+    ),
+    WebhookEventType.CONSENT_DECLINED: (
+        "A consumer declined a consent request.",
+        {**REQUEST, "status": _one_of("declined")},
+    ),
+    WebhookEventType.CONSENT_EXPIRED: (
+        "Nobody answered a consent request in time.",
+        {**REQUEST, "status": _one_of("expired")},
+    ),
+    WebhookEventType.CONSENT_CHANGED: (
+        "A consumer narrowed, paused, resumed or extended a consent.",
+        {**GRANT, "status": _one_of(GrantStatus.LIVE, GrantStatus.PAUSED), **CHANGED},
+    ),
+    WebhookEventType.CONSENT_REVOKED: (
+        "A consent ended: delete its token.",
+        {**GRANT, "status": _one_of(GrantStatus.REVOKED, GrantStatus.EXPIRED)},
+    ),
+    WebhookEventType.MESSAGE_DELIVERED: (
+        "A message arrived.",
+        {**MESSAGE, "status": _one_of(MessageStatus.DELIVERED)},
+    ),
+    WebhookEventType.MESSAGE_FAILED: (
+        "A message did not arrive, or may not have.",
+        {**MESSAGE, "status": _one_of(*sorted(FAILURES))},
+    ),
+}
+
+
+def describe_webhooks() -> dict[str, Any]:
+    """Return the `webhooks` member of an OpenAPI description."""
+    return {kind.value: {"post": _operation(kind, *DATA[kind])} for kind in DATA}
+
+
+def _operation(kind: WebhookEventType, summary: str, members: Members) -> dict[str, Any]:
+    content = {"schema": _body(kind, members), "example": _example(kind, members)}
+    return {
+        "operationId": f"on_{kind.value.replace('.', '_')}",
+        "tags": ["webhooks"],
+        "summary": summary,
+        "parameters": [
+            {"name": name, "in": "header", "required": True, "schema": TEXT, "description": words}
+            for name, words in HEADERS.items()
+        ],
+        "requestBody": {"required": True, "content": {"application/json": content}},
+        "responses": {
+            "2XX": {"description": "It was taken."},
+            "410": {"description": "It is not sent again."},
+            "default": {"description": "It is sent again later."},
+        },
+    }
+
+
+def _body(kind: WebhookEventType, members: Members) -> Schema:
+    data = _object(members)
+    return _object({"type": {"const": kind.value}, "timestamp": TIME, "data": data})
+
+
+def _object(members: Members) -> Schema:
+    return {
+        "type": "object",
+        "properties": members,
+        "required": list(members),
+        "additionalProperties": False,
+    }
+
+
+def _example(kind: WebhookEventType, members: Members) -> dict[str, Any]:
+    known = {
+        **examples.SCOPE,
+        "request": examples.REQUEST_ID,
+        "reference": "customer-8812",
+        "grant": examples.GRANT_ID,
+        "message": examples.MESSAGE_ID,
+        "reason": None,
+    }
+    data = {
+        name: schema["enum"][0] if name == "status" else known[name]
+        for name, schema in members.items()
+    }
+    return {"type": kind.value, "timestamp": "2026-11-11T00:00:00+00:00", "data": data}
