@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from consent_tokens.evidence.complaints import ComplaintReason
 from consent_tokens.services.complaints import report_message
 from consent_tokens.services.consents.amendments import pause
-from consent_tokens.services.retention import apply_retention
+from consent_tokens.services.retention.sweep import apply_retention
 from consent_tokens.services.submission.message_status import get_message
 from consent_tokens.services.webhooks import WebhookEventType, add_webhook
 from consent_tokens.store.tables import webhook_events
@@ -278,7 +278,7 @@ def test_every_webhook_is_as_described(small: Service, description: Description)
     pause(small.runtime, key)
     merchant.post("/v1/tokens/revoke", {"token": token})
     small.clock.advance(timedelta(days=20))
-    apply_retention(small.runtime, small.context.consent.retention)
+    apply_retention(small.runtime, small.context.consent)
     with small.runtime.database.engine.connect() as connection:
         bodies = list(connection.scalars(select(webhook_events.c.body)))
     enqueued = [json.loads(body) for body in bodies]
