@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from consent_tokens.relay.text_form import SHORTENERS, TextFault, check_form, normal_domain
+from consent_tokens.relay.text_form import SHORTENERS, TextFault, _check, check_form, normal_domain
 
 NONE: frozenset[str] = frozenset()
 OWN = frozenset({"shop.example.com", "t.cn"})
@@ -80,6 +80,15 @@ def test_with_registered_domains_links_lead_only_there(text: str, fault: TextFau
 @example("-." * 10_000)
 def test_any_text_is_decided(text: str) -> None:
     assert check_form(text, NONE) is None or check_form(text, OWN) is not None
+
+
+@given(
+    text=st.text(st.sampled_from("a1.:/@[]()-。．｡⒈…︓：［【】書com xn\u3164\u2800\n"), max_size=40)
+    | st.text()
+)
+def test_the_short_way_decides_as_the_long_one(text: str) -> None:
+    for domains in (NONE, OWN):
+        assert check_form(text, domains) == _check(text, domains)
 
 
 @given(
