@@ -18,6 +18,7 @@ from consent_tokens.services.consents.amendments import pause
 from consent_tokens.services.integrity.readiness import save_checkpoints
 from consent_tokens.services.journal_replay import ReplayResult, replay
 from consent_tokens.services.preferences.update import find_preferences
+from consent_tokens.services.runtime import ReadinessState
 from consent_tokens.store.tables import preferences, recipients, waiting_entries
 from tests.backups import Backup
 from tests.number_scan import NUMBERS
@@ -385,6 +386,59 @@ def test_a_stop_by_text_is_not_confirmed_while_the_journal_cannot_be_written(
     assert [entry.kind for entry in journal.read()] == [EntryKind.NARROWED]
     confirmed = person.consumer.texts()[len(before)]
     assert "不再发：打折和活动" in confirmed
+
+
+def test_a_backup_that_is_older_than_the_journal_is_refused(person: Person) -> None:
+    """The dispatcher deletes entries older than every backup that may be restored."""
+    backup = taken(person)
+    person.act("narrow", purposes=[ORDERS])
+    save_checkpoints(person.service.runtime)
+    journal = person.service.runtime.revocation_journal
+    person.service.clock.advance(timedelta(days=366))
+    person.service.work()
+    assert len(journal.read()) == 1, "the journal is rewritten once a week at most"
+    person.service.clock.advance(timedelta(days=7))
+    person.service.work()
+    assert journal.read() == []
+    assert why_not_ready(person.service) == []
+    again = person.in_service(backup.restore(person.service))
+    assert why_not_ready(again.service) == ["journal_unavailable"]
+    with pytest.raises(JournalUnavailableError, match="older than the oldest entry"):
+        replay(again.service.runtime)
+    assert replay(again.service.runtime, accept=True).total == 0
+    assert why_not_ready(again.service) == []
+
+
+def test_a_lost_journal_key_is_noticed(person: Person) -> None:
+    save_checkpoints(person.service.runtime)
+    journal = person.service.runtime.revocation_journal
+    other = person.service.with_runtime(
+        revocation_journal=replace(journal, key_id="00" * 8), readiness=ReadinessState()
+    )
+    assert why_not_ready(other) == ["journal_unavailable"]
+    replay(other.runtime, accept=True)
+    assert why_not_ready(other) == []
+
+
+def test_an_accepted_journal_only_takes_back(person: Person) -> None:
+    """It may be an older copy: what it gives back may have been taken back since."""
+    person.act("pause")
+    person.act("resume")
+    person.act("limits", a_day=9, a_week=9)
+    person.act("limits")
+    save_checkpoints(person.service.runtime)
+    journal = person.service.runtime.revocation_journal.path
+    older = journal.read_bytes()
+    person.act("pause")
+    person.act("limits", a_day=1, a_week=1)
+    save_checkpoints(person.service.runtime)
+    journal.write_bytes(older)
+    again = person.in_service(person.service.with_runtime(readiness=ReadinessState()))
+    assert why_not_ready(again.service) == ["journal_unavailable"]
+    replay(again.service.runtime, accept=True)
+    assert why_not_ready(again.service) == []
+    assert again.code(ORDERS) == "consent_paused"
+    assert again.preferences() == Preferences(daily_limit=1, weekly_limit=1)
 
 
 def test_the_journal_and_what_waits_hold_no_number(person: Person) -> None:
