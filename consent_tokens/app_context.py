@@ -139,9 +139,17 @@ def create_gateway(settings: Settings, random: RandomSource) -> Gateway:
     """Return the gateway that the settings name, not yet connected. Raises SettingError."""
     kind = settings.gateway_url.partition(":")[0]
     if kind in {"smpp", "smpps"}:
-        return SmppGateway(settings.gateway_url, lambda: random.randbelow(1000) / 1000)
+        return SmppGateway(
+            settings.gateway_url,
+            lambda: random.randbelow(1000) / 1000,
+            settings.otp.default_region,
+        )
     if kind in {"kannel+http", "kannel+https"}:
-        return KannelGateway.from_url(settings.gateway_url, run=random.token_bytes(6).hex())
+        return KannelGateway.from_url(
+            settings.gateway_url,
+            run=random.token_bytes(6).hex(),
+            default_region=settings.otp.default_region,
+        )
     if settings.service.is_https and not settings.allow_public_simulator:
         raise SettingError(
             "CONSENT_GATEWAY_URL is simulator:, which delivers nothing, while CONSENT_BASE_URL is "

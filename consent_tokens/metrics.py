@@ -24,6 +24,11 @@ SUBMIT_SECONDS: Final = Histogram(
 GATEWAY_EVENTS: Final = Counter(
     "consent_gateway_events", "Delivery reports and inbound messages received.", ["kind"]
 )
+INBOUND_UNMATCHED: Final = Counter(
+    "consent_inbound_unmatched",
+    "Inbound messages and reports that belong to nobody or cannot be read, by reason.",
+    ["reason"],
+)
 WEBHOOK_CALLS: Final = Counter("consent_webhooks", "Calls to merchants' webhooks.", ["outcome"])
 AUTHENTICATION_FAILURES: Final = Counter(
     "consent_authentication_failures", "Calls of the merchant API without a valid key.", ["reason"]

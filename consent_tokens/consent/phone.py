@@ -1,6 +1,8 @@
 """Phone numbers in E.164, protected against accidental output."""
 
+import re
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final, NoReturn, Self
 from zoneinfo import ZoneInfo
 
@@ -10,7 +12,22 @@ from phonenumbers import PhoneNumberFormat, PhoneNumberType, timezone
 MAX_TYPED_LENGTH: Final = 40  # characters, with spaces and brackets
 RANGE_DIGITS: Final = 4  # SMS pumping goes through ranges of adjacent numbers
 UNKNOWN_TIMEZONE: Final = "Etc/Unknown"  # what the library returns for non-geographic numbers
+CARRIER_ADDRESS = re.compile(r"\+?[\d\s().-]+")  # the library would read letters as digits
+INTERNATIONAL_PREFIX: Final = "00"  # ITU-T E.123; other prefixes by the rules of a region
 SMS_CAPABLE_TYPES: Final = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
+
+
+class NumberFormat(Enum):
+    """The form in which a carrier says that it writes a number: SMPP's type of number (TON)."""
+
+    UNKNOWN = "unknown"
+    INTERNATIONAL = "international"
+    NATIONAL = "national"
+
+
+def is_region(text: str) -> bool:
+    """Whether a text is a region that has phone numbers (ISO 3166-1, two capital letters)."""
+    return text in phonenumbers.SUPPORTED_REGIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +52,48 @@ class PhoneNumber:
         if not phonenumbers.is_possible_number(parsed):
             raise ValueError("not a phone number")
         return cls(phonenumbers.format_number(parsed, PhoneNumberFormat.E164))
+
+    @classmethod
+    def from_carrier(
+        cls, text: str, region: str, number_format: NumberFormat = NumberFormat.UNKNOWN
+    ) -> Self:
+        """Return the number of an inbound message, as a carrier of `region` writes it.
+
+        Reads it as a number of the region and as an international one. A reading that is a valid
+        mobile number wins over one that is only possible. Of two equally good ones the
+        international reading wins if the text or `number_format` says so, else the region's.
+        Raises ValueError, without the text, if it is not a possible number.
+        """
+        if not CARRIER_ADDRESS.fullmatch(text.strip()):
+            raise ValueError("not a phone number")
+        digits = re.sub(r"\D", "", text)
+        international = "+" + digits.removeprefix(INTERNATIONAL_PREFIX)
+        is_international = (
+            text.strip().startswith("+")
+            or digits.startswith(INTERNATIONAL_PREFIX)
+            or number_format is NumberFormat.INTERNATIONAL
+        )
+        readings = [(international, None), (digits, region)]
+        found: list[Self] = []
+        for reading, of_region in readings if is_international else reversed(readings):
+            try:
+                found.append(cls.parse(reading, of_region))
+            except ValueError:
+                continue
+        if not found:
+            raise ValueError("not a phone number")
+        return max(found, key=lambda number: number.plausibility)  # of equals, the first
+
+    @property
+    def plausibility(self) -> int:
+        """Return 2 for a valid mobile number, 1 for another valid one, 0 for a possible one."""
+        is_valid = phonenumbers.is_valid_number(phonenumbers.parse(self._e164))
+        return int(is_valid) + int(self.can_receive_sms)
+
+    @property
+    def country_code(self) -> str:
+        """Return the digits of the country calling code (ITU-T E.164, 6.2.1)."""
+        return str(phonenumbers.parse(self._e164).country_code)
 
     @property
     def can_receive_sms(self) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from msgspec import Struct
@@ -42,9 +43,13 @@ class _SubmitOutcome(Struct, frozen=True, tag=True, array_like=True):
 
 
 class Submitted(_SubmitOutcome, frozen=True):
-    """The gateway accepted it, and reports under `gateway_id`; if None, it will not report."""
+    """The gateway accepted it, and reports under `gateway_id`; if None, it will not report.
+
+    `segment_ids` are the ids of all segments, in order, if there are several.
+    """
 
     gateway_id: str | None
+    segment_ids: tuple[str | None, ...] = ()
 
 
 class Throttled(_SubmitOutcome, frozen=True):
@@ -79,24 +84,52 @@ SubmitOutcome: TypeAlias = Submitted | Throttled | Unsent | Uncertain | Rejected
 SubmitResult: TypeAlias = tuple[int, SubmitOutcome]  # index of the submission, and its outcome
 
 
+class ReportedOutcome(StrEnum):
+    """What a delivery report says became of a message, or of one segment of it."""
+
+    DELIVERED = "delivered"
+    UNDELIVERABLE = "undeliverable"
+    REFUSED = "refused"  # by the carrier's own blacklist
+    UNKNOWN = "unknown"  # the word of the report is not known: neither a success nor a failure
+
+
 class DeliveryReport(Struct, frozen=True):
     """A delivery report (DLR) of the gateway."""
 
     gateway_id: str
-    was_delivered: bool
-    status_text: str
+    outcome: ReportedOutcome
+    status_text: str  # the carrier's word or code
     is_deactivated: bool = False  # the number is no longer in service
 
 
 class MobileOriginated(Struct, frozen=True, kw_only=True):
-    """An inbound message (MO): a text from a consumer's phone to a sender."""
+    """An inbound message (MO): a text from a consumer's phone to a sender.
+
+    `alternatives` are other texts that its octets may be, where their coding is in doubt. What is
+    a stop in one of them is a stop.
+    """
 
     number: PhoneNumber
-    source: str  # the sender: port and extension
+    source: str  # the address that was replied to, as the carrier wrote it
     text: str
+    alternatives: tuple[str, ...] = ()
 
 
-InboundEvent: TypeAlias = DeliveryReport | MobileOriginated
+class UnreadableReason(StrEnum):
+    """Why something that came in cannot be read."""
+
+    NUMBER = "number_unreadable"  # the source address is not a phone number
+    TEXT = "text_unreadable"  # the octets are no text in any coding
+    REPORT = "report_unreadable"  # a delivery report without an id or a status
+
+
+class UnreadableInbound(Struct, frozen=True):
+    """An inbound message or report that cannot be read: counted, and not kept."""
+
+    reason: UnreadableReason
+
+
+InboundEvent: TypeAlias = DeliveryReport | MobileOriginated | UnreadableInbound
 
 
 class Gateway(Protocol):

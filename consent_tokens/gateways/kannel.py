@@ -35,14 +35,19 @@ from consent_tokens.gateways.base import (
     InboundEvent,
     MobileOriginated,
     Rejected,
+    ReportedOutcome,
     Submission,
     SubmitOutcome,
     SubmitResult,
     Submitted,
     Throttled,
     Uncertain,
+    UnreadableInbound,
+    UnreadableReason,
     Unsent,
 )
+from consent_tokens.gateways.inbound_text import TextPart, read_text
+from consent_tokens.gateways.smpp.config import DEFAULT_REGION, parse_region
 from consent_tokens.relay.composition import Coding, decode_octets
 
 log = structlog.get_logger()
@@ -57,8 +62,16 @@ MIN_SECRET_LENGTH: Final = 16  # characters
 # dlr-mask: 1 delivered, 2 not delivered, 16 rejected by the SMSC (userguide, "Delivery Reports")
 DELIVERED, FAILED, REJECTED = 1, 2, 16
 DLR_MASK: Final = DELIVERED | FAILED | REJECTED
-FAILURE_STATUSES: Final = {FAILED: "UNDELIV", REJECTED: "REJECTD"}
+REPORTED: Final = {
+    DELIVERED: (ReportedOutcome.DELIVERED, "DELIVRD"),
+    FAILED: (ReportedOutcome.UNDELIVERABLE, "UNDELIV"),
+    REJECTED: (ReportedOutcome.UNDELIVERABLE, "REJECTD"),
+}
 GSM7, UCS2 = "0", "2"  # coding
+# Kannel's coding of an inbound text as data_coding: what is not UCS-2 it passes on as UTF-8 (ASCII)
+# or as the octets that it got
+DATA_CODINGS: Final = {b"0": 1, b"1": 4, b"2": 8}
+UNSTATED: Final = 4  # octets, read by what they look like
 LISTEN = re.compile(r"(?P<host>[\w.]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
 SECRET = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -66,9 +79,18 @@ SECRET = re.compile(r"[A-Za-z0-9_-]+")
 class KannelGateway:
     """The gateway to one smsbox, and the HTTP server for its callbacks."""
 
-    def __init__(self, url: str, *, user: str, password: str, run: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        user: str,
+        password: str,
+        run: str,
+        default_region: str = DEFAULT_REGION,
+    ) -> None:
         parts = urlsplit(url)
         options = dict(parse_qsl(parts.query))
+        self._region = parse_region(options.get("region", default_region))
         listen, self._secret = (
             LISTEN.fullmatch(options.get("listen", "")),
             options.get("secret", ""),
@@ -102,11 +124,15 @@ class KannelGateway:
         self._threads: list[threading.Thread] = []
 
     @classmethod
-    def from_url(cls, url: str, *, run: str) -> Self:
+    def from_url(cls, url: str, *, run: str, default_region: str = DEFAULT_REGION) -> Self:
         """Return the gateway of a URL; its message ids begin with `run`. Raises SettingError."""
         parts = urlsplit(url)
         return cls(
-            url, user=unquote(parts.username or ""), password=unquote(parts.password or ""), run=run
+            url,
+            user=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+            run=run,
+            default_region=default_region,
         )
 
     @property
@@ -124,7 +150,7 @@ class KannelGateway:
         del inherited_fds
         self._on_event = on_event
         self._callback_server = ThreadingHTTPServer(
-            self._callback_address, _callback_handler(self._receive, self._secret)
+            self._callback_address, _callback_handler(self._receive, self._secret, self._region)
         )
         self._threads = [
             threading.Thread(
@@ -234,7 +260,7 @@ def _outcome(status: int, gateway_id: str) -> SubmitOutcome:
 
 
 def _callback_handler(
-    on_event: Callable[[InboundEvent], None], secret: str
+    on_event: Callable[[InboundEvent], None], secret: str, region: str
 ) -> type[BaseHTTPRequestHandler]:
     """Return the handler of Kannel's callbacks. What it cannot parse it answers with 404."""
 
@@ -246,7 +272,7 @@ def _callback_handler(
             given_secret, _, kind = parts.path.lstrip("/").partition("/")
             event = None
             if compare_digest(given_secret.encode(), secret.encode()):
-                event = parse_callback(kind, parts.query)
+                event = parse_callback(kind, parts.query, region)
             if event:
                 on_event(event)
             self.send_response(HTTPStatus.OK if event else HTTPStatus.NOT_FOUND)
@@ -259,16 +285,16 @@ def _callback_handler(
     return CallbackHandler
 
 
-def parse_callback(kind: str, query: str) -> InboundEvent | None:
-    """Return the event of a callback, `report` or `inbound`; None if it cannot be parsed."""
+def parse_callback(kind: str, query: str, region: str = DEFAULT_REGION) -> InboundEvent | None:
+    """Return the event of a callback, `report` or `inbound`; None if it is not one of Kannel's."""
     parameters = {
         name: values[0].encode("latin-1")  # the octets; their coding is a parameter, too
         for name, values in parse_qs(query, keep_blank_values=True, encoding="latin-1").items()
     }
     if kind == "report":
         return _parse_report(parameters)
-    if kind == "inbound":
-        return _parse_inbound(parameters)
+    if kind == "inbound" and "from" in parameters:
+        return _parse_inbound(parameters, region)
     return None
 
 
@@ -277,22 +303,26 @@ def _parse_report(parameters: dict[str, bytes]) -> DeliveryReport | None:
     if not status.isdigit() or "id" not in parameters:
         return None
     gateway_id = parameters["id"].decode("ascii", "replace")
-    if int(status) == DELIVERED:
-        return DeliveryReport(gateway_id, was_delivered=True, status_text="DELIVRD")
-    status_text = FAILURE_STATUSES.get(int(status))
-    if status_text is None:
-        return None
-    return DeliveryReport(gateway_id, was_delivered=False, status_text=status_text)
+    outcome, status_text = REPORTED.get(int(status), (None, ""))
+    return DeliveryReport(gateway_id, outcome, status_text) if outcome else None
 
 
-def _parse_inbound(parameters: dict[str, bytes]) -> MobileOriginated | None:
-    digits = parameters.get("from", b"").decode("ascii", "replace").strip().lstrip("+")
+def _parse_inbound(
+    parameters: dict[str, bytes], region: str
+) -> MobileOriginated | UnreadableInbound:
     try:
-        number = PhoneNumber.parse("+" + digits)
+        number = PhoneNumber.from_carrier(
+            parameters["from"].decode("ascii", "replace").strip(), region
+        )
     except ValueError:
-        return None
-    octets = parameters.get("text", b"")
-    is_ucs2 = parameters.get("coding", b"") == UCS2.encode()
-    text = decode_octets(octets, Coding.UCS2) if is_ucs2 else octets.decode("utf-8", "replace")
-    source = parameters.get("to", b"").decode("ascii", "replace").strip()
-    return MobileOriginated(number=number, source=source, text=text)
+        return UnreadableInbound(UnreadableReason.NUMBER)
+    data_coding = DATA_CODINGS.get(parameters.get("coding", b"").strip(), UNSTATED)
+    readings = read_text([TextPart(parameters.get("text", b""))], data_coding)
+    if not readings.is_readable:
+        return UnreadableInbound(UnreadableReason.TEXT)
+    return MobileOriginated(
+        number=number,
+        source=parameters.get("to", b"").decode("ascii", "replace").strip(),
+        text=readings.text,
+        alternatives=readings.alternatives,
+    )

@@ -14,6 +14,7 @@ from consent_tokens.gateways.base import (
     DeliveryReport,
     InboundEvent,
     MobileOriginated,
+    ReportedOutcome,
     Submission,
     SubmitResult,
     Submitted,
@@ -75,7 +76,7 @@ class Simulator:
                     SimulatedText(submission.source, decode(submission.composed)),
                 )
                 self._events.append(
-                    DeliveryReport(gateway_id, was_delivered=True, status_text="DELIVRD")
+                    DeliveryReport(gateway_id, ReportedOutcome.DELIVERED, "DELIVRD")
                 )
                 results.append((index, Submitted(gateway_id)))
         self._on_event()

@@ -118,4 +118,5 @@ class MessageOutcome(Struct, frozen=True, kw_only=True):
     send_at: datetime
     reason: str | None = None
     gateway_id: str | None = None
+    segment_ids: tuple[str | None, ...] = ()  # the gateway's, of a message in several segments
     counts_as_attempt: bool = True  # towards MAX_ATTEMPTS

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, func, insert, literal, select, update
 
 from consent_tokens.clock import utc_from_epoch
 from consent_tokens.store.bulk import RowSet
@@ -210,6 +210,13 @@ def senders_with_source(transaction: Transaction, source: str) -> list[Sender]:
     rows = transaction.execute(
         select(senders).where((senders.c.port + senders.c.extension) == source)
     )
+    return [_sender(row) for row in rows]
+
+
+def senders_under(transaction: Transaction, address: str) -> list[Sender]:
+    """Return every sender whose port is the beginning of `address`."""
+    is_under = func.substr(literal(address), 1, func.length(senders.c.port)) == senders.c.port
+    rows = transaction.execute(select(senders).where(is_under).order_by(senders.c.id))
     return [_sender(row) for row in rows]
 
 

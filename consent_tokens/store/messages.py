@@ -180,8 +180,13 @@ def count_refused_at(transaction: Transaction, grant: RowKey, reason: str, at: d
 
 
 BY_GATEWAY_ID = """
-SELECT m.gateway_id, m.partition, m.id, m.merchant_id, m.grant_id, m.reference
-FROM {input} JOIN messages m ON m.gateway_id = input.id ORDER BY m.send_at
+SELECT m.gateway_id, m.partition, m.id, m.merchant_id, m.grant_id, m.reference, m.send_at, 0 AS part
+FROM {input} JOIN messages m ON m.gateway_id = input.id
+UNION ALL
+SELECT s.gateway_id, m.partition, m.id, m.merchant_id, m.grant_id, m.reference, m.send_at, s.part
+FROM {input} JOIN message_segments s ON s.gateway_id = input.id
+    JOIN messages m ON m.partition = s.partition AND m.id = s.id
+ORDER BY send_at, part
 """
 
 
@@ -193,31 +198,45 @@ class ReportedMessage:
     merchant_id: str | None
     grant_id: int | None
     reference: str | None
+    part: int | None = None  # the segment that the id belongs to, if there are several
 
 
 def by_gateway_ids(
     transaction: Transaction, gateway_ids: Collection[str]
 ) -> dict[str, ReportedMessage]:
-    """Return messages by the ids that the gateway gave them.
+    """Return messages by the ids that the gateway gave them, or their segments.
 
     Carriers reuse ids: of several messages with one id this is the one that was sent last.
     """
     ids = RowSet({"id": "text"}, [(gateway_id,) for gateway_id in sorted(set(gateway_ids))])
     return {
         row.gateway_id: ReportedMessage(
-            RowKey(row.partition, row.id), row.merchant_id, row.grant_id, row.reference
+            RowKey(row.partition, row.id),
+            row.merchant_id,
+            row.grant_id,
+            row.reference,
+            row.part or None,
         )
         for row in ids.run(transaction, BY_GATEWAY_ID)
     }
 
 
-REPORT_COLUMNS: Final = {**ROW_KEY_COLUMNS, "status": "text", "reason": "text"}
+REPORT_COLUMNS: Final = {
+    **ROW_KEY_COLUMNS,
+    "status": "text",
+    "reason": "text",
+    "corrects": "bigint",
+}
 RECORD_REPORTS = """
-UPDATE messages SET status = input.status, reason = input.reason, changed_at = :now
+UPDATE messages
+SET status = CASE WHEN input.status = 'sent' THEN messages.status ELSE input.status END,
+    reason = input.reason, changed_at = :now
 FROM {input}
 WHERE messages.partition = input.partition AND messages.id = input.id
-    AND messages.status IN ('sent', 'unknown')
-RETURNING messages.partition AS partition, messages.id AS id
+    AND (messages.status IN ('sent', 'unknown')
+        OR (messages.status = 'delivered' AND input.corrects = 1))
+RETURNING messages.partition AS partition, messages.id AS id, messages.merchant_id AS merchant_id,
+    messages.grant_id AS grant_id, messages.reference AS reference
 """
 
 
@@ -225,16 +244,25 @@ def record_reports(
     transaction: Transaction,
     reports: Mapping[RowKey, tuple[MessageStatus, str | None]],
     now: datetime,
-) -> frozenset[RowKey]:
-    """Record the status that the gateway reports; return the keys of the messages that changed.
+    *,
+    corrections: Collection[RowKey] = (),
+) -> list[ReportedMessage]:
+    """Record the status that the gateway reports; return the messages that changed.
 
-    Only `sent` and `unknown` messages change: a final status stays.
+    Only `sent` and `unknown` messages change, and `delivered` ones that are in `corrections`: a
+    final status stays. A reported `sent` records its reason only.
     """
-    rows = [(*key, status.value, reason) for key, (status, reason) in sorted(reports.items())]
+    rows = [
+        (*key, status.value, reason, int(key in corrections))
+        for key, (status, reason) in sorted(reports.items())
+    ]
     updated = RowSet(REPORT_COLUMNS, rows).run(
         transaction, RECORD_REPORTS, now=int(now.timestamp())
     )
-    return frozenset(RowKey(row.partition, row.id) for row in updated)
+    return [
+        ReportedMessage(RowKey(row.partition, row.id), row.merchant_id, row.grant_id, row.reference)
+        for row in updated
+    ]
 
 
 def delete_texts_of(transaction: Transaction, partition: int) -> None:

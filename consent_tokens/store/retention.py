@@ -44,6 +44,7 @@ from consent_tokens.store.tables import (
     grants,
     idempotency_responses,
     invitations,
+    message_segments,
     messages,
     preferences,
     rate_limits,
@@ -284,6 +285,7 @@ _RULES: Final[Mapping[str, _Rule]] = {  # by kind
         lambda before: and_(HAS_TOKEN, consent_requests.c.decided_at < before),
         _clear(token=null()),
     ),
+    "message_segments": _Rule(message_segments, lambda before: message_segments.c.sent_at < before),
     "webhook_events": _Rule(webhook_events, lambda before: webhook_events.c.created_at < before),
     "quiet_periods": _Rule(
         preferences,

@@ -55,6 +55,7 @@ IS_PENDING = text("status = 'pending'")
 HAS_REFERENCE = text("reference IS NOT NULL")
 HAS_MERCHANT = text("merchant_id IS NOT NULL")
 HAS_GATEWAY_ID = text("gateway_id IS NOT NULL")
+IS_PARTLY_REPORTED = text("settle_at IS NOT NULL")
 HAS_KEY = text("wrapped_key IS NOT NULL")
 IS_UNACCEPTED_REFUSAL = text("kind = 'message_refused' AND message_id IS NULL")
 IS_GRANT_END = text("kind IN ('grant_ended', 'number_reassigned')")
@@ -219,6 +220,22 @@ messages = Table(  # in the recipient's partition; what waits here is the outbox
         postgresql_where=HAS_GATEWAY_ID, sqlite_where=HAS_GATEWAY_ID,
     ),
     postgresql_with={"fillfactor": 70},
+)  # fmt: skip
+
+message_segments = Table(  # at the row key of a message that was sent in several segments
+    "message_segments",
+    metadata,
+    Column("partition", BigInteger, primary_key=True),
+    Column("id", BigInteger, primary_key=True),
+    Column("part", SmallInteger, primary_key=True),  # from 1
+    Column("gateway_id", String(80), nullable=False, index=True),
+    Column("sent_at", Timestamp, nullable=False, index=True),
+    Column("status", String(16)),  # as reported: delivered, undeliverable, refused
+    Column("reason", String(40)),
+    # when the message counts as delivered, if no other segment is reported until then
+    Column("settle_at", Timestamp),
+    Index("message_segments_by_settle_at", "settle_at",
+          postgresql_where=IS_PARTLY_REPORTED, sqlite_where=IS_PARTLY_REPORTED),
 )  # fmt: skip
 
 events = Table(

@@ -11,14 +11,19 @@ import structlog
 from consent_tokens import metrics
 from consent_tokens.app_context import AppContext
 from consent_tokens.errors import ConsentTokensError, NotReadyError
-from consent_tokens.gateways.base import DeliveryReport, InboundEvent, MobileOriginated
+from consent_tokens.gateways.base import (
+    DeliveryReport,
+    InboundEvent,
+    MobileOriginated,
+    UnreadableInbound,
+)
 from consent_tokens.relay.throughput import ThroughputLimiter
 from consent_tokens.services.dispatch.dispatcher_lock import DispatcherLock, acquire_dispatcher_lock
 from consent_tokens.services.dispatch.lease import LeaseQuota
 from consent_tokens.services.dispatch.outcomes import recover_expired_leases
 from consent_tokens.services.dispatch.round import BATCH_SIZE, Round, RoundResult, start_round
-from consent_tokens.services.inbound.delivery_reports import record_reports
-from consent_tokens.services.inbound.keywords import handle_inbound
+from consent_tokens.services.inbound.delivery_reports import record_reports, settle_partly_reported
+from consent_tokens.services.inbound.keywords import handle_inbound, record_unmatched
 from consent_tokens.services.integrity.heartbeat import record_dispatcher
 from consent_tokens.services.integrity.journal_outbox import compact_journal
 from consent_tokens.services.integrity.readiness import save_checkpoints
@@ -33,6 +38,7 @@ ERROR_PAUSE_SECONDS: Final = 1.0
 MAINTENANCE_SECONDS: Final = 30.0
 QUICK_ROUND_SECONDS: Final = 1.0  # a gateway that is done in less gets the next round in advance
 EARLY_REPORT_SECONDS: Final = 30.0  # a report may come before the answer to its submission
+SETTLE_SECONDS: Final = 2.0  # between looks for messages of which only some segments are reported
 EVENT_BATCH_SIZE: Final = 1000
 COMPACTION_SLACK: Final = timedelta(days=7)  # so the journal is rewritten once a week at most
 MIN_ROUND_SECONDS: Final = 0.001  # of a round whose throughput is measured
@@ -47,6 +53,7 @@ class Dispatcher:
     _events: list[InboundEvent] = field(default_factory=list)  # not yet recorded
     _early_reports: list[tuple[float, DeliveryReport]] = field(default_factory=list)
     _maintained_at: float = float("-inf")  # monotonic seconds
+    _settled_at: float = float("-inf")  # monotonic seconds
     _turn: int = 0
     _round_in_flight: Round | None = None  # submitted, and not yet recorded
     _is_gateway_quick: bool = False  # in the last round
@@ -137,6 +144,9 @@ class Dispatcher:
             self._events += self.context.gateway.poll()
         self._handle_events()
         self._retry_early_reports(now)
+        if now - self._settled_at >= SETTLE_SECONDS:
+            settle_partly_reported(self.context.runtime)
+            self._settled_at = now
         return is_busy or bool(self._events)
 
     def _maintain(self) -> None:
@@ -239,15 +249,22 @@ class Dispatcher:
             now = self._monotonic()
             self._early_reports += [(now, report) for report in early]
             metrics.GATEWAY_EVENTS.labels("report").inc(len(reports))
-            self._events = [*(each for each in batch if isinstance(each, MobileOriginated)), *rest]
-            while self._events and isinstance(self._events[0], MobileOriginated):
+            self._events = [
+                *(each for each in batch if not isinstance(each, DeliveryReport)),
+                *rest,
+            ]
+            while self._events and not isinstance(self._events[0], DeliveryReport):
                 self._handle_inbound(self._events[0])
                 del self._events[0]
 
-    def _handle_inbound(self, inbound: MobileOriginated) -> None:
+    def _handle_inbound(self, inbound: MobileOriginated | UnreadableInbound) -> None:
         context = self.context
-        handle_inbound(context.runtime, context.consent, context.keyword_matcher, inbound)
-        metrics.GATEWAY_EVENTS.labels("inbound").inc()
+        match inbound:
+            case UnreadableInbound(reason):
+                record_unmatched(reason)
+            case MobileOriginated():
+                handle_inbound(context.runtime, context.consent, context.keyword_matcher, inbound)
+                metrics.GATEWAY_EVENTS.labels("inbound").inc()
 
     def _retry_early_reports(self, now: float) -> None:
         """Record reports that came before their message was recorded; drop those never matched."""
@@ -270,4 +287,10 @@ class Dispatcher:
 
 def _may_revoke(event: InboundEvent) -> bool:
     """Whether handling this may revoke a grant, which waits until none of it is in flight."""
-    return isinstance(event, MobileOriginated) or event.is_deactivated
+    match event:
+        case DeliveryReport():
+            return event.is_deactivated
+        case MobileOriginated():
+            return True
+        case UnreadableInbound():
+            return False

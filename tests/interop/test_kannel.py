@@ -14,7 +14,13 @@ import pytest
 
 from consent_tokens.clock import SystemClock
 from consent_tokens.errors import GatewayUnreachableError, SettingError
-from consent_tokens.gateways.base import DeliveryReport, MobileOriginated
+from consent_tokens.gateways.base import (
+    DeliveryReport,
+    MobileOriginated,
+    ReportedOutcome,
+    UnreadableInbound,
+    UnreadableReason,
+)
 from consent_tokens.gateways.kannel import KannelGateway, parse_callback
 from consent_tokens.gateways.smpp import SmppGateway
 from consent_tokens.relay.message import MessageStatus
@@ -200,24 +206,27 @@ def test_a_kannel_that_is_away_is_waited_for(tmp_path: Path) -> None:
         (
             "report",
             "id=a-1&status=1",
-            DeliveryReport("a-1", was_delivered=True, status_text="DELIVRD"),
+            DeliveryReport("a-1", ReportedOutcome.DELIVERED, "DELIVRD"),
         ),
         (
             "report",
             "id=a-1&status=2",
-            DeliveryReport("a-1", was_delivered=False, status_text="UNDELIV"),
+            DeliveryReport("a-1", ReportedOutcome.UNDELIVERABLE, "UNDELIV"),
         ),
         (
             "report",
             "id=a-1&status=16",
-            DeliveryReport("a-1", was_delivered=False, status_text="REJECTD"),
+            DeliveryReport("a-1", ReportedOutcome.UNDELIVERABLE, "REJECTD"),
         ),
         ("report", "id=a-1&status=8", None),
         ("report", "id=a-1&status=x", None),
         ("report", "status=1", None),
         ("inbound", "from=+{0}&to=1069&text=TD&coding=0", "TD"),
         ("inbound", "from={0}&to=1069&text=%90%00%8b%a2&coding=2", "退订"),
-        ("inbound", "from=SHOP&to=1069&text=TD", None),
+        ("inbound", "from={0}&to=1069&text=%E9%80%80%E8%AE%A2&coding=0", "退订"),
+        ("inbound", "from={0}&to=1069&text=%CD%CB%B6%A9&coding=1", "退订"),
+        ("inbound", "from=%200139-1234-0917&to=1069&text=TD&coding=0", "TD"),
+        ("inbound", "from=SHOP&to=1069&text=TD", UnreadableInbound(UnreadableReason.NUMBER)),
         ("inbound", "", None),
         ("other", "id=a-1&status=1", None),
     ],

@@ -17,7 +17,7 @@ from consent_tokens.clock import ManualClock, SystemClock
 from consent_tokens.consent.grant import EndReason, GrantStatus
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.evidence.events import EventKind
-from consent_tokens.gateways.base import DeliveryReport, Submission, SubmitResult
+from consent_tokens.gateways.base import DeliveryReport, ReportedOutcome, Submission, SubmitResult
 from consent_tokens.gateways.simulator import Simulator
 from consent_tokens.listing import ListFilter
 from consent_tokens.relay.composition import decode
@@ -224,7 +224,7 @@ def test_a_dispatcher_records_what_is_in_flight_before_it_handles_a_revocation(
     else:
         zero = f"{gateway.run}-{gateway._submitted}"
         gateway._events.append(
-            DeliveryReport(zero, was_delivered=False, status_text="UNDELIV", is_deactivated=True)
+            DeliveryReport(zero, ReportedOutcome.UNDELIVERABLE, "UNDELIV", is_deactivated=True)
         )
     service.work()
     (grant,) = service.runtime.database.read(

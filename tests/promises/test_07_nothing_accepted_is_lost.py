@@ -18,6 +18,7 @@ from consent_tokens.gateways.base import (
     DeliveryReport,
     Faulty,
     Rejected,
+    ReportedOutcome,
     Submission,
     SubmitOutcome,
     SubmitResult,
@@ -241,7 +242,7 @@ def test_an_answer_that_comes_too_late_changes_nothing(
     sleeper.dispatcher.round()
     assert len(gateway.took) == 1
     service.context.gateway._events.append(  # type: ignore[attr-defined]  # of the simulator
-        DeliveryReport("late", was_delivered=False, status_text="UNDELIV")
+        DeliveryReport("late", ReportedOutcome.UNDELIVERABLE, "UNDELIV")
     )
     rounds(service, 2)
     assert status(service, message_id) == "sent", "the late answer was recorded"

@@ -12,7 +12,7 @@ from PIL import Image
 
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.evidence.complaints import ComplaintStatus
-from consent_tokens.gateways.base import DeliveryReport
+from consent_tokens.gateways.base import DeliveryReport, ReportedOutcome
 from consent_tokens.services.complaints import decide_complaint
 from consent_tokens.services.erasure import number_reassigned
 from consent_tokens.services.inbound.delivery_reports import record_reports
@@ -360,7 +360,7 @@ def test_a_report_of_no_such_subscriber_ends_all(logged_in: LoggedIn) -> None:
         service.runtime,
         [
             DeliveryReport(
-                report.gateway_id, was_delivered=False, status_text="UNDELIV", is_deactivated=True
+                report.gateway_id, ReportedOutcome.UNDELIVERABLE, "UNDELIV", is_deactivated=True
             )
         ],
     )

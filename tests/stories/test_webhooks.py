@@ -19,7 +19,7 @@ from consent_tokens.clock import SystemClock
 from consent_tokens.errors import InvalidError
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.gateways import webhook_client
-from consent_tokens.gateways.base import DeliveryReport
+from consent_tokens.gateways.base import DeliveryReport, ReportedOutcome
 from consent_tokens.gateways.public_addresses import is_public
 from consent_tokens.gateways.webhook_client import WebhookClient, WebhookRequest
 from consent_tokens.services.consents.amendments import pause
@@ -153,7 +153,7 @@ def test_failed_messages_are_delivered_as_events(small: Service, receiver: Recei
     handle = merchant.send(token).json["id"]
     merchant.post("/v1/tokens/revoke", {"token": token})
     small.dispatcher._events = [
-        DeliveryReport(each.gateway_id, was_delivered=False, status_text="UNDELIV")
+        DeliveryReport(each.gateway_id, ReportedOutcome.UNDELIVERABLE, "UNDELIV")
         for each in reports
         if isinstance(each, DeliveryReport)
     ]

@@ -1,4 +1,4 @@
-"""Whatever smpp34 returns or raises, each message gets one outcome."""
+"""Whatever a connection returns or raises, each message gets one outcome."""
 
 import asyncio
 import time
@@ -56,14 +56,14 @@ async def answer(
 ) -> SubmitOutcome:
     """Return the outcome of a message, in a session that fails so."""
 
-    class FailingSmsc:
-        def submit_sm(self, **_: object) -> Any:  # noqa: ANN401 - smpp34's
+    class FailingConnection:
+        def submit_sm(self, **_: object) -> Any:  # noqa: ANN401 - as of a connection
             return submit(fault)
 
     bind = Session(
         BindConfig.parse_all("smpp://a:b@localhost?window=1")[0], lambda *_: None, lambda: None
     )
-    bind._smsc = FailingSmsc()  # type: ignore[assignment]  # that fails as the test says
+    bind._connection = FailingConnection()  # type: ignore[assignment]  # that fails as the test says
     answers: asyncio.Queue[SubmitOutcome] = asyncio.Queue()
     if not bind.submit_now(sent, answers.put_nowait):
         return await bind.submit(sent)

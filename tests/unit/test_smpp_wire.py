@@ -16,11 +16,14 @@ from consent_tokens.gateways.base import (
     InboundEvent,
     MobileOriginated,
     Rejected,
+    ReportedOutcome,
     Submission,
     SubmitOutcome,
     Submitted,
     Throttled,
     Uncertain,
+    UnreadableInbound,
+    UnreadableReason,
     Unsent,
 )
 from consent_tokens.gateways.smpp.ipc import (
@@ -28,6 +31,7 @@ from consent_tokens.gateways.smpp.ipc import (
     ReportReceived,
     Submit,
     SubmitResults,
+    Unreadable,
     decode_command,
     decode_event,
     decode_notification,
@@ -40,13 +44,17 @@ from consent_tokens.relay.composition import compose
 from tests.number_scan import NUMBERS
 
 OUTCOMES = (
-    Submitted("0a-1"), Submitted(None), Throttled(), Unsent(), Uncertain(), Rejected("smpp_0xb"),
+    Submitted("0a-1"), Submitted("2", ("1", None, "2")), Submitted(None), Throttled(), Unsent(), Uncertain(), Rejected("smpp_0xb"),
     Faulty("ValueError"),
 )  # fmt: skip
 EVENTS = (
-    DeliveryReport("0a-1", was_delivered=True, status_text="DELIVRD"),
-    DeliveryReport("0a\n2", was_delivered=False, status_text="UNDELIV", is_deactivated=True),
+    DeliveryReport("0a-1", ReportedOutcome.DELIVERED, "DELIVRD"),
+    DeliveryReport("0a\n2", ReportedOutcome.UNDELIVERABLE, "UNDELIV", is_deactivated=True),
     MobileOriginated(number=PhoneNumber.parse(NUMBERS[0]), source="1069", text="退订\n"),
+    MobileOriginated(
+        number=PhoneNumber.parse(NUMBERS[0]), source="1069", text="R", alternatives=("刀", "\n")
+    ),
+    UnreadableInbound(UnreadableReason.TEXT),
 )
 
 
@@ -89,5 +97,5 @@ def test_what_is_not_understood_is_an_error(line: bytes) -> None:
 @pytest.mark.parametrize("event", EVENTS)
 def test_what_came_in_arrives_as_it_was(event: InboundEvent) -> None:
     said = decode_notification(encode_frame(encode_event(event)))
-    assert isinstance(said, ReportReceived | InboundMessage)
+    assert isinstance(said, ReportReceived | InboundMessage | Unreadable)
     assert decode_event(said) == event

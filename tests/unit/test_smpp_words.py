@@ -8,14 +8,20 @@ import pytest
 
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.errors import SettingError
-from consent_tokens.gateways.base import Deadline, DeliveryReport, MobileOriginated, Submission
-from consent_tokens.gateways.smpp.config import BindConfig, CarrierProfile
-from consent_tokens.gateways.smpp.pdu import (
-    absolute_time,
-    parse_delivery_report,
-    parse_segment,
-    submit_sm_arguments,
+from consent_tokens.gateways.base import (
+    Deadline,
+    DeliveryReport,
+    MobileOriginated,
+    ReportedOutcome,
+    Submission,
+    UnreadableInbound,
+    UnreadableReason,
 )
+from consent_tokens.gateways.inbound_text import TextPart
+from consent_tokens.gateways.smpp.config import BindConfig, CarrierProfile
+from consent_tokens.gateways.smpp.inbound import parse_deliver_sm
+from consent_tokens.gateways.smpp.message_ids import IdBase, comparable_id
+from consent_tokens.gateways.smpp.pdu import absolute_time, submit_sm_arguments
 from consent_tokens.gateways.smpp.reassembly import (
     MAX_INCOMPLETE,
     REASSEMBLY_TIMEOUT_SECONDS,
@@ -44,9 +50,11 @@ class Event:
     data_coding: int = 0
     source_addr: str = "8613912340917"
     destination_addr: str = "1069000112"
+    source_addr_ton: int = 1
     tlvs: list[Tlv] = field(default_factory=list)
 
 
+DELIVERED, UNDELIVERABLE = ReportedOutcome.DELIVERED, ReportedOutcome.UNDELIVERABLE
 REPORT = (
     b"id:%s sub:001 dlvrd:001 submit date:2111111200 done date:2111111201 stat:%s err:000 text:x"
 )
@@ -55,43 +63,45 @@ REPORT = (
 @pytest.mark.parametrize(
     ("event", "expected"),
     [
-        (Event(REPORT % (b"a1", b"DELIVRD"), 4), DeliveryReport("a1", True, "DELIVRD")),
-        (Event(REPORT % (b"a1", b"UNDELIV"), 4), DeliveryReport("a1", False, "UNDELIV")),
+        (Event(REPORT % (b"a1", b"DELIVRD"), 4), DeliveryReport("a1", DELIVERED, "DELIVRD")),
+        (Event(REPORT % (b"a1", b"UNDELIV"), 4), DeliveryReport("a1", UNDELIVERABLE, "UNDELIV")),
         (Event(REPORT % (b"a1", b"ENROUTE"), 4), None),
-        (Event(b"nonsense", 4), None),
+        (Event(b"nonsense", 4), UnreadableInbound(UnreadableReason.REPORT)),
         (Event(b"", 4, tlvs=[Tlv(0x1E, b"b2\0"), Tlv(0x427, b"\x02")]),
-         DeliveryReport("b2", True, "DELIVRD")),
+         DeliveryReport("b2", DELIVERED, "DELIVRD")),
         (Event(b"", 4, tlvs=[Tlv(0x1E, b"b2\0"), Tlv(0x427, b"\x05")]),
-         DeliveryReport("b2", False, "UNDELIV")),
+         DeliveryReport("b2", UNDELIVERABLE, "UNDELIV")),
         (Event(b"", 4, tlvs=[Tlv(0x424, REPORT % (b"c3", b"EXPIRED"))]),
-         DeliveryReport("c3", False, "EXPIRED")),
+         DeliveryReport("c3", UNDELIVERABLE, "EXPIRED")),
     ],
 )  # fmt: skip
 def test_reports_are_read_in_both_forms(event: Event, expected: object) -> None:
-    assert parse_delivery_report(event) == expected  # type: ignore[arg-type]  # as much of one as is read
+    assert parse_deliver_sm(event, CarrierProfile()) == expected  # type: ignore[arg-type]  # as much of one as is read
+
+
+def test_what_comes_from_no_number_is_counted() -> None:
+    heard = parse_deliver_sm(Event(b"x", source_addr="SHOP"), CarrierProfile())  # type: ignore[arg-type]  # see above
+    assert heard == UnreadableInbound(UnreadableReason.NUMBER)
 
 
 @pytest.mark.parametrize(
-    ("octets", "coding", "esm_class", "text"),
+    ("text", "base", "expected"),
     [
-        (b"STOP", 0, 0, "STOP"),
-        (b"STOP", 1, 0, "STOP"),
-        ("退订".encode("utf-16-be"), 8, 0, "退订"),
-        (b"\xe9", 3, 0, "é"),
-        (b"\x05\x00\x03\x01\x02\x01TD", 0, 0x40, "TD"),
-        (b"\x1b\x65", 0, 0, "€"),
-        (b"\xff\xff\xff", 8, 0, "\uffff\ufffd"),
-        (b"", 0, 0x40, ""),
+        ("00a1F", IdBase.TEXT, "a1f"),
+        ("000", IdBase.TEXT, "0"),
+        (" 7\0", IdBase.TEXT, "7"),
+        ("", IdBase.TEXT, None),
+        ("0x", IdBase.HEXADECIMAL, "x"),
+        ("a00001", IdBase.HEXADECIMAL, "10485761"),
+        ("0010485761", IdBase.DECIMAL, "10485761"),
+        ("a-1", IdBase.HEXADECIMAL, "a-1"),
+        ("1_0", IdBase.DECIMAL, "1_0"),
     ],
 )
-def test_inbound_texts_are_read(octets: bytes, coding: int, esm_class: int, text: str) -> None:
-    heard = parse_segment(Event(octets, esm_class, coding))  # type: ignore[arg-type]  # see above
-    assert heard
-    assert (heard.text, heard.source) == (text, "1069000112")
-
-
-def test_what_comes_from_no_number_is_no_message() -> None:
-    assert parse_segment(Event(b"x", source_addr="SHOP")) is None  # type: ignore[arg-type]  # see above
+def test_ids_are_compared_without_what_carriers_change(
+    text: str, base: IdBase, expected: str | None
+) -> None:
+    assert comparable_id(text, base) == expected
 
 
 @pytest.mark.parametrize(
@@ -107,40 +117,44 @@ def test_what_comes_from_no_number_is_no_message() -> None:
     ],
 )  # fmt: skip
 def test_a_piece_says_which_it_is(event: Event, place: tuple[int, int, int]) -> None:
-    piece = parse_segment(event)  # type: ignore[arg-type]  # see above
-    assert piece
+    piece = parse_deliver_sm(event, CarrierProfile())  # type: ignore[arg-type]  # see above
+    assert isinstance(piece, Segment)
     assert (piece.reference, piece.total, piece.part) == place
 
 
 def piece(place: int, text: str, *, reference: int = 1, total: int = 3) -> Segment:
     return Segment(
-        number=PhoneNumber(NUMBERS[0]), source="1069", text=text,
-        reference=reference, total=total, part=place,
+        number=PhoneNumber(NUMBERS[0]), source="1069", content=TextPart(text.encode("utf-16-be")),
+        data_coding=8, reference=reference, total=total, part=place,
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("order", list(permutations([1, 2, 3])))
 def test_pieces_make_the_whole_in_whatever_order_they_come(order: tuple[int, ...]) -> None:
-    pieces, texts = Reassembler(), {1: "退", 2: "订", 3: "。"}
-    assert [pieces.add(piece(place, texts[place]), 0) for place in order[:2]] == [None, None]
+    pieces, words = Reassembler(), {1: "退", 2: "订", 3: "。"}
+    assert [pieces.add(piece(place, words[place]), 0) for place in order[:2]] == [None, None]
     assert pieces.add(piece(2, "订", reference=2), 0) is None  # of another message
-    whole = pieces.add(piece(order[2], texts[order[2]]), 0)
+    whole = pieces.add(piece(order[2], words[order[2]]), 0)
     assert whole == MobileOriginated(number=PhoneNumber(NUMBERS[0]), source="1069", text="退订。")
+
+
+def texts(heard: list[MobileOriginated | UnreadableInbound]) -> list[str]:
+    return [each.text for each in heard if isinstance(each, MobileOriginated)]
 
 
 def test_what_does_not_come_is_not_waited_for_for_ever() -> None:
     pieces = Reassembler()
     pieces.add(piece(1, "退订"), 0)
     assert pieces.expire(REASSEMBLY_TIMEOUT_SECONDS) == []
-    assert [each.text for each in pieces.expire(REASSEMBLY_TIMEOUT_SECONDS + 1)] == ["退订"]
+    assert texts(pieces.expire(REASSEMBLY_TIMEOUT_SECONDS + 1)) == ["退订"]
     assert pieces.expire(REASSEMBLY_TIMEOUT_SECONDS + 2) == []
 
 
 def test_unfinished_messages_are_not_hoarded() -> None:
     pieces = Reassembler()
     for reference in range(MAX_INCOMPLETE + 3):
-        pieces.add(piece(1, str(reference), reference=reference), 0)
-    assert [each.text for each in pieces.expire(1)] == ["0", "1", "2"]
+        pieces.add(piece(1, f"number {reference}", reference=reference), 0)
+    assert texts(pieces.expire(1)) == ["number 0", "number 1", "number 2"]
 
 
 def submission(text: str) -> Submission:
@@ -215,7 +229,18 @@ def test_a_url_configures_binds() -> None:
 
 @pytest.mark.parametrize(
     "option",
-    ["bind=rx", "binds=0", "binds=17", "window=x", "window=", "tlv.0x0424=x", "tlv.y=x", "what=1"],
+    [
+        "bind=rx",
+        "binds=0",
+        "binds=17",
+        "window=x",
+        "window=",
+        "tlv.0x0424=x",
+        "tlv.y=x",
+        "what=1",
+        "region=XX",
+        "msg-id-type=4",
+    ],
 )
 def test_an_option_that_makes_no_sense_is_refused(option: str) -> None:
     with pytest.raises(SettingError, match="CONSENT_GATEWAY_URL"):

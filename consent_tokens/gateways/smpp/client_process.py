@@ -3,9 +3,6 @@
 Reads commands from standard input, writes outcomes and inbound events to standard output (`ipc`).
 It decides nothing and has neither keys nor the database. When its dispatcher ends, it ends at once,
 with everything that is not submitted yet.
-
-smpp34 aborts the interpreter if a session is still open when Python exits: in a process of its own
-that harms nothing else.
 """
 
 import asyncio
@@ -16,13 +13,13 @@ from functools import partial
 from itertools import cycle
 from typing import Final
 
-import smpp34
 import structlog
 import uvloop
 
 from consent_tokens import logging_setup
 from consent_tokens.gateways.base import InboundEvent, Submission, SubmitOutcome, Uncertain, Unsent
 from consent_tokens.gateways.smpp.config import BindConfig
+from consent_tokens.gateways.smpp.inbound import DeliverSm, parse_deliver_sm
 from consent_tokens.gateways.smpp.ipc import (
     BindStatus,
     Heartbeat,
@@ -37,12 +34,7 @@ from consent_tokens.gateways.smpp.ipc import (
     encode_event,
     encode_frame,
 )
-from consent_tokens.gateways.smpp.pdu import (
-    is_delivery_report,
-    parse_delivery_report,
-    parse_segment,
-)
-from consent_tokens.gateways.smpp.reassembly import Reassembler
+from consent_tokens.gateways.smpp.reassembly import Reassembler, Segment
 from consent_tokens.gateways.smpp.session import Session
 
 log = structlog.get_logger()
@@ -146,11 +138,12 @@ class SmppClient:
     def _report_status(self) -> None:
         self._notify(BindStatus(sum(session.is_up for session in self._sessions)))
 
-    def _on_deliver_sm(self, event: smpp34.DeliverSmEvent, config: BindConfig) -> None:
-        if is_delivery_report(event):
-            self._forward(parse_delivery_report(event, config.profile))
-        elif segment := parse_segment(event):
-            self._forward(self._reassembler.add(segment, asyncio.get_running_loop().time()))
+    def _on_deliver_sm(self, pdu: DeliverSm, config: BindConfig) -> None:
+        match parse_deliver_sm(pdu, config.profile):
+            case Segment() as segment:
+                self._forward(self._reassembler.add(segment, asyncio.get_running_loop().time()))
+            case event:
+                self._forward(event)
 
     def _forward(self, event: InboundEvent | None) -> None:
         if event:
@@ -176,8 +169,9 @@ async def _serve(input_fd: int, output_fd: int) -> None:
     running: asyncio.Task[None] | None = None
     while line := await reader.readline():
         match decode_command(line):
-            case Open(urls, jitters):
-                client = SmppClient(BindConfig.parse_all(urls), jitters, notify)
+            case Open(urls, jitters, default_region):
+                configs = BindConfig.parse_all(urls, default_region)
+                client = SmppClient(configs, jitters, notify)
                 running = asyncio.create_task(client.run())
             case Submit(messages) if client:
                 client.submit(messages)

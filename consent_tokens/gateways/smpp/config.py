@@ -4,13 +4,24 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+from consent_tokens.consent.phone import is_region
 from consent_tokens.errors import SettingError
+from consent_tokens.gateways.smpp.message_ids import IdBase
 
 DEFAULT_PORT: Final = 2775
 DEFAULT_WINDOW: Final = 64  # submissions in flight on one session
 MAX_WINDOW: Final = 1000
 MAX_BINDS: Final = 16
 VENDOR_TAGS: Final = range(0x1400, 0x4000)  # vendor-specific tags (SMPP 3.4, 5.3.2)
+DEFAULT_REGION: Final = "CN"
+# as Kannel's option of this name: the base of the ids in responses, and of those in reports
+ID_BASES: Final = {
+    None: (IdBase.TEXT, IdBase.TEXT),
+    "0": (IdBase.DECIMAL, IdBase.DECIMAL),
+    "1": (IdBase.HEXADECIMAL, IdBase.DECIMAL),
+    "2": (IdBase.DECIMAL, IdBase.HEXADECIMAL),
+    "3": (IdBase.HEXADECIMAL, IdBase.HEXADECIMAL),
+}
 SETTING: Final = "CONSENT_GATEWAY_URL"
 FALSE_VALUES: Final = frozenset({"0", "no", "off", "false"})
 
@@ -24,6 +35,10 @@ class CarrierProfile:
     vendor_tlvs: tuple[tuple[int, bytes], ...] = ()  # with every submission (India's DLT)
     # in a delivery report: the number is not in service any more, as `MK:0001` or `err:001`
     deactivated_codes: frozenset[str] = frozenset()
+    refused_codes: frozenset[str] = frozenset()  # in a report: the number is on its blacklist
+    region: str = DEFAULT_REGION  # of numbers without a country code (ISO 3166-1)
+    response_id_base: IdBase = IdBase.TEXT
+    report_id_base: IdBase = IdBase.TEXT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,15 +56,18 @@ class BindConfig:
     profile: CarrierProfile = field(default_factory=CarrierProfile)
 
     @classmethod
-    def parse_all(cls, urls: str) -> list[Self]:
+    def parse_all(cls, urls: str, default_region: str = DEFAULT_REGION) -> list[Self]:
         """Return the sessions of one or several URLs, separated by spaces. Raises SettingError."""
-        return [config for url in urls.split() for config in cls._parse_url(url)]
+        return [config for url in urls.split() for config in cls._parse_url(url, default_region)]
 
     @classmethod
-    def _parse_url(cls, url: str) -> list[Self]:
+    def _parse_url(cls, url: str, default_region: str) -> list[Self]:
         """Return the sessions of `smpp://user:password@host:port?binds=2`. Raises SettingError."""
         parts = urlsplit(url)
-        options = dict(parse_qsl(parts.query, keep_blank_values=True))
+        options = {
+            "region": default_region,
+            **dict(parse_qsl(parts.query, keep_blank_values=True)),
+        }
         config = cls._from_parts(parts, options)
         binds = _whole_number(options, "binds", 1, MAX_BINDS)
         if options:
@@ -62,7 +80,6 @@ class BindConfig:
         bind = options.pop("bind", "trx")
         if bind not in {"trx", "pair"}:
             raise SettingError(f"{SETTING}: bind is trx or pair")
-        vendor = [name for name in options if name.startswith("tlv.")]
         return cls(
             host=parts.hostname or "",
             port=parts.port or DEFAULT_PORT,
@@ -72,15 +89,40 @@ class BindConfig:
             is_transmitter_receiver_pair=bind == "pair",
             system_type=options.pop("system_type", ""),
             window=_whole_number(options, "window", DEFAULT_WINDOW, MAX_WINDOW),
-            profile=CarrierProfile(
-                uses_message_payload=options.pop("payload", "0") not in FALSE_VALUES,
-                sends_validity_period=options.pop("validity", "1") not in FALSE_VALUES,
-                vendor_tlvs=tuple(_vendor_tlv(name, options.pop(name)) for name in vendor),
-                deactivated_codes=frozenset(
-                    filter(None, options.pop("gone", "").lower().split(","))
-                ),
-            ),
+            profile=_profile(options),
         )
+
+
+def _profile(options: dict[str, str]) -> CarrierProfile:
+    """Return the options of a carrier, and remove them from `options`. Raises SettingError."""
+    region = parse_region(options.pop("region"))
+    id_type = options.pop("msg-id-type", None)
+    if id_type not in ID_BASES:
+        raise SettingError(f"{SETTING}: msg-id-type is 0, 1, 2 or 3")
+    response_id_base, report_id_base = ID_BASES[id_type]
+    vendor = [name for name in options if name.startswith("tlv.")]
+    return CarrierProfile(
+        uses_message_payload=options.pop("payload", "0") not in FALSE_VALUES,
+        sends_validity_period=options.pop("validity", "1") not in FALSE_VALUES,
+        vendor_tlvs=tuple(_vendor_tlv(name, options.pop(name)) for name in vendor),
+        deactivated_codes=_codes(options, "gone"),
+        refused_codes=_codes(options, "refused"),
+        region=region,
+        response_id_base=response_id_base,
+        report_id_base=report_id_base,
+    )
+
+
+def parse_region(text: str) -> str:
+    """Return a region in capital letters. Raises SettingError."""
+    region = text.strip().upper()
+    if not is_region(region):
+        raise SettingError(f"{SETTING}: region is one of two letters, such as CN")
+    return region
+
+
+def _codes(options: dict[str, str], name: str) -> frozenset[str]:
+    return frozenset(filter(None, options.pop(name, "").lower().split(",")))
 
 
 def _whole_number(options: dict[str, str], name: str, default: int, limit: int) -> int:

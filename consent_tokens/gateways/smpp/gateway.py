@@ -29,7 +29,7 @@ from consent_tokens.gateways.base import (
     Uncertain,
     Unsent,
 )
-from consent_tokens.gateways.smpp.config import BindConfig
+from consent_tokens.gateways.smpp.config import DEFAULT_REGION, BindConfig
 from consent_tokens.gateways.smpp.ipc import (
     BindStatus,
     Heartbeat,
@@ -40,6 +40,7 @@ from consent_tokens.gateways.smpp.ipc import (
     Submit,
     SubmitRequest,
     SubmitResults,
+    Unreadable,
     decode_event,
     decode_notification,
     encode_frame,
@@ -68,13 +69,19 @@ class _SubmittedBatch:
 class SmppGateway:
     """One or several sessions, to one carrier or to several that back each other up.
 
-    `urls` are separated by spaces; `jitter` returns a number from 0 to 1 for each session. Raises
+    `urls` are separated by spaces; `jitter` returns a number from 0 to 1 for each session;
+    `default_region` is that of numbers without a country code, where a URL names no other. Raises
     SettingError.
     """
 
-    def __init__(self, urls: str, jitter: Callable[[], float] = lambda: 0.0) -> None:
-        configs = BindConfig.parse_all(urls)
-        self._open_command = Open(urls, [jitter() for _ in configs])
+    def __init__(
+        self,
+        urls: str,
+        jitter: Callable[[], float] = lambda: 0.0,
+        default_region: str = DEFAULT_REGION,
+    ) -> None:
+        configs = BindConfig.parse_all(urls, default_region)
+        self._open_command = Open(urls, [jitter() for _ in configs], default_region)
         self._thread = threading.Thread(target=self._supervise, name="smpp", daemon=True)
         self._stop = threading.Event()
         self._events: deque[InboundEvent] = deque(maxlen=MAX_QUEUED_EVENTS)
@@ -243,7 +250,7 @@ class SmppGateway:
         match decode_notification(line):
             case SubmitResults(outcomes):
                 self._distribute(outcomes)
-            case ReportReceived() | InboundMessage() as notification:
+            case ReportReceived() | InboundMessage() | Unreadable() as notification:
                 self._events.append(decode_event(notification))
                 self._on_event()
             case BindStatus(bound):

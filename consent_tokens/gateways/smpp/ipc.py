@@ -18,6 +18,7 @@ from consent_tokens.gateways.base import (
     MobileOriginated,
     Submission,
     SubmitOutcome,
+    UnreadableInbound,
 )
 from consent_tokens.relay.composition import Coding, ComposedText
 
@@ -38,6 +39,7 @@ class Open(_Frame, frozen=True):
 
     urls: str
     jitters: list[float]
+    default_region: str
 
 
 class SubmitRequest(_Redacted, frozen=True):
@@ -87,6 +89,13 @@ class InboundMessage(_Frame, frozen=True):
     number: str
     source: str
     text: str
+    alternatives: tuple[str, ...]
+
+
+class Unreadable(_Frame, frozen=True):
+    """To the gateway: something came in that cannot be read."""
+
+    event: UnreadableInbound
 
 
 class Heartbeat(_Frame, frozen=True):
@@ -94,7 +103,8 @@ class Heartbeat(_Frame, frozen=True):
 
 
 Command: TypeAlias = Open | Submit | Stop
-Notification: TypeAlias = BindStatus | SubmitResults | ReportReceived | InboundMessage | Heartbeat
+Inbound: TypeAlias = ReportReceived | InboundMessage | Unreadable
+Notification: TypeAlias = BindStatus | SubmitResults | Inbound | Heartbeat
 
 # decode one line; both raise msgspec.DecodeError
 decode_command: Final[Callable[[bytes], Command]] = json.Decoder(Command).decode
@@ -132,19 +142,27 @@ def decode_submission(message: SubmitRequest, elapsed: Callable[[], float]) -> S
     )
 
 
-def encode_event(event: InboundEvent) -> ReportReceived | InboundMessage:
+def encode_event(event: InboundEvent) -> Inbound:
     """Return an inbound event in the form for the gateway."""
     match event:
         case DeliveryReport():
             return ReportReceived(event)
         case MobileOriginated():
-            return InboundMessage(event.number.reveal(), event.source, event.text)
+            return InboundMessage(
+                event.number.reveal(), event.source, event.text, event.alternatives
+            )
+        case UnreadableInbound():
+            return Unreadable(event)
 
 
-def decode_event(notification: ReportReceived | InboundMessage) -> InboundEvent:
+def decode_event(notification: Inbound) -> InboundEvent:
     """Return the inbound event in a notification."""
     match notification:
         case ReportReceived(report):
             return report
-        case InboundMessage(number, source, text):
-            return MobileOriginated(number=PhoneNumber(number), source=source, text=text)
+        case InboundMessage(number, source, text, alternatives):
+            return MobileOriginated(
+                number=PhoneNumber(number), source=source, text=text, alternatives=alternatives
+            )
+        case Unreadable(event):
+            return event

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.gateways.base import MobileOriginated
+from consent_tokens.gateways.base import MobileOriginated, UnreadableInbound, UnreadableReason
+from consent_tokens.gateways.inbound_text import TextPart, read_text
 
 REASSEMBLY_TIMEOUT_SECONDS: Final = 30.0  # then the segments that arrived are the message
 MAX_INCOMPLETE: Final = 10_000  # messages; beyond it the oldest is returned as it is
@@ -16,7 +17,8 @@ class Segment:
 
     number: PhoneNumber
     source: str
-    text: str
+    content: TextPart
+    data_coding: int
     reference: int
     total: int
     part: int  # from 1
@@ -32,10 +34,19 @@ class _IncompleteMessage:
     since: float
     segments: dict[int, Segment] = field(default_factory=dict)
 
-    def joined(self) -> MobileOriginated:
+    def joined(self) -> MobileOriginated | UnreadableInbound:
+        """Return the message in the segments; a character may be split between two of them."""
         in_order = [self.segments[part] for part in sorted(self.segments)]
-        text = "".join(segment.text for segment in in_order)
-        return MobileOriginated(number=in_order[0].number, source=in_order[0].source, text=text)
+        first = in_order[0]
+        readings = read_text([segment.content for segment in in_order], first.data_coding)
+        if not readings.is_readable:
+            return UnreadableInbound(UnreadableReason.TEXT)
+        return MobileOriginated(
+            number=first.number,
+            source=first.source,
+            text=readings.text,
+            alternatives=readings.alternatives,
+        )
 
 
 @dataclass(slots=True)
@@ -46,7 +57,7 @@ class Reassembler:
         default_factory=dict
     )
 
-    def add(self, segment: Segment, now: float) -> MobileOriginated | None:
+    def add(self, segment: Segment, now: float) -> MobileOriginated | UnreadableInbound | None:
         """Add a segment; return the message that it completes, or None."""
         message = self._incomplete.setdefault(segment.key, _IncompleteMessage(now))
         message.segments[segment.part] = segment
@@ -54,7 +65,7 @@ class Reassembler:
             return self._incomplete.pop(segment.key).joined()
         return None
 
-    def expire(self, now: float) -> list[MobileOriginated]:
+    def expire(self, now: float) -> list[MobileOriginated | UnreadableInbound]:
         """Return the messages that timed out, incomplete: a STOP in the first segment counts."""
         expired = [
             key

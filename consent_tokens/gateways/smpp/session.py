@@ -19,17 +19,18 @@ from consent_tokens.gateways.base import (
     Unsent,
 )
 from consent_tokens.gateways.smpp.config import BindConfig
+from consent_tokens.gateways.smpp.connection import Command, Connection, Response
 from consent_tokens.gateways.smpp.pdu import parse_submit_response, submit_sm_arguments
 
 log = structlog.get_logger()
 
-CONNECT_MILLISECONDS: Final = 5000
 RESPONSE_TIMEOUT_SECONDS: Final = 10.0  # then the session is closed, and the outcome uncertain
 UNBIND_TIMEOUT_SECONDS: Final = 2.0  # the connection may be dead already
 BACK_OFF_SECONDS: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # seconds between attempts to bind
 QUICK_RETRY_STEP: Final = 2  # the highest step for an SMSC that accepts binds but drops them
 STABLE_SECONDS: Final = 10.0  # a bind that lasted so long resets the back-off
 JITTER: Final = 0.5  # of the back-off, so that many sessions do not reconnect at once
+PAIR: Final = (Command.BIND_TRANSMITTER, Command.BIND_RECEIVER)
 ENCODING_ERRORS: Final = (
     ValueError,
     OverflowError,
@@ -37,7 +38,7 @@ ENCODING_ERRORS: Final = (
 )  # of arguments that no PDU can carry
 SEGMENT_RETRY_SECONDS: Final = 0.5  # before a throttled later segment is retried
 
-ResponseFuture: TypeAlias = asyncio.Future[smpp34.SubmitSmResp]
+ResponseFuture: TypeAlias = asyncio.Future[Response]
 
 
 class Session:
@@ -46,13 +47,13 @@ class Session:
     def __init__(
         self,
         config: BindConfig,
-        on_event: Callable[[smpp34.DeliverSmEvent, BindConfig], None],
+        on_event: Callable[[smpp34.DeliverSm, BindConfig], None],
         on_change: Callable[[], None],
     ) -> None:
         self.config = config
         self._on_event = on_event
         self._on_change = on_change  # called when it is bound, and when it is unbound
-        self._smsc: smpp34.Smsc | None = None
+        self._connection: Connection | None = None
         self._was_bound = False
         self._pending: dict[ResponseFuture, float] = {}  # when it was sent; the oldest first
         self._in_flight = 0  # submissions without a response
@@ -62,7 +63,7 @@ class Session:
     @property
     def is_up(self) -> bool:
         """Whether it is bound."""
-        return self._smsc is not None
+        return self._connection is not None
 
     async def run(self, stop: asyncio.Event, jitter: float) -> None:
         """Bind, and bind again with back-off whenever the session ends, until `stop` is set."""
@@ -89,19 +90,21 @@ class Session:
 
     async def _run_once(self, stop: asyncio.Event) -> None:
         """Bind once, and return when the session ends or times out, or `stop` is set."""
-        kinds = ("TX", "RX") if self.config.is_transmitter_receiver_pair else ("TRX",)
-        clients = [_client(self.config, kind) for kind in kinds]
+        is_pair = self.config.is_transmitter_receiver_pair
+        commands = PAIR if is_pair else (Command.BIND_TRANSCEIVER,)
         self._was_bound = False
-        sessions: list[smpp34.Smsc] = []
+        connections: list[Connection] = []
         try:
-            for client in clients:
-                sessions.append(await client.connect())  # noqa: PERF401 - those before an error are unbound
-            self._smsc, self._was_bound = sessions[0], True
+            for command in commands:
+                connections.append(  # noqa: PERF401 - those before an error are unbound
+                    await Connection.bind(self.config, command, self._on_deliver_sm)
+                )
+            self._connection, self._was_bound = connections[0], True
             log.info("gateway_bound", gateway="smpp")
             self._on_change()
             timeout = asyncio.create_task(self._wait_for_timeout())
-            listening = [asyncio.create_task(self._listen(session)) for session in sessions]
-            tasks = [asyncio.create_task(stop.wait()), timeout, *listening]
+            closed = [asyncio.create_task(each.wait_closed()) for each in connections]
+            tasks = [asyncio.create_task(stop.wait()), timeout, *closed]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             self._mark_unbound()
             if not stop.is_set():
@@ -111,16 +114,15 @@ class Session:
             await asyncio.gather(*tasks, return_exceptions=True)
         finally:
             self._mark_unbound()
-            await _unbind(sessions, clients)
+            await _unbind(connections)
 
     def _mark_unbound(self) -> None:
-        if self._smsc is not None:
-            self._smsc = None
+        if self._connection is not None:
+            self._connection = None
             self._on_change()
 
-    async def _listen(self, session: smpp34.Smsc) -> None:
-        while not isinstance(event := await session.next(), smpp34.Disconnected):
-            self._on_event(event, self.config)
+    def _on_deliver_sm(self, pdu: smpp34.DeliverSm) -> None:
+        self._on_event(pdu, self.config)
 
     async def _wait_for_timeout(self) -> None:
         """Return once a response is overdue. Closing the session then fails what is pending."""
@@ -138,7 +140,7 @@ class Session:
 
         `on_outcome` is called with its outcome. The fast path of most messages: it needs no task.
         """
-        if self._smsc is None or submission.deadline.is_past:
+        if self._connection is None or submission.deadline.is_past:
             return False
         if (
             self._waiters
@@ -150,17 +152,17 @@ class Session:
             (part,) = submit_sm_arguments(submission, self.config.profile)
         except ENCODING_ERRORS:
             return False  # `submit` returns the error
-        future = self._start_submit(self._smsc, part)
-        future.add_done_callback(lambda done: on_outcome(_outcome_of(done)))
+        future = self._start_submit(self._connection, part)
+        future.add_done_callback(lambda done: on_outcome(self._outcome_of(done)))
         return True
 
     async def submit(self, submission: Submission) -> SubmitOutcome:
-        """Submit every segment of one message; the outcome holds the gateway id of the last."""
-        outcome: SubmitOutcome = Unsent()
+        """Submit every segment of one message; the outcome holds the gateway ids of all."""
         try:
             parts = submit_sm_arguments(submission, self.config.profile)
         except ENCODING_ERRORS as error:
             return Faulty(type(error).__name__)
+        ids: list[str | None] = []
         for index, part in enumerate(parts):
             outcome = await self._submit_segment(submission, part)
             while index and isinstance(outcome, Throttled):  # earlier segments are sent already
@@ -169,24 +171,25 @@ class Session:
             if not isinstance(outcome, Submitted):
                 # if a later segment fails, the message is partly sent and cannot be recalled
                 return Uncertain() if index else outcome
-        return outcome
+            ids.append(outcome.gateway_id)
+        return Submitted(ids[-1], tuple(ids) if len(ids) > 1 else ())
 
     async def _submit_segment(self, submission: Submission, part: dict[str, Any]) -> SubmitOutcome:
         """Wait for a place in the window; submit one segment unless the deadline has passed."""
         while self._in_flight >= self.config.window:
             self._waiters.append(self._loop.create_future())
             await self._waiters[-1]
-        if self._smsc is None or submission.deadline.is_past:
+        if self._connection is None or submission.deadline.is_past:
             self._wake_next()
             return Unsent()
-        future = self._start_submit(self._smsc, part)
+        future = self._start_submit(self._connection, part)
         await asyncio.wait([future])
-        return _outcome_of(future)
+        return self._outcome_of(future)
 
-    def _start_submit(self, smsc: smpp34.Smsc, part: dict[str, Any]) -> ResponseFuture:
+    def _start_submit(self, connection: Connection, part: dict[str, Any]) -> ResponseFuture:
         """Send a submit_sm; return the future of its response, or of the error."""
         try:
-            future: ResponseFuture = asyncio.ensure_future(smsc.submit_sm(**part))
+            future: ResponseFuture = asyncio.ensure_future(connection.submit_sm(**part))
         except Exception as error:  # noqa: BLE001 - `_outcome_of` tells them apart
             future = self._loop.create_future()
             future.set_exception(error)
@@ -205,43 +208,26 @@ class Session:
         if self._waiters:
             self._waiters.popleft().set_result(None)
 
-
-def _outcome_of(future: ResponseFuture) -> SubmitOutcome:
-    """Return the outcome by a future that is done. Never raises."""
-    if future.cancelled():
-        return Uncertain()
-    match future.exception():
-        case None:
-            return parse_submit_response(future.result())
-        case fault if isinstance(fault, ENCODING_ERRORS):
-            return Faulty(type(fault).__name__)
-        case smpp34.SmppError() | OSError():
+    def _outcome_of(self, future: ResponseFuture) -> SubmitOutcome:
+        """Return the outcome by a future that is done. Never raises."""
+        if future.cancelled():
             return Uncertain()
-        case fault:
-            log.critical("submission_failed", fault=type(fault).__name__)
-            return Uncertain()
+        match future.exception():
+            case None:
+                return parse_submit_response(future.result(), self.config.profile)
+            case fault if isinstance(fault, ENCODING_ERRORS):
+                return Faulty(type(fault).__name__)
+            case smpp34.SmppError() | OSError():
+                return Uncertain()
+            case fault:
+                log.critical("submission_failed", fault=type(fault).__name__)
+                return Uncertain()
 
 
-async def _unbind(sessions: Sequence[smpp34.Smsc], clients: Sequence[smpp34.Client]) -> None:
+async def _unbind(connections: Sequence[Connection]) -> None:
     """Unbind and disconnect, also when the SMSC is silent: many allow one bind for a system_id."""
-    for session in sessions:
-        with suppress(TimeoutError, smpp34.SmppError, OSError):
+    for connection in connections:
+        with suppress(TimeoutError, OSError):
             async with asyncio.timeout(UNBIND_TIMEOUT_SECONDS):
-                await session.unbind()
-    for client in clients:
-        await client.stop()
-
-
-def _client(config: BindConfig, bind_type: str) -> smpp34.Client:
-    """Return a client that is not yet connected."""
-    return smpp34.Client(
-        host=config.host,
-        port=config.port,
-        system_id=config.system_id,
-        password=config.password,
-        bind_type=bind_type,
-        system_type=config.system_type,
-        tls=config.is_tls,
-        window_size=config.window,
-        connect_timeout_ms=CONNECT_MILLISECONDS,
-    )
+                await connection.unbind()
+        connection.close()

@@ -23,7 +23,7 @@ from consent_tokens.relay.message import (
 )
 from consent_tokens.services import webhooks
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import outbox
+from consent_tokens.store import message_segments, outbox
 from consent_tokens.store.database import Transaction
 
 RETRY_DELAY: Final = timedelta(seconds=1)  # after throttling, or without a session
@@ -54,9 +54,13 @@ def is_quarantined(message: Message) -> bool:
 def outcome_of(message: Message, answer: SubmitOutcome, now: datetime) -> MessageOutcome:
     """Return the outcome of a message after the gateway's answer."""
     match answer:
-        case Submitted(gateway_id=gateway_id):
+        case Submitted(gateway_id=gateway_id, segment_ids=segment_ids):
             return final_outcome(
-                message, MessageStatus.SENT, message.send_at, gateway_id=gateway_id
+                message,
+                MessageStatus.SENT,
+                message.send_at,
+                gateway_id=gateway_id,
+                segment_ids=segment_ids,
             )
         case Rejected(reason=reason):
             return final_outcome(
@@ -100,6 +104,7 @@ def final_outcome(
     *,
     reason: str | None = None,
     gateway_id: str | None = None,
+    segment_ids: tuple[str | None, ...] = (),
 ) -> MessageOutcome:
     """Return the outcome of a message that does not return to the outbox."""
     return MessageOutcome(
@@ -109,6 +114,7 @@ def final_outcome(
         send_at=send_at,
         reason=reason,
         gateway_id=gateway_id,
+        segment_ids=segment_ids,
     )
 
 
@@ -138,6 +144,7 @@ def complete(
     """
     completed = outbox.complete(transaction, [outcome for _, outcome in pairs], now)
     recorded = [pair for pair in pairs if pair[1].key in completed]
+    message_segments.add(transaction, [outcome for _, outcome in recorded], now)
     runtime.record(
         transaction,
         *(

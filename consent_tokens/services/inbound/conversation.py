@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from consent_tokens.consent.grant import Grant, GrantStatus
-from consent_tokens.consent.keywords import Interpretation
+from consent_tokens.consent.keywords import Intent, Interpretation
 from consent_tokens.consent.request import ConsentRequest, RequestStatus
 from consent_tokens.gateways.base import MobileOriginated
 from consent_tokens.localization import DEFAULT_LANGUAGE, supported_language
 from consent_tokens.policies import ConsentPolicy
+from consent_tokens.services.inbound.sender_lookup import address_forms, find_senders
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import grants, invitations, merchants, recipients, requests
 from consent_tokens.store.database import Transaction
@@ -33,11 +34,23 @@ class Conversation:
     merchants: Mapping[str, Merchant]
     grants: Sequence[Grant]  # of the recipient, of all merchants, not ended
     is_to_service: bool  # the message went to the service's own sender
+    uncertain_port: str | None = None  # of senders of which none is certain
 
     @property
     def own_grants(self) -> list[Grant]:
         """Return the grants of the merchants of the sender that was replied to."""
         return [grant for grant in self.grants if grant.merchant_id in self.senders]
+
+    @property
+    def unmatched_reason(self) -> str | None:
+        """Return why the message belongs to nobody; None if it does to somebody.
+
+        START and HELP need no consent: they are answered to every phone.
+        """
+        if not self.senders and not self.is_to_service:
+            return "sender_uncertain" if self.uncertain_port else "sender_unknown"
+        is_for_everybody = self.interpretation.intent in {Intent.START, Intent.HELP}
+        return "phone_unknown" if self.partition is None and not is_for_everybody else None
 
     @property
     def language(self) -> str:
@@ -61,14 +74,14 @@ def load_conversation(
 ) -> Conversation:
     """Return an inbound message with its recipient, senders, merchants and grants."""
     partition = recipients.find(transaction, runtime.blind_index(inbound.number))
-    senders = {
-        sender.merchant_id: sender
-        for sender in merchants.senders_with_source(transaction, inbound.source)
-    }
     now = runtime.clock.now()
     found = grants.of_recipient(transaction, partition) if partition is not None else []
     live = [grant for grant in found if grant.status_at(now) not in ENDED]
+    forms = address_forms(inbound.source, inbound.number.country_code)
+    replied_to = find_senders(transaction, forms, {grant.merchant_id for grant in live})
+    senders = {sender.merchant_id: sender for sender in replied_to.senders}
     merchant_ids = [*senders, *(grant.merchant_id for grant in live)]
+    own_sender = runtime.service.sender
     return Conversation(
         runtime=runtime,
         policy=policy,
@@ -79,7 +92,9 @@ def load_conversation(
         senders=senders,
         merchants=merchants.find_many(transaction, merchant_ids),
         grants=live,
-        is_to_service=inbound.source == runtime.service.sender,
+        is_to_service=own_sender in {inbound.source.strip(), *forms}
+        or (not senders and any(form.startswith(own_sender) for form in forms)),
+        uncertain_port=replied_to.port,
     )
 
 

@@ -1,21 +1,55 @@
-"""Delivery reports (DLR): record what became of messages, and which numbers no longer exist."""
+"""Delivery reports (DLR): record what became of messages, and which numbers no longer exist.
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import TypeAlias
+A message in several segments is undeliverable if any of them is. It is delivered once all of them
+are, or once some are and nothing is reported of the others for SEGMENT_GRACE: carriers exist that
+report only the first segment, or only the last. A failure that is reported after that corrects it.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
 
 from consent_tokens.evidence.events import Event, EventKind
-from consent_tokens.gateways.base import DeliveryReport
+from consent_tokens.gateways.base import DeliveryReport, ReportedOutcome
 from consent_tokens.relay.message import MessageStatus
 from consent_tokens.row_key import RowKey
 from consent_tokens.services import webhooks
 from consent_tokens.services.erasure import number_deactivated
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import messages
+from consent_tokens.store import message_segments, messages
 from consent_tokens.store.database import Transaction
+from consent_tokens.store.message_segments import SegmentReport
 from consent_tokens.store.messages import ReportedMessage
 
+SEGMENT_GRACE: Final = timedelta(seconds=10)
+STATUSES: Final = {
+    ReportedOutcome.DELIVERED: MessageStatus.DELIVERED,
+    ReportedOutcome.UNDELIVERABLE: MessageStatus.UNDELIVERABLE,
+    ReportedOutcome.REFUSED: MessageStatus.REFUSED,
+    ReportedOutcome.UNKNOWN: MessageStatus.SENT,
+}
+
 _ReportedStatus: TypeAlias = tuple[MessageStatus, str | None]  # with the carrier's status text
+
+
+@dataclass(slots=True)
+class _Reported:
+    """What a batch of reports says, by message."""
+
+    whole: dict[RowKey, _ReportedStatus] = field(default_factory=dict)
+    segments: dict[RowKey, list[SegmentReport]] = field(default_factory=dict)
+
+    def add(self, message: ReportedMessage, status: MessageStatus, reason: str | None) -> None:
+        """Add a report. Of two about one message the first counts that says what became of it."""
+        is_final = status is not MessageStatus.SENT
+        if message.part is not None and is_final:
+            report = SegmentReport(message.part, status, reason)
+            of_message = self.segments.setdefault(message.key, [])
+            if all(each.part != message.part for each in of_message):
+                of_message.append(report)
+        elif self.whole.get(message.key, (MessageStatus.SENT, None))[0] is MessageStatus.SENT:
+            self.whole[message.key] = status, reason
 
 
 def record_reports(runtime: Runtime, reports: Sequence[DeliveryReport]) -> list[DeliveryReport]:
@@ -31,13 +65,11 @@ def record_reports(runtime: Runtime, reports: Sequence[DeliveryReport]) -> list[
     def work(transaction: Transaction) -> tuple[list[DeliveryReport], set[int]]:
         found = messages.by_gateway_ids(transaction, [report.gateway_id for report in reports])
         matched = [report for report in reports if report.gateway_id in found]
-        reported = {
-            found[report.gateway_id].key: _status_of(report)
-            for report in reversed(matched)  # of two reports about one message the first counts
-        }
-        updated = messages.record_reports(transaction, reported, now)
-        changed = [message for message in found.values() if message.key in updated]
-        _record_changes(runtime, transaction, changed, reported, now)
+        reported = _Reported()
+        for report in matched:
+            reported.add(found[report.gateway_id], *_status_of(report))
+        by_segments = _record_segments(transaction, reported.segments, now)
+        _record(runtime, transaction, reported.whole | by_segments, now, by_segments)
         deactivated = {
             found[report.gateway_id].key.partition
             for report in matched
@@ -51,14 +83,52 @@ def record_reports(runtime: Runtime, reports: Sequence[DeliveryReport]) -> list[
     return unknown
 
 
-def _record_changes(
+def settle_partly_reported(runtime: Runtime) -> None:
+    """Record messages as delivered of which some segments were, and no other was reported."""
+    now = runtime.clock.now()
+
+    def work(transaction: Transaction) -> None:
+        due = message_segments.take_due(transaction, now)
+        delivered: _ReportedStatus = (MessageStatus.DELIVERED, None)
+        _record(runtime, transaction, dict.fromkeys(due, delivered), now)
+
+    runtime.database.run(work)
+
+
+def _record_segments(
+    transaction: Transaction, reports: Mapping[RowKey, list[SegmentReport]], now: datetime
+) -> dict[RowKey, _ReportedStatus]:
+    """Record what is reported of segments; return the messages whose status that decides."""
+    message_segments.record(transaction, reports)
+    found = message_segments.of_messages(transaction, reports)
+    decided = {
+        key: status for key, of_message in found.items() if (status := _status_by(of_message))
+    }
+    undecided = [key for key in found if key not in decided]
+    message_segments.settle_later(transaction, undecided, now + SEGMENT_GRACE)
+    return decided
+
+
+def _status_by(segments: Sequence[SegmentReport]) -> _ReportedStatus | None:
+    """Return the status of a message by what was reported of its segments; None if open."""
+    for each in segments:
+        if each.status in {MessageStatus.UNDELIVERABLE, MessageStatus.REFUSED}:
+            return each.status, each.reason
+    is_delivered = all(each.status is MessageStatus.DELIVERED for each in segments)
+    return (MessageStatus.DELIVERED, None) if is_delivered else None
+
+
+def _record(
     runtime: Runtime,
     transaction: Transaction,
-    changed: Sequence[ReportedMessage],
     reported: Mapping[RowKey, _ReportedStatus],
     now: datetime,
+    corrections: Collection[RowKey] = (),
 ) -> None:
-    """Record an event for each changed message, and notify its merchant."""
+    """Record statuses, with an event for each changed message, and notify its merchant."""
+    failures = [key for key in corrections if reported[key][0] is not MessageStatus.DELIVERED]
+    updated = messages.record_reports(transaction, reported, now, corrections=failures)
+    changed = [each for each in updated if reported[each.key][0] is not MessageStatus.SENT]
     runtime.record(
         transaction,
         *(
@@ -85,6 +155,5 @@ def _record_changes(
 
 
 def _status_of(report: DeliveryReport) -> _ReportedStatus:
-    if report.was_delivered:
-        return MessageStatus.DELIVERED, None
-    return MessageStatus.UNDELIVERABLE, report.status_text
+    status = STATUSES[report.outcome]
+    return status, None if status is MessageStatus.DELIVERED else report.status_text

@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from consent_tokens import metrics
 from consent_tokens.consent.grant import Grant
 from consent_tokens.consent.keywords import Intent, Interpretation, KeywordMatcher
 from consent_tokens.gateways.base import MobileOriginated
@@ -23,6 +24,8 @@ from consent_tokens.store.database import Transaction
 
 log = structlog.get_logger()
 
+STOPS: Final = frozenset({Intent.STOP, Intent.STOP_ALL})
+
 OTHERS: Final[Mapping[Intent, Callable[[Conversation], None]]] = {
     Intent.NO: clarification.refuse,
     Intent.START: opt_in.start,
@@ -35,22 +38,18 @@ def handle_inbound(
 ) -> list[Grant]:
     """Act on an inbound message; return the grants that it ended.
 
-    A message without a keyword, or to a sender that is not ours, changes nothing.
+    A message without a keyword, or to a sender that is not ours, changes nothing. What belongs to
+    nobody is counted and logged.
     """
-    interpretation = interpret(matcher, inbound.text)
-    if interpretation.intent is Intent.OTHER:
-        return []
+    interpretation = interpret(matcher, inbound)
 
-    def work(transaction: Transaction) -> list[Grant]:
+    def work(transaction: Transaction) -> tuple[list[Grant], Conversation]:
         conversation = load_conversation(runtime, policy, transaction, inbound, interpretation)
-        if not conversation.senders and not conversation.is_to_service:
-            return []
-        if interpretation.intent in OTHERS:
-            OTHERS[interpretation.intent](conversation)
-            return []
-        return MAY_REVOKE[interpretation.intent](conversation)
+        return _act(conversation), conversation
 
-    ended = runtime.database.run(work)
+    ended, conversation = runtime.database.run(work)
+    if reason := conversation.unmatched_reason:
+        record_unmatched(reason, port=conversation.uncertain_port)
     flush_journal(runtime)  # also what an earlier try could not write: the message is tried again
     if ended:
         runtime.database.truncate_wal()
@@ -58,7 +57,22 @@ def handle_inbound(
     return ended
 
 
-def interpret(matcher: KeywordMatcher, text: str) -> Interpretation:
+def interpret(matcher: KeywordMatcher, inbound: MobileOriginated) -> Interpretation:
+    """Return the interpretation of a message: a stop, if that is what any reading of it says."""
+    interpretation = interpret_text(matcher, inbound.text)
+    if interpretation.intent in STOPS:
+        return interpretation
+    others = (interpret_text(matcher, text) for text in inbound.alternatives)
+    return next((other for other in others if other.intent in STOPS), interpretation)
+
+
+def record_unmatched(reason: str, port: str | None = None) -> None:
+    """Count and log an inbound message or report that belongs to nobody, without its digits."""
+    metrics.INBOUND_UNMATCHED.labels(reason).inc()
+    log.warning("inbound_unmatched", reason=reason, port=port)
+
+
+def interpret_text(matcher: KeywordMatcher, text: str) -> Interpretation:
     """Return the interpretation of a text; one that cannot be read is asked back, and logged."""
     try:
         return matcher.interpret(text)
@@ -82,3 +96,13 @@ MAY_REVOKE: Final[Mapping[Intent, Callable[[Conversation], list[Grant]]]] = {
     Intent.DOUBTFUL: clarification.clarify,
     Intent.YES: _agree,
 }
+
+
+def _act(conversation: Conversation) -> list[Grant]:
+    intent = conversation.interpretation.intent
+    if intent is Intent.OTHER or not (conversation.senders or conversation.is_to_service):
+        return []
+    if intent in OTHERS:
+        OTHERS[intent](conversation)
+        return []
+    return MAY_REVOKE[intent](conversation)

@@ -14,6 +14,7 @@ from consent_tokens.consent.one_time_code import CODE_LIFETIME
 from consent_tokens.consent.request import TOKEN_RETRIEVAL_PERIOD
 from consent_tokens.localization import N_
 from consent_tokens.policies import ConsentPolicy
+from consent_tokens.relay.message import MAX_VALIDITY
 from consent_tokens.services.consumer_sessions import SESSION_LIFETIME
 from consent_tokens.services.idempotency import RESPONSE_TTL
 from consent_tokens.services.webhooks import RETENTION as WEBHOOK_RETENTION
@@ -22,6 +23,8 @@ SHORTEST: Final = "PIPL 19"  # no longer than the purpose needs
 PROOF: Final = "PIPL 14, 17; Civil Code 188"  # consent can be proved until claims are barred
 SENDING: Final = "MIIT Order 74"  # records of sending and refusing: at least six months
 CHOICE: Final = "PIPL 15, 44"  # a no, or a limit, has to be remembered to be honoured
+
+SEGMENT_RETENTION: Final = MAX_VALIDITY * 2  # no report comes that late
 
 Period = Callable[[ConsentPolicy], timedelta]
 
@@ -213,6 +216,15 @@ KINDS: Final[tuple[Kind, ...]] = (
         what=N_("A keyed hash of your number, by which you find all this again"),
         since=N_("as long as anything above is kept of you; until “Forget me”"),
         basis="PIPL 45",
+    ),
+    Kind(
+        name="message_segments",
+        tables=("message_segments",),
+        what="What the carrier reported of each segment of a long message",
+        since="after it was sent",
+        basis=SHORTEST,
+        period=lambda _policy: SEGMENT_RETENTION,
+        is_on_page=False,
     ),
     Kind(
         name="api_responses",
