@@ -1,9 +1,9 @@
-"""An SMSC on a plain socket, in this process, that writes what a test tells it to, as one packet."""
+"""An SMSC on a plain socket, in this process, that writes PDUs as a test says, in one packet."""
 
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -116,12 +116,19 @@ def packed(command: int, number: int, body: bytes) -> bytes:
 
 
 def deliver_sm(
-    number: int, source: str, destination: str, octets: bytes, **fields: object
+    number: int,
+    source: str,
+    destination: str,
+    octets: bytes,
+    *,
+    tlvs: Sequence[tuple[int, bytes]] = (),
+    **fields: int,
 ) -> bytes:
-    """Return the octets of a deliver_sm."""
-    tlvs = [smpp34.Tlv(tag, value) for tag, value in fields.pop("tlvs", ())]  # type: ignore[call-overload]  # of pairs
+    """Return the octets of a deliver_sm; `fields` are esm_class, data_coding and the like."""
+    listed = [smpp34.Tlv(tag, value) for tag, value in tlvs]
     pdu = smpp34.DeliverSm(
-        source, destination, octets, sequence_number=number, tlvs=tlvs, **fields  # type: ignore[arg-type]  # as a test says
+        source, destination, octets, sequence_number=number, tlvs=listed,
+        **fields,  # type: ignore[arg-type]  # none of them is a text
     )  # fmt: skip
     return pdu.encode()
 

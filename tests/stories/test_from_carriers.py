@@ -3,9 +3,10 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -76,8 +77,20 @@ class Exchange:
         answer = (shop or self.shop).post("/v1/tokens/introspect", {"token": token})
         return bool(answer.json["active"])
 
-    def deliver(self, source: str, octets: bytes, destination: str = "", **fields: object) -> bytes:
-        return deliver_sm(next(self._numbers), source, destination or self.source, octets, **fields)
+    def has_ended(self, token: str) -> bool:
+        return not self.is_live(token)
+
+    def deliver(
+        self,
+        source: str,
+        octets: bytes,
+        destination: str = "",
+        *,
+        tlvs: Sequence[tuple[int, bytes]] = (),
+        **fields: int,
+    ) -> bytes:
+        number = next(self._numbers)
+        return deliver_sm(number, source, destination or self.source, octets, tlvs=tlvs, **fields)
 
     def settle(self) -> None:
         """Wait until all that was delivered before has been handled: a STOP that comes last is."""
@@ -138,7 +151,7 @@ def test_a_stop_ends_the_consent_of_the_phone_that_sent_it(
         exchange.deliver(case["source_addr"], b"STOP", destination, source_addr_ton=ton)
     )
     for number in case["ended"]:
-        until(lambda number=number: not exchange.is_live(tokens[number]))
+        until(partial(exchange.has_ended, tokens[number]))
     exchange.settle()
     for number in set(case["consented"]) - set(case["ended"]):
         assert exchange.is_live(tokens[number])

@@ -44,7 +44,8 @@ from consent_tokens.relay.composition import compose
 from tests.number_scan import NUMBERS
 
 OUTCOMES = (
-    Submitted("0a-1"), Submitted("2", ("1", None, "2")), Submitted(None), Throttled(), Unsent(), Uncertain(), Rejected("smpp_0xb"),
+    Submitted("0a-1"), Submitted("2", ("1", None, "2")),
+    Submitted(None), Throttled(), Unsent(), Uncertain(), Rejected("smpp_0xb"),
     Faulty("ValueError"),
 )  # fmt: skip
 EVENTS = (
