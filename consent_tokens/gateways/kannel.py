@@ -47,7 +47,7 @@ from consent_tokens.gateways.base import (
     Unsent,
 )
 from consent_tokens.gateways.inbound_text import TextPart, read_text
-from consent_tokens.gateways.smpp.config import DEFAULT_REGION, parse_region
+from consent_tokens.gateways.regions import DEFAULT_REGION, parse_region
 from consent_tokens.relay.composition import Coding, decode_octets
 
 log = structlog.get_logger()

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from consent_tokens.consent.phone import is_region
 from consent_tokens.errors import SettingError
+from consent_tokens.gateways.regions import DEFAULT_REGION, parse_region
 from consent_tokens.gateways.smpp.message_ids import IdBase
 
 DEFAULT_PORT: Final = 2775
@@ -13,7 +13,6 @@ DEFAULT_WINDOW: Final = 64  # submissions in flight on one session
 MAX_WINDOW: Final = 1000
 MAX_BINDS: Final = 16
 VENDOR_TAGS: Final = range(0x1400, 0x4000)  # vendor-specific tags (SMPP 3.4, 5.3.2)
-DEFAULT_REGION: Final = "CN"
 # as Kannel's option of this name: the base of the ids in responses, and of those in reports
 ID_BASES: Final = {
     None: (IdBase.TEXT, IdBase.TEXT),
@@ -111,14 +110,6 @@ def _profile(options: dict[str, str]) -> CarrierProfile:
         response_id_base=response_id_base,
         report_id_base=report_id_base,
     )
-
-
-def parse_region(text: str) -> str:
-    """Return a region in capital letters. Raises SettingError."""
-    region = text.strip().upper()
-    if not is_region(region):
-        raise SettingError(f"{SETTING}: region is one of two letters, such as CN")
-    return region
 
 
 def _codes(options: dict[str, str], name: str) -> frozenset[str]:

@@ -29,7 +29,8 @@ from consent_tokens.gateways.base import (
     Uncertain,
     Unsent,
 )
-from consent_tokens.gateways.smpp.config import DEFAULT_REGION, BindConfig
+from consent_tokens.gateways.regions import DEFAULT_REGION
+from consent_tokens.gateways.smpp.config import BindConfig
 from consent_tokens.gateways.smpp.ipc import (
     BindStatus,
     Heartbeat,
