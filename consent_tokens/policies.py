@@ -107,5 +107,5 @@ class ConsentPolicy:
     request_ttl: timedelta  # how long a consent request stays open
     invitation_cooldown: timedelta  # before a merchant may invite the same recipient again
     opt_in_by_reply: bool  # whether the reply `Y` to an invitation gives consent
-    default_timezone: ZoneInfo  # of numbers whose region has several or none
+    default_timezone: ZoneInfo  # of numbers of no region
     retention: RetentionPolicy  # as the notice states it

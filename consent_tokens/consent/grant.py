@@ -28,6 +28,7 @@ class EndReason(StrEnum):
     REPLY = "reply"
     EXPIRY = "expiry"
     NUMBER = "number"  # the number was reassigned or deactivated
+    REPLACED = "replaced"  # by a newer consent to the same merchant, for the same purposes
     JOURNAL = "journal"  # revoked before a backup was restored; the journal says so
 
 
@@ -47,6 +48,10 @@ class Grant(Struct, frozen=True, kw_only=True):
         if self.status in {GrantStatus.LIVE, GrantStatus.PAUSED} and now >= self.scope.ends_at:
             return GrantStatus.EXPIRED
         return self.status
+
+    def is_live_at(self, now: datetime) -> bool:
+        """Whether it is live or paused at `now`: not ended, and not past its end."""
+        return self.status_at(now) in {GrantStatus.LIVE, GrantStatus.PAUSED}
 
     @property
     def is_ended(self) -> bool:

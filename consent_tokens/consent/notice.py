@@ -11,7 +11,7 @@ from datetime import datetime, time
 from hashlib import sha256
 from typing import Final
 
-from babel.dates import format_date, format_time, get_timezone_location
+from babel.dates import format_date, format_time
 
 from consent_tokens.consent.purposes import Purpose, in_catalogue_order
 from consent_tokens.consent.request import RequestedTerms
@@ -21,6 +21,7 @@ from consent_tokens.consent.scope import (
     SendWindow,
     parse_time_of_day,
 )
+from consent_tokens.consent.timezones import common_region, place_name, region_name
 from consent_tokens.localization import LOCALES, N_, catalogue, join_list
 from consent_tokens.policies import RetentionPolicy
 
@@ -87,14 +88,40 @@ def describe_frequency_cap(cap: FrequencyCap, language: str) -> str:
 
 
 def describe_send_window(window: SendWindow, language: str) -> str:
-    """Return a send window in words, with the city whose time it is in."""
+    """Return a send window in words, with the place whose time it is in.
+
+    One in several time zones is open only while it is open in all of them, and says so.
+    """
+    if not window.also:
+        text = N_("Offers and the like: from %(opens)s to %(closes)s (%(place)s time)")
+        place = place_name(window.timezone, LOCALES[language])
+    elif region := common_region(window.timezones):
+        text = N_(
+            "Offers and the like: from %(opens)s to %(closes)s, in every time zone of your country "
+            "(%(place)s)"
+        )
+        place = region_name(region, LOCALES[language])
+    else:
+        text = N_(
+            "Offers and the like: from %(opens)s to %(closes)s, in every time zone that your "
+            "number may be in"
+        )
+        place = ""
+    return catalogue(language).gettext(text) % {**_hours(window, language), "place": place}
+
+
+def describe_hours(window: SendWindow, language: str) -> str:
+    """Return the hours of a send window in words, for whom no number is known yet."""
     text = catalogue(language).gettext(
-        "Offers and the like: from %(opens)s to %(closes)s (%(city)s time)"
+        "Offers and the like: from %(opens)s to %(closes)s, your local time"
     )
-    return text % {
+    return text % _hours(window, language)
+
+
+def _hours(window: SendWindow, language: str) -> dict[str, str]:
+    return {
         "opens": localized_time_of_day(window.opens, language),
         "closes": localized_time_of_day(window.closes, language),
-        "city": timezone_city(window, language),
     }
 
 
@@ -104,12 +131,6 @@ def localized_time_of_day(minute: int, language: str) -> str:
         return catalogue(language).gettext("midnight")
     written = format_time(time(minute // 60, minute % 60), "short", locale=LOCALES[language])
     return str(written).replace("\u202f", " ")  # a narrow space: not in the GSM alphabet
-
-
-def timezone_city(window: SendWindow, language: str) -> str:
-    """Return the city of a send window's time zone (Unicode CLDR)."""
-    locale = LOCALES[language]
-    return str(get_timezone_location(window.timezone, locale=locale, return_city=True))
 
 
 def localized_day(moment: datetime, window: SendWindow, language: str) -> str:
@@ -153,6 +174,15 @@ def headline(merchant: str, language: str) -> str:
     return text % {"merchant": merchant}
 
 
+def describe_replacement(merchant: str, language: str) -> str:
+    """Return in words what a consent does to earlier ones to the same merchant."""
+    text = catalogue(language).gettext(
+        "If you agreed to texts from %(merchant)s before: for the kinds above, this answer counts "
+        "instead; the rest stays as it was"
+    )
+    return text % {"merchant": merchant}
+
+
 def assurance(merchant: str, language: str) -> str:
     """Return what the service guarantees to the consumer."""
     text = catalogue(language).gettext(
@@ -176,6 +206,7 @@ def compose_notice(terms: NoticeTerms, language: str) -> Notice:
         ]
     lines += [
         describe_expiry(terms.ends_at, terms.send_window, language),
+        describe_replacement(terms.merchant, language),
         describe_opt_out(language),
         describe_retention(terms.retention, language),
         describe_minors(language),

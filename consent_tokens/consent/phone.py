@@ -9,11 +9,19 @@ from zoneinfo import ZoneInfo
 import phonenumbers
 from phonenumbers import PhoneNumberFormat, PhoneNumberType, timezone
 
+from consent_tokens.consent.timezones import (
+    Timezones,
+    distinct_timezones,
+    timezones_of_region,
+)
+
 MAX_TYPED_LENGTH: Final = 40  # characters, with spaces and brackets
 RANGE_DIGITS: Final = 4  # SMS pumping goes through ranges of adjacent numbers
 UNKNOWN_TIMEZONE: Final = "Etc/Unknown"  # what the library returns for non-geographic numbers
 CARRIER_ADDRESS = re.compile(r"\+?[\d\s().-]+")  # the library would read letters as digits
 INTERNATIONAL_PREFIX: Final = "00"  # ITU-T E.123; other prefixes by the rules of a region
+INTERNATIONAL: Final = "001"  # what it calls the region of numbers of no country
+NATIONWIDE_MOBILE_PREFIXES: Final = frozenset({62})  # country codes; it says they have area codes
 SMS_CAPABLE_TYPES: Final = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 
 
@@ -115,10 +123,22 @@ class PhoneNumber:
         """Return the number without its last four digits, which adjacent numbers share."""
         return self._e164[:-RANGE_DIGITS]
 
-    def timezone(self, default: ZoneInfo) -> ZoneInfo:
-        """Return the (first) time zone of the number's region; `default` if unknown."""
-        names = timezone.time_zones_for_number(phonenumbers.parse(self._e164))
-        return default if names[0] == UNKNOWN_TIMEZONE else ZoneInfo(names[0])
+    def timezones(self, default: ZoneInfo) -> Timezones:
+        """Return the time zones that it may be in, the best known one first.
+
+        Zones with the same time are one. `default` alone if the number is of no region.
+        """
+        parsed = phonenumbers.parse(self._e164)
+        known = [
+            name for name in timezone.time_zones_for_number(parsed) if name != UNKNOWN_TIMEZONE
+        ]
+        regions = _possible_regions(parsed)
+        own = [name for region in regions for name in timezones_of_region(region)]
+        here = [name for name in known if name in own]
+        # an area code is more exact than the region, unless it is known to lie elsewhere
+        is_exact = here and _has_area_code(parsed)
+        found = distinct_timezones(known, (here if is_exact else own) or known, regions)
+        return found or (default,)
 
     def reveal(self) -> str:
         """Return the number as text: for submission, sealing and the blind index."""
@@ -132,3 +152,17 @@ class PhoneNumber:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a phone number is not pickled")
+
+
+def _possible_regions(parsed: phonenumbers.PhoneNumber) -> list[str]:
+    """Return the regions (ISO 3166-1) that a number may be of: some share a range."""
+    regions = phonenumbers.region_codes_for_country_code(parsed.country_code or 0)
+    fitting = [each for each in regions if phonenumbers.is_valid_number_for_region(parsed, each)]
+    return [each for each in fitting or regions[:1] if each != INTERNATIONAL]
+
+
+def _has_area_code(parsed: phonenumbers.PhoneNumber) -> bool:
+    return (
+        phonenumbers.is_number_geographical(parsed)
+        and parsed.country_code not in NATIONWIDE_MOBILE_PREFIXES
+    )

@@ -2,10 +2,23 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from consent_tokens.consent.scope import MINUTES_PER_DAY, FrequencyCap
+from consent_tokens.consent.scope import (
+    MAX_CLOSED,
+    MAX_SEARCH,
+    MINUTES_PER_DAY,
+    FrequencyCap,
+)
+from consent_tokens.consent.scope import SEASONS as SEASONS_OF_YEAR
+from consent_tokens.consent.timezones import (
+    Timezones,
+    minute_of_day,
+    next_local_time,
+    parse_timezones,
+)
 
 MAX_DAILY_LIMIT: Final = 100  # marketing messages a day, over all merchants
 MAX_WEEKLY_LIMIT: Final = 500  # the same a week
@@ -33,35 +46,57 @@ class QuietPeriod:
 class QuietHours:
     """From `begins` inclusive to `ends` exclusive, in minutes since the recipient's midnight.
 
-    Quiet hours that end before they begin include midnight.
+    Quiet hours that end before they begin include midnight. Where the recipient may be in several
+    time zones it is quiet while it is in one of them.
     """
 
     begins: int
     ends: int
     timezone: ZoneInfo
+    also: Timezones = ()
 
     def __post_init__(self) -> None:
         is_within_a_day = 0 <= self.begins <= MINUTES_PER_DAY and 0 <= self.ends <= MINUTES_PER_DAY
         if not is_within_a_day or self.begins % MINUTES_PER_DAY == self.ends % MINUTES_PER_DAY:
             raise ValueError("quiet hours begin and end at different times of the day")
+        if self.also and not all(self._ends_within_days(moment) for moment in SEASONS_OF_YEAR):
+            raise ValueError("quiet hours end in all of their time zones at some time")
+
+    @property
+    def timezones(self) -> Timezones:
+        """Return all their time zones."""
+        return (self.timezone, *self.also)
 
     def next_end(self, at: datetime) -> datetime:
         """Return `at` if it is outside the quiet hours, else the time at which they end.
 
         Goes by local wall-clock time, as `SendWindow.next_open` does.
         """
-        local = at.astimezone(self.timezone)
-        minute = local.hour * 60 + local.minute
+        latest = at + MAX_SEARCH
+        while (zone := self._quiet_in(at)) is not None and at < latest:
+            at = next_local_time(zone, self.ends % MINUTES_PER_DAY, at)
+        return at
+
+    def _quiet_in(self, at: datetime) -> ZoneInfo | None:
+        """Return a time zone in which it is quiet; None if it is in none."""
+        return next((zone for zone in self.timezones if self._is_quiet(zone, at)), None)
+
+    def _is_quiet(self, zone: ZoneInfo, at: datetime) -> bool:
+        minute = minute_of_day(zone, at)
         if self.begins < self.ends:
-            is_quiet = self.begins <= minute < self.ends
-        else:
-            is_quiet = minute >= self.begins or minute < self.ends
-        if not is_quiet:
-            return at
-        ends = self.ends % MINUTES_PER_DAY
-        day = local.date() + (timedelta(days=1) if minute >= ends else timedelta())
-        end = datetime.combine(day, time(ends // 60, ends % 60), self.timezone)
-        return max(at, end.astimezone(at.tzinfo))
+            return self.begins <= minute < self.ends
+        return minute >= self.begins or minute < self.ends
+
+    def _ends_within_days(self, moment: datetime) -> bool:
+        at = self.next_end(moment)
+        return at < moment + MAX_CLOSED and self._quiet_in(at) is None
+
+
+@lru_cache(maxsize=4096)
+def quiet_hours_of(begins: int, ends: int, timezones: str) -> QuietHours:
+    """Return cached quiet hours; `timezones` are names separated by a space. Raises ValueError."""
+    first, *also = parse_timezones(timezones)
+    return QuietHours(begins, ends, first, tuple(also))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.scope import FrequencyCap, Scope, ScopeReduction, SendWindow
+from consent_tokens.consent.timezones import Timezones
 from consent_tokens.errors import ConflictError, GoneError
 from consent_tokens.row_key import RowKey
 
@@ -64,16 +64,17 @@ class ConsentRequest:
             return RequestStatus.EXPIRED
         return self.status
 
-    def scope_for(self, reduction: ScopeReduction, timezone: ZoneInfo, now: datetime) -> Scope:
+    def scope_for(self, reduction: ScopeReduction, timezones: Timezones, now: datetime) -> Scope:
         """Return the scope that the consumer agrees to: the requested terms less the reduction.
 
-        Raises ValueError if no purpose is left, or if it is more than was requested.
+        Raises ValueError if no purpose is left, if it is more than was requested, or if its hours
+        are never open in all of the time zones.
         """
-        terms = self.terms
+        terms, (timezone, *also) = self.terms, timezones
         requested = Scope(
             purposes=terms.purposes,
             frequency_cap=terms.frequency_cap,
-            send_window=SendWindow.parse(terms.opens, terms.closes, timezone),
+            send_window=SendWindow.parse(terms.opens, terms.closes, timezone, tuple(also)),
             ends_at=now + terms.valid_for,
         )
         ends = now + timedelta(days=reduction.days) if reduction.days is not None else None

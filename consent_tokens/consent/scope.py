@@ -2,7 +2,8 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from dataclasses import replace as replace_hours
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final, Self
 from zoneinfo import ZoneInfo
@@ -11,12 +12,23 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from consent_tokens.consent.purposes import Purpose
+from consent_tokens.consent.timezones import (
+    Timezones,
+    format_timezones,
+    minute_of_day,
+    next_local_time,
+    parse_timezones,
+)
 from consent_tokens.policies import RateLimit
 
 MAX_MESSAGES: Final = 1000  # limit of a frequency cap
 MAX_DAYS: Final = 365  # window of a frequency cap
 SMS: Final = "sms"
 MINUTES_PER_DAY: Final = 24 * 60
+# a window in several time zones has to open within days in winter and in summer
+SEASONS: Final = (datetime(2027, 1, 15, tzinfo=UTC), datetime(2027, 7, 15, tzinfo=UTC))
+MAX_CLOSED: Final = timedelta(days=3)
+MAX_SEARCH: Final = timedelta(days=60)  # longer than a message is planned ahead and valid
 TIME_OF_DAY = re.compile(r"([01]\d|2[0-4]):([0-5]\d)")
 
 
@@ -47,34 +59,60 @@ def format_time_of_day(value: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SendWindow:
-    """From `opens` inclusive to `closes` exclusive, in minutes since the recipient's midnight."""
+    """From `opens` inclusive to `closes` exclusive, in minutes since the recipient's midnight.
+
+    Where the recipient may be in several time zones it is open while it is open in all of them;
+    days are counted in the first, `timezone`.
+    """
 
     opens: int
     closes: int
     timezone: ZoneInfo
+    also: Timezones = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.opens < self.closes <= MINUTES_PER_DAY:
             raise ValueError("a send window opens before it closes, within one day")
+        if self.also and not all(self._opens_within_days(moment) for moment in SEASONS):
+            raise ValueError("a send window is open in all of its time zones at some time")
 
     @classmethod
-    def parse(cls, opens: str, closes: str, timezone: ZoneInfo) -> Self:
+    def parse(cls, opens: str, closes: str, timezone: ZoneInfo, also: Timezones = ()) -> Self:
         """Return the window from `opens` to `closes`, such as `09:00`. Raises ValueError."""
-        return cls(parse_time_of_day(opens), parse_time_of_day(closes), timezone)
+        return cls(parse_time_of_day(opens), parse_time_of_day(closes), timezone, also)
+
+    @property
+    def timezones(self) -> Timezones:
+        """Return all its time zones."""
+        return (self.timezone, *self.also)
+
+    @property
+    def timezone_names(self) -> str:
+        """Return the IANA names of its time zones, separated by a space."""
+        return format_timezones(self.timezones)
 
     def next_open(self, at: datetime) -> datetime:
         """Return `at` if the window is open then, else the next time at which it opens.
 
         Goes by local wall-clock time, also on days of 23 or 25 hours; an opening in the skipped
-        hour becomes the first time after it.
+        hour becomes the first time after it. If that is months away, returns a time beyond the
+        validity of any message.
         """
-        local = at.astimezone(self.timezone)
-        minute = local.hour * 60 + local.minute
-        if self.opens <= minute < self.closes:
-            return at
-        day = local.date() if minute < self.opens else local.date() + timedelta(days=1)
-        opening = datetime.combine(day, time(self.opens // 60, self.opens % 60), self.timezone)
-        return opening.astimezone(at.tzinfo)
+        latest = at + MAX_SEARCH
+        while (zone := self._closed_in(at)) is not None and at < latest:
+            at = next_local_time(zone, self.opens, at)
+        return at
+
+    def _closed_in(self, at: datetime) -> ZoneInfo | None:
+        """Return a time zone in which it is closed; None if it is open."""
+        for zone in self.timezones if self.also else (self.timezone,):
+            if not self.opens <= minute_of_day(zone, at) < self.closes:
+                return zone
+        return None
+
+    def _opens_within_days(self, moment: datetime) -> bool:
+        at = self.next_open(moment)
+        return at < moment + MAX_CLOSED and self._closed_in(at) is None
 
 
 @lru_cache(maxsize=4096)
@@ -84,9 +122,10 @@ def frequency_cap_of(limit: int, days: int) -> FrequencyCap:
 
 
 @lru_cache(maxsize=4096)
-def send_window_of(opens: int, closes: int, timezone: str) -> SendWindow:
-    """Return a cached send window in a named time zone. Raises ValueError."""
-    return SendWindow(opens, closes, ZoneInfo(timezone))
+def send_window_of(opens: int, closes: int, timezones: str) -> SendWindow:
+    """Return a cached send window; zones are separated by a space. Raises ValueError."""
+    first, *also = parse_timezones(timezones)
+    return SendWindow(opens, closes, first, tuple(also))
 
 
 @lru_cache(maxsize=4096)
@@ -126,7 +165,7 @@ class Scope(Struct, frozen=True, kw_only=True):
             self,
             purposes=purposes,
             frequency_cap=FrequencyCap(limit, self.frequency_cap.window),
-            send_window=SendWindow(opens, closes, self.send_window.timezone),
+            send_window=replace_hours(self.send_window, opens=opens, closes=closes),
             ends_at=ends,
         )
 

@@ -19,10 +19,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, TypeAlias, TypeVar
-from zoneinfo import ZoneInfo
 
 from consent_tokens.consent.grant import Grant, GrantStatus
-from consent_tokens.consent.preferences import Preferences, QuietHours, QuietPeriod
+from consent_tokens.consent.preferences import Preferences, QuietPeriod, quiet_hours_of
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.row_key import RowKey
 
@@ -196,7 +195,7 @@ def _preferences_fields(change: PreferencesSet) -> list[str]:
         _number(change.preferences.weekly_limit),
         _number(hours.begins if hours else None),
         _number(hours.ends if hours else None),
-        hours.timezone.key if hours else NONE,
+        ",".join(zone.key for zone in hours.timezones) if hours else NONE,
         str(int(change.preferences.no_invitations)),
     ]
 
@@ -229,7 +228,7 @@ def _parse_preferences(fields: list[str]) -> PreferencesSet:
     if quiet_until != NONE:
         period = QuietPeriod(_time(quiet_from), _time(quiet_until))
     if hours_until != NONE:
-        hours = QuietHours(int(hours_from), int(hours_until), ZoneInfo(timezone))
+        hours = quiet_hours_of(int(hours_from), int(hours_until), timezone.replace(",", " "))
     preferences = Preferences(
         quiet_period=period,
         daily_limit=_optional(daily, int),

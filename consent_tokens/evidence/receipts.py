@@ -18,6 +18,7 @@ from consent_tokens.crypto.encoding import encode
 from consent_tokens.row_key import RowKey
 
 SCHEMA: Final = "ISO/IEC TS 27560:2023"
+END_STATES: Final = {EndReason.EXPIRY: "expired", EndReason.REPLACED: "replaced"}
 
 
 class ReceiptKind(StrEnum):
@@ -75,7 +76,7 @@ def withdrawal_receipt(
     """Return the payload of a receipt for the end of a grant."""
     last = propagation.last_submitted_at
     event = {
-        "state": "expired" if reason is EndReason.EXPIRY else "withdrawn",
+        "state": END_STATES.get(reason, "withdrawn"),
         "at": grant.status_since.isoformat(),
         "by": reason.value,
         "key_destroyed": True,
@@ -115,7 +116,7 @@ def _payload(
                 "days": scope.frequency_cap.window.days,
                 "from": format_time_of_day(scope.send_window.opens),
                 "to": format_time_of_day(scope.send_window.closes),
-                "tz": scope.send_window.timezone.key,
+                "tz": scope.send_window.timezone_names,
             },
         },
         "events": [event],

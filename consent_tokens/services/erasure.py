@@ -24,6 +24,7 @@ from consent_tokens.store import (
     events,
     grants,
     invitations,
+    merchant_consents,
     messages,
     preferences,
     receipts,
@@ -75,7 +76,7 @@ def delete_data(transaction: Transaction, partition: int, *, is_former_owner: bo
     erase_sent_texts(transaction, partition, is_former_owner=is_former_owner)
     messages.delete_texts_of(transaction, partition)
     sessions.delete_of_recipient(transaction, partition)
-    for table in (preferences, invitations, receipts):
+    for table in (preferences, invitations, merchant_consents, receipts):
         table.delete_of_recipient(transaction, partition)
     complaints.delete_statements(transaction, partition)
     recipients.delete_recipient(transaction, partition)

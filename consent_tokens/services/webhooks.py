@@ -86,13 +86,23 @@ def request_event(runtime: Runtime, request: ConsentRequest) -> MerchantEvent:
     return MerchantEvent(request.merchant_id, kind, data)
 
 
-def grant_event(runtime: Runtime, grant: Grant, reason: EndReason | None = None) -> MerchantEvent:
-    """Return the event that a grant was given, or, with a `reason`, that it ended."""
+def grant_event(
+    runtime: Runtime,
+    grant: Grant,
+    reason: EndReason | None = None,
+    replaced_by: Grant | None = None,
+) -> MerchantEvent:
+    """Return the event that a grant was given, or, with a `reason`, that it ended.
+
+    One that ended because of a newer consent to the same merchant names that, as `replaced_by`.
+    """
     public_id = runtime.ids.grant.encode(grant.key)
     data: dict[str, Any] = {"grant": public_id, "status": grant.status.value}
     if reason is None:
         data["purposes"] = sorted(grant.scope.purposes)
         return MerchantEvent(grant.merchant_id, WebhookEventType.CONSENT_GRANTED, data, grant.key)
+    if replaced_by is not None:
+        data["replaced_by"] = runtime.ids.grant.encode(replaced_by.key)
     return MerchantEvent(grant.merchant_id, WebhookEventType.CONSENT_REVOKED, data, grant.key)
 
 

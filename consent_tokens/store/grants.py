@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 from sqlalchemy import Row, delete, insert, select, tuple_, update
@@ -13,6 +12,7 @@ from consent_tokens.clock import utc_from_epoch
 from consent_tokens.consent.grant import Grant, GrantStatus
 from consent_tokens.consent.notice import Notice
 from consent_tokens.consent.scope import Scope, frequency_cap_of, purposes_of, send_window_of
+from consent_tokens.consent.timezones import Timezones, parse_timezones
 from consent_tokens.listing import ListFilter
 from consent_tokens.row_key import RowKey
 from consent_tokens.store.bulk import ROW_KEY_COLUMNS, RowSet
@@ -73,15 +73,23 @@ def of_recipient(transaction: Transaction, partition: int) -> list[Grant]:
     return [_grant(row) for row in rows]
 
 
-def newest_timezone(transaction: Transaction, partition: int) -> ZoneInfo | None:
-    """Return the time zone of a recipient's newest grant; None if there is none."""
-    name = transaction.scalar(
+def of_recipient_to_merchant(
+    transaction: Transaction, partition: int, merchant_id: str
+) -> list[Grant]:
+    """Return all grants of a recipient to one merchant, live or ended, newest first."""
+    found = of_recipient(transaction, partition)
+    return [grant for grant in found if grant.merchant_id == merchant_id]
+
+
+def newest_timezones(transaction: Transaction, partition: int) -> Timezones | None:
+    """Return the time zones of a recipient's newest grant; None if there is none."""
+    names: str | None = transaction.scalar(
         select(grants.c.timezone)
         .where(grants.c.partition == partition)
         .order_by(grants.c.granted_at.desc(), grants.c.id)
         .limit(1)
     )
-    return ZoneInfo(name) if name else None
+    return parse_timezones(names) if names else None
 
 
 def of_merchant(
@@ -134,7 +142,7 @@ def add(transaction: Transaction, grant: Grant, *, wrapped_key: bytes, notice: N
             partition=grant.key.partition,
             id=grant.key.id,
             merchant_id=grant.merchant_id,
-            timezone=scope.send_window.timezone.key,
+            timezone=scope.send_window.timezone_names,
             **_columns(scope),
             language=grant.language,
             granted_at=grant.granted_at,
@@ -206,7 +214,7 @@ def record_change(
             changed_at=at,
             amendment=amendment,
             status=before.status,
-            timezone=before.scope.send_window.timezone.key,
+            timezone=before.scope.send_window.timezone_names,
             **_columns(before.scope),
         )
     )

@@ -94,14 +94,20 @@ def record_refusal(
     )
 
 
-def delete_of_recipient(
-    transaction: Transaction, partition: int, merchant_id: str | None = None
-) -> None:
-    """Delete the invitations to a recipient: of one merchant, or of all."""
-    query = delete(table).where(table.c.partition == partition)
-    if merchant_id is not None:
-        query = query.where(table.c.merchant_id == merchant_id)
-    transaction.execute(query)
+def delete_accepted(transaction: Transaction, partition: int, request: RowKey) -> None:
+    """Delete the invitation of a request that a recipient said yes to: it bars no other."""
+    transaction.execute(
+        delete(table).where(
+            table.c.partition == partition,
+            table.c.request_partition == request.partition,
+            table.c.request_id == request.id,
+        )
+    )
+
+
+def delete_of_recipient(transaction: Transaction, partition: int) -> None:
+    """Delete the invitations to a recipient."""
+    transaction.execute(delete(table).where(table.c.partition == partition))
 
 
 def _invitation(row: Row[Any]) -> Invitation:

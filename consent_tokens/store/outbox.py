@@ -4,7 +4,7 @@ A message waits as `queued` or `deferred`. A dispatcher leases it (`sending`, un
 and records its outcome.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final
@@ -185,15 +185,22 @@ def expired_leases(transaction: Transaction, before: datetime | None) -> list[Me
 
 
 def in_flight_under_grant(transaction: Transaction, grant: RowKey, now: datetime) -> int:
-    """Return how many messages of a grant are leased.
+    """Return how many messages of a grant are leased."""
+    return in_flight_under_grants(transaction, grant.partition, [grant.id], now)
+
+
+def in_flight_under_grants(
+    transaction: Transaction, partition: int, grant_ids: Collection[int], now: datetime
+) -> int:
+    """Return how many messages of a recipient's grants are leased.
 
     An expired lease does not count: a dispatcher submits nothing past its lease.
     """
     return len(
         transaction.execute(
             select(messages.c.id).where(
-                messages.c.partition == grant.partition,
-                messages.c.grant_id == grant.id,
+                messages.c.partition == partition,
+                messages.c.grant_id.in_(grant_ids),
                 messages.c.status == MessageStatus.SENDING,
                 messages.c.lease_until >= now,
             )

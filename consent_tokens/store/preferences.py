@@ -3,12 +3,12 @@
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, delete, select, update
 
 from consent_tokens.clock import utc_from_epoch
-from consent_tokens.consent.preferences import Preferences, QuietHours, QuietPeriod
+from consent_tokens.consent.preferences import Preferences, QuietPeriod, quiet_hours_of
+from consent_tokens.consent.timezones import Timezones, format_timezones
 from consent_tokens.store.bulk import RowSet
 from consent_tokens.store.database import Transaction, insert_or_ignore
 from consent_tokens.store.tables import preferences as table
@@ -36,9 +36,9 @@ def find(transaction: Transaction, partition: int) -> Preferences:
 
 
 def save(
-    transaction: Transaction, partition: int, preferences: Preferences, timezone: ZoneInfo
+    transaction: Transaction, partition: int, preferences: Preferences, timezones: Timezones
 ) -> None:
-    """Save a recipient's preferences; `timezone` is stored where they have no quiet hours."""
+    """Save a recipient's preferences; `timezones` are stored where they have no quiet hours."""
     if preferences == Preferences():
         delete_of_recipient(transaction, partition)
         return
@@ -50,7 +50,7 @@ def save(
         "weekly_limit": preferences.weekly_limit,
         "quiet_hours_from": hours.begins if hours else None,
         "quiet_hours_until": hours.ends if hours else None,
-        "timezone": (hours.timezone if hours else timezone).key,
+        "timezone": format_timezones(hours.timezones if hours else timezones),
         "no_invitations": int(preferences.no_invitations),
     }
     if not insert_or_ignore(transaction, table, partition=partition, **values):
@@ -76,9 +76,7 @@ def _preferences(
 ) -> Preferences:
     quiet_hours = None
     if row.quiet_hours_from is not None and row.quiet_hours_until is not None:
-        quiet_hours = QuietHours(
-            row.quiet_hours_from, row.quiet_hours_until, ZoneInfo(row.timezone)
-        )
+        quiet_hours = quiet_hours_of(row.quiet_hours_from, row.quiet_hours_until, row.timezone)
     return Preferences(
         quiet_period=QuietPeriod(quiet_from, quiet_until) if quiet_from and quiet_until else None,
         daily_limit=row.daily_limit,

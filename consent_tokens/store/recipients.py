@@ -11,13 +11,14 @@ from consent_tokens.store.tables import (
     complaints,
     grants,
     invitations,
+    merchant_consents,
     messages,
     preferences,
     recipients,
 )
 
 # a row in one of them keeps its recipient; the others are deleted with these, or sooner
-HOLDERS: Final = (grants, messages, complaints, invitations, preferences)
+HOLDERS: Final = (grants, messages, complaints, invitations, merchant_consents, preferences)
 
 
 def find(transaction: Transaction, blind_index: bytes) -> int | None:

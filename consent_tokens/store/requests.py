@@ -89,6 +89,23 @@ def latest_for_reference(
     return _request(row) if row else None
 
 
+def latest_grant_for_reference(
+    transaction: Transaction, merchant_id: str, reference: str
+) -> RowKey | None:
+    """Return the newest grant that a request with this reference led to; None if there is none."""
+    row = transaction.execute(
+        select(table.c.grant_partition, table.c.grant_id)
+        .where(
+            table.c.merchant_id == merchant_id,
+            table.c.reference == reference,
+            table.c.grant_id.is_not(None),
+        )
+        .order_by(table.c.created_at.desc())
+        .limit(1)
+    ).one_or_none()
+    return RowKey(row.grant_partition, row.grant_id) if row else None
+
+
 def latest_of_merchant(transaction: Transaction, partition: int) -> ConsentRequest | None:
     """Return the newest request of the merchant with this partition; None if there is none."""
     row = transaction.execute(

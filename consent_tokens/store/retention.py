@@ -45,6 +45,7 @@ from consent_tokens.store.tables import (
     idempotency_responses,
     invitations,
     message_segments,
+    merchant_consents,
     messages,
     preferences,
     rate_limits,
@@ -244,6 +245,15 @@ def _end_quiet_periods(
     return _deleted(ended)
 
 
+def _is_past_stop(before: datetime) -> ColumnElement[bool]:
+    """Whether a row says nothing any more: an old stop, or only a lock on grants that are gone."""
+    table = merchant_consents
+    has_grants = exists().where(
+        grants.c.partition == table.c.partition, grants.c.merchant_id == table.c.merchant_id
+    )
+    return or_(table.c.stopped_at < before, and_(table.c.stopped_at.is_(None), ~has_grants))
+
+
 def _was_sent_or_refused(before: datetime) -> ColumnElement[bool]:
     """Whether a message left, or will not leave any more, since before a time.
 
@@ -294,6 +304,7 @@ _RULES: Final[Mapping[str, _Rule]] = {  # by kind
     ),
     "journal": _Rule(waiting_entries, lambda before: waiting_entries.c.until <= before),
     "invitations": _Rule(invitations, lambda before: invitations.c.next_allowed_at <= before),
+    "stops": _Rule(merchant_consents, _is_past_stop),
     "message_texts": _Rule(
         messages,
         lambda before: and_(

@@ -49,6 +49,8 @@ class Timestamp(TypeDecorator[datetime]):
 
 metadata = MetaData()
 
+# IANA names, separated by a space. SQLite limits no length, and would have to copy the table for it
+TIMEZONES = String(1000).with_variant(String(64), "sqlite")
 IS_WAITING = text("status IN ('queued', 'deferred')")
 IS_SENDING = text("status = 'sending'")
 IS_PENDING = text("status = 'pending'")
@@ -156,7 +158,7 @@ grants = Table(
     Column("cap_days", Integer, nullable=False),
     Column("opens", SmallInteger, nullable=False),  # minutes since midnight
     Column("closes", SmallInteger, nullable=False),
-    Column("timezone", String(64), nullable=False),
+    Column("timezone", TIMEZONES, nullable=False),
     Column("ends_at", Timestamp, nullable=False),
     Column("language", String(16), nullable=False),
     Column("granted_at", Timestamp, nullable=False),
@@ -387,7 +389,7 @@ preferences = Table(  # of a recipient, over all merchants; one without a row ha
     Column("weekly_limit", SmallInteger),
     Column("quiet_hours_from", SmallInteger),  # minutes since midnight
     Column("quiet_hours_until", SmallInteger),
-    Column("timezone", String(64), nullable=False),
+    Column("timezone", TIMEZONES, nullable=False),
     Column("no_invitations", SmallInteger, nullable=False),
     Index("preferences_quiet", "quiet_until",
           postgresql_where=HAS_QUIET_PERIOD, sqlite_where=HAS_QUIET_PERIOD),
@@ -415,7 +417,7 @@ grant_changes = Table(
     Column("cap_days", Integer, nullable=False),
     Column("opens", SmallInteger, nullable=False),
     Column("closes", SmallInteger, nullable=False),
-    Column("timezone", String(64), nullable=False),
+    Column("timezone", TIMEZONES, nullable=False),
     Column("ends_at", Timestamp, nullable=False),
     Column("status", String(16), nullable=False),
 )
@@ -432,6 +434,14 @@ invitations = Table(  # who was invited by SMS, and from when on the merchant ma
     Column("next_allowed_at", Timestamp, nullable=False, index=True),
     Column("is_open", SmallInteger, nullable=False),
     Index("invitations_by_request", "request_partition", "request_id"),
+)
+
+merchant_consents = Table(  # what holds for all grants of one recipient to one merchant
+    "merchant_consents",
+    metadata,
+    Column("partition", BigInteger, primary_key=True),
+    Column("merchant_id", String(40), primary_key=True),
+    Column("stopped_at", Timestamp, index=True),  # the last stop by the consumer; null: none
 )
 
 receipts = Table(

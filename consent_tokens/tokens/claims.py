@@ -62,7 +62,7 @@ class Claims(Struct, frozen=True, kw_only=True):
                 "days": scope.frequency_cap.window.days,
                 "from": format_time_of_day(scope.send_window.opens),
                 "to": format_time_of_day(scope.send_window.closes),
-                "tz": scope.send_window.timezone.key,
+                "tz": scope.send_window.timezone_names,
             },
             "notice": encode(self.notice),
             "rcp": encode(self.sealed_number),

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.number_scan import NUMBERS
 from tests.service import ORDERS, PROMOTIONS, Merchant, Service
 
 
@@ -35,7 +36,7 @@ BAD = {
 @pytest.mark.parametrize("bad", BAD, ids=lambda name: name)
 def test_one_bad_item_at_every_place_spoils_no_other(small: Service, bad: str) -> None:
     merchant = small.merchant()
-    tokens = [small.obtain_token(merchant, small.consumer(), ORDERS) for _ in range(2)]
+    tokens = [small.obtain_token(merchant, small.consumer(each), ORDERS) for each in NUMBERS[:2]]
     small.clock.advance(timedelta(hours=1))
     item, code = BAD[bad]
     for place in range(12):

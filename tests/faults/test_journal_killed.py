@@ -80,7 +80,7 @@ def do_prefer(runtime: Runtime, key: RowKey) -> object:
         runtime,
         key.partition,
         "limits",
-        lambda _: Preferences(daily_limit=1),
+        lambda _, _timezones: Preferences(daily_limit=1),
         default_timezone=DEFAULTS.consent.default_timezone,
     )
 

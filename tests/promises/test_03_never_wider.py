@@ -154,7 +154,7 @@ class Acts:
                 self.runtime,
                 grant.key.partition,
                 "test",
-                change,
+                lambda before, _timezones: change(before),
                 default_timezone=self.service.context.consent.default_timezone,
             )
         )

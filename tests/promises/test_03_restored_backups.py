@@ -24,7 +24,7 @@ from consent_tokens.row_key import RowKey
 from consent_tokens.services.integrity.readiness import save_checkpoints
 from consent_tokens.services.journal_replay import replay
 from consent_tokens.services.runtime import ReadinessState
-from tests.service import Merchant, Service
+from tests.service import ORDERS, Merchant, Service
 
 KEY_ID = "ab" * 8
 
@@ -129,7 +129,7 @@ def test_without_the_journal_that_it_knows_nothing_is_relayed_or_revoked(
 ) -> None:
     merchant, consumer = small.merchant(), small.consumer()
     token = small.obtain_token(merchant, consumer)
-    other = small.obtain_token(merchant, consumer)
+    other = small.obtain_token(merchant, consumer, ORDERS)
     merchant.post("/v1/tokens/revoke", {"token": other})
     save_checkpoints(small.runtime)
     harm(small.runtime.revocation_journal.path)

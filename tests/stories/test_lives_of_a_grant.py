@@ -128,7 +128,7 @@ class GrantLifeCycle(RuleBasedStateMachine):
             self.service.runtime,
             self.grant_key().partition,
             "quiet_period",
-            lambda before: replace(before, quiet_period=quiet_period),
+            lambda before, _timezones: replace(before, quiet_period=quiet_period),
             default_timezone=self.service.context.consent.default_timezone,
         )
         self.settle()

@@ -27,7 +27,7 @@ from consent_tokens.services.integrity.journal_outbox import (
 )
 from consent_tokens.services.outbox.in_flight_wait import wait_until_not_in_flight
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import grants, outbox
+from consent_tokens.store import grants, merchant_consents, outbox
 from consent_tokens.store.database import Transaction
 
 EXTENSIONS: Final = tuple(timedelta(days=days) for days in (30, 90, 180))  # by so much at a time
@@ -97,6 +97,59 @@ def _pause_within(
     if is_paused and has_new_end:
         _enqueue(runtime, transaction, amended, Amendment.PAUSED)
     return amended
+
+
+def pause_merchant(
+    runtime: Runtime, partition: int, merchant_id: str, until: datetime | None = None
+) -> list[Grant]:
+    """Pause the live grants of a recipient to a merchant, in one transaction; return them.
+
+    A grant that is paused already keeps the end of its pause. None is returned after a stop.
+    """
+    ensure_writable(runtime)
+
+    def work(transaction: Transaction) -> list[Grant]:
+        live = _with_status(runtime, transaction, partition, merchant_id, GrantStatus.LIVE)
+        return [_pause_within(runtime, transaction, each.key, until) for each in live]
+
+    paused = runtime.database.run(work)
+    flush_journal(runtime)
+    ids = [each.key.id for each in paused]
+    wait_until_not_in_flight(
+        runtime,
+        lambda transaction: outbox.in_flight_under_grants(
+            transaction, partition, ids, runtime.clock.now()
+        ),
+    )
+    return paused
+
+
+def resume_merchant(runtime: Runtime, partition: int, merchant_id: str) -> list[Grant]:
+    """Resume the paused grants of a recipient to a merchant, in one transaction; return them."""
+    ensure_writable(runtime)
+
+    def work(transaction: Transaction) -> list[Grant]:
+        paused = _with_status(runtime, transaction, partition, merchant_id, GrantStatus.PAUSED)
+        return [resume_within(runtime, transaction, each.key) for each in paused]
+
+    resumed = runtime.database.run(work)
+    flush_journal(runtime)
+    return resumed
+
+
+def _with_status(
+    runtime: Runtime,
+    transaction: Transaction,
+    partition: int,
+    merchant_id: str,
+    status: GrantStatus,
+) -> list[Grant]:
+    """Lock a recipient's grants to a merchant; return those of a status."""
+    merchant_consents.lock(transaction, partition, merchant_id)
+    found = grants.of_recipient_to_merchant(transaction, partition, merchant_id)
+    locked = grants.lock(transaction, [each.key for each in found])
+    now = runtime.clock.now()
+    return [each.grant for each in locked.values() if each.grant.status_at(now) is status]
 
 
 def resume(runtime: Runtime, key: RowKey) -> Grant:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from consent_tokens.consent.grant import Grant, GrantStatus
 from consent_tokens.consent.notice import Notice, NoticeTerms, compose_notice
@@ -11,7 +10,8 @@ from consent_tokens.consent.one_time_code import CodeUse, consent_use
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.consent.purposes import in_catalogue_order
 from consent_tokens.consent.request import ConsentRequest
-from consent_tokens.consent.scope import ScopeReduction
+from consent_tokens.consent.scope import Scope, ScopeReduction
+from consent_tokens.consent.timezones import Timezones
 from consent_tokens.crypto.keys import KEY_BYTES, GrantKey
 from consent_tokens.crypto.sealing import wrap
 from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
@@ -22,12 +22,21 @@ from consent_tokens.services import webhooks
 from consent_tokens.services.consents.invitations import record_refusal
 from consent_tokens.services.consents.receipts import issue_consent_receipt
 from consent_tokens.services.consents.recipients import get_or_create_recipient
+from consent_tokens.services.consents.replacement import Replacement, replace_earlier
+from consent_tokens.services.consents.revocation import finish_revocation
 from consent_tokens.services.consents.tokens import mint_token, seal_token
 from consent_tokens.services.integrity.journal_outbox import ensure_writable, flush_journal
 from consent_tokens.services.number_verification import ChallengeSecret, verify_code
 from consent_tokens.services.outbox.service_messages import compose_service_message
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import grants, invitations, merchants, outbox, requests
+from consent_tokens.store import (
+    grants,
+    invitations,
+    merchant_consents,
+    merchants,
+    outbox,
+    requests,
+)
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant, is_active
 
@@ -55,13 +64,13 @@ class OpenRequest:
     def notice(
         self,
         reduction: ScopeReduction,
-        timezone: ZoneInfo,
+        timezones: Timezones,
         language: str,
         retention: RetentionPolicy,
         now: datetime,
     ) -> Notice:
         """Return the notice of what the consumer chose. Raises ValueError if it is not a scope."""
-        scope = self.request.scope_for(reduction, timezone, now)
+        scope = self.request.scope_for(reduction, timezones, now)
         terms = NoticeTerms(
             merchant=self.merchant.name,
             purposes=in_catalogue_order(scope.purposes),
@@ -85,15 +94,17 @@ class ConsentDecision:
     notice_digest: bytes  # SHA-256
     challenge: ChallengeSecret | None
     code: str
+    timezone: str | None = None  # IANA; of several that the number may be in; None: all of them
     wants_receipt_sms: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CreatedGrant:
-    """A new grant, and the public id of its receipt."""
+    """A new grant, the public id of its receipt, and what it replaced."""
 
     grant: Grant
     receipt_id: str
+    replacement: Replacement
 
 
 def find_open_request(runtime: Runtime, page_id: str) -> OpenRequest:
@@ -140,13 +151,17 @@ def grant_consent(
 ) -> CreatedGrant | None:
     """Return the grant that a verified yes creates; None if the code verifies no number.
 
-    Raises ConflictError if the request is closed, InvalidError if nothing was ticked or if the
-    notice that was shown is not that of the grant any more.
+    Returns once no message is in flight under what it replaced. Raises ConflictError if the request
+    is closed, InvalidError if nothing was ticked or if the notice that was shown is not that of the
+    grant any more, JournalUnavailableError because it may end an earlier grant.
     """
+    ensure_writable(runtime)
     created = runtime.database.run(
         lambda transaction: _grant_within(runtime, otp, policy, transaction, open_request, decision)
     )
     runtime.wake_dispatcher.set()
+    if created is not None and (changed := created.replacement.changed_ids):
+        finish_revocation(runtime, created.grant.key.partition, changed)
     return created
 
 
@@ -170,42 +185,40 @@ def _grant_within(
     )
     if number is None:
         return None
+    timezones = _timezones(number, policy, decision.timezone)
+    now = runtime.clock.now()
     notice = open_request.notice(
-        decision.reduction,
-        number.timezone(policy.default_timezone),
-        decision.language,
-        policy.retention,
-        runtime.clock.now(),
+        decision.reduction, timezones, decision.language, policy.retention, now
     )
     if notice.digest != decision.notice_digest:
         raise InvalidError({"notice": ["changed"]})
-    created = create_grant(
-        runtime, policy, transaction, request, number, notice, decision.reduction
-    )
+    scope = request.scope_for(decision.reduction, timezones, now)
+    created = create_grant(runtime, transaction, request, number, notice, scope)
     if decision.wants_receipt_sms:
         _enqueue_receipt_sms(runtime, transaction, number, decision.language, created)
     return created
 
 
-def create_grant(  # noqa: PLR0913, PLR0917 - all that a grant is made of
+def create_grant(
     runtime: Runtime,
-    policy: ConsentPolicy,
     transaction: Transaction,
     request: ConsentRequest,
     number: PhoneNumber,
     notice: Notice,
-    reduction: ScopeReduction,
+    scope: Scope,
 ) -> CreatedGrant:
     """Return the grant of a yes, stored with its key, its notice and its receipt.
 
-    Its token is stored, sealed, until the merchant fetches it.
+    For its purposes it counts instead of earlier grants to the same merchant. Its token is stored,
+    sealed, until the merchant fetches it.
     """
     now = runtime.clock.now()
     partition = get_or_create_recipient(runtime, transaction, number)
+    merchant_consents.lock(transaction, partition, request.merchant_id)
     grant = Grant(
         key=runtime.new_key(partition),
         merchant_id=request.merchant_id,
-        scope=request.scope_for(reduction, number.timezone(policy.default_timezone), now),
+        scope=scope,
         language=notice.language,
         granted_at=now,
         status=GrantStatus.LIVE,
@@ -219,14 +232,26 @@ def create_grant(  # noqa: PLR0913, PLR0917 - all that a grant is made of
     requests.record_decision(transaction, granted, token=seal_token(runtime, request, token))
     runtime.record(transaction, grant_event(grant, EventKind.GRANT_CREATED, now))
     webhooks.enqueue(runtime, transaction, [webhooks.grant_event(runtime, grant)], now)
-    invitations.delete_of_recipient(transaction, partition, grant.merchant_id)
-    return CreatedGrant(grant, issue_consent_receipt(runtime, transaction, grant, notice))
+    invitations.delete_accepted(transaction, partition, request.key)
+    receipt_id = issue_consent_receipt(runtime, transaction, grant, notice)
+    return CreatedGrant(grant, receipt_id, replace_earlier(runtime, transaction, grant))
 
 
 def receipt_text(service: str, url: str, language: str) -> str:
     """Return the SMS that links to a consent receipt."""
     text = catalogue(language).gettext("[%(service)s] The receipt of your yes, to keep: %(url)s")
     return text % {"service": service, "url": url}
+
+
+def _timezones(number: PhoneNumber, policy: ConsentPolicy, chosen: str | None) -> Timezones:
+    """Return the time zones of a number, or the chosen one. Raises InvalidError if not of them."""
+    timezones = number.timezones(policy.default_timezone)
+    if chosen is None:
+        return timezones
+    own = tuple(each for each in timezones if each.key == chosen)
+    if not own:
+        raise InvalidError({"timezone": ["not_offered"]})
+    return own
 
 
 def _require_possible(

@@ -10,6 +10,7 @@ from consent_tokens.consent.grant import Grant
 from consent_tokens.consent.notice import Notice
 from consent_tokens.consent.preferences import Preferences
 from consent_tokens.consent.scope import format_time_of_day
+from consent_tokens.consent.timezones import format_timezones
 from consent_tokens.evidence.complaints import Complaint
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.evidence.receipts import Receipt
@@ -172,7 +173,7 @@ def _preferences_json(found: Preferences) -> dict[str, Any]:
             {
                 "from": format_time_of_day(hours.begins),
                 "to": format_time_of_day(hours.ends),
-                "tz": hours.timezone.key,
+                "tz": format_timezones(hours.timezones),
             }
             if hours
             else None

@@ -1,17 +1,19 @@
 """Invitations: consent requests that go out by SMS, to the consumer of a grant or to a START.
 
-No answer is a no. A merchant whose invitation was declined or not answered cannot invite the same
-consumer again during the cooldown; who blocks invitations gets none (promise 12).
+No answer is a no. A merchant whose invitation was declined or not answered, or whom the consumer
+stopped, cannot invite the same consumer again during the cooldown; who blocks invitations gets none
+(promise 12).
 """
 
+from collections.abc import Collection
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from consent_tokens.consent.grant import Grant
 from consent_tokens.consent.notice import Notice, compose_invitation
 from consent_tokens.consent.request import ConsentRequest, RequestedTerms, RequestStatus
-from consent_tokens.consent.scope import format_time_of_day, send_window_of
+from consent_tokens.consent.scope import SendWindow, format_time_of_day, send_window_of
 from consent_tokens.errors import (
     ConflictError,
     ForbiddenError,
@@ -19,15 +21,24 @@ from consent_tokens.errors import (
     InvitationRefusedError,
     TokenError,
 )
-from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.evidence.events import Event, EventKind, request_event
 from consent_tokens.evidence.journal import EntryKind, InvitationRecorded
 from consent_tokens.policies import ConsentPolicy
 from consent_tokens.relay.composition import compose, with_signature_and_opt_out
 from consent_tokens.relay.message import INVITATION_PURPOSE, Message, MessageStatus, Priority
 from consent_tokens.row_key import RowKey
+from consent_tokens.services import webhooks
 from consent_tokens.services.integrity.journal_outbox import enqueue_entry, tag_of
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import grants, invitations, merchants, outbox, preferences, requests
+from consent_tokens.store import (
+    grants,
+    invitations,
+    merchant_consents,
+    merchants,
+    outbox,
+    preferences,
+    requests,
+)
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.grants import LockedGrant
 from consent_tokens.store.invitations import Invitation
@@ -46,16 +57,28 @@ def require_no_cooldown(
     merchant_id: str,
     reference: str | None,
 ) -> None:
-    """Raise InvitationRefusedError while a `reference` that did not say yes is in its cooldown."""
+    """Raise InvitationRefusedError while a `reference` is in its cooldown.
+
+    It is after a question that it declined or did not answer, and after it stopped the merchant.
+    """
     if reference is None:
         return
     now = runtime.clock.now()
+    refused_at = [_stopped_at(transaction, merchant_id, reference)]
     last = requests.latest_for_reference(transaction, merchant_id, reference)
-    if last is None or last.status_at(now) not in {RequestStatus.DECLINED, RequestStatus.EXPIRED}:
-        return
-    next_at = (last.decided_at or last.expires_at) + policy.invitation_cooldown
+    if last and last.status_at(now) in {RequestStatus.DECLINED, RequestStatus.EXPIRED}:
+        refused_at.append(last.decided_at or last.expires_at)
+    next_at = max((at + policy.invitation_cooldown for at in refused_at if at), default=now)
     if now < next_at:
         raise InvitationRefusedError(next_at)
+
+
+def _stopped_at(transaction: Transaction, merchant_id: str, reference: str) -> datetime | None:
+    """Return when the consumer behind a `reference`, who had said yes, stopped the merchant."""
+    grant_key = requests.latest_grant_for_reference(transaction, merchant_id, reference)
+    if grant_key is None:
+        return None
+    return merchant_consents.last_stop(transaction, grant_key.partition, merchant_id)
 
 
 def send_invitation(
@@ -68,10 +91,11 @@ def send_invitation(
     """Send a new request by SMS to the consumer of one of the merchant's own tokens.
 
     Raises InvalidError if the token is not the merchant's, ConflictError if its grant has ended,
-    InvitationRefusedError if the consumer declined, did not answer, or blocks invitations.
+    InvitationRefusedError if the consumer declined, did not answer, stopped the merchant, or blocks
+    invitations.
     """
     key, claims, locked = _grant_of_token(runtime, transaction, request.merchant_id, token)
-    _require_welcome(runtime, transaction, key, request.merchant_id)
+    _require_welcome(runtime, policy, transaction, key, request.merchant_id)
     named, senders = merchants.find_with_senders(transaction, [request.merchant_id])
     sender = senders.get(request.merchant_id)
     if sender is None:
@@ -103,13 +127,19 @@ def _grant_of_token(
 
 
 def _require_welcome(
-    runtime: Runtime, transaction: Transaction, key: RowKey, merchant_id: str
+    runtime: Runtime,
+    policy: ConsentPolicy,
+    transaction: Transaction,
+    key: RowKey,
+    merchant_id: str,
 ) -> None:
     """Raise InvitationRefusedError, the same for every reason, so that it reveals none."""
     now = runtime.clock.now()
     preferred = preferences.find(transaction, key.partition)
     resting = invitations.resting_of(transaction, key.partition, [merchant_id], now)
-    if preferred.no_invitations or preferred.is_quiet_at(now) or resting:
+    stopped_at = merchant_consents.last_stop(transaction, key.partition, merchant_id)
+    is_stopped = stopped_at is not None and now < stopped_at + policy.invitation_cooldown
+    if preferred.no_invitations or preferred.is_quiet_at(now) or resting or is_stopped:
         raise InvitationRefusedError
 
 
@@ -122,7 +152,7 @@ def _message(
     text: str,
 ) -> Message:
     now = runtime.clock.now()
-    send_at = send_window_of(OPENS, CLOSES, grant.scope.send_window.timezone.key).next_open(now)
+    send_at = _invitation_window(grant).next_open(now)
     whole = with_signature_and_opt_out(
         text, signature=sender.signature, language=grant.language, link=runtime.service.base_url
     )
@@ -142,6 +172,14 @@ def _message(
         sealed_number=sealed_number,
         text=text,
     )
+
+
+def _invitation_window(grant: Grant) -> SendWindow:
+    """Return when invitations leave, in every time zone that the recipient may be in."""
+    try:
+        return send_window_of(OPENS, CLOSES, grant.scope.send_window.timezone_names)
+    except ValueError:  # never at once in all of them
+        raise InvitationRefusedError from None
 
 
 def record_invitation(
@@ -203,6 +241,25 @@ def enqueue_invitation(
         is_open=invitation.is_open,
     )
     enqueue_entry(runtime, transaction, kind, entry)
+
+
+def decline_open_invitations(
+    runtime: Runtime,
+    policy: ConsentPolicy,
+    transaction: Transaction,
+    partition: int,
+    merchant_ids: Collection[str],
+) -> None:
+    """Decline what these merchants asked a recipient by SMS and is not answered yet."""
+    now = runtime.clock.now()
+    for invitation in invitations.resting_of(transaction, partition, merchant_ids, now):
+        request = requests.lock(transaction, invitation.request_key) if invitation.is_open else None
+        if request is not None and request.status_at(now) is RequestStatus.PENDING:
+            declined = request.declined(now)
+            requests.record_decision(transaction, declined)
+            webhooks.enqueue(runtime, transaction, [webhooks.request_event(runtime, declined)], now)
+            record_refusal(runtime, policy, transaction, invitation)
+            runtime.record(transaction, request_event(request, EventKind.REQUEST_DECLINED, now))
 
 
 def invitation_text(

@@ -106,11 +106,15 @@ def _scope(current: Scope, terms: GrantAmended, *, may_widen: bool) -> Scope | N
         opens, closes = max(opens, window.opens), min(closes, window.closes)
     if not purposes or opens >= closes:
         return None
+    try:
+        send_window = send_window_of(opens, closes, window.timezone_names)
+    except ValueError:  # never open in all of its time zones
+        return None
     return replace_struct(
         current,
         purposes=purposes,
         frequency_cap=frequency_cap_of(limit, current.frequency_cap.window.days),
-        send_window=send_window_of(opens, closes, window.timezone.key),
+        send_window=send_window,
         ends_at=ends_at,
     )
 

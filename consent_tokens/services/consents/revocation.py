@@ -1,20 +1,24 @@
-"""Revoke a grant: by its consumer, its merchant, or because its time is over.
+"""Revoke a grant, or all grants of a merchant: by consumer or merchant, or when time is over.
 
-Revocation destroys the grant's key, so that nobody can open its number any more (promise 3).
+Revocation destroys the grant's key, so that nobody can open its number any more (promise 3). A
+consumer stops a merchant, not one of its grants (promise 12).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from consent_tokens.consent.grant import EndReason, Grant
 from consent_tokens.evidence.events import EventKind, grant_event, message_event
 from consent_tokens.evidence.journal import EntryKind, GrantRevoked
 from consent_tokens.evidence.receipts import Propagation
+from consent_tokens.policies import ConsentPolicy
 from consent_tokens.relay.decision import Reason
 from consent_tokens.relay.message import Message, MessageStatus
 from consent_tokens.row_key import RowKey
 from consent_tokens.services import webhooks
+from consent_tokens.services.consents.invitations import decline_open_invitations
 from consent_tokens.services.consents.receipts import issue_withdrawal_receipt
 from consent_tokens.services.consents.tokens import claims_of_merchant
 from consent_tokens.services.integrity.journal_outbox import (
@@ -24,8 +28,17 @@ from consent_tokens.services.integrity.journal_outbox import (
 )
 from consent_tokens.services.outbox.in_flight_wait import wait_until_not_in_flight
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import grants, messages, outbox, requests
+from consent_tokens.store import (
+    grants,
+    merchant_consents,
+    messages,
+    outbox,
+    requests,
+)
 from consent_tokens.store.database import Transaction
+
+# by which a consumer says no to the merchant; a replayed journal does not know by whom it was
+STOPS: Final = frozenset({EndReason.CONSUMER, EndReason.REPLY, EndReason.JOURNAL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +46,14 @@ class Revocation:
     """An ended grant, and how many of its messages were in flight at that moment."""
 
     grant: Grant
+    submitted_meanwhile: int
+
+
+@dataclass(frozen=True, slots=True)
+class MerchantStop:
+    """The grants that a stop ended, and how many of their messages were in flight then."""
+
+    ended: Sequence[Grant]
     submitted_meanwhile: int
 
 
@@ -54,13 +75,48 @@ def revoke(
     )
     if ended is None:
         return None
+    return Revocation(ended, finish_revocation(runtime, key.partition, [key.id]))
+
+
+def revoke_merchant(
+    runtime: Runtime, policy: ConsentPolicy, partition: int, merchant_id: str
+) -> MerchantStop:
+    """End every grant of a recipient to a merchant, in one transaction, for the consumer.
+
+    Declines the merchant's open invitations, too, and begins its cooldown (promise 12). Returns as
+    `revoke` does, once no message of any of the merchant's grants is in flight; also where another
+    stop ended them first. Raises as `revoke` does.
+    """
+    ensure_writable(runtime)
+
+    def work(transaction: Transaction) -> tuple[list[Grant], list[int]]:
+        merchant_consents.lock(transaction, partition, merchant_id)
+        found = grants.of_recipient_to_merchant(transaction, partition, merchant_id)
+        decline_open_invitations(runtime, policy, transaction, partition, [merchant_id])
+        ended = [
+            revoke_within(runtime, transaction, each.key, EndReason.CONSUMER)
+            for each in found
+            if not each.is_ended
+        ]
+        return [each for each in ended if each], [each.key.id for each in found]
+
+    ended, grant_ids = runtime.database.run(work)
+    return MerchantStop(ended, finish_revocation(runtime, partition, grant_ids))
+
+
+def finish_revocation(runtime: Runtime, partition: int, grant_ids: Sequence[int]) -> int:
+    """Make committed revocations final: in the journal, and with no message in flight.
+
+    Returns how many messages of these grants were in flight at first. Raises as `revoke` does.
+    """
     flush_journal(runtime)
     runtime.database.truncate_wal()
-    in_flight = wait_until_not_in_flight(
+    return wait_until_not_in_flight(
         runtime,
-        lambda transaction: outbox.in_flight_under_grant(transaction, key, runtime.clock.now()),
+        lambda transaction: outbox.in_flight_under_grants(
+            transaction, partition, grant_ids, runtime.clock.now()
+        ),
     )
-    return Revocation(ended, in_flight)
 
 
 def revoke_by_token(runtime: Runtime, merchant_id: str, token: str) -> None:
@@ -81,21 +137,32 @@ def revoke_within(
     reason: EndReason,
     *,
     is_spread: bool = False,
+    replaced_by: Grant | None = None,
 ) -> Grant | None:
-    """End a grant within a transaction; for pages, API calls and replies alike."""
+    """End a grant within a transaction; for pages, API calls and replies alike.
+
+    `replaced_by` is the newer consent that counts instead: the merchant is notified of it.
+    """
     now = runtime.clock.now()
+    found = grants.find(transaction, key)
+    if found is None:
+        return None
+    if reason in STOPS:  # before the grant, as whoever adds a grant does
+        merchant_consents.lock(transaction, key.partition, found.merchant_id)
     locked = grants.lock_one(transaction, key)
     if locked is None:
         return None
     ended = locked.grant.ended(now, reason)
     if ended != locked.grant:
         grants.record_end(transaction, ended)
+        if reason in STOPS:
+            merchant_consents.record_stop(transaction, key.partition, ended.merchant_id, now)
         requests.delete_token_of(transaction, key)
         kind = EventKind.GRANT_ENDED
         runtime.record(transaction, grant_event(ended, kind, ended.status_since, reason.value))
         if reason not in {EndReason.EXPIRY, EndReason.JOURNAL}:
             enqueue_entry(runtime, transaction, EntryKind.REVOKED, GrantRevoked(key))
-        event = webhooks.grant_event(runtime, ended, reason)
+        event = webhooks.grant_event(runtime, ended, reason, replaced_by)
         webhooks.enqueue(runtime, transaction, [event], now, is_spread=is_spread)
         refused = outbox.refuse_queued(transaction, key, Reason.CONSENT_REVOKED.value, now)
         _record_refused(runtime, transaction, refused, now, is_spread=is_spread)

@@ -3,12 +3,13 @@
 A consent that ended because the number has another owner now is shown to nobody.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from consent_tokens.consent.grant import Grant
+from consent_tokens.consent.grant import Grant, GrantStatus
 from consent_tokens.consent.notice import Notice
 from consent_tokens.consent.purposes import in_catalogue_order
 from consent_tokens.consent.scope import SMS, Scope, format_time_of_day
@@ -40,8 +41,31 @@ class ConsentSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MerchantSummary:
+    """A merchant in the list of a consumer's consents, with its live ones, the newest first."""
+
+    merchant: Merchant
+    consents: Sequence[ConsentSummary]
+
+    @property
+    def weeks(self) -> list[WeekCount]:
+        """Return the counts of all its consents together, the oldest week first."""
+        weeks = zip(*(each.weeks for each in self.consents), strict=True)
+        return [
+            WeekCount(sum(each.submitted for each in week), sum(each.refused for each in week))
+            for week in weeks
+        ]
+
+    def has_status(self, status: GrantStatus, now: datetime) -> bool:
+        """Whether a consent of it has a status at `now`."""
+        return any(each.grant.status_at(now) == status for each in self.consents)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentDetail(ConsentSummary):
     """One consent on a page of its own, with the newest of its messages."""
+
+    others: list[tuple[str, Grant]]  # its merchant's other live ones, with their public ids
 
     notice: Notice
     messages: list[Message]
@@ -64,8 +88,10 @@ class LinkedMessageDetail:
 
     linked: LinkedMessage
     notice: Notice
+    live: list[Grant]  # of the merchant; none once it is stopped
+    ended: list[Grant]  # that ended together, last
     paused_until: datetime | None
-    stopped_messages: int  # that waited when the consent ended, and are not sent
+    stopped_messages: int  # that waited when they ended, and are not sent
     last_submitted_at: datetime | None
     withdrawal_receipts: list[str]  # public ids
 
@@ -93,6 +119,41 @@ def list_consents(runtime: Runtime, partition: int) -> list[ConsentSummary]:
     return runtime.database.read(query)
 
 
+def by_merchant(consents: Sequence[ConsentSummary]) -> list[MerchantSummary]:
+    """Return consents grouped by merchant, in the order of the first of each."""
+    groups: defaultdict[str, list[ConsentSummary]] = defaultdict(list)
+    for each in consents:
+        groups[each.merchant.id].append(each)
+    return [
+        MerchantSummary(merchant=group[0].merchant, consents=group) for group in groups.values()
+    ]
+
+
+def ended_last(found: Sequence[Grant], now: datetime) -> list[Grant]:
+    """Return the grants that ended together, last: those of a stop."""
+    ended = [each for each in found if not each.is_live_at(now)]
+    last = max((each.status_since for each in ended), default=None)
+    return [each for each in ended if each.status_since == last]
+
+
+def merchant_of(runtime: Runtime, partition: int, public_id: str) -> str:
+    """Return the merchant of a recipient's own grant. Raises NotFoundError, also for another's."""
+    key = own_grant_key(runtime, partition, public_id)
+    grant = runtime.database.read(lambda transaction: grants.find(transaction, key))
+    if grant is None:
+        raise NotFoundError("no consent of yours")
+    return grant.merchant_id
+
+
+def live_to_merchant(runtime: Runtime, partition: int, merchant_id: str) -> list[Grant]:
+    """Return a recipient's live grants to a merchant, the newest first."""
+    now = runtime.clock.now()
+    found = runtime.database.read(
+        lambda transaction: grants.of_recipient_to_merchant(transaction, partition, merchant_id)
+    )
+    return [each for each in found if each.is_live_at(now)]
+
+
 def visible_grants(transaction: Transaction, partition: int) -> list[Grant]:
     """Return the grants that a recipient may see, the newest first."""
     hidden = events.reassigned_grants_of(transaction, partition)
@@ -111,12 +172,18 @@ def find_consent(runtime: Runtime, partition: int, public_id: str) -> ConsentDet
         merchant = merchants.find(transaction, grant.merchant_id) if grant else None
         if grant is None or merchant is None or events.is_reassigned(transaction, key):
             raise NotFoundError("no consent of yours")
+        of_merchant = grants.of_recipient_to_merchant(transaction, partition, merchant.id)
         return ConsentDetail(
             grant_id=public_id,
             grant=grant,
             merchant=merchant,
             paused_until=grants.pause_end_of(transaction, key),
             weeks=weekly_counts.weeks_of_grant(transaction, key, now),
+            others=[
+                (runtime.ids.grant.encode(each.key), each)
+                for each in of_merchant
+                if each.key != key and each.is_live_at(now)
+            ],
             notice=_notice(transaction, grant),
             messages=messages.of_grant(transaction, key, MAX_MESSAGES_SHOWN),
             refusals=events.refusals_under_grant(transaction, key, MAX_MESSAGES_SHOWN),
@@ -138,26 +205,44 @@ def find_linked_message(runtime: Runtime, link_id: str) -> LinkedMessage:
 
 def find_linked_message_detail(runtime: Runtime, link_id: str) -> LinkedMessageDetail:
     """Return what the page `/m/{link_id}` shows. Raises NotFoundError, also if it is too old."""
+    now = runtime.clock.now()
 
     def query(transaction: Transaction) -> LinkedMessageDetail:
         linked = _find_linked_message(runtime, transaction, link_id)
-        grant, key = linked.grant, linked.grant.key
+        key = linked.grant.key
+        visible = [
+            each
+            for each in visible_grants(transaction, key.partition)
+            if each.merchant_id == linked.merchant.id
+        ]
+        ended = ended_last(visible, now)
         return LinkedMessageDetail(
             linked=linked,
-            notice=_notice(transaction, grant),
+            notice=_notice(transaction, linked.grant),
+            live=[each for each in visible if each.is_live_at(now)],
+            ended=ended,
             paused_until=grants.pause_end_of(transaction, key),
-            stopped_messages=messages.count_refused_at(
-                transaction, key, Reason.CONSENT_REVOKED, grant.status_since
-            ),
-            last_submitted_at=messages.last_submitted_at(transaction, key),
+            stopped_messages=sum(_stopped_messages(transaction, each) for each in ended),
+            last_submitted_at=_last_submitted_at(transaction, ended),
             withdrawal_receipts=[
-                runtime.ids.receipt.encode(each.key)
-                for each in receipts.of_grant(transaction, key)
-                if each.kind == ReceiptKind.WITHDRAWAL
+                runtime.ids.receipt.encode(receipt.key)
+                for each in ended
+                for receipt in receipts.of_grant(transaction, each.key)
+                if receipt.kind == ReceiptKind.WITHDRAWAL
             ],
         )
 
     return runtime.database.read(query)
+
+
+def _stopped_messages(transaction: Transaction, ended: Grant) -> int:
+    reason, at = Reason.CONSENT_REVOKED, ended.status_since
+    return messages.count_refused_at(transaction, ended.key, reason, at)
+
+
+def _last_submitted_at(transaction: Transaction, found: Sequence[Grant]) -> datetime | None:
+    times = [messages.last_submitted_at(transaction, each.key) for each in found]
+    return max((at for at in times if at), default=None)
 
 
 def _find_linked_message(runtime: Runtime, transaction: Transaction, link_id: str) -> LinkedMessage:
@@ -186,6 +271,6 @@ def scope_json(scope: Scope) -> dict[str, Any]:
         "per_days": scope.frequency_cap.window.days,
         "from": format_time_of_day(scope.send_window.opens),
         "to": format_time_of_day(scope.send_window.closes),
-        "tz": scope.send_window.timezone.key,
+        "tz": scope.send_window.timezone_names,
         "expires_at": scope.ends_at.isoformat(),
     }

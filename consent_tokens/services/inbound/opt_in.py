@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from consent_tokens.consent.grant import Grant, GrantStatus
 from consent_tokens.consent.request import ConsentRequest
-from consent_tokens.consent.scope import ScopeReduction
+from consent_tokens.consent.scope import Scope, ScopeReduction
 from consent_tokens.localization import supported_language
 from consent_tokens.services.consents.amendments import resume_within
 from consent_tokens.services.consents.decisions import create_grant
@@ -21,6 +21,7 @@ from consent_tokens.services.inbound.keyword_replies import (
     ALREADY_LIVE,
     REPLY_LIMITS,
     may_reply,
+    send_help,
     send_merchant_reply,
     send_reply,
 )
@@ -38,16 +39,29 @@ def grant(conversation: Conversation) -> None:
         if not is_active(merchant):
             continue
         language = supported_language(request.terms.locale) or conversation.language
+        scope = _scope(conversation, request)
+        if scope is None:
+            send_help(conversation)
+            return
         create_grant(
             conversation.runtime,
-            policy,
             conversation.transaction,
             request,
             conversation.inbound.number,
             invitation_notice(policy, request, merchant, language),
-            ScopeReduction(purposes=request.terms.purposes),
+            scope,
         )
         send_merchant_reply(conversation, language, AGREED, merchant.id)
+
+
+def _scope(conversation: Conversation, request: ConsentRequest) -> Scope | None:
+    """Return what a request asks, in the phone's time zones; None if that is never possible."""
+    timezones = conversation.inbound.number.timezones(conversation.policy.default_timezone)
+    reduction, now = ScopeReduction(), conversation.runtime.clock.now()
+    try:
+        return request.scope_for(reduction, timezones, now)
+    except ValueError:  # the hours are never open in all time zones: only a page can ask for one
+        return None
 
 
 def start(conversation: Conversation) -> None:

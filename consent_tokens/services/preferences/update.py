@@ -5,6 +5,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from consent_tokens.consent.preferences import Preferences, stricter_of
+from consent_tokens.consent.timezones import Timezones
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.evidence.journal import EntryKind, PreferencesSet
 from consent_tokens.services.integrity.journal_outbox import (
@@ -26,25 +27,26 @@ def update_preferences(
     runtime: Runtime,
     partition: int,
     change_name: str,
-    change: Callable[[Preferences], Preferences],
+    change: Callable[[Preferences, Timezones], Preferences],
     *,
     default_timezone: ZoneInfo,
 ) -> Preferences:
     """Change a recipient's preferences and return the new ones.
 
-    `change_name` is recorded in the event. The recipient's grants are locked, as they are while a
-    message is decided, so each decision uses the old or the new preferences; messages that were
-    leased under the old ones are waited for. The change is in the revocation journal when this
-    returns. Raises JournalUnavailableError, DatabaseBusyError if messages stay in flight.
+    `change` gets the time zones of the newest consent as well. `change_name` is recorded in the
+    event. The recipient's grants are locked, as they are while a message is decided, so each
+    decision uses the old or the new preferences; messages that were leased under the old ones are
+    waited for. The change is in the revocation journal when this returns. Raises
+    JournalUnavailableError, DatabaseBusyError if messages stay in flight.
     """
     ensure_writable(runtime)
 
     def work(transaction: Transaction) -> Preferences:
         before = _lock(transaction, partition)
-        after = change(before)
+        timezones = timezones_of(transaction, partition, default_timezone)
+        after = change(before, timezones)
         if after != before:
-            timezone = timezone_of(transaction, partition, default_timezone)
-            _save(runtime, transaction, partition, change_name, after, timezone)
+            _save(runtime, transaction, partition, change_name, after, timezones)
             entry = PreferencesSet(partition, tag_of(runtime, transaction, partition), after)
             enqueue_entry(runtime, transaction, EntryKind.PREFERENCES, entry)
             recipients.delete_if_unused(transaction, partition)
@@ -77,8 +79,8 @@ def restore_preferences(
     after = journalled if may_widen else stricter_of(before, journalled)
     if after == before:
         return False
-    timezone = timezone_of(transaction, partition, NO_TIMEZONE)
-    _save(runtime, transaction, partition, FROM_JOURNAL, after, timezone)
+    timezones = timezones_of(transaction, partition, NO_TIMEZONE)
+    _save(runtime, transaction, partition, FROM_JOURNAL, after, timezones)
     recipients.delete_if_unused(transaction, partition)
     return True
 
@@ -95,11 +97,11 @@ def _save(
     partition: int,
     change_name: str,
     changed: Preferences,
-    timezone: ZoneInfo,
+    timezones: Timezones,
 ) -> None:
     """Save preferences, with the event of the change and what follows from it."""
     now = runtime.clock.now()
-    preferences.save(transaction, partition, changed, timezone)
+    preferences.save(transaction, partition, changed, timezones)
     if changed.no_invitations:
         outbox.refuse_queued_invitations(transaction, partition, now)
     runtime.record(
@@ -113,11 +115,11 @@ def find_preferences(runtime: Runtime, partition: int) -> Preferences:
     return runtime.database.read(lambda transaction: preferences.find(transaction, partition))
 
 
-def find_timezone(runtime: Runtime, partition: int, default: ZoneInfo) -> ZoneInfo:
-    """Return the time zone of a recipient's newest consent, else the default."""
-    return runtime.database.read(lambda transaction: timezone_of(transaction, partition, default))
+def find_timezones(runtime: Runtime, partition: int, default: ZoneInfo) -> Timezones:
+    """Return the time zones of a recipient's newest consent, else the default."""
+    return runtime.database.read(lambda transaction: timezones_of(transaction, partition, default))
 
 
-def timezone_of(transaction: Transaction, partition: int, default: ZoneInfo) -> ZoneInfo:
-    """Return the time zone of a recipient's newest consent, else the default."""
-    return grants.newest_timezone(transaction, partition) or default
+def timezones_of(transaction: Transaction, partition: int, default: ZoneInfo) -> Timezones:
+    """Return the time zones of a recipient's newest consent, else the default."""
+    return grants.newest_timezones(transaction, partition) or (default,)

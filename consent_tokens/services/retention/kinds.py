@@ -184,6 +184,14 @@ KINDS: Final[tuple[Kind, ...]] = (
         is_own_time=True,
     ),
     Kind(
+        name="stops",
+        tables=("merchant_consents",),
+        what=N_("That you stopped a shop, so that it does not invite you again"),
+        since=N_("after you stopped it"),
+        basis=CHOICE,
+        period=_cooldown,
+    ),
+    Kind(
         name="quiet_periods",
         tables=("preferences",),
         what=N_("Your quiet time"),

@@ -64,7 +64,7 @@ class ConsentQuestion:
                 for purpose in in_catalogue_order(terms.purposes)
             ],
             frequency_cap=notice.describe_frequency_cap(terms.frequency_cap, language),
-            send_window=notice.describe_send_window(window, language),
+            send_window=notice.describe_hours(window, language),
             expiry=notice.describe_expiry(now + terms.valid_for, window, language),
             opt_out=notice.describe_opt_out(language),
             retention=notice.describe_retention(policy.retention, language),
@@ -94,5 +94,5 @@ class NarrowerChoices:
 
 
 def requested_window(terms: RequestedTerms, policy: ConsentPolicy) -> SendWindow:
-    """Return the requested send window, in the default time zone: there is no number yet."""
+    """Return the requested send window. Its time zone means nothing: there is no number yet."""
     return SendWindow.parse(terms.opens, terms.closes, policy.default_timezone)

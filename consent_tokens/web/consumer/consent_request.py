@@ -1,16 +1,18 @@
 """`/c/{page_id}`: a merchant's request, the phone number, the one-time code, and yes or no."""
 
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from flask import Response, request, session, url_for
 from flask_babel import gettext as _
 
+from consent_tokens.consent.grant import Grant
 from consent_tokens.consent.notice import Notice
 from consent_tokens.consent.number_check import NumberFault
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.request import RequestStatus
 from consent_tokens.consent.scope import ScopeReduction
+from consent_tokens.consent.timezones import format_timezones, parse_timezones
+from consent_tokens.errors import InvalidError
 from consent_tokens.services.consents.decisions import (
     ConsentDecision,
     OpenRequest,
@@ -18,8 +20,14 @@ from consent_tokens.services.consents.decisions import (
     find_open_request,
     grant_consent,
 )
+from consent_tokens.services.consents.views import live_to_merchant
 from consent_tokens.services.number_verification import ChallengeSecret
-from consent_tokens.web.consumer import blueprint, page, redirect_after_post
+from consent_tokens.web.consumer import (
+    blueprint,
+    page,
+    redirect_after_post,
+    signed_in_recipient,
+)
 from consent_tokens.web.consumer import form_fields as form
 from consent_tokens.web.consumer.abuse_gate import challenge_page, may_send_code
 from consent_tokens.web.consumer.consent_question import (
@@ -64,6 +72,8 @@ def decide(page_id: str) -> Response:
     if request.form.get("decision") == "decline":
         decline(runtime(), app_context().consent, open_request)
         return _redirect_decided(page_id, "declined")
+    if request.form.get("action") == "timezone":
+        return _choose_timezone(open_request)
     if "code" in request.form:
         return _verify_code(open_request)
     return _send_code(open_request)
@@ -90,16 +100,17 @@ def _send_code(open_request: OpenRequest) -> Response:
     session[PENDING] = {
         "page_id": open_request.page_id,
         "challenge": send_code_to(number, open_request.code_use, locale),
-        "timezone": number.timezone(app_context().consent.default_timezone).key,
+        "timezones": format_timezones(number.timezones(app_context().consent.default_timezone)),
+        "timezone": None,  # chosen, if there are several
         **_choice(reduction),
     }
     return redirect_after_post("consent_request.show", page_id=open_request.page_id)
 
 
 def _is_within_terms(open_request: OpenRequest, reduction: ScopeReduction) -> bool:
-    timezone = app_context().consent.default_timezone
+    timezones = (app_context().consent.default_timezone,)
     try:
-        open_request.request.scope_for(reduction, timezone, runtime().clock.now())
+        open_request.request.scope_for(reduction, timezones, runtime().clock.now())
     except ValueError:
         return False
     return True
@@ -139,16 +150,34 @@ def _question_page(
         terms=terms,
         window=window,
         timezone=policy.default_timezone,
+        agreed=_agreed_already(open_request),
         errors=errors,
     )
+
+
+def _agreed_already(open_request: OpenRequest) -> list[Grant]:
+    """Return what the consumer who is signed in with this browser agreed to with this merchant."""
+    partition = signed_in_recipient()
+    if partition is None:
+        return []
+    return live_to_merchant(runtime(), partition, open_request.merchant.id)
 
 
 # --- The notice, and the decision -----------------------------------------------------------------
 
 
 def _confirmation_page(open_request: OpenRequest, status: int = 200, **errors: str) -> Response:
-    """Return the page with the notice that a yes agrees to, and the field for the code."""
-    notice = _notice(open_request, session[PENDING])
+    """Return the page with the notice that a yes agrees to, and the field for the code.
+
+    A number that may be in several time zones has a choice of them; it has to be made where the
+    hours are never open in all of them at once.
+    """
+    pending = session[PENDING]
+    timezones = parse_timezones(pending["timezones"])
+    try:
+        notice = _notice(open_request, pending)
+    except ValueError:
+        return page("timezone.html", open_request=open_request, timezones=timezones)
     headline, *lines = notice.text.splitlines()
     return page(
         "confirmation.html",
@@ -158,8 +187,26 @@ def _confirmation_page(open_request: OpenRequest, status: int = 200, **errors: s
         lines=lines,
         digest=notice.digest.hex(),
         waiting=waiting_for(session[PENDING]["challenge"]),
+        timezones=timezones if len(timezones) > 1 and _has_hours(pending) else (),
+        chosen=pending["timezone"],
         errors=errors,
     )
+
+
+def _has_hours(pending: dict[str, Any]) -> bool:
+    """Whether the send window binds anything that was ticked."""
+    return any(Purpose(name).is_marketing for name in pending["purposes"])
+
+
+def _choose_timezone(open_request: OpenRequest) -> Response:
+    """Take the choice among the time zones that the number may be in; empty: all of them."""
+    pending = session.get(PENDING, {})
+    if pending.get("page_id") == open_request.page_id:
+        chosen = form.text("timezone")
+        if chosen and chosen not in pending["timezones"].split(" "):
+            raise InvalidError({"timezone": ["not_offered"]})
+        session[PENDING] = {**pending, "timezone": chosen or None}
+    return redirect_after_post("consent_request.show", page_id=open_request.page_id)
 
 
 def _verify_code(open_request: OpenRequest) -> Response:
@@ -176,7 +223,14 @@ def _verify_code(open_request: OpenRequest) -> Response:
     created = grant_consent(runtime(), context.otp, context.consent, open_request, decision)
     if created is None:
         return _confirmation_page(open_request, 422, **code_errors())
-    return _redirect_decided(open_request.page_id, "granted", created.receipt_id)
+    replacement = created.replacement
+    return _redirect_decided(
+        open_request.page_id,
+        "granted",
+        receipt_id=created.receipt_id,
+        replaced=sorted(replacement.purposes),
+        kept=sorted(replacement.purposes_kept),
+    )
 
 
 def _decision(
@@ -188,13 +242,14 @@ def _decision(
         notice_digest=notice.digest,
         challenge=ChallengeSecret.from_text(pending["challenge"]),
         code=form.one_time_code(),
+        timezone=pending["timezone"],
         wants_receipt_sms="receipt" in request.form,
     )
 
 
-def _redirect_decided(page_id: str, answer: str, receipt_id: str | None = None) -> Response:
+def _redirect_decided(page_id: str, answer: str, **details: str | list[str] | None) -> Response:
     session.pop(PENDING, None)
-    session[DECIDED] = {"page_id": page_id, "answer": answer, "receipt_id": receipt_id}
+    session[DECIDED] = {"page_id": page_id, "answer": answer, **details}
     return redirect_after_post("consent_request.show", page_id=page_id)
 
 
@@ -202,7 +257,7 @@ def _notice(open_request: OpenRequest, pending: dict[str, Any]) -> Notice:
     """Return the notice of the choice that is pending in this browser."""
     return open_request.notice(
         _pending_reduction(pending),
-        ZoneInfo(str(pending["timezone"])),
+        parse_timezones(pending["timezone"] or pending["timezones"]),
         _language(open_request),
         app_context().consent.retention,
         runtime().clock.now(),

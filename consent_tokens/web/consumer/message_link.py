@@ -6,12 +6,12 @@ from typing import Final
 from flask import Response, request, session
 from werkzeug.exceptions import BadRequest
 
-from consent_tokens.consent.grant import EndReason, Grant, GrantStatus
+from consent_tokens.consent.grant import Grant, GrantStatus
 from consent_tokens.errors import ConflictError
 from consent_tokens.evidence.complaints import ComplaintReason
 from consent_tokens.services.complaints import report_message
-from consent_tokens.services.consents.amendments import pause
-from consent_tokens.services.consents.revocation import revoke
+from consent_tokens.services.consents.amendments import pause_merchant
+from consent_tokens.services.consents.revocation import revoke_merchant
 from consent_tokens.services.consents.views import (
     find_linked_message,
     find_linked_message_detail,
@@ -24,7 +24,7 @@ from consent_tokens.web.consumer import (
     take_result,
 )
 from consent_tokens.web.consumer.report import CASE_NUMBER
-from consent_tokens.web.request_context import runtime
+from consent_tokens.web.request_context import app_context, runtime
 from consent_tokens.web.security import check_link_token, link_csrf_token
 
 bp = blueprint("message_link", check_link_token)
@@ -37,7 +37,7 @@ def show(link_id: str) -> Response:
     """Show who sent the message, and under which consent. A GET changes nothing (promise 8)."""
     detail = find_linked_message_detail(runtime(), link_id)
     grant = detail.linked.grant
-    grant_status = grant.status_at(runtime().clock.now())
+    now = runtime().clock.now()
     return page(
         "message.html",
         csrf=link_csrf_token(link_id),
@@ -45,16 +45,15 @@ def show(link_id: str) -> Response:
         grant=grant,
         merchant=detail.linked.merchant,
         detail=detail,
-        timezone=grant.scope.send_window.timezone,
-        is_paused=grant_status is GrantStatus.PAUSED,
-        is_ended=grant_status in {GrantStatus.REVOKED, GrantStatus.EXPIRED},
+        timezone=grant.scope.send_window.timezones,
+        is_paused=all(each.status_at(now) is GrantStatus.PAUSED for each in detail.live),
         result=take_result(),
     )
 
 
 @bp.post("/m/<link_id>")
 def act(link_id: str) -> Response:
-    """Revoke or pause the consent, or go on to report the message."""
+    """Stop or pause the merchant, or go on to report the message."""
     grant = find_linked_message(runtime(), link_id).grant
     match request.form.get("action"):
         case "revoke":
@@ -69,15 +68,15 @@ def act(link_id: str) -> Response:
 
 
 def _revoke(grant: Grant) -> None:
-    revocation = revoke(runtime(), grant.key, EndReason.CONSUMER)
-    set_result("revoked", submitted=revocation.submitted_meanwhile if revocation else 0)
+    policy, partition = app_context().consent, grant.key.partition
+    stop = revoke_merchant(runtime(), policy, partition, grant.merchant_id)
+    set_result("revoked", submitted=stop.submitted_meanwhile)
 
 
 def _pause(grant: Grant) -> None:
-    now = runtime().clock.now()
-    if grant.status_at(now) is not GrantStatus.PAUSED:
-        pause(runtime(), grant.key, now + PAUSE)
-    set_result("paused")
+    until = runtime().clock.now() + PAUSE
+    if pause_merchant(runtime(), grant.key.partition, grant.merchant_id, until):
+        set_result("paused")
 
 
 @bp.get("/m/<link_id>/report")
@@ -90,7 +89,7 @@ def ask_reason(link_id: str) -> Response:
         link_id=link_id,
         message=linked.message,
         merchant=linked.merchant,
-        timezone=linked.grant.scope.send_window.timezone,
+        timezone=linked.grant.scope.send_window.timezones,
         reasons=list(ComplaintReason),
     )
 

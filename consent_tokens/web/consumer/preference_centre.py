@@ -1,8 +1,8 @@
 """`/my`: every consent, over all merchants, after a one-time code."""
 
-from collections.abc import Callable, Mapping
-from datetime import timedelta
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from flask import Response, request, session, url_for
 from flask_babel import gettext as _
@@ -10,6 +10,8 @@ from flask_babel import gettext as _
 from consent_tokens.consent.grant import EndReason, GrantStatus
 from consent_tokens.consent.number_check import NumberFault
 from consent_tokens.consent.one_time_code import SIGN_IN
+from consent_tokens.consent.grant import EndReason, Grant, GrantStatus
+from consent_tokens.consent.one_time_code import LOGIN_INTENT
 from consent_tokens.consent.preferences import SEASONS
 from consent_tokens.errors import InvalidError
 from consent_tokens.services.consents.amendments import (
@@ -17,14 +19,23 @@ from consent_tokens.services.consents.amendments import (
     extend,
     narrow,
     own_grant_key,
-    pause,
-    resume,
+    pause_merchant,
+    resume_merchant,
 )
-from consent_tokens.services.consents.views import ConsentDetail, find_consent, list_consents
+from consent_tokens.services.consents.revocation import revoke_merchant
+from consent_tokens.services.consents.views import (
+    ConsentDetail,
+    ConsentSummary,
+    by_merchant,
+    ended_last,
+    find_consent,
+    list_consents,
+    merchant_of,
+)
 from consent_tokens.services.consumer_sessions import log_in, log_out, revoke_own
 from consent_tokens.services.erasure import claim_number, erase_recipient, revoke_all
 from consent_tokens.services.number_verification import ChallengeSecret
-from consent_tokens.services.preferences.update import find_preferences, find_timezone
+from consent_tokens.services.preferences.update import find_preferences, find_timezones
 from consent_tokens.web.consumer import (
     SESSION_SECRET,
     blueprint,
@@ -77,13 +88,16 @@ def _list_page(partition: int) -> Response:
     found = list_consents(runtime(), partition)
     search = request.args.get("q", "").strip()[:MAX_SEARCH_LENGTH]
     shown = [each for each in found if search.casefold() in each.merchant.name.casefold()]
-    live = [each for each in found if each.grant.status_at(now) in LIVE_STATUSES]
-    timezone = find_timezone(runtime(), partition, app_context().consent.default_timezone)
+    live = [each for each in shown if each.grant.is_live_at(now)]
+    result = take_result()
+    timezone, *_others = find_timezones(
+        runtime(), partition, app_context().consent.default_timezone
+    )
     return page(
         "my.html",
-        live=[each for each in shown if each.grant.status_at(now) in LIVE_STATUSES],
-        ended=[each for each in shown if each.grant.status_at(now) not in LIVE_STATUSES],
-        merchant_count=len({each.merchant.id for each in live}),
+        merchants=by_merchant(live),
+        ended=[each for each in shown if not each.grant.is_live_at(now)],
+        merchant_count=len({each.merchant.id for each in found if each.grant.is_live_at(now)}),
         submitted_count=sum(week.submitted for each in found for week in each.weeks),
         refused_count=sum(week.refused for each in found for week in each.weeks),
         search=search,
@@ -92,8 +106,19 @@ def _list_page(partition: int) -> Response:
         season=min(SEASONS, key=lambda each: each.next_quiet_period(now, timezone).ends),
         timezone=timezone,
         now=now,
-        result=take_result(),
+        result=result,
+        stopped=_stopped(found, result, now),
     )
+
+
+def _stopped(
+    found: Sequence[ConsentSummary], result: dict[str, Any] | None, now: datetime
+) -> tuple[str, list[Grant]] | None:
+    """Return the merchant that was just stopped, by name, and its consents that this ended."""
+    own = [each for each in found if result and each.merchant.id == result.get("merchant")]
+    if not own:
+        return None
+    return own[0].merchant.name, ended_last([each.grant for each in own], now)
 
 
 @bp.get("/my/consents/<grant_id>")
@@ -112,7 +137,7 @@ def _consent_page(consent: ConsentDetail, status: int = 200, **errors: str) -> R
         status,
         consent=consent,
         scope=scope,
-        timezone=scope.send_window.timezone,
+        timezone=scope.send_window.timezones,
         grant_status=grant_status,
         is_live=grant_status in LIVE_STATUSES,
         limits=[each for each in NARROWER_LIMITS if each < scope.frequency_cap.limit],
@@ -192,9 +217,21 @@ def _challenge_secret() -> ChallengeSecret | None:
 
 
 def _revoke(partition: int) -> Response:
+    """Stop the merchant of a consent: end all its consents (promise 12)."""
+    merchant_id = _merchant_of_form(partition)
+    stop = revoke_merchant(runtime(), app_context().consent, partition, merchant_id)
+    set_result("revoked", submitted=stop.submitted_meanwhile, merchant=merchant_id)
+    return _redirect_to_list()
+
+
+def _revoke_one(partition: int) -> Response:
     revocation = revoke_own(runtime(), partition, form.text("grant"))
-    set_result("revoked", submitted=revocation.submitted_meanwhile)
-    return _redirect_to_consent() if "stay" in request.form else _redirect_to_list()
+    set_result("revoked_one", submitted=revocation.submitted_meanwhile)
+    return _redirect_to_consent()
+
+
+def _merchant_of_form(partition: int) -> str:
+    return merchant_of(runtime(), partition, form.text("grant"))
 
 
 def _revoke_all(partition: int) -> Response:
@@ -215,14 +252,14 @@ def _pause(partition: int) -> Response:
     if days is not None and days not in PAUSE_DAYS:
         raise InvalidError({"days": ["not_offered"]})
     until = runtime().clock.now() + timedelta(days=days) if days else None
-    pause(runtime(), own_grant_key(runtime(), partition, form.text("grant")), until)
-    set_result("paused")
+    if pause_merchant(runtime(), partition, _merchant_of_form(partition), until):
+        set_result("paused")
     return _redirect_to_consent()
 
 
 def _resume(partition: int) -> Response:
-    resume(runtime(), own_grant_key(runtime(), partition, form.text("grant")))
-    set_result("resumed")
+    if resume_merchant(runtime(), partition, _merchant_of_form(partition)):
+        set_result("resumed")
     return _redirect_to_consent()
 
 
@@ -247,6 +284,7 @@ def _extend(partition: int) -> Response:
 
 ACTIONS: Final[Mapping[str, Callable[[int], Response]]] = {  # by the value of `action`
     "revoke": _revoke,
+    "revoke_one": _revoke_one,
     "revoke_all": _revoke_all,
     "forget": _erase,
     "pause": _pause,

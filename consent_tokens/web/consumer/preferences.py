@@ -16,10 +16,11 @@ from consent_tokens.consent.preferences import (
     quiet_until,
 )
 from consent_tokens.consent.scope import MINUTES_PER_DAY
+from consent_tokens.consent.timezones import Timezones
 from consent_tokens.errors import InvalidError
 from consent_tokens.services.preferences.update import (
     find_preferences,
-    find_timezone,
+    find_timezones,
     update_preferences,
 )
 from consent_tokens.web.consumer import (
@@ -45,13 +46,15 @@ def show(partition: int) -> Response:
 
 def _preferences_page(partition: int, status: int = 200, **errors: str) -> Response:
     now = runtime().clock.now()
-    timezone = find_timezone(runtime(), partition, app_context().consent.default_timezone)
+    timezones = find_timezones(runtime(), partition, app_context().consent.default_timezone)
+    timezone = timezones[0]
     return page(
         "preferences.html",
         status,
         preferences=find_preferences(runtime(), partition),
         seasons=[(each.name, each.next_quiet_period(now, timezone)) for each in SEASONS],
         timezone=timezone,
+        has_several_timezones=len(timezones) > 1,
         today=now.astimezone(timezone).date(),
         max_daily_limit=MAX_DAILY_LIMIT,
         max_weekly_limit=MAX_WEEKLY_LIMIT,
@@ -64,14 +67,13 @@ def _preferences_page(partition: int, status: int = 200, **errors: str) -> Respo
 def save_preferences(partition: int) -> Response:
     """Save what a form changes, and redirect to the page that it came from."""
     action = request.form["action"]
-    timezone = find_timezone(runtime(), partition, app_context().consent.default_timezone)
     try:
         update_preferences(
             runtime(),
             partition,
             action,
-            lambda before: _changed(before, action, timezone),
-            default_timezone=timezone,
+            lambda before, timezones: _changed(before, action, timezones),
+            default_timezone=app_context().consent.default_timezone,
         )
     except (InvalidError, ValueError):
         error = _("That does not work. Please look at it again.")
@@ -80,11 +82,11 @@ def save_preferences(partition: int) -> Response:
     return redirect_after_post("my.show" if "stay" in request.form else "preferences.show")
 
 
-def _changed(before: Preferences, action: str, timezone: ZoneInfo) -> Preferences:
+def _changed(before: Preferences, action: str, timezones: Timezones) -> Preferences:
     """Return preferences as a form changes them. Raises InvalidError, ValueError."""
     match action:
         case "calm":
-            return replace(before, quiet_period=_quiet_period(timezone))
+            return replace(before, quiet_period=_quiet_period(timezones[0]))
         case "no_calm":
             return replace(before, quiet_period=None)
         case "limits":
@@ -94,16 +96,16 @@ def _changed(before: Preferences, action: str, timezone: ZoneInfo) -> Preference
                 weekly_limit=form.whole_number("a_week"),
             )
         case "rest":
-            return replace(before, quiet_hours=_quiet_hours(timezone))
+            return replace(before, quiet_hours=_quiet_hours(timezones))
         case _:
             return replace(before, no_invitations=form.text("invitations") == "none")
 
 
-def _quiet_hours(timezone: ZoneInfo) -> QuietHours | None:
+def _quiet_hours(timezones: Timezones) -> QuietHours | None:
     begins, ends = form.minute_of_day("from"), form.minute_of_day("to")
     if begins is None or ends is None:
         return None
-    return QuietHours(begins, ends, timezone)
+    return QuietHours(begins, ends, timezones[0], timezones[1:])
 
 
 def _quiet_period(timezone: ZoneInfo) -> QuietPeriod:

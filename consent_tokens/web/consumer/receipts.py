@@ -4,11 +4,12 @@ from typing import Any
 
 from flask import Response, json
 
+from consent_tokens.consent.timezones import parse_timezones
 from consent_tokens.crypto import jws
 from consent_tokens.evidence.receipts import Receipt
 from consent_tokens.services.consents.receipts import find_receipt
 from consent_tokens.web.consumer import blueprint, page
-from consent_tokens.web.request_context import app_context, runtime
+from consent_tokens.web.request_context import runtime
 
 bp = blueprint("receipts")
 
@@ -17,12 +18,13 @@ bp = blueprint("receipts")
 def show(receipt_id: str) -> Response:
     """Show a receipt."""
     receipt = find_receipt(runtime(), receipt_id)
+    payload = _payload(receipt)
     return page(
         "receipt.html",
         receipt_id=receipt_id,
         receipt=receipt,
-        payload=_payload(receipt),
-        timezone=app_context().consent.default_timezone,
+        payload=payload,
+        timezone=parse_timezones(payload["processing"]["limits"]["tz"]),
     )
 
 

@@ -1,6 +1,6 @@
 """Template filters: dates, times, scopes, statuses and reasons in the language of the page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -9,10 +9,12 @@ from babel.dates import format_date, format_time
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
+from consent_tokens.consent.grant import Grant
 from consent_tokens.consent.notice import localized_time_of_day, purpose_label
 from consent_tokens.consent.preferences import QuietPeriod
 from consent_tokens.consent.purposes import Purpose, in_catalogue_order
 from consent_tokens.consent.scope import Scope
+from consent_tokens.consent.timezones import Timezones, city_name
 from consent_tokens.evidence.complaints import ComplaintReason, ComplaintStatus, Verdict
 from consent_tokens.localization import LOCALES, join_list
 from consent_tokens.relay.message import MessageStatus
@@ -20,18 +22,36 @@ from consent_tokens.web.consumer.locale import language
 from consent_tokens.web.reasons import consumer_text
 
 
-def day(moment: datetime, timezone: ZoneInfo) -> str:
-    """Return the date of a moment in a time zone."""
+def day(moment: datetime, where: Timezones | ZoneInfo) -> str:
+    """Return the date of a moment in a time zone; in the first of several."""
+    timezone = where if isinstance(where, ZoneInfo) else where[0]
     return str(format_date(moment.astimezone(timezone), format="long", locale=LOCALES[language()]))
 
 
-def local_datetime(moment: datetime, timezone: ZoneInfo | None = None) -> str:
-    """Return date and time of a moment in a time zone; without one, in UTC."""
-    timezone = timezone or ZoneInfo("UTC")
+def local_datetime(moment: datetime, where: Timezones | ZoneInfo | None = None) -> str:
+    """Return date and time of a moment in a time zone; without one, in UTC, and says so.
+
+    Of several it takes the first, and says which that is: the reader may be in another.
+    """
+    timezones = (where,) if isinstance(where, ZoneInfo) else where or ()
+    timezone = timezones[0] if timezones else ZoneInfo("UTC")
     local, locale = moment.astimezone(timezone), LOCALES[language()]
     day_written = format_date(local, format="medium", locale=locale)
     time_written = format_time(local, format="short", locale=locale, tzinfo=timezone)
-    return f"{day_written} {time_written}".replace("\u202f", " ")
+    written = f"{day_written} {time_written}".replace("\u202f", " ")
+    if len(timezones) == 1:
+        return written
+    return f"{written} UTC" if not timezones else f"{written} {timezone_label(timezone)}"
+
+
+def city(timezone: ZoneInfo) -> str:
+    """Return the city that a time zone is named after."""
+    return city_name(timezone, LOCALES[language()])
+
+
+def timezone_label(timezone: ZoneInfo) -> str:
+    """Return the name of a time zone: whose time it is."""
+    return str(_("(%(city)s time)", city=city(timezone)))
 
 
 def last_day(period: QuietPeriod, timezone: ZoneInfo) -> str:
@@ -51,10 +71,20 @@ def purpose_name(purpose: str) -> str:
     return purpose_label(Purpose(purpose), language())[0]
 
 
+def purpose_names(purposes: Collection[str]) -> str:
+    """Return the names of purposes in one line, in the order of the catalogue."""
+    known = in_catalogue_order(frozenset(map(Purpose, purposes)))
+    return join_list(language(), [purpose_name(purpose) for purpose in known])
+
+
+def all_purposes(grants: Collection[Grant]) -> str:
+    """Return the names of the purposes of several grants in one line."""
+    return purpose_names(frozenset().union(*(each.scope.purposes for each in grants)))
+
+
 def scope_label(scope: Scope) -> str:
     """Return a scope in one line: purposes, frequency cap and send window."""
-    names = [purpose_name(purpose) for purpose in in_catalogue_order(scope.purposes)]
-    parts = [join_list(language(), names)]
+    parts = [purpose_names(scope.purposes)]
     if any(purpose.is_marketing for purpose in scope.purposes):
         parts.append(
             _(
@@ -164,11 +194,14 @@ OPTIONS: Final[dict[str, Callable[[Sequence[int]], list[tuple[int, str]]]]] = {
     "time_of_day_options": time_of_day_options,
 }
 FILTERS: Final[dict[str, Callable[..., str]]] = {
+    "city": city,
     "day": day,
     "local_datetime": local_datetime,
     "last_day": last_day,
     "time_of_day": time_of_day,
     "purpose_name": purpose_name,
+    "purpose_names": purpose_names,
+    "all_purposes": all_purposes,
     "scope_label": scope_label,
     "status_label": status_label,
     "reason_label": reason_label,

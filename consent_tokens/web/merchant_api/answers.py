@@ -89,7 +89,13 @@ class ScopeAnswer(AnswerSchema):
     per_days = fields.Integer(required=True)
     opens = fields.String(required=True, data_key="from", metadata={"example": "09:00"})
     closes = fields.String(required=True, data_key="to", metadata={"example": "21:00"})
-    tz = fields.String(required=True, metadata={"example": "Asia/Shanghai"})
+    tz = fields.String(
+        required=True,
+        metadata={
+            "description": "IANA time zone, or several separated by a space: all bind.",
+            "example": "Asia/Shanghai",
+        },
+    )
     expires_at = fields.DateTime(required=True)
 
     @pre_dump
@@ -102,7 +108,7 @@ class ScopeAnswer(AnswerSchema):
             "per_days": scope.frequency_cap.window.days,
             "opens": format_time_of_day(scope.send_window.opens),
             "closes": format_time_of_day(scope.send_window.closes),
-            "tz": scope.send_window.timezone.key,
+            "tz": scope.send_window.timezone_names,
             "expires_at": scope.ends_at,
         }
 
