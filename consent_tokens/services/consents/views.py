@@ -93,7 +93,7 @@ class LinkedMessageDetail:
     paused_until: datetime | None
     stopped_messages: int  # that waited when they ended, and are not sent
     last_submitted_at: datetime | None
-    withdrawal_receipts: list[str]  # public ids
+    withdrawal_receipts: list[tuple[str, Grant]]  # public ids, and what ended
 
 
 def list_consents(runtime: Runtime, partition: int) -> list[ConsentSummary]:
@@ -225,7 +225,7 @@ def find_linked_message_detail(runtime: Runtime, link_id: str) -> LinkedMessageD
             stopped_messages=sum(_stopped_messages(transaction, each) for each in ended),
             last_submitted_at=_last_submitted_at(transaction, ended),
             withdrawal_receipts=[
-                runtime.ids.receipt.encode(receipt.key)
+                (runtime.ids.receipt.encode(receipt.key), each)
                 for each in ended
                 for receipt in receipts.of_grant(transaction, each.key)
                 if receipt.kind == ReceiptKind.WITHDRAWAL
