@@ -7,11 +7,9 @@ from typing import Any, Final
 from flask import Response, request, session, url_for
 from flask_babel import gettext as _
 
-from consent_tokens.consent.grant import EndReason, GrantStatus
+from consent_tokens.consent.grant import EndReason, Grant, GrantStatus
 from consent_tokens.consent.number_check import NumberFault
 from consent_tokens.consent.one_time_code import SIGN_IN
-from consent_tokens.consent.grant import EndReason, Grant, GrantStatus
-from consent_tokens.consent.one_time_code import LOGIN_INTENT
 from consent_tokens.consent.preferences import SEASONS
 from consent_tokens.errors import InvalidError
 from consent_tokens.services.consents.amendments import (
