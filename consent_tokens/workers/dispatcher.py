@@ -159,8 +159,17 @@ class Dispatcher:
             recover_expired_leases(runtime)
         except NotReadyError as error:
             log.critical("dispatch_withheld", reason=error.error_code, detail=str(error))
-        apply_retention(runtime, self.context.consent)
+        self._apply_retention()
         self._weights = read_weights(runtime)
+
+    def _apply_retention(self) -> None:
+        """Delete what is past its retention; a failure is logged, and stops no message."""
+        try:
+            apply_retention(self.context.runtime, self.context.consent)
+        except ConsentTokensError as error:
+            log.warning("retention_failed", reason=error.error_code)
+        except Exception as error:  # noqa: BLE001 - logged; the next maintenance tries again
+            log.critical("retention_faulty", fault=type(error).__name__)
 
     def _dispatch(self, now: float) -> bool:
         """Dispatch as much as the throughput allows; whether there is likely to be more.

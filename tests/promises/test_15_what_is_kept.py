@@ -188,6 +188,17 @@ def test_deletion_goes_in_batches_and_stops_for_the_dispatcher(
     assert rows(wide)["fingerprints"] == 7, "no time, nothing deleted"
 
 
+def test_messages_leave_also_while_nothing_can_be_deleted(small: Service) -> None:
+    merchant, consumer = small.merchant(), small.consumer()
+    token = small.obtain_token(merchant, consumer)
+    with small.runtime.database.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE retention_runs RENAME TO out_of_reach"))
+    merchant.send(token, text=MARKS[0])
+    small.clock.advance(timedelta(minutes=1))
+    small.work()
+    assert MARKS[0] in consumer.texts()[-1]
+
+
 def test_the_report_says_what_is_due_and_what_was_deleted(
     small: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
