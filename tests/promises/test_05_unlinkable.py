@@ -107,7 +107,7 @@ def shops_with_webhooks(service: Service, consumer: Consumer, count: int = 5) ->
             service.runtime,
             service.context.webhook_client,
             shop.id,
-            "http://127.0.0.1:9/",
+            "http://127.0.0.1:9999/",
             ["consent.revoked", "message.failed"],
         )
         later = (service.clock.now() + timedelta(hours=2)).isoformat()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 from sqlalchemy import func, select, text
 
 from consent_tokens.cli import main
@@ -25,7 +26,6 @@ from tests.service import CSRF, LINK, ORDERS, PROMOTIONS, Consumer, Merchant, Se
 from tests.service import otp_policy as limits
 
 WIDE = limits("number=1000/hour;client_ip=1000/hour;total=100000/hour")
-PNG = b"\x89PNG\r\n\x1a\n"
 MARKS = ("mark of a text", "mark of a statement", "mark-of-a-reference")
 YEAR = timedelta(days=366)
 # what is about no consumer, and kept as long as the service runs
@@ -65,6 +65,14 @@ def stored(service: Service, tmp_path: Path) -> Iterator[bytes]:
             yield path.read_bytes()
 
 
+def picture() -> BytesIO:
+    """Return a small picture, as a browser uploads it."""
+    upload = BytesIO()
+    Image.new("RGB", (40, 30), "red").save(upload, "PNG")
+    upload.seek(0)
+    return upload
+
+
 def report(consumer: Consumer, link: str) -> None:
     """Complain about a message, with a statement and a picture."""
     first = consumer.post(link, action="report")
@@ -75,7 +83,7 @@ def report(consumer: Consumer, link: str) -> None:
             "csrf": found(CSRF, consumer.get("/reports").text),
             "action": "more",
             "said": MARKS[1],
-            "picture": (BytesIO(PNG + b"mark of a picture"), "x.png"),
+            "picture": (picture(), "x.png"),
         },
     )
 
@@ -84,7 +92,7 @@ def live_through_everything(service: Service) -> tuple[Merchant, Consumer]:
     """Have consumers do all that leaves rows; return a merchant, and one who stopped it."""
     merchant, consumer = service.merchant(), service.consumer()
     client = service.context.webhook_client
-    add_webhook(service.runtime, client, merchant.id, "http://127.0.0.1:9/")
+    add_webhook(service.runtime, client, merchant.id, "http://127.0.0.1:9999/")
     token = service.obtain_token(merchant, consumer, PROMOTIONS, reference=MARKS[2])
     assert merchant.send(token, text=MARKS[0]).status_code == 202
     assert merchant.post("/v1/messages", {"token": token, "purpose": PROMOTIONS, "text": "once"},
