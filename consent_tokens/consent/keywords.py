@@ -9,6 +9,7 @@ common usage. An operator adds keywords by a file: docs/inbound.md.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Final
 
 from consent_tokens.consent.inbound.folding import fold_characters, is_chinese, words_of
@@ -33,7 +34,11 @@ STOPS: Final = frozenset({Intent.STOP, Intent.STOP_ALL})
 KEYWORDS: Final = keyword_table()
 SCOPE_KEYWORDS: Final = scope_keywords()
 MISSPELT: Final = table("any")["misspelt"]
-POLITE_WORDS: Final = frozenset({"please", "pls", "plz", "svp", "bitte", "thanks", "thx", "merci"})
+MIN_REPEATED: Final = 2  # letters: R R R and 🛑🛑 are one keyword, T.T is not
+MAX_RUN: Final = 2  # of one letter: a longer one is stressed, STOOOP
+POLITE_WORDS: Final = frozenset(
+    {"please", "me", "moi", "mich", "pls", "plz", "svp", "bitte", "thanks", "thx", "merci"}
+)
 NEVER_MISSPELT: Final = frozenset(MISSPELT["never"])
 
 
@@ -41,7 +46,7 @@ def fold(text: str) -> str:
     """Return a text for keyword look-up: folded words without anything between them."""
     folded = fold_characters(text)
     words = words_of(folded)
-    if len(words) > 1 and len(set(words)) == 1 and len(words[0]) > 1:
+    if len(set(words)) == 1 and len(words) * len(words[0]) > MIN_REPEATED:
         return words[0]  # 🛑🛑🛑, stop stop
     return "".join(words) or "".join(folded.split())[:MAX_KEYWORD_LENGTH]
 
@@ -86,7 +91,7 @@ class KeywordMatcher:
         words = words_of(folded)
         key = fold(text)
         is_question = "?" in folded
-        if entry := self.entries.get(key):
+        if entry := self.entries.get(key) or self.entries.get(_without_runs(key)):
             intent, language = entry
             if intent in STOPS and is_question:
                 return Interpretation(Intent.UNCLEAR, language)
@@ -112,6 +117,12 @@ class KeywordMatcher:
         if any(is_misspelt(kept[0], keyword) for keyword in MISSPELT["asked"]):
             return Interpretation(Intent.UNCLEAR, "en", leans_to_stop=True)
         return None
+
+
+def _without_runs(key: str) -> str:
+    """Return a key in which a letter that stands more than twice in a row stands once."""
+    runs = [(letter, len(list(run))) for letter, run in groupby(key)]
+    return "".join(letter * (1 if length > MAX_RUN else length) for letter, length in runs)
 
 
 def _scoped_stop(words: list[str]) -> Interpretation | None:

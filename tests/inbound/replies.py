@@ -47,6 +47,13 @@ def cases() -> list[Reply]:
     return found
 
 
+def kinds() -> list[Reply]:
+    """Return the replies of each kind of case that were written while the reader was made."""
+    lines = (CORPUS / "kinds.tsv").read_text("utf-8").splitlines()[1:]
+    pairs = [line.split("\t") for line in lines]
+    return [Reply(_unescaped(text), "", want, "kinds.tsv") for want, text in pairs]
+
+
 def _unescaped(text: str) -> str:
     for written, meant in (("\\r", "\r"), ("\\n", "\n"), ("\\u202d", "\u202d"),
                            ("\\u202c", "\u202c")):  # fmt: skip

@@ -3,7 +3,7 @@
 import pytest
 
 from consent_tokens.consent.keywords import DEFAULT_MATCHER, Intent
-from tests.inbound.replies import CASES, LANGUAGES, Reply, cases, corpus
+from tests.inbound.replies import CASES, LANGUAGES, Reply, cases, corpus, kinds
 
 ENDS = {Intent.STOP, Intent.STOP_ALL}
 ASKED = {Intent.UNCLEAR, Intent.NO, Intent.DOUBTFUL}
@@ -13,6 +13,7 @@ RIGHT: dict[str, set[Intent]] = {
     "stop_or_ask": ENDS | ASKED,
     "not_stop": set(Intent) - ENDS,
     "quiet": {Intent.OTHER},
+    "stop_all": {Intent.STOP_ALL},
     "help": {Intent.HELP},
     "start": {Intent.START},
 }
@@ -23,7 +24,7 @@ def is_right(reply: Reply) -> bool:
 
 
 @pytest.mark.parametrize(
-    "reply", cases(), ids=lambda reply: f"{reply.source}-{reply.text[:30]}",
+    "reply", [*cases(), *kinds()], ids=lambda reply: f"{reply.source}-{reply.text[:30]}",
 )  # fmt: skip
 def test_a_reply_is_read_as_it_was_meant(reply: Reply) -> None:
     assert is_right(reply), DEFAULT_MATCHER.interpret(reply.text)

@@ -75,7 +75,8 @@ def test_the_first_and_the_last_line_of_a_long_reply_are_read(words: str) -> Non
     "part",
     [
         "a", "stop ", "“", "[", "【", ">\n", "不要", "no ", "\n", "/m/", "https://", "\ufdfa", "st",
-        "ne pas ", "𝐒", "🛑", "?", "'", "On a wrote:\n", "[a] ", "reply stop to refuse ", "e\u0301",
+        "ne pas ", "𝐒", "🛑", "?", "'", "On a wrote:\n", "[a] ", "[a] b\n", "“a” ",
+        "[a]\n", "reply stop to refuse ", "e\u0301",
     ],
 )  # fmt: skip
 def test_a_hostile_text_of_100_kb_takes_milliseconds(part: str) -> None:

@@ -10,6 +10,7 @@ from consent_tokens.consent.inbound.lexicon import LANGUAGES, Unit, lexicon
 ENDS: Final = frozenset(".!?;,:\n\r…()[]【】—–/\\|~。！？，、；：（）¿¡*")
 LATIN_LANGUAGES: Final = tuple(each for each in LANGUAGES if each != "zh")
 MAX_WORDS_FOR_LANGUAGE: Final = 60
+MAX_CLAUSES: Final = 80  # read at the beginning of a text, and again at its end
 MAX_CLAUSE_PART: Final = 60  # words read at the beginning of a clause, and again at its end
 
 
@@ -33,6 +34,8 @@ def clauses_of(text: str) -> list[Clause]:
         if len(of_line) == 1 and len(lines) > 1 and index in {0, len(lines) - 1}:
             of_line = [replace(of_line[0], is_line=True)]
         found += [replace(each, names=names.intersection(each.words)) for each in of_line]
+    if len(found) > 2 * MAX_CLAUSES:
+        return found[:MAX_CLAUSES] + found[-MAX_CLAUSES:]
     return found
 
 

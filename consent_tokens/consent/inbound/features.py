@@ -9,7 +9,7 @@ MAX_GAP: Final = 4  # units between a negation and what it negates
 ACTS: Final = frozenset({"leave", "stop", "cancel", "erase"})
 NEUTRAL: Final = frozenset({
     "fill", "self", "more", "insult", "yes", "request", "obj", "ident", "noconsent", "threat",
-    "neg", "wrong",
+    "neg", "wrong", "all_senders",
 })  # fmt: skip
 
 
@@ -88,7 +88,7 @@ class ClauseFeatures:
         if not acts or acts[0] == 0:
             return True
         before = self.units[: acts[0]]
-        if any(unit.classes & {"request", "want"} for unit in before):
+        if any(unit.classes & {"request", "want", "noconsent", "wrong"} for unit in before):
             return True
         if any("first" in unit.classes for unit in before):
             return False

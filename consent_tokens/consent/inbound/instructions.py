@@ -13,13 +13,13 @@ WORDS: Final = frozenset({
     "responde", "envia", "envie", "antworten", "antwort", "mit", "a", "de", "al", "an", "avec",
     "par", "unsub", "svp", "por",
     "sende", "senden", "msg", "messages", "receiving", "favor", "bitte", "hi", "ok",
-    "hello",
+    "hello", "merci", "gracias", "danke",
 })  # fmt: skip
 CHINESE_WORDS: Final = frozenset(
     "回复覆请拒收退订定发送输入编辑短信我要想取消阅购的到至即可了谢用帮给字母啊吧呀"
 )
 MAX_WORDS: Final = 14
-NUMBER_DIGITS: Final = range(3, 9)  # of a short number: STOP 36180
+NUMBER_DIGITS: Final = range(2, 9)  # of a short number: STOP 36180
 
 
 def is_instruction(words: Sequence[str]) -> bool:

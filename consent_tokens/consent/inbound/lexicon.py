@@ -11,6 +11,7 @@ from consent_tokens.consent.inbound.intents import Intent
 from consent_tokens.consent.purposes import Purpose
 
 LANGUAGES: Final = ("en", "zh", "fr", "es", "de")
+MAX_STEM: Final = 20
 MIN_STEM: Final = 3  # letters before a `*`
 MARKETING_PURPOSES: Final = frozenset(purpose for purpose in Purpose if purpose.is_marketing)
 KEYWORD_INTENTS: Final = (
@@ -73,7 +74,7 @@ class Lexicon:
             if classes := self.phrases.get(candidate):
                 return Unit(candidate, classes)
         word = words[start]
-        for length in range(len(word), MIN_STEM - 1, -1):
+        for length in range(min(len(word), MAX_STEM), MIN_STEM - 1, -1):
             if classes := self.stems.get(word[:length]):
                 return Unit((word,), classes)
         return Unit((word,), frozenset())

@@ -3,12 +3,14 @@
 Works on lines and positions, in one pass each: no pattern can be made to take long.
 """
 
+import unicodedata
 from collections.abc import Callable
 from typing import Final
 
 from consent_tokens.consent.inbound.folding import fold_characters
 
 MAX_PART: Final = 4000  # characters read at the beginning, and again at the end
+MAX_LINES: Final = 100  # read at the beginning, and again at the end
 MIN_QUOTE: Final = 24  # characters between quotation marks that are a quote, not a keyword
 MAX_KEPT_LINE: Final = 40  # characters after a signature that the consumer may have written
 MAX_POLITE: Final = 4  # characters after 【退订】, as in 【退订】谢谢
@@ -58,6 +60,9 @@ REACTIONS: Final = (
     "a supprime", "a retire", "le gusto", "le encanto", "no le gusto", "se rio", "enfatizo",
     "destaco", "resalto", "cuestiono", "reacciono", "elimino", "quito", "ha reaccionado",
     "le ha gustado", "gefallt", "mag", "liebt", "hat ", "lacht", "betont", "hebt hervor",
+    "le disgusto", "marco", "puso", "me gusta", "me encanta", "j'aime", "j'adore", "hervorgehoben",
+    "lachte", "mochte", "liebte", "fragte", "betonte",
+    "已对", "已喜欢", "踩", "笑", "感叹", "❤", "👍", "😂", "👎",
     "hinterfragt", "reagierte", "reagiert", "findet", "entfernte", "a su ", "ha ",
 )  # fmt: skip
 REACTION_OBJECTS: Final = ("an image", "a photo", "a movie", "a video", "an attachment",
@@ -70,7 +75,8 @@ def own_text(text: str, is_clear: Callable[[str], bool]) -> str:
     `is_clear` says whether a short text asks for something: such a text after a signature, as in
     `【退订】TD`, is kept. What is only our opt-out instruction is kept too: it was typed back.
     """
-    lines = _without_quoted_lines(_bounded(text).splitlines())
+    text = _visible(_bounded(text))
+    lines = _without_quoted_lines(_bounded_lines(text.splitlines()))
     kept = [_kept_of_line(line, is_clear) for line in _without_own_messages(lines, is_clear)]
     left = "\n".join(line for line in kept if line.strip())
     if not left and not _is_message_of_ours(text):
@@ -86,6 +92,18 @@ def _bounded(text: str) -> str:
     head, tail = text[:MAX_PART], text[-MAX_PART:]
     _, newline, whole_lines = tail.partition("\n")
     return f"{head}\n{whole_lines if newline else tail}"
+
+
+def _bounded_lines(lines: list[str]) -> list[str]:
+    """Return the lines, or of very many the first and the last."""
+    return lines if len(lines) <= 2 * MAX_LINES else lines[:MAX_LINES] + lines[-MAX_LINES:]
+
+
+def _visible(text: str) -> str:
+    """Return a text without characters that format others, such as zero-width spaces."""
+    if text.isascii():
+        return text
+    return "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
 
 
 def _without_quoted_lines(lines: list[str]) -> list[str]:
@@ -153,7 +171,7 @@ def _kept_of_line(line: str, is_clear: Callable[[str], bool]) -> str:
     before, rest = _before_signature(line)
     if rest is None:
         return line
-    if before.strip():
+    if any(letter.isalnum() for letter in before):
         return before
     after = _after_signature(line)
     if len(after.strip()) <= MAX_KEPT_LINE and is_clear(after):

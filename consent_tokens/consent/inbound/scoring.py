@@ -96,7 +96,7 @@ def _spoken_of(features: ClauseFeatures) -> Score | None:
 
 def _stop_messages(features: ClauseFeatures) -> Score | None:
     """`stop texting me`, `cancel the messages`."""
-    is_named = features.has_any("contact", "obj", "single") or (
+    is_named = features.has_any("contact", "obj", "single", "all_senders") or (
         features.has("annoy") and (features.has("self") or features.is_only("stop", "annoy"))
     )
     strangers = features.strangers_beside(*ACT_COMPANY)
@@ -119,6 +119,8 @@ def _stop_sending(features: ClauseFeatures) -> Score | None:
     """`stop sending`, `stop calling me`."""
     if features.has("stop", "send"):
         return Score(2.5 if features.strangers_beside(*ACT_COMPANY) else 4.0)
+    if features.has("stop", "obtain") and features.is_only("stop", "recv"):
+        return Score(4.0)
     if features.has("stop", "call", "self") and features.is_only("stop", "call"):
         return Score(4.0)
     return None

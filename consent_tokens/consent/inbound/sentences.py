@@ -114,8 +114,11 @@ def _read_clause(clause: Clause, latin_language: str) -> ReadClause:
     language = "zh" if _is_chinese(clause) else latin_language
     words = [word for word in clause.words if word not in SIGN_WORDS]
     units = tuple(lexicon(language).units(words))
+    named = next((index for index, unit in enumerate(units) if "source" in unit.classes), None)
     score = score_clause(
-        units, is_question=clause.is_question, is_verb_final=language in VERB_FINAL
+        units[: named + 1] if named is not None else units,  # what follows is the sender's name
+        is_question=clause.is_question,
+        is_verb_final=language in VERB_FINAL,
     )
     return ReadClause(language, units, score, clause.is_line, clause.names)
 
