@@ -68,7 +68,7 @@ def _leave(features: ClauseFeatures) -> Score | None:
 
 def _rant(features: ClauseFeatures) -> Score | None:
     """`leave me alone`, `not interested`: a stop if nothing else is said."""
-    if not features.has("rant"):
+    if not features.has("rant") or features.has_any("stop", "cancel", "erase"):
         return None
     is_spoken_of = features.has("first") and "rant" not in features.units[0].classes
     is_alone = features.is_only("rant", "no", "want") and not is_spoken_of
