@@ -236,7 +236,8 @@ def _other_negation(features: ClauseFeatures) -> Score | None:
 
 
 COMPANY: Final = (
-    "contact", "send", "recv", "want", "agree", "come", "no", "soft", "annoy", "single",
+    "contact", "send", "recv", "want", "agree", "come", "no", "soft", "annoy", "single", "rant",
+    "quest",
 )  # fmt: skip
 NEGATION_RULES: Final[tuple[Rule, ...]] = (
     _unneeded, _about_somebody, _no_consent, _no_contact, _no_messages, _no_sending, _no_object,
