@@ -40,6 +40,8 @@ QUICK_ROUND_SECONDS: Final = 1.0  # a gateway that is done in less gets the next
 EARLY_REPORT_SECONDS: Final = 30.0  # a report may come before the answer to its submission
 SETTLE_SECONDS: Final = 2.0  # between looks for messages of which only some segments are reported
 EVENT_BATCH_SIZE: Final = 1000
+MAX_INBOUND_ATTEMPTS: Final = 5  # on an inbound message that fails by itself
+NOT_HANDLED: Final = "not_handled"  # the reason under which it is counted then
 COMPACTION_SLACK: Final = timedelta(days=7)  # so the journal is rewritten once a week at most
 MIN_ROUND_SECONDS: Final = 0.001  # of a round whose throughput is measured
 
@@ -51,6 +53,7 @@ class Dispatcher:
     context: AppContext
     _stop: threading.Event = field(default_factory=threading.Event)
     _events: list[InboundEvent] = field(default_factory=list)  # not yet recorded
+    _inbound_failures: int = 0  # of the first inbound message in `_events`
     _early_reports: list[tuple[float, DeliveryReport]] = field(default_factory=list)
     _maintained_at: float = float("-inf")  # monotonic seconds
     _settled_at: float = float("-inf")  # monotonic seconds
@@ -263,8 +266,26 @@ class Dispatcher:
                 *rest,
             ]
             while self._events and not isinstance(self._events[0], DeliveryReport):
-                self._handle_inbound(self._events[0])
+                self._handle_or_set_aside(self._events[0])
                 del self._events[0]
+                self._inbound_failures = 0
+
+    def _handle_or_set_aside(self, inbound: MobileOriginated | UnreadableInbound) -> None:
+        """Act on an inbound message; one that fails by itself is tried again, and then set aside.
+
+        It may be an opt-out, so nothing leaves while it is tried; and it may not stop the
+        dispatcher for good. Errors of the database and the journal are not its own.
+        """
+        try:
+            self._handle_inbound(inbound)
+        except ConsentTokensError:
+            raise
+        except Exception as error:
+            self._inbound_failures += 1
+            if self._inbound_failures < MAX_INBOUND_ATTEMPTS:
+                raise
+            log.critical("inbound_set_aside", fault=type(error).__name__)
+            record_unmatched(NOT_HANDLED)
 
     def _handle_inbound(self, inbound: MobileOriginated | UnreadableInbound) -> None:
         context = self.context

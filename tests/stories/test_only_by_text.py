@@ -6,6 +6,14 @@ from datetime import timedelta
 
 import pytest
 
+from consent_tokens.consent.grant import Grant
+from consent_tokens.consent.keywords import KeywordMatcher
+from consent_tokens.consent.phone import PhoneNumber
+from consent_tokens.gateways.base import MobileOriginated
+from consent_tokens.policies import ConsentPolicy
+from consent_tokens.services.inbound.keywords import handle_inbound
+from consent_tokens.services.runtime import Runtime
+from consent_tokens.workers import dispatcher
 from tests.number_scan import NUMBERS
 from tests.service import ALWAYS, ORDERS, PROMOTIONS, Consumer, Merchant, Service
 
@@ -169,3 +177,32 @@ def test_answers_are_in_the_language_of_the_consent(
     service.reply(number, PORT, "STOP")
     words = {"en": "Stopped.", "zh-TW": "已停止。晨光书店不會再傳簡訊給您。"}[language]
     assert words in consumer.texts()[-1]
+
+
+def test_a_message_that_always_fails_is_set_aside_and_the_next_one_counts(
+    phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone.says("订阅")
+    phone.says("Y")
+    attempts = []
+
+    def fail(
+        runtime: Runtime, policy: ConsentPolicy, matcher: KeywordMatcher, inbound: MobileOriginated
+    ) -> list[Grant]:
+        if inbound.text == "nobody can handle this":
+            attempts.append(inbound)
+            raise RuntimeError("a fault of the handler")
+        return handle_inbound(runtime, policy, matcher, inbound)
+
+    monkeypatch.setattr(dispatcher, "handle_inbound", fail)
+    simulator, work = phone.service.simulator, phone.service.work
+    number = PhoneNumber.parse(phone.consumer.number)
+    simulator.reply(number, PORT, "nobody can handle this")
+    simulator.reply(number, PORT, "TD")
+    for _ in range(4):
+        with pytest.raises(RuntimeError):
+            work()
+        assert phone.grants()[0]["status"] == "live"
+    work()
+    assert len(attempts) == 5
+    assert phone.grants()[0]["status"] == "revoked"
