@@ -22,11 +22,12 @@ OPT_OUT_TEXTS: Final = ("拒收请回复R", "拒收請回覆R", "Reply STOP to r
 
 
 class ComplaintReason(StrEnum):
-    """Why the consumer complains."""
+    """Why the consumer complains, in the order in which pages offer it."""
 
+    ADVERT = "advert"
+    TOO_OFTEN = "too_often"
     NEVER_AGREED = "never_agreed"
     AFTER_REFUSAL = "after_refusal"
-    TOO_OFTEN = "too_often"
     AT_NIGHT = "at_night"
     FRAUD = "fraud"
     OTHER = "other"
@@ -75,6 +76,18 @@ def comparable_text(text: str) -> str:
     # one letter may fold to eighteen: cut, of what was sent and of what is pasted alike
     wide = unicodedata.normalize("NFKC", bare).casefold()[:MAX_COMPARABLE_LENGTH]
     return "".join(letter for letter in wide if unicodedata.category(letter)[0] in "LN")
+
+
+def comparable_sender(text: str) -> str:
+    """Return a sender as pages and carriers write it alike: ASCII digits, or a name with letters.
+
+    Of a number, `+`, blanks and punctuation are left out. Empty if there is neither a letter nor a
+    digit.
+    """
+    shown = " ".join(unicodedata.normalize("NFKC", text).split())
+    if any(letter.isalpha() for letter in shown):
+        return shown
+    return "".join(str(unicodedata.decimal(each)) for each in shown if each.isdecimal())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

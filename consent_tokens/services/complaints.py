@@ -21,6 +21,7 @@ from consent_tokens.evidence.complaints import (
     ComplaintReason,
     ComplaintStatus,
     Verdict,
+    comparable_sender,
     comparable_text,
 )
 from consent_tokens.evidence.events import EventKind, complaint_event
@@ -54,7 +55,7 @@ RECORDS_OF_SENDING: Final = ("sent_texts", "erased_texts")  # kinds that tell wh
 class PastedText:
     """A text message as the consumer's phone shows it."""
 
-    sender: str  # digits
+    sender: str  # as `comparable_sender` returns it
     text: str
     at: datetime  # as the consumer remembers it
 
@@ -236,7 +237,7 @@ def _assess_without_message(
     partition = recipients.find(transaction, runtime.blind_index(number))
     if senders:
         verdict = _verdict_without_message(runtime, transaction, number, pasted)
-    elif pasted.sender == runtime.service.sender:
+    elif pasted.sender.casefold() == comparable_sender(runtime.service.sender).casefold():
         verdict = Verdict.OWN_SENDER
     else:
         verdict = Verdict.NOT_THROUGH_US

@@ -18,7 +18,7 @@ from consent_tokens.web.request_context import runtime
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024  # a batch of 1000 messages, each with a token of 4 KiB
 MAX_FORM_BYTES: Final = 64 * 1024
 MAX_PICTURE_FORM_BYTES: Final = 1024 * 1024 + MAX_FORM_BYTES
-PICTURE_ENDPOINTS: Final = frozenset({"report.update_report"})
+PICTURE_ENDPOINTS: Final = frozenset({"report.act", "report.update_report"})
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 LINK_TOKEN_SECONDS: Final = 24 * 3600
 ONE_YEAR: Final = 365 * 24 * 3600

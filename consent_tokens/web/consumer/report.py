@@ -8,17 +8,30 @@ from flask_babel import gettext as _
 from consent_tokens.consent.number_check import NumberFault
 from consent_tokens.consent.one_time_code import REPORT
 from consent_tokens.errors import InvalidError, NotFoundError
-from consent_tokens.evidence.complaints import MAX_STATEMENT_LENGTH, ComplaintReason
+from consent_tokens.evidence.complaints import (
+    MAX_STATEMENT_LENGTH,
+    Complaint,
+    ComplaintReason,
+    Verdict,
+    comparable_sender,
+)
+from consent_tokens.evidence.referrals import (
+    Referral,
+    referral,
+    referral_of_text,
+    region_to_report_in,
+)
 from consent_tokens.services.complaints import (
     Case,
+    FiledComplaint,
     PastedText,
     add_statement,
     find_by_case_number,
     read_case,
     report_pasted_text,
 )
-from consent_tokens.services.number_verification import ChallengeSecret
-from consent_tokens.services.pictures import MAX_PICTURE_BYTES
+from consent_tokens.services.number_verification import ChallengeSecret, verified_number
+from consent_tokens.services.pictures import MAX_PICTURE_BYTES, has_picture_signature
 from consent_tokens.web.consumer import (
     blueprint,
     page,
@@ -41,11 +54,12 @@ from consent_tokens.web.request_context import app_context, runtime
 bp = blueprint("report")
 
 MAX_PASTED_LENGTH: Final = 2000  # characters
-MAX_SENDER_LENGTH: Final = 24  # characters
+MAX_SENDER_LENGTH: Final = 40  # characters, with the blanks of a number
 MAX_CASE_NUMBER_LENGTH: Final = 40  # characters, with the blanks that people add
 CASE_NUMBER_GROUP: Final = 4  # digits between blanks
 REPORT_CHALLENGE: Final = "report_challenge"  # keys of the cookie session
 CASE_NUMBER: Final = "case_number"
+REPORT_REGION: Final = "report_region"
 
 
 @bp.get("/report")
@@ -87,7 +101,10 @@ def act() -> Response:
 
 def _file_report() -> Response:
     pasted, errors = _pasted_text()
-    if pasted is None:
+    picture = _picture()
+    if picture and not has_picture_signature(picture):
+        errors["picture"] = _statement_error("picture")
+    if pasted is None or errors:
         return _report_page(422, **errors)
     challenge = ChallengeSecret.from_text(session.get(REPORT_CHALLENGE, ""))
     filed = report_pasted_text(
@@ -102,26 +119,54 @@ def _file_report() -> Response:
         return _report_page(422, **code_errors())
     session.pop(REPORT_CHALLENGE, None)
     session[CASE_NUMBER] = filed.case_number
-    return remember_number(redirect_after_post("report.show_report"), challenge)
+    session[REPORT_REGION] = _report_region(challenge)
+    return remember_number(_filed_page(filed, pasted, picture), challenge)
+
+
+def _report_region(challenge: ChallengeSecret | None) -> str:
+    """Return the region whose short code for reports fits the number of this browser."""
+    number = verified_number(runtime(), challenge)
+    return app_context().otp.default_region if number is None else region_to_report_in(number)
+
+
+def _filed_page(filed: FiledComplaint, pasted: PastedText, picture: bytes) -> Response:
+    """Show the verdict: by a redirect, unless this answer alone can show the pasted text.
+
+    The text is kept in no cookie. A picture that cannot be read can be added again.
+    """
+    errors = _add(filed.complaint, "", picture) if picture else {}
+    if not errors and filed.complaint.verdict is not Verdict.NOT_THROUGH_US:
+        return redirect_after_post("report.show_report")
+    case = read_case(runtime(), filed.case_number)
+    where = referral_of_text(
+        session[REPORT_REGION], sender=pasted.sender, text=pasted.text, at=pasted.at
+    )
+    return _report_status_page(filed.case_number, case, errors, where)
 
 
 def _pasted_text() -> tuple[PastedText | None, dict[str, str]]:
     """Return the reported text, or None and the errors of the fields."""
-    sender = _digits(form.text("sender", MAX_SENDER_LENGTH))
+    sender = comparable_sender(form.text("sender", MAX_SENDER_LENGTH))
     text = form.text("text", MAX_PASTED_LENGTH)
     at = form.local_datetime("at", app_context().consent.default_timezone)
     errors: dict[str, str] = {}
     if not sender:
-        errors["sender"] = _("Digits only, as the phone shows the sender.")
+        errors["sender"] = _("Enter the number or name above the text.")
     if not text:
-        errors["text"] = _("Paste the whole text here.")
+        errors["text"] = _("Paste the whole text.")
     if at is None:
-        errors["at"] = _("When it came, roughly.")
+        errors["at"] = _("Enter roughly when it came.")
     if request.form.get("reason") not in set(ComplaintReason):
-        errors["reason"] = _("Choose one.")
+        errors["reason"] = _("Choose what is wrong with it.")
     if errors or at is None:
         return None, errors
     return PastedText(sender=sender, text=text, at=at), {}
+
+
+def _picture() -> bytes:
+    """Return the uploaded picture, and a byte more than it may have; empty if there is none."""
+    upload = request.files.get("picture")
+    return upload.read(MAX_PICTURE_BYTES + 1) if upload else b""
 
 
 @bp.get("/reports")
@@ -131,7 +176,7 @@ def show_report() -> Response:
     if not case_number:
         return _lookup_page()
     try:
-        return _report_status_page(case_number, read_case(runtime(), case_number))
+        return _report_status_page(case_number, read_case(runtime(), case_number), {})
     except NotFoundError:
         session.pop(CASE_NUMBER, None)
         return _lookup_page()
@@ -154,23 +199,27 @@ def update_report() -> Response:
 def _add_statement() -> Response:
     case_number = session.get(CASE_NUMBER, "")
     case = read_case(runtime(), case_number)
-    upload = request.files.get("picture")
-    picture = upload.read(MAX_PICTURE_BYTES + 1) if upload else b""
-    try:
-        add_statement(runtime(), case.complaint, request.form.get("said", ""), picture)
-    except InvalidError as error:
-        errors = _statement_errors(error)
-        return _report_status_page(case_number, case, 422, **errors)
+    if errors := _add(case.complaint, request.form.get("said", ""), _picture()):
+        return _report_status_page(case_number, case, errors)
     set_result("statement_added")
     return redirect_after_post("report.show_report")
 
 
-def _statement_errors(error: InvalidError) -> dict[str, str]:
-    texts = {
-        "said": _("At most %(most)s characters.", most=MAX_STATEMENT_LENGTH),
-        "picture": _("A PNG or JPEG picture of at most one megabyte."),
+def _add(complaint: Complaint, said: str, picture: bytes) -> dict[str, str]:
+    """Add a statement and a picture to a complaint; return the errors of their fields."""
+    try:
+        add_statement(runtime(), complaint, said, picture)
+    except InvalidError as error:
+        return {name: _statement_error(name) for name in error.fields}
+    return {}
+
+
+def _statement_error(field: str) -> str:
+    texts: dict[str, str] = {
+        "said": _("Use at most %(most)s characters.", most=MAX_STATEMENT_LENGTH),
+        "picture": _("Choose a PNG or JPEG picture of at most 1 MB."),
     }
-    return {name: texts[name] for name in error.fields}
+    return texts[field]
 
 
 def _lookup_page(status: int = 200, **errors: str) -> Response:
@@ -178,14 +227,20 @@ def _lookup_page(status: int = 200, **errors: str) -> Response:
     return page("report_status.html", status, complaint=None, errors=errors)
 
 
-def _report_status_page(case_number: str, case: Case, status: int = 200, **errors: str) -> Response:
+def _report_status_page(
+    case_number: str, case: Case, errors: dict[str, str], where: Referral | None = None
+) -> Response:
     groups = range(0, len(case_number), CASE_NUMBER_GROUP)
+    if where is None:
+        where = referral(session.get(REPORT_REGION, app_context().otp.default_region))
+    is_elsewhere = case.complaint.verdict is Verdict.NOT_THROUGH_US
     return page(
         "report_status.html",
-        status,
+        422 if errors else 200,
         complaint=case.complaint,
         case_number=" ".join(case_number[at : at + CASE_NUMBER_GROUP] for at in groups),
         merchant=case.merchant,
+        referral=where if is_elsewhere else None,
         timezone=app_context().consent.default_timezone,
         errors=errors,
         result=take_result(),

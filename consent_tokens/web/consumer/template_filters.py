@@ -122,9 +122,10 @@ def reason_label(code: str | None) -> str:
 def complaint_reason_label(reason: ComplaintReason) -> str:
     """Return the reason of a complaint, as its consumer says it."""
     labels: dict[ComplaintReason, str] = {
+        ComplaintReason.ADVERT: _("This was an advert"),
+        ComplaintReason.TOO_OFTEN: _("They write too often"),
         ComplaintReason.NEVER_AGREED: _("I never agreed to this"),
         ComplaintReason.AFTER_REFUSAL: _("It came after I said stop"),
-        ComplaintReason.TOO_OFTEN: _("They write too often"),
         ComplaintReason.AT_NIGHT: _("It came at night"),
         ComplaintReason.FRAUD: _("It looks like fraud"),
         ComplaintReason.OTHER: _("Something else"),
