@@ -5,6 +5,7 @@ events. A receipt does not contain the phone number.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,10 +15,14 @@ from consent_tokens.consent.grant import EndReason, Grant
 from consent_tokens.consent.notice import Notice
 from consent_tokens.consent.purposes import in_catalogue_order
 from consent_tokens.consent.scope import SMS, format_time_of_day
-from consent_tokens.crypto.encoding import encode
+from consent_tokens.crypto import jws
+from consent_tokens.crypto.encoding import decode, encode
+from consent_tokens.crypto.keys import VerifyingKey
+from consent_tokens.errors import TokenSignatureError
 from consent_tokens.row_key import RowKey
 
 SCHEMA: Final = "ISO/IEC TS 27560:2023"
+MAX_RECEIPT_FILE_LENGTH: Final = 30_000  # characters of a saved file: the JWS and its payload
 END_STATES: Final = {EndReason.EXPIRY: "expired", EndReason.REPLACED: "replaced"}
 
 
@@ -37,6 +42,14 @@ class Receipt:
     grant_id: int
     issued_at: datetime
     jws: str
+
+
+class ReceiptFault(StrEnum):
+    """Why a text is not a receipt that this service signed."""
+
+    NOT_A_RECEIPT = "not_a_receipt"
+    UNKNOWN_KEY = "unknown_key"  # of no published key, or not of the type of receipts
+    ALTERED = "altered"  # the signature does not fit, or the file says other than what is signed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +97,38 @@ def withdrawal_receipt(
         "last_handed_over_before": last.isoformat() if last else None,
     }
     return _payload(ReceiptKind.WITHDRAWAL, grant, parties, event, grant.status_since)
+
+
+def verify_receipt(text: str, keys: Iterable[VerifyingKey]) -> dict[str, Any] | ReceiptFault:
+    """Return the payload of a receipt, if one of `keys` signed it (RFC 7515, 5.2; RFC 8037, 3.1).
+
+    `text` is the JWS in compact form, or the JSON file in which the service hands it out.
+    """
+    compact, claimed = _saved_receipt(text)
+    head, _, rest = compact.partition(".")
+    body, _, signature = rest.partition(".")
+    if not (head and body and signature):
+        return ReceiptFault.NOT_A_RECEIPT
+    key = {jws.header(each.kid, jws.RECEIPT_TYPE): each for each in keys}.get(head)
+    if key is None:
+        return ReceiptFault.UNKNOWN_KEY
+    try:
+        jws.check_signature(decode(signature), f"{head}.{body}".encode("ascii"), key)
+        payload: dict[str, Any] = json.loads(decode(body))
+    except (TokenSignatureError, ValueError):
+        return ReceiptFault.ALTERED
+    return ReceiptFault.ALTERED if claimed not in (None, payload) else payload
+
+
+def _saved_receipt(text: str) -> tuple[str, object]:
+    """Return the JWS in a text, and the payload that the file shows beside it, if any."""
+    try:
+        file = json.loads(text)
+    except (ValueError, RecursionError):
+        return "".join(text.split()), None
+    if not isinstance(file, dict) or not isinstance(file.get("jws"), str):
+        return "", None
+    return file["jws"], file.get("receipt")
 
 
 def _payload(

@@ -53,7 +53,7 @@ def test_no_bot_that_only_looks_changes_anything(service: Service, method: str) 
         link, f"{link}?x=1", f"{link}/report", f"{link}?action=revoke", open_question,
         f"{open_question}?decision=grant", f"{open_question}/qr.svg", "/my", "/my?action=forget",
         "/my/wishes", "/my/all", "/my/data.json", "/report", "/reports", f"/receipts/{handle}",
-        f"/receipts/{handle}.json", "/",
+        f"/receipts/{handle}.json", "/receipts/check", "/",
     )  # fmt: skip
     before = everything(service)
     for agent in BOTS:

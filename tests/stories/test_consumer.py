@@ -422,6 +422,59 @@ def test_a_yes_and_its_end_have_receipts_that_any_jose_library_verifies(
     assert logged_in.consumer.get("/receipts/AAAAAAAAAAAAAAAAAAAAAA").status_code == 404
 
 
+RECEIPT = re.compile(r'name="receipt" value="([^"]+)"')
+
+
+def check(consumer: Consumer, receipt: str) -> Page:
+    return consumer.post("/receipts/check", receipt=receipt)
+
+
+def test_a_receipt_is_checked_on_the_spot(logged_in: LoggedIn) -> None:
+    consumer = logged_in.consumer
+    consumer.get("/?lang=en")
+    logged_in.act("revoke", stay="here")
+    page = consumer.get(f"/my/consents/{logged_in.grant}").text
+    told = set()
+    for receipt in re.findall(r"/receipts/([A-Za-z0-9_-]{22})", page):
+        shown = consumer.get(f"/receipts/{receipt}").text
+        saved = consumer.get(f"/receipts/{receipt}.json").text
+        for form in (found(RECEIPT, shown), saved):
+            answer = check(consumer, form)
+            assert answer.status_code == 200
+            assert "This receipt is genuine." in answer.text
+            assert "晨光书店" in answer.text
+            told |= set(re.findall(r"you agreed to get|was withdrawn", answer.text))
+    assert told == {"you agreed to get", "was withdrawn"}
+
+
+def test_a_changed_receipt_is_found_out(logged_in: LoggedIn) -> None:
+    consumer = logged_in.consumer
+    consumer.get("/?lang=en")
+    page = consumer.get(f"/my/consents/{logged_in.grant}").text
+    (receipt,) = re.findall(r"/receipts/([A-Za-z0-9_-]{22})", page)
+    file = consumer.get(f"/receipts/{receipt}.json").json
+    head, body, signature = file["jws"].split(".")
+    payload = base64.urlsafe_b64decode(body + "==")
+    more = base64.urlsafe_b64encode(payload.replace(b'"max":4', b'"max":9')).rstrip(b"=").decode()
+    assert more != body
+    shown = file | {"receipt": file["receipt"] | {"record_id": "another"}}
+    for changed, words in (
+        (f"{head}.{more}.{signature}", "This receipt was changed."),
+        (f"{head}.{body}.{'A' * 86}", "This receipt was changed."),
+        (json.dumps(shown), "This receipt was changed."),
+        (f"{head}.{body}.é", "This receipt was changed."),
+        (logged_in.token, "We did not sign this."),
+        (f"{head}x.{body}.{signature}", "We did not sign this."),
+        ("<b>hello</b>", "This is not a receipt."),
+        ('{"jws": 1}', "This is not a receipt."),
+        ("[" * 10_000, "This is not a receipt."),
+        ("", "This is not a receipt."),
+    ):
+        answer = check(consumer, changed)
+        assert (answer.status_code, words in answer.text) == (422, True), changed[:200]
+        assert "This receipt is genuine." not in answer.text
+
+
 def test_the_receipt_comes_by_text_if_wished(service: Service) -> None:
     merchant, consumer = service.merchant(), service.consumer()
     path = merchant.ask(PROMOTIONS, **ALWAYS)["path"]

@@ -1,5 +1,7 @@
 """Sign and store each receipt in the transaction that creates or ends the consent."""
 
+from typing import Any
+
 from consent_tokens.consent.grant import EndReason, Grant
 from consent_tokens.consent.notice import Notice
 from consent_tokens.crypto import jws
@@ -8,8 +10,10 @@ from consent_tokens.evidence.receipts import (
     Parties,
     Propagation,
     Receipt,
+    ReceiptFault,
     ReceiptKind,
     consent_receipt,
+    verify_receipt,
     withdrawal_receipt,
 )
 from consent_tokens.row_key import RowKey
@@ -61,6 +65,14 @@ def find_receipt(runtime: Runtime, public_id: str) -> Receipt:
     if found is None:
         raise NotFoundError("no receipt of that id")
     return found
+
+
+def check_receipt(runtime: Runtime, text: str) -> dict[str, Any] | ReceiptFault:
+    """Return the payload of a receipt that a published key verifies, or what is wrong with it.
+
+    Nothing stored is read: a saved receipt is checked also when the service has deleted its own.
+    """
+    return verify_receipt(text, runtime.keyring.verifying.values())
 
 
 def _parties(
