@@ -10,6 +10,7 @@ import structlog
 
 from consent_tokens import metrics
 from consent_tokens.app_context import AppContext
+from consent_tokens.consent.grant import Grant
 from consent_tokens.errors import ConsentTokensError, NotReadyError
 from consent_tokens.gateways.base import (
     DeliveryReport,
@@ -23,7 +24,11 @@ from consent_tokens.services.dispatch.lease import LeaseQuota
 from consent_tokens.services.dispatch.outcomes import recover_expired_leases
 from consent_tokens.services.dispatch.round import BATCH_SIZE, Round, RoundResult, start_round
 from consent_tokens.services.inbound.delivery_reports import record_reports, settle_partly_reported
-from consent_tokens.services.inbound.keywords import handle_inbound, record_unmatched
+from consent_tokens.services.inbound.keywords import (
+    finish_inbound,
+    handle_inbound,
+    record_unmatched,
+)
 from consent_tokens.services.integrity.heartbeat import record_dispatcher
 from consent_tokens.services.integrity.journal_outbox import compact_journal
 from consent_tokens.services.integrity.readiness import save_checkpoints
@@ -54,6 +59,7 @@ class Dispatcher:
     _stop: threading.Event = field(default_factory=threading.Event)
     _events: list[InboundEvent] = field(default_factory=list)  # not yet recorded
     _inbound_failures: int = 0  # of the first inbound message in `_events`
+    _acted: list[Grant] | None = None  # what that message ended, once it was acted on
     _early_reports: list[tuple[float, DeliveryReport]] = field(default_factory=list)
     _maintained_at: float = float("-inf")  # monotonic seconds
     _settled_at: float = float("-inf")  # monotonic seconds
@@ -293,7 +299,12 @@ class Dispatcher:
             case UnreadableInbound(reason):
                 record_unmatched(reason)
             case MobileOriginated():
-                handle_inbound(context.runtime, context.consent, context.keyword_matcher, inbound)
+                if self._acted is None:
+                    self._acted = handle_inbound(
+                        context.runtime, context.consent, context.keyword_matcher, inbound
+                    )
+                finish_inbound(context.runtime, self._acted)
+                self._acted = None
                 metrics.GATEWAY_EVENTS.labels("inbound").inc()
 
     def _retry_early_reports(self, now: float) -> None:

@@ -384,7 +384,7 @@ def test_a_stop_by_text_is_not_confirmed_while_the_journal_cannot_be_written(
     person.service.clock.advance(timedelta(seconds=2))
     person.service.work()
     assert [entry.kind for entry in journal.read()] == [EntryKind.NARROWED]
-    confirmed = person.consumer.texts()[len(before)]
+    (confirmed,) = person.consumer.texts()[len(before) :]
     assert "不再发：打折和活动" in confirmed
 
 

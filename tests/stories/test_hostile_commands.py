@@ -120,12 +120,12 @@ def test_what_postgresql_refuses_is_named(runner: CliRunner, postgres_url: str) 
         assert cause in result.output
 
 
-@pytest.mark.parametrize("command", COMMANDS_THAT_NEED_IT, ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [each for each in COMMANDS_THAT_NEED_IT if each != ("db", "upgrade")], ids=" ".join
+)
 def test_keys_that_cannot_be_made(
     runner: CliRunner, tmp_path: Path, command: tuple[str, ...]
 ) -> None:
-    if command == ("db", "upgrade"):
-        pytest.skip("it needs no keys")
     (tmp_path / "file").touch()
     result = run(runner, *command, KEYS_DIR=str(tmp_path / "file" / "keys"))
     assert result.exit_code == 1

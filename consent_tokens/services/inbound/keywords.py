@@ -5,7 +5,7 @@ START asks for the consent request, and Y grants it, where the operator allows t
 answered by one SMS; a message that may be an opt-out is asked back once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -36,7 +36,7 @@ OTHERS: Final[Mapping[Intent, Callable[[Conversation], None]]] = {
 def handle_inbound(
     runtime: Runtime, policy: ConsentPolicy, matcher: KeywordMatcher, inbound: MobileOriginated
 ) -> list[Grant]:
-    """Act on an inbound message; return the grants that it ended.
+    """Act on an inbound message; return the grants that it ended. `finish_inbound` comes after it.
 
     A message without a keyword, or to a sender that is not ours, changes nothing. What belongs to
     nobody is counted and logged.
@@ -50,11 +50,19 @@ def handle_inbound(
     ended, conversation = runtime.database.run(work)
     if reason := conversation.unmatched_reason:
         record_unmatched(reason, port=conversation.uncertain_port)
-    flush_journal(runtime)  # also what an earlier try could not write: the message is tried again
+    return ended
+
+
+def finish_inbound(runtime: Runtime, ended: Sequence[Grant]) -> None:
+    """Journal what an inbound message took back, and remove the ended grants' keys from the disk.
+
+    May be tried again by itself: the message was acted on. Raises JournalUnavailableError; until it
+    succeeds nothing is sent, so nothing is confirmed.
+    """
+    flush_journal(runtime)
     if ended:
         runtime.database.truncate_wal()
     runtime.wake_dispatcher.set()
-    return ended
 
 
 def interpret(matcher: KeywordMatcher, inbound: MobileOriginated) -> Interpretation:
