@@ -11,7 +11,7 @@ from typing import Final, Self
 
 from consent_tokens.clock import SystemClock
 from consent_tokens.consent.keywords import DEFAULT_MATCHER, Intent, KeywordMatcher
-from consent_tokens.crypto.keyring import Keyring
+from consent_tokens.crypto.key_source import KeySource
 from consent_tokens.errors import SettingError
 from consent_tokens.gateways.base import Gateway
 from consent_tokens.gateways.kannel import KannelGateway
@@ -52,17 +52,17 @@ class AppContext:
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
         """Open the database, the keys and the gateway. Raises SettingError, KeyUnavailableError."""
-        random = SystemRandomSource()
-        keyring = Keyring.load_or_create(settings.keys_dir, random.token_bytes)
+        random, clock = SystemRandomSource(), SystemClock()
+        keys = KeySource.open(settings.keys_dir, random.token_bytes, clock)
         return cls(
             runtime=Runtime(
                 service=settings.service,
-                clock=SystemClock(),
+                clock=clock,
                 random=random,
-                keyring=keyring,
+                keys=keys,
                 database=Database.open(settings.database_url),
                 revocation_journal=RevocationJournal(
-                    settings.revocation_journal, keyring.journal.kid
+                    settings.revocation_journal, keys.keyring.journal.kid
                 ),
             ),
             gateway=create_gateway(settings, random),

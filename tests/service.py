@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 from consent_tokens.app_context import DEFAULTS, AppContext
 from consent_tokens.clock import Clock, ManualClock
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.crypto.keyring import Keyring
+from consent_tokens.crypto.key_source import KeySource
 from consent_tokens.gateways.base import Gateway
 from consent_tokens.gateways.simulator import Simulator
 from consent_tokens.gateways.webhook_client import WebhookClient
@@ -66,15 +66,17 @@ def make_context(
 ) -> AppContext:
     """Return a context with default policies, whose revocation journal is beside the keys."""
     random = SystemRandomSource()
-    keyring = Keyring.load_or_create(keys, random.token_bytes)
+    key_source = KeySource.open(keys, random.token_bytes, clock)
     return AppContext(
         runtime=Runtime(
             service=replace(DEFAULTS.service, base_url=base_url, issuer=base_url),
             clock=clock,
             random=random,
-            keyring=keyring,
+            keys=key_source,
             database=Database.open(database_url),
-            revocation_journal=RevocationJournal(keys / "revocations.journal", keyring.journal.kid),
+            revocation_journal=RevocationJournal(
+                keys / "revocations.journal", key_source.keyring.journal.kid
+            ),
         ),
         gateway=gateway or Simulator(run=random.token_bytes(4).hex()),
         webhook_client=webhook_client or WebhookClient(),

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Final
 
 from consent_tokens.crypto.encoding import encode
-from consent_tokens.crypto.keys import IndexKey, JournalKey, derive_key
+from consent_tokens.crypto.keys import IdKey, IndexKey, JournalKey, derive_key
 
 TAG_BYTES: Final = 16  # of a journal tag: 22 characters
 
@@ -51,6 +51,12 @@ def code_hash(code: str, challenge_id: bytes, key: IndexKey) -> bytes:
     """Return the keyed hash of a one-time code, bound to its challenge."""
     secret = derive_key(key.secret, "codes")
     return hmac.digest(secret, challenge_id + code.encode(), "sha256")
+
+
+def key_set_fingerprint(id_key: IdKey, index: IndexKey) -> str:
+    """Return 64 hex digits by which a database knows its id key and index key again."""
+    secret = derive_key(index.secret, "key set")
+    return hmac.digest(secret, derive_key(id_key.secret, "key set"), "sha256").hex()
 
 
 def constant_time_equal(one: bytes, other: bytes) -> bool:

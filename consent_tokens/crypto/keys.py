@@ -87,6 +87,15 @@ class WrappingKey(_Secret):
         return derive_key(self.secret, "kid")[:KID_BYTES]
 
 
+class SessionKey(_Secret):
+    """HMAC-SHA256: signs cookies and values that a browser sends back (itsdangerous)."""
+
+    @property
+    def kid(self) -> str:
+        """Return 16 hex digits that identify the key without revealing it."""
+        return derive_key(self.secret, "kid")[:KID_BYTES].hex()
+
+
 class IdKey(_Secret):
     """AES-256, encrypts row keys to opaque ids."""
 

@@ -5,7 +5,7 @@ keys, so that the session key can be rotated.
 """
 
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 
@@ -14,10 +14,16 @@ from consent_tokens.crypto.keyring import Keyring
 SIGNER: Final[dict[str, object]] = {"digest_method": sha256, "key_derivation": "hmac"}
 
 
-def serializer(keyring: Keyring, use: str) -> URLSafeTimedSerializer:
-    """Return the serializer for one use; a value signed for another use is invalid."""
+def serializer(keyring: Keyring, use: str, encoder: Any = None) -> URLSafeTimedSerializer:  # noqa: ANN401 - what itsdangerous takes: an object with dumps and loads
+    """Return the serializer for one use; a value signed for another use is invalid.
+
+    `encoder` encodes the values; by default to JSON.
+    """
     return URLSafeTimedSerializer(
-        list(keyring.session), salt=f"consent-tokens {use}", signer_kwargs=dict(SIGNER)
+        list(keyring.session),
+        salt=f"consent-tokens {use}",
+        serializer=encoder,
+        signer_kwargs=dict(SIGNER),
     )
 
 

@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 from consent_tokens.clock import Clock
 from consent_tokens.consent.phone import PhoneNumber
+from consent_tokens.crypto.key_source import KeySource
 from consent_tokens.crypto.keyed_hashes import blind_index, rate_limit_key
 from consent_tokens.crypto.keyring import Keyring
 from consent_tokens.crypto.opaque_ids import OpaqueIds
-from consent_tokens.crypto.sealing import open_envelope, seal_envelope
+from consent_tokens.crypto.sealing import Key, open_envelope, seal_envelope, unwrap
 from consent_tokens.crypto.signed_values import open_value, sign_value
-from consent_tokens.errors import NotReadyError
+from consent_tokens.errors import KeyUnavailableError, NotReadyError, TokenMalformedError
 from consent_tokens.evidence.events import Event
 from consent_tokens.policies import ServiceIdentity
 from consent_tokens.randomness import RandomSource
@@ -23,6 +24,8 @@ from consent_tokens.revocation_journal import JournalPosition, RevocationJournal
 from consent_tokens.row_key import ID_BYTES, RowKey, new_partition
 from consent_tokens.store import events
 from consent_tokens.store.database import Database, Transaction
+from consent_tokens.tokens.claims import Claims
+from consent_tokens.tokens.verify import verify
 
 
 class ClockJump(NamedTuple):
@@ -51,7 +54,7 @@ class Runtime:
     service: ServiceIdentity
     clock: Clock
     random: RandomSource
-    keyring: Keyring
+    keys: KeySource
     database: Database
     revocation_journal: RevocationJournal
     wake_dispatcher: threading.Event = field(default_factory=threading.Event)  # set on enqueueing
@@ -60,9 +63,35 @@ class Runtime:
     api_key_cache: dict[bytes, tuple[str, float]] = field(default_factory=dict, repr=False)
 
     @property
+    def keyring(self) -> Keyring:
+        """Return the current keys: they rotate while the process runs."""
+        return self.keys.current()
+
+    @property
     def ids(self) -> OpaqueIds:
-        """Return the codec of public ids."""
-        return self.keyring.ids
+        """Return the codec of public ids, whose key never changes."""
+        return self.keys.keyring.ids
+
+    def verify_token(self, token: str) -> Claims:
+        """Return the claims of a token of this service (`tokens.verify`).
+
+        Raises TokenMalformedError, also for one under an unknown key, and TokenSignatureError.
+        """
+        held, issuer = self.keyring, self.service.issuer
+        try:
+            return verify(token, held.verifying, issuer=issuer)
+        except TokenMalformedError:
+            latest = self.keys.latest()
+            if latest is held:
+                raise
+            return verify(token, latest.verifying, issuer=issuer)
+
+    def unwrap(self, wrapped: bytes, kind: type[Key]) -> Key:
+        """Return a wrapped data key. Raises KeyUnavailableError, SealBrokenError."""
+        try:
+            return unwrap(wrapped, self.keyring.unwrapping, kind)
+        except KeyUnavailableError:
+            return unwrap(wrapped, self.keys.latest().unwrapping, kind)
 
     def record(self, transaction: Transaction, *new_events: Event) -> None:
         """Store events, each under a random id, in a transaction."""
@@ -87,7 +116,11 @@ class Runtime:
 
     def open_envelope(self, envelope: bytes, associated_data: bytes) -> bytes:
         """Decrypt an envelope. Raises KeyUnavailableError, SealBrokenError."""
-        return open_envelope(envelope, self.keyring.unwrapping, associated_data=associated_data)
+        try:
+            return open_envelope(envelope, self.keyring.unwrapping, associated_data=associated_data)
+        except KeyUnavailableError:
+            keys = self.keys.latest().unwrapping
+            return open_envelope(envelope, keys, associated_data=associated_data)
 
     def sign_value(self, use: str, value: str) -> str:
         """Sign and timestamp a value that a client will send back, for one named use."""
@@ -99,8 +132,8 @@ class Runtime:
 
     def blind_index(self, number: PhoneNumber) -> bytes:
         """Return the lookup key of a number's recipient: HMAC-SHA256 of its E.164 form."""
-        return blind_index(number.reveal(), self.keyring.index)
+        return blind_index(number.reveal(), self.keys.keyring.index)
 
     def rate_limit_key(self, kind: str, value: str) -> bytes:
         """Return the key of a rate limit's counter: a keyed hash of what is limited."""
-        return rate_limit_key(kind, value, self.keyring.index)
+        return rate_limit_key(kind, value, self.keys.keyring.index)

@@ -1,19 +1,20 @@
 """Response headers, the session cookie, CSRF protection and request size limits."""
 
 import hmac
-from hashlib import sha256
 from io import BytesIO
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from flask import Flask, Request, Response, abort, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from itsdangerous import URLSafeTimedSerializer
 from werkzeug.exceptions import HTTPException
 
 from consent_tokens.app_context import AppContext
 from consent_tokens.crypto.encoding import encode
+from consent_tokens.crypto.signed_values import serializer
 from consent_tokens.web.addresses import base_path
-from consent_tokens.web.request_context import runtime
+from consent_tokens.web.request_context import EXTENSION, runtime
 
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024  # a batch of 1000 messages, each with a token of 4 KiB
 MAX_FORM_BYTES: Final = 64 * 1024
@@ -50,17 +51,18 @@ class _Request(Request):
 
 
 class _Sessions(SecureCookieSessionInterface):
-    """Flask's signed cookie, with SHA-256 in place of its default."""
-
-    salt = "consent-tokens session"
-    digest_method = staticmethod(sha256)
-    key_derivation = "hmac"
+    """Flask's signed cookie, under the session keys, which rotate while the process runs."""
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         """Open the session cookie, if there is one; API clients without cookies cost nothing."""
         if self.get_cookie_name(app) not in request.cookies:
             return self.session_class()
         return super().open_session(app, request)
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer:
+        """Return what signs with the current key, and accepts the others."""
+        context: AppContext = app.extensions[EXTENSION]
+        return serializer(context.runtime.keyring, "session", self.serializer)
 
 
 def max_body_bytes(path: str) -> int:
@@ -72,12 +74,9 @@ def secure(app: Flask, context: AppContext) -> None:
     """Configure the session cookie, request limits and response headers of an app."""
     is_https = context.runtime.service.is_https
     path = base_path(context.runtime.service.base_url)
-    *older, newest = context.runtime.keyring.session
     app.session_interface = _Sessions()
     app.request_class = _Request
     app.config.update(
-        SECRET_KEY=newest,
-        SECRET_KEY_FALLBACKS=older,
         SESSION_COOKIE_NAME=_cookie_name("session", path, is_https=is_https),
         SESSION_COOKIE_PATH=path or "/",
         SESSION_COOKIE_SECURE=is_https,

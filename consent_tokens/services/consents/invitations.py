@@ -44,7 +44,6 @@ from consent_tokens.store.grants import LockedGrant
 from consent_tokens.store.invitations import Invitation
 from consent_tokens.store.merchants import Merchant, Sender
 from consent_tokens.tokens.claims import Claims
-from consent_tokens.tokens.verify import verify
 
 OPENS, CLOSES = 9 * 60, 21 * 60  # minutes of the recipient's day between which invitations leave
 INVITATION_VALIDITY: Final = timedelta(days=1)
@@ -114,7 +113,7 @@ def _grant_of_token(
     runtime: Runtime, transaction: Transaction, merchant_id: str, token: str
 ) -> tuple[RowKey, Claims, LockedGrant]:
     try:
-        claims = verify(token, runtime.keyring.verifying, issuer=runtime.service.issuer)
+        claims = runtime.verify_token(token)
     except TokenError as error:
         raise InvalidError({"token": [error.error_code]}) from None
     key = runtime.ids.grant.decode(claims.jti)

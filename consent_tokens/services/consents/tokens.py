@@ -11,7 +11,7 @@ from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.request import ConsentRequest
 from consent_tokens.crypto.keys import GrantKey
-from consent_tokens.crypto.sealing import NONCE_BYTES, unwrap
+from consent_tokens.crypto.sealing import NONCE_BYTES
 from consent_tokens.errors import ConflictError, GoneError, NotFoundError, TokenError
 from consent_tokens.evidence.events import Event, EventKind, grant_event
 from consent_tokens.listing import ListFilter
@@ -23,7 +23,6 @@ from consent_tokens.store import grants, messages, requests
 from consent_tokens.store.database import Transaction
 from consent_tokens.tokens.claims import Claims
 from consent_tokens.tokens.mint import Binding, mint, open_number, seal_number
-from consent_tokens.tokens.verify import verify
 
 ENDED: Final = frozenset({GrantStatus.REVOKED, GrantStatus.EXPIRED})
 
@@ -79,7 +78,7 @@ class Introspection:
 def claims_of_merchant(runtime: Runtime, merchant_id: str, token: str) -> Claims | None:
     """Return the claims of a token of this merchant; None if it is invalid or another's."""
     try:
-        claims = verify(token, runtime.keyring.verifying, issuer=runtime.service.issuer)
+        claims = runtime.verify_token(token)
     except TokenError:
         return None
     return claims if claims.merchant_id == merchant_id else None
@@ -178,14 +177,14 @@ def renew_token(
     Raises TokenError, NotFoundError for another's, ConflictError if the grant has ended.
     """
     now = runtime.clock.now()
-    claims = verify(token, runtime.keyring.verifying, issuer=runtime.service.issuer)
+    claims = runtime.verify_token(token)
     key = runtime.ids.grant.decode(claims.jti)
     if claims.merchant_id != merchant_id or key is None:
         raise NotFoundError("no grant of yours")
     locked = grants.lock_one(transaction, key)
     if locked is None or locked.wrapped_key is None or locked.grant.status_at(now) in ENDED:
         raise ConflictError("the grant has ended")
-    grant_key = unwrap(locked.wrapped_key, runtime.keyring.unwrapping, GrantKey)
+    grant_key = runtime.unwrap(locked.wrapped_key, GrantKey)
     binding = binding_of(runtime, locked.grant)
     number = open_number(claims.sealed_number, grant_key, binding)
     token = mint_token(runtime, locked.grant, grant_key, number, notice_digest=claims.notice)

@@ -16,7 +16,6 @@ import structlog
 
 from consent_tokens import metrics
 from consent_tokens.crypto.keys import DataKey, GrantKey
-from consent_tokens.crypto.sealing import unwrap
 from consent_tokens.errors import (
     CommitUncertainError,
     DatabaseBusyError,
@@ -236,10 +235,10 @@ def _open_message(
     message, sender, grant = leased.message, leased.sender, leased.grant
     comparable = ""
     if grant is None:
-        data_key = unwrap(leased.wrapped_key, runtime.keyring.unwrapping, DataKey)
+        data_key = runtime.unwrap(leased.wrapped_key, DataKey)
         number, text = open_service_message(runtime, message, data_key)
     else:
-        grant_key = unwrap(leased.wrapped_key, runtime.keyring.unwrapping, GrantKey)
+        grant_key = runtime.unwrap(leased.wrapped_key, GrantKey)
         binding = Binding(runtime.service.issuer, ids.grant, grant.merchant_id)
         number = open_number(message.sealed_number or b"", grant_key, binding)
         signature = sender.signature if sender else ""

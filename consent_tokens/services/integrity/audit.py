@@ -13,7 +13,6 @@ from consent_tokens.consent.grant import GrantStatus
 from consent_tokens.crypto import jws
 from consent_tokens.crypto.encoding import decode
 from consent_tokens.crypto.keys import GrantKey, VerifyingKey
-from consent_tokens.crypto.sealing import unwrap
 from consent_tokens.errors import KeyUnavailableError, SealBrokenError, TokenSignatureError
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.evidence.receipts import Receipt, ReceiptKind
@@ -105,6 +104,6 @@ def _grant_faults(runtime: Runtime, grant: AuditedGrant) -> Iterator[str]:
         yield "it is live, and its key is gone"
         return
     try:
-        unwrap(grant.wrapped_key, runtime.keyring.unwrapping, GrantKey)
+        runtime.unwrap(grant.wrapped_key, GrantKey)
     except (KeyUnavailableError, SealBrokenError):
         yield "its key cannot be unwrapped with the keys that are there"

@@ -44,7 +44,6 @@ from consent_tokens.store.database import Transaction
 from consent_tokens.store.grants import LockedGrant
 from consent_tokens.store.merchants import Merchant, Sender, is_active
 from consent_tokens.tokens.claims import Claims
-from consent_tokens.tokens.verify import verify
 
 MAX_WINDOW: Final = timedelta(days=MAX_DAYS)  # of a frequency cap
 
@@ -78,7 +77,7 @@ class SubmissionResult(Struct, frozen=True):
 def verify_request(runtime: Runtime, request: MessageRequest) -> VerifiedRequest:
     """Verify the token of a request."""
     try:
-        claims = verify(request.token, runtime.keyring.verifying, issuer=runtime.service.issuer)
+        claims = runtime.verify_token(request.token)
     except TokenError as error:
         return VerifiedRequest(request, Reason(error.error_code))
     return VerifiedRequest(request, claims)
