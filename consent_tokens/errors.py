@@ -94,6 +94,24 @@ class IssuerChangedError(NotReadyError):
     error_code = "issuer_changed"
 
 
+class KeysChangedError(NotReadyError):
+    """The keys of this process are those of another database (`CONSENT_KEYS_DIR`)."""
+
+    error_code = "keys_changed"
+
+
+class KeyMissingError(NotReadyError):
+    """A key that rows of this database may need is not there, or its folder cannot be read."""
+
+    error_code = "key_unavailable"
+
+
+class KeyWithdrawnError(NotReadyError):
+    """A key that was withdrawn is back, as from a backup of the key files."""
+
+    error_code = "key_withdrawn"
+
+
 class GatewayUnreachableError(ConsentTokensError):
     """The gateway does not answer, or refuses these credentials; the message says which."""
 

@@ -1,32 +1,126 @@
-"""`keys`: the keys of this installation."""
+"""`keys`: list, rotate and withdraw the keys of this installation."""
+
+import os
+import pwd
+from typing import Any, Final
 
 import click
 
-from consent_tokens.cli.output import as_json, print_rows
-from consent_tokens.crypto.keyring import Keyring
-from consent_tokens.randomness import SystemRandomSource
-from consent_tokens.settings import Settings
+from consent_tokens.cli.context import open_context
+from consent_tokens.cli.output import as_json, print_one, print_rows
+from consent_tokens.crypto.key_files import ALWAYS, KeyKind
+from consent_tokens.errors import InvalidError
+from consent_tokens.services.integrity import key_rotation
+from consent_tokens.services.integrity.key_rotation import KeyState, KeyStatus
+
+NOT_ROTATED: Final = {
+    "index": "it finds every recipient by number: under another one no stop would be found again",
+    "id": "it is in every public id: under another one no token would lead to its grant",
+    "journal": "it is in every entry of the revocation journal: see `journal replay --accept`",
+}
+COSTS: Final = {
+    KeyKind.SIGNING: "Tokens under it are refused as token_malformed. Up to {count} live grants "
+    "were made while it signed: whoever of their merchants has not renewed the token since "
+    "(POST /v1/tokens/renew) needs a new consent. The receipts that it signed cannot be verified "
+    "any more.",
+    KeyKind.WRAPPING: "{count} rows have data keys under it: what they seal is lost for good.",
+    KeyKind.SESSION: "Up to {count} signed-in consumers are signed out, and forms that are open in "
+    "a browser have to be opened again.",
+}
 
 
 @click.group()
 def keys() -> None:
-    """List the keys of this installation."""
+    """List, rotate and withdraw the keys of this installation."""
 
 
 @keys.command("list")
 @as_json
 def list_keys(*, as_json: bool) -> None:
-    """List signing, wrapping and journal keys by id, and which are in use. No secret is shown."""
-    keyring = Keyring.load_or_create(
-        Settings.from_environment().keys_dir, SystemRandomSource().token_bytes
+    """List signing, wrapping, session and journal keys by id. No secret is shown.
+
+    `needed_by` is, for a wrapping key, the number of rows with a data key under it; for a signing
+    key, of live grants that were made while it signed; for a session key, of consumers signed in.
+    """
+    with open_context() as context:
+        rows = [_row(each) for each in key_rotation.list_keys(context.runtime)]
+        journal = dict.fromkeys(rows[0], "") | {
+            "kind": "journal",
+            "kid": context.runtime.keyring.journal.kid,
+            "status": KeyStatus.IN_USE.value,
+            "in_use": True,
+        }
+    print_rows([*rows, journal], in_json=as_json)
+
+
+@keys.command()
+@click.argument("kind")
+@click.option("--now", "at_once", is_flag=True, help="Use the new key at once.")
+@as_json
+def rotate(kind: str, *, at_once: bool, as_json: bool) -> None:
+    """Create a new key of a KIND: signing, wrapping or session. Nothing is restarted.
+
+    It is used after ten minutes (signing) or one minute, so that every process and every verifier
+    of tokens has it by then. With --now, verifiers outside may not know it for five minutes.
+    """
+    if kind not in set(KeyKind):
+        reason = NOT_ROTATED.get(kind, "one of signing, wrapping, session")
+        raise InvalidError({"kind": [f"{kind} cannot rotate: {reason}"]})
+    with open_context() as context:
+        state = key_rotation.rotate(context.runtime, KeyKind(kind), by=_user(), at_once=at_once)
+    print_one(_row(state), in_json=as_json)
+
+
+@keys.command(context_settings={"ignore_unknown_options": True})  # an id may begin with a dash
+@click.argument("key_id")
+@click.option("--yes", "is_confirmed", is_flag=True, help="Do not ask.")
+@as_json
+def withdraw(key_id: str, *, is_confirmed: bool, as_json: bool) -> None:
+    """Delete a key that is not in use any more, by its id or the beginning of it.
+
+    Says what it costs, and asks. A wrapping key that rows need is not deleted.
+    """
+    with open_context() as context:
+        state = key_rotation.find_withdrawable(context.runtime, key_id)
+        click.echo(f"{state.kind} key {state.kid}: {_cost(state)}", err=True)
+        if not is_confirmed:
+            click.confirm("Delete it? This cannot be undone.", abort=True, err=True)
+        key_rotation.withdraw(context.runtime, state, by=_user())
+    print_one(
+        {"kind": state.kind.value, "kid": state.kid, "status": KeyStatus.WITHDRAWN.value},
+        in_json=as_json,
     )
-    signing = [
-        {"kind": "signing", "kid": key.kid, "in_use": key.kid == keyring.signing.kid}
-        for key in keyring.verifying.values()
-    ]
-    wrapping = [
-        {"kind": "wrapping", "kid": kid.hex(), "in_use": kid == keyring.wrapping.kid}
-        for kid in keyring.unwrapping
-    ]
-    journal = {"kind": "journal", "kid": keyring.journal.kid, "in_use": True}
-    print_rows([*signing, *wrapping, journal], in_json=as_json)
+
+
+def _cost(state: KeyState) -> str:
+    return COSTS[state.kind].format(count=state.needed_by)
+
+
+def _user() -> str:
+    """Return the user of the operating system, and who logged in if that was another."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # as in a container
+        name = f"uid {os.getuid()}"
+    try:
+        login = os.getlogin()
+    except OSError:  # no terminal
+        login = name
+    return name[:64] if login == name else f"{login} as {name}"[:64]
+
+
+def _row(state: KeyState) -> dict[str, Any]:
+    record = state.record
+    withdrawn_at = record.withdrawn_at if record else None
+    return {
+        "kind": state.kind.value,
+        "kid": state.kid,
+        "status": state.status.value,
+        "in_use": state.status is KeyStatus.IN_USE,
+        "starts_at": state.starts_at.isoformat() if state.starts_at != ALWAYS else "",
+        "needed_by": state.needed_by,
+        "created_at": record.created_at.isoformat() if record else "",
+        "created_by": (record.created_by if record else None) or "",
+        "withdrawn_at": withdrawn_at.isoformat() if withdrawn_at else "",
+        "withdrawn_by": (record.withdrawn_by if record else None) or "",
+    }

@@ -22,6 +22,7 @@ from consent_tokens.cli.worker_startup import (
 from consent_tokens.errors import DatabaseBusyError, DatabaseUnavailableError
 from consent_tokens.services.dispatch.dispatcher_lock import acquire_dispatcher_lock
 from consent_tokens.services.integrity.issuer import ensure_issuer
+from consent_tokens.services.integrity.key_set import ensure_own_database
 from consent_tokens.services.merchants import add_merchant, add_sender
 from consent_tokens.services.metrics_collector import metrics_registry
 from consent_tokens.services.runtime import Runtime
@@ -57,7 +58,7 @@ def web(bind: str | None, workers: int) -> None:
     settings = _settings(bind)
     reject_simulator(settings)
     check_port_is_free(settings.bind)
-    _check_issuer(settings)
+    _check_installation(settings)
     with shared_counters() as counters:
         _serve(settings, workers, _load_web, partial(publish_sums, settings, counters))
 
@@ -67,7 +68,7 @@ def dispatch() -> None:
     """Run the dispatcher alone."""
     settings = Settings.from_environment()
     reject_simulator(settings)
-    _check_issuer(settings)
+    _check_installation(settings)
     log_warnings(settings)
     block_stop_signals()
     context = AppContext.from_settings(settings)
@@ -102,14 +103,15 @@ def _settings(bind: str | None) -> Settings:
     return replace(settings, bind=(host, port), service=service)
 
 
-def _check_issuer(settings: Settings) -> None:
-    """Raise IssuerChangedError if live tokens name another issuer.
+def _check_installation(settings: Settings) -> None:
+    """Raise KeysChangedError or IssuerChangedError if the database has other keys or tokens.
 
     While the database is away, readiness will ask instead: the process starts and waits.
     """
     runtime = AppContext.from_settings(settings).runtime
     try:
         if is_usable(runtime.database):
+            ensure_own_database(runtime)
             ensure_issuer(runtime)
     except (DatabaseBusyError, DatabaseUnavailableError):
         return
@@ -122,6 +124,7 @@ def _initialize(settings: Settings) -> None:
     context = AppContext.from_settings(settings)
     runtime = context.runtime
     upgrade(runtime.database)
+    ensure_own_database(runtime)
     ensure_issuer(runtime)
     # raise here, and not in the web process, if another dispatcher works on this database
     acquire_dispatcher_lock(runtime.database).release()

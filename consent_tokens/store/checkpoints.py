@@ -10,6 +10,8 @@ from consent_tokens.store.tables import checkpoints
 
 JOURNAL: Final = "journal"
 CLOCK: Final = "clock"
+KEYS: Final = "keys"  # fingerprint of the keys that never change
+REWRAPPED: Final = "rewrapped"  # id of the wrapping key under which every data key is
 DISPATCHER: Final = "dispatcher"
 ISSUER: Final = "issuer"  # that the tokens of this database name
 

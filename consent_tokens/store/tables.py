@@ -350,6 +350,19 @@ checkpoints = Table(  # how far the database has read the journal, and the lates
     Column("value", String(100), nullable=False),
 )
 
+# the keys that rotate, by id; a row is added with the key, and never deleted
+key_records = Table(
+    "key_records",
+    metadata,
+    Column("kind", String(16), primary_key=True),  # signing, wrapping, session
+    Column("kid", String(64), primary_key=True),
+    Column("created_at", Timestamp, nullable=False),
+    Column("created_by", String(64)),  # user of the operating system; null: the service itself
+    Column("starts_at", Timestamp, nullable=False),  # since when it is in use
+    Column("withdrawn_at", Timestamp),
+    Column("withdrawn_by", String(64)),
+)
+
 webhooks = Table(
     "webhooks",
     metadata,

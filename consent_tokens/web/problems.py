@@ -84,6 +84,10 @@ DETAILS: Final[dict[str, str]] = {  # by error code: what the `detail` of a prob
     "clock_in_doubt": "The server's clock is not plausible; no message is sent until it is.",
     "issuer_changed": "The service runs under another issuer than its tokens name; no message is "
     "sent until the operator has set the right one.",
+    "keys_changed": "The service has the keys of another database; no message is sent until the "
+    "operator has put the right ones in place.",
+    "key_withdrawn": "A key that was withdrawn is in use again; no message is sent until the "
+    "operator has deleted it.",
     "json_malformed": "The body is not JSON as RFC 8259 and I-JSON (RFC 7493) define it: UTF-8, no "
     "member twice, no half of a surrogate pair, no NaN, no integer beyond 2^53 - 1. `pointer` or "
     "`offset` says where.",

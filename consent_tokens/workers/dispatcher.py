@@ -1,7 +1,7 @@
 """The dispatcher's loop around `services.dispatch` and `services.inbound`."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -32,6 +32,7 @@ from consent_tokens.services.inbound.keywords import (
 from consent_tokens.services.integrity.heartbeat import record_dispatcher
 from consent_tokens.services.integrity.journal_outbox import compact_journal
 from consent_tokens.services.integrity.readiness import save_checkpoints
+from consent_tokens.services.integrity.rewrapping import Rewrapper
 from consent_tokens.services.merchants import read_weights
 from consent_tokens.services.retention.sweep import apply_retention
 from consent_tokens.workers.webhook_worker import WebhookWorker
@@ -69,6 +70,7 @@ class Dispatcher:
     _weights: Mapping[str, int] = field(default_factory=dict)  # by merchant id
     _throughput: ThroughputLimiter = field(init=False)
     _sender_throughputs: dict[str, ThroughputLimiter] = field(default_factory=dict)  # by merchant
+    _rewrapper: Rewrapper = field(init=False)
     _lock: DispatcherLock = field(default_factory=DispatcherLock)
     _webhook_worker: WebhookWorker | None = None
     _thread: threading.Thread | None = None
@@ -77,6 +79,7 @@ class Dispatcher:
         self._throughput = ThroughputLimiter(
             self.context.dispatch.gateway_throughput, self._monotonic()
         )
+        self._rewrapper = Rewrapper(self.context.runtime)
 
     def start(self) -> None:
         """Open the gateway, and start the dispatching thread and the webhook worker.
@@ -159,7 +162,7 @@ class Dispatcher:
         return is_busy or bool(self._events)
 
     def _maintain(self) -> None:
-        """Save checkpoints, recover leases, apply retention, and reload the weights."""
+        """Save checkpoints, recover leases, apply retention, wrap keys again, reload weights."""
         runtime = self.context.runtime
         record_dispatcher(runtime)
         try:
@@ -168,17 +171,21 @@ class Dispatcher:
             recover_expired_leases(runtime)
         except NotReadyError as error:
             log.critical("dispatch_withheld", reason=error.error_code, detail=str(error))
-        self._apply_retention()
+        self._attempt("retention", lambda: apply_retention(runtime, self.context.consent))
+        self._attempt("rewrapping", self._rewrapper.run)
         self._weights = read_weights(runtime)
 
-    def _apply_retention(self) -> None:
-        """Delete what is past its retention; a failure is logged, and stops no message."""
+    def _attempt(self, name: str, work: Callable[[], object]) -> None:
+        """Do what is done a little at each maintenance; a failure is logged, and stops no message.
+
+        The next maintenance tries again.
+        """
         try:
-            apply_retention(self.context.runtime, self.context.consent)
+            work()
         except ConsentTokensError as error:
-            log.warning("retention_failed", reason=error.error_code)
+            log.warning("maintenance_failed", part=name, reason=error.error_code)
         except Exception as error:  # noqa: BLE001 - logged; the next maintenance tries again
-            log.critical("retention_faulty", fault=type(error).__name__)
+            log.critical("maintenance_faulty", part=name, fault=type(error).__name__)
 
     def _dispatch(self, now: float) -> bool:
         """Dispatch as much as the throughput allows; whether there is likely to be more.

@@ -3,6 +3,7 @@
 import multiprocessing
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,10 +13,18 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from consent_tokens.app_context import AppContext
+from consent_tokens.crypto.key_files import KeyKind
+from consent_tokens.crypto.key_source import KeySource
 from consent_tokens.crypto.keyring import Keyring
-from consent_tokens.errors import DatabaseUnavailableError, KeyUnavailableError, SettingError
+from consent_tokens.errors import (
+    DatabaseUnavailableError,
+    KeyMissingError,
+    KeyUnavailableError,
+    SettingError,
+)
 from consent_tokens.randomness import SystemRandomSource
 from consent_tokens.row_key import RowKey
+from consent_tokens.services.runtime import ReadinessState
 from consent_tokens.settings import Settings
 from consent_tokens.store import grants, schema
 from consent_tokens.store.bulk import insert_rows
@@ -99,19 +108,18 @@ def test_without_the_wrapping_key_of_a_grant_nothing_of_it_leaves(service: Servi
         signing=[bytes(32)], wrapping=[bytes(32)], id_key=bytes(32), index=bytes(32),
         journal=bytes(32), session=[bytes(32)],
     )  # fmt: skip
-    crippled = service.with_runtime(
-        keyring=type(stranger)(
-            signing=service.runtime.keyring.signing,
-            verifying=service.runtime.keyring.verifying,
-            wrapping=stranger.wrapping,
-            unwrapping=stranger.unwrapping,
-            ids=service.runtime.keyring.ids,
-            index=service.runtime.keyring.index,
-            journal=service.runtime.keyring.journal,
-            session=service.runtime.keyring.session,
-        )
+    held = service.runtime.keyring
+    names = (held.names | stranger.names) - {
+        name for name in held.names if name.kind is KeyKind.WRAPPING
+    }
+    incomplete = replace(
+        held, wrapping=stranger.wrapping, unwrapping=stranger.unwrapping, names=names
     )
-    crippled.work()
+    crippled = service.with_runtime(keys=KeySource(incomplete), readiness=ReadinessState())
+    ready = crippled.app.test_client().get("/readyz")
+    assert (ready.status_code, ready.json["why"]) == (503, ["key_unavailable"])
+    with pytest.raises(KeyMissingError):
+        crippled.work()
     assert consumer.texts() == before
     assert merchant.get(f"/v1/messages/{handle}").json["status"] == "queued"
     service.clock.advance(timedelta(seconds=2))

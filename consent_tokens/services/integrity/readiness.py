@@ -1,9 +1,9 @@
 """Readiness: whether messages may be accepted and sent (promise 9).
 
 Fails closed when the revocation journal is unavailable, holds entries that the database lacks (a
-restored backup), when live tokens name another issuer, or when the clock cannot be trusted. Checked
-before each dispatch round and each submission; most calls use the cached result of the last full
-check.
+restored backup), when the keys are not those of this database or one is missing, when live tokens
+name another issuer, or when the clock cannot be trusted. Checked before each dispatch round and
+each submission; most calls use the cached result of the last full check.
 """
 
 from datetime import timedelta
@@ -23,6 +23,7 @@ from consent_tokens.services.integrity.journal_outbox import (
     ensure_complete,
     flush_journal,
 )
+from consent_tokens.services.integrity.key_set import ensure_key_set
 from consent_tokens.services.runtime import ClockJump, ReadinessState, Runtime
 from consent_tokens.store import checkpoints
 from consent_tokens.store.database import Transaction
@@ -40,8 +41,8 @@ MAX_DATABASE_CLOCK_SKEW_SECONDS: Final = 10.0  # between this machine's clock an
 def ensure_ready(runtime: Runtime) -> None:
     """Return if messages may be accepted and sent.
 
-    Raises ClockInDoubtError, IssuerChangedError, JournalUnavailableError, RevocationsBehindError,
-    and what the database raises.
+    Raises ClockInDoubtError, IssuerChangedError, JournalUnavailableError, KeyMissingError,
+    KeysChangedError, KeyWithdrawnError, RevocationsBehindError, and what the database raises.
     """
     state = runtime.readiness
     _check_wall_clock(runtime, state)
@@ -102,6 +103,7 @@ def _check_journal_and_clocks(runtime: Runtime, state: ReadinessState) -> None:
     skew = abs(database_time - now) if database_time and runtime.clock.is_real else timedelta()
     if skew > timedelta(seconds=MAX_DATABASE_CLOCK_SKEW_SECONDS + 1):  # it gives whole seconds
         raise ClockInDoubtError("the clocks of this machine and of the database differ")
+    ensure_key_set(runtime)
     ensure_issuer(runtime)
     state.journal_seen = ensure_complete(runtime)
 

@@ -263,7 +263,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     ),
     Kind(
         name="bookkeeping",
-        tables=("checkpoints", "retention_runs"),
+        tables=("checkpoints", "retention_runs", "key_records"),
         what="Bookkeeping of the service, about nobody",
         since="as long as the service runs",
         basis="",
