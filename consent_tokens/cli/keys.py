@@ -20,9 +20,9 @@ NOT_ROTATED: Final = {
 }
 COSTS: Final = {
     KeyKind.SIGNING: "Tokens under it are refused as token_malformed. Up to {count} live grants "
-    "were made while it signed: whoever of their merchants has not renewed the token since "
-    "(POST /v1/tokens/renew) needs a new consent. The receipts that it signed cannot be verified "
-    "any more.",
+    "were made while it signed: each needs a new consent, unless its merchant has renewed the "
+    "token since (POST /v1/tokens/renew). The receipts that it signed cannot be verified any "
+    "more.",
     KeyKind.WRAPPING: "{count} rows have data keys under it: what they seal is lost for good.",
     KeyKind.SESSION: "Up to {count} signed-in consumers are signed out, and forms that are open in "
     "a browser have to be opened again.",

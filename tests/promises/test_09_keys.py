@@ -155,14 +155,13 @@ def test_data_keys_are_wrapped_again_and_the_older_key_can_go(start: Start) -> N
 
 def test_wrapping_again_gives_no_key_back_to_a_grant_that_ends_meanwhile(start: Start) -> None:
     service = start()
-    consumer = service.consumer()
-    service.obtain_token(service.merchant(), consumer)
+    merchant = service.merchant()
+    token = service.obtain_token(merchant, service.consumer())
     new_key(service, KeyKind.WRAPPING)
     service.clock.advance(A_MINUTE)
     database, kid = service.runtime.database, service.runtime.keyring.wrapping.kid
     page = database.read(lambda transaction: page_under_others(transaction, LASTING[0], kid, None))
-    consumer.log_in()
-    consumer.post("/my", action="revoke")
+    assert merchant.post("/v1/tokens/revoke", {"token": token}).status_code == 200
     replaced = [(key, old, old) for key, old in page.values.items()]
     assert replaced
     database.run(lambda transaction: replace_values(transaction, LASTING[0], replaced))
