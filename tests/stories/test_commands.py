@@ -76,7 +76,7 @@ def test_merchants_keys_and_senders(tmp_path: Path) -> None:
     assert added["api_key"] not in table
     assert run(tmp_path, "doctor").returncode == 0
     kinds = json.loads(run(tmp_path, "keys", "list", "--json").stdout)
-    assert {each["kind"] for each in kinds} == {"signing", "wrapping", "journal"}
+    assert {each["kind"] for each in kinds} == {"signing", "wrapping", "session", "journal"}
 
 
 @pytest.mark.parametrize(
