@@ -139,9 +139,12 @@ def _add_headers(response: Response) -> Response:
 
 
 def allow_script(response: Response) -> Response:
-    """Allow a page to run this service's own script, which solves the proof of work."""
+    """Allow a page to run this service's own scripts, and those to fetch from it.
+
+    One solves the proof of work, the other refreshes the demonstration.
+    """
     policy = HEADERS["Content-Security-Policy"]
-    response.headers["Content-Security-Policy"] = f"{policy}; script-src 'self'"
+    response.headers["Content-Security-Policy"] = f"{policy}; script-src 'self'; connect-src 'self'"
     return response
 
 

@@ -92,6 +92,46 @@ def test_a_refusal_is_shown_with_its_code_and_explanation(small: Service) -> Non
     assert sum(OFFER in text for text in customer.texts()) == 4
 
 
+DEMO = "/demo"
+STEP = re.compile(r"Step (\d) of 5")
+
+
+def test_the_demonstration_says_each_next_step_until_the_refusal(small: Service) -> None:
+    small.merchant()
+    shop, customer = small.consumer(), small.consumer()
+    shop.get("/?lang=en")
+    steps = [found(STEP, shop.get(DEMO).text)]
+    shop.post(DEMO, action="ask")
+    steps.append(found(STEP, page := shop.get(DEMO).text))
+    customer.agree(found(PAGE_LINK, page), PROMOTIONS)
+    steps.append(found(STEP, shop.get(DEMO).text))
+    shop.post(DEMO, action="send", text=OFFER)
+    assert "Accepted." in shop.get(DEMO).text
+    small.work()
+    page = shop.get(DEMO).text
+    assert OFFER in page, "the phone is beside the shop"
+    steps.append(found(STEP, page))
+    source = found(re.compile(r'name="source" value="(\d+)"'), page)
+    shop.post(DEMO, action="reply", phone=customer.number, source=source, text="STOP")
+    small.work()
+    small.work()
+    steps.append(found(STEP, shop.get(DEMO).text))
+    assert steps == ["1", "2", "3", "4", "5"]
+    shop.post(DEMO, action="send", text=OFFER)
+    assert "<code>consent_revoked</code>" in shop.get(DEMO).text
+    assert shop.post(DEMO, action="none").status_code == 400
+
+
+def test_refreshing_the_demonstration_sets_no_cookie(small: Service) -> None:
+    """A refresh that is answered late may not undo what the shop's last form kept."""
+    small.merchant()
+    shop = small.consumer()
+    shop.post(DEMO, action="ask")
+    answer = shop.get(DEMO)
+    assert "Set-Cookie" not in answer.headers
+    assert "script-src 'self'; connect-src 'self'" in answer.headers["Content-Security-Policy"]
+
+
 def test_an_unavailable_database_is_an_error_page(small: Service) -> None:
     away = small.with_runtime(database=Database.open("postgresql://nobody@127.0.0.1:1/none"))
     answer = away.app.test_client().get(SHOP)

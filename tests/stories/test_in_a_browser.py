@@ -320,12 +320,31 @@ def test_the_demo_pages_tell_the_story(context: BrowserContext, running: Running
     page.goto(running.base)
     camera = Camera(context, page, has_axe=way[2])
     camera.take("40-start")
-    page.click("a[href='/demo/shop']")
+    page.click("a[href='/demo']")
     page.click("button[value=ask]")
     page.locator("img.qr").wait_for(state="visible")
-    camera.take("41-shop")
+    camera.take("41-demo")
+    page.goto(f"{running.base}/demo/shop")
+    camera.take("42-shop")
     page.goto(f"{running.base}/docs")
     assert page.locator("dt#consent_revoked").is_visible()
+
+
+def test_the_demonstration_follows_the_customer_by_itself(
+    browser: Browser, running: Running
+) -> None:
+    context = browser.new_context(locale="en-GB")
+    page = context.new_page()
+    page.goto(f"{running.base}/demo")
+    page.click("button[value=ask]")
+    with context.expect_page() as opened:
+        page.locator("#next a").click()
+    question = opened.value
+    question.click("button[value=decline]")
+    question.close()
+    page.bring_to_front()
+    page.locator("#next", has_text="The customer said no").wait_for()
+    context.close()
 
 
 def test_with_the_keyboard_alone(browser: Browser, running: Running) -> None:
