@@ -44,6 +44,7 @@ class ReadinessState:
     journal_seen: JournalPosition | None = None  # up to which journal and database agree
     checked_at: float = float("-inf")  # monotonic seconds
     error: NotReadyError | None = None  # of the last full check, if it failed
+    is_own_database: bool = False  # its keys were compared with this process's, and are the same
     watched_since: float | None = None  # monotonic seconds: since when dispatchers are looked for
 
 

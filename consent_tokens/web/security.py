@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 from consent_tokens.app_context import AppContext
 from consent_tokens.crypto.encoding import encode
 from consent_tokens.crypto.signed_values import serializer
+from consent_tokens.services.integrity.key_set import ensure_compared
 from consent_tokens.web.addresses import base_path
 from consent_tokens.web.request_context import EXTENSION, runtime
 
@@ -87,6 +88,7 @@ def secure(app: Flask, context: AppContext) -> None:
         MAX_FORM_PARTS=100,
     )
     app.before_request(_raise_refusal)
+    app.before_request(_ensure_own_keys)
     app.after_request(_add_headers)
 
 
@@ -95,6 +97,12 @@ def _raise_refusal() -> None:
     error: HTTPException | None = request.environ.get(REFUSAL)
     if error is not None:
         raise error
+
+
+def _ensure_own_keys() -> None:
+    """Raise KeysChangedError before a change, if the database is not that of these keys."""
+    if request.method not in SAFE_METHODS:
+        ensure_compared(runtime())
 
 
 def _cookie_name(name: str, path: str, *, is_https: bool) -> str:

@@ -31,6 +31,7 @@ from consent_tokens.services.inbound.keywords import (
 )
 from consent_tokens.services.integrity.heartbeat import record_dispatcher
 from consent_tokens.services.integrity.journal_outbox import compact_journal
+from consent_tokens.services.integrity.key_set import ensure_compared
 from consent_tokens.services.integrity.readiness import save_checkpoints
 from consent_tokens.services.integrity.rewrapping import Rewrapper
 from consent_tokens.services.merchants import read_weights
@@ -138,6 +139,7 @@ class Dispatcher:
     def round(self) -> bool:
         """Handle events, maintain and dispatch once; whether there is likely to be more."""
         now = self._monotonic()
+        ensure_compared(self.context.runtime)  # the gateway keeps what comes in until then
         # reports are recorded after the messages that they are about
         self._events += self.context.gateway.poll()
         if any(map(_may_revoke, self._events)):

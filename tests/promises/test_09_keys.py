@@ -279,6 +279,10 @@ def test_a_process_with_the_keys_of_another_database_refuses_to_work(
     assert (ready.status_code, ready.json["why"]) == (503, ["keys_changed"])
     refused = type(merchant)(stranger, merchant.id, merchant.api_key).send(token)
     assert (refused.status_code, refused.json["code"]) == (503, "keys_changed")
+    # as if it had started while the database was away
+    assert stranger.consumer().browser.post("/my", data={"phone": "x"}).status_code == 503
+    with pytest.raises(KeysChangedError):
+        stranger.work()  # reads no reply either: under this index key nobody would be found
     with pytest.raises(KeysChangedError):
         ensure_own_database(stranger.runtime)
 

@@ -40,9 +40,20 @@ def ensure_key_set(runtime: Runtime) -> None:
         raise fault
 
 
+def ensure_compared(runtime: Runtime) -> None:
+    """Call `ensure_own_database` unless it has succeeded in this process.
+
+    Before anything is done under keys that may be wrong: a number would not be found, and its stop
+    with it. A process may have started while the database was away.
+    """
+    if not runtime.readiness.is_own_database:
+        ensure_own_database(runtime)
+
+
 def ensure_own_database(runtime: Runtime) -> None:
     """Remember the fingerprint of the keys; raise KeysChangedError if the database has another."""
-    keyring = runtime.keyring
+    keyring, state = runtime.keyring, runtime.readiness
+    state.is_own_database = False
     stored = runtime.database.read(
         lambda transaction: checkpoints.find(transaction, checkpoints.KEYS)
     )
@@ -53,6 +64,7 @@ def ensure_own_database(runtime: Runtime) -> None:
             "this database belongs to another id key or index key: set CONSENT_KEYS_DIR to the "
             "folder of its keys, or put them back from their backup"
         )
+    state.is_own_database = True
 
 
 def _adopt(transaction: Transaction, keyring: Keyring) -> None:
