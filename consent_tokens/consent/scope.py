@@ -24,6 +24,7 @@ from consent_tokens.policies import RateLimit
 MAX_MESSAGES: Final = 1000  # limit of a frequency cap
 MAX_DAYS: Final = 365  # window of a frequency cap
 SMS: Final = "sms"
+INVITATIONS_FROM, INVITATIONS_TO = 9 * 60, 21 * 60  # minutes of the recipient's day
 MINUTES_PER_DAY: Final = 24 * 60
 # a window in several time zones has to open within days in winter and in summer
 SEASONS: Final = (datetime(2027, 1, 15, tzinfo=UTC), datetime(2027, 7, 15, tzinfo=UTC))
@@ -126,6 +127,14 @@ def send_window_of(opens: int, closes: int, timezones: str) -> SendWindow:
     """Return a cached send window; zones are separated by a space. Raises ValueError."""
     first, *also = parse_timezones(timezones)
     return SendWindow(opens, closes, first, tuple(also))
+
+
+def invitation_window(window: SendWindow) -> SendWindow:
+    """Return when invitations leave, where that send window applies: 09:00 to 21:00 in each zone.
+
+    Raises ValueError if that is never at once in all of its time zones.
+    """
+    return send_window_of(INVITATIONS_FROM, INVITATIONS_TO, window.timezone_names)
 
 
 @lru_cache(maxsize=4096)

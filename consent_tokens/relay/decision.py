@@ -97,6 +97,7 @@ class Case:
     preferences: Preferences = NO_PREFERENCES
     marketing_sends: Sequence[datetime] = ()
     link_domains: frozenset[str] = frozenset()  # that the merchant has registered
+    more_windows: tuple[SendWindow, ...] = ()  # besides those of token and row
 
     # derived once, because several checks need them
     claims: Claims | None = field(init=False)
@@ -114,7 +115,7 @@ class Case:
         windows: tuple[SendWindow, ...] = ()
         caps: tuple[RateLimit, ...] = (self.transactional_cap,)
         if is_bound:
-            windows = _distinct([scope.send_window for scope in scopes])
+            windows = (*_distinct([scope.send_window for scope in scopes]), *self.more_windows)
             caps = _distinct([scope.frequency_cap for scope in scopes])
         at = max(self.now, self.not_before)
         self.claims, self.is_marketing, self.ends_at = claims, is_bound, ends
@@ -294,9 +295,22 @@ CHECKS: Final[tuple[Callable[[Case], Refused | None], ...]] = (
 )
 
 
+# an invitation leaves under a grant for other purposes, which it asks to add to (promise 12)
+INVITATION_CHECKS: Final = tuple(each for each in CHECKS if each is not check_purpose_and_channel)
+
+
 def decide(case: Case) -> Decision:
     """Return the decision on a message."""
-    for check in CHECKS:
+    return _decide(case, CHECKS)
+
+
+def decide_invitation(case: Case) -> Decision:
+    """Return the decision on an invitation: all that binds marketing binds it, but the purpose."""
+    return _decide(case, INVITATION_CHECKS)
+
+
+def _decide(case: Case, checks: Sequence[Callable[[Case], Refused | None]]) -> Decision:
+    for check in checks:
         if refusal := check(case):
             return refusal
     send_at = case.send_at

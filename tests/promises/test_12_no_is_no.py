@@ -2,9 +2,12 @@
 
 import re
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from consent_tokens.services.merchants import set_status
+from consent_tokens.store.merchants import MerchantStatus
 from tests.number_scan import NUMBERS
 from tests.service import ALWAYS, ORDERS, PROMOTIONS, Consumer, Merchant, Service
 
@@ -171,3 +174,76 @@ def test_ending_takes_no_more_steps_than_giving_did(service: Service) -> None:
     ending = 1 + page.count('value="revoke"')
     assert ending == 2
     assert ending <= giving
+
+
+def wait_over_night(service: Service) -> None:
+    """What is accepted now waits for the morning, so that something can change before it leaves."""
+    service.clock.advance(timedelta(hours=10))
+
+
+def test_an_invitation_that_waits_does_not_leave_while_the_consent_is_paused(
+    service: Service, shop: tuple[Merchant, Consumer, str]
+) -> None:
+    merchant, consumer, token = shop
+    wait_over_night(service)
+    consumer.log_in()
+    assert invited(merchant, token) == (201, "")
+    service.work()
+    before = len(consumer.texts())
+    page = consumer.get("/my").text
+    grant = re.search(r'name="grant" value="([^"]+)"', page)
+    assert grant
+    consumer.post("/my", page, action="pause", grant=grant[1])
+    service.clock.advance(timedelta(hours=14))
+    service.work()
+    assert len(consumer.texts()) == before
+    again = invited(merchant, token, purposes=["marketing.events"])
+    assert again == (403, "invitation_refused")
+
+
+def test_a_suspended_merchant_sends_no_invitation_that_waits(
+    service: Service, shop: tuple[Merchant, Consumer, str]
+) -> None:
+    merchant, consumer, token = shop
+    wait_over_night(service)
+    assert invited(merchant, token) == (201, "")
+    service.work()
+    before = len(consumer.texts())
+    set_status(service.runtime, merchant.id, MerchantStatus.SUSPENDED)
+    service.clock.advance(timedelta(hours=14))
+    service.work()
+    assert len(consumer.texts()) == before
+
+
+def test_an_invitation_waits_for_the_end_of_quiet_hours(
+    service: Service, shop: tuple[Merchant, Consumer, str]
+) -> None:
+    merchant, consumer, token = shop
+    consumer.log_in()
+    noon = service.clock.now().astimezone(ZoneInfo("Asia/Shanghai")).hour * 60
+    wishes = consumer.get("/my/wishes").text
+    form = {"from": str(noon), "to": str(noon + 120)}
+    consumer.post("/my", wishes, action="rest", **form)
+    assert invited(merchant, token) == (201, "")
+    service.work()
+    before = len(consumer.texts())
+    service.clock.advance(timedelta(hours=1))
+    service.work()
+    assert len(consumer.texts()) == before
+    service.clock.advance(timedelta(hours=1, minutes=1))
+    service.work()
+    assert len(consumer.texts()) == before + 1
+
+
+def test_an_invitation_takes_its_place_in_the_cap(service: Service) -> None:
+    """One text in thirty days was agreed to, and it has been sent."""
+    merchant, consumer = service.merchant(), service.consumer()
+    asked = merchant.ask(PROMOTIONS, max_messages=1, per_days=30, **ALWAYS)
+    consumer.agree(asked["path"], PROMOTIONS)
+    token = merchant.post(f"/v1/consent-requests/{asked['id']}/token").json["token"]
+    assert merchant.send(token, PROMOTIONS, "one").status_code == 202
+    service.work()
+    before = len(consumer.texts())
+    assert invited(merchant, token, purposes=["marketing.events"]) == (201, "")
+    service.work()
+    assert len(consumer.texts()) == before

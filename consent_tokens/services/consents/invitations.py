@@ -10,10 +10,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from consent_tokens.consent.grant import Grant
+from consent_tokens.consent.grant import Grant, GrantStatus
 from consent_tokens.consent.notice import Notice, compose_invitation
 from consent_tokens.consent.request import ConsentRequest, RequestedTerms, RequestStatus
-from consent_tokens.consent.scope import SendWindow, format_time_of_day, send_window_of
+from consent_tokens.consent.scope import SendWindow, format_time_of_day, invitation_window
 from consent_tokens.errors import (
     ConflictError,
     ForbiddenError,
@@ -45,7 +45,6 @@ from consent_tokens.store.invitations import Invitation
 from consent_tokens.store.merchants import Merchant, Sender
 from consent_tokens.tokens.claims import Claims
 
-OPENS, CLOSES = 9 * 60, 21 * 60  # minutes of the recipient's day between which invitations leave
 INVITATION_VALIDITY: Final = timedelta(days=1)
 
 
@@ -94,6 +93,8 @@ def send_invitation(
     invitations.
     """
     key, claims, locked = _grant_of_token(runtime, transaction, request.merchant_id, token)
+    if locked.grant.status is GrantStatus.PAUSED:
+        raise InvitationRefusedError
     _require_welcome(runtime, policy, transaction, key, request.merchant_id)
     named, senders = merchants.find_with_senders(transaction, [request.merchant_id])
     sender = senders.get(request.merchant_id)
@@ -176,7 +177,7 @@ def _message(
 def _invitation_window(grant: Grant) -> SendWindow:
     """Return when invitations leave, in every time zone that the recipient may be in."""
     try:
-        return send_window_of(OPENS, CLOSES, grant.scope.send_window.timezone_names)
+        return invitation_window(grant.scope.send_window)
     except ValueError:  # never at once in all of them
         raise InvitationRefusedError from None
 

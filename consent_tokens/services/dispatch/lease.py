@@ -13,9 +13,18 @@ from typing import Final
 from msgspec import Struct
 
 from consent_tokens.consent.grant import Grant
+from consent_tokens.consent.scope import SendWindow, invitation_window
 from consent_tokens.policies import RelayPolicy
 from consent_tokens.relay.composition import Coding, ComposedText
-from consent_tokens.relay.decision import Accepted, Case, Deferred, Reason, Refused, decide
+from consent_tokens.relay.decision import (
+    Accepted,
+    Case,
+    Deferred,
+    Reason,
+    Refused,
+    decide,
+    decide_invitation,
+)
 from consent_tokens.relay.fair_share import fair_shares
 from consent_tokens.relay.message import (
     INVITATION_PURPOSE,
@@ -169,14 +178,16 @@ class _LeaseContext:
         if key is None:  # a service message, which carries its own data key
             return LeasedMessage(message, None, message.wrapped_key or b"", sender)
         locked = self.grants.get(key)
-        if message.purpose == INVITATION_PURPOSE:
-            return self._decide_invitation(message, key, locked, sender)
         return self._decide_merchant_message(message, key, locked, sender)
 
     def _decide_merchant_message(
         self, message: Message, key: RowKey, locked: LockedGrant | None, sender: Sender | None
     ) -> LeasedMessage | MessageOutcome:
-        match decide(self._case(message, key, locked, sender)):
+        is_invitation = message.purpose == INVITATION_PURPOSE
+        if is_invitation and self.preferences.preferences_of(key).no_invitations:
+            return self._refused(message, WITHHELD)
+        case = self._case(message, key, locked, sender)
+        match decide_invitation(case) if is_invitation else decide(case):
             case Refused(reason=reason, next_at=next_at):
                 if reason is Reason.CAP_REACHED and next_at and next_at < message.valid_until:
                     return _deferred(message, next_at)
@@ -189,17 +200,6 @@ class _LeaseContext:
                 self.counted_sends[key, message.priority].append(self.now)
                 self.preferences.count(key, message.priority, self.now)
                 return LeasedMessage(message, locked.grant, locked.wrapped_key, sender)
-
-    def _decide_invitation(
-        self, message: Message, key: RowKey, locked: LockedGrant | None, sender: Sender | None
-    ) -> LeasedMessage | MessageOutcome:
-        """Decide an invitation, which is sent under a grant of another purpose (promise 12)."""
-        preferences = self.preferences.preferences_of(key)
-        if locked is None or locked.wrapped_key is None or sender is None:
-            return self._refused(message, Reason.CONSENT_REVOKED.value)
-        if preferences.no_invitations or preferences.is_quiet_at(self.now):
-            return self._refused(message, WITHHELD)
-        return LeasedMessage(message, locked.grant, locked.wrapped_key, sender)
 
     def _refused(self, message: Message, reason: str) -> MessageOutcome:
         return final_outcome(message, MessageStatus.REFUSED, self.now, reason=reason)
@@ -225,7 +225,15 @@ class _LeaseContext:
             now=self.now,
             preferences=self.preferences.preferences_of(key),
             marketing_sends=self.preferences.marketing_sends_of(key),
+            more_windows=_invitation_windows(message, locked),
         )
+
+
+def _invitation_windows(message: Message, locked: LockedGrant | None) -> tuple[SendWindow, ...]:
+    """Return the hours of invitations; they were found to overlap when it was accepted."""
+    if message.purpose != INVITATION_PURPOSE or locked is None:
+        return ()
+    return (invitation_window(locked.grant.scope.send_window),)
 
 
 def _deferred(message: Message, send_at: datetime) -> MessageOutcome:
