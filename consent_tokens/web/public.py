@@ -11,7 +11,7 @@ from consent_tokens.localization import LANGUAGES
 from consent_tokens.services.consents.decisions import find_open_request
 from consent_tokens.services.integrity.heartbeat import readiness_warnings
 from consent_tokens.services.integrity.readiness import unready_reasons
-from consent_tokens.web import openapi, problems
+from consent_tokens.web import api_reference, openapi, problems
 from consent_tokens.web.reasons import FAILURES, REFUSALS
 from consent_tokens.web.request_context import runtime
 
@@ -82,12 +82,16 @@ def openapi_json() -> dict[str, Any]:
 @bp.get("/docs")
 def docs() -> str:
     """Describe the merchant API for people."""
+    api = openapi.describe()
     return render_template(
         "docs.html",
-        api=openapi.describe(),
-        refusals=REFUSALS,
-        failures=FAILURES,
-        errors=problems.DETAILS,
+        base_url=runtime().service.base_url,
+        sections=api_reference.sections(api),
+        webhooks=api_reference.webhooks(api),
+        purposes=api_reference.purposes("en"),  # as the whole reference is in English
+        refusals=[(each.code, each.explanation) for each in REFUSALS],
+        failures=[(each.code, each.explanation) for each in FAILURES],
+        errors=problems.DETAILS.items(),
     )
 
 

@@ -1,11 +1,18 @@
 """What anyone may ask, and what nobody gets: no debugger, no inside, no cookie that leaks."""
 
+import json
+import re
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 
 import pytest
 
+from consent_tokens.consent.purposes import Purpose
 from tests.service import Service
+
+EXAMPLE = re.compile(r'<pre tabindex="0"><code>([{\[][^<]*)</code></pre>')
+SUCCESS = ("200", "201", "202")
 
 
 @pytest.mark.parametrize(
@@ -84,3 +91,35 @@ def test_a_cookie_that_was_touched_is_no_session(small: Service) -> None:
     thief = small.app.test_client()
     thief.set_cookie("session", cookie.value[:-2] + ("AA" if cookie.value[-2:] != "AA" else "BB"))
     assert 'name="phone"' in thief.get("/my").text
+
+
+def test_the_api_reference_shows_every_call_and_webhook_with_its_examples(small: Service) -> None:
+    browser = small.app.test_client()
+    described = browser.get("/openapi.json").json
+    shown = browser.get("/docs").text
+    ids = set(re.findall(r'id="([^"]+)"', shown))
+    calls = [
+        call
+        for item in described["paths"].values()
+        for method, call in item.items()
+        if method != "parameters"
+    ]
+    assert calls
+    assert {each["operationId"] for each in calls} | set(described["webhooks"]) <= ids
+    assert {match for match in re.findall(r'href="#([^"]+)"', shown) if match not in ids} == set()
+    examples = [json.loads(unescape(each)) for each in re.findall(EXAMPLE, shown)]
+    for call in calls:
+        bodies = [call.get("requestBody"), *(call["responses"].get(each) for each in SUCCESS)]
+        for body in filter(None, bodies):
+            assert body["content"]["application/json"]["example"] in examples, call["operationId"]
+    for purpose in Purpose:
+        assert f"<code>{purpose.value}</code>" in shown
+    assert "Sales and offers" in shown
+    assert not re.findall(r"<dd>(?:string|integer|boolean|array|None|null)\b|None by", shown)
+
+
+def test_the_api_reference_keeps_header_and_languages(small: Service) -> None:
+    shown = small.app.test_client().get("/docs?lang=zh-TW").text
+    assert '<html lang="zh-TW">' in shown
+    assert 'hreflang="en"' in shown
+    assert 'class="brand" href="/"' in shown
