@@ -13,6 +13,7 @@ from consent_tokens.cli.setting_warnings import warnings_of
 from consent_tokens.crypto.keyring import Keyring
 from consent_tokens.errors import ConsentTokensError, DatabaseUnavailableError, KeyUnavailableError
 from consent_tokens.randomness import SystemRandomSource
+from consent_tokens.services.integrity.key_set import ensure_own_database
 from consent_tokens.services.integrity.readiness import ensure_ready
 from consent_tokens.settings import Settings
 from consent_tokens.store import checkpoints
@@ -41,6 +42,8 @@ def doctor(*, as_json: bool) -> None:
             _check("database", lambda: _check_database(settings.database_url)),
             _check("gateway", lambda: probe_gateway(settings, SystemRandomSource())),
         ]
+        if _is_ok(rows):
+            rows.append(_check("keys of the database", lambda: _check_own_keys(settings)))
         if _is_ok(rows):
             rows.append(_check("journal and clock", lambda: _check_readiness(settings)))
         rows += [
@@ -79,6 +82,18 @@ def _check_database(url: str) -> None:
             raise DatabaseUnavailableError(NOT_CURRENT)
     finally:
         database.close()
+
+
+def _check_own_keys(settings: Settings) -> None:
+    """Raise KeysChangedError if the database knows other keys; let it learn none."""
+    runtime = AppContext.from_settings(settings).runtime
+    try:
+        if runtime.database.read(
+            lambda transaction: checkpoints.find(transaction, checkpoints.KEYS)
+        ):
+            ensure_own_database(runtime)
+    finally:
+        runtime.database.close()
 
 
 def _check_readiness(settings: Settings) -> None:

@@ -168,6 +168,37 @@ def test_keys_that_others_can_read_stop_the_service(tmp_path: Path) -> None:
     assert "index.key" in done.stderr
 
 
+def test_the_keys_of_another_database_stop_every_process(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    for folder in (tmp_path, other):
+        folder.mkdir(exist_ok=True)
+        assert run(folder, "merchant", "list").returncode == 0
+    (tmp_path / "keys" / "id.key").write_bytes((other / "keys" / "id.key").read_bytes())
+    gateway = {"CONSENT_GATEWAY_URL": "smpp://u:p@127.0.0.1:9"}
+    bind = ("--bind", f"127.0.0.1:{free_port()}")
+    for command in (("serve", *bind), ("web", *bind), ("dispatch",), ("merchant", "list")):
+        done = run(tmp_path, *command, **gateway)
+        assert done.returncode == 1
+        assert "keys_changed: " in done.stderr
+    rows = json.loads(run(tmp_path, "doctor", "--json", CONSENT_GATEWAY_URL="simulator:").stdout)
+    assert "CONSENT_KEYS_DIR" in next(row["detail"] for row in rows if row["status"] == "failed")
+
+
+def test_a_key_that_cannot_rotate_says_why_and_a_withdrawal_asks_first(tmp_path: Path) -> None:
+    refused = run(tmp_path, "keys", "rotate", "index")
+    assert refused.returncode == 1
+    assert "kind: index cannot rotate" in refused.stderr
+    created = json.loads(run(tmp_path, "keys", "rotate", "session", "--json").stdout)
+    assert created["status"] == "pending"
+    unsure = run(tmp_path, "keys", "withdraw", created["kid"])  # no answer is no
+    assert unsure.returncode == 1
+    assert "Up to 0 signed-in consumers" in unsure.stderr
+    files = list((tmp_path / "keys" / "session").glob("*.key"))
+    assert len(files) == 1
+    assert run(tmp_path, "keys", "withdraw", created["kid"], "--yes").returncode == 0
+    assert not files[0].exists()
+
+
 def test_a_port_in_use_is_said_and_nothing_starts(tmp_path: Path) -> None:
     WRITTEN.append(tmp_path)
     other = tmp_path / "other"
