@@ -1,5 +1,6 @@
 """`merchant`, `api-key` and `sender`: the operator admits merchants and their senders."""
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -10,7 +11,13 @@ from consent_tokens.errors import NotFoundError
 from consent_tokens.services import merchants as services
 from consent_tokens.store import merchants
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.merchants import ApiKey, Merchant, MerchantStatus, Sender
+from consent_tokens.store.merchants import (
+    ApiKey,
+    Merchant,
+    MerchantIdentity,
+    MerchantStatus,
+    Sender,
+)
 
 
 @click.group()
@@ -18,13 +25,33 @@ def merchant() -> None:
     """Admit, list, show, suspend and activate merchants."""
 
 
+IDENTITY_OPTIONS = (
+    click.option("--legal-name", help="The company's name, as registered."),
+    click.option("--registration", help="Its number in the register of companies."),
+    click.option("--contact", help="Where consumers reach it: telephone, mail or address."),
+    click.option("--website", help="Its site, http or https."),
+    click.option("--checked-by", help="Who checked this identity, just now. Pages show it."),
+)
+
+
+def with_identity(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say who a merchant is, and who checked it."""
+    for option in reversed(IDENTITY_OPTIONS):
+        command = option(command)
+    return command
+
+
 @merchant.command("add")
 @click.argument("name")
+@with_identity
 @as_json
-def add_merchant(name: str, *, as_json: bool) -> None:
-    """Admit a merchant. Its API key is shown this once, and is not stored."""
+def add_merchant(name: str, *, as_json: bool, **identity: str | None) -> None:
+    """Admit a merchant. Its API key is shown this once, and is not stored.
+
+    Without --checked-by, pages say that nobody checked who it is.
+    """
     with open_context() as context:
-        admitted = services.add_merchant(context.runtime, name)
+        admitted = services.add_merchant(context.runtime, name, identity)
     print_one({"id": admitted.merchant.id, "api_key": admitted.api_key}, in_json=as_json)
 
 
@@ -50,7 +77,7 @@ def show_merchant(merchant_id: str, *, as_json: bool) -> None:
         weight = merchants.weights(transaction).get(merchant_id, 1)
         senders = merchants.senders_of(transaction, merchant_id)
         keys = merchants.api_keys_of(transaction, merchant_id)
-        return {**_row(found), "weight": weight}, {
+        return {**_row(found), **_identity_row(found.identity), "weight": weight}, {
             "senders": [_sender_row(each) for each in senders],
             "api_keys": [_key_row(each) for each in keys],
         }
@@ -83,6 +110,20 @@ def set_link_domains(merchant_id: str, domains: tuple[str, ...], *, as_json: boo
     with open_context() as context:
         found = services.set_link_domains(context.runtime, merchant_id, domains)
     print_one({"id": merchant_id, "link_domains": " ".join(found)}, in_json=as_json)
+
+
+@merchant.command("set-identity")
+@click.argument("merchant_id")
+@with_identity
+@as_json
+def set_identity(merchant_id: str, *, as_json: bool, **identity: str | None) -> None:
+    """Set who a merchant is, and who checked it; an empty value removes one.
+
+    A change without --checked-by undoes an earlier check.
+    """
+    with open_context() as context:
+        saved = services.set_identity(context.runtime, merchant_id, identity)
+    print_one({"id": merchant_id, **_identity_row(saved)}, in_json=as_json)
 
 
 @merchant.command()
@@ -184,6 +225,17 @@ def _row(each: Merchant) -> dict[str, str]:
         "name": each.name,
         "status": each.status.value,
         "admitted_at": each.admitted_at.isoformat(),
+    }
+
+
+def _identity_row(identity: MerchantIdentity) -> dict[str, str]:
+    return {
+        "legal_name": identity.legal_name or "",
+        "registration": identity.registration or "",
+        "contact": identity.contact or "",
+        "website": identity.website or "",
+        "checked_by": identity.checked_by or "",
+        "checked_at": identity.checked_at.isoformat() if identity.checked_at else "",
     }
 
 

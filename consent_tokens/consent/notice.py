@@ -50,6 +50,8 @@ class NoticeTerms:
     send_window: SendWindow
     ends_at: datetime
     retention: RetentionPolicy
+    legal_name: str | None = None
+    contact: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,14 @@ def headline(merchant: str, language: str) -> str:
     return text % {"merchant": merchant}
 
 
+def describe_merchant(terms: NoticeTerms, language: str) -> list[str]:
+    """Return in words who asks, and how to reach them, as far as it is known (PIPL 17, 23)."""
+    texts = catalogue(language)
+    legal_name = texts.gettext("Sent by: %(legal_name)s") % {"legal_name": terms.legal_name}
+    contact = texts.gettext("Contact: %(contact)s") % {"contact": terms.contact}
+    return [legal_name] * bool(terms.legal_name) + [contact] * bool(terms.contact)
+
+
 def describe_replacement(merchant: str, language: str) -> str:
     """Return in words what a consent does to earlier ones to the same merchant."""
     text = catalogue(language).gettext(
@@ -194,7 +204,7 @@ def assurance(merchant: str, language: str) -> str:
 
 def compose_notice(terms: NoticeTerms, language: str) -> Notice:
     """Return the notice: one fact a line, in the order of the page."""
-    lines = [headline(terms.merchant, language)]
+    lines = [headline(terms.merchant, language), *describe_merchant(terms, language)]
     item = catalogue(language).gettext("- %(name)s (%(example)s)")
     for purpose in terms.purposes:
         name, example = purpose_label(purpose, language)

@@ -50,6 +50,7 @@ class EventKind(StrEnum):
     MERCHANT_SUSPENDED = "merchant_suspended"
     SENDER_ADMITTED = "sender_admitted"
     LINK_DOMAINS_SET = "link_domains_set"
+    IDENTITY_SET = "identity_set"
     API_KEY_CREATED = "api_key_created"
     API_KEY_REVOKED = "api_key_revoked"
 

@@ -3,9 +3,11 @@
 import hmac
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from consent_tokens.crypto.encoding import encode
 from consent_tokens.errors import InvalidError, NotFoundError, UnauthenticatedError
@@ -15,11 +17,24 @@ from consent_tokens.relay.text_form import normal_domain
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import link_domains, merchants
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.merchants import ApiKey, Merchant, MerchantStatus, Sender
+from consent_tokens.store.merchants import (
+    ApiKey,
+    Merchant,
+    MerchantIdentity,
+    MerchantStatus,
+    Sender,
+)
 
 MAX_NAME_LENGTH: Final = 60  # characters
 MAX_SIGNATURE_LENGTH: Final = 20  # characters
 MAX_WEIGHT: Final = 100
+MAX_IDENTITY_LENGTHS: Final = {  # characters
+    "legal_name": 200,
+    "registration": 60,
+    "contact": 200,
+    "website": 200,
+    "checked_by": 100,
+}
 MAX_LINK_DOMAINS: Final = 100  # of a merchant
 API_KEY_CACHE_SECONDS: Final = 2.0  # how long a revoked key may still be accepted by a process
 API_KEY_CACHE_SIZE: Final = 10_000  # keys
@@ -36,8 +51,13 @@ class AdmittedMerchant:
     api_key: str
 
 
-def add_merchant(runtime: Runtime, name: str) -> AdmittedMerchant:
-    """Admit a merchant with its first API key. Raises InvalidError."""
+def add_merchant(
+    runtime: Runtime, name: str, identity: Mapping[str, str | None] | None = None
+) -> AdmittedMerchant:
+    """Admit a merchant with its first API key; `identity` as for `set_identity`.
+
+    Raises InvalidError.
+    """
     name = name.strip()
     if not name or len(name) > MAX_NAME_LENGTH or not is_displayable(name) or "\n" in name:
         raise InvalidError({"name": [f"must be one line of 1 to {MAX_NAME_LENGTH} characters"]})
@@ -48,6 +68,7 @@ def add_merchant(runtime: Runtime, name: str) -> AdmittedMerchant:
         name=name,
         status=MerchantStatus.ACTIVE,
         admitted_at=now,
+        identity=_changed_identity(MerchantIdentity(), identity or {}, now),
     )
     key, text = _new_api_key(runtime, merchant.id)
 
@@ -59,6 +80,65 @@ def add_merchant(runtime: Runtime, name: str) -> AdmittedMerchant:
         return AdmittedMerchant(merchant, text)
 
     return runtime.database.run(work)
+
+
+def set_identity(
+    runtime: Runtime, merchant_id: str, changes: Mapping[str, str | None]
+) -> MerchantIdentity:
+    """Save who a merchant is, and who checked it; return the whole identity.
+
+    `changes` are texts by the names of MerchantIdentity; None leaves one as it is, an empty text
+    removes it. With `checked_by` it counts as checked now. A change without it undoes an earlier
+    check: what was checked is not what is shown any more. Raises InvalidError, NotFoundError.
+    """
+    now = runtime.clock.now()
+
+    def work(transaction: Transaction) -> MerchantIdentity:
+        merchant = _get_merchant(transaction, merchant_id)
+        identity = _changed_identity(merchant.identity, changes, now)
+        merchants.set_identity(transaction, merchant_id, identity)
+        _record(runtime, transaction, merchant, EventKind.IDENTITY_SET, identity.checked_by)
+        return identity
+
+    return runtime.database.run(work)
+
+
+def _changed_identity(
+    before: MerchantIdentity, changes: Mapping[str, str | None], now: datetime
+) -> MerchantIdentity:
+    given = {name: text.strip() for name, text in changes.items() if text is not None}
+    errors = {
+        name: [f"must be one line of at most {MAX_IDENTITY_LENGTHS[name]} characters"]
+        for name, text in given.items()
+        if len(text) > MAX_IDENTITY_LENGTHS[name] or not is_displayable(text) or "\n" in text
+    }
+    if (website := given.get("website")) and not _is_web_address(website):
+        errors["website"] = ["must be an http or https address"]
+    values: dict[str, Any] = {name: text or None for name, text in given.items()}
+    after = replace(before, **values)
+    if given.get("checked_by"):
+        after = replace(after, checked_at=now)
+        if not after.legal_name:
+            errors["checked_by"] = ["what was checked is missing: give a legal name"]
+    elif after != before:
+        after = replace(after, checked_by=None, checked_at=None)
+    if errors:
+        raise InvalidError(errors)
+    return after
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and " " not in text
+
+
+def find_source(runtime: Runtime, merchant_id: str) -> str | None:
+    """Return the number that a merchant's texts come from; None if it has no sender yet."""
+    senders = runtime.database.read(lambda at: merchants.senders_of(at, merchant_id))
+    return senders[0].source if senders else None
 
 
 def first_merchant(runtime: Runtime) -> Merchant:

@@ -222,6 +222,12 @@ def verified_number(runtime: Runtime, secret: ChallengeSecret | None) -> PhoneNu
     return _open_number(challenge, secret) if challenge and challenge.is_used else None
 
 
+def has_verified(transaction: Transaction, secret: ChallengeSecret | None, intent: str) -> bool:
+    """Whether this browser's challenge has verified a number for this intent."""
+    challenge = challenges.find(transaction, secret.challenge_id) if secret else None
+    return challenge is not None and challenge.is_used and challenge.intent == intent
+
+
 def _open_number(challenge: Challenge, secret: ChallengeSecret) -> PhoneNumber | None:
     try:
         padded = open_sealed(challenge.sealed_number, secret.key, associated_data=challenge.id)

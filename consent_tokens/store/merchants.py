@@ -1,7 +1,7 @@
 """Queries on merchants, their API keys, their senders and their weights."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -23,6 +23,18 @@ class MerchantStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MerchantIdentity:
+    """Who a merchant is (PIPL 17, 23), and who checked it; None is what is not known."""
+
+    legal_name: str | None = None
+    registration: str | None = None  # number in the register of companies
+    contact: str | None = None
+    website: str | None = None
+    checked_by: str | None = None  # None: nobody checked it
+    checked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Merchant:
     """A legal entity that sends; `partition` holds its consent requests and webhook events."""
 
@@ -31,6 +43,10 @@ class Merchant:
     name: str
     status: MerchantStatus
     admitted_at: datetime
+    identity: MerchantIdentity = MerchantIdentity()
+
+
+IDENTITY_COLUMNS = tuple(each.name for each in fields(MerchantIdentity))
 
 
 def is_active(merchant: Merchant | None) -> bool:
@@ -75,6 +91,7 @@ def add(transaction: Transaction, merchant: Merchant) -> None:
             name=merchant.name,
             status=merchant.status,
             admitted_at=merchant.admitted_at,
+            **_identity_columns(merchant.identity),
         )
     )
 
@@ -108,7 +125,10 @@ ORDER BY s.admitted_at DESC, s.id DESC
 def find_with_senders(
     transaction: Transaction, ids: Collection[str]
 ) -> tuple[dict[str, Merchant], dict[str, Sender]]:
-    """Return merchants by their ids, and the sender that each uses: the one admitted first."""
+    """Return merchants by their ids, and the sender that each uses: the one admitted first.
+
+    For the relay, which needs no identity of them: they come without.
+    """
     found: dict[str, Merchant] = {}
     first_senders: dict[str, Sender] = {}
     id_rows = RowSet({"id": "text"}, [(merchant_id,) for merchant_id in sorted(ids)])
@@ -138,6 +158,17 @@ def set_status(transaction: Transaction, merchant_id: str, status: MerchantStatu
         update(merchants).where(merchants.c.id == merchant_id).values(status=status)
     )
     return result.rowcount == 1
+
+
+def set_identity(transaction: Transaction, merchant_id: str, identity: MerchantIdentity) -> None:
+    """Save who a merchant is, and who checked it."""
+    transaction.execute(
+        update(merchants).where(merchants.c.id == merchant_id).values(**_identity_columns(identity))
+    )
+
+
+def _identity_columns(identity: MerchantIdentity) -> dict[str, Any]:
+    return {name: getattr(identity, name) for name in IDENTITY_COLUMNS}
 
 
 def add_api_key(transaction: Transaction, key: ApiKey) -> None:
@@ -227,6 +258,7 @@ def _merchant(row: Row[Any]) -> Merchant:
         name=row.name,
         status=MerchantStatus(row.status),
         admitted_at=row.admitted_at,
+        identity=MerchantIdentity(**{name: getattr(row, name) for name in IDENTITY_COLUMNS}),
     )
 
 

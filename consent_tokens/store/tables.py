@@ -82,6 +82,12 @@ merchants = Table(
     Column("name", String(100), nullable=False),
     Column("status", String(16), nullable=False),  # applied, active, suspended
     Column("admitted_at", Timestamp, nullable=False),
+    Column("legal_name", String(200)),
+    Column("registration", String(60)),
+    Column("contact", String(200)),
+    Column("website", String(200)),
+    Column("checked_by", String(100)),  # who checked the identity; null: nobody did
+    Column("checked_at", Timestamp),
 )
 
 api_keys = Table(

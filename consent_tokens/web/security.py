@@ -207,6 +207,11 @@ def check_origin() -> None:
         abort(403)
 
 
+def is_own_form() -> bool:
+    """Whether the browser says that the form is from a page of this service, and not of another."""
+    return request.headers.get("Sec-Fetch-Site") == "same-origin"
+
+
 def _netloc(origin: str) -> str:
     """Return host and port of an origin; empty if it is none."""
     try:

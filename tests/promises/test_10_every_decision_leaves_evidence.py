@@ -111,7 +111,8 @@ def test_a_yes_to_other_words_is_none(service: Service) -> None:
     shown = consumer.get(path).text
     forged = re.sub(r'name="notice" value="[^"]+"', 'name="notice" value="00"', shown)
     answer = consumer.post(path, forged, code=consumer.code(), decision="grant")
-    assert answer.status_code == 409
+    assert answer.status_code == 303
+    assert "内容已变化" in consumer.get(path).text
     assert merchant.get("/v1/grants").json["items"] == []
 
 

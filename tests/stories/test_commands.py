@@ -54,6 +54,15 @@ def test_merchants_keys_and_senders(tmp_path: Path) -> None:
     assert json.loads(sender.stdout).keys() == {"id"}
     senders = json.loads(run(tmp_path, "sender", "list", added["id"], "--json").stdout)
     assert [each["signature"] for each in senders] == ["晨光书店"]
+    checked = json.loads(
+        run(
+            tmp_path, "merchant", "set-identity", added["id"], "--legal-name", "晨光书店有限公司",
+            "--contact", "400 000 0000", "--checked-by", "港口平台", "--json",
+        ).stdout
+    )  # fmt: skip
+    assert (checked["legal_name"], checked["checked_by"]) == ("晨光书店有限公司", "港口平台")
+    assert checked["checked_at"]
+    assert run(tmp_path, "merchant", "add", "X", "--checked-by", "Y").returncode != 0
     domains = run(
         tmp_path, "merchant", "set-link-domains", added["id"], "Shop.example", "t.cn", "--json"
     )

@@ -38,7 +38,12 @@ def window(opens: str, closes: str, timezone: str) -> SendWindow:
 
 
 def notice(
-    language: str, purposes: tuple[Purpose, ...], cap: FrequencyCap, send_window: SendWindow
+    language: str,
+    purposes: tuple[Purpose, ...],
+    cap: FrequencyCap,
+    send_window: SendWindow,
+    *,
+    legal_name: str | None = None,
 ) -> str:
     terms = NoticeTerms(
         merchant=MERCHANT,
@@ -46,6 +51,8 @@ def notice(
         frequency_cap=cap,
         send_window=send_window,
         ends_at=datetime(2027, 3, 5, 12, tzinfo=UTC),
+        legal_name=legal_name,
+        contact="400 000 0000" if legal_name else None,
         retention=RetentionPolicy(
             texts=timedelta(days=30),
             records=timedelta(days=185),
@@ -109,6 +116,13 @@ def texts(language: str) -> dict[str, str]:
             (Purpose.PROMOTIONS,),
             FrequencyCap(1, timedelta(days=1)),
             window("00:00", "24:00", "America/New_York"),
+        ),
+        "notice of a merchant with a legal name": notice(
+            language,
+            (Purpose.ORDERS,),
+            FOUR_IN_A_MONTH,
+            window("09:00", "21:00", "Asia/Shanghai"),
+            legal_name="晨光图书贸易有限公司",
         ),
         "notice without marketing": notice(
             language,

@@ -20,13 +20,24 @@ from consent_tokens.localization import catalogue
 from consent_tokens.policies import ConsentPolicy, OtpPolicy, RetentionPolicy
 from consent_tokens.services import webhooks
 from consent_tokens.services.consents.invitations import record_refusal
-from consent_tokens.services.consents.receipts import issue_consent_receipt
+from consent_tokens.services.consents.receipts import (
+    find_consent_receipt,
+    issue_consent_receipt,
+)
 from consent_tokens.services.consents.recipients import get_or_create_recipient
-from consent_tokens.services.consents.replacement import Replacement, replace_earlier
+from consent_tokens.services.consents.replacement import (
+    Replacement,
+    read_replacement,
+    replace_earlier,
+)
 from consent_tokens.services.consents.revocation import finish_revocation
 from consent_tokens.services.consents.tokens import mint_token, seal_token
 from consent_tokens.services.integrity.journal_outbox import ensure_writable, flush_journal
-from consent_tokens.services.number_verification import ChallengeSecret, verify_code
+from consent_tokens.services.number_verification import (
+    ChallengeSecret,
+    has_verified,
+    verify_code,
+)
 from consent_tokens.services.outbox.service_messages import compose_service_message
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import (
@@ -78,6 +89,8 @@ class OpenRequest:
             send_window=scope.send_window,
             ends_at=scope.ends_at,
             retention=retention,
+            legal_name=self.merchant.identity.legal_name,
+            contact=self.merchant.identity.contact,
         )
         return compose_notice(terms, language)
 
@@ -151,6 +164,7 @@ def grant_consent(
 ) -> CreatedGrant | None:
     """Return the grant that a verified yes creates; None if the code verifies no number.
 
+    The same yes again, from the browser that gave it, returns the grant that it created.
     Returns once no message is in flight under what it replaced. Raises ConflictError if the request
     is closed, InvalidError if nothing was ticked or if the notice that was shown is not that of the
     grant any more, JournalUnavailableError because it may end an earlier grant.
@@ -174,13 +188,16 @@ def _grant_within(
     decision: ConsentDecision,
 ) -> CreatedGrant | None:
     request = _lock_request(transaction, open_request)
+    intent = open_request.otp_intent
+    if created := _created_before(runtime, transaction, request, intent, decision.challenge):
+        return created
     _require_possible(transaction, request, decision)
     number = verify_code(
         runtime,
         otp,
         transaction,
         decision.challenge,
-        intent=open_request.otp_intent,
+        intent=intent,
         code=decision.code,
     )
     if number is None:
@@ -197,6 +214,45 @@ def _grant_within(
     if decision.wants_receipt_sms:
         _enqueue_receipt_sms(runtime, transaction, number, decision.language, created)
     return created
+
+
+def find_own_grant(
+    runtime: Runtime, open_request: OpenRequest, challenge: ChallengeSecret | None
+) -> CreatedGrant | None:
+    """Return the grant that this browser's yes created; None if it gave none to this request."""
+    request, intent = open_request.request, open_request.otp_intent
+    return runtime.database.read(
+        lambda transaction: _created_before(runtime, transaction, request, intent, challenge)
+    )
+
+
+def find_given(runtime: Runtime, open_request: OpenRequest) -> tuple[Grant, Notice] | None:
+    """Return the grant that a request led to, as it is now, with its notice; None if none is."""
+    key = open_request.request.grant_key
+
+    def query(transaction: Transaction) -> tuple[Grant, Notice] | None:
+        grant = grants.find(transaction, key) if key else None
+        notice = grants.notice_of(transaction, grant.key) if grant else None
+        return (grant, notice) if grant and notice else None
+
+    return runtime.database.read(query)
+
+
+def _created_before(
+    runtime: Runtime,
+    transaction: Transaction,
+    request: ConsentRequest,
+    intent: str,
+    challenge: ChallengeSecret | None,
+) -> CreatedGrant | None:
+    """Return the grant of a request whose challenge was used, which only its yes does."""
+    if request.grant_key is None or not has_verified(transaction, challenge, intent):
+        return None
+    grant = grants.find(transaction, request.grant_key)
+    if grant is None:
+        return None
+    receipt_id = find_consent_receipt(runtime, transaction, grant.key)
+    return CreatedGrant(grant, receipt_id, read_replacement(transaction, grant))
 
 
 def create_grant(

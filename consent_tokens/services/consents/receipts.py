@@ -75,6 +75,16 @@ def check_receipt(runtime: Runtime, text: str) -> dict[str, Any] | ReceiptFault:
     return verify_receipt(text, runtime.keyring.verifying.values())
 
 
+def find_consent_receipt(runtime: Runtime, transaction: Transaction, grant: RowKey) -> str:
+    """Return the public id of the receipt of a yes; empty if it is not kept any more."""
+    found = [
+        each
+        for each in receipts.of_grant(transaction, grant)
+        if each.kind == ReceiptKind.CONSENT.value
+    ]
+    return runtime.ids.receipt.encode(found[0].key) if found else ""
+
+
 def _parties(
     runtime: Runtime, transaction: Transaction, grant: Grant, key: RowKey, notice: Notice
 ) -> Parties:

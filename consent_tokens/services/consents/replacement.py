@@ -60,3 +60,28 @@ def replace_earlier(runtime: Runtime, transaction: Transaction, new: Grant) -> R
             revoke_within(runtime, transaction, each.key, EndReason.REPLACED, replaced_by=new)
             replacement.ended.append(each)
     return replacement
+
+
+def read_replacement(transaction: Transaction, new: Grant) -> Replacement:
+    """Return what a grant replaced when it was given: what `replace_earlier` returned then.
+
+    `narrowed` and `kept` are as they are now, and without those that have ended since.
+    """
+    replacement = Replacement()
+    partition, merchant_id = new.key.partition, new.merchant_id
+    scopes_before = {
+        change.grant_key: change.scope
+        for change in reversed(grants.changes_of(transaction, partition))
+        if change.changed_at >= new.granted_at
+    }
+    for each in grants.of_recipient_to_merchant(transaction, partition, merchant_id):
+        had_ended = each.is_ended and each.status_since < new.granted_at
+        if each.key == new.key or each.granted_at > new.granted_at or had_ended:
+            continue
+        covered = scopes_before.get(each.key, each.scope).purposes & new.scope.purposes
+        replacement.purposes |= covered
+        if each.is_ended:
+            replacement.ended.append(each)
+        else:
+            (replacement.narrowed if covered else replacement.kept).append(each)
+    return replacement

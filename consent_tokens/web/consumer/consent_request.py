@@ -4,26 +4,34 @@ from typing import Any, Final
 
 from flask import Response, request, session, url_for
 from flask_babel import gettext as _
+from werkzeug.exceptions import Forbidden
 
-from consent_tokens.consent.grant import Grant
+from consent_tokens.consent.grant import EndReason, Grant
 from consent_tokens.consent.notice import Notice
 from consent_tokens.consent.number_check import NumberFault
+from consent_tokens.consent.phone import MAX_TYPED_LENGTH
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.request import RequestStatus
 from consent_tokens.consent.scope import ScopeReduction
 from consent_tokens.consent.timezones import format_timezones, parse_timezones
-from consent_tokens.errors import InvalidError
+from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
 from consent_tokens.services.consents.decisions import (
     ConsentDecision,
+    CreatedGrant,
     OpenRequest,
     decline,
+    find_given,
     find_open_request,
+    find_own_grant,
     grant_consent,
 )
+from consent_tokens.services.consents.revocation import revoke
 from consent_tokens.services.consents.views import live_to_merchant
+from consent_tokens.services.merchants import find_source
 from consent_tokens.services.number_verification import ChallengeSecret
 from consent_tokens.web.consumer import (
     blueprint,
+    error_page,
     page,
     redirect_after_post,
     signed_in_recipient,
@@ -37,46 +45,145 @@ from consent_tokens.web.consumer.consent_question import (
 )
 from consent_tokens.web.consumer.locale import language
 from consent_tokens.web.consumer.otp_forms import (
-    code_errors,
     entered_number,
+    keep_code_error,
     number_errors,
+    remember_number,
     send_code_to,
+    take_code_errors,
     waiting_for,
+    waits_for_code_to,
 )
 from consent_tokens.web.request_context import app_context, runtime
+from consent_tokens.web.security import is_own_form
 
 bp = blueprint("consent_request")
 
 PENDING: Final = "pending_choice"  # key of the cookie session: the choice until its code is entered
 DECIDED: Final = "decision"  # key of the cookie session: the decision that was just made
+NOTICE_CHANGED: Final = "notice_changed"  # key of the cookie session: since it was shown
 
 
 @bp.get("/c/<page_id>")
 def show(page_id: str) -> Response:
     """Show the request; to the browser that has just answered it, the decision."""
     open_request = find_open_request(runtime(), page_id)
-    if session.get(DECIDED, {}).get("page_id") == page_id:
-        return page("decided.html", open_request=open_request, decision=session[DECIDED])
+    decision = _own_decision(open_request)
+    if decision is not None:
+        return _decided_page(open_request, decision)
     status = open_request.request.status_at(runtime().clock.now())
     if status is not RequestStatus.PENDING:
         return page("closed.html", merchant=open_request.merchant, request_status=status.value)
-    if session.get(PENDING, {}).get("page_id") == page_id and "again" not in request.args:
+    if _pending(page_id) and "again" not in request.args:
         return _confirmation_page(open_request)
-    return _question_page(open_request)
+    return _question_page(open_request, chosen=_pending_reduction(_pending(page_id)))
 
 
 @bp.post("/c/<page_id>")
 def decide(page_id: str) -> Response:
-    """Take the decision: a no counts at once; a yes first sends a code, and counts with it."""
+    """Take the decision: a no counts at once; a yes first sends a code, and counts with it.
+
+    A form that is submitted again after the decision changes nothing and shows the decision, but
+    for a no after a yes: that takes the yes back.
+    """
     open_request = find_open_request(runtime(), page_id)
-    if request.form.get("decision") == "decline":
-        decline(runtime(), app_context().consent, open_request)
-        return _redirect_decided(page_id, "declined")
+    decision, is_no = _own_decision(open_request), request.form.get("decision") == "decline"
+    if decision is not None:
+        return _answer_again(open_request, decision, is_no=is_no)
+    if is_no:
+        return _decline(open_request)
     if request.form.get("action") == "timezone":
         return _choose_timezone(open_request)
     if "code" in request.form:
         return _verify_code(open_request)
     return _send_code(open_request)
+
+
+@bp.errorhandler(Forbidden)
+def show_expired_session(error: Forbidden) -> Response:
+    """Show the question again, with what was ticked, where the session of the form is gone."""
+    page_id = str((request.view_args or {}).get("page_id", ""))
+    try:
+        open_request = find_open_request(runtime(), page_id)
+    except NotFoundError:
+        return error_page(error)
+    if not is_own_form() or open_request.request.status is not RequestStatus.PENDING:
+        return error_page(error)
+    return _expired_page(open_request)
+
+
+def _expired_page(open_request: OpenRequest) -> Response:
+    try:
+        chosen = form.scope_reduction()
+    except InvalidError:
+        chosen = ScopeReduction()
+    error = _("Your session has expired, and nothing was sent. Please send the form again.")
+    return _question_page(open_request, 403, chosen, session=error)
+
+
+# --- After the decision ---------------------------------------------------------------------------
+
+
+def _own_decision(open_request: OpenRequest) -> dict[str, Any] | None:
+    """Return the decision that this browser made on a request; None if it made none.
+
+    Also where the answer to the yes was lost on its way: its challenge is known.
+    """
+    decided: dict[str, Any] = session.get(DECIDED, {})
+    if decided.get("page_id") == open_request.page_id:
+        return decided
+    pending = _pending(open_request.page_id)
+    if not pending or open_request.request.status is RequestStatus.PENDING:
+        return None
+    challenge = ChallengeSecret.from_text(pending["challenge"])
+    created = find_own_grant(runtime(), open_request, challenge)
+    return _granted(open_request.page_id, created) if created else None
+
+
+def _granted(page_id: str, created: CreatedGrant) -> dict[str, Any]:
+    replacement = created.replacement
+    return {
+        "page_id": page_id,
+        "answer": "granted",
+        "receipt_id": created.receipt_id,
+        "replaced": sorted(replacement.purposes),
+        "kept": sorted(replacement.purposes_kept),
+    }
+
+
+def _decided_page(open_request: OpenRequest, decision: dict[str, Any]) -> Response:
+    given = find_given(runtime(), open_request) if decision["answer"] == "granted" else None
+    grant, notice = given or (None, None)
+    return page(
+        "decided.html",
+        open_request=open_request,
+        decision=decision,
+        grant=grant,
+        notice=notice,
+        is_live=grant is not None and grant.is_live_at(runtime().clock.now()),
+    )
+
+
+def _answer_again(open_request: OpenRequest, decision: dict[str, Any], *, is_no: bool) -> Response:
+    key = open_request.request.grant_key
+    if is_no and decision["answer"] == "granted" and key is not None:
+        revoke(runtime(), key, EndReason.CONSUMER)
+    return _redirect_decided(decision)
+
+
+def _decline(open_request: OpenRequest) -> Response:
+    """Decline; where the request was answered meanwhile, show what it was answered with."""
+    try:
+        decline(runtime(), app_context().consent, open_request)
+    except ConflictError:
+        return redirect_after_post("consent_request.show", page_id=open_request.page_id)
+    return _redirect_decided({"page_id": open_request.page_id, "answer": "declined"})
+
+
+def _redirect_decided(decision: dict[str, Any]) -> Response:
+    session.pop(PENDING, None)
+    session[DECIDED] = decision
+    return redirect_after_post("consent_request.show", page_id=decision["page_id"])
 
 
 # --- The choice, and a code -----------------------------------------------------------------------
@@ -94,17 +201,29 @@ def _send_code(open_request: OpenRequest) -> Response:
     if not _is_within_terms(open_request, reduction):
         error = _("That is not less than was asked.")
         return _question_page(open_request, 422, reduction, scope=error)
-    if not may_send_code(number):
-        return challenge_page(url_for("consent_request.decide", page_id=open_request.page_id))
-    locale = open_request.request.terms.locale
+    before = _pending(open_request.page_id)
+    challenge = before.get("challenge", "")
+    if not waits_for_code_to(number, challenge):
+        if not may_send_code(number):
+            return challenge_page(url_for("consent_request.decide", page_id=open_request.page_id))
+        locale = open_request.request.terms.locale
+        challenge = send_code_to(number, open_request.code_use, locale)
+    timezones = number.timezones(app_context().consent.default_timezone)
+    chosen = before.get("timezone")
     session[PENDING] = {
         "page_id": open_request.page_id,
-        "challenge": send_code_to(number, open_request.code_use, locale),
-        "timezones": format_timezones(number.timezones(app_context().consent.default_timezone)),
-        "timezone": None,  # chosen, if there are several
+        "challenge": challenge,
+        "timezones": format_timezones(timezones),
+        "timezone": chosen if chosen in [each.key for each in timezones] else None,
         **_choice(reduction),
     }
     return redirect_after_post("consent_request.show", page_id=open_request.page_id)
+
+
+def _pending(page_id: str) -> dict[str, Any]:
+    """Return the choice on a request that waits for its code in this browser; empty if none."""
+    pending: dict[str, Any] = session.get(PENDING, {})
+    return pending if pending.get("page_id") == page_id else {}
 
 
 def _is_within_terms(open_request: OpenRequest, reduction: ScopeReduction) -> bool:
@@ -141,7 +260,10 @@ def _question_page(
     return page(
         "question.html",
         status,
+        page_id=open_request.page_id,
         merchant=open_request.merchant,
+        source=find_source(runtime(), open_request.merchant.id),
+        entered=form.text("phone", MAX_TYPED_LENGTH),
         question=ConsentQuestion.compose(
             open_request, chosen, policy, _language(open_request), now
         ),
@@ -166,31 +288,46 @@ def _agreed_already(open_request: OpenRequest) -> list[Grant]:
 # --- The notice, and the decision -----------------------------------------------------------------
 
 
-def _confirmation_page(open_request: OpenRequest, status: int = 200, **errors: str) -> Response:
+def _confirmation_page(open_request: OpenRequest) -> Response:
     """Return the page with the notice that a yes agrees to, and the field for the code.
 
     A number that may be in several time zones has a choice of them; it has to be made where the
     hours are never open in all of them at once.
     """
-    pending = session[PENDING]
+    pending, errors = session[PENDING], take_code_errors()
     timezones = parse_timezones(pending["timezones"])
     try:
         notice = _notice(open_request, pending)
     except ValueError:
         return page("timezone.html", open_request=open_request, timezones=timezones)
+    if session.pop(NOTICE_CHANGED, False):
+        errors["notice"] = _("The words have changed since you read them. Please read them again.")
     headline, *lines = notice.text.splitlines()
     return page(
         "confirmation.html",
-        status,
         open_request=open_request,
         headline=headline,
         lines=lines,
         digest=notice.digest.hex(),
-        waiting=waiting_for(session[PENDING]["challenge"]),
+        waiting=waiting_for(pending["challenge"]),
+        choice=_choice_fields(pending),
         timezones=timezones if len(timezones) > 1 and _has_hours(pending) else (),
         chosen=pending["timezone"],
         errors=errors,
     )
+
+
+def _choice_fields(pending: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return a choice as hidden fields, which survive the session that it is read from."""
+    numbers = {
+        "max_messages": pending["max_messages"],
+        "from": pending["opens"],
+        "to": pending["closes"],
+        "expires_in_days": pending["days"],
+    }
+    return [("purposes", name) for name in pending["purposes"]] + [
+        (name, str(value)) for name, value in numbers.items() if value is not None
+    ]
 
 
 def _has_hours(pending: dict[str, Any]) -> bool:
@@ -200,8 +337,7 @@ def _has_hours(pending: dict[str, Any]) -> bool:
 
 def _choose_timezone(open_request: OpenRequest) -> Response:
     """Take the choice among the time zones that the number may be in; empty: all of them."""
-    pending = session.get(PENDING, {})
-    if pending.get("page_id") == open_request.page_id:
+    if pending := _pending(open_request.page_id):
         chosen = form.text("timezone")
         if chosen and chosen not in pending["timezones"].split(" "):
             raise InvalidError({"timezone": ["not_offered"]})
@@ -211,26 +347,29 @@ def _choose_timezone(open_request: OpenRequest) -> Response:
 
 def _verify_code(open_request: OpenRequest) -> Response:
     """Grant consent if the code verifies the number and the notice is still the one shown."""
-    pending = session.get(PENDING, {})
-    if pending.get("page_id") != open_request.page_id:
-        return _question_page(open_request, 422)
-    notice = _notice(open_request, pending)
+    pending, page_id = _pending(open_request.page_id), open_request.page_id
+    if not pending:
+        return _expired_page(open_request)
+    try:
+        notice = _notice(open_request, pending)
+    except ValueError:  # the choice of a time zone is still to be made
+        return redirect_after_post("consent_request.show", page_id=page_id)
     if request.form.get("notice") != notice.digest.hex():
-        error = _("The words have changed. Please read again.")
-        return _confirmation_page(open_request, 409, notice=error)
+        session[NOTICE_CHANGED] = True
+        return redirect_after_post("consent_request.show", page_id=page_id)
     context = app_context()
     decision = _decision(open_request, pending, notice)
-    created = grant_consent(runtime(), context.otp, context.consent, open_request, decision)
+    try:
+        created = grant_consent(runtime(), context.otp, context.consent, open_request, decision)
+    except ConflictError:  # it was answered elsewhere, or the merchant may not ask at present
+        if find_open_request(runtime(), page_id).request.status is RequestStatus.PENDING:
+            raise
+        return redirect_after_post("consent_request.show", page_id=page_id)
     if created is None:
-        return _confirmation_page(open_request, 422, **code_errors())
-    replacement = created.replacement
-    return _redirect_decided(
-        open_request.page_id,
-        "granted",
-        receipt_id=created.receipt_id,
-        replaced=sorted(replacement.purposes),
-        kept=sorted(replacement.purposes_kept),
-    )
+        keep_code_error()
+        return redirect_after_post("consent_request.show", page_id=page_id)
+    answer = _redirect_decided(_granted(page_id, created))
+    return remember_number(answer, decision.challenge)
 
 
 def _decision(
@@ -247,12 +386,6 @@ def _decision(
     )
 
 
-def _redirect_decided(page_id: str, answer: str, **details: str | list[str] | None) -> Response:
-    session.pop(PENDING, None)
-    session[DECIDED] = {"page_id": page_id, "answer": answer, **details}
-    return redirect_after_post("consent_request.show", page_id=page_id)
-
-
 def _notice(open_request: OpenRequest, pending: dict[str, Any]) -> Notice:
     """Return the notice of the choice that is pending in this browser."""
     return open_request.notice(
@@ -265,6 +398,8 @@ def _notice(open_request: OpenRequest, pending: dict[str, Any]) -> Notice:
 
 
 def _pending_reduction(pending: dict[str, Any]) -> ScopeReduction:
+    if not pending:
+        return ScopeReduction()
     return ScopeReduction(
         purposes=frozenset(Purpose(name) for name in pending["purposes"]),
         max_messages=pending["max_messages"],

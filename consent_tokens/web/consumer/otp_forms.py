@@ -112,6 +112,14 @@ def waiting_for(secret_text: str) -> WaitingFor | None:
     )
 
 
+def waits_for_code_to(number: PhoneNumber, secret_text: str) -> bool:
+    """Whether this browser waits for a code to this number, and may not ask for another yet."""
+    sent = read_sent_code(runtime(), ChallengeSecret.from_text(secret_text))
+    if sent is None or sent.number != number:
+        return False
+    return next_code_at(runtime(), app_context().otp, number, asker()) > runtime().clock.now()
+
+
 def keep_code_error() -> None:
     """Remember a wrong code for the page after the redirect."""
     session[CODE_ERROR] = True

@@ -1,5 +1,6 @@
 """Template filters: dates, times, scopes, statuses and reasons in the language of the page."""
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -57,6 +58,21 @@ def timezone_label(timezone: ZoneInfo) -> str:
 def last_day(period: QuietPeriod, timezone: ZoneInfo) -> str:
     """Return the last day of a quiet period, which ends at midnight after it."""
     return day(period.ends - timedelta(seconds=1), timezone)
+
+
+def initials(name: str) -> str:
+    """Return one or two letters that stand for a name, in place of a logo."""
+    words = [word for word in re.split(r"[\W_]+", name) if word]
+    if not words:
+        return "#"
+    if not words[0].isascii():
+        return words[0][:1]
+    return "".join(word[0] for word in words[:2]).upper()
+
+
+def spaced(digits: str) -> str:
+    """Return the digits of a sender in groups of four, to read them."""
+    return " ".join(digits[at : at + 4] for at in range(0, len(digits), 4))
 
 
 def time_of_day(minute: int) -> str:
@@ -199,6 +215,8 @@ FILTERS: Final[dict[str, Callable[..., str]]] = {
     "day": day,
     "local_datetime": local_datetime,
     "last_day": last_day,
+    "initials": initials,
+    "spaced": spaced,
     "time_of_day": time_of_day,
     "purpose_name": purpose_name,
     "purpose_names": purpose_names,
