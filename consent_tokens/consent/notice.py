@@ -7,11 +7,11 @@ lines and adds none that changes their meaning. The sentences are in the gettext
 """
 
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
-from babel.dates import format_date, format_time
+from babel.dates import format_date
 
 from consent_tokens.consent.purposes import Purpose, in_catalogue_order
 from consent_tokens.consent.request import RequestedTerms
@@ -24,6 +24,9 @@ from consent_tokens.consent.scope import (
 from consent_tokens.consent.timezones import common_region, place_name, region_name
 from consent_tokens.localization import LOCALES, N_, catalogue, join_list
 from consent_tokens.policies import RetentionPolicy
+
+NOON: Final = 12  # o'clock
+CHINESE_PERIODS: Final = ((18, "晚上"), (13, "下午"), (12, "中午"), (6, "上午"), (0, "凌晨"))
 
 PURPOSE_LABELS: Final[dict[Purpose, tuple[str, str]]] = {  # msgids: the name, and an example
     Purpose.PROMOTIONS: (N_("Sales and offers"), N_("such as “50 off 200, tonight at eight”")),
@@ -83,7 +86,7 @@ def purpose_list(purposes: frozenset[Purpose], language: str) -> str:
 def describe_frequency_cap(cap: FrequencyCap, language: str) -> str:
     """Return a frequency cap in words."""
     texts, days = catalogue(language), cap.window.days
-    return texts.gettext("Offers and the like: at most %(messages)s in any %(days)s") % {
+    return texts.gettext("Offers: at most %(messages)s in any %(days)s") % {
         "messages": texts.ngettext("%(n)s text", "%(n)s texts", cap.limit) % {"n": cap.limit},
         "days": texts.ngettext("%(n)s day", "%(n)s days", days) % {"n": days},
     }
@@ -94,19 +97,19 @@ def describe_send_window(window: SendWindow, language: str) -> str:
 
     One in several time zones is open only while it is open in all of them, and says so.
     """
+    if _is_whole_day(window.opens, window.closes):
+        return catalogue(language).gettext("Offers: at any time of day")
     if not window.also:
-        text = N_("Offers and the like: from %(opens)s to %(closes)s (%(place)s time)")
+        text = N_("Offers: from %(opens)s to %(closes)s (%(place)s time)")
         place = place_name(window.timezone, LOCALES[language])
     elif region := common_region(window.timezones):
         text = N_(
-            "Offers and the like: from %(opens)s to %(closes)s, in every time zone of your country "
-            "(%(place)s)"
+            "Offers: from %(opens)s to %(closes)s, in every time zone of your country (%(place)s)"
         )
         place = region_name(region, LOCALES[language])
     else:
         text = N_(
-            "Offers and the like: from %(opens)s to %(closes)s, in every time zone that your "
-            "number may be in"
+            "Offers: from %(opens)s to %(closes)s, in every time zone that your number may be in"
         )
         place = ""
     return catalogue(language).gettext(text) % {**_hours(window, language), "place": place}
@@ -114,10 +117,40 @@ def describe_send_window(window: SendWindow, language: str) -> str:
 
 def describe_hours(window: SendWindow, language: str) -> str:
     """Return the hours of a send window in words, for whom no number is known yet."""
-    text = catalogue(language).gettext(
-        "Offers and the like: from %(opens)s to %(closes)s, your local time"
-    )
+    if _is_whole_day(window.opens, window.closes):
+        return catalogue(language).gettext("Offers at any time of day")
+    text = catalogue(language).gettext("Offers from %(opens)s to %(closes)s, your local time")
     return text % _hours(window, language)
+
+
+def brief_frequency_cap(cap: FrequencyCap, language: str) -> str:
+    """Return a frequency cap in words, for a line that is labelled already."""
+    texts, days = catalogue(language), cap.window.days
+    return texts.gettext("At most %(offers)s in any %(days)s") % {
+        "offers": texts.ngettext("%(n)s offer", "%(n)s offers", cap.limit) % {"n": cap.limit},
+        "days": texts.ngettext("%(n)s day", "%(n)s days", days) % {"n": days},
+    }
+
+
+def brief_expiry(ends_at: datetime, window: SendWindow, language: str) -> str:
+    """Return the last day of a consent in words, for a line that is labelled already."""
+    text = catalogue(language).gettext("%(day)s, by itself")
+    return text % {"day": localized_day(ends_at, window, language)}
+
+
+def describe_time_range(opens: int, closes: int, language: str) -> str:
+    """Return hours of the day in words; `opens` and `closes` are minutes since midnight."""
+    texts = catalogue(language)
+    if _is_whole_day(opens, closes):
+        return texts.gettext("any time")
+    return texts.gettext("%(opens)s to %(closes)s") % {
+        "opens": localized_time_of_day(opens, language),
+        "closes": localized_time_of_day(closes, language),
+    }
+
+
+def _is_whole_day(opens: int, closes: int) -> bool:
+    return (opens, closes) == (0, MINUTES_PER_DAY)
 
 
 def _hours(window: SendWindow, language: str) -> dict[str, str]:
@@ -129,10 +162,25 @@ def _hours(window: SendWindow, language: str) -> dict[str, str]:
 
 def localized_time_of_day(minute: int, language: str) -> str:
     """Return minutes since midnight as the language writes them; 1440 is the end of the day."""
+    hour, rest = divmod(minute, 60)
     if minute == MINUTES_PER_DAY:
         return catalogue(language).gettext("midnight")
-    written = format_time(time(minute // 60, minute % 60), "short", locale=LOCALES[language])
-    return str(written).replace("\u202f", " ")  # a narrow space: not in the GSM alphabet
+    if language == "en":
+        return _english_time(hour, rest)
+    mark = "点" if language == "zh-CN" else "點"
+    on_clock = hour if hour <= NOON else hour - NOON
+    return f"{_chinese_period(hour)}{on_clock}{mark}" + (f"{rest:02}分" if rest else "")
+
+
+def _english_time(hour: int, minute: int) -> str:
+    if minute == 0 and hour % NOON == 0:
+        return "noon" if hour else "midnight"
+    on_clock = hour % NOON or NOON
+    return f"{on_clock}{f':{minute:02}' if minute else ''} {'am' if hour < NOON else 'pm'}"
+
+
+def _chinese_period(hour: int) -> str:
+    return next(name for begins, name in CHINESE_PERIODS if hour >= begins)
 
 
 def localized_day(moment: datetime, window: SendWindow, language: str) -> str:
@@ -150,6 +198,11 @@ def describe_expiry(ends_at: datetime, window: SendWindow, language: str) -> str
 def describe_opt_out(language: str) -> str:
     """Return in words how to revoke a consent."""
     return catalogue(language).gettext("Reply STOP, or open the link in a text: two taps")
+
+
+def brief_opt_out(language: str) -> str:
+    """Return in words how to revoke a consent, for a line that is labelled already."""
+    return catalogue(language).gettext("Reply STOP, or tap the link in any text")
 
 
 def describe_retention(retention: RetentionPolicy, language: str) -> str:
@@ -236,9 +289,9 @@ def compose_invitation(
             "limit": terms.frequency_cap.limit,
             "days": terms.frequency_cap.window.days,
         }
-        hours = texts.gettext("%(opens)s to %(closes)s. ") % {
-            "opens": localized_time_of_day(parse_time_of_day(terms.opens), language),
-            "closes": localized_time_of_day(parse_time_of_day(terms.closes), language),
+        opens, closes = parse_time_of_day(terms.opens), parse_time_of_day(terms.closes)
+        hours = texts.gettext("%(hours)s. ") % {
+            "hours": describe_time_range(opens, closes, language)
         }
     by_reply, by_link = texts.gettext("Reply Y to agree."), texts.gettext("To agree, open:")
     return texts.gettext(

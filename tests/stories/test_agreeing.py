@@ -53,7 +53,7 @@ class Asked:
         self.request = self.merchant.ask(PROMOTIONS, ORDERS, **ALWAYS)
         self.path = self.request["path"]
         self.consumer = service.consumer(number)
-        self.ask(**choice)
+        self.ask(None, **choice)
 
     def ask(self, number: str | None = None, **choice: object) -> Page:
         form: Mapping[str, object] = {"purposes": [PROMOTIONS], **choice}

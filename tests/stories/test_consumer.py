@@ -498,7 +498,7 @@ def test_agreeing_to_less_than_was_asked(service: Service) -> None:
     }
     consumer.post(path, None, purposes=[PROMOTIONS], phone=consumer.number, **reduction)
     shown = consumer.get(path).text
-    for words in ("任意 30 天最多 2 条", "10:00 到 20:00", "2021年12月11日"):
+    for words in ("任意 30 天最多 2 条", "上午10点至晚上8点", "2021年12月11日"):
         assert words in shown
     assert consumer.post(path, code=consumer.code(), decision="grant").status_code == 303
     scope = merchant.get(f"/v1/consent-requests/{asked['id']}").json["scope"]

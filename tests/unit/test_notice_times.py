@@ -8,9 +8,9 @@ from consent_tokens.consent.notice import Notice, localized_time_of_day
 @pytest.mark.parametrize(
     ("language", "times"),
     [
-        ("en", ["12:00 AM", "9:05 AM", "11:59 AM", "12:00 PM", "11:59 PM", "midnight"]),
-        ("zh-CN", ["00:00", "09:05", "11:59", "12:00", "23:59", "24:00"]),
-        ("zh-TW", ["午夜12:00", "上午9:05", "上午11:59", "中午12:00", "晚上11:59", "24:00"]),
+        ("en", ["midnight", "9:05 am", "11:59 am", "noon", "11:59 pm", "midnight"]),
+        ("zh-CN", ["凌晨0点", "上午9点05分", "上午11点59分", "中午12点", "晚上11点59分", "24点"]),
+        ("zh-TW", ["凌晨0點", "上午9點05分", "上午11點59分", "中午12點", "晚上11點59分", "24點"]),
     ],
 )
 def test_a_time_of_day_is_written_as_the_language_does(language: str, times: list[str]) -> None:

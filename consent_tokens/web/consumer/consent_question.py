@@ -63,10 +63,10 @@ class ConsentQuestion:
                 )
                 for purpose in in_catalogue_order(terms.purposes)
             ],
-            frequency_cap=notice.describe_frequency_cap(terms.frequency_cap, language),
+            frequency_cap=notice.brief_frequency_cap(terms.frequency_cap, language),
             send_window=notice.describe_hours(window, language),
-            expiry=notice.describe_expiry(now + terms.valid_for, window, language),
-            opt_out=notice.describe_opt_out(language),
+            expiry=notice.brief_expiry(now + terms.valid_for, window, language),
+            opt_out=notice.brief_opt_out(language),
             retention=notice.describe_retention(policy.retention, language),
             minors=notice.describe_minors(language),
             assurance=notice.assurance(open_request.merchant.name, language),

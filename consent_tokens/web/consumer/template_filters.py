@@ -11,7 +11,11 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from consent_tokens.consent.grant import Grant
-from consent_tokens.consent.notice import localized_time_of_day, purpose_label
+from consent_tokens.consent.notice import (
+    describe_time_range,
+    localized_time_of_day,
+    purpose_label,
+)
 from consent_tokens.consent.preferences import QuietPeriod
 from consent_tokens.consent.purposes import Purpose, in_catalogue_order
 from consent_tokens.consent.scope import Scope
@@ -109,8 +113,8 @@ def scope_label(scope: Scope) -> str:
                 days=scope.frequency_cap.window.days,
             )
         )
-        opens, closes = time_of_day(scope.send_window.opens), time_of_day(scope.send_window.closes)
-        parts.append(_("%(opens)s to %(closes)s", opens=opens, closes=closes))
+        window = scope.send_window
+        parts.append(describe_time_range(window.opens, window.closes, language()))
     return (", " if language() == "en" else "，").join(parts)
 
 
