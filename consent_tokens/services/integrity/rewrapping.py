@@ -42,6 +42,8 @@ class Rewrapper:
     def run(self) -> int:
         """Go on for at most MAX_SECONDS; return how many data keys were wrapped again."""
         keyring, started = self.runtime.keyring, self.runtime.clock.monotonic()
+        if len(keyring.unwrapping) == 1:
+            return 0  # there is no other key that anything could be under
         if keyring.wrapping.kid != self._kid:
             self._begin(keyring.wrapping.kid, started)
         count = 0
