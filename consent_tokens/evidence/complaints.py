@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
@@ -59,6 +59,21 @@ class ComplaintStatus(StrEnum):
     UPHELD = "upheld"
     NOT_UPHELD = "not_upheld"
     REFERRED = "referred"  # to the regulator, as a lead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintGroup:
+    """How many complaints about a merchant, of one purpose and reason, were filed on a day of UTC.
+
+    Merchants are shown groups only: the time of one complaint could single out who complained.
+    """
+
+    merchant_id: str
+    day: date
+    purpose: str | None  # None if the message was not found
+    reason: ComplaintReason
+    count: int
+    place: int  # of the group among those of its merchant and day, from 0
 
 
 MAX_COMPARABLE_LENGTH: Final = 10_000  # characters

@@ -6,7 +6,7 @@ they may contain anything, including phone numbers.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from consent_tokens.clock import start_of_day
@@ -18,6 +18,7 @@ from consent_tokens.evidence.complaints import (
     CASE_NUMBER_DIGITS,
     MAX_STATEMENT_LENGTH,
     Complaint,
+    ComplaintGroup,
     ComplaintReason,
     ComplaintStatus,
     Verdict,
@@ -34,7 +35,9 @@ from consent_tokens.services.outbox.sent_text_fingerprints import fingerprint_of
 from consent_tokens.services.pictures import NotAPictureError, reencode
 from consent_tokens.services.rate_limits import try_acquire
 from consent_tokens.services.runtime import Runtime
+from consent_tokens.services.webhooks import complaint_events, enqueue
 from consent_tokens.store import (
+    checkpoints,
     complaints,
     erased_texts,
     fingerprints,
@@ -46,6 +49,7 @@ from consent_tokens.store import (
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant
 
+BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MATCH_WINDOW: Final = timedelta(days=2)  # between the reported and the recorded time of a message
 REPORTS_PER_DAY: Final = RateLimit(10, timedelta(days=1))  # pasted texts per phone number
 RECORDS_OF_SENDING: Final = ("sent_texts", "erased_texts")  # kinds that tell what was sent
@@ -146,13 +150,47 @@ def read_case(runtime: Runtime, case_number: str) -> Case:
 
 def complaints_of_merchant(
     runtime: Runtime, merchant_id: str, *, after: tuple[datetime, int] | None, limit: int
-) -> list[Complaint]:
-    """Return complaints about a merchant, oldest first, that follow `after` (filing time, id)."""
-    return runtime.database.read(
-        lambda transaction: complaints.of_merchant(
-            transaction, merchant_id, after=after, limit=limit
+) -> list[ComplaintGroup]:
+    """Return groups of complaints about a merchant, oldest first, of days that are over.
+
+    They follow `after`: the start of a day, and a place in it.
+    """
+    since, place = after or (BEGINNING, -1)
+    until = start_of_day(runtime.clock.now())
+    found = runtime.database.read(
+        lambda transaction: complaints.groups(
+            transaction,
+            since=since,
+            until=until,
+            merchant_id=merchant_id,
+            limit=limit + place + 1,
         )
     )
+    return [each for each in found if (each.day, each.place) > (since.date(), place)][:limit]
+
+
+def enqueue_complaint_groups(runtime: Runtime) -> None:
+    """Enqueue a `complaint.opened` for each merchant, day and purpose since the last call.
+
+    Of days that are over only. What was enqueued is saved in the same transaction, so that a
+    process that ends in between repeats nothing and leaves nothing out.
+    """
+    now = runtime.clock.now()
+    today = start_of_day(now)
+    reached = runtime.database.read(
+        lambda transaction: checkpoints.find(transaction, checkpoints.COMPLAINT_GROUPS)
+    )
+    if reached is not None and datetime.fromisoformat(reached) >= today:
+        return
+
+    def work(transaction: Transaction) -> None:
+        last = checkpoints.lock(transaction, checkpoints.COMPLAINT_GROUPS)
+        since = today if last is None else datetime.fromisoformat(last)
+        found = complaints.groups(transaction, since=since, until=today)
+        enqueue(runtime, transaction, complaint_events(found), now)
+        checkpoints.save(transaction, checkpoints.COMPLAINT_GROUPS, max(since, today).isoformat())
+
+    runtime.database.run(work)
 
 
 def add_statement(runtime: Runtime, complaint: Complaint, statement: str, picture: bytes) -> None:

@@ -6,9 +6,10 @@ enqueued in the transaction that causes them, and delivered afterwards, at least
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from consent_tokens.consent.request import ConsentRequest, RequestStatus
 from consent_tokens.consent.scope import format_time_of_day
 from consent_tokens.crypto.encoding import encode
 from consent_tokens.errors import InvalidError, NotFoundError
+from consent_tokens.evidence.complaints import ComplaintGroup
 from consent_tokens.gateways.webhook_client import CallResult, WebhookClient, WebhookRequest
 from consent_tokens.relay.message import MessageOutcome, MessageStatus
 from consent_tokens.row_key import RowKey
@@ -54,6 +56,7 @@ class WebhookEventType(StrEnum):
     CONSENT_CHANGED = "consent.changed"
     MESSAGE_DELIVERED = "message.delivered"
     MESSAGE_FAILED = "message.failed"
+    COMPLAINT_OPENED = "complaint.opened"
 
 
 # of which merchants are shown the day and not the time (promise 5)
@@ -64,6 +67,7 @@ SHOWN_BY_DAY: Final = frozenset(
         WebhookEventType.CONSENT_EXPIRED,
         WebhookEventType.CONSENT_REVOKED,
         WebhookEventType.CONSENT_CHANGED,
+        WebhookEventType.COMPLAINT_OPENED,
     }
 )
 
@@ -148,6 +152,21 @@ def message_status_event(
         "reason": reason,
     }
     return MerchantEvent(merchant_id or "", kind, data)
+
+
+def complaint_events(groups: Iterable[ComplaintGroup]) -> list[MerchantEvent]:
+    """Return an event for each merchant, day and purpose: how many complaints were filed."""
+    counts: Counter[tuple[str, date, str | None]] = Counter()
+    for each in groups:
+        counts[each.merchant_id, each.day, each.purpose] += each.count
+    return [
+        MerchantEvent(
+            merchant_id,
+            WebhookEventType.COMPLAINT_OPENED,
+            {"day": day.isoformat(), "purpose": purpose, "count": count},
+        )
+        for (merchant_id, day, purpose), count in counts.items()
+    ]
 
 
 def enqueue(

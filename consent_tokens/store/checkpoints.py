@@ -13,6 +13,7 @@ CLOCK: Final = "clock"
 KEYS: Final = "keys"  # fingerprint of the keys that never change
 REWRAPPED: Final = "rewrapped"  # id of the wrapping key under which every data key is
 DISPATCHER: Final = "dispatcher"
+COMPLAINT_GROUPS: Final = "complaint_groups"  # start of the first day that is not enqueued yet
 ISSUER: Final = "issuer"  # that the tokens of this database name
 
 

@@ -1,12 +1,15 @@
 """Queries on complaints."""
 
-from datetime import datetime
-from typing import Any
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any, Final
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import BigInteger, ColumnElement, Row, func, insert, select, type_coerce, update
 
 from consent_tokens.evidence.complaints import (
     Complaint,
+    ComplaintGroup,
     ComplaintReason,
     ComplaintStatus,
     Verdict,
@@ -14,6 +17,8 @@ from consent_tokens.evidence.complaints import (
 from consent_tokens.row_key import RowKey
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.tables import complaints as table
+
+SECONDS_PER_DAY: Final = 24 * 3600
 
 
 def add(transaction: Transaction, complaint: Complaint) -> None:
@@ -75,22 +80,35 @@ def of_recipient(transaction: Transaction, partition: int) -> list[Complaint]:
     return [_complaint(row) for row in rows]
 
 
-def of_merchant(
-    transaction: Transaction, merchant_id: str, *, after: tuple[datetime, int] | None, limit: int
-) -> list[Complaint]:
-    """Return the complaints about a merchant, oldest first.
+def groups(
+    transaction: Transaction,
+    *,
+    since: datetime,
+    until: datetime,
+    merchant_id: str | None = None,
+    limit: int | None = None,
+) -> list[ComplaintGroup]:
+    """Count complaints by merchant, day, purpose and reason, ordered by these.
 
-    `after` is (filed_at, id) of the last complaint of the previous page.
+    `since` is included and `until` is not; both are starts of days of UTC.
     """
-    query = select(table).where(table.c.merchant_id == merchant_id)
-    if after is not None:
-        filed_at, complaint_id = after
-        query = query.where(
-            (table.c.filed_at > filed_at)
-            | ((table.c.filed_at == filed_at) & (table.c.id > complaint_id))
-        )
-    query = query.order_by(table.c.filed_at, table.c.id).limit(limit)
-    return [_complaint(row) for row in transaction.execute(query)]
+    day = type_coerce(table.c.filed_at, BigInteger) // SECONDS_PER_DAY
+    members: Sequence[ColumnElement[Any]] = (
+        table.c.merchant_id, day, func.coalesce(table.c.purpose, ""), table.c.reason
+    )  # fmt: skip
+    query = (
+        select(*members, func.count())
+        .where(table.c.merchant_id.is_not(None), table.c.filed_at >= since)
+        .where(table.c.filed_at < until)
+        .group_by(*members)
+        .order_by(*members)
+        .limit(limit)
+    )
+    if merchant_id is not None:
+        query = query.where(table.c.merchant_id == merchant_id)
+    found = [tuple(row) for row in transaction.execute(query)]
+    by_day = groupby(found, key=lambda row: (row[0], row[1]))
+    return [_group(row, place) for _, rows in by_day for place, row in enumerate(rows)]
 
 
 def latest(transaction: Transaction, limit: int) -> list[Complaint]:
@@ -133,6 +151,18 @@ def delete_statements(transaction: Transaction, partition: int) -> None:
     """Delete the statements and pictures of a recipient; the complaints themselves stay."""
     transaction.execute(
         update(table).where(table.c.partition == partition).values(statement=None, picture=None)
+    )
+
+
+def _group(row: tuple[Any, ...], place: int) -> ComplaintGroup:
+    merchant_id, days, purpose, reason, count = row
+    return ComplaintGroup(
+        merchant_id=merchant_id,
+        day=datetime.fromtimestamp(days * SECONDS_PER_DAY, UTC).date(),
+        purpose=purpose or None,
+        reason=ComplaintReason(reason),
+        count=count,
+        place=place,
     )
 
 

@@ -19,6 +19,7 @@ from consent_tokens.gateways.base import (
     UnreadableInbound,
 )
 from consent_tokens.relay.throughput import ThroughputLimiter
+from consent_tokens.services.complaints import enqueue_complaint_groups
 from consent_tokens.services.dispatch.dispatcher_lock import DispatcherLock, acquire_dispatcher_lock
 from consent_tokens.services.dispatch.lease import LeaseQuota
 from consent_tokens.services.dispatch.outcomes import recover_expired_leases
@@ -164,7 +165,7 @@ class Dispatcher:
         return is_busy or bool(self._events)
 
     def _maintain(self) -> None:
-        """Save checkpoints, recover leases, apply retention, wrap keys again, reload weights."""
+        """Save checkpoints, recover leases, apply retention, report complaints, reload weights."""
         runtime = self.context.runtime
         record_dispatcher(runtime)
         try:
@@ -174,6 +175,7 @@ class Dispatcher:
         except NotReadyError as error:
             log.critical("dispatch_withheld", reason=error.error_code, detail=str(error))
         self._attempt("retention", lambda: apply_retention(runtime, self.context.consent))
+        self._attempt("complaint_groups", lambda: enqueue_complaint_groups(runtime))
         self._attempt("rewrapping", self._rewrapper.run)
         self._weights = read_weights(runtime)
 

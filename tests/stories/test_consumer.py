@@ -6,17 +6,19 @@ import re
 from datetime import timedelta
 from io import BytesIO
 from threading import Barrier, Thread
+from typing import Any
 
 import jwt
 import pytest
 from PIL import Image
 
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.evidence.complaints import ComplaintStatus
+from consent_tokens.evidence.complaints import Complaint, ComplaintStatus
 from consent_tokens.gateways.base import DeliveryReport, ReportedOutcome
 from consent_tokens.services.complaints import decide_complaint
 from consent_tokens.services.erasure import number_reassigned
 from consent_tokens.services.inbound.delivery_reports import record_reports
+from consent_tokens.store import complaints
 from tests.number_scan import NUMBERS, found_in
 from tests.service import (
     ALWAYS,
@@ -546,11 +548,49 @@ def test_a_report_takes_two_taps_from_a_text_and_counts_once(logged_in: LoggedIn
         assert "是按您的同意发的" in shown
         numbers.add(found(NUMBER, shown))
     assert len(numbers) == 1
-    listed = logged_in.merchant.get("/v1/complaints").json["items"]
-    assert [(each["reason"], each["verdict"]) for each in listed] == [
-        ("too_often", "under_consent")
+    (complaint,) = filed_complaints(logged_in)
+    assert (complaint.reason, complaint.verdict) == ("too_often", "under_consent")
+
+
+def filed_complaints(logged_in: LoggedIn) -> list[Complaint]:
+    """Return all complaints about merchants, the newest first."""
+    database = logged_in.service.runtime.database
+    found = database.read(lambda transaction: complaints.latest(transaction, 100))
+    return [each for each in found if each.merchant_id]
+
+
+def test_merchants_see_complaints_in_groups_of_days_that_are_over(logged_in: LoggedIn) -> None:
+    other = logged_in.service.merchant("乙店")
+    for reason in ("too_often", "fraud", "too_often"):
+        link, _ = from_a_message(logged_in, f"offer {reason}")
+        logged_in.consumer.post(f"{link}/report", reason=reason)
+    paste(logged_in, "never sent")
+    day = logged_in.service.clock.now().date().isoformat()
+
+    def listed(query: str = "") -> dict[str, Any]:
+        page: dict[str, Any] = logged_in.merchant.get(f"/v1/complaints{query}").get_json()
+        return page
+
+    assert listed()["items"] == [], "a day is shown once it is over"
+    logged_in.service.clock.advance(timedelta(days=1))
+    groups = [
+        {"day": day, "purpose": None, "reason": "never_agreed", "count": 1},
+        {"day": day, "purpose": PROMOTIONS, "reason": "fraud", "count": 1},
+        {"day": day, "purpose": PROMOTIONS, "reason": "too_often", "count": 2},
     ]
-    assert logged_in.grant not in json.dumps(listed)
+    assert listed() == {"items": groups, "next": None}
+    assert other.get("/v1/complaints").json["items"] == []
+    link, _ = from_a_message(logged_in)
+    logged_in.consumer.post(f"{link}/report", reason="other")
+    logged_in.service.clock.advance(timedelta(days=1))
+    page = listed("?limit=1")
+    pages = list(page["items"])
+    while page["next"]:
+        page = listed(f"?limit=1&cursor={page['next']}")
+        pages += page["items"]
+    assert pages[:3] == groups
+    assert [(each["reason"], each["count"]) for each in pages[3:]] == [("other", 1)]
+    assert pages[3]["day"] > day
 
 
 def paste(logged_in: LoggedIn, text: str, sender: str = "106900011", **more: str) -> str:
@@ -580,8 +620,7 @@ def test_an_altered_text_a_wrong_time_and_a_foreign_sender(logged_in: LoggedIn) 
     assert "没有您的同意" in paste(logged_in, text + "点击领奖")
     assert "没有您的同意" in paste(logged_in, text, at="2021-10-01T12:00")
     assert "不是从这里发出的" in paste(logged_in, text, sender="10086")
-    reasons = logged_in.merchant.get("/v1/complaints").json["items"]
-    assert {each["verdict"] for each in reasons} == {"no_consent"}
+    assert {each.verdict for each in filed_complaints(logged_in)} == {"no_consent"}
 
 
 def test_anothers_text_is_not_mine(logged_in: LoggedIn) -> None:
@@ -799,7 +838,7 @@ def test_a_lawful_text_stays_lawful_after_forget_me_and_until_its_record_is_dele
     _, text = from_a_message(logged_in)
     at = came_in(logged_in)
     logged_in.act("forget")
-    verdict_shown(logged_in, text, "是按您的同意发的", "正在复核", at=at)
+    verdict_shown(logged_in, text, "是按您的同意发的", "人工核查", at=at)
     logged_in.service.clock.advance(timedelta(days=184))
     logged_in.service.work()
     verdict_shown(logged_in, text, "是按您的同意发的", at=at)
@@ -845,7 +884,7 @@ def test_an_invitation_is_called_one(logged_in: LoggedIn) -> None:
     asked = {"purposes": ["marketing.events"], "token": logged_in.token}
     assert logged_in.merchant.post("/v1/consent-requests", asked).status_code == 201
     logged_in.service.work()
-    verdict_shown(logged_in, logged_in.consumer.texts()[-1], "这条是邀请", "正在复核")
+    verdict_shown(logged_in, logged_in.consumer.texts()[-1], "这条是邀请", "人工核查")
 
 
 def test_our_own_codes_are_not_called_foreign(logged_in: LoggedIn) -> None:
@@ -856,9 +895,10 @@ def test_our_own_codes_are_not_called_foreign(logged_in: LoggedIn) -> None:
 
 def test_a_dispute_ends_with_the_decision(logged_in: LoggedIn) -> None:
     _, text = from_a_message(logged_in)
-    verdict_shown(logged_in, text, "正在复核")
-    complaint = logged_in.merchant.get("/v1/complaints").json["items"][0]
-    decide_complaint(logged_in.service.runtime, complaint["id"], ComplaintStatus.NOT_UPHELD)
+    verdict_shown(logged_in, text, "人工核查")
+    runtime = logged_in.service.runtime
+    public_id = runtime.ids.complaint.encode(filed_complaints(logged_in)[0].key)
+    decide_complaint(runtime, public_id, ComplaintStatus.NOT_UPHELD)
     shown = paste(logged_in, text)  # the same report, found again
-    assert "正在复核" not in shown
+    assert "人工核查" not in shown
     assert "没有发现违反规定" in shown

@@ -17,20 +17,23 @@ from standardwebhooks import Webhook
 from consent_tokens.cli import main
 from consent_tokens.clock import SystemClock
 from consent_tokens.errors import InvalidError
+from consent_tokens.evidence.complaints import ComplaintReason
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.gateways import webhook_client
 from consent_tokens.gateways.base import DeliveryReport, ReportedOutcome
 from consent_tokens.gateways.public_addresses import is_public
 from consent_tokens.gateways.webhook_client import WebhookClient, WebhookRequest
+from consent_tokens.services.complaints import enqueue_complaint_groups, report_message
 from consent_tokens.services.consents.amendments import pause
 from consent_tokens.services.retention.sweep import apply_retention
+from consent_tokens.services.submission.message_status import get_message
 from consent_tokens.services.webhooks import RETRY_DELAYS, add_webhook, deliver
-from consent_tokens.store import events, merchants, webhooks
+from consent_tokens.store import checkpoints, events, merchants, webhooks
 from consent_tokens.workers.webhook_worker import WebhookWorker
 from tests.number_scan import found_in
 from tests.receivers import Receiver
 from tests.receivers import receiver as a_receiver
-from tests.service import PROMOTIONS, Merchant, Service
+from tests.service import ORDERS, PROMOTIONS, Merchant, Service
 
 
 @pytest.fixture
@@ -166,6 +169,49 @@ def test_failed_messages_are_delivered_as_events(small: Service, receiver: Recei
     assert ("refused", handle) in {
         (data["status"], data["message"]) for _, data in delivered(receiver)
     }
+
+
+def cut_off(*_: object) -> None:
+    raise InterruptedError
+
+
+def test_complaints_are_delivered_in_groups_once_their_day_is_over(
+    service: Service, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merchant, silent = service.merchant(), service.merchant("乙店")
+    token = service.obtain_token(merchant, service.consumer(), PROMOTIONS, ORDERS)
+    add_webhook(service.runtime, service.context.webhook_client, merchant.id, receiver.url,
+                ["complaint.opened"])  # fmt: skip
+    enqueue_complaint_groups(service.runtime)  # it begins with the day of the first call
+
+    def complain(purpose: str, reason: ComplaintReason) -> None:
+        sent = merchant.send(token, purpose).json["id"]
+        service.work()
+        report_message(service.runtime, get_message(service.runtime, merchant.id, sent), reason)
+
+    day = service.clock.now().date().isoformat()
+    complain(PROMOTIONS, ComplaintReason.TOO_OFTEN)
+    complain(PROMOTIONS, ComplaintReason.ADVERT)
+    complain(ORDERS, ComplaintReason.ADVERT)
+    enqueue_complaint_groups(service.runtime)
+    deliver_due(service)
+    assert delivered(receiver) == [], "not before the day is over"
+
+    service.clock.advance(timedelta(days=1))
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoints, "save", cut_off)  # the process ends before the commit
+        with pytest.raises(InterruptedError):
+            enqueue_complaint_groups(service.runtime)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda _: enqueue_complaint_groups(service.runtime), range(4)))
+    deliver_due(service)
+    assert sorted(delivered(receiver), key=str) == [
+        ("complaint.opened", {"day": day, "purpose": PROMOTIONS, "count": 2}),
+        ("complaint.opened", {"day": day, "purpose": ORDERS, "count": 1}),
+    ]
+    midnight = service.clock.now().replace(hour=0, minute=0, second=0, microsecond=0).isoformat()
+    assert {json.loads(body)["timestamp"] for _, body in receiver.got} == {midnight}
+    assert silent.get("/v1/complaints").json["items"] == []
 
 
 def test_a_receiver_that_fails_is_tried_again_with_back_off_then_given_up_and_replayed(

@@ -12,10 +12,7 @@ from consent_tokens.consent.request import ConsentRequest, RequestStatus
 from consent_tokens.consent.scope import SMS, Scope, format_time_of_day
 from consent_tokens.crypto.opaque_ids import OpaqueIdCodec
 from consent_tokens.evidence.complaints import (
-    Complaint,
     ComplaintReason,
-    ComplaintStatus,
-    Verdict,
 )
 from consent_tokens.relay.decision import Reason
 from consent_tokens.relay.message import Message, MessageStatus
@@ -250,29 +247,17 @@ def _shown_change(message: Message) -> datetime:
     return max(message.accepted_at, start_of_day(message.changed_at))
 
 
-class ComplaintAnswer(AnswerSchema):
-    """A complaint about the merchant: that a consumer complained, and why; never who."""
+class ComplaintGroupAnswer(AnswerSchema):
+    """How many consumers complained on a day, about which purpose and why; never who or when."""
 
-    id = PublicId("complaint", required=True)
+    day = fields.Date(required=True, metadata={"description": "A day of UTC that is over."})
+    purpose = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null if the reported text was not found."},
+    )
     reason = fields.Enum(ComplaintReason, by_value=fields.String, required=True)
-    verdict = fields.Enum(Verdict, by_value=fields.String, required=True)
-    status = fields.Enum(ComplaintStatus, by_value=fields.String, required=True)
-    purpose = fields.String(required=True, allow_none=True)
-    filed_on = fields.Date(required=True)
-    changed_on = fields.Date(required=True)
-
-    @pre_dump
-    def to_members(self, complaint: Complaint, **_: object) -> dict[str, Any]:
-        """Return the members; of times only the day, which singles out no message."""
-        return {
-            "id": complaint.key,
-            "reason": complaint.reason,
-            "verdict": complaint.verdict,
-            "status": complaint.status,
-            "purpose": complaint.purpose,
-            "filed_on": complaint.filed_at.date(),
-            "changed_on": complaint.changed_at.date(),
-        }
+    count = fields.Integer(required=True)
 
 
 class LinkDomainsAnswer(AnswerSchema):
@@ -308,6 +293,6 @@ class MessagePage(PageAnswer):
 
 
 class ComplaintPage(PageAnswer):
-    """A page of complaints, the oldest first."""
+    """A page of groups of complaints, the oldest day first."""
 
-    items = fields.List(fields.Nested(ComplaintAnswer), required=True)
+    items = fields.List(fields.Nested(ComplaintGroupAnswer), required=True)

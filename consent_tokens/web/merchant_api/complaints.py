@@ -1,5 +1,6 @@
-"""`/v1/complaints`: that consumers complained, and why; never who."""
+"""`/v1/complaints`: how many consumers complained on a day, and why; never who."""
 
+from datetime import UTC, datetime, time
 from typing import Any
 
 from consent_tokens.services.complaints import complaints_of_merchant
@@ -16,7 +17,7 @@ bp = ApiBlueprint("complaints", "What consumers complained about.")
 @bp.query(PageQuery())
 @bp.answer(200, ComplaintPage())
 def list_complaints(merchant_id: str, query: RequestedPage) -> dict[str, Any]:
-    """List the complaints about the merchant, the oldest first."""
+    """Count the complaints about the merchant by day, purpose and reason; of days that are over."""
     return list_page(
         merchant_id,
         "complaints",
@@ -24,5 +25,5 @@ def list_complaints(merchant_id: str, query: RequestedPage) -> dict[str, Any]:
         lambda wanted: complaints_of_merchant(
             runtime(), merchant_id, after=wanted.after, limit=wanted.limit
         ),
-        lambda each: (each.filed_at, each.key.id),
+        lambda each: (datetime.combine(each.day, time(), UTC), each.place),
     )

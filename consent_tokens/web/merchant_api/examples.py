@@ -68,14 +68,11 @@ MESSAGE: Final = {
     "reason": None,
     "explain": None,
 }
-COMPLAINT: Final = {
-    "id": "cmp_7nHs1LdA4tVb9Qm0xKc2yZ",
-    "reason": "too_often",
-    "verdict": "under_consent",
-    "status": "received",
+COMPLAINTS: Final = {
+    "day": "2026-11-12",
     "purpose": "marketing.promotions",
-    "filed_on": "2026-11-12",
-    "changed_on": "2026-11-12",
+    "reason": "too_often",
+    "count": 3,
 }
 REFUSED: Final = {
     "status": "refused",
@@ -131,5 +128,5 @@ ANSWERS: Final[dict[str, Any]] = {  # by operation id
     "get_message": MESSAGE,
     "list_messages": {"items": [MESSAGE], "next": None},
     "list_link_domains": {"domains": ["shop.example"]},
-    "list_complaints": {"items": [COMPLAINT], "next": None},
+    "list_complaints": {"items": [COMPLAINTS], "next": None},
 }

@@ -67,6 +67,10 @@ DATA: Final[dict[WebhookEventType, tuple[str, Members]]] = {
         "A message did not arrive, or may not have.",
         {**MESSAGE, "status": _one_of(*sorted(FAILURES))},
     ),
+    WebhookEventType.COMPLAINT_OPENED: (
+        "Consumers complained on a day that is over: how many, about which purpose.",
+        {"day": {"type": "string", "format": "date"}, "purpose": NULLABLE, "count": NUMBER},
+    ),
 }
 
 
@@ -111,6 +115,7 @@ def _object(members: Members) -> Schema:
 def _example(kind: WebhookEventType, members: Members) -> dict[str, Any]:
     known = {
         **examples.SCOPE,
+        **examples.COMPLAINTS,
         "request": examples.REQUEST_ID,
         "reference": "customer-8812",
         "grant": examples.GRANT_ID,
