@@ -6,52 +6,51 @@ from flask import Response, request, session, url_for
 from flask_babel import gettext as _
 from werkzeug.exceptions import Forbidden
 
-from consent_tokens.consent.grant import EndReason, Grant
+from consent_tokens.consent.grant import EndReason
 from consent_tokens.consent.notice import Notice
 from consent_tokens.consent.number_check import NumberFault
-from consent_tokens.consent.phone import MAX_TYPED_LENGTH
-from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.request import RequestStatus
 from consent_tokens.consent.scope import ScopeReduction
-from consent_tokens.consent.timezones import format_timezones, parse_timezones
+from consent_tokens.consent.timezones import format_timezones
 from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
 from consent_tokens.services.consents.decisions import (
     ConsentDecision,
     CreatedGrant,
     OpenRequest,
     decline,
-    find_given,
     find_open_request,
     find_own_grant,
     grant_consent,
 )
 from consent_tokens.services.consents.revocation import revoke
-from consent_tokens.services.consents.views import live_to_merchant
-from consent_tokens.services.merchants import find_source
 from consent_tokens.services.number_verification import ChallengeSecret
 from consent_tokens.web.consumer import (
     blueprint,
     error_page,
     page,
     redirect_after_post,
-    signed_in_recipient,
 )
 from consent_tokens.web.consumer import form_fields as form
 from consent_tokens.web.consumer.abuse_gate import challenge_page, may_send_code
-from consent_tokens.web.consumer.consent_question import (
-    ConsentQuestion,
-    NarrowerChoices,
-    requested_window,
+from consent_tokens.web.consumer.consent_pages import (
+    NOTICE_CHANGED,
+    PENDING,
+    choice_members,
+    confirmation_page,
+    decided_page,
+    expired_page,
+    notice_language,
+    pending_choice,
+    pending_notice,
+    pending_reduction,
+    question_page,
 )
-from consent_tokens.web.consumer.locale import language
 from consent_tokens.web.consumer.otp_forms import (
     entered_number,
     keep_code_error,
     number_errors,
     remember_number,
     send_code_to,
-    take_code_errors,
-    waiting_for,
     waits_for_code_to,
 )
 from consent_tokens.web.request_context import app_context, runtime
@@ -59,9 +58,7 @@ from consent_tokens.web.security import is_own_form
 
 bp = blueprint("consent_request")
 
-PENDING: Final = "pending_choice"  # key of the cookie session: the choice until its code is entered
 DECIDED: Final = "decision"  # key of the cookie session: the decision that was just made
-NOTICE_CHANGED: Final = "notice_changed"  # key of the cookie session: since it was shown
 
 
 @bp.get("/c/<page_id>")
@@ -70,13 +67,13 @@ def show(page_id: str) -> Response:
     open_request = find_open_request(runtime(), page_id)
     decision = _own_decision(open_request)
     if decision is not None:
-        return _decided_page(open_request, decision)
+        return decided_page(open_request, decision)
     status = open_request.request.status_at(runtime().clock.now())
     if status is not RequestStatus.PENDING:
         return page("closed.html", merchant=open_request.merchant, request_status=status.value)
-    if _pending(page_id) and "again" not in request.args:
-        return _confirmation_page(open_request)
-    return _question_page(open_request, chosen=_pending_reduction(_pending(page_id)))
+    if pending_choice(page_id) and "again" not in request.args:
+        return confirmation_page(open_request)
+    return question_page(open_request, chosen=pending_reduction(pending_choice(page_id)))
 
 
 @bp.post("/c/<page_id>")
@@ -109,16 +106,7 @@ def show_expired_session(error: Forbidden) -> Response:
         return error_page(error)
     if not is_own_form() or open_request.request.status is not RequestStatus.PENDING:
         return error_page(error)
-    return _expired_page(open_request)
-
-
-def _expired_page(open_request: OpenRequest) -> Response:
-    try:
-        chosen = form.scope_reduction()
-    except InvalidError:
-        chosen = ScopeReduction()
-    error = _("Your session has expired, and nothing was sent. Please send the form again.")
-    return _question_page(open_request, 403, chosen, session=error)
+    return expired_page(open_request)
 
 
 # --- After the decision ---------------------------------------------------------------------------
@@ -132,7 +120,7 @@ def _own_decision(open_request: OpenRequest) -> dict[str, Any] | None:
     decided: dict[str, Any] = session.get(DECIDED, {})
     if decided.get("page_id") == open_request.page_id:
         return decided
-    pending = _pending(open_request.page_id)
+    pending = pending_choice(open_request.page_id)
     if not pending or open_request.request.status is RequestStatus.PENDING:
         return None
     challenge = ChallengeSecret.from_text(pending["challenge"])
@@ -149,19 +137,6 @@ def _granted(page_id: str, created: CreatedGrant) -> dict[str, Any]:
         "replaced": sorted(replacement.purposes),
         "kept": sorted(replacement.purposes_kept),
     }
-
-
-def _decided_page(open_request: OpenRequest, decision: dict[str, Any]) -> Response:
-    given = find_given(runtime(), open_request) if decision["answer"] == "granted" else None
-    grant, notice = given or (None, None)
-    return page(
-        "decided.html",
-        open_request=open_request,
-        decision=decision,
-        grant=grant,
-        notice=notice,
-        is_live=grant is not None and grant.is_live_at(runtime().clock.now()),
-    )
 
 
 def _answer_again(open_request: OpenRequest, decision: dict[str, Any], *, is_no: bool) -> Response:
@@ -194,14 +169,14 @@ def _send_code(open_request: OpenRequest) -> Response:
     reduction = form.scope_reduction()
     if not (reduction.purposes or frozenset()) & open_request.request.terms.purposes:
         error = _("Tick at least one, or say no.")
-        return _question_page(open_request, 422, reduction, purposes=error)
+        return question_page(open_request, 422, reduction, purposes=error)
     number = entered_number()
     if isinstance(number, NumberFault):
-        return _question_page(open_request, 422, reduction, **number_errors(number))
+        return question_page(open_request, 422, reduction, **number_errors(number))
     if not _is_within_terms(open_request, reduction):
         error = _("That is not less than was asked.")
-        return _question_page(open_request, 422, reduction, scope=error)
-    before = _pending(open_request.page_id)
+        return question_page(open_request, 422, reduction, scope=error)
+    before = pending_choice(open_request.page_id)
     challenge = before.get("challenge", "")
     if not waits_for_code_to(number, challenge):
         if not may_send_code(number):
@@ -215,15 +190,9 @@ def _send_code(open_request: OpenRequest) -> Response:
         "challenge": challenge,
         "timezones": format_timezones(timezones),
         "timezone": chosen if chosen in [each.key for each in timezones] else None,
-        **_choice(reduction),
+        **choice_members(reduction),
     }
     return redirect_after_post("consent_request.show", page_id=open_request.page_id)
-
-
-def _pending(page_id: str) -> dict[str, Any]:
-    """Return the choice on a request that waits for its code in this browser; empty if none."""
-    pending: dict[str, Any] = session.get(PENDING, {})
-    return pending if pending.get("page_id") == page_id else {}
 
 
 def _is_within_terms(open_request: OpenRequest, reduction: ScopeReduction) -> bool:
@@ -235,109 +204,12 @@ def _is_within_terms(open_request: OpenRequest, reduction: ScopeReduction) -> bo
     return True
 
 
-def _choice(reduction: ScopeReduction) -> dict[str, Any]:
-    """Return a choice as the session keeps it; `_pending_reduction` reads it."""
-    return {
-        "purposes": sorted(reduction.purposes or ()),
-        "max_messages": reduction.max_messages,
-        "opens": reduction.opens,
-        "closes": reduction.closes,
-        "days": reduction.days,
-    }
-
-
-def _question_page(
-    open_request: OpenRequest,
-    status: int = 200,
-    chosen: ScopeReduction | None = None,
-    **errors: str,
-) -> Response:
-    """Return the page of a request, with the form as the consumer left it."""
-    chosen = chosen or ScopeReduction()
-    policy, terms = app_context().consent, open_request.request.terms
-    window = requested_window(terms, policy)
-    now = runtime().clock.now()
-    return page(
-        "question.html",
-        status,
-        page_id=open_request.page_id,
-        merchant=open_request.merchant,
-        source=find_source(runtime(), open_request.merchant.id),
-        entered=form.text("phone", MAX_TYPED_LENGTH),
-        question=ConsentQuestion.compose(
-            open_request, chosen, policy, _language(open_request), now
-        ),
-        choices=NarrowerChoices.of(terms, window),
-        chosen=chosen,
-        terms=terms,
-        window=window,
-        timezone=policy.default_timezone,
-        agreed=_agreed_already(open_request),
-        errors=errors,
-    )
-
-
-def _agreed_already(open_request: OpenRequest) -> list[Grant]:
-    """Return what the consumer who is signed in with this browser agreed to with this merchant."""
-    partition = signed_in_recipient()
-    if partition is None:
-        return []
-    return live_to_merchant(runtime(), partition, open_request.merchant.id)
-
-
 # --- The notice, and the decision -----------------------------------------------------------------
-
-
-def _confirmation_page(open_request: OpenRequest) -> Response:
-    """Return the page with the notice that a yes agrees to, and the field for the code.
-
-    A number that may be in several time zones has a choice of them; it has to be made where the
-    hours are never open in all of them at once.
-    """
-    pending, errors = session[PENDING], take_code_errors()
-    timezones = parse_timezones(pending["timezones"])
-    try:
-        notice = _notice(open_request, pending)
-    except ValueError:
-        return page("timezone.html", open_request=open_request, timezones=timezones)
-    if session.pop(NOTICE_CHANGED, False):
-        errors["notice"] = _("The words have changed since you read them. Please read them again.")
-    headline, *lines = notice.text.splitlines()
-    return page(
-        "confirmation.html",
-        open_request=open_request,
-        headline=headline,
-        lines=lines,
-        digest=notice.digest.hex(),
-        waiting=waiting_for(pending["challenge"]),
-        choice=_choice_fields(pending),
-        timezones=timezones if len(timezones) > 1 and _has_hours(pending) else (),
-        chosen=pending["timezone"],
-        errors=errors,
-    )
-
-
-def _choice_fields(pending: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return a choice as hidden fields, which survive the session that it is read from."""
-    numbers = {
-        "max_messages": pending["max_messages"],
-        "from": pending["opens"],
-        "to": pending["closes"],
-        "expires_in_days": pending["days"],
-    }
-    return [("purposes", name) for name in pending["purposes"]] + [
-        (name, str(value)) for name, value in numbers.items() if value is not None
-    ]
-
-
-def _has_hours(pending: dict[str, Any]) -> bool:
-    """Whether the send window binds anything that was ticked."""
-    return any(Purpose(name).is_marketing for name in pending["purposes"])
 
 
 def _choose_timezone(open_request: OpenRequest) -> Response:
     """Take the choice among the time zones that the number may be in; empty: all of them."""
-    if pending := _pending(open_request.page_id):
+    if pending := pending_choice(open_request.page_id):
         chosen = form.text("timezone")
         if chosen and chosen not in pending["timezones"].split(" "):
             raise InvalidError({"timezone": ["not_offered"]})
@@ -347,11 +219,11 @@ def _choose_timezone(open_request: OpenRequest) -> Response:
 
 def _verify_code(open_request: OpenRequest) -> Response:
     """Grant consent if the code verifies the number and the notice is still the one shown."""
-    pending, page_id = _pending(open_request.page_id), open_request.page_id
+    pending, page_id = pending_choice(open_request.page_id), open_request.page_id
     if not pending:
-        return _expired_page(open_request)
+        return expired_page(open_request)
     try:
-        notice = _notice(open_request, pending)
+        notice = pending_notice(open_request, pending)
     except ValueError:  # the choice of a time zone is still to be made
         return redirect_after_post("consent_request.show", page_id=page_id)
     if request.form.get("notice") != notice.digest.hex():
@@ -376,38 +248,11 @@ def _decision(
     open_request: OpenRequest, pending: dict[str, Any], notice: Notice
 ) -> ConsentDecision:
     return ConsentDecision(
-        reduction=_pending_reduction(pending),
-        language=_language(open_request),
+        reduction=pending_reduction(pending),
+        language=notice_language(open_request),
         notice_digest=notice.digest,
         challenge=ChallengeSecret.from_text(pending["challenge"]),
         code=form.one_time_code(),
         timezone=pending["timezone"],
         wants_receipt_sms="receipt" in request.form,
     )
-
-
-def _notice(open_request: OpenRequest, pending: dict[str, Any]) -> Notice:
-    """Return the notice of the choice that is pending in this browser."""
-    return open_request.notice(
-        _pending_reduction(pending),
-        parse_timezones(pending["timezone"] or pending["timezones"]),
-        _language(open_request),
-        app_context().consent.retention,
-        runtime().clock.now(),
-    )
-
-
-def _pending_reduction(pending: dict[str, Any]) -> ScopeReduction:
-    if not pending:
-        return ScopeReduction()
-    return ScopeReduction(
-        purposes=frozenset(Purpose(name) for name in pending["purposes"]),
-        max_messages=pending["max_messages"],
-        opens=pending["opens"],
-        closes=pending["closes"],
-        days=pending["days"],
-    )
-
-
-def _language(open_request: OpenRequest) -> str:
-    return language(open_request.request.terms.locale)
