@@ -1,11 +1,16 @@
-"""Preferences of a recipient over all merchants: quiet period, limits, quiet hours, invitations."""
+"""Preferences of a recipient over all merchants: quiet, limits, quiet hours, invitations."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from consent_tokens.consent.quiet_periods import (
+    MAX_QUIET_PERIODS,
+    QuietPeriods,
+    quiet_in_either,
+)
 from consent_tokens.consent.scope import (
     MAX_CLOSED,
     MAX_SEARCH,
@@ -23,23 +28,6 @@ from consent_tokens.consent.timezones import (
 MAX_DAILY_LIMIT: Final = 100  # marketing messages a day, over all merchants
 MAX_WEEKLY_LIMIT: Final = 500  # the same a week
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
-MAX_QUIET_PERIOD: Final = timedelta(days=731)  # two years, from now to the end of a quiet period
-
-
-@dataclass(frozen=True, slots=True)
-class QuietPeriod:
-    """From `begins` inclusive to `ends` exclusive no marketing is sent."""
-
-    begins: datetime
-    ends: datetime
-
-    def __post_init__(self) -> None:
-        if self.begins >= self.ends:
-            raise ValueError("a quiet period begins before it ends")
-
-    def covers(self, at: datetime) -> bool:
-        """Whether `at` is within the period."""
-        return self.begins <= at < self.ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +91,15 @@ def quiet_hours_of(begins: int, ends: int, timezones: str) -> QuietHours:
 class Preferences:
     """The preferences of one recipient; the relay applies them when it dispatches a message."""
 
-    quiet_period: QuietPeriod | None = None
+    quiet_periods: QuietPeriods = ()
     daily_limit: int | None = None  # marketing messages in any 24 hours, over all merchants
     weekly_limit: int | None = None  # the same in any 7 days
     quiet_hours: QuietHours | None = None  # for messages of every class
     no_invitations: bool = False
 
     def __post_init__(self) -> None:
+        if len(self.quiet_periods) > MAX_QUIET_PERIODS:
+            raise ValueError(f"at most {MAX_QUIET_PERIODS} quiet periods")
         for limit, maximum in (
             (self.daily_limit, MAX_DAILY_LIMIT),
             (self.weekly_limit, MAX_WEEKLY_LIMIT),
@@ -129,8 +119,8 @@ class Preferences:
         return tuple(FrequencyCap(limit, window) for limit, window in limits if limit is not None)
 
     def is_quiet_at(self, at: datetime) -> bool:
-        """Whether `at` is within the quiet period."""
-        return self.quiet_period is not None and self.quiet_period.covers(at)
+        """Whether `at` is within a quiet period."""
+        return any(each.covers(at) for each in self.quiet_periods)
 
 
 NO_PREFERENCES: Final = Preferences()
@@ -139,16 +129,11 @@ NO_PREFERENCES: Final = Preferences()
 def stricter_of(one: Preferences, other: Preferences) -> Preferences:
     """Return preferences that allow no more than either of two, as far as one row can say it.
 
-    Of two quiet periods, the result lasts from the earlier begin to the later end. Of two different
-    quiet hours it has those of `one`, because two spans of a day may not make one.
+    It is quiet when it is in either of them. Of two different quiet hours the result has those of
+    `one`, because two spans of a day may not make one.
     """
-    periods = [each.quiet_period for each in (one, other) if each.quiet_period]
-    quiet_period = None
-    if periods:
-        begins, ends = min(each.begins for each in periods), max(each.ends for each in periods)
-        quiet_period = QuietPeriod(begins, ends)
     return Preferences(
-        quiet_period=quiet_period,
+        quiet_periods=quiet_in_either(one.quiet_periods, other.quiet_periods),
         daily_limit=_lower_of(one.daily_limit, other.daily_limit),
         weekly_limit=_lower_of(one.weekly_limit, other.weekly_limit),
         quiet_hours=one.quiet_hours or other.quiet_hours,
@@ -159,35 +144,3 @@ def stricter_of(one: Preferences, other: Preferences) -> Preferences:
 def _lower_of(one: int | None, other: int | None) -> int | None:
     limits = [each for each in (one, other) if each is not None]
     return min(limits) if limits else None
-
-
-@dataclass(frozen=True, slots=True)
-class Season:
-    """A yearly sales season, from its first to its last day inclusive."""
-
-    name: str
-    first: tuple[int, int]  # month and day
-    last: tuple[int, int]
-
-    def next_quiet_period(self, now: datetime, timezone: ZoneInfo) -> QuietPeriod:
-        """Return the quiet period for the rest of this year's season, or for the next season."""
-        today = now.astimezone(timezone).date()
-        year = today.year if today <= date(today.year, *self.last) else today.year + 1
-        begins = datetime.combine(date(year, *self.first), time(), timezone)
-        ends = datetime.combine(date(year, *self.last) + timedelta(days=1), time(), timezone)
-        return QuietPeriod(max(now, begins.astimezone(now.tzinfo)), ends.astimezone(now.tzinfo))
-
-
-# the big sales in China; their marketing starts days before
-SEASONS: Final = (Season("double11", (11, 1), (11, 15)), Season("618", (6, 1), (6, 20)))
-
-
-def quiet_until(day: date, now: datetime, timezone: ZoneInfo) -> QuietPeriod:
-    """Return the quiet period from `now` to the end of `day`.
-
-    Raises ValueError if that is in the past or more than MAX_QUIET_PERIOD ahead.
-    """
-    ends = datetime.combine(day + timedelta(days=1), time(), timezone).astimezone(now.tzinfo)
-    if not now < ends <= now + MAX_QUIET_PERIOD:
-        raise ValueError("a quiet period ends within two years")
-    return QuietPeriod(now, ends)

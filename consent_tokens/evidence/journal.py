@@ -11,7 +11,8 @@
 An entry states what was so after the act, not the difference, so that the last one of a subject
 counts and an entry may be applied twice. Times are seconds, hours are minutes since midnight. The
 id is random: a database that has stored it has done the act. A tag is a keyed hash that names the
-recipient (`crypto.keyed_hashes.journal_tag`); nothing in a line is a number.
+recipient (`crypto.keyed_hashes.journal_tag`); nothing in a line is a number. Of several quiet
+periods, `quiet_from` and `quiet_until` hold the times in the same order, separated by commas.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,8 +22,9 @@ from enum import StrEnum
 from typing import Final, TypeAlias, TypeVar
 
 from consent_tokens.consent.grant import Grant, GrantStatus
-from consent_tokens.consent.preferences import Preferences, QuietPeriod, quiet_hours_of
+from consent_tokens.consent.preferences import Preferences, quiet_hours_of
 from consent_tokens.consent.purposes import Purpose
+from consent_tokens.consent.quiet_periods import QuietPeriod
 from consent_tokens.row_key import RowKey
 
 NONE: Final = "-"
@@ -185,12 +187,12 @@ def _amended_fields(terms: GrantAmended) -> list[str]:
 
 
 def _preferences_fields(change: PreferencesSet) -> list[str]:
-    period, hours = change.preferences.quiet_period, change.preferences.quiet_hours
+    periods, hours = change.preferences.quiet_periods, change.preferences.quiet_hours
     return [
         str(change.partition),
         change.tag or NONE,
-        _seconds(period.begins if period else None),
-        _seconds(period.ends if period else None),
+        ",".join(_seconds(each.begins) for each in periods) or NONE,
+        ",".join(_seconds(each.ends) for each in periods) or NONE,
         _number(change.preferences.daily_limit),
         _number(change.preferences.weekly_limit),
         _number(hours.begins if hours else None),
@@ -224,19 +226,24 @@ def _parse_preferences(fields: list[str]) -> PreferencesSet:
         partition, tag, quiet_from, quiet_until, daily, weekly,
         hours_from, hours_until, timezone, no_invitations,
     ) = fields  # fmt: skip
-    period = hours = None
-    if quiet_until != NONE:
-        period = QuietPeriod(_time(quiet_from), _time(quiet_until))
+    hours = None
     if hours_until != NONE:
         hours = quiet_hours_of(int(hours_from), int(hours_until), timezone.replace(",", " "))
     preferences = Preferences(
-        quiet_period=period,
+        quiet_periods=_parse_periods(quiet_from, quiet_until),
         daily_limit=_optional(daily, int),
         weekly_limit=_optional(weekly, int),
         quiet_hours=hours,
         no_invitations=no_invitations == "1",
     )
     return PreferencesSet(int(partition), _optional(tag, str), preferences)
+
+
+def _parse_periods(quiet_from: str, quiet_until: str) -> tuple[QuietPeriod, ...]:
+    if quiet_until == NONE:
+        return ()
+    pairs = zip(quiet_from.split(","), quiet_until.split(","), strict=True)
+    return tuple(QuietPeriod(_time(begins), _time(ends)) for begins, ends in pairs)
 
 
 def _parse_invitation(fields: list[str]) -> InvitationRecorded:

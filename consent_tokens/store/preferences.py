@@ -7,7 +7,8 @@ from typing import Any, Final
 from sqlalchemy import Row, delete, select, update
 
 from consent_tokens.clock import utc_from_epoch
-from consent_tokens.consent.preferences import Preferences, QuietPeriod, quiet_hours_of
+from consent_tokens.consent.preferences import Preferences, quiet_hours_of
+from consent_tokens.consent.quiet_periods import QuietPeriod, QuietPeriods, span_of
 from consent_tokens.consent.timezones import Timezones, format_timezones
 from consent_tokens.store.bulk import RowSet
 from consent_tokens.store.database import Transaction, insert_or_ignore
@@ -42,10 +43,9 @@ def save(
     if preferences == Preferences():
         delete_of_recipient(transaction, partition)
         return
-    period, hours = preferences.quiet_period, preferences.quiet_hours
+    hours = preferences.quiet_hours
     values: dict[str, Any] = {
-        "quiet_from": period.begins if period else None,
-        "quiet_until": period.ends if period else None,
+        **quiet_columns(preferences.quiet_periods),
         "daily_limit": preferences.daily_limit,
         "weekly_limit": preferences.weekly_limit,
         "quiet_hours_from": hours.begins if hours else None,
@@ -55,6 +55,40 @@ def save(
     }
     if not insert_or_ignore(transaction, table, partition=partition, **values):
         transaction.execute(update(table).where(table.c.partition == partition).values(**values))
+
+
+def quiet_columns(periods: QuietPeriods) -> dict[str, Any]:
+    """Return the columns of a set of quiet periods.
+
+    The version of the service before knows one: the span of all, in which it stays quiet.
+    """
+    span = span_of(periods) if periods else None
+    seconds = [(int(each.begins.timestamp()), int(each.ends.timestamp())) for each in periods]
+    is_several = len(periods) > 1
+    return {
+        "quiet_from": span.begins if span else None,
+        "quiet_until": span.ends if span else None,
+        "quiet_periods": " ".join(f"{a}-{b}" for a, b in seconds) if is_several else None,
+        "quiet_first_end": min(each.ends for each in periods) if is_several else None,
+    }
+
+
+def quiet_periods_of(
+    several: str | None, quiet_from: datetime | None, quiet_until: datetime | None
+) -> QuietPeriods:
+    """Return the quiet periods in the columns that `quiet_columns` wrote.
+
+    If their span is another, the version before has changed it since, and the span counts.
+    """
+    if quiet_from is None or quiet_until is None:
+        return ()
+    span = QuietPeriod(quiet_from, quiet_until)
+    pairs = [each.split("-") for each in (several or "").split()]
+    periods = tuple(
+        QuietPeriod(utc_from_epoch(int(begins)), utc_from_epoch(int(ends)))
+        for begins, ends in pairs
+    )
+    return periods if periods and span_of(periods) == span else (span,)
 
 
 def delete_of_recipient(transaction: Transaction, partition: int) -> None:
@@ -78,7 +112,7 @@ def _preferences(
     if row.quiet_hours_from is not None and row.quiet_hours_until is not None:
         quiet_hours = quiet_hours_of(row.quiet_hours_from, row.quiet_hours_until, row.timezone)
     return Preferences(
-        quiet_period=QuietPeriod(quiet_from, quiet_until) if quiet_from and quiet_until else None,
+        quiet_periods=quiet_periods_of(row.quiet_periods, quiet_from, quiet_until),
         daily_limit=row.daily_limit,
         weekly_limit=row.weekly_limit,
         quiet_hours=quiet_hours,

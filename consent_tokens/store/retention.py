@@ -24,13 +24,16 @@ from sqlalchemy import (
     update,
 )
 
+from consent_tokens.consent.quiet_periods import QuietPeriods, end_quiet_period
 from consent_tokens.relay.message import MessageStatus
 from consent_tokens.store.bulk import ROW_KEY_COLUMNS, RowSet
 from consent_tokens.store.database import Transaction, insert_or_ignore
+from consent_tokens.store.preferences import quiet_columns, quiet_periods_of
 from consent_tokens.store.tables import (
     HAS_NO_GRANT,
     HAS_NO_KEY,
     HAS_QUIET_PERIOD,
+    HAS_SEVERAL_QUIET_PERIODS,
     HAS_TEXT,
     HAS_TOKEN,
     IS_DELETED_BY_TIME,
@@ -227,14 +230,17 @@ def _end_quiet_periods(
     transaction: Transaction, table: Table, is_due: ColumnElement[bool], limit: int
 ) -> Deleted:
     """Delete quiet periods that are over, and rows that then say nothing."""
-    chosen = select(table.c.partition).where(is_due).limit(limit)
-    ended = transaction.execute(
-        update(table)
-        .where(table.c.partition.in_(chosen))
-        .values(quiet_from=None, quiet_until=None)
-        .returning(table.c.partition)
-    ).all()
+    due = select(table).where(is_due).order_by(table.c.partition).with_for_update()
+    ended = rows = transaction.execute(due.limit(limit)).all()
+    while rows:
+        for row in rows:
+            left = _without_first_end(row)
+            is_row = table.c.partition == row.partition
+            transaction.execute(update(table).where(is_row).values(**quiet_columns(left)))
+        chosen = table.c.partition.in_([row.partition for row in ended])
+        rows = transaction.execute(due.where(chosen)).all()
     says_nothing = and_(
+        table.c.quiet_until.is_(None),
         table.c.daily_limit.is_(None),
         table.c.weekly_limit.is_(None),
         table.c.quiet_hours_from.is_(None),
@@ -243,6 +249,18 @@ def _end_quiet_periods(
     partitions = [row.partition for row in ended]
     transaction.execute(delete(table).where(table.c.partition.in_(partitions), says_nothing))
     return _deleted(ended)
+
+
+def _without_first_end(row: Row[Any]) -> QuietPeriods:
+    """Return the quiet periods of a row that is due, without the one that ends first.
+
+    If the version before has changed their span since, that span is looked at on its own.
+    """
+    periods = quiet_periods_of(row.quiet_periods, row.quiet_from, row.quiet_until)
+    is_one = len(periods) == 1
+    if is_one and row.quiet_first_end is not None:
+        return periods
+    return end_quiet_period(periods, min(each.ends for each in periods))
 
 
 def _is_past_stop(before: datetime) -> ColumnElement[bool]:
@@ -299,7 +317,10 @@ _RULES: Final[Mapping[str, _Rule]] = {  # by kind
     "webhook_events": _Rule(webhook_events, lambda before: webhook_events.c.created_at < before),
     "quiet_periods": _Rule(
         preferences,
-        lambda before: and_(HAS_QUIET_PERIOD, preferences.c.quiet_until <= before),
+        lambda before: or_(
+            and_(HAS_QUIET_PERIOD, preferences.c.quiet_until <= before),
+            and_(HAS_SEVERAL_QUIET_PERIODS, preferences.c.quiet_first_end <= before),
+        ),
         _end_quiet_periods,
     ),
     "journal": _Rule(waiting_entries, lambda before: waiting_entries.c.until <= before),

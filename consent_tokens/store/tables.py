@@ -65,6 +65,7 @@ HAS_NO_KEY = text("wrapped_key IS NULL")
 HAS_TEXT = text("text IS NOT NULL")
 HAS_TOKEN = text("token IS NOT NULL")
 HAS_QUIET_PERIOD = text("quiet_until IS NOT NULL")
+HAS_SEVERAL_QUIET_PERIODS = text("quiet_first_end IS NOT NULL")
 HAS_NO_GRANT = text("grant_id IS NULL")
 # events that are deleted by their time; the others with their message or grant, or kept: admissions
 IS_DELETED_BY_TIME = text(
@@ -402,8 +403,10 @@ preferences = Table(  # of a recipient, over all merchants; one without a row ha
     "preferences",
     metadata,
     Column("partition", BigInteger, primary_key=True),
-    Column("quiet_from", Timestamp),
-    Column("quiet_until", Timestamp),
+    Column("quiet_from", Timestamp),  # from the begin of the first quiet period
+    Column("quiet_until", Timestamp),  # to the end of the last
+    Column("quiet_periods", String(200)),  # if there are several: their seconds, "1-5 7-9"
+    Column("quiet_first_end", Timestamp),  # of several, which ends first
     Column("daily_limit", SmallInteger),
     Column("weekly_limit", SmallInteger),
     Column("quiet_hours_from", SmallInteger),  # minutes since midnight
@@ -412,6 +415,8 @@ preferences = Table(  # of a recipient, over all merchants; one without a row ha
     Column("no_invitations", SmallInteger, nullable=False),
     Index("preferences_quiet", "quiet_until",
           postgresql_where=HAS_QUIET_PERIOD, sqlite_where=HAS_QUIET_PERIOD),
+    Index("preferences_quiet_first", "quiet_first_end",
+          postgresql_where=HAS_SEVERAL_QUIET_PERIODS, sqlite_where=HAS_SEVERAL_QUIET_PERIODS),
 )  # fmt: skip
 
 pauses = Table(  # at the row key of the grant; an open-ended pause has no row

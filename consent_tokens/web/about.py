@@ -84,10 +84,10 @@ def _read_limited(path: Path) -> str:
 def _kept(policy: ConsentPolicy) -> str:
     """Return a Markdown list of what is kept of consumers, and for how long."""
     shown = (kind for kind in KINDS if kind.is_on_page)
-    return "\n".join(f"* {_(kind.what)}: {_how_long(kind, policy)}." for kind in shown)
+    return "\n".join(f"* {_(kind.what)}: {how_long(kind, policy)}." for kind in shown)
 
 
-def _how_long(kind: Kind, policy: ConsentPolicy) -> str:
+def how_long(kind: Kind, policy: ConsentPolicy) -> str:
     """Return for how long a kind is kept: days, hours or minutes, and from when on."""
     period = kind.kept_for(policy)
     if period is None:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from consent_tokens.consent.grant import EndReason, Grant
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.consent.preferences import NO_PREFERENCES, Preferences, QuietPeriod, stricter_of
+from consent_tokens.consent.preferences import NO_PREFERENCES, Preferences, stricter_of
 from consent_tokens.consent.purposes import Purpose
+from consent_tokens.consent.quiet_periods import QuietPeriod
 from consent_tokens.consent.scope import ScopeReduction
 from consent_tokens.errors import ConsentTokensError, RevocationsBehindError
 from consent_tokens.services.consents.amendments import extend, narrow, pause, resume
@@ -168,10 +169,10 @@ class Acts:
     def be_quiet(self) -> None:
         now = self.runtime.clock.now()
         period = QuietPeriod(now, now + timedelta(days=9))
-        self.prefer(lambda before: replace(before, quiet_period=period))
+        self.prefer(lambda before: replace(before, quiet_periods=(period,)))
 
     def end_quiet(self) -> None:
-        self.prefer(lambda before: replace(before, quiet_period=None))
+        self.prefer(lambda before: replace(before, quiet_periods=()))
 
     def block_invitations(self) -> None:
         self.prefer(lambda before: replace(before, no_invitations=True))

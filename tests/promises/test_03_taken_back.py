@@ -152,7 +152,7 @@ ACTS: dict[str, tuple[Act, Check, EntryKind]] = {
     ),
     "quiet period": (
         lambda person: person.act("calm", season="double11"),
-        lambda person: person.preferences().quiet_period is not None,
+        lambda person: person.preferences().quiet_periods != (),
         EntryKind.PREFERENCES,
     ),
     "limits": (

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from consent_tokens.consent.preferences import QuietPeriod
+from consent_tokens.consent.quiet_periods import QuietPeriod
 from consent_tokens.consent.scope import ScopeReduction
 from consent_tokens.errors import ConflictError, InvalidError
 from consent_tokens.row_key import RowKey
@@ -128,7 +128,7 @@ class GrantLifeCycle(RuleBasedStateMachine):
             self.service.runtime,
             self.grant_key().partition,
             "quiet_period",
-            lambda before, _timezones: replace(before, quiet_period=quiet_period),
+            lambda before, _timezones: replace(before, quiet_periods=(quiet_period,)),
             default_timezone=self.service.context.consent.default_timezone,
         )
         self.settle()

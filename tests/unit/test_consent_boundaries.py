@@ -12,14 +12,9 @@ from consent_tokens.consent.grant import EndReason, Grant, GrantStatus
 from consent_tokens.consent.keywords import DEFAULT_MATCHER, Intent, Interpretation
 from consent_tokens.consent.one_time_code import Challenge, format_code
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.consent.preferences import (
-    SEASONS,
-    Preferences,
-    QuietHours,
-    QuietPeriod,
-    quiet_until,
-)
+from consent_tokens.consent.preferences import Preferences, QuietHours
 from consent_tokens.consent.purposes import Purpose, in_catalogue_order
+from consent_tokens.consent.quiet_periods import SEASONS, QuietPeriod, quiet_until
 from consent_tokens.consent.request import ConsentRequest, RequestedTerms, RequestStatus
 from consent_tokens.consent.scope import (
     FrequencyCap,
@@ -342,7 +337,7 @@ def test_limits_over_all_merchants_are_sliding_windows_within_bounds() -> None:
 def test_without_a_quiet_period_nothing_is_quiet() -> None:
     assert Preferences().is_quiet_at(NOW) is False
     assert Preferences().no_invitations is False
-    assert Preferences(quiet_period=QuietPeriod(NOW, NOW + DAY)).is_quiet_at(NOW)
+    assert Preferences(quiet_periods=(QuietPeriod(NOW, NOW + DAY),)).is_quiet_at(NOW)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from msgspec.structs import replace
 
-from consent_tokens.consent.preferences import Preferences, QuietHours, QuietPeriod
+from consent_tokens.consent.preferences import Preferences, QuietHours
 from consent_tokens.consent.purposes import Purpose
+from consent_tokens.consent.quiet_periods import QuietPeriod
 from consent_tokens.consent.scope import FrequencyCap, SendWindow
 from consent_tokens.relay.composition import Coding, ComposedText
 from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused, decide, is_marketing
@@ -39,13 +40,13 @@ def test_a_text_of_as_many_segments_as_are_allowed_is_accepted_and_one_more_is_n
 def test_a_quiet_period_pauses_marketing_from_its_first_moment_to_before_its_last(
     begins: datetime, ends: datetime, answer: Refused | Accepted
 ) -> None:
-    quiet = Preferences(quiet_period=QuietPeriod(begins, ends))
+    quiet = Preferences(quiet_periods=(QuietPeriod(begins, ends),))
     assert decide(a_case(preferences=quiet)) == answer
     assert decide(a_case(preferences=quiet, purpose="orders.updates")) == Accepted(NOON)
 
 
 def test_a_quiet_period_counts_at_the_moment_of_leaving() -> None:
-    quiet = Preferences(quiet_period=QuietPeriod(NOON + DAY, NOON + 2 * DAY))
+    quiet = Preferences(quiet_periods=(QuietPeriod(NOON + DAY, NOON + 2 * DAY),))
     later = {"not_before": NOON + DAY, "valid_until": NOON + 3 * DAY}
     assert decide(a_case(preferences=quiet, **later)) == PAUSED
 

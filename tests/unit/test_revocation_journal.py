@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent_tokens.consent.preferences import Preferences, QuietHours, QuietPeriod, stricter_of
+from consent_tokens.consent.preferences import Preferences, QuietHours, stricter_of
 from consent_tokens.consent.purposes import Purpose
+from consent_tokens.consent.quiet_periods import QuietPeriod
 from consent_tokens.errors import JournalUnavailableError
 from consent_tokens.evidence.journal import (
     Change,
@@ -44,7 +45,9 @@ HOURS = (
 )
 PREFERENCES = st.builds(
     Preferences,
-    quiet_period=st.none() | PERIODS,
+    quiet_periods=st.lists(PERIODS, max_size=5, unique_by=lambda each: each.ends).map(
+        lambda found: tuple(sorted(found))
+    ),
     daily_limit=st.none() | st.integers(1, 100),
     weekly_limit=st.none() | st.integers(1, 500),
     quiet_hours=st.none() | HOURS,
@@ -120,10 +123,11 @@ def test_the_stricter_of_two_preferences_allows_no_more_than_either(
             (both.weekly_limit, each.weekly_limit),
         ):
             assert own is None or (limit is not None and limit <= own)
-        if each.quiet_period:
-            assert both.quiet_period
-            assert both.quiet_period.begins <= each.quiet_period.begins
-            assert both.quiet_period.ends >= each.quiet_period.ends
+        for period in each.quiet_periods:
+            assert any(
+                wide.begins <= period.begins and wide.ends >= period.ends
+                for wide in both.quiet_periods
+            )
     assert both.quiet_hours == (one.quiet_hours or other.quiet_hours)
     assert stricter_of(both, both) == both
 

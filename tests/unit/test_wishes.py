@@ -7,13 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent_tokens.consent.preferences import (
-    SEASONS,
-    Preferences,
-    QuietHours,
-    QuietPeriod,
-    quiet_until,
-)
+from consent_tokens.consent.preferences import Preferences, QuietHours
+from consent_tokens.consent.quiet_periods import SEASONS, QuietPeriod, quiet_until
 from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused, decide
 from tests.unit.test_relay_decision import a_case
 
@@ -68,7 +63,9 @@ def test_preferences_only_ever_reduce(hours: int, drawn: int) -> None:
     plain = a_case()
     at = plain.now + timedelta(hours=hours)
     preferences = Preferences(
-        quiet_period=QuietPeriod(at, at + timedelta(hours=1 + drawn % 100)) if drawn & 1 else None,
+        quiet_periods=(QuietPeriod(at, at + timedelta(hours=1 + drawn % 100)),)
+        if drawn & 1
+        else (),
         daily_limit=1 + drawn % 5 if drawn & 2 else None,
         weekly_limit=1 + drawn % 7 if drawn & 4 else None,
         quiet_hours=QuietHours(drawn % 1440, (drawn * 7 + 60) % 1440, ZoneInfo("Asia/Shanghai"))
@@ -99,7 +96,7 @@ def test_preferences_only_ever_reduce(hours: int, drawn: int) -> None:
 def test_quiet_periods_and_limits_do_not_apply_to_orders() -> None:
     now = a_case().now
     preferences = Preferences(
-        quiet_period=QuietPeriod(now - timedelta(1), now + timedelta(1)), daily_limit=1
+        quiet_periods=(QuietPeriod(now - timedelta(1), now + timedelta(1)),), daily_limit=1
     )
     case = a_case(purpose="orders.updates", preferences=preferences, marketing_sends=[now])
     assert isinstance(decide(case), Accepted)

@@ -164,9 +164,11 @@ def export_json(runtime: Runtime, export: SubjectAccessExport) -> dict[str, Any]
 
 
 def _preferences_json(found: Preferences) -> dict[str, Any]:
-    period, hours = found.quiet_period, found.quiet_hours
+    hours = found.quiet_hours
     return {
-        "quiet_period": [period.begins.isoformat(), period.ends.isoformat()] if period else None,
+        "quiet_periods": [
+            [each.begins.isoformat(), each.ends.isoformat()] for each in found.quiet_periods
+        ],
         "daily_limit": found.daily_limit,
         "weekly_limit": found.weekly_limit,
         "quiet_hours": (

@@ -1,6 +1,7 @@
 """Read and update a recipient's preferences, which apply to all merchants from the next message."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -23,6 +24,14 @@ FROM_JOURNAL: Final = "journal"  # the reason in the event of a replayed change
 NO_TIMEZONE: Final = ZoneInfo("UTC")  # of preferences without hours, of a recipient without grants
 
 
+@dataclass(frozen=True, slots=True)
+class PreferenceUpdate:
+    """What a recipient's preferences were, and what was saved."""
+
+    before: Preferences
+    after: Preferences
+
+
 def update_preferences(
     runtime: Runtime,
     partition: int,
@@ -30,8 +39,8 @@ def update_preferences(
     change: Callable[[Preferences, Timezones], Preferences],
     *,
     default_timezone: ZoneInfo,
-) -> Preferences:
-    """Change a recipient's preferences and return the new ones.
+) -> PreferenceUpdate:
+    """Change a recipient's preferences; return the old and the new ones.
 
     `change` gets the time zones of the newest consent as well. `change_name` is recorded in the
     event. The recipient's grants are locked, as they are while a message is decided, so each
@@ -41,7 +50,7 @@ def update_preferences(
     """
     ensure_writable(runtime)
 
-    def work(transaction: Transaction) -> Preferences:
+    def work(transaction: Transaction) -> PreferenceUpdate:
         before = _lock(transaction, partition)
         timezones = timezones_of(transaction, partition, default_timezone)
         after = change(before, timezones)
@@ -50,7 +59,7 @@ def update_preferences(
             entry = PreferencesSet(partition, tag_of(runtime, transaction, partition), after)
             enqueue_entry(runtime, transaction, EntryKind.PREFERENCES, entry)
             recipients.delete_if_unused(transaction, partition)
-        return after
+        return PreferenceUpdate(before, after)
 
     updated = runtime.database.run(work)
     flush_journal(runtime)

@@ -22,6 +22,7 @@ from consent_tokens.services.webhooks import RETENTION as WEBHOOK_RETENTION
 SHORTEST: Final = "PIPL 19"  # no longer than the purpose needs
 PROOF: Final = "PIPL 14, 17; Civil Code 188"  # consent can be proved until claims are barred
 SENDING: Final = "MIIT Order 74"  # records of sending and refusing: at least six months
+SENDING_AFTER_ERASURE: Final = f"{SENDING}; PIPL 47"  # and only stored, where it must be
 CHOICE: Final = "PIPL 15, 44"  # a no, or a limit, has to be remembered to be honoured
 
 SEGMENT_RETENTION: Final = MAX_VALIDITY * 2  # no report comes that late
@@ -35,7 +36,8 @@ class Kind:
 
     `period` is None for what another row holds in place, or its consumer or operator deletes.
     `what` and `since` are msgids where the page shows them; `is_own_time` says that the row itself
-    holds when it is due.
+    holds when it is due. `after_erasure` is a msgid of what is left after an erasure of a
+    recipient's data; empty where nothing is.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Kind:
     period: Period | None = None
     is_own_time: bool = False
     is_on_page: bool = True  # on /privacy: it is about a consumer
+    after_erasure: str = ""
 
     def kept_for(self, policy: ConsentPolicy) -> timedelta | None:
         """Return how long this kind is kept after `since`; None if no fixed time ends it."""
@@ -113,6 +116,9 @@ KINDS: Final[tuple[Kind, ...]] = (
         since=N_("after it was sent or refused; while you have reported it, as long as the report"),
         basis=SENDING,
         period=_records,
+        after_erasure=N_(
+            "That texts were sent or refused, and when, without their words"
+        ),
     ),
     Kind(
         name="sent_texts",
@@ -130,8 +136,11 @@ KINDS: Final[tuple[Kind, ...]] = (
             "nothing else"
         ),
         since=N_("after it was sent"),
-        basis=f"{SENDING}; PIPL 47",
+        basis=SENDING_AFTER_ERASURE,
         period=_records,
+        after_erasure=N_(
+            "A keyed hash of each text, to recognise it if it is reported"
+        ),
     ),
     Kind(
         name="complaints",
@@ -140,6 +149,9 @@ KINDS: Final[tuple[Kind, ...]] = (
         since=N_("after the last change"),
         basis=SENDING,
         period=_records,
+        after_erasure=N_(
+            "That a text was reported and why, without words and picture"
+        ),
     ),
     Kind(
         name="events",
@@ -148,6 +160,9 @@ KINDS: Final[tuple[Kind, ...]] = (
         since=N_("after it happened"),
         basis=SENDING,
         period=_records,
+        after_erasure=N_(
+            "That other things happened, such as that a code was sent"
+        ),
     ),
     Kind(
         name="consents",
@@ -157,6 +172,9 @@ KINDS: Final[tuple[Kind, ...]] = (
         since=N_("after the consent ended"),
         basis=PROOF,
         period=_proof,
+        after_erasure=N_(
+            "That there were consents, what they said, and when they ended"
+        ),
     ),
     Kind(
         name="tokens",
@@ -210,6 +228,9 @@ KINDS: Final[tuple[Kind, ...]] = (
         basis=CHOICE,
         period=lambda policy: policy.retention.backups,
         is_own_time=True,
+        after_erasure=N_(
+            "That everything was deleted, so that an old copy of the database brings nothing back"
+        ),
     ),
     Kind(
         name="preferences",

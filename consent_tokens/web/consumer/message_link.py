@@ -13,6 +13,7 @@ from consent_tokens.services.complaints import report_message
 from consent_tokens.services.consents.amendments import pause_merchant
 from consent_tokens.services.consents.revocation import revoke_merchant
 from consent_tokens.services.consents.views import (
+    LinkedMessage,
     find_linked_message,
     find_linked_message_detail,
 )
@@ -23,6 +24,7 @@ from consent_tokens.web.consumer import (
     set_result,
     take_result,
 )
+from consent_tokens.web.consumer.confirmations import paused_text
 from consent_tokens.web.consumer.report import CASE_NUMBER
 from consent_tokens.web.request_context import app_context, runtime
 from consent_tokens.web.security import check_link_token, link_csrf_token
@@ -54,12 +56,12 @@ def show(link_id: str) -> Response:
 @bp.post("/m/<link_id>")
 def act(link_id: str) -> Response:
     """Stop or pause the merchant, or go on to report the message."""
-    grant = find_linked_message(runtime(), link_id).grant
+    linked = find_linked_message(runtime(), link_id)
     match request.form.get("action"):
         case "revoke":
-            _revoke(grant)
+            _revoke(linked.grant)
         case "pause":
-            _pause(grant)
+            _pause(linked)
         case "report":
             return redirect_after_post("message_link.ask_reason", link_id=link_id)
         case _:
@@ -73,10 +75,12 @@ def _revoke(grant: Grant) -> None:
     set_result("revoked", submitted=stop.submitted_meanwhile)
 
 
-def _pause(grant: Grant) -> None:
+def _pause(linked: LinkedMessage) -> None:
+    grant = linked.grant
     until = runtime().clock.now() + PAUSE
-    if pause_merchant(runtime(), grant.key.partition, grant.merchant_id, until):
-        set_result("paused")
+    paused = pause_merchant(runtime(), grant.key.partition, grant.merchant_id, until)
+    timezone = grant.scope.send_window.timezone
+    set_result("paused", text=paused_text(linked.merchant.name, paused, until, timezone))
 
 
 @bp.get("/m/<link_id>/report")

@@ -99,6 +99,12 @@ def remember_number(response: Response, secret: ChallengeSecret | None) -> Respo
     return response
 
 
+def verified_masked_number(secret: ChallengeSecret | None) -> str | None:
+    """Return the masked number that this browser's challenge has verified; None without one."""
+    number = verified_number(runtime(), secret)
+    return masked_number(number) if number else None
+
+
 def waiting_for(secret_text: str) -> WaitingFor | None:
     """Return the code that this browser waits for; None if it is too old, or cannot be used."""
     sent = read_sent_code(runtime(), ChallengeSecret.from_text(secret_text))

@@ -10,8 +10,8 @@ from flask_babel import gettext as _
 from consent_tokens.consent.grant import EndReason, Grant, GrantStatus
 from consent_tokens.consent.number_check import NumberFault
 from consent_tokens.consent.one_time_code import SIGN_IN
-from consent_tokens.consent.preferences import SEASONS
 from consent_tokens.errors import InvalidError
+from consent_tokens.localization import N_
 from consent_tokens.services.consents.amendments import (
     EXTENSIONS,
     extend,
@@ -34,6 +34,14 @@ from consent_tokens.services.consumer_sessions import log_in, log_out, revoke_ow
 from consent_tokens.services.erasure import claim_number, erase_recipient, revoke_all
 from consent_tokens.services.number_verification import ChallengeSecret
 from consent_tokens.services.preferences.update import find_preferences, find_timezones
+from consent_tokens.services.retention.kinds import (
+    CHOICE,
+    KINDS,
+    PROOF,
+    SENDING,
+    SENDING_AFTER_ERASURE,
+)
+from consent_tokens.web.about import how_long
 from consent_tokens.web.consumer import (
     SESSION_SECRET,
     blueprint,
@@ -46,6 +54,12 @@ from consent_tokens.web.consumer import (
 )
 from consent_tokens.web.consumer import form_fields as form
 from consent_tokens.web.consumer.abuse_gate import challenge_page, may_send_code
+from consent_tokens.web.consumer.confirmations import (
+    extended_text,
+    narrowed_text,
+    paused_text,
+    resumed_text,
+)
 from consent_tokens.web.consumer.otp_forms import (
     entered_number,
     keep_code_error,
@@ -53,9 +67,14 @@ from consent_tokens.web.consumer.otp_forms import (
     remember_number,
     send_code_to,
     take_code_errors,
+    verified_masked_number,
     waiting_for,
 )
-from consent_tokens.web.consumer.preferences import save_preferences
+from consent_tokens.web.consumer.preferences import (
+    named_periods,
+    save_preferences,
+    seasons_to_offer,
+)
 from consent_tokens.web.request_context import app_context, runtime
 from consent_tokens.web.security import begin_session
 
@@ -63,9 +82,23 @@ bp = blueprint("my")
 
 LOGIN_CHALLENGE: Final = "login_challenge"  # key of the cookie session
 LIVE_STATUSES: Final = frozenset({GrantStatus.LIVE, GrantStatus.PAUSED})
+BASES: Final[Mapping[str, str]] = {  # why a kind is kept, by its `basis`
+    SENDING: N_(
+        "the rules for text messages ask for records of six months or more (MIIT Order 74)"
+    ),
+    SENDING_AFTER_ERASURE: N_(
+        "the rules for text messages ask for records of six months or more (MIIT Order 74; PIPL 47)"
+    ),
+    PROOF: N_(
+        "so that a consent can be proved until claims are barred (PIPL 14, 17; Civil Code 188)"
+    ),
+    CHOICE: N_("so that what you decided stays so (PIPL 15, 44)"),
+}
 PAUSE_DAYS: Final = (7, 30, 90)  # that are offered
 NARROWER_LIMITS: Final = (1, 2, 4, 8, 12, 30, 100, 300)  # messages, offered below the present cap
 SEARCH_FROM: Final = 5  # consents from which on the page has a search field
+CHARTS_TO: Final = 12  # merchants up to which each card has its chart; with more, the card is short
+MASKED_NUMBER: Final = "masked_number"  # key of the cookie session
 MAX_SEARCH_LENGTH: Final = 60  # characters
 
 
@@ -91,19 +124,24 @@ def _list_page(partition: int) -> Response:
     timezone, *_others = find_timezones(
         runtime(), partition, app_context().consent.default_timezone
     )
+    merchants = by_merchant(live)
+    preferences = find_preferences(runtime(), partition)
     return page(
         "my.html",
-        merchants=by_merchant(live),
+        merchants=merchants,
+        has_charts=len(merchants) <= CHARTS_TO,
+        masked_number=session.get(MASKED_NUMBER, ""),
         ended=[each for each in shown if not each.grant.is_live_at(now)],
         merchant_count=len({each.merchant.id for each in found if each.grant.is_live_at(now)}),
         submitted_count=sum(week.submitted for each in found for week in each.weeks),
         refused_count=sum(week.refused for each in found for week in each.weeks),
         search=search,
         has_search=len(found) >= SEARCH_FROM or bool(search),
-        preferences=find_preferences(runtime(), partition),
-        season=min(SEASONS, key=lambda each: each.next_quiet_period(now, timezone).ends),
+        periods=named_periods(preferences.quiet_periods, now, timezone),
+        seasons=seasons_to_offer(preferences.quiet_periods, now, timezone),
         timezone=timezone,
         now=now,
+        proof_days=app_context().consent.retention.proof.days,
         result=result,
         stopped=_stopped(found, result, now),
     )
@@ -143,6 +181,7 @@ def _consent_page(consent: ConsentDetail, status: int = 200, **errors: str) -> R
         pause_days=PAUSE_DAYS,
         extension_days=[each.days for each in EXTENSIONS],
         errors=errors,
+        entered=request.form if errors else {},
         result=take_result(),
     )
 
@@ -151,7 +190,13 @@ def _consent_page(consent: ConsentDetail, status: int = 200, **errors: str) -> R
 @for_signed_in
 def confirm_all(_partition: int) -> Response:
     """Ask for confirmation before all consents are revoked, or all data is erased."""
-    return page("all.html", record_days=app_context().consent.retention.records.days)
+    policy = app_context().consent
+    kept = [
+        (_(kind.after_erasure), how_long(kind, policy), _(BASES[kind.basis]))
+        for kind in KINDS
+        if kind.after_erasure
+    ]
+    return page("all.html", kept=kept)
 
 
 @bp.post("/my")
@@ -187,7 +232,7 @@ def _log_in() -> Response:
         keep_code_error()
         return _redirect_to_list()
     challenge = _challenge_secret()
-    begin_session(**{SESSION_SECRET: secret})
+    begin_session(**{SESSION_SECRET: secret, MASKED_NUMBER: verified_masked_number(challenge)})
     return remember_number(_redirect_to_list(), challenge)
 
 
@@ -250,33 +295,41 @@ def _pause(partition: int) -> Response:
     if days is not None and days not in PAUSE_DAYS:
         raise InvalidError({"days": ["not_offered"]})
     until = runtime().clock.now() + timedelta(days=days) if days else None
-    if pause_merchant(runtime(), partition, _merchant_of_form(partition), until):
-        set_result("paused")
-    return _redirect_to_consent()
+    consent = find_consent(runtime(), partition, form.text("grant"))
+    paused = pause_merchant(runtime(), partition, consent.merchant.id, until)
+    timezone = consent.grant.scope.send_window.timezone
+    set_result("paused", text=paused_text(consent.merchant.name, paused, until, timezone))
+    return _redirect_back()
 
 
 def _resume(partition: int) -> Response:
-    if resume_merchant(runtime(), partition, _merchant_of_form(partition)):
-        set_result("resumed")
-    return _redirect_to_consent()
+    merchant = find_consent(runtime(), partition, form.text("grant")).merchant
+    resumed = resume_merchant(runtime(), partition, merchant.id)
+    set_result("resumed", text=resumed_text(merchant.name, resumed))
+    return _redirect_back()
 
 
 def _narrow(partition: int) -> Response:
     """Narrow the scope; a form that would leave nothing, or more than before, is an error."""
     grant_id = form.text("grant")
+    before = find_consent(runtime(), partition, grant_id)
     try:
-        narrow(runtime(), own_grant_key(runtime(), partition, grant_id), form.scope_reduction())
+        key = own_grant_key(runtime(), partition, grant_id)
+        narrowed = narrow(runtime(), key, form.scope_reduction())
     except InvalidError:
-        error = _("Leave at least one ticked, and choose less than before. To end it all: stop.")
-        return _consent_page(find_consent(runtime(), partition, grant_id), 422, scope=error)
-    set_result("narrowed")
+        error = _(
+            "Leave at least one box ticked, and choose no more than now. To end it all, stop."
+        )
+        return _consent_page(before, 422, less=error)
+    set_result("narrowed", text=narrowed_text(before.grant, narrowed))
     return _redirect_to_consent()
 
 
 def _extend(partition: int) -> Response:
     by = timedelta(days=form.whole_number("days") or 0)
-    extend(runtime(), own_grant_key(runtime(), partition, form.text("grant")), by)
-    set_result("extended")
+    before = find_consent(runtime(), partition, form.text("grant"))
+    extended = extend(runtime(), before.grant.key, by)
+    set_result("extended", text=extended_text(before.grant, extended))
     return _redirect_to_consent()
 
 
@@ -295,6 +348,11 @@ ACTIONS: Final[Mapping[str, Callable[[int], Response]]] = {  # by the value of `
     "rest": save_preferences,
     "invitations": save_preferences,
 }
+
+
+def _redirect_back() -> Response:
+    """Redirect to the page that a form came from: the list, or the consent."""
+    return _redirect_to_list() if "stay" in request.form else _redirect_to_consent()
 
 
 def _redirect_to_list() -> Response:

@@ -16,8 +16,8 @@ from consent_tokens.consent.notice import (
     localized_time_of_day,
     purpose_label,
 )
-from consent_tokens.consent.preferences import QuietPeriod
 from consent_tokens.consent.purposes import Purpose, in_catalogue_order
+from consent_tokens.consent.quiet_periods import QuietPeriod
 from consent_tokens.consent.scope import Scope
 from consent_tokens.consent.timezones import Timezones, city_name
 from consent_tokens.evidence.complaints import ComplaintReason, ComplaintStatus, Verdict
@@ -77,6 +77,41 @@ def initials(name: str) -> str:
 def spaced(digits: str) -> str:
     """Return the digits of a sender in groups of four, to read them."""
     return " ".join(digits[at : at + 4] for at in range(0, len(digits), 4))
+
+
+def period_text(period: QuietPeriod, now: datetime, timezone: ZoneInfo) -> str:
+    """Return from when to when a quiet period lasts, or until when if it has begun."""
+    until = last_day(period, timezone)
+    if period.begins <= now:
+        return str(_("No offers until the end of %(until)s.", until=until))
+    begins = day(period.begins, timezone)
+    return str(_("No offers from %(begins)s to %(until)s.", begins=begins, until=until))
+
+
+def season_name(name: str) -> str:
+    """Return the name of a sales season."""
+    return {
+        "double11": str(_("Double 11")),
+        "618": str(_("618")),
+        "spring_festival": str(_("Spring Festival")),
+    }[name]
+
+
+def scope_line(scope: Scope) -> str:
+    """Return a scope in one line for a list: purposes, frequency cap and end."""
+    until = day(scope.ends_at, scope.send_window.timezones)
+    names = purpose_names(scope.purposes)
+    if not any(purpose.is_marketing for purpose in scope.purposes):
+        return str(_("%(purposes)s, until %(until)s", purposes=names, until=until))
+    return str(
+        _(
+            "%(purposes)s, %(most)s in %(days)s days, until %(until)s",
+            purposes=names,
+            most=scope.frequency_cap.limit,
+            days=scope.frequency_cap.window.days,
+            until=until,
+        )
+    )
 
 
 def time_of_day(minute: int) -> str:
@@ -221,6 +256,9 @@ FILTERS: Final[dict[str, Callable[..., str]]] = {
     "last_day": last_day,
     "initials": initials,
     "spaced": spaced,
+    "period_text": period_text,
+    "season_name": season_name,
+    "scope_line": scope_line,
     "time_of_day": time_of_day,
     "purpose_name": purpose_name,
     "purpose_names": purpose_names,
