@@ -405,14 +405,14 @@ preferences = Table(  # of a recipient, over all merchants; one without a row ha
     Column("partition", BigInteger, primary_key=True),
     Column("quiet_from", Timestamp),  # from the begin of the first quiet period
     Column("quiet_until", Timestamp),  # to the end of the last
-    Column("quiet_periods", String(200)),  # if there are several: their seconds, "1-5 7-9"
-    Column("quiet_first_end", Timestamp),  # of several, which ends first
     Column("daily_limit", SmallInteger),
     Column("weekly_limit", SmallInteger),
     Column("quiet_hours_from", SmallInteger),  # minutes since midnight
     Column("quiet_hours_until", SmallInteger),
     Column("timezone", TIMEZONES, nullable=False),
     Column("no_invitations", SmallInteger, nullable=False),
+    Column("quiet_periods", String(200)),  # if there are several: their seconds, "1-5 7-9"
+    Column("quiet_first_end", Timestamp),  # of several, which ends first
     Index("preferences_quiet", "quiet_until",
           postgresql_where=HAS_QUIET_PERIOD, sqlite_where=HAS_QUIET_PERIOD),
     Index("preferences_quiet_first", "quiet_first_end",

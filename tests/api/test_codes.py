@@ -514,7 +514,7 @@ def test_known_and_unknown_numbers_get_the_same_answer_in_the_same_time(
 
 def test_a_number_without_consents_logs_in_and_sees_an_empty_page(service: Service) -> None:
     page = service.consumer(NUMBERS[3]).log_in().text
-    assert "没有谁可以给您发短信" in page
+    assert "没有商家可以给您发短信" in page
 
 
 def test_no_code_can_be_found_in_what_was_written(small: Service, tmp_path: Path) -> None:

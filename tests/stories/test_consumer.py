@@ -263,7 +263,7 @@ def test_every_message_sent_and_refused_is_shown_with_its_reason(logged_in: Logg
     assert page.count("offer") == 4
     assert "超过了您同意的条数" in page
     assert "这一种您没有同意" in page
-    assert 'aria-label="每周条数' in page
+    assert 'aria-label="近 12 周：' in page
     logged_in.service.clock.advance(timedelta(days=31))
     logged_in.service.work()
     logged_in.consumer.log_in()
@@ -332,7 +332,7 @@ def test_forget_me_leaves_nothing_that_leads_to_the_number(logged_in: LoggedIn) 
             assert count(table) == 0, table
         assert count("messages", "text IS NOT NULL") == 0
         assert count("grants", "wrapped_key IS NOT NULL") == 0
-    assert "没有谁可以给您发短信" in logged_in.consumer.log_in().text
+    assert "没有商家可以给您发短信" in logged_in.consumer.log_in().text
 
 
 # --- Reassigned numbers -------------------------------------------------------------------------

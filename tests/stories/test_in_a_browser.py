@@ -219,7 +219,7 @@ def test_the_whole_story(context: BrowserContext, running: Running, way: Way) ->
     for box in page.locator("input[name=purposes]").all():
         box.uncheck()
     page.click("button[value=narrow]")
-    assert page.locator("#scope-fault").is_visible()
+    assert page.locator("#less-fault").is_visible()
     camera.take("12-nothing-left")
     page.goto(f"{running.base}/my/wishes")
     camera.take("13-wishes")
@@ -229,7 +229,7 @@ def test_the_whole_story(context: BrowserContext, running: Running, way: Way) ->
     page.fill("#until", "2000-01-01")
     page.evaluate("document.querySelector('#until').removeAttribute('min')")
     page.locator("button[value=calm]").last.click()
-    assert page.locator("#calm-fault").is_visible()
+    assert page.locator("#until-fault").is_visible()
     camera.take("14-wishes-fault")
     page.goto(f"{running.base}/my")
     page.click("button[value=calm]")

@@ -13,11 +13,8 @@ from consent_tokens.consent.one_time_code import (
     MAX_CODE_ATTEMPTS,
 )
 from consent_tokens.consent.phone import MAX_TYPED_LENGTH
-from consent_tokens.consent.preferences import (
-    MAX_DAILY_LIMIT,
-    MAX_QUIET_PERIOD,
-    MAX_WEEKLY_LIMIT,
-)
+from consent_tokens.consent.preferences import MAX_DAILY_LIMIT, MAX_WEEKLY_LIMIT
+from consent_tokens.consent.quiet_periods import MAX_QUIET_PERIOD
 from consent_tokens.consent.request import MAX_VALID_DAYS, TOKEN_RETRIEVAL_PERIOD
 from consent_tokens.consent.scope import MAX_DAYS, MAX_MESSAGES, SMS
 from consent_tokens.crypto.jws import MAX_TOKEN_LENGTH

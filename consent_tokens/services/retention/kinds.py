@@ -132,7 +132,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         name="erased_texts",
         tables=("erased_texts",),
         what=N_(
-            "The same hash after “Forget me”: it answers who shows us that text, and leads to "
+            "The same hash after “Delete my data”: it answers who shows us that text, and leads to "
             "nothing else"
         ),
         since=N_("after it was sent"),
@@ -156,7 +156,9 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind(
         name="events",
         tables=("events",),
-        what=N_("That other things happened: a code was sent, a wish was changed, a text refused"),
+        what=N_(
+            "That other things happened: a code was sent, a setting was changed, a text refused"
+        ),
         since=N_("after it happened"),
         basis=SENDING,
         period=_records,
@@ -212,7 +214,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind(
         name="quiet_periods",
         tables=("preferences",),
-        what=N_("Your quiet time"),
+        what=N_("Your quiet periods"),
         since=N_("until it is over"),
         basis=CHOICE,
         is_own_time=True,
@@ -235,15 +237,15 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind(
         name="preferences",
         tables=("preferences",),
-        what=N_("Your other wishes: limits, hours of rest, no invitations"),
-        since=N_("until you change them, or “Forget me”"),
+        what=N_("Your other settings: limits, quiet hours, no invitations"),
+        since=N_("until you change them, or “Delete my data”"),
         basis=CHOICE,
     ),
     Kind(
         name="recipients",
         tables=("recipients",),
         what=N_("A keyed hash of your number, by which you find all this again"),
-        since=N_("as long as anything above is kept of you; until “Forget me”"),
+        since=N_("as long as anything above is kept of you; until “Delete my data”"),
         basis="PIPL 45",
     ),
     Kind(

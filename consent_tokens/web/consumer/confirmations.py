@@ -145,7 +145,7 @@ def invitations_state(preferences: Preferences) -> str:
     """Return in words whether merchants may invite."""
     if preferences.no_invitations:
         return str(_("All invitations are blocked."))
-    return str(_("Shops that you know may invite you."))
+    return str(_("Shops that may text you can invite you."))
 
 
 def _hours_text(_before: Preferences, after: Preferences, _now: datetime, _zone: ZoneInfo) -> str:

@@ -65,7 +65,7 @@ FAULTS: Final[Mapping[str, str]] = {  # by the code of an InvalidError
     "more_than_a_week": N_("The limit for 24 hours cannot be higher than the limit for 7 days."),
     "no_begin": N_("Choose when the quiet hours begin, or leave both fields empty."),
     "no_end": N_("Choose when the quiet hours end, or leave both fields empty."),
-    "not_hours": N_("Choose an end that differs from the begin and leaves time for texts."),
+    "not_hours": N_("Choose an end that differs from the start and leaves time for texts."),
 }
 
 

@@ -105,7 +105,7 @@ def scope_line(scope: Scope) -> str:
         return str(_("%(purposes)s, until %(until)s", purposes=names, until=until))
     return str(
         _(
-            "%(purposes)s, %(most)s in %(days)s days, until %(until)s",
+            "%(purposes)s, at most %(most)s in %(days)s days, until %(until)s",
             purposes=names,
             most=scope.frequency_cap.limit,
             days=scope.frequency_cap.window.days,
