@@ -11,16 +11,15 @@ from typing import Final
 
 from flask import Response, url_for
 from flask_babel import gettext as _
-from flask_babel import ngettext
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from consent_tokens.consent.scope import MINUTES_PER_DAY
 from consent_tokens.errors import NotFoundError
 from consent_tokens.policies import LOGO_TYPES, ConsentPolicy, ServiceIdentity
-from consent_tokens.services.retention.kinds import KINDS, Kind
+from consent_tokens.services.retention.kinds import KINDS
 from consent_tokens.web.consumer import blueprint, page
 from consent_tokens.web.consumer.locale import language
+from consent_tokens.web.consumer.retention_period import how_long
 from consent_tokens.web.request_context import app_context, runtime
 
 bp = blueprint("about")
@@ -85,21 +84,6 @@ def _kept(policy: ConsentPolicy) -> str:
     """Return a Markdown list of what is kept of consumers, and for how long."""
     shown = (kind for kind in KINDS if kind.is_on_page)
     return "\n".join(f"* {_(kind.what)}: {how_long(kind, policy)}." for kind in shown)
-
-
-def how_long(kind: Kind, policy: ConsentPolicy) -> str:
-    """Return for how long a kind is kept: days, hours or minutes, and from when on."""
-    period = kind.kept_for(policy)
-    if period is None:
-        return str(_(kind.since))
-    minutes = int(period.total_seconds()) // 60
-    if minutes % MINUTES_PER_DAY == 0:
-        length = ngettext("%(n)s day", "%(n)s days", period.days, n=period.days)
-    elif minutes % 60 == 0:
-        length = ngettext("%(n)s hour", "%(n)s hours", minutes // 60, n=minutes // 60)
-    else:
-        length = ngettext("%(n)s minute", "%(n)s minutes", minutes, n=minutes)
-    return str(_("%(length)s %(since)s", length=length, since=_(kind.since)))
 
 
 def _values() -> dict[str, str]:

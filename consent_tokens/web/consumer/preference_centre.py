@@ -41,7 +41,6 @@ from consent_tokens.services.retention.kinds import (
     SENDING,
     SENDING_AFTER_ERASURE,
 )
-from consent_tokens.web.about import how_long
 from consent_tokens.web.consumer import (
     SESSION_SECRET,
     blueprint,
@@ -75,6 +74,7 @@ from consent_tokens.web.consumer.preferences import (
     save_preferences,
     seasons_to_offer,
 )
+from consent_tokens.web.consumer.retention_period import how_long
 from consent_tokens.web.request_context import app_context, runtime
 from consent_tokens.web.security import begin_session
 
