@@ -192,7 +192,7 @@ def test_limits_and_hours_are_confirmed_as_they_are_stored(person: Person) -> No
     assert person.confirmed("limits").startswith("Saved: no limit for all shops together.")
     assert person.stored.rate_limits == ()
     words = person.confirmed("rest", **{"from": 1320, "to": 420})
-    assert words == "Saved. Every day from 10:00 PM to 7:00 AM."
+    assert words == "Saved. Every day from 10 pm to 7 am."
     assert person.stored.quiet_hours
     assert (person.stored.quiet_hours.begins, person.stored.quiet_hours.ends) == (1320, 420)
     assert person.confirmed("rest") == "Saved: no quiet hours any more."
