@@ -31,6 +31,8 @@ SCOPED_STOPS: Final = ("stop", "unsubscribe", "arret", "baja", "stopp", "abmelde
                        "停止", "td")  # fmt: skip
 SCOPED_REFUSALS: Final = ("不要", "取消", "no", "keine")  # of marketing only: 取消订单 is no stop
 STOPS: Final = frozenset({Intent.STOP, Intent.STOP_ALL})
+LINE_KEYWORDS: Final = frozenset(SCOPED_STOPS)  # act in a line of their own above or below a text
+PORT_KEYWORDS: Final = frozenset({"r", "t"})  # beside Chinese; elsewhere they sign a letter
 KEYWORDS: Final = keyword_table()
 SCOPE_KEYWORDS: Final = scope_keywords()
 MISSPELT: Final = table("any")["misspelt"]
@@ -83,6 +85,8 @@ class KeywordMatcher:
             return Interpretation(Intent.OTHER)
         if len(text) <= MAX_KEYWORD_LENGTH and (read := self._read_keyword(text)):
             return read
+        if _has_keyword_line(text):
+            return Interpretation(Intent.STOP, "zh" if is_chinese(text) else "en")
         return read_sentences(text)
 
     def _read_keyword(self, text: str) -> Interpretation | None:
@@ -107,6 +111,8 @@ class KeywordMatcher:
 
     def _misspelt(self, words: list[str]) -> Interpretation | None:
         """Return the interpretation of a misspelt keyword, perhaps with polite words, or None."""
+        if _is_misread_chinese("".join(words)):
+            return Interpretation(Intent.UNCLEAR, "zh", leans_to_stop=True)
         kept = [word for word in words if word not in POLITE_WORDS]
         if len(kept) != 1 or kept[0] in NEVER_MISSPELT or is_chinese(kept[0]):
             return None
@@ -117,6 +123,28 @@ class KeywordMatcher:
         if any(is_misspelt(kept[0], keyword) for keyword in MISSPELT["asked"]):
             return Interpretation(Intent.UNCLEAR, "en", leans_to_stop=True)
         return None
+
+
+def _has_keyword_line(text: str) -> bool:
+    """Whether the first or the last line of a text is a keyword and nothing else."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    if len(lines) < 2:  # noqa: PLR2004 - a keyword and what was written beside it
+        return False
+    keywords = LINE_KEYWORDS | (PORT_KEYWORDS if is_chinese(text) else frozenset())
+    return any(
+        len(line) <= MAX_KEYWORD_LENGTH and "?" not in fold_characters(line)
+        and fold(line) in keywords
+        for line in (lines[0], lines[-1])
+    )  # fmt: skip
+
+
+def _is_misread_chinese(text: str) -> bool:
+    """Whether a text is a Chinese keyword with characters that look or sound alike: 退仃."""
+    return any(
+        len(text) == len(places)
+        and all(letter in alike for letter, alike in zip(text, places, strict=True))
+        for places in MISSPELT["chinese"]
+    )
 
 
 def _without_runs(key: str) -> str:

@@ -16,7 +16,7 @@ from typing import Final
 from msgspec import Struct
 
 from consent_tokens.gateways.gsm7 import decode_septets, unpack_septets
-from consent_tokens.gateways.text_rating import is_frequent, is_likely_answer, rate
+from consent_tokens.gateways.text_rating import is_frequent, is_likely_answer, is_typed, rate
 
 MAX_ALTERNATIVES: Final = 4
 ADVANTAGE: Final = 0.3  # of the coding that data_coding names
@@ -108,7 +108,7 @@ def _read_gsm7(parts: Sequence[TextPart], octets: bytes) -> Readings:
     packed = _decode(parts, octets, InboundCoding.GSM7_PACKED) or ""
     if max(octets) > DELETE:
         return Readings(packed)
-    return Readings(_unpacked(parts), (packed,))
+    return Readings(_unpacked(parts), (packed,) if is_typed(packed) else ())
 
 
 def _read_ascii(parts: Sequence[TextPart], octets: bytes, named: InboundCoding | None) -> Readings:
@@ -136,7 +136,10 @@ def _read_by_rating(
     text = rated[0][1]
     if named is InboundCoding.UTF16_BE and is_likely_answer(text):
         return Readings(text)
-    others = [other for rating, other in rated[1:] if rating >= MIN_RATING and other != text]
+    others = [
+        other for rating, other in rated[1:]
+        if rating >= MIN_RATING and other != text and is_typed(other)
+    ]  # fmt: skip
     return Readings(text, tuple(dict.fromkeys(others))[:MAX_ALTERNATIVES])
 
 
@@ -207,7 +210,7 @@ def _decode(parts: Sequence[TextPart], octets: bytes, coding: InboundCoding) -> 
 
 def _decode_strictly(octets: bytes, codec: str) -> str | None:
     try:
-        return octets.decode(codec)
+        return octets.decode(codec).rstrip("\0")  # some gateways send the octet that ends C strings
     except UnicodeError:
         return None
 

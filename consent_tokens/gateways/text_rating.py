@@ -7,6 +7,8 @@ from typing import Final
 
 LAST_COMMON_HAN: Final = {"gb2312": 0xD7, "big5": 0xC6}  # lead octet of the frequent characters
 SECOND_SCRIPT_FACTOR: Final = 0.7
+MIN_TYPED: Final = 0.75  # share of the letters, digits and blanks in what somebody typed
+TYPED_SCRIPTS: Final = frozenset({"LATIN", "CJK", "CYRILLIC", "FULLWIDTH"})
 LOW_OCTET: Final = 0xFF
 HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 HAN_WITHIN_WORD = re.compile(f"[a-z]{HAN.pattern}|{HAN.pattern}[a-z]")  # a mistaken accent
@@ -73,6 +75,17 @@ def is_likely_answer(text: str) -> bool:
     """Whether a text of one Chinese character is one: each is a letter in other codings."""
     is_numeral = len(text) == 1 and unicodedata.numeric(text, None) is not None
     return len(text) == 1 and is_frequent(text) and (is_numeral or ord(text) & LOW_OCTET != 0)
+
+
+def is_typed(text: str) -> bool:
+    """Whether a text is mostly letters, digits and blanks, in Latin, Chinese or Cyrillic script.
+
+    Few octets are nearly always letters and signs in some coding: `我` in GB 18030 is `N%` in a
+    packed one, and N is a keyword.
+    """
+    typed = sum(letter.isalnum() or letter.isspace() for letter in text)
+    scripts = {script for letter in text if (script := _script_of(letter))}
+    return typed > MIN_TYPED * len(text) and scripts <= TYPED_SCRIPTS
 
 
 def _encoded(letter: str, codec: str) -> bytes | None:

@@ -178,8 +178,12 @@ def test_a_stop_is_read_in_the_codings_that_carriers_use(
 
 @pytest.mark.parametrize(
     ("data_coding", "octets"),
-    [(8, "59 7d".replace(" ", "")), (8, "4e00"), (8, "5fae535a"), (0, "54687820"), (8, "5220")],
-)
+    [
+        (8, "59 7d".replace(" ", "")), (8, "4e00"), (8, "5fae535a"), (0, "54687820"), (8, "5220"),
+        (8, "4e8689e3"), (8, "7b974e86"), (8, "4e00 4f1a".replace(" ", "")), (15, "ced2"),
+        (15, "ced2c8a5"), (0, "ced2"), (15, "ced2c8a500"), (0, "a6b3"),
+    ],
+)  # fmt: skip
 def test_an_ordinary_text_ends_nothing_in_any_reading(
     data_coding: int, octets: str, exchange: Exchange
 ) -> None:

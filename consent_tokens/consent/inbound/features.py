@@ -66,8 +66,12 @@ class ClauseFeatures:
         """Whether a negated verb says what somebody does not do: `I do not text`."""
         if self.has_any("want", "agree", "request", "more"):
             return False
-        firsts, negations = self.positions("first"), self.positions("neg")
-        return bool(firsts) and min(firsts) < negations[0]
+        return self.is_before_negation("first")
+
+    def is_before_negation(self, name: str) -> bool:
+        """Whether a unit of a class comes before the first negation."""
+        places, negations = self.positions(name), self.positions("neg")
+        return bool(places and negations) and min(places) < negations[0]
 
     def is_act_negated(self) -> bool:
         """Whether the first act of stopping follows a negation: `do not stop`, `不要退订`."""

@@ -53,7 +53,7 @@ HEADERS: Final = (("on ", "wrote:"), ("le ", "ecrit :"), ("le ", "ecrit:"), ("el
                   ("", "写道:"), ("", "wrote:"), ("", "a ecrit :"), ("", "escribio:"))  # fmt: skip
 REACTIONS: Final = (
     "liked", "loved", "disliked", "laughed at", "emphasized", "emphasised", "questioned", "reacted",
-    "removed a", "removed an", "removed their", "喜欢", "爱", "不喜欢", "大笑", "觉得", "强调",
+    "removed", "喜欢", "爱", "不喜欢", "大笑", "觉得", "强调",
     "疑问", "质疑", "对", "点赞", "赞", "取消", "移除", "回应", "表示",
     "a aime", "a adore", "n'a pas aime", "a ri",
     "a reagi", "a mis", "a insiste", "a souligne", "a accentue", "s'interroge", "a questionne",
@@ -168,6 +168,8 @@ def _without_own_messages(lines: list[str], is_clear: Callable[[str], bool]) -> 
 def _kept_of_line(line: str, is_clear: Callable[[str], bool]) -> str:
     """Return what the consumer wrote in one line."""
     line = _without_instruction(_without_quote(line, is_clear))
+    if len(line) <= MAX_KEPT_LINE and is_clear(line):
+        return line  # 回复【R】
     before, rest = _before_signature(line)
     if rest is None:
         return line

@@ -148,7 +148,8 @@ def _unneeded(features: ClauseFeatures) -> Score | None:
     """`不用再发了`: no negation, but a polite refusal."""
     if features.has("neg"):
         return None
-    if not features.has("soft") or not features.has_any("send", "contact", "obj"):
+    is_about_us = features.has_any("send", "contact", "obj") or features.has("come", "self")
+    if not features.has("soft") or not is_about_us:
         return NOTHING
     if features.strangers_beside(*COMPANY):
         return Score(1.0)
@@ -159,6 +160,14 @@ def _about_somebody(features: ClauseFeatures) -> Score | None:
     """`I do not text`, `不打扰你了`: not what the sender shall do."""
     is_ours = features.has("toyou") or features.is_about_somebody()
     return NOTHING if is_ours else None
+
+
+def _lack(features: ClauseFeatures) -> Score | None:
+    """`I am not getting your texts`: a fault is reported, or perhaps a refusal."""
+    if features.has_any("want", "agree", "request") or not features.negates("recv", "lacks"):
+        return None
+    is_lack = features.has("lacks") or features.is_before_negation("first")
+    return Score(UNCLEAR_SCORE if features.has("obj") else 0.0) if is_lack else None
 
 
 def _no_consent(features: ClauseFeatures) -> Score | None:
@@ -240,8 +249,8 @@ COMPANY: Final = (
     "quest",
 )  # fmt: skip
 NEGATION_RULES: Final[tuple[Rule, ...]] = (
-    _unneeded, _about_somebody, _no_consent, _no_contact, _no_messages, _no_sending, _no_object,
-    _no_visit, _no_wanting, _other_negation,
+    _unneeded, _about_somebody, _lack, _no_consent, _no_contact, _no_messages, _no_sending,
+    _no_object, _no_visit, _no_wanting, _other_negation,
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from consent_tokens.consent.inbound.clauses import Clause, clauses_of, languages_of
+from consent_tokens.consent.inbound.features import ACTS
 from consent_tokens.consent.inbound.folding import is_chinese
 from consent_tokens.consent.inbound.intents import Intent, Interpretation
 from consent_tokens.consent.inbound.lexicon import Unit, lexicon
@@ -42,6 +43,7 @@ class ReadClause:
     units: tuple[Unit, ...]
     score: Score
     is_line: bool
+    is_question: bool
     names: frozenset[str]
 
     @property
@@ -72,6 +74,11 @@ class ReadClause:
     def is_firm(self) -> bool:
         """Whether it has a word that hardly means anything else to a sender of messages."""
         return self.has("leave") or any(FIRM.issuperset(unit.words) for unit in self.units)
+
+    @property
+    def has_stranger(self) -> bool:
+        """Whether it has a word that no class has, beside those of its language."""
+        return any(not unit.classes for unit in self.units)
 
     def consists_of(self, name: str, others: frozenset[str]) -> bool:
         """Whether each unit has the class or one of the others, and one has the class."""
@@ -114,13 +121,20 @@ def _read_clause(clause: Clause, latin_language: str) -> ReadClause:
     language = "zh" if _is_chinese(clause) else latin_language
     words = [word for word in clause.words if word not in SIGN_WORDS]
     units = tuple(lexicon(language).units(words))
-    named = next((index for index, unit in enumerate(units) if "source" in unit.classes), None)
     score = score_clause(
-        units[: named + 1] if named is not None else units,  # what follows is the sender's name
+        _without_name(units),
         is_question=clause.is_question,
         is_verb_final=language in VERB_FINAL,
     )
-    return ReadClause(language, units, score, clause.is_line, clause.names)
+    return ReadClause(language, units, score, clause.is_line, clause.is_question, clause.names)
+
+
+def _without_name(units: tuple[Unit, ...]) -> tuple[Unit, ...]:
+    """Return units without the sender's name: what follows `texts from`, up to an act."""
+    named = next((index for index, unit in enumerate(units) if "source" in unit.classes), None)
+    if named is None:
+        return units
+    return (*units[: named + 1], *(unit for unit in units[named + 1 :] if unit.classes & ACTS))
 
 
 def _reading(clauses: Sequence[ReadClause]) -> Interpretation:
@@ -176,17 +190,23 @@ def _lowered_by_others(clauses: Sequence[ReadClause], best: ReadClause, score: S
     if best.is_line and best.is_firm and score.is_bare:
         return score  # a keyword alone on the first or last line
     rest = [each for each in clauses if each is not best]
+    is_asked = any(each.is_question or each.has("quest") for each in rest)
+    if is_asked and best.has("leave") and best.has_stranger:
+        score = score.capped(UNCLEAR_SCORE)  # of something else: `how do I opt out of the gym`
     if any(each.has("pos") for each in rest if each.score.points < UNCLEAR_SCORE) or (
         best.has("pos") and score.points < STOP_SCORE
     ):
         score = score.capped(UNCLEAR_SCORE if score.is_explicit else DOUBTFUL_SCORE)
-    if not score.is_explicit and any(each.has("other") or each.has("praise") for each in rest):
+    is_own_line = best.is_line and any(each.has("obj") for each in rest)
+    if not (score.is_explicit or is_own_line) and any(
+        each.has("other") or each.has("praise") for each in rest
+    ):
         score = score.capped(UNCLEAR_SCORE)
     if score.is_bare and any(
         each.has("self") and each.has_any("contact", "send", "obj", "single") for each in rest
     ):
         return score  # `Hören Sie auf, mir zu schreiben`
-    aside = sum(each.strangers for each in rest)
+    aside = sum(each.strangers for each in rest if each.score.points < STOP_SCORE)
     limit = MAX_CONVERSATION if best.is_firm or not score.is_bare else 0
     if aside > limit and not score.is_explicit and not best.is_line:
         marked = any(each.has_any("noconsent", "threat", "wrong") for each in rest)

@@ -33,8 +33,8 @@ INTERIM: Final = frozenset(
     {"ENROUTE", "EN_ROUTE", "ACCEPTD", "ACCEPTED", "BUFFERED", "SCHEDULED", "UNKNOWN"}
 )
 DELIVERED: Final = frozenset({
-    "DELIVRD", "DELIVERED", "DELIVERD", "DELIVRED", "DELIVED", "SUCCESS", "OK", "0", "00", "000",
-    "0000",
+    "DELIVRD", "DELIVERED", "DELIVERD", "DELIVRED", "DELIVED", "DELIV", "DELIVERED_TO_HANDSET",
+    "DELIVEREDTOTERMINAL", "SUCCESS", "OK", "0", "00", "000", "0000",
 })  # fmt: skip
 UNDELIVERABLE: Final = frozenset({
     "UNDELIV", "UNDELIVERED", "UNDELIVERABLE", "UNDELIVRD", "UNDELIVERD", "UNDELIVD", "EXPIRED",
@@ -44,14 +44,16 @@ REFUSED: Final = frozenset(
     {"SC:0016", "MA:0001", "MA:0023", "HD:0001", "BLOCKED", "PUBLOKD", "UNSUBSCRIBE"}
 )
 BLACKLIST = re.compile(r"BLACK|BLKL")
-CARRIER_CODE = re.compile(r"[A-Z]{2}[:_]?-?\d{1,6}")  # a code of an error, such as MK:0001
-LABEL = re.compile(r"\b(id|sub|dlvrd|submit ?date|done ?date|stat|err)\s*:", re.IGNORECASE)
+CARRIER_CODE = re.compile(r"[A-Z]{2,4}[:_]?-?\d{1,6}")  # a code of an error: MK:0001, SGIP:-23
+START: Final = r"(?<![a-z0-9])"  # also behind `_`: message_id
+LABEL = re.compile(rf"{START}(id|sub|dlvrd|submit ?date|done ?date|stat|err)\s*[:=]", re.IGNORECASE)
 MIN_LABELS: Final = 2  # what has so many is a report, not what a consumer wrote
-TEXT_LABEL = re.compile(r"\btext\s*:", re.IGNORECASE)
-VALUE: Final = r"\s*:\s*(?!(?:id|sub|dlvrd|submit|done|stat|err|text)\b[\w ]*:)"
-ID = re.compile(rf"\bid{VALUE}(\S+)", re.IGNORECASE)
-STATUS = re.compile(rf"\bstat{VALUE}([\w:+-]+)", re.IGNORECASE)
-ERROR = re.compile(rf"\berr{VALUE}(\w+)", re.IGNORECASE)
+TEXT_LABEL = re.compile(r"\btext\s*[:=]", re.IGNORECASE)
+NO_LABEL: Final = r"(?!(?:sub|dlvrd|submit|done|stat|err|text)\b[\w ]*[:=])"
+VALUE: Final = rf"\s*[:=][\s\"']*{NO_LABEL}"
+ID = re.compile(rf"{START}id{VALUE}([^\s,;\"']+)", re.IGNORECASE)
+STATUS = re.compile(rf"{START}stat{VALUE}([\w:+-]+)", re.IGNORECASE)  # ID:0076 is a code
+ERROR = re.compile(rf"{START}err{VALUE}(\w+)", re.IGNORECASE)
 
 
 def is_report(esm_class: int, tlvs: Mapping[int, bytes], text: str) -> bool:
@@ -108,7 +110,7 @@ def _message_id(tlvs: Mapping[int, bytes], fields: str, profile: CarrierProfile)
     named = tlvs.get(TLV_RECEIPTED_MESSAGE_ID, b"").rstrip(b"\0").decode("ascii", "replace")
     if not named:
         match = ID.search(fields)
-        named = match[1].rstrip(",;") if match else ""
+        named = match[1] if match else ""
     return comparable_id(named, profile.report_id_base)
 
 
