@@ -168,13 +168,11 @@ def _without_own_messages(lines: list[str], is_clear: Callable[[str], bool]) -> 
 def _kept_of_line(line: str, is_clear: Callable[[str], bool]) -> str:
     """Return what the consumer wrote in one line."""
     line = _without_instruction(_without_quote(line, is_clear))
-    if len(line) <= MAX_KEPT_LINE and is_clear(line):
-        return line  # 回复【R】
     before, rest = _before_signature(line)
     if rest is None:
         return line
-    if any(letter.isalnum() for letter in before):
-        return before
+    if any(letter.isalnum() for letter in before):  # as in 回复【R】
+        return line if len(line) <= MAX_KEPT_LINE and is_clear(line) else before
     after = _after_signature(line)
     if len(after.strip()) <= MAX_KEPT_LINE and is_clear(after):
         return after
