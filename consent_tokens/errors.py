@@ -149,6 +149,12 @@ class GoneError(ConsentTokensError):
     error_code = "gone"
 
 
+class ApiKeyRefusedError(ConsentTokensError):
+    """A command was given no API key, or one that the service refuses; the message says which."""
+
+    error_code = "unauthenticated"
+
+
 class UnauthenticatedError(ConsentTokensError):
     """There is no API key, or it is invalid.
 

@@ -23,7 +23,7 @@ from msgspec.json import encode as encode_json
 
 from consent_tokens.cli.campaign_file import Line
 from consent_tokens.cli.campaign_progress import Batch, Message, Progress
-from consent_tokens.errors import ConsentTokensError, InvalidError, UnauthenticatedError
+from consent_tokens.errors import ApiKeyRefusedError, ConsentTokensError, InvalidError
 
 BATCH_SIZE: Final = 500  # messages
 CONNECTIONS: Final = 3
@@ -121,7 +121,7 @@ class BulkSender:
     def send(self, lines: Iterator[Line]) -> None:
         """Send what has not been accepted, and first the batches that have no answer yet.
 
-        Raises InvalidError, UnauthenticatedError, SendInterruptedError.
+        Raises InvalidError, ApiKeyRefusedError, SendInterruptedError.
         """
         in_flight: set[Future[CompletedBatch]] = set()
         with ThreadPoolExecutor(CONNECTIONS) as pool:
@@ -245,10 +245,10 @@ class BulkSender:
 
 
 def _require_retriable(response: httpx.Response) -> None:
-    """Return if the same request may succeed later. Raises UnauthenticatedError, InvalidError."""
+    """Return if the same request may succeed later. Raises ApiKeyRefusedError, InvalidError."""
     status = response.status_code
     if status == HTTPStatus.UNAUTHORIZED:
-        raise UnauthenticatedError("the service does not know this API key")
+        raise ApiKeyRefusedError("the service does not know this API key")
     if status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in {
         HTTPStatus.TOO_MANY_REQUESTS,
         HTTPStatus.CONFLICT,

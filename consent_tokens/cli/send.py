@@ -19,7 +19,7 @@ from consent_tokens.cli.campaign_progress import Progress
 from consent_tokens.cli.output import as_json, print_one
 from consent_tokens.cli.progress_display import ProgressDisplay
 from consent_tokens.clock import SystemClock
-from consent_tokens.errors import InvalidError, UnauthenticatedError
+from consent_tokens.errors import ApiKeyRefusedError, InvalidError
 from consent_tokens.randomness import SystemRandomSource
 from consent_tokens.setting_sources import read_secret
 
@@ -134,7 +134,7 @@ def _progress_path(file: Path, campaign: str) -> Path:
 def _api_key(key: str | None, file: str | None) -> str:
     found = key or (read_secret(file, "CONSENT_API_KEY_FILE") if file else "")
     if not found or not found.isascii() or not found.isprintable():
-        raise UnauthenticatedError("set CONSENT_API_KEY to the merchant's API key")
+        raise ApiKeyRefusedError("set CONSENT_API_KEY to the merchant's API key")
     return found
 
 

@@ -205,7 +205,7 @@ def test_a_key_that_is_none_and_a_file_that_is_none_are_told(
     file = tmp_path / "campaign.csv"
     file.write_text("token,purpose,text\nx,y,z\n")
     done = subprocess.run(**arguments(running, file, "wrong"), check=False, capture_output=True)
-    assert (done.returncode, "API key" in done.stderr) == (1, True)
+    assert (done.returncode, "API key" in done.stderr) == (1, True), done.stderr
     other = tmp_path / "other.csv"
     other.write_text("name\nx\n")
     done = subprocess.run(**arguments(running, other, "wrong"), check=False, capture_output=True)

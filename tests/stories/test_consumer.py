@@ -262,7 +262,7 @@ def test_every_message_sent_and_refused_is_shown_with_its_reason(logged_in: Logg
     page = logged_in.consumer.get(f"/my/consents/{logged_in.grant}").text
     assert page.count("offer") == 4
     assert "超过了您同意的条数" in page
-    assert "这一种您没有同意" in page
+    assert "您没有同意这一类短信" in page
     assert 'aria-label="近 12 周：' in page
     logged_in.service.clock.advance(timedelta(days=31))
     logged_in.service.work()
@@ -319,7 +319,7 @@ def test_forget_me_leaves_nothing_that_leads_to_the_number(logged_in: LoggedIn) 
     logged_in.service.work()
     logged_in.act("limits", a_day=3)
     assert logged_in.act("forget").status_code == 303
-    assert "忘掉了" in logged_in.consumer.get("/my").text
+    assert "已删除" in logged_in.consumer.get("/my").text
     assert logged_in.code() == "consent_revoked"
     with logged_in.service.runtime.database.engine.connect() as connection:
 
@@ -345,7 +345,7 @@ def test_a_new_owner_ends_all_and_sees_nothing(logged_in: LoggedIn) -> None:
     answer = new.post("/my", shown, action="new_to_me", code=new.code())
     assert answer.status_code == 303
     page = new.get("/my").text
-    assert "都已经停止" in page
+    assert "已全部终止" in page
     assert "晨光书店" not in page
     assert logged_in.code() == "consent_revoked"
     assert logged_in.merchant.get(f"/v1/grants/{logged_in.grant}").json["status"] == "revoked"
@@ -901,4 +901,4 @@ def test_a_dispute_ends_with_the_decision(logged_in: LoggedIn) -> None:
     decide_complaint(runtime, public_id, ComplaintStatus.NOT_UPHELD)
     shown = paste(logged_in, text)  # the same report, found again
     assert "人工核查" not in shown
-    assert "没有发现违反规定" in shown
+    assert "未发现违规" in shown

@@ -74,9 +74,15 @@ def running(carrier: Carrier, database_url: str, tmp_path: Path) -> Iterator[Run
         assert not found_in(path.read_bytes()), path
 
 
-def agree(running: Running, carrier: Carrier, merchant: httpx.Client) -> str:
+def agree(
+    running: Running,
+    carrier: Carrier,
+    merchant: httpx.Client,
+    browser: httpx.Client | None = None,
+) -> str:
+    """Agree in a browser: a new one, or one that proved the number and need not wait for a code."""
     asked = merchant.post("/v1/consent-requests", json={"purposes": [PROMOTIONS], **ALWAYS}).json()
-    browser = running.browser()
+    browser = browser or running.browser()
     path = asked["consent_url"].removeprefix(running.base)
     fill(browser, path, purposes=[PROMOTIONS], phone=PHONE, decision="grant")
     code = code_in(carrier.text("验证码")["text"])
@@ -125,14 +131,15 @@ def whole(carrier: Carrier, first: dict[str, Any]) -> str:
 
 def test_a_reply_of_td_ends_it_and_is_confirmed_once(running: Running, carrier: Carrier) -> None:
     merchant = running.merchant()
-    token = agree(running, carrier, merchant)
+    browser = running.browser()
+    token = agree(running, carrier, merchant, browser)
     carrier.reply(PHONE, "1069000112", "td")
     assert "已停止" in carrier.text("已停止")["text"]
     draft = {"token": token, "purpose": PROMOTIONS, "text": "x"}
     assert merchant.post("/v1/messages", json=draft).json()["code"] == "consent_revoked"
     carrier.reply(PHONE, "1069000112", "TD")
     wait_until_handled(running, 2)
-    agree(running, carrier, merchant)  # a whole story later there is still one confirmation
+    agree(running, carrier, merchant, browser)  # later there is still one confirmation
     assert sum("已停止" in each["text"] for each in carrier.taken()) == 1
 
 
