@@ -9,6 +9,7 @@ from flask import abort
 from flask.testing import FlaskClient
 
 from consent_tokens.errors import SettingError, TooManyRequestsError
+from consent_tokens.localization import catalogue
 from consent_tokens.policies import Operator
 from consent_tokens.settings import Settings
 from consent_tokens.web import create_app
@@ -178,3 +179,11 @@ def test_an_unreadable_own_text_does_not_fail(small: Service, tmp_path: Path) ->
     answer = browser_of(small, pages_dir=tmp_path).get("/help?lang=en")
     assert answer.status_code == 200
     assert len(answer.data) < 250_000
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "zh-TW", "en"])
+def test_the_help_names_buttons_as_they_are_named(small: Service, language: str) -> None:
+    shown = small.app.test_client().get(f"/help?lang={language}").text
+    texts = catalogue(language)
+    for button in ("Stop texts", "This number is new to me"):
+        assert texts.gettext(button) in shown
