@@ -2,13 +2,14 @@
 #   make check       lint, types, import contracts: under a minute
 #   make test-fast   the quick tests on SQLite: no PostgreSQL, no other processes, no browser
 #   make test        check, then every test; with COVERAGE=1 also prints the coverage
+#   make faults      the tests of kills and crashes, with more kills
 PYTHON ?= python3
 COVERAGE ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
-.PHONY: run test test-fast check mutation bench soak translations lock upgrade clean measure-inbound
+.PHONY: run test test-fast check faults mutation bench soak translations lock upgrade clean measure-inbound
 
 run: .make/run
 	@$(BIN)/consent-tokens serve
@@ -45,6 +46,10 @@ translations: .make/test
 # TEXTS is a folder of en.txt, zh.txt, fr.txt, es.txt, de.txt: public texts, one a line (docs/inbound.md).
 measure-inbound: .make/test
 	$(BIN)/python -m tests.inbound.measure $(TEXTS)
+
+# The kills and crashes of the suite, more often.
+faults: .make/test .make/system
+	FAULTS=all $(PYTEST) tests/faults
 
 bench: .make/test .make/system
 	$(BIN)/python -m tests.bench
