@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy import text
 
 from consent_tokens.store import schema
@@ -91,6 +93,19 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         config.stash[SEARCH] = found
         if leaks or not octets:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Undo what commands and `app.py` configure in this process, so that tests can capture logs."""
+    before = structlog.get_config()
+    yield
+    if structlog.get_config()["processors"] is before["processors"]:
+        return
+    structlog.configure(**before)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("consent_tokens") and hasattr(module, "log"):
+            vars(module.log).pop("bind", None)  # a logger keeps the configuration of its first use
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def test_an_api_key_that_was_revoked_opens_nothing(service: Service) -> None:
 
 def test_an_api_key_is_nowhere_in_the_database(small: Service) -> None:
     merchant = small.merchant()
-    secret = merchant.api_key.split("_")[2].encode()
+    secret = merchant.api_key.split("_", 2)[2].encode()
     path = small.runtime.database.engine.url.database
     assert path
     written = b"".join(each.read_bytes() for each in Path(path).parent.glob("consent.db*"))

@@ -47,7 +47,7 @@ def test_my_page_shows_every_merchant_and_ends_one(service: Service) -> None:
     page = consumer.log_in().text
     assert "甲店" in page
     assert "乙店" in page
-    article = next(part for part in page.split("<article>") if "乙店" in part)
+    article = next(part for part in page.split("<article") if "乙店" in part)
     grant = article.split('name="grant" value="')[1].split('"')[0]
     answer = consumer.post("/my", page, action="revoke", grant=grant)
     assert answer.status_code == 303
@@ -66,7 +66,7 @@ def test_no_page_has_a_script_an_inline_style_or_another_host(service: Service) 
         assert "<script" not in page.text
         assert not re.search(r"<[^>]+\s(style|on[a-z]+)=", page.text)
         assert not re.search(r'(src|href)="(?:https?:)?//', page.text)
-        assert len(page.data) < 30_000
+        assert len(page.data) < 40_000
         csp = page.headers["Content-Security-Policy"]
         assert "default-src 'none'" in csp
         assert "unsafe" not in csp
@@ -79,10 +79,9 @@ def test_no_box_is_ticked_in_advance_and_no_is_as_large_as_yes(service: Service)
     boxes = re.findall(r'<input type="checkbox"[^>]*>', page)
     assert len(boxes) == 2
     assert not [box for box in boxes if "checked" in box]
-    assert re.findall(r"<button[^>]*>", page) == [
-        '<button name="decision" value="decline">',
-        '<button name="decision" value="grant">',
-    ]
+    buttons = re.findall(r'<button class="([^"]*)"[^>]*name="decision" value="(\w+)"', page)
+    assert [value for _, value in buttons] == ["decline", "grant"]
+    assert buttons[0][0] == buttons[1][0], "no looks like yes"
 
 
 def test_a_no_needs_no_number_and_ends_the_question(service: Service) -> None:

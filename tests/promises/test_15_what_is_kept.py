@@ -31,6 +31,7 @@ YEAR = timedelta(days=366)
 # what is about no consumer, and kept as long as the service runs
 LASTING = {
     "merchants", "api_keys", "senders", "webhooks", "events", "checkpoints", "retention_runs",
+    "key_records",
 }  # fmt: skip
 
 
