@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
+from http.client import HTTPResponse
 from pathlib import Path
 
 import httpx
@@ -25,12 +26,15 @@ class Limited:
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20)
 
     def send(self, data: bytes) -> bytes:
-        """Send bytes, and return what arrives until the server closes the connection."""
+        """Send bytes, and return the answer; the server may keep the connection after it."""
         with socket.create_connection(("127.0.0.1", self.port)) as client:
             client.settimeout(20)
             with suppress(BrokenPipeError, ConnectionResetError):  # it may answer before the end
                 client.sendall(data)
-            return b"".join(iter(lambda: client.recv(65536), b""))
+            answer = HTTPResponse(client)
+            answer.begin()
+            fields = "".join(f"{name}: {value}\r\n" for name, value in answer.getheaders())
+            return f"HTTP/1.1 {answer.status} \r\n{fields}\r\n".encode() + answer.read()
 
     @contextmanager
     def only_thread_taken(self) -> Iterator["Future[httpx.Response]"]:

@@ -5,7 +5,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -14,9 +15,10 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
+from consent_tokens.app_context import DEFAULTS
 from consent_tokens.clock import SystemClock
 from consent_tokens.gateways.smpp import SmppGateway
-from consent_tokens.policies import OtpPolicy
+from consent_tokens.policies import OtpPolicy, RateLimit
 from tests.number_scan import WRITTEN
 from tests.plain_smsc import PlainSmsc, deliver_sm, plain_smsc
 from tests.service import ALWAYS, CODE, ORDERS, PROMOTIONS, Merchant, Service, found, otp_policy
@@ -26,6 +28,9 @@ pytestmark = pytest.mark.processes
 CASES = Path(__file__).parents[1] / "cases"
 TLVS = {"receipted_message_id": 0x1E, "message_state": 0x0427}
 MESSAGE_PAYLOAD = 0x0424
+MANY_TEXTS = replace(
+    DEFAULTS.relay, transactional_frequency_cap=RateLimit(10_000, timedelta(days=1))
+)
 MANY_CODES: OtpPolicy = otp_policy("number=100/hour;client_ip=10000/hour;total=10000/hour")
 
 
@@ -119,7 +124,7 @@ def exchange_with(options: str, folder: Path) -> Iterator[Exchange]:
         service = Service.start(
             f"sqlite:///{folder}/consent.db", folder / "keys",
             gateway=SmppGateway(smsc.url + options), clock=SystemClock(),
-        ).with_context(otp=MANY_CODES)  # fmt: skip
+        ).with_context(otp=MANY_CODES, relay=MANY_TEXTS)  # fmt: skip
         service.dispatcher.start()
         try:
             yield Exchange(service, smsc)
