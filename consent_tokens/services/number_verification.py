@@ -184,7 +184,7 @@ def verify_code(
     number = _open_number(challenge, challenge_secret)
     if number is None:
         return None
-    if attempt_allowed_at(runtime, transaction, challenge.failures_key, number) > now:
+    if attempt_allowed_at(runtime, transaction, challenge.failures_key, number, now) > now:
         return None
     given = code_hash(code, challenge.id, runtime.keyring.index)
     is_right = constant_time_equal(given, challenge.code_hash)
@@ -275,9 +275,9 @@ def _may_send_code(
     now = challenge.sent_at
     partition = recipients.find(transaction, runtime.blind_index(number))
     is_within_limits = acquire_code(
-        runtime, policy, transaction, number, asker, has_consents=partition is not None
+        runtime, policy, transaction, number, asker, now, has_consents=partition is not None
     )
-    allowed_at = attempt_allowed_at(runtime, transaction, challenge.failures_key, number)
+    allowed_at = attempt_allowed_at(runtime, transaction, challenge.failures_key, number, now)
     if allowed_at > now:
         raise TooManyRequestsError(int((allowed_at - now).total_seconds()))
     is_pumped = count_unverified(runtime, policy.rate_limits, transaction, number)

@@ -104,12 +104,13 @@ def is_number_limited(
     return any(next_allowed_at(each, hits, now) > now for each in limits.number)
 
 
-def acquire_code(
+def acquire_code(  # noqa: PLR0913 - one code, and all that limits it
     runtime: Runtime,
     policy: OtpPolicy,
     transaction: Transaction,
     number: PhoneNumber,
     asker: Asker,
+    now: datetime,
     *,
     has_consents: bool,
 ) -> bool:
@@ -120,7 +121,7 @@ def acquire_code(
     deadlock. Raises TooManyRequestsError where the asker must wait, which says nothing about
     whether the service knows the number.
     """
-    now, limits = runtime.clock.now(), policy.rate_limits
+    limits = policy.rate_limits
     total_key = runtime.rate_limit_key("total", "")
     hits = challenges.lock_hits(transaction, total_key)
     total = try_acquire(transaction, total_key, limits.total, now)
@@ -233,10 +234,13 @@ def failures_key(runtime: Runtime, number: PhoneNumber, asker: Asker) -> bytes:
 
 
 def attempt_allowed_at(
-    runtime: Runtime, transaction: Transaction, asker_key: bytes, number: PhoneNumber
+    runtime: Runtime,
+    transaction: Transaction,
+    asker_key: bytes,
+    number: PhoneNumber,
+    now: datetime,
 ) -> datetime:
-    """Return when wrong codes leave another attempt: now, or later. The counters stay locked."""
-    now = runtime.clock.now()
+    """Return when wrong codes leave another attempt: `now`, or later. The counters stay locked."""
     return max(
         next_allowed_at(limit, challenges.lock_hits(transaction, key), now)
         for key, limit in _failure_limits(runtime, asker_key, number)

@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import sqrt
 from pathlib import Path
 from statistics import NormalDist, median
@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import event, text
 
 from consent_tokens.app_context import DEFAULTS
+from consent_tokens.clock import ManualClock
 from tests.number_scan import NUMBERS
 from tests.service import CODE, PROMOTIONS, Consumer, Page, Service, found, otp_policy
 
@@ -535,3 +536,24 @@ def test_no_code_can_be_found_in_what_was_written(small: Service, tmp_path: Path
             assert digest.digest() not in written
             assert digest.hexdigest().encode() not in written
     assert code[1].encode() not in written
+
+
+class EachReadingIsLater(ManualClock):
+    """A clock on which a second passes between any two readings."""
+
+    def now(self) -> datetime:
+        self.advance(timedelta(seconds=1))
+        return super().now()
+
+
+def test_a_second_that_begins_meanwhile_makes_no_code_wrong(tmp_path: Path) -> None:
+    """Times have whole seconds: a limit compared with another reading would refuse by chance."""
+    service = Service.start(
+        f"sqlite:///{tmp_path}/consent.db", tmp_path / "keys", clock=EachReadingIsLater()
+    )
+    consumer = service.consumer()
+    for _ in range(3):
+        ask(consumer)
+        assert is_in(consumer, consumer.code())
+        consumer.post("/my", action="leave")
+    service.close()

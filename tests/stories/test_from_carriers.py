@@ -63,7 +63,10 @@ class Exchange:
         asked = (shop or self.shop).ask(PROMOTIONS, ORDERS, **ALWAYS)
         consumer = self.service.consumer(number)
         before = len(self.smsc.taken)
-        consumer.post(asked["path"], purposes=[PROMOTIONS, ORDERS], phone=number, decision="grant")
+        answer = consumer.post(
+            asked["path"], purposes=[PROMOTIONS, ORDERS], phone=number, decision="grant"
+        )
+        assert answer.status_code == 303, answer.text
         digits = number.removeprefix("+")
 
         def codes() -> list[str]:
