@@ -31,10 +31,10 @@ from consent_tokens.policies import OtpPolicy, ServiceIdentity
 from consent_tokens.row_key import new_partition
 from consent_tokens.services.otp_limits import (
     Asker,
+    CodeRequest,
     acquire_code,
     attempt_allowed_at,
     count_failure,
-    failures_key,
 )
 from consent_tokens.services.outbox.service_messages import compose_service_message
 from consent_tokens.services.pumping_protection import count_unverified, forget_unverified
@@ -139,11 +139,11 @@ def send_code(
     secret = ChallengeSecret(runtime.random.token_bytes(SECRET_BYTES))
     code = format_code(runtime.random.randbelow(CODE_SPACE))
     text = otp_text(runtime.service, code, use, language)
-    failures = failures_key(runtime, number, asker)
-    challenge = _challenge(runtime, secret, number, use.intent, code, failures)
+    request = CodeRequest.of(runtime, policy, number, asker)
+    challenge = _challenge(request, secret, use.intent, code)
 
     def work(transaction: Transaction) -> None:
-        may_send = _may_send_code(runtime, policy, transaction, challenge, number, asker)
+        may_send = _may_send_code(transaction, request)
         challenges.add(transaction, challenge)
         message = compose_service_message(
             runtime, number, text, purpose=CODE_PURPOSE, may_send=may_send
@@ -190,7 +190,7 @@ def verify_code(
     is_right = constant_time_equal(given, challenge.code_hash)
     challenges.save_attempt(transaction, challenge.with_attempt(is_right=is_right))
     if not is_right:
-        _record_failure(runtime, transaction, challenge, number)
+        _record_failure(runtime, transaction, challenge, number, now)
         return None
     forget_unverified(runtime, policy.rate_limits, transaction, number)
     return number
@@ -236,58 +236,46 @@ def _open_number(challenge: Challenge, secret: ChallengeSecret) -> PhoneNumber |
     return unpad_number(padded)
 
 
-def _challenge(
-    runtime: Runtime,
-    secret: ChallengeSecret,
-    number: PhoneNumber,
-    intent: str,
-    code: str,
-    failures: bytes,
-) -> Challenge:
+def _challenge(request: CodeRequest, secret: ChallengeSecret, intent: str, code: str) -> Challenge:
+    runtime = request.runtime
     return Challenge(
         id=secret.challenge_id,
         intent=intent,
         code_hash=code_hash(code, secret.challenge_id, runtime.keyring.index),
         sealed_number=seal(
-            pad_number(number),
+            pad_number(request.number),
             secret.key,
             associated_data=secret.challenge_id,
             nonce=runtime.random.token_bytes(NONCE_BYTES),
         ),
-        failures_key=failures,
-        sent_at=runtime.clock.now(),
+        failures_key=request.failures_key,
+        sent_at=request.now,
     )
 
 
-def _may_send_code(
-    runtime: Runtime,
-    policy: OtpPolicy,
-    transaction: Transaction,
-    challenge: Challenge,
-    number: PhoneNumber,
-    asker: Asker,
-) -> bool:
+def _may_send_code(transaction: Transaction, request: CodeRequest) -> bool:
     """Count one code against every limit; return whether the number may be sent it.
 
     Everything is asked whatever the others say, so that each answer costs the same work. Raises
     TooManyRequestsError if the asker must wait.
     """
-    now = challenge.sent_at
+    runtime, number, now = request.runtime, request.number, request.now
     partition = recipients.find(transaction, runtime.blind_index(number))
-    is_within_limits = acquire_code(
-        runtime, policy, transaction, number, asker, now, has_consents=partition is not None
-    )
-    allowed_at = attempt_allowed_at(runtime, transaction, challenge.failures_key, number, now)
+    is_within_limits = acquire_code(transaction, request, has_consents=partition is not None)
+    allowed_at = attempt_allowed_at(runtime, transaction, request.failures_key, number, now)
     if allowed_at > now:
         raise TooManyRequestsError(int((allowed_at - now).total_seconds()))
-    is_pumped = count_unverified(runtime, policy.rate_limits, transaction, number)
+    is_pumped = count_unverified(runtime, request.policy.rate_limits, transaction, number)
     return is_within_limits and not is_pumped
 
 
 def _record_failure(
-    runtime: Runtime, transaction: Transaction, challenge: Challenge, number: PhoneNumber
+    runtime: Runtime,
+    transaction: Transaction,
+    challenge: Challenge,
+    number: PhoneNumber,
+    now: datetime,
 ) -> None:
-    count_failure(runtime, transaction, challenge.failures_key, number)
+    count_failure(runtime, transaction, challenge.failures_key, number, now)
     partition = new_partition(challenge.id[:8])
-    at = runtime.clock.now()
-    runtime.record(transaction, Event(partition=partition, at=at, kind=EventKind.CODE_FAILED))
+    runtime.record(transaction, Event(partition=partition, at=now, kind=EventKind.CODE_FAILED))

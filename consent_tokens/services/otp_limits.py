@@ -15,7 +15,7 @@ from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.crypto.encoding import encode
 from consent_tokens.crypto.keyed_hashes import constant_time_equal
 from consent_tokens.errors import TooManyRequestsError
-from consent_tokens.policies import OtpPolicy, OtpRateLimits, RateLimit
+from consent_tokens.policies import OtpPolicy, RateLimit
 from consent_tokens.relay.frequency_cap import next_allowed_at
 from consent_tokens.services.rate_limits import try_acquire
 from consent_tokens.services.runtime import Runtime
@@ -23,15 +23,6 @@ from consent_tokens.store import challenges
 from consent_tokens.store.database import Transaction
 
 DAY: Final = timedelta(days=1)
-WAITS: Final = (
-    0,
-    30,
-    60,
-    120,
-    300,
-    900,
-    3600,
-)  # seconds after so many codes in a day; then the last
 CHALLENGED_FACTOR: Final = 3  # times the number's limits, for those who solved a challenge
 WIDER_NETWORK_FACTOR: Final = 4  # times the client's limit, for its IPv6 /48
 IPV6_PREFIX: Final = 64  # bits that one customer has at least (RFC 6177, 2)
@@ -94,26 +85,81 @@ def _proof_tag(runtime: Runtime, nonce: str, number: PhoneNumber) -> str:
     return encode(runtime.rate_limit_key(PROOF_USE, f"{nonce}\n{number.reveal()}"))
 
 
-def is_number_limited(
-    runtime: Runtime, limits: OtpRateLimits, number: PhoneNumber, asker: Asker
-) -> bool:
+@dataclass(frozen=True, slots=True)
+class CodeRequest:
+    """A request for one code: the number, who asks, and when; what all its limits depend on."""
+
+    runtime: Runtime
+    policy: OtpPolicy
+    number: PhoneNumber
+    asker: Asker
+    now: datetime
+    has_proved: bool  # the asker's browser proved this number before
+
+    @classmethod
+    def of(
+        cls, runtime: Runtime, policy: OtpPolicy, number: PhoneNumber, asker: Asker
+    ) -> "CodeRequest":
+        """Return a request that is made now."""
+        proved = has_proved(runtime, asker, number)
+        return cls(runtime, policy, number, asker, runtime.clock.now(), proved)
+
+    @property
+    def failures_key(self) -> bytes:
+        """Return the key under which the asker's wrong codes for the number are counted."""
+        return self._key("failures_proved") if self.has_proved else self._asker_key("failures")
+
+    @property
+    def number_key(self) -> bytes:
+        """Return the key of the codes to the number: a browser that proved it has its own."""
+        return self._key("number_proved" if self.has_proved else "number")
+
+    @property
+    def challenged_key(self) -> bytes:
+        """Return the key of the codes to the number for which a challenge was solved."""
+        return self._key("number_challenged")
+
+    @property
+    def again_key(self) -> bytes:
+        """Return the key of the asker's codes to the number."""
+        return self._asker_key("codes_by_asker")
+
+    def after_wait(self, hits: Sequence[datetime]) -> datetime:
+        """Return when the asker may have another code: now, or later after the codes at `hits`.
+
+        A browser that proved the number does not wait: its own limits of the number are enough.
+        """
+        recent = [hit for hit in hits if hit > self.now - DAY]
+        if self.has_proved or not recent:
+            return self.now
+        waits = self.policy.waits
+        wait = timedelta(seconds=waits[min(len(recent), len(waits) - 1)])
+        return max(self.now, recent[-1] + wait)
+
+    def _key(self, kind: str) -> bytes:
+        return self.runtime.rate_limit_key(kind, self.number.reveal())
+
+    def _asker_key(self, kind: str) -> bytes:
+        return self.runtime.rate_limit_key(kind, f"{self.asker.network}\n{self.number.reveal()}")
+
+
+def is_number_limited(request: CodeRequest) -> bool:
     """Whether so many codes were asked for the number that the asker must solve a challenge."""
-    now = runtime.clock.now()
-    key = _number_key(runtime, number, asker)
-    hits = runtime.database.read(lambda transaction: challenges.read_hits(transaction, key))
-    return any(next_allowed_at(each, hits, now) > now for each in limits.number)
+    hits = _read_hits(request, request.number_key)
+    limits = request.policy.rate_limits.number
+    return any(next_allowed_at(each, hits, request.now) > request.now for each in limits)
 
 
-def acquire_code(  # noqa: PLR0913 - one code, and all that limits it
-    runtime: Runtime,
-    policy: OtpPolicy,
-    transaction: Transaction,
-    number: PhoneNumber,
-    asker: Asker,
-    now: datetime,
-    *,
-    has_consents: bool,
-) -> bool:
+def next_code_at(request: CodeRequest) -> datetime:
+    """Return when the asker may ask for another code to this number: now, or later."""
+    return request.after_wait(_read_hits(request, request.again_key))
+
+
+def _read_hits(request: CodeRequest, key: bytes) -> list[datetime]:
+    return request.runtime.database.read(lambda transaction: challenges.read_hits(transaction, key))
+
+
+def acquire_code(transaction: Transaction, request: CodeRequest, *, has_consents: bool) -> bool:
     """Count one code against every limit; return whether the total limit still allows it.
 
     False is not to be shown: only numbers with consents, and browsers that proved the number, get
@@ -121,18 +167,19 @@ def acquire_code(  # noqa: PLR0913 - one code, and all that limits it
     deadlock. Raises TooManyRequestsError where the asker must wait, which says nothing about
     whether the service knows the number.
     """
-    limits = policy.rate_limits
-    total_key = runtime.rate_limit_key("total", "")
+    now, limits = request.now, request.policy.rate_limits
+    total_key = request.runtime.rate_limit_key("total", "")
     hits = challenges.lock_hits(transaction, total_key)
-    total = try_acquire(transaction, total_key, limits.total, now)
-    client = _acquire_client(runtime, limits, transaction, asker, now)
-    again = _acquire_again(runtime, policy, transaction, number, asker, now)
-    by_number = _acquire_number(runtime, limits, transaction, number, asker, now)
-    allowed_at = max(total, client, again, by_number)
+    allowed_at = max(
+        try_acquire(transaction, total_key, limits.total, now),
+        _acquire_client(transaction, request),
+        _acquire_again(transaction, request),
+        _acquire_number(transaction, request),
+    )
     if allowed_at > now:
         raise TooManyRequestsError(max(1, int((allowed_at - now).total_seconds())))
     is_reserved = any(_is_reserved(each, hits, now) for each in limits.total)
-    return has_consents or has_proved(runtime, asker, number) or not is_reserved
+    return has_consents or request.has_proved or not is_reserved
 
 
 def _is_reserved(limit: RateLimit, hits: list[datetime], now: datetime) -> bool:
@@ -140,97 +187,40 @@ def _is_reserved(limit: RateLimit, hits: list[datetime], now: datetime) -> bool:
     return used >= limit.limit * (1 - RESERVED_SHARE)
 
 
-def _acquire_client(
-    runtime: Runtime,
-    limits: OtpRateLimits,
-    transaction: Transaction,
-    asker: Asker,
-    now: datetime,
-) -> datetime:
-    key = runtime.rate_limit_key("client_ip", asker.network)
-    allowed_at = try_acquire(transaction, key, limits.client_ip, now)
+def _acquire_client(transaction: Transaction, request: CodeRequest) -> datetime:
+    limits, asker = request.policy.rate_limits.client_ip, request.asker
+    key = request.runtime.rate_limit_key("client_ip", asker.network)
+    allowed_at = try_acquire(transaction, key, limits, request.now)
     if asker.wider_network is None:
         return allowed_at
-    looser = [
-        RateLimit(each.limit * WIDER_NETWORK_FACTOR, each.window) for each in limits.client_ip
-    ]
-    key = runtime.rate_limit_key("client_ip", asker.wider_network)
-    return max(allowed_at, try_acquire(transaction, key, looser, now))
+    looser = _multiplied(limits, WIDER_NETWORK_FACTOR)
+    key = request.runtime.rate_limit_key("client_ip", asker.wider_network)
+    return max(allowed_at, try_acquire(transaction, key, looser, request.now))
+
+
+def _acquire_again(transaction: Transaction, request: CodeRequest) -> datetime:
+    """Count a code of this asker to this number; each one has to wait longer than the last."""
+    now, key = request.now, request.again_key
+    hits = [hit for hit in challenges.lock_hits(transaction, key) if hit > now - DAY]
+    allowed_at = request.after_wait(hits)
+    if allowed_at == now:
+        kept = [*hits, now][-len(request.policy.waits) :]
+        challenges.save_hits(transaction, key, kept, DAY)
+    return allowed_at
+
+
+def _acquire_number(transaction: Transaction, request: CodeRequest) -> datetime:
+    """Count a code to this number; above its limit, under the limit of solved challenges."""
+    limits, now = request.policy.rate_limits.number, request.now
+    allowed_at = try_acquire(transaction, request.number_key, limits, now)
+    if allowed_at == now:
+        return now
+    challenged = _multiplied(limits, CHALLENGED_FACTOR)
+    return try_acquire(transaction, request.challenged_key, challenged, now)
 
 
 def _multiplied(limits: Sequence[RateLimit], factor: int) -> list[RateLimit]:
     return [RateLimit(each.limit * factor, each.window) for each in limits]
-
-
-def _acquire_again(
-    runtime: Runtime,
-    policy: OtpPolicy,
-    transaction: Transaction,
-    number: PhoneNumber,
-    asker: Asker,
-    now: datetime,
-) -> datetime:
-    """Count a code of this asker to this number; each one has to wait longer than the last.
-
-    A browser that proved the number does not wait: its own limits of the number are enough.
-    """
-    key = _asker_key(runtime, number, asker)
-    hits = [hit for hit in challenges.lock_hits(transaction, key) if hit > now - DAY]
-    allowed_at = now if has_proved(runtime, asker, number) else _after_wait(policy, hits, now)
-    if allowed_at == now:
-        challenges.save_hits(transaction, key, [*hits, now][-len(policy.waits) :], DAY)
-    return allowed_at
-
-
-def next_code_at(
-    runtime: Runtime, policy: OtpPolicy, number: PhoneNumber, asker: Asker
-) -> datetime:
-    """Return when the asker may ask for another code to this number: now, or later."""
-    now, key = runtime.clock.now(), _asker_key(runtime, number, asker)
-    hits = runtime.database.read(lambda transaction: challenges.read_hits(transaction, key))
-    if has_proved(runtime, asker, number):
-        return now
-    return _after_wait(policy, [hit for hit in hits if hit > now - DAY], now)
-
-
-def _after_wait(policy: OtpPolicy, hits: list[datetime], now: datetime) -> datetime:
-    if not hits:
-        return now
-    wait = policy.waits[min(len(hits), len(policy.waits) - 1)]
-    return max(now, hits[-1] + timedelta(seconds=wait))
-
-
-def _asker_key(runtime: Runtime, number: PhoneNumber, asker: Asker) -> bytes:
-    return runtime.rate_limit_key("codes_by_asker", f"{asker.network}\n{number.reveal()}")
-
-
-def _acquire_number(
-    runtime: Runtime,
-    limits: OtpRateLimits,
-    transaction: Transaction,
-    number: PhoneNumber,
-    asker: Asker,
-    now: datetime,
-) -> datetime:
-    """Count a code to this number; above its limit, under the limit of solved challenges."""
-    allowed_at = try_acquire(transaction, _number_key(runtime, number, asker), limits.number, now)
-    if allowed_at == now:
-        return now
-    challenged = _multiplied(limits.number, CHALLENGED_FACTOR)
-    key = runtime.rate_limit_key("number_challenged", number.reveal())
-    return try_acquire(transaction, key, challenged, now)
-
-
-def _number_key(runtime: Runtime, number: PhoneNumber, asker: Asker) -> bytes:
-    kind = "number_proved" if has_proved(runtime, asker, number) else "number"
-    return runtime.rate_limit_key(kind, number.reveal())
-
-
-def failures_key(runtime: Runtime, number: PhoneNumber, asker: Asker) -> bytes:
-    """Return the key under which an asker's wrong codes for a number are counted."""
-    if has_proved(runtime, asker, number):
-        return runtime.rate_limit_key("failures_proved", number.reveal())
-    return runtime.rate_limit_key("failures", f"{asker.network}\n{number.reveal()}")
 
 
 def attempt_allowed_at(
@@ -248,10 +238,13 @@ def attempt_allowed_at(
 
 
 def count_failure(
-    runtime: Runtime, transaction: Transaction, asker_key: bytes, number: PhoneNumber
+    runtime: Runtime,
+    transaction: Transaction,
+    asker_key: bytes,
+    number: PhoneNumber,
+    now: datetime,
 ) -> None:
     """Count a wrong code."""
-    now = runtime.clock.now()
     for key, limit in _failure_limits(runtime, asker_key, number):
         hits = [hit for hit in challenges.lock_hits(transaction, key) if hit > now - limit.window]
         challenges.save_hits(transaction, key, [*hits, now], limit.window)

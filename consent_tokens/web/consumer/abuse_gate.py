@@ -14,7 +14,7 @@ from consent_tokens.services.pumping_protection import (
     requires_challenge,
 )
 from consent_tokens.web.consumer import page
-from consent_tokens.web.consumer.otp_forms import asker
+from consent_tokens.web.consumer.otp_forms import code_request
 from consent_tokens.web.request_context import app_context, client_ip, runtime
 from consent_tokens.web.security import allow_script
 
@@ -29,7 +29,7 @@ def may_send_code(number: PhoneNumber) -> bool:
     challenge.
     """
     limits = app_context().otp.rate_limits
-    is_limited = is_number_limited(runtime(), limits, number, asker())
+    is_limited = is_number_limited(code_request(number))
     if not requires_challenge(runtime(), limits) and not is_limited:
         return True
     if solution := request.form.get("work", ""):

@@ -22,7 +22,13 @@ from consent_tokens.services.number_verification import (
     send_code,
     verified_number,
 )
-from consent_tokens.services.otp_limits import PROOF_SECONDS, Asker, issue_proof, next_code_at
+from consent_tokens.services.otp_limits import (
+    PROOF_SECONDS,
+    Asker,
+    CodeRequest,
+    issue_proof,
+    next_code_at,
+)
 from consent_tokens.web.consumer.locale import language
 from consent_tokens.web.request_context import app_context, client_ip, runtime
 from consent_tokens.web.security import read_cookie, set_cookie
@@ -74,6 +80,11 @@ def asker() -> Asker:
     return Asker(client_ip(), read_cookie(PROOF_COOKIE))
 
 
+def code_request(number: PhoneNumber) -> CodeRequest:
+    """Return what the limits of a code to this number, asked for by this browser, depend on."""
+    return CodeRequest.of(runtime(), app_context().otp, number, asker())
+
+
 def send_code_to(number: PhoneNumber, use: CodeUse, requested_language: str | None = None) -> str:
     """Send a code to a number; return the challenge secret for this browser to keep.
 
@@ -110,12 +121,9 @@ def waiting_for(secret_text: str) -> WaitingFor | None:
     sent = read_sent_code(runtime(), ChallengeSecret.from_text(secret_text))
     if sent is None:
         return None
-    now = runtime().clock.now()
-    allowed_at = next_code_at(runtime(), app_context().otp, sent.number, asker())
-    return WaitingFor(
-        number=masked_number(sent.number),
-        seconds_to_next=max(0, ceil((allowed_at - now).total_seconds())),
-    )
+    asked = code_request(sent.number)
+    wait = next_code_at(asked) - asked.now
+    return WaitingFor(masked_number(sent.number), seconds_to_next=ceil(wait.total_seconds()))
 
 
 def waits_for_code_to(number: PhoneNumber, secret_text: str) -> bool:
@@ -123,7 +131,8 @@ def waits_for_code_to(number: PhoneNumber, secret_text: str) -> bool:
     sent = read_sent_code(runtime(), ChallengeSecret.from_text(secret_text))
     if sent is None or sent.number != number:
         return False
-    return next_code_at(runtime(), app_context().otp, number, asker()) > runtime().clock.now()
+    asked = code_request(number)
+    return next_code_at(asked) > asked.now
 
 
 def keep_code_error() -> None:
