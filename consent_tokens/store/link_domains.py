@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping
 
 from sqlalchemy import delete, insert, select
 
+from consent_tokens.store.admission_tables import link_domains as table
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.tables import link_domains as table
 
 
 def of_merchants(

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Row, func, insert, literal, select, update
 
 from consent_tokens.clock import utc_from_epoch
+from consent_tokens.store.admission_tables import api_keys, merchant_weights, merchants, senders
 from consent_tokens.store.bulk import RowSet
 from consent_tokens.store.database import Transaction, insert_or_ignore
-from consent_tokens.store.tables import api_keys, merchant_weights, merchants, senders
 
 
 class MerchantStatus(StrEnum):

@@ -5,49 +5,23 @@ be distributed by it. `partition` and `id` are random 64-bit numbers; together t
 Times are whole seconds of UTC.
 """
 
-from datetime import datetime
-
 from sqlalchemy import (
     BigInteger,
     Column,
-    Dialect,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     String,
     Table,
     Text,
-    TypeDecorator,
     text,
 )
 
-from consent_tokens.clock import utc_from_epoch
+from consent_tokens.store.admission_tables import merchants
+from consent_tokens.store.table_metadata import Timestamp
 
-
-class Timestamp(TypeDecorator[datetime]):
-    """A time: whole seconds of UTC in every database, an aware datetime in Python."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        """Return the seconds. Raises ValueError for a naive datetime."""
-        del dialect
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time without a time zone")
-        return int(value.timestamp())
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
-        """Return the aware datetime."""
-        del dialect
-        return None if value is None else utc_from_epoch(value)
-
-
-metadata = MetaData()
+metadata = merchants.metadata  # of all tables, those of admission too
 
 # IANA names, separated by a space. SQLite limits no length, and would have to copy the table for it
 TIMEZONES = String(1000).with_variant(String(64), "sqlite")
@@ -58,6 +32,7 @@ HAS_REFERENCE = text("reference IS NOT NULL")
 HAS_MERCHANT = text("merchant_id IS NOT NULL")
 HAS_GATEWAY_ID = text("gateway_id IS NOT NULL")
 IS_PARTLY_REPORTED = text("settle_at IS NOT NULL")
+HAS_EVENT = text("event_hash IS NOT NULL")
 HAS_KEY = text("wrapped_key IS NOT NULL")
 IS_UNACCEPTED_REFUSAL = text("kind = 'message_refused' AND message_id IS NULL")
 IS_GRANT_END = text("kind IN ('grant_ended', 'number_reassigned')")
@@ -67,50 +42,15 @@ HAS_TOKEN = text("token IS NOT NULL")
 HAS_QUIET_PERIOD = text("quiet_until IS NOT NULL")
 HAS_SEVERAL_QUIET_PERIODS = text("quiet_first_end IS NOT NULL")
 HAS_NO_GRANT = text("grant_id IS NULL")
-# events that are deleted by their time; the others with their message or grant, or kept: admissions
+# events that are deleted by their time; others with their message or grant; kept: admissions, and
+# what an operator decided
 IS_DELETED_BY_TIME = text(
-    "message_id IS NULL AND kind NOT IN ('grant_created', 'grant_changed', 'grant_ended', "
-    "'merchant_admitted', 'merchant_suspended', 'sender_admitted', 'api_key_created', "
-    "'api_key_revoked') AND NOT (kind = 'number_reassigned' AND grant_id IS NOT NULL)"
+    "message_id IS NULL AND actor IS NULL AND kind NOT IN ('grant_created', 'grant_changed', "
+    "'grant_ended', 'merchant_admitted', 'merchant_suspended', 'sender_admitted', "
+    "'api_key_created', 'api_key_revoked') AND NOT (kind = 'number_reassigned' AND grant_id IS NOT "
+    "NULL)"
 )
 
-
-merchants = Table(
-    "merchants",
-    metadata,
-    Column("id", String(40), primary_key=True),
-    Column("partition", BigInteger, nullable=False, unique=True),
-    Column("name", String(100), nullable=False),
-    Column("status", String(16), nullable=False),  # applied, active, suspended
-    Column("admitted_at", Timestamp, nullable=False),
-    Column("legal_name", String(200)),
-    Column("registration", String(60)),
-    Column("contact", String(200)),
-    Column("website", String(200)),
-    Column("checked_by", String(100)),  # who checked the identity; null: nobody did
-    Column("checked_at", Timestamp),
-)
-
-api_keys = Table(
-    "api_keys",
-    metadata,
-    Column("id", String(40), primary_key=True),
-    Column("merchant_id", String(40), nullable=False, index=True),
-    Column("digest", LargeBinary, nullable=False),  # SHA-256 of 256 random bits
-    Column("created_at", Timestamp, nullable=False),
-    Column("revoked_at", Timestamp),
-)
-
-senders = Table(
-    "senders",
-    metadata,
-    Column("id", String(40), primary_key=True),
-    Column("merchant_id", String(40), nullable=False, index=True),
-    Column("port", String(16), nullable=False),
-    Column("extension", String(16), nullable=False),
-    Column("signature", String(40), nullable=False),
-    Column("admitted_at", Timestamp, nullable=False),
-)
 
 # the only trace of a phone number; deleted when nothing needs it (docs/data-model.md)
 recipients = Table(
@@ -212,6 +152,10 @@ messages = Table(  # in the recipient's partition; what waits here is the outbox
     Column("sealed_number", LargeBinary),  # null once nothing more is to be sent
     Column("wrapped_key", LargeBinary),  # of the service's own messages only
     Column("text", Text),
+    Column("template_id", String(40)),
+    Column("template_version", SmallInteger),
+    Column("value_hashes", LargeBinary),  # of its variables, eight bytes each, keyed
+    Column("event_hash", BigInteger),  # keyed, of grant, type and id of the event
     Index("messages_waiting", "priority", "merchant_id", "send_at",
           postgresql_where=IS_WAITING, sqlite_where=IS_WAITING),
     Index("messages_sending", "lease_until", postgresql_where=IS_SENDING, sqlite_where=IS_SENDING),
@@ -228,6 +172,8 @@ messages = Table(  # in the recipient's partition; what waits here is the outbox
         "messages_by_gateway_id", "gateway_id",
         postgresql_where=HAS_GATEWAY_ID, sqlite_where=HAS_GATEWAY_ID,
     ),
+    Index("messages_of_event", "partition", "event_hash",
+          postgresql_where=HAS_EVENT, sqlite_where=HAS_EVENT),
     postgresql_with={"fillfactor": 70},
 )  # fmt: skip
 
@@ -258,6 +204,7 @@ events = Table(
     Column("grant_id", BigInteger),
     Column("message_id", BigInteger),
     Column("reason", String(64)),
+    Column("actor", String(40)),  # id of the operator who decided; null: nobody did, or unknown
     # what the consumer's pages ask of a partition: none of them is written for an accepted message
     Index("events_of_refusals", "partition", "grant_id", "at",
           postgresql_where=IS_UNACCEPTED_REFUSAL, sqlite_where=IS_UNACCEPTED_REFUSAL),
@@ -305,20 +252,6 @@ idempotency_responses = Table(  # the response to an Idempotency-Key, sealed, fo
     Column("request_fingerprint", LargeBinary(32), nullable=False),
     Column("created_at", Timestamp, nullable=False, index=True),
     Column("sealed_response", LargeBinary),
-)
-
-merchant_weights = Table(  # for fair sharing at dispatch; a merchant without a row has weight 1
-    "merchant_weights",
-    metadata,
-    Column("merchant_id", String(40), primary_key=True),
-    Column("weight", SmallInteger, nullable=False),
-)
-
-link_domains = Table(  # that a merchant's texts may link to; without rows: any
-    "link_domains",
-    metadata,
-    Column("merchant_id", String(40), primary_key=True),
-    Column("domain", String(253), primary_key=True),
 )
 
 # the journal's outbox: added in the transaction of the act, deleted once the checkpoint is past it
@@ -528,6 +461,7 @@ complaints = Table(
     Column("picture", LargeBinary),  # sealed
     Column("filed_at", Timestamp, nullable=False),
     Column("changed_at", Timestamp, nullable=False),
+    Column("template_id", String(40), index=True),
     Index("complaints_by_merchant", "merchant_id", "filed_at", "id"),
     Index("complaints_by_change", "changed_at"),
 )

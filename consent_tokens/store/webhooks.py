@@ -9,9 +9,10 @@ from typing import Any, Final
 from sqlalchemy import Row, bindparam, delete, insert, select, text, update
 
 from consent_tokens.row_key import RowKey
+from consent_tokens.store.admission_tables import merchants
 from consent_tokens.store.bulk import insert_rows
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.tables import merchants, webhook_events, webhooks
+from consent_tokens.store.tables import webhook_events, webhooks
 
 
 class WebhookEventStatus(StrEnum):

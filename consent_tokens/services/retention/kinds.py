@@ -278,8 +278,10 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind(
         name="merchants",
         tables=("merchants", "api_keys", "senders", "merchant_weights", "link_domains", "webhooks",
+                "merchant_applications", "merchant_documents", "operators", "reviews",
+                "control_group_proposals", "signatures", "templates", "template_value_counts",
                 "events"),
-        what="Merchants, with their senders, keys, webhooks and admission",
+        what="Merchants, with their senders, templates, keys, webhooks and admission",
         since="as long as the service runs",
         basis="MIIT Order 74",
         is_on_page=False,

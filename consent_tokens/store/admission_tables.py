@@ -1,0 +1,192 @@
+"""The tables of admission: merchants, their senders, signatures and templates, and who decided.
+
+They are small, and not in a recipient's partition. `store/migrations` creates them.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+from consent_tokens.store.table_metadata import Timestamp, metadata
+
+merchants = Table(
+    "merchants",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("partition", BigInteger, nullable=False, unique=True),
+    Column("name", String(100), nullable=False),
+    Column("status", String(16), nullable=False),  # applied, active, suspended, refused
+    Column("admitted_at", Timestamp, nullable=False),
+    Column("legal_name", String(200)),
+    Column("registration", String(60)),
+    Column("contact", String(200)),
+    Column("website", String(200)),
+    Column("checked_by", String(100)),  # who checked the identity; null: nobody did
+    Column("checked_at", Timestamp),
+    # demonstration or legal_entity: a demonstration is not checked, and sends on a loopback address
+    Column("kind", String(16), nullable=False, server_default=text("'demonstration'")),
+    Column("classes", String(64)),  # of purposes that it is admitted for; null: all
+    Column("suspended_classes", String(64)),  # of those, what it may not use now
+    Column("control_group", String(40), index=True),  # id of its control group; null: it is alone
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("merchant_id", String(40), nullable=False, index=True),
+    Column("digest", LargeBinary, nullable=False),  # SHA-256 of 256 random bits
+    Column("created_at", Timestamp, nullable=False),
+    Column("revoked_at", Timestamp),
+)
+
+senders = Table(
+    "senders",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("merchant_id", String(40), nullable=False, index=True),
+    Column("port", String(16), nullable=False),
+    Column("extension", String(16), nullable=False),
+    Column("signature", String(40), nullable=False),
+    Column("admitted_at", Timestamp, nullable=False),
+    Column("classes", String(64)),  # of purposes that it is admitted for; null: its merchant's
+    Column("carrier", String(60)),
+    Column("licence", String(60)),  # that the carrier filed the port under
+    Column("filed_use", String(200)),  # what the carrier was told it is for
+    Column("valid_until", Timestamp),
+    Column("revoked_at", Timestamp),  # it rests from then on, before another may have it
+)
+
+merchant_weights = Table(  # for fair sharing at dispatch; a merchant without a row has weight 1
+    "merchant_weights",
+    metadata,
+    Column("merchant_id", String(40), primary_key=True),
+    Column("weight", SmallInteger, nullable=False),
+)
+
+link_domains = Table(  # that a merchant's texts may link to; without rows: any
+    "link_domains",
+    metadata,
+    Column("merchant_id", String(40), primary_key=True),
+    Column("domain", String(253), primary_key=True),
+)
+
+# what a merchant told about itself when it applied; at the id of the merchant
+merchant_applications = Table(
+    "merchant_applications",
+    metadata,
+    Column("merchant_id", String(40), primary_key=True),
+    Column("status", String(16), nullable=False),  # submitted, returned, approved, refused
+    Column("classes", String(64), nullable=False),  # of purposes that it asks for
+    Column("country", String(2), nullable=False),  # where it is registered, ISO 3166-1 alpha-2
+    Column("legal_person", String(100)),  # who represents it
+    Column("licences", String(400)),
+    Column("wanted_use", String(1000)),  # what it wants to send, and to whom
+    Column("submitted_at", Timestamp, nullable=False),
+    Column("decided_at", Timestamp),
+    Column("decided_by", String(40)),  # id of an operator
+    Column("reason", String(400)),  # of a return or a refusal
+    Index("merchant_applications_by_status", "status", "submitted_at"),
+)
+
+merchant_documents = Table(
+    "merchant_documents",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("merchant_id", String(40), nullable=False, index=True),
+    Column("name", String(200), nullable=False),
+    Column("content_type", String(60), nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),  # SHA-256 of the content
+    Column("content", LargeBinary, nullable=False),  # a sealed envelope
+    Column("added_at", Timestamp, nullable=False),
+)
+
+operators = Table(
+    "operators",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", String(60), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),  # admin, reviewer, analyst, auditor
+    Column("added_at", Timestamp, nullable=False),
+    Column("disabled_at", Timestamp),
+)
+
+# what operators decided, one row each: where two are asked for, two rows of different operators
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("subject_id", String(60), nullable=False, index=True),  # merchant, template:version ...
+    Column("action", String(32), nullable=False),
+    Column("operator_id", String(40), nullable=False),
+    Column("at", Timestamp, nullable=False),
+    Column("reason", String(400)),
+)
+
+# pairs of merchants that may be under one control, for a reviewer to decide
+control_group_proposals = Table(
+    "control_group_proposals",
+    metadata,
+    Column("merchant_id", String(40), primary_key=True),
+    Column("other_id", String(40), primary_key=True),  # the greater id of the two
+    Column("signals", String(200), nullable=False),  # what they share, separated by a space
+    Column("proposed_at", Timestamp, nullable=False),
+    Column("status", String(16), nullable=False),  # open, joined, rejected
+    Column("decided_at", Timestamp),
+    Column("decided_by", String(40)),
+)
+
+signatures = Table(  # the names before texts: each has one owner
+    "signatures",
+    metadata,
+    Column("folded", String(60), primary_key=True),  # look-alikes fold to the same
+    Column("signature", String(40), nullable=False),
+    Column("merchant_id", String(40), nullable=False, index=True),
+    Column("source", String(16), nullable=False),  # company, trademark, application, site
+    Column("evidence", String(200)),  # such as the number of the trademark
+    Column("status", String(16), nullable=False),  # submitted, admitted, refused, revoked
+    Column("changed_at", Timestamp, nullable=False),
+)
+
+templates = Table(  # versions of texts with variables; the text of a version never changes
+    "templates",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("version", SmallInteger, primary_key=True),  # from 1
+    Column("merchant_id", String(40), nullable=False),
+    Column("purpose", String(64), nullable=False),
+    Column("text", Text, nullable=False),  # with {variables}
+    Column("variables", Text, nullable=False),  # JSON: type and bounds, by name
+    Column("on_overflow", String(16), nullable=False),  # truncate, refuse
+    Column("event_type", String(32)),  # that its texts need, such as order; null: none
+    Column("texts_per_event", SmallInteger, nullable=False),
+    Column("is_essential", SmallInteger, nullable=False),  # needs no event, but two approvals
+    Column("fingerprint", LargeBinary(32), nullable=False),  # of the fixed text, folded
+    Column("findings", Text, nullable=False),  # JSON: what the automatic check marked
+    Column("status", String(16), nullable=False),  # submitted, approved, refused, held, withdrawn
+    Column("submitted_at", Timestamp, nullable=False),
+    Column("decided_at", Timestamp),
+    Column("reason", String(400)),
+    Index("templates_by_merchant", "merchant_id", "submitted_at", "id", "version"),
+    Index("templates_by_status", "status", "submitted_at"),
+    Index("templates_by_fingerprint", "fingerprint"),
+)
+
+# how often each value of a variable was sent: keyed hashes, no value
+template_value_counts = Table(
+    "template_value_counts",
+    metadata,
+    Column("template_id", String(40), primary_key=True),
+    Column("variable", String(40), primary_key=True),  # empty: the texts of the template
+    Column("value_hash", BigInteger, primary_key=True),  # 0 of the texts of the template
+    Column("texts", BigInteger, nullable=False),
+    Column("counted_at", Timestamp, nullable=False, index=True),
+)
