@@ -36,10 +36,24 @@ PURPOSE_LABELS: Final[dict[Purpose, tuple[str, str]]] = {  # msgids: the name, a
     ),
     Purpose.EVENTS: (N_("Invitations to events"), N_("such as “Book signing on Saturday”")),
     Purpose.SURVEYS: (N_("Questions about how we did"), N_("such as “Were you happy with it?”")),
+    Purpose.LOANS: (N_("Loan offers"), N_("such as “Borrow up to 50,000, paid out today”")),
+    Purpose.CREDIT: (
+        N_("Credit card and instalment offers"),
+        N_("such as “Pay in 12 instalments without a fee”"),
+    ),
+    Purpose.INSURANCE: (
+        N_("Insurance offers"),
+        N_("such as “Travel insurance for your trip, from 9.90”"),
+    ),
+    Purpose.COLLECTION: (
+        N_("Reminders of overdue payments"),
+        N_("such as “Your instalment of 320 was due on 5 May”"),
+    ),
     Purpose.ORDERS: (N_("Your orders"), N_("such as “Your book is on its way”")),
     Purpose.DELIVERIES: (N_("Your deliveries"), N_("such as “Arriving on Thursday”")),
     Purpose.APPOINTMENTS: (N_("Your appointments"), N_("such as “Tomorrow at ten”")),
     Purpose.NOTICES: (N_("Service notices"), N_("such as “Your card ends next month”")),
+    Purpose.CODES: (N_("One-time codes"), N_("such as “Your code to sign in is 482913”")),
 }
 
 
@@ -262,7 +276,7 @@ def compose_notice(terms: NoticeTerms, language: str) -> Notice:
     for purpose in terms.purposes:
         name, example = purpose_label(purpose, language)
         lines.append(item % {"name": name, "example": example})
-    if any(purpose.is_marketing for purpose in terms.purposes):
+    if any(purpose.is_limited for purpose in terms.purposes):
         lines += [
             describe_frequency_cap(terms.frequency_cap, language),
             describe_send_window(terms.send_window, language),
@@ -284,7 +298,7 @@ def compose_invitation(
     """Return the terms in one SMS: kinds, frequency and period (MIIT Order 31, 2015)."""
     texts = catalogue(language)
     cap = hours = ""
-    if any(purpose.is_marketing for purpose in terms.purposes):
+    if any(purpose.is_limited for purpose in terms.purposes):
         cap = texts.gettext("At most %(limit)s in any %(days)s days, ") % {
             "limit": terms.frequency_cap.limit,
             "days": terms.frequency_cap.window.days,

@@ -10,7 +10,7 @@ from typing import Final
 
 from consent_tokens.consent.grant import Grant
 from consent_tokens.consent.scope import Scope
-from consent_tokens.relay.decision import is_marketing
+from consent_tokens.relay.decision import is_limited
 from consent_tokens.relay.message import INVITATION_PURPOSE, Message
 from consent_tokens.row_key import RowKey
 
@@ -140,6 +140,6 @@ def assess(message: Message, grant: Grant, scope: Scope) -> Verdict:
     if grant.is_ended and grant.status_since < sent_at:
         return Verdict.AFTER_END
     is_covered = message.purpose in scope.purposes and sent_at < scope.ends_at
-    if is_marketing(message.purpose):
+    if is_limited(message.purpose):
         is_covered = is_covered and scope.send_window.next_open(sent_at) == sent_at
     return Verdict.UNDER_CONSENT if is_covered else Verdict.OUTSIDE_SCOPE

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from consent_tokens.consent.grant import Grant, GrantStatus
 from consent_tokens.consent.preferences import NO_PREFERENCES, Preferences
-from consent_tokens.consent.purposes import Purpose
+from consent_tokens.consent.purposes import Purpose, PurposeClass
 from consent_tokens.consent.scope import SMS, SendWindow
 from consent_tokens.policies import RateLimit
 from consent_tokens.relay.composition import ComposedText, is_displayable
@@ -101,7 +101,7 @@ class Case:
 
     # derived once, because several checks need them
     claims: Claims | None = field(init=False)
-    is_marketing: bool = field(init=False)  # also of a purpose that is not in the catalogue
+    is_limited: bool = field(init=False)  # also of a purpose that is not in the catalogue
     frequency_caps: tuple[RateLimit, ...] = field(init=False)  # of token and row: both bind
     send_windows: tuple[SendWindow, ...] = field(init=False)
     ends_at: datetime | None = field(init=False)  # the earlier end of token and row
@@ -111,14 +111,14 @@ class Case:
         claims = self.token if isinstance(self.token, Claims) else None
         scopes = [party.scope for party in (self.grant, claims) if party is not None]
         ends = min([scope.ends_at for scope in scopes], default=None)
-        is_bound = is_marketing(self.purpose)
+        is_bound = is_limited(self.purpose)
         windows: tuple[SendWindow, ...] = ()
         caps: tuple[RateLimit, ...] = (self.transactional_cap,)
         if is_bound:
             windows = (*_distinct([scope.send_window for scope in scopes]), *self.more_windows)
             caps = _distinct([scope.frequency_cap for scope in scopes])
         at = max(self.now, self.not_before)
-        self.claims, self.is_marketing, self.ends_at = claims, is_bound, ends
+        self.claims, self.is_limited, self.ends_at = claims, is_bound, ends
         self.frequency_caps, self.send_windows = caps, windows
         self.send_at = _first_fixed_point(at, self.window_steps)
 
@@ -133,7 +133,7 @@ class Case:
     @property
     def recipient_limits(self) -> tuple[RateLimit, ...]:
         """Return the recipient's own limits over all merchants; they bind marketing only."""
-        return self.preferences.rate_limits if self.is_marketing else ()
+        return self.preferences.rate_limits if self.is_limited else ()
 
     @property
     def next_allowed_at(self) -> datetime:
@@ -149,14 +149,19 @@ class Case:
         )
 
 
-_TRANSACTIONAL: Final = frozenset(purpose for purpose in Purpose if not purpose.is_marketing)
+_CLASSES: Final[dict[str, PurposeClass]] = {each.value: each.purpose_class for each in Purpose}
 _Step: TypeAlias = Callable[[datetime], datetime]
 MAX_SEARCH_STEPS: Final = 1000  # windows in different time zones may never overlap
 
 
-def is_marketing(purpose: str) -> bool:
+def class_of(purpose: str) -> PurposeClass:
+    """Return the class of a purpose; one that is not in the catalogue counts as marketing."""
+    return _CLASSES.get(purpose, PurposeClass.MARKETING)
+
+
+def is_limited(purpose: str) -> bool:
     """Whether cap and send window bind a purpose: also one that is not in the catalogue."""
-    return purpose not in _TRANSACTIONAL
+    return class_of(purpose).is_limited
 
 
 def _distinct(limits: Sequence[_Limit]) -> tuple[_Limit, ...]:
@@ -225,7 +230,7 @@ def check_grant(case: Case) -> Refused | None:
         return Refused(Reason.CONSENT_REVOKED)
     if case.grant.status is GrantStatus.PAUSED:
         return Refused(Reason.CONSENT_PAUSED)
-    if case.is_marketing and case.preferences.is_quiet_at(case.send_at):
+    if case.is_limited and case.preferences.is_quiet_at(case.send_at):
         return Refused(Reason.CONSENT_PAUSED)
     return None
 

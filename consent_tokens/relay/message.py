@@ -62,7 +62,7 @@ class Priority(IntEnum):
 
 def priority_of(purpose: Purpose) -> Priority:
     """Return the priority of a merchant's message."""
-    return Priority.MARKETING if purpose.is_marketing else Priority.TRANSACTIONAL
+    return Priority.MARKETING if purpose.is_limited else Priority.TRANSACTIONAL
 
 
 class Message(Struct, frozen=True):

@@ -73,7 +73,7 @@ class PurposeText:
     value: str
     name: str
     example: str
-    is_marketing: bool
+    is_limited: bool
 
 
 def sections(api: Schema) -> list[Section]:
@@ -106,7 +106,7 @@ def webhooks(api: Schema) -> list[Webhook]:
 def purposes(language: str) -> list[PurposeText]:
     """Return the catalogue of purposes with their names in a language."""
     return [
-        PurposeText(value=each.value, name=name, example=example, is_marketing=each.is_marketing)
+        PurposeText(value=each.value, name=name, example=example, is_limited=each.is_limited)
         for each in Purpose
         for name, example in [purpose_label(each, language)]
     ]

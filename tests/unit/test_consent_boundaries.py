@@ -13,7 +13,7 @@ from consent_tokens.consent.keywords import DEFAULT_MATCHER, Intent, Interpretat
 from consent_tokens.consent.one_time_code import Challenge, format_code
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.consent.preferences import Preferences, QuietHours
-from consent_tokens.consent.purposes import Purpose, in_catalogue_order
+from consent_tokens.consent.purposes import Purpose, PurposeClass, in_catalogue_order
 from consent_tokens.consent.quiet_periods import SEASONS, QuietPeriod, quiet_until
 from consent_tokens.consent.request import ConsentRequest, RequestedTerms, RequestStatus
 from consent_tokens.consent.scope import (
@@ -374,16 +374,23 @@ def test_quiet_until_a_day_ends_within_two_years() -> None:
 
 # --- purposes, phones, keywords -------------------------------------------------------------------
 def test_purposes_keep_their_values_and_keyword_numbers() -> None:
-    assert [(str(each), each.keyword_number, each.is_marketing) for each in Purpose] == [
-        ("marketing.promotions", 1, True),
-        ("marketing.recommendations", 2, True),
-        ("marketing.events", 3, True),
-        ("marketing.surveys", 4, True),
-        ("orders.updates", 5, False),
-        ("orders.deliveries", 6, False),
-        ("service.appointments", 7, False),
-        ("service.notices", 8, False),
+    marketing, finance, transactional = PurposeClass
+    assert [(str(each), each.keyword_number, each.purpose_class) for each in Purpose] == [
+        ("marketing.promotions", 1, marketing),
+        ("marketing.recommendations", 2, marketing),
+        ("marketing.events", 3, marketing),
+        ("marketing.surveys", 4, marketing),
+        ("finance.loans", 9, finance),
+        ("finance.credit", 10, finance),
+        ("finance.insurance", 11, finance),
+        ("finance.collection", 12, finance),
+        ("orders.updates", 5, transactional),
+        ("orders.deliveries", 6, transactional),
+        ("service.appointments", 7, transactional),
+        ("service.notices", 8, transactional),
+        ("account.code", 13, transactional),
     ]
+    assert [each.is_limited for each in PurposeClass] == [True, True, False]
     assert Purpose("marketing.events") is Purpose.EVENTS
     chosen = frozenset({Purpose.NOTICES, Purpose.EVENTS, Purpose.PROMOTIONS})
     assert in_catalogue_order(chosen) == (Purpose.PROMOTIONS, Purpose.EVENTS, Purpose.NOTICES)

@@ -7,11 +7,19 @@ import pytest
 from msgspec.structs import replace
 
 from consent_tokens.consent.preferences import Preferences, QuietHours
-from consent_tokens.consent.purposes import Purpose
+from consent_tokens.consent.purposes import Purpose, PurposeClass
 from consent_tokens.consent.quiet_periods import QuietPeriod
 from consent_tokens.consent.scope import FrequencyCap, SendWindow
 from consent_tokens.relay.composition import Coding, ComposedText
-from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused, decide, is_marketing
+from consent_tokens.relay.decision import (
+    Accepted,
+    Deferred,
+    Reason,
+    Refused,
+    class_of,
+    decide,
+    is_limited,
+)
 from tests.unit.test_relay_decision import CLAIMS, GRANT, NOON, SCOPE, a_case
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
@@ -179,7 +187,10 @@ def test_two_send_windows_are_both_honoured() -> None:
 
 
 def test_a_purpose_of_no_catalogue_is_bound_like_marketing() -> None:
-    assert is_marketing("something.else")
-    assert {purpose for purpose in Purpose if not is_marketing(purpose)} == {
+    assert is_limited("something.else")
+    assert class_of("something.else") is PurposeClass.MARKETING
+    assert class_of("finance.loans") is PurposeClass.FINANCE
+    assert {purpose for purpose in Purpose if not is_limited(purpose)} == {
         Purpose.ORDERS, Purpose.DELIVERIES, Purpose.APPOINTMENTS, Purpose.NOTICES,
+        Purpose.CODES,
     }  # fmt: skip

@@ -170,7 +170,7 @@ def test_the_service_goes_first_then_transactional_then_marketing() -> None:
     assert list(Priority) == [Priority.SERVICE, Priority.TRANSACTIONAL, Priority.MARKETING]
     assert [int(each) for each in Priority] == [0, 1, 2]
     for purpose in Purpose:
-        expected = Priority.MARKETING if purpose.is_marketing else Priority.TRANSACTIONAL
+        expected = Priority.MARKETING if purpose.is_limited else Priority.TRANSACTIONAL
         assert priority_of(purpose) is expected
 
 

@@ -13,7 +13,7 @@ from consent_tokens.consent.purposes import Purpose
 LANGUAGES: Final = ("en", "zh", "fr", "es", "de")
 MAX_STEM: Final = 20
 MIN_STEM: Final = 3  # letters before a `*`
-MARKETING_PURPOSES: Final = frozenset(purpose for purpose in Purpose if purpose.is_marketing)
+MARKETING_PURPOSES: Final = frozenset(purpose for purpose in Purpose if purpose.is_limited)
 KEYWORD_INTENTS: Final = (
     Intent.STOP, Intent.STOP_ALL, Intent.HELP, Intent.START, Intent.YES, Intent.NO,
 )  # fmt: skip

@@ -243,13 +243,13 @@ def _open_message(
         number = open_number(message.sealed_number or b"", grant_key, binding)
         signature = sender.signature if sender else ""
         comparable = comparable_text(f"{signature}\n{message.text}")
-        is_marketing = message.priority is Priority.MARKETING
+        is_limited = message.priority is Priority.MARKETING
         text = with_signature_and_opt_out(
             message.text or "",
             signature=signature,
             language=grant.language,
             # the link is not stored: it is derived from the row key at submission
-            link=f"{runtime.service.base_url}/m/{ids.link}" if is_marketing else None,
+            link=f"{runtime.service.base_url}/m/{ids.link}" if is_limited else None,
         )
     return Submission(
         number=number,

@@ -10,7 +10,7 @@ from functools import partial
 from consent_tokens import metrics
 from consent_tokens.errors import ConsentTokensError, OutboxFullError
 from consent_tokens.policies import RelayPolicy
-from consent_tokens.relay.decision import Refused, is_marketing
+from consent_tokens.relay.decision import Refused, is_limited
 from consent_tokens.services.idempotency import ApiResponse, Done, IdempotencyKey, run_once
 from consent_tokens.services.integrity.readiness import ensure_ready
 from consent_tokens.services.runtime import Runtime
@@ -54,7 +54,7 @@ class Submitter:
         raises; nothing has been accepted then.
         """
         ensure_ready(self.runtime)
-        if is_marketing(request.purpose) and self._backpressure.is_saturated():
+        if is_limited(request.purpose) and self._backpressure.is_saturated():
             raise OutboxFullError
         verified = verify_request(self.runtime, request)
         if key is None:
@@ -133,5 +133,5 @@ def _count(results: Iterable[SubmissionResult | None]) -> None:
 
 def _without_marketing(item: Item) -> Item:
     """Return an item, or OutboxFullError if it is marketing."""
-    is_rejected = isinstance(item, MessageRequest) and is_marketing(item.purpose)
+    is_rejected = isinstance(item, MessageRequest) and is_limited(item.purpose)
     return OutboxFullError() if is_rejected else item

@@ -132,7 +132,7 @@ def _choice_fields(pending: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _has_hours(pending: dict[str, Any]) -> bool:
     """Whether the send window binds anything that was ticked."""
-    return any(Purpose(name).is_marketing for name in pending["purposes"])
+    return any(Purpose(name).is_limited for name in pending["purposes"])
 
 
 def decided_page(open_request: OpenRequest, decision: dict[str, Any]) -> Response:

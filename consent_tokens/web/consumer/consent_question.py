@@ -39,7 +39,7 @@ class ConsentQuestion:
     retention: str
     minors: str
     assurance: str
-    has_marketing: bool
+    has_limited: bool
 
     @classmethod
     def compose(
@@ -70,7 +70,7 @@ class ConsentQuestion:
             retention=notice.describe_retention(policy.retention, language),
             minors=notice.describe_minors(language),
             assurance=notice.assurance(open_request.merchant.name, language),
-            has_marketing=any(purpose.is_marketing for purpose in terms.purposes),
+            has_limited=any(purpose.is_limited for purpose in terms.purposes),
         )
 
 

@@ -101,7 +101,7 @@ def scope_line(scope: Scope) -> str:
     """Return a scope in one line for a list: purposes, frequency cap and end."""
     until = day(scope.ends_at, scope.send_window.timezones)
     names = purpose_names(scope.purposes)
-    if not any(purpose.is_marketing for purpose in scope.purposes):
+    if not any(purpose.is_limited for purpose in scope.purposes):
         return str(_("%(purposes)s, until %(until)s", purposes=names, until=until))
     return str(
         _(
@@ -140,7 +140,7 @@ def all_purposes(grants: Collection[Grant]) -> str:
 def scope_label(scope: Scope) -> str:
     """Return a scope in one line: purposes, frequency cap and send window."""
     parts = [purpose_names(scope.purposes)]
-    if any(purpose.is_marketing for purpose in scope.purposes):
+    if any(purpose.is_limited for purpose in scope.purposes):
         parts.append(
             _(
                 "at most %(most)s in any %(days)s days",
