@@ -15,11 +15,13 @@ from typing import Any
 
 import pytest
 import structlog
+from playwright.sync_api import Browser
 from sqlalchemy import text
 
 from consent_tokens.store import schema
 from consent_tokens.store.database import Database
 from consent_tokens.store.tables import metadata
+from tests.browsers import SharedBrowser, service_over_http, shared_browser
 from tests.number_scan import WRITTEN, searched_all
 from tests.service import Service
 from tests.smsc_servers import Carrier, has_smsc
@@ -182,6 +184,28 @@ def chromium() -> str:
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     need(is_there=found is not None, what="Chromium")
     return str(found)
+
+
+@pytest.fixture(scope="session")
+def launched(chromium: str) -> Iterator[SharedBrowser]:
+    """The one Chromium of this test process."""
+    with shared_browser(chromium) as shared:
+        yield shared
+
+
+@pytest.fixture
+def browser(launched: SharedBrowser) -> Iterator[Browser]:
+    """That Chromium; a test makes a context of its own in it."""
+    with launched.in_use() as chromium_in_use:
+        yield chromium_in_use
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Service]:
+    """A whole service on SQLite in this process, which a browser reaches over HTTP."""
+    WRITTEN.append(tmp_path)
+    with service_over_http(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

@@ -164,7 +164,7 @@ class Merchant:
         asked = self.post("/v1/consent-requests", {"purposes": purposes or [PROMOTIONS], **more})
         assert asked.status_code == 201, asked.text
         body: dict[str, Any] = asked.get_json()
-        body["path"] = body["consent_url"].removeprefix(BASE)
+        body["path"] = body["consent_url"].removeprefix(self.service.base)
         return body
 
     def token(self, request: Mapping[str, Any]) -> str:
@@ -229,6 +229,10 @@ class Service:
     @property
     def runtime(self) -> Runtime:
         return self.context.runtime
+
+    @property
+    def base(self) -> str:
+        return self.runtime.service.base_url
 
     @property
     def clock(self) -> ManualClock:

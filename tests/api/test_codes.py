@@ -81,11 +81,16 @@ def test_a_code_works_only_in_the_browser_that_asked(service: Service) -> None:
 def test_a_code_for_one_thing_opens_no_other(service: Service) -> None:
     merchant, consumer = service.merchant(), service.consumer()
     first, second = merchant.ask()["path"], merchant.ask()["path"]
-    consumer.post(first, purposes=[PROMOTIONS], phone=consumer.number, decision="grant")
+    chosen = {"purposes": [PROMOTIONS], "phone": consumer.number, "decision": "grant"}
+    consumer.post(first, **chosen)
     code = consumer.code()
-    shown = consumer.get(first).text
-    answer = consumer.post(second, shown, code=code, decision="grant")
-    assert answer.status_code in {303, 403, 422}
+    answer = consumer.post(second, consumer.get(first).text, code=code, decision="grant")
+    assert answer.status_code == 403, "the second question waits for no code"
+    consumer.post(second, **chosen)
+    assert consumer.code() != code
+    answer = consumer.post(second, code=code, decision="grant")
+    assert (answer.status_code, answer.location) == (303, second)
+    assert "This code is wrong" in consumer.get(f"{second}?lang=en").text
     assert merchant.get("/v1/grants").json["items"] == []
     ask(consumer)
     assert not is_in(consumer, code)

@@ -10,7 +10,7 @@ from hashlib import sha256
 from html import unescape
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 
 from consent_tokens.services import pumping_protection
 from tests.number_scan import NUMBERS
@@ -67,12 +67,16 @@ def test_only_the_regions_that_were_set_get_codes(small: Service) -> None:
         assert len(consumer.texts()) == count
 
 
-@pytest.fixture
-def under_attack(wide: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
-    """A service that has had more unverified requests than its budget allows."""
+def attack(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a service see more unverified requests than its budget allows."""
     monkeypatch.setattr(pumping_protection, "MIN_UNVERIFIED_BUDGET", 10)
     monkeypatch.setattr(pumping_protection, "UNVERIFIED_DIVISOR", 1000)
-    list(request_codes(wide, 11))
+    list(request_codes(service, 11))
+
+
+@pytest.fixture
+def under_attack(wide: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
+    attack(wide, monkeypatch)
     return wide
 
 
@@ -118,32 +122,17 @@ def test_waiting_lets_in_without_script(under_attack: Service) -> None:
 
 
 @pytest.mark.browser
-def test_the_script_does_the_work_in_a_real_browser(under_attack: Service, chromium: str) -> None:
-    """The page as it is, its script, and its hash: all in Chromium, with no server behind it."""
-    consumer = under_attack.consumer(NUMBERS[1])
-    shown = consumer.post("/my", phone=consumer.number)
-    handed_in: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page()
-
-        def answer(route: object) -> None:
-            request = route.request  # type: ignore[attr-defined]  # of playwright
-            if request.method == "POST":
-                handed_in.append(request.post_data)
-                route.fulfill(status=200, body="done")  # type: ignore[attr-defined]  # of playwright
-                return
-            path = request.url.removeprefix("http://localhost")
-            served = shown if path == "/work" else consumer.browser.get(path, buffered=True)
-            headers = {"content-security-policy": shown.headers["Content-Security-Policy"]}
-            route.fulfill(  # type: ignore[attr-defined]  # of playwright
-                status=200, body=served.data, content_type=served.content_type, headers=headers
-            )
-
-        page.route("**/*", answer)
-        page.goto("http://localhost/work")
-        page.get_by_text("done").wait_for(timeout=60_000)
-        browser.close()
-    fields = dict(pair.split("=", 1) for pair in handed_in[0].split("&"))
+def test_the_script_does_the_work_in_a_real_browser(
+    served: Service, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attack(served, monkeypatch)
+    with browser.new_context(locale="en-GB") as context:
+        page = context.new_page()
+        page.goto(f"{served.base}/my")
+        page.fill("input[name=phone]", NUMBERS[1])
+        with page.expect_request(lambda each: "work=" in (each.post_data or "")) as handed_in:
+            page.click("main button")
+        page.locator("input[name=code]").wait_for(timeout=60_000)
+    fields = dict(pair.split("=", 1) for pair in str(handed_in.value.post_data).split("&"))
     assert fields["work"]
     assert "ticket" not in fields

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import axe_playwright_python
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.number_scan import NUMBERS, WRITTEN
 from tests.processes import Running, code_in, service
@@ -37,10 +37,6 @@ AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
 AXE_RUN = """async () => (await axe.run(document, {runOnly: [
     'wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})).violations.map(
     (each) => `${each.id}: ${each.nodes.map((node) => node.html).join(' | ')}`)"""
-QUIET = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +45,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     WRITTEN.append(folder)
     with service(folder) as started:
         yield started
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=QUIET)
-        yield launched
-        launched.close()
 
 
 Way = tuple[int, str, bool, str]
