@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from math import sqrt
 from pathlib import Path
 from statistics import NormalDist, median
@@ -81,12 +82,12 @@ def test_a_code_works_only_in_the_browser_that_asked(service: Service) -> None:
 def test_a_code_for_one_thing_opens_no_other(service: Service) -> None:
     merchant, consumer = service.merchant(), service.consumer()
     first, second = merchant.ask()["path"], merchant.ask()["path"]
-    chosen = {"purposes": [PROMOTIONS], "phone": consumer.number, "decision": "grant"}
-    consumer.post(first, **chosen)
+    choose = partial(consumer.post, purposes=[PROMOTIONS], phone=consumer.number, decision="grant")
+    choose(first)
     code = consumer.code()
     answer = consumer.post(second, consumer.get(first).text, code=code, decision="grant")
     assert answer.status_code == 403, "the second question waits for no code"
-    consumer.post(second, **chosen)
+    choose(second)
     assert consumer.code() != code
     answer = consumer.post(second, code=code, decision="grant")
     assert (answer.status_code, answer.location) == (303, second)
