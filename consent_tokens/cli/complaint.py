@@ -1,6 +1,7 @@
 """`complaint`: what consumers reported, and the operator's decisions."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,11 +11,13 @@ from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.errors import NotFoundError
 from consent_tokens.evidence.complaints import Complaint, ComplaintStatus
+from consent_tokens.evidence.events import EventKind
 from consent_tokens.services.complaints import decide_complaint, read_statement
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import complaints
+from consent_tokens.store import complaints, events
 
 MAX_SHOWN: Final = 200  # complaints of one list
+MAX_REASON_DAYS: Final = 366  # such events are deleted earlier
 DECISIONS: Final = [each.value for each in ComplaintStatus if each is not ComplaintStatus.RECEIVED]
 
 
@@ -64,6 +67,31 @@ def decide(complaint_id: str, status: str, *, as_json: bool) -> None:
         decided = decide_complaint(context.runtime, complaint_id, ComplaintStatus(status))
         row = _row(context.runtime, decided)
     print_one(row, in_json=as_json)
+
+
+@complaint.command("stop-reasons")
+@click.option(
+    "--days",
+    type=click.IntRange(1, MAX_REASON_DAYS),
+    default=30,
+    show_default=True,
+    help="Count those of so many days.",
+)
+@as_json
+def count_stop_reasons(days: int, *, as_json: bool) -> None:
+    """Count why consumers stopped each merchant, as far as they said."""
+    with open_context() as context:
+        since = context.runtime.clock.now() - timedelta(days=days)
+        counts = context.runtime.database.read(
+            lambda transaction: events.count_by_merchant_and_reason(
+                transaction, EventKind.STOP_REASON_GIVEN, since
+            )
+        )
+    rows = [
+        {"merchant": merchant_id, "reason": reason, "count": count}
+        for merchant_id, reason, count in counts
+    ]
+    print_rows(rows, in_json=as_json)
 
 
 def _get_complaint(runtime: Runtime, complaint_id: str) -> Complaint:

@@ -36,6 +36,7 @@ class EventKind(StrEnum):
     COMPLAINT_DECIDED = "complaint_decided"
     NUMBER_REASSIGNED = "number_reassigned"
     REPLY_ANSWERED = "reply_answered"
+    STOP_REASON_GIVEN = "stop_reason_given"
     TOKEN_FETCHED = "token_fetched"  # noqa: S105 - a kind, not a secret
     TOKEN_RENEWED = "token_renewed"  # noqa: S105 - a kind, not a secret
     MESSAGE_ACCEPTED = "message_accepted"

@@ -5,14 +5,19 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 
 from consent_tokens.consent.grant import EndReason
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.row_key import RowKey
 from consent_tokens.store.bulk import insert_rows
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.tables import IS_GRANT_END, IS_UNACCEPTED_REFUSAL, events
+from consent_tokens.store.tables import (
+    IS_DELETED_BY_TIME,
+    IS_GRANT_END,
+    IS_UNACCEPTED_REFUSAL,
+    events,
+)
 
 COLUMNS: Final = (
     "partition", "id", "at", "kind", "merchant_id", "grant_id", "message_id", "reason",
@@ -56,6 +61,39 @@ def of_partition(transaction: Transaction, partition: int, since: datetime) -> l
         .order_by(events.c.at, events.c.id)
     )
     return [_event(row) for row in rows]
+
+
+def has_event_since(
+    transaction: Transaction, partition: int, merchant_id: str, kind: EventKind, since: datetime
+) -> bool:
+    """Whether a partition has an event of a kind about a merchant from `since` on."""
+    row = transaction.execute(
+        select(events.c.id)
+        .where(
+            events.c.partition == partition,
+            events.c.merchant_id == merchant_id,
+            events.c.kind == kind,
+            events.c.at >= since,
+        )
+        .limit(1)
+    ).first()
+    return row is not None
+
+
+def count_by_merchant_and_reason(
+    transaction: Transaction, kind: EventKind, since: datetime
+) -> list[tuple[str, str, int]]:
+    """Return (merchant id, reason, count) of the events of a kind that are deleted by their time.
+
+    Of those from `since` on; the index on the time of such events serves it.
+    """
+    rows = transaction.execute(
+        select(events.c.merchant_id, events.c.reason, func.count())
+        .where(IS_DELETED_BY_TIME, events.c.at >= since, events.c.kind == kind)
+        .group_by(events.c.merchant_id, events.c.reason)
+        .order_by(events.c.merchant_id, events.c.reason)
+    )
+    return [(merchant_id, reason, count) for merchant_id, reason, count in rows]
 
 
 def refusals_under_grant(transaction: Transaction, grant: RowKey, limit: int) -> list[Event]:

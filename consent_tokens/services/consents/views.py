@@ -19,6 +19,7 @@ from consent_tokens.evidence.receipts import Receipt, ReceiptKind
 from consent_tokens.relay.decision import Reason
 from consent_tokens.relay.message import Message
 from consent_tokens.services.consents.amendments import own_grant_key
+from consent_tokens.services.consents.stop_reasons import may_give_stop_reason
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import events, grants, merchants, messages, receipts, weekly_counts
 from consent_tokens.store.database import Transaction
@@ -94,6 +95,7 @@ class LinkedMessageDetail:
     stopped_messages: int  # that waited when they ended, and are not sent
     last_submitted_at: datetime | None
     withdrawal_receipts: list[tuple[str, Grant]]  # public ids, and what ended
+    may_give_stop_reason: bool
 
 
 def list_consents(runtime: Runtime, partition: int) -> list[ConsentSummary]:
@@ -230,6 +232,9 @@ def find_linked_message_detail(runtime: Runtime, link_id: str) -> LinkedMessageD
                 for receipt in receipts.of_grant(transaction, each.key)
                 if receipt.kind == ReceiptKind.WITHDRAWAL
             ],
+            may_give_stop_reason=may_give_stop_reason(
+                transaction, key.partition, linked.merchant.id, now
+            ),
         )
 
     return runtime.database.read(query)

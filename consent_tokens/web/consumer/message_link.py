@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from flask import Response, request, session
+from flask_babel import gettext as _
 from werkzeug.exceptions import BadRequest
 
 from consent_tokens.consent.grant import Grant, GrantStatus
@@ -12,6 +13,7 @@ from consent_tokens.evidence.complaints import ComplaintReason
 from consent_tokens.services.complaints import report_message
 from consent_tokens.services.consents.amendments import pause_merchant
 from consent_tokens.services.consents.revocation import revoke_merchant
+from consent_tokens.services.consents.stop_reasons import StopReason, give_stop_reason
 from consent_tokens.services.consents.views import (
     LinkedMessage,
     find_linked_message,
@@ -43,6 +45,7 @@ def show(link_id: str) -> Response:
     return page(
         "message.html",
         csrf=link_csrf_token(link_id),
+        link_id=link_id,
         message=detail.linked.message,
         grant=grant,
         merchant=detail.linked.merchant,
@@ -62,6 +65,8 @@ def act(link_id: str) -> Response:
             _revoke(linked.grant)
         case "pause":
             _pause(linked)
+        case "reason":
+            _give_reason(linked.grant)
         case "report":
             return redirect_after_post("message_link.ask_reason", link_id=link_id)
         case _:
@@ -73,6 +78,14 @@ def _revoke(grant: Grant) -> None:
     policy, partition = app_context().consent, grant.key.partition
     stop = revoke_merchant(runtime(), policy, partition, grant.merchant_id)
     set_result("revoked", submitted=stop.submitted_meanwhile)
+
+
+def _give_reason(grant: Grant) -> None:
+    """Record why the consumer stopped; it changes nothing else."""
+    if request.form.get("stop_reason") not in set(StopReason):
+        raise BadRequest
+    give_stop_reason(runtime(), grant, StopReason(request.form["stop_reason"]))
+    set_result("reason_given", text=_("Thank you for telling us."))
 
 
 def _pause(linked: LinkedMessage) -> None:
