@@ -8,6 +8,7 @@ from consent_tokens.crypto.encoding import encode
 from consent_tokens.crypto.keys import IdKey, IndexKey, JournalKey, derive_key
 
 TAG_BYTES: Final = 16  # of a journal tag: 22 characters
+VALUE_HASH_BYTES: Final = 8  # two different values of a template hardly ever have the same
 
 
 def blind_index(e164: str, key: IndexKey) -> bytes:
@@ -39,6 +40,20 @@ def fingerprint(e164: str, source: str, comparable_text: str, key: IndexKey) -> 
     """Return the keyed hash of a text that was sent to a number, to find its message again."""
     secret = _fingerprint_key(key)
     return hmac.digest(secret, f"{e164}\n{source}\n{comparable_text}".encode(), "sha256")
+
+
+@lru_cache(maxsize=4)
+def _value_key(key: IndexKey) -> bytes:
+    return derive_key(key.secret, "template values")
+
+
+def value_hash(template_id: str, variable: str, folded_value: str, key: IndexKey) -> bytes:
+    """Return the keyed hash of a value that a variable of a template had, eight bytes.
+
+    It is bound to template and variable, so that it links no two templates.
+    """
+    text = f"{template_id}\n{variable}\n{folded_value}"
+    return hmac.digest(_value_key(key), text.encode(), "sha256")[:VALUE_HASH_BYTES]
 
 
 def derived_digits(name: str, digits: int, key: IndexKey) -> str:

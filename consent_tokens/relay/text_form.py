@@ -110,13 +110,24 @@ def _check_links(text: str, folded: str, link_domains: frozenset[str]) -> TextFa
     return None
 
 
+LINK_IN_TEXT: Final = re.compile(
+    rf"(?:{SCHEME_LINK.pattern}|{BARE_LINK.pattern})[^\s{CJK}]*", re.IGNORECASE
+)
+
+
+def links_of(text: str) -> list[str]:
+    """Return the links of a text, each up to the next blank or Chinese character."""
+    folded = unicodedata.normalize("NFKC", text)
+    return [match[0] for match in LINK_IN_TEXT.finditer(folded)]
+
+
 def _check_host(host: str, link_domains: frozenset[str]) -> TextFault | None:
     labels = host.split(".")
     if any(label.startswith("xn--") or _mixes_scripts(label) for label in labels):
         return TextFault.LINK_HOST
-    if _is_under(host, link_domains):
+    if is_under(host, link_domains):
         return None
-    if _is_under(host, SHORTENERS):
+    if is_under(host, SHORTENERS):
         return TextFault.LINK_SHORTENER
     return TextFault.LINK_DOMAIN if link_domains else None
 
@@ -132,7 +143,7 @@ def _mixes_scripts(label: str) -> bool:
     return len(scripts) > 1 or not scripts <= {"LATIN", "CJK"} or not label.isalnum()
 
 
-def _is_under(host: str, domains: frozenset[str]) -> bool:
+def is_under(host: str, domains: frozenset[str]) -> bool:
     """Whether a host is one of these domains, or a name under one."""
     labels = host.split(".")
     return any(".".join(labels[place:]) in domains for place in range(len(labels)))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from consent_tokens.clock import Clock
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.crypto.key_source import KeySource
-from consent_tokens.crypto.keyed_hashes import blind_index, rate_limit_key
+from consent_tokens.crypto.keyed_hashes import blind_index, rate_limit_key, value_hash
 from consent_tokens.crypto.keyring import Keyring
 from consent_tokens.crypto.opaque_ids import OpaqueIds
 from consent_tokens.crypto.sealing import Key, open_envelope, seal_envelope, unwrap
@@ -20,6 +20,9 @@ from consent_tokens.errors import KeyUnavailableError, NotReadyError, TokenMalfo
 from consent_tokens.evidence.events import Event
 from consent_tokens.policies import ServiceIdentity
 from consent_tokens.randomness import RandomSource
+from consent_tokens.relay.templates.fill import FilledText
+from consent_tokens.relay.templates.fingerprint import skeleton
+from consent_tokens.relay.templates.template import Template, counted_names
 from consent_tokens.revocation_journal import JournalPosition, RevocationJournal
 from consent_tokens.row_key import ID_BYTES, RowKey, new_partition
 from consent_tokens.store import events
@@ -138,3 +141,11 @@ class Runtime:
     def rate_limit_key(self, kind: str, value: str) -> bytes:
         """Return the key of a rate limit's counter: a keyed hash of what is limited."""
         return rate_limit_key(kind, value, self.keys.keyring.index)
+
+    def value_hashes(self, template: Template, filled: FilledText) -> bytes:
+        """Return the keyed hashes of the values of a text that are counted, eight bytes each."""
+        key = self.keys.keyring.index
+        return b"".join(
+            value_hash(template.id, name, skeleton(filled.values[name]), key)
+            for name in counted_names(template)
+        )

@@ -69,6 +69,11 @@ def fold_lookalikes(word: str) -> str:
     return latin if latin.isascii() else word
 
 
+def fold_each_lookalike(text: str) -> str:
+    """Return a text in which each letter that looks like a Latin one is that."""
+    return text if text.isascii() else text.translate(_confusables())
+
+
 def is_chinese(text: str) -> bool:
     """Whether there is a Chinese character."""
     return any("\u3400" <= each <= "\u9fff" for each in text)
