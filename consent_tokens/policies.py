@@ -5,8 +5,11 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 LOGO_TYPES: Final = {".svg": "image/svg+xml", ".png": "image/png"}  # content types, by suffix
@@ -50,6 +53,22 @@ class ServiceIdentity:
     def is_https(self) -> bool:
         """Whether the base URL uses TLS."""
         return self.base_url.startswith("https://")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can open the base URL: its host is a loopback address."""
+        return _is_loopback(self.base_url)
+
+
+@lru_cache(maxsize=8)
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":  # RFC 6761, section 6.3
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # another name: where it leads may change
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

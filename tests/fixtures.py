@@ -14,10 +14,11 @@ from consent_tokens.consent.scope import FrequencyCap, Scope, SendWindow
 from consent_tokens.crypto.keys import GrantKey
 from consent_tokens.crypto.sealing import wrap
 from consent_tokens.row_key import RowKey
+from consent_tokens.services.admission.senders import add_sender
 from consent_tokens.services.consents.tokens import binding_of
 from consent_tokens.services.dispatch.lease import LeaseQuota
 from consent_tokens.services.dispatch.round import BATCH_SIZE, RoundResult, start_round
-from consent_tokens.services.merchants import add_merchant, add_sender
+from consent_tokens.services.merchants import add_merchant
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.submission.accept import MessageRequest, accept_all, verify_request
 from consent_tokens.store.bulk import insert_rows

@@ -14,11 +14,13 @@ from typing import Any
 from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client import generate_latest
+from sqlalchemy import text as sql
 from werkzeug.test import TestResponse
 
 from consent_tokens.app_context import DEFAULTS, AppContext
 from consent_tokens.clock import Clock, ManualClock
 from consent_tokens.consent.phone import PhoneNumber
+from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.crypto.key_source import KeySource
 from consent_tokens.gateways.base import Gateway
 from consent_tokens.gateways.simulator import Simulator
@@ -26,7 +28,8 @@ from consent_tokens.gateways.webhook_client import WebhookClient
 from consent_tokens.policies import OtpPolicy
 from consent_tokens.randomness import SystemRandomSource
 from consent_tokens.revocation_journal import RevocationJournal
-from consent_tokens.services.merchants import add_merchant, add_sender
+from consent_tokens.services.admission.senders import add_sender
+from consent_tokens.services.merchants import add_merchant
 from consent_tokens.services.metrics_collector import metrics_registry
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.settings import parse_otp_rate_limits
@@ -248,6 +251,8 @@ class Service:
         """Admit a merchant, with a sender of its own unless it sends nothing."""
         self.merchants += 1
         admitted = add_merchant(self.runtime, name)
+        if not self.runtime.service.is_loopback:
+            self._make_legal_entity(admitted.merchant.id)
         if sends:
             add_sender(
                 self.runtime,
@@ -257,6 +262,14 @@ class Service:
                 signature=name,
             )
         return Merchant(self, admitted.merchant.id, admitted.api_key)
+
+    def _make_legal_entity(self, merchant_id: str) -> None:
+        """Make a merchant one that may send from any base URL."""
+        with self.runtime.database.engine.begin() as connection:
+            connection.execute(
+                sql("UPDATE merchants SET kind = 'legal_entity', classes = :all WHERE id = :id"),
+                {"id": merchant_id, "all": " ".join(PurposeClass)},
+            )
 
     def consumer(self, number: str = NUMBERS[0]) -> Consumer:
         return Consumer(self, number)

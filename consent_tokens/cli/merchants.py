@@ -9,15 +9,12 @@ from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.errors import NotFoundError
 from consent_tokens.services import merchants as services
-from consent_tokens.store import merchants
+from consent_tokens.services.admission.senders import add_sender as add_admitted_sender
+from consent_tokens.store import api_keys, merchants, senders
+from consent_tokens.store.api_keys import ApiKey
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.merchants import (
-    ApiKey,
-    Merchant,
-    MerchantIdentity,
-    MerchantStatus,
-    Sender,
-)
+from consent_tokens.store.merchants import Merchant, MerchantIdentity, MerchantStatus
+from consent_tokens.store.senders import Sender
 
 
 @click.group()
@@ -75,10 +72,10 @@ def show_merchant(merchant_id: str, *, as_json: bool) -> None:
         if found is None:
             raise NotFoundError("no such merchant")
         weight = merchants.weights(transaction).get(merchant_id, 1)
-        senders = merchants.senders_of(transaction, merchant_id)
-        keys = merchants.api_keys_of(transaction, merchant_id)
+        found_senders = senders.of_merchant(transaction, merchant_id)
+        keys = api_keys.of_merchant(transaction, merchant_id)
         return {**_row(found), **_identity_row(found.identity), "weight": weight}, {
-            "senders": [_sender_row(each) for each in senders],
+            "senders": [_sender_row(each) for each in found_senders],
             "api_keys": [_key_row(each) for each in keys],
         }
 
@@ -164,7 +161,7 @@ def list_keys(merchant_id: str, *, as_json: bool) -> None:
     """List a merchant's API keys, without the secrets."""
     with open_context() as context:
         found = context.runtime.database.read(
-            lambda transaction: merchants.api_keys_of(transaction, merchant_id)
+            lambda transaction: api_keys.of_merchant(transaction, merchant_id)
         )
     print_rows([_key_row(key) for key in found], in_json=as_json)
 
@@ -195,7 +192,7 @@ def add_sender(
 ) -> None:
     """Admit a sender for a merchant."""
     with open_context() as context:
-        added = services.add_sender(
+        added = add_admitted_sender(
             context.runtime, merchant_id, port=port, extension=extension, signature=signature
         )
     print_one({"id": added.id}, in_json=as_json)
@@ -208,7 +205,7 @@ def list_senders(merchant_id: str, *, as_json: bool) -> None:
     """List a merchant's senders; messages leave from the first."""
     with open_context() as context:
         found = context.runtime.database.read(
-            lambda transaction: merchants.senders_of(transaction, merchant_id)
+            lambda transaction: senders.of_merchant(transaction, merchant_id)
         )
     print_rows([_sender_row(each) for each in found], in_json=as_json)
 

@@ -20,10 +20,11 @@ from consent_tokens.cli.worker_startup import (
     wait_for_stop,
 )
 from consent_tokens.errors import DatabaseBusyError, DatabaseUnavailableError
+from consent_tokens.services.admission.senders import add_sender
 from consent_tokens.services.dispatch.dispatcher_lock import acquire_dispatcher_lock
 from consent_tokens.services.integrity.issuer import ensure_issuer
 from consent_tokens.services.integrity.key_set import ensure_own_database
-from consent_tokens.services.merchants import add_merchant, add_sender
+from consent_tokens.services.merchants import add_merchant
 from consent_tokens.services.metrics_collector import metrics_registry
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.settings import Settings, default_base_url, parse_bind

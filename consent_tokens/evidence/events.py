@@ -66,6 +66,7 @@ class Event(Struct, frozen=True, kw_only=True):
     grant_id: int | None = None  # ids of rows in that partition
     message_id: int | None = None
     reason: str | None = None  # a reason code, an end reason, an amendment ...
+    actor: str | None = None  # id of the operator who decided; None: nobody did
 
 
 def message_event(

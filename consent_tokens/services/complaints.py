@@ -45,6 +45,7 @@ from consent_tokens.store import (
     messages,
     recipients,
     retention,
+    senders,
 )
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant
@@ -271,9 +272,9 @@ def _assess_without_message(
     runtime: Runtime, transaction: Transaction, number: PhoneNumber, pasted: PastedText
 ) -> _Assessment:
     """Assess a pasted text whose message was erased or deleted, or never existed."""
-    senders = merchants.senders_with_source(transaction, pasted.sender)
+    found = senders.with_source(transaction, pasted.sender)
     partition = recipients.find(transaction, runtime.blind_index(number))
-    if senders:
+    if found:
         verdict = _verdict_without_message(runtime, transaction, number, pasted)
     elif pasted.sender.casefold() == comparable_sender(runtime.service.sender).casefold():
         verdict = Verdict.OWN_SENDER
@@ -281,7 +282,7 @@ def _assess_without_message(
         verdict = Verdict.NOT_THROUGH_US
     return _Assessment(
         verdict=verdict,
-        merchant_id=senders[0].merchant_id if senders else None,
+        merchant_id=found[0].merchant_id if found else None,
         partition=runtime.new_partition() if partition is None else partition,
         sent_at=pasted.at,
     )

@@ -1,4 +1,4 @@
-"""Onboarding of merchants by the operator: admission, senders, weights and API keys."""
+"""Merchants once they are there: identity, status, weights, link domains and API keys."""
 
 import hmac
 import re
@@ -15,18 +15,12 @@ from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.relay.composition import is_displayable
 from consent_tokens.relay.text_form import normal_domain
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import link_domains, merchants
+from consent_tokens.store import api_keys, link_domains, merchants, senders
+from consent_tokens.store.api_keys import ApiKey
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.merchants import (
-    ApiKey,
-    Merchant,
-    MerchantIdentity,
-    MerchantStatus,
-    Sender,
-)
+from consent_tokens.store.merchants import Merchant, MerchantIdentity, MerchantStatus
 
 MAX_NAME_LENGTH: Final = 60  # characters
-MAX_SIGNATURE_LENGTH: Final = 20  # characters
 MAX_WEIGHT: Final = 100
 MAX_IDENTITY_LENGTHS: Final = {  # characters
     "legal_name": 200,
@@ -39,8 +33,6 @@ MAX_LINK_DOMAINS: Final = 100  # of a merchant
 API_KEY_CACHE_SECONDS: Final = 2.0  # how long a revoked key may still be accepted by a process
 API_KEY_CACHE_SIZE: Final = 10_000  # keys
 API_KEY = re.compile(r"ctk_(?P<id>[0-9a-f]{16})_(?P<secret>[A-Za-z0-9_-]{43})")
-PORT = re.compile(r"\d{3,12}")
-EXTENSION = re.compile(r"\d{0,8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +66,7 @@ def add_merchant(
 
     def work(transaction: Transaction) -> AdmittedMerchant:
         merchants.add(transaction, merchant)
-        merchants.add_api_key(transaction, key)
+        api_keys.add(transaction, key)
         _record(runtime, transaction, merchant, EventKind.MERCHANT_ADMITTED)
         _record(runtime, transaction, merchant, EventKind.API_KEY_CREATED, key.id)
         return AdmittedMerchant(merchant, text)
@@ -137,8 +129,9 @@ def _is_web_address(text: str) -> bool:
 
 def find_source(runtime: Runtime, merchant_id: str) -> str | None:
     """Return the number that a merchant's texts come from; None if it has no sender yet."""
-    senders = runtime.database.read(lambda at: merchants.senders_of(at, merchant_id))
-    return senders[0].source if senders else None
+    now = runtime.clock.now()
+    found = runtime.database.read(lambda at: senders.of_merchant(at, merchant_id))
+    return next((each.source for each in found if each.is_live_at(now)), None)
 
 
 def first_merchant(runtime: Runtime) -> Merchant:
@@ -213,7 +206,7 @@ def add_api_key(runtime: Runtime, merchant_id: str) -> tuple[ApiKey, str]:
 
     def work(transaction: Transaction) -> tuple[ApiKey, str]:
         merchant = _get_merchant(transaction, merchant_id)
-        merchants.add_api_key(transaction, key)
+        api_keys.add(transaction, key)
         _record(runtime, transaction, merchant, EventKind.API_KEY_CREATED, key.id)
         return key, text
 
@@ -227,49 +220,14 @@ def revoke_api_key(runtime: Runtime, key_id: str) -> None:
     """
 
     def work(transaction: Transaction) -> None:
-        key = merchants.find_api_key(transaction, key_id)
-        if key is None or not merchants.revoke_api_key(transaction, key_id, runtime.clock.now()):
+        key = api_keys.find(transaction, key_id)
+        if key is None or not api_keys.revoke(transaction, key_id, runtime.clock.now()):
             raise NotFoundError("no live API key of that id")
         merchant = _get_merchant(transaction, key.merchant_id)
         _record(runtime, transaction, merchant, EventKind.API_KEY_REVOKED, key_id)
 
     runtime.database.run(work)
     runtime.api_key_cache.clear()
-
-
-def add_sender(
-    runtime: Runtime, merchant_id: str, *, port: str, extension: str, signature: str
-) -> Sender:
-    """Add a sender: a carrier's port with an extension, and the signature of its texts.
-
-    Raises InvalidError, NotFoundError.
-    """
-    signature = signature.strip().removeprefix("【").removesuffix("】").strip()
-    errors: dict[str, list[str]] = {}
-    if not PORT.fullmatch(port):
-        errors["port"] = ["must be 3 to 12 digits"]
-    if not EXTENSION.fullmatch(extension):
-        errors["extension"] = ["must be at most 8 digits"]
-    if not signature or len(signature) > MAX_SIGNATURE_LENGTH or not is_displayable(signature):
-        errors["signature"] = [f"must be 1 to {MAX_SIGNATURE_LENGTH} characters"]
-    if errors:
-        raise InvalidError(errors)
-    sender = Sender(
-        id=f"snd_{runtime.random.token_bytes(8).hex()}",
-        merchant_id=merchant_id,
-        port=port,
-        extension=extension,
-        signature=signature,
-        admitted_at=runtime.clock.now(),
-    )
-
-    def work(transaction: Transaction) -> Sender:
-        merchant = _get_merchant(transaction, merchant_id)
-        merchants.add_sender(transaction, sender)
-        _record(runtime, transaction, merchant, EventKind.SENDER_ADMITTED, sender.id)
-        return sender
-
-    return runtime.database.run(work)
 
 
 def authenticate(runtime: Runtime, text: str) -> str:
@@ -287,7 +245,7 @@ def authenticate(runtime: Runtime, text: str) -> str:
     if cached and 0 <= now - cached[1] < API_KEY_CACHE_SECONDS:
         return cached[0]
     key_id = f"key_{match['id']}"
-    key = runtime.database.read(lambda transaction: merchants.find_api_key(transaction, key_id))
+    key = runtime.database.read(lambda transaction: api_keys.find(transaction, key_id))
     is_equal = hmac.compare_digest(key.digest if key else bytes(32), digest)
     if key is None or not is_equal or key.revoked_at is not None:
         runtime.api_key_cache.pop(digest, None)

@@ -21,6 +21,7 @@ from consent_tokens.store.tables import (
 
 COLUMNS: Final = (
     "partition", "id", "at", "kind", "merchant_id", "grant_id", "message_id", "reason",
+    "actor",
 )  # fmt: skip
 EVENT_ID_BYTES: Final = 8
 
@@ -47,6 +48,7 @@ def record(
                 event.grant_id,
                 event.message_id,
                 event.reason,
+                event.actor,
             )
             for event_id, event in zip(ids, events_to_record, strict=True)
         ],
@@ -151,4 +153,5 @@ def _event(row: Row[Any]) -> Event:
         grant_id=row.grant_id,
         message_id=row.message_id,
         reason=row.reason,
+        actor=row.actor,
     )

@@ -1,17 +1,22 @@
-"""Queries on merchants, their API keys, their senders and their weights."""
+"""Queries on merchants, with the senders that they use, and on their weights."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, func, insert, literal, select, update
+from sqlalchemy import Row, insert, select, update
 
 from consent_tokens.clock import utc_from_epoch
-from consent_tokens.store.admission_tables import api_keys, merchant_weights, merchants, senders
+from consent_tokens.consent.purposes import PurposeClass
+from consent_tokens.policies import ServiceIdentity
+from consent_tokens.store.admission_tables import merchant_weights, merchants
 from consent_tokens.store.bulk import RowSet
 from consent_tokens.store.database import Transaction, insert_or_ignore
+from consent_tokens.store.purpose_classes import ALL_CLASSES, read_classes, write_classes
+from consent_tokens.store.senders import Sender
 
 
 class MerchantStatus(StrEnum):
@@ -20,6 +25,14 @@ class MerchantStatus(StrEnum):
     APPLIED = "applied"
     ACTIVE = "active"
     SUSPENDED = "suspended"
+    REFUSED = "refused"
+
+
+class MerchantKind(StrEnum):
+    """Whether an operator admitted a merchant, or it is there to try the service out."""
+
+    DEMONSTRATION = "demonstration"  # nobody checked it; sends only while the base URL is loopback
+    LEGAL_ENTITY = "legal_entity"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,42 +57,33 @@ class Merchant:
     status: MerchantStatus
     admitted_at: datetime
     identity: MerchantIdentity = MerchantIdentity()
+    kind: MerchantKind = MerchantKind.DEMONSTRATION
+    classes: frozenset[PurposeClass] = ALL_CLASSES  # of purposes that it is admitted for
+    suspended_classes: frozenset[PurposeClass] = frozenset()
+    control_group: str | None = None  # id of its control group; None: it is alone
+
+    @property
+    def is_demonstration(self) -> bool:
+        """Whether nobody checked it, and it is there to try the service out."""
+        return self.kind is MerchantKind.DEMONSTRATION
+
+    @property
+    def usable_classes(self) -> frozenset[PurposeClass]:
+        """Return the classes of purposes that it may use now."""
+        return self.classes - self.suspended_classes
 
 
 IDENTITY_COLUMNS = tuple(each.name for each in fields(MerchantIdentity))
 
 
-def is_active(merchant: Merchant | None) -> bool:
-    """Whether the merchant exists and may ask for consent and send."""
-    return merchant is not None and merchant.status is MerchantStatus.ACTIVE
+def is_active(merchant: Merchant | None, service: ServiceIdentity) -> bool:
+    """Whether the merchant exists and may ask for consent and send.
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sender:
-    """A sender of a merchant; `source` is the number that the phone shows."""
-
-    id: str
-    merchant_id: str
-    port: str
-    extension: str
-    signature: str
-    admitted_at: datetime
-
-    @property
-    def source(self) -> str:
-        """Return port and extension together."""
-        return self.port + self.extension
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiKey:
-    """An API key as it is stored: a digest. The secret itself is shown once, on creation."""
-
-    id: str
-    merchant_id: str
-    digest: bytes
-    created_at: datetime
-    revoked_at: datetime | None = None
+    A demonstration may while the base URL of the service is a loopback address.
+    """
+    if merchant is None or merchant.status is not MerchantStatus.ACTIVE:
+        return False
+    return service.is_loopback or not merchant.is_demonstration
 
 
 def add(transaction: Transaction, merchant: Merchant) -> None:
@@ -91,6 +95,10 @@ def add(transaction: Transaction, merchant: Merchant) -> None:
             name=merchant.name,
             status=merchant.status,
             admitted_at=merchant.admitted_at,
+            kind=merchant.kind,
+            classes=None if merchant.is_demonstration else write_classes(merchant.classes),
+            suspended_classes=write_classes(merchant.suspended_classes) or None,
+            control_group=merchant.control_group,
             **_identity_columns(merchant.identity),
         )
     )
@@ -115,41 +123,53 @@ def find_many(transaction: Transaction, ids: Sequence[str]) -> dict[str, Merchan
 
 
 WITH_SENDERS = """
-SELECT m.id, m.partition, m.name, m.status, m.admitted_at, s.id AS sender_id, s.port, s.extension,
-    s.signature, s.admitted_at AS sender_admitted_at
-FROM {input} JOIN merchants m ON m.id = input.id LEFT JOIN senders s ON s.merchant_id = m.id
-ORDER BY s.admitted_at DESC, s.id DESC
+SELECT m.id, m.partition, m.name, m.status, m.admitted_at, m.kind, m.classes, m.suspended_classes,
+    m.control_group, s.id AS sender_id, s.port, s.extension, s.signature,
+    s.admitted_at AS sender_admitted_at, s.classes AS sender_classes, s.valid_until
+FROM {input} JOIN merchants m ON m.id = input.id
+    LEFT JOIN senders s ON s.merchant_id = m.id AND s.revoked_at IS NULL
+ORDER BY s.admitted_at, s.id
 """
 
 
 def find_with_senders(
     transaction: Transaction, ids: Collection[str]
-) -> tuple[dict[str, Merchant], dict[str, Sender]]:
-    """Return merchants by their ids, and the sender that each uses: the one admitted first.
+) -> tuple[dict[str, Merchant], dict[str, list[Sender]]]:
+    """Return merchants by their ids, and the senders of each that are not revoked.
 
-    For the relay, which needs no identity of them: they come without.
+    The sender that was admitted first comes first. For the relay, which needs no identity of
+    merchants, and nothing of what a carrier was told of a sender: they come without.
     """
     found: dict[str, Merchant] = {}
-    first_senders: dict[str, Sender] = {}
+    admitted: dict[str, list[Sender]] = defaultdict(list)
     id_rows = RowSet({"id": "text"}, [(merchant_id,) for merchant_id in sorted(ids)])
     for row in id_rows.run(transaction, WITH_SENDERS):
-        found[row.id] = Merchant(
-            id=row.id,
-            partition=row.partition,
-            name=row.name,
-            status=MerchantStatus(row.status),
-            admitted_at=utc_from_epoch(row.admitted_at),
-        )
-        if row.sender_id is not None:  # the last row of a merchant is the sender admitted first
-            first_senders[row.id] = Sender(
-                id=row.sender_id,
-                merchant_id=row.id,
-                port=row.port,
-                extension=row.extension,
-                signature=row.signature,
-                admitted_at=utc_from_epoch(row.sender_admitted_at),
+        if row.id not in found:
+            found[row.id] = Merchant(
+                id=row.id,
+                partition=row.partition,
+                name=row.name,
+                status=MerchantStatus(row.status),
+                admitted_at=utc_from_epoch(row.admitted_at),
+                **_admission_columns(row),
             )
-    return found, first_senders
+        if row.sender_id is not None:
+            until = row.valid_until
+            admitted[row.id].append(
+                Sender(
+                    id=row.sender_id,
+                    merchant_id=row.id,
+                    port=row.port,
+                    extension=row.extension,
+                    signature=row.signature,
+                    admitted_at=utc_from_epoch(row.sender_admitted_at),
+                    classes=None
+                    if row.sender_classes is None
+                    else read_classes(row.sender_classes),
+                    valid_until=None if until is None else utc_from_epoch(until),
+                )
+            )
+    return found, admitted
 
 
 def set_status(transaction: Transaction, merchant_id: str, status: MerchantStatus) -> bool:
@@ -171,84 +191,15 @@ def _identity_columns(identity: MerchantIdentity) -> dict[str, Any]:
     return {name: getattr(identity, name) for name in IDENTITY_COLUMNS}
 
 
-def add_api_key(transaction: Transaction, key: ApiKey) -> None:
-    """Insert an API key."""
-    transaction.execute(
-        insert(api_keys).values(
-            id=key.id, merchant_id=key.merchant_id, digest=key.digest, created_at=key.created_at
-        )
-    )
-
-
-def api_keys_of(transaction: Transaction, merchant_id: str) -> list[ApiKey]:
-    """Return a merchant's API keys, oldest first."""
-    rows = transaction.execute(
-        select(api_keys)
-        .where(api_keys.c.merchant_id == merchant_id)
-        .order_by(api_keys.c.created_at, api_keys.c.id)
-    )
-    return [_api_key(row) for row in rows]
-
-
-def find_api_key(transaction: Transaction, key_id: str) -> ApiKey | None:
-    """Return an API key, revoked or not; None if there is none."""
-    row = transaction.execute(select(api_keys).where(api_keys.c.id == key_id)).one_or_none()
-    return _api_key(row) if row else None
-
-
-def revoke_api_key(transaction: Transaction, key_id: str, at: datetime) -> bool:
-    """Revoke an API key; return whether there was a live one."""
-    result = transaction.execute(
-        update(api_keys)
-        .where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
-        .values(revoked_at=at)
-    )
-    return result.rowcount == 1
-
-
-def add_sender(transaction: Transaction, sender: Sender) -> None:
-    """Insert a sender."""
-    transaction.execute(
-        insert(senders).values(
-            id=sender.id,
-            merchant_id=sender.merchant_id,
-            port=sender.port,
-            extension=sender.extension,
-            signature=sender.signature,
-            admitted_at=sender.admitted_at,
-        )
-    )
-
-
-def senders_of(transaction: Transaction, merchant_id: str) -> list[Sender]:
-    """Return a merchant's senders, in order of admission; the first is the one that is used."""
-    rows = transaction.execute(
-        select(senders)
-        .where(senders.c.merchant_id == merchant_id)
-        .order_by(senders.c.admitted_at, senders.c.id)
-    )
-    return [_sender(row) for row in rows]
-
-
-def find_senders(transaction: Transaction, ids: Sequence[str]) -> dict[str, Sender]:
-    """Return senders by their ids; unknown ids are left out."""
-    rows = transaction.execute(select(senders).where(senders.c.id.in_(set(ids))))
-    return {row.id: _sender(row) for row in rows}
-
-
-def senders_with_source(transaction: Transaction, source: str) -> list[Sender]:
-    """Return every sender whose port and extension make up `source`."""
-    rows = transaction.execute(
-        select(senders).where((senders.c.port + senders.c.extension) == source)
-    )
-    return [_sender(row) for row in rows]
-
-
-def senders_under(transaction: Transaction, address: str) -> list[Sender]:
-    """Return every sender whose port is the beginning of `address`."""
-    is_under = func.substr(literal(address), 1, func.length(senders.c.port)) == senders.c.port
-    rows = transaction.execute(select(senders).where(is_under).order_by(senders.c.id))
-    return [_sender(row) for row in rows]
+def _admission_columns(row: Any) -> dict[str, Any]:  # noqa: ANN401 - a row of either kind
+    kind = MerchantKind(row.kind)
+    is_open = row.classes is None and kind is MerchantKind.DEMONSTRATION
+    return {
+        "kind": kind,
+        "classes": ALL_CLASSES if is_open else read_classes(row.classes),
+        "suspended_classes": read_classes(row.suspended_classes),
+        "control_group": row.control_group,
+    }
 
 
 def _merchant(row: Row[Any]) -> Merchant:
@@ -259,27 +210,7 @@ def _merchant(row: Row[Any]) -> Merchant:
         status=MerchantStatus(row.status),
         admitted_at=row.admitted_at,
         identity=MerchantIdentity(**{name: getattr(row, name) for name in IDENTITY_COLUMNS}),
-    )
-
-
-def _api_key(row: Row[Any]) -> ApiKey:
-    return ApiKey(
-        id=row.id,
-        merchant_id=row.merchant_id,
-        digest=row.digest,
-        created_at=row.created_at,
-        revoked_at=row.revoked_at,
-    )
-
-
-def _sender(row: Row[Any]) -> Sender:
-    return Sender(
-        id=row.id,
-        merchant_id=row.merchant_id,
-        port=row.port,
-        extension=row.extension,
-        signature=row.signature,
-        admitted_at=row.admitted_at,
+        **_admission_columns(row),
     )
 
 

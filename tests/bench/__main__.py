@@ -22,7 +22,8 @@ from consent_tokens.cli.serve import tune_garbage_collector
 from consent_tokens.cli.web_server import serve_http
 from consent_tokens.clock import SystemClock
 from consent_tokens.crypto.encoding import decode
-from consent_tokens.services.merchants import add_merchant, add_sender
+from consent_tokens.services.admission.senders import add_sender
+from consent_tokens.services.merchants import add_merchant
 from consent_tokens.store import schema
 from consent_tokens.web import create_app
 from consent_tokens.web.rsgi import RsgiApp

@@ -13,4 +13,6 @@ PHONES = [f"+86139{place:08}" for place in range(1000)]
 
 def bench_context(url: str, keys: Path, gateway: Gateway | None = None) -> AppContext:
     """Return a context on a database, with its keys in a folder."""
-    return make_context(url, keys, clock=SystemClock(), gateway=gateway, base_url="http://bench")
+    return make_context(
+        url, keys, clock=SystemClock(), gateway=gateway, base_url="http://localhost"
+    )

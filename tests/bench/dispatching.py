@@ -21,7 +21,8 @@ from flask import Flask
 from consent_tokens.app_context import AppContext
 from consent_tokens.cli.serve import tune_garbage_collector
 from consent_tokens.gateways.smpp import SmppGateway
-from consent_tokens.services.merchants import add_merchant, add_sender
+from consent_tokens.services.admission.senders import add_sender
+from consent_tokens.services.merchants import add_merchant
 from consent_tokens.services.submission.accept import MessageRequest, accept_all, verify_request
 from consent_tokens.store import schema
 from consent_tokens.store.bulk import insert_rows

@@ -20,7 +20,8 @@ from statistics import linear_regression, quantiles
 import httpx
 
 from consent_tokens.app_context import AppContext
-from consent_tokens.services.merchants import add_merchant, add_sender
+from consent_tokens.services.admission.senders import add_sender
+from consent_tokens.services.merchants import add_merchant
 from consent_tokens.settings import Settings
 from consent_tokens.store import schema
 from tests.bench.contexts import PHONES

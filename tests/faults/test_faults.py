@@ -22,7 +22,8 @@ import httpx
 import pytest
 
 from consent_tokens.app_context import AppContext
-from consent_tokens.services.merchants import add_merchant, add_sender
+from consent_tokens.services.admission.senders import add_sender
+from consent_tokens.services.merchants import add_merchant
 from consent_tokens.settings import Settings
 from consent_tokens.store import merchants, schema
 from tests.conftest import need

@@ -191,7 +191,7 @@ def _grant_within(
     intent = open_request.otp_intent
     if created := _created_before(runtime, transaction, request, intent, decision.challenge):
         return created
-    _require_possible(transaction, request, decision)
+    _require_possible(runtime, transaction, request, decision)
     number = verify_code(
         runtime,
         otp,
@@ -311,9 +311,9 @@ def _timezones(number: PhoneNumber, policy: ConsentPolicy, chosen: str | None) -
 
 
 def _require_possible(
-    transaction: Transaction, request: ConsentRequest, decision: ConsentDecision
+    runtime: Runtime, transaction: Transaction, request: ConsentRequest, decision: ConsentDecision
 ) -> None:
-    if not is_active(merchants.find(transaction, request.merchant_id)):
+    if not is_active(merchants.find(transaction, request.merchant_id), runtime.service):
         raise ConflictError("the platform does not let this merchant ask at present")
     if not (decision.reduction.purposes or frozenset()) & request.terms.purposes:
         raise InvalidError({"purposes": ["choose_one"]})

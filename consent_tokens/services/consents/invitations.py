@@ -12,6 +12,7 @@ from typing import Final
 
 from consent_tokens.consent.grant import Grant, GrantStatus
 from consent_tokens.consent.notice import Notice, compose_invitation
+from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.consent.request import ConsentRequest, RequestedTerms, RequestStatus
 from consent_tokens.consent.scope import SendWindow, format_time_of_day, invitation_window
 from consent_tokens.errors import (
@@ -42,7 +43,8 @@ from consent_tokens.store import (
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.grants import LockedGrant
 from consent_tokens.store.invitations import Invitation
-from consent_tokens.store.merchants import Merchant, Sender
+from consent_tokens.store.merchants import Merchant
+from consent_tokens.store.senders import Sender, first_usable
 from consent_tokens.tokens.claims import Claims
 
 INVITATION_VALIDITY: Final = timedelta(days=1)
@@ -97,7 +99,9 @@ def send_invitation(
         raise InvitationRefusedError
     _require_welcome(runtime, policy, transaction, key, request.merchant_id)
     named, senders = merchants.find_with_senders(transaction, [request.merchant_id])
-    sender = senders.get(request.merchant_id)
+    sender = first_usable(
+        senders.get(request.merchant_id, ()), PurposeClass.MARKETING, runtime.clock.now()
+    )
     if sender is None:
         raise ForbiddenError("no sender is admitted for this merchant")
     # the consumer's own language, not the one that the merchant guesses

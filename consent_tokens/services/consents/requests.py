@@ -46,7 +46,7 @@ def create_request(
     """
     now = runtime.clock.now()
     merchant = merchants.find(transaction, merchant_id)
-    if merchant is None or not is_active(merchant):
+    if merchant is None or not is_active(merchant, runtime.service):
         raise ForbiddenError("the platform does not let this merchant ask at present")
     require_no_cooldown(runtime, policy, transaction, merchant_id, terms.reference)
     request = ConsentRequest(

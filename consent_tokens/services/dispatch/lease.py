@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from consent_tokens.consent.grant import Grant
 from consent_tokens.consent.scope import SendWindow, invitation_window
-from consent_tokens.policies import RelayPolicy
+from consent_tokens.policies import RelayPolicy, ServiceIdentity
 from consent_tokens.relay.composition import Coding, ComposedText
 from consent_tokens.relay.decision import (
     Accepted,
@@ -39,10 +39,11 @@ from consent_tokens.services.outbox.in_flight_wait import LEASE_SECONDS
 from consent_tokens.services.outbox.service_messages import WITHHELD
 from consent_tokens.services.preferences.snapshot import PreferenceSnapshot
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import grants, merchants, messages, outbox
+from consent_tokens.store import grants, merchants, messages, outbox, senders
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.grants import LockedGrant
-from consent_tokens.store.merchants import Merchant, Sender, is_active
+from consent_tokens.store.merchants import Merchant, is_active
+from consent_tokens.store.senders import Sender
 
 LEASE_DURATION: Final = timedelta(seconds=LEASE_SECONDS)
 MAX_MERCHANTS_PER_ROUND: Final = 64  # bounds the queries of one round; the others take turns
@@ -82,7 +83,7 @@ def lease_messages(
     due = _lease_due(transaction, quota, now)
     if not due:
         return [], []
-    context = _LeaseContext.load(transaction, policy, due, now)
+    context = _LeaseContext.load(runtime.service, policy, transaction, due, now)
     leased: list[LeasedMessage] = []
     completed: list[tuple[Message, MessageOutcome]] = []
     for message in due:
@@ -135,6 +136,7 @@ def _merchants_of_turn(merchant_ids: Sequence[str], quota: LeaseQuota) -> list[s
 class _LeaseContext:
     """What was loaded to decide on the leased messages of one round."""
 
+    service: ServiceIdentity
     policy: RelayPolicy
     grants: Mapping[RowKey, LockedGrant]
     merchants: Mapping[str, Merchant]
@@ -145,7 +147,12 @@ class _LeaseContext:
 
     @classmethod
     def load(
-        cls, transaction: Transaction, policy: RelayPolicy, due: Sequence[Message], now: datetime
+        cls,
+        service: ServiceIdentity,
+        policy: RelayPolicy,
+        transaction: Transaction,
+        due: Sequence[Message],
+        now: datetime,
     ) -> "_LeaseContext":
         locked = grants.lock(transaction, [each.grant_key for each in due if each.grant_key])
         due_ids = {message.key.id for message in due}  # what is decided now does not count yet
@@ -158,10 +165,11 @@ class _LeaseContext:
                 if send.is_submitted:
                     counted_sends[key, send.priority].append(send.send_at)
         return cls(
+            service=service,
             policy=policy,
             grants=locked,
             merchants=merchants.find_many(transaction, _present(m.merchant_id for m in due)),
-            senders=merchants.find_senders(transaction, _present(m.sender_id for m in due)),
+            senders=senders.find_many(transaction, _present(m.sender_id for m in due)),
             counted_sends=counted_sends,
             preferences=PreferenceSnapshot.load(
                 transaction, locked, now, excluding=due_ids, submitted_only=True
@@ -210,7 +218,7 @@ class _LeaseContext:
         merchant_id = message.merchant_id or ""
         return Case(
             merchant_id=merchant_id,
-            is_merchant_active=is_active(self.merchants.get(merchant_id)),
+            is_merchant_active=is_active(self.merchants.get(merchant_id), self.service),
             has_sender=sender is not None,
             token=None,  # verified when the message was accepted
             grant=locked.grant if locked else None,

@@ -15,7 +15,8 @@ from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import grants, invitations, merchants, recipients, requests
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.invitations import Invitation
-from consent_tokens.store.merchants import Merchant, Sender
+from consent_tokens.store.merchants import Merchant
+from consent_tokens.store.senders import Sender
 
 ENDED: Final = frozenset({GrantStatus.REVOKED, GrantStatus.EXPIRED})
 

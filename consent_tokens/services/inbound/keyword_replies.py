@@ -18,7 +18,7 @@ from consent_tokens.services.inbound.conversation import Conversation
 from consent_tokens.services.outbox.service_messages import compose_service_message
 from consent_tokens.services.rate_limits import try_acquire
 from consent_tokens.store import outbox
-from consent_tokens.store.merchants import Sender
+from consent_tokens.store.senders import Sender
 
 CONFIRMATION_PURPOSE: Final = "service.confirmation"
 REPLY_LIMITS: Final = (RateLimit(6, timedelta(days=1)),)  # to one phone from one sender

@@ -36,7 +36,7 @@ def grant(conversation: Conversation) -> None:
         return
     for invitation, request in lock_open_invitations(conversation)[:1]:
         merchant = conversation.merchants[invitation.merchant_id]
-        if not is_active(merchant):
+        if not is_active(merchant, conversation.runtime.service):
             continue
         language = supported_language(request.terms.locale) or conversation.language
         scope = _scope(conversation, request)
@@ -71,7 +71,7 @@ def start(conversation: Conversation) -> None:
         own = [each for each in conversation.own_grants if each.merchant_id == merchant_id]
         if own:
             _resume(conversation, own)
-        elif is_active(merchant):
+        elif is_active(merchant, conversation.runtime.service):
             _send_request(conversation, merchant)
 
 

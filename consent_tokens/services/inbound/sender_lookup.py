@@ -17,9 +17,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from consent_tokens.store import merchants
+from consent_tokens.store import senders
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.merchants import Sender
+from consent_tokens.store.senders import Sender
 
 MAX_ADDRESS_LENGTH: Final = 40  # characters; an SMPP address has at most 20 (5.2.9)
 INTERNATIONAL_PREFIX: Final = "00"
@@ -50,10 +50,10 @@ def find_senders(
 ) -> FoundSenders:
     """Return the senders behind an address; `live_merchants` have a live consent of the phone."""
     for form in forms:
-        if exact := merchants.senders_with_source(transaction, form):
+        if exact := senders.with_source(transaction, form):
             return FoundSenders(exact)
     for form in forms:
-        if under_port := merchants.senders_under(transaction, form):
+        if under_port := senders.under(transaction, form):
             found = choose_sender(form, under_port, live_merchants)
             return FoundSenders([found]) if found else FoundSenders(port=under_port[0].port)
     return FoundSenders()

@@ -14,7 +14,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from consent_tokens.consent.purposes import Purpose
+from consent_tokens.consent.purposes import Purpose, PurposeClass
 from consent_tokens.consent.scope import MAX_DAYS
 from consent_tokens.crypto.encoding import encode
 from consent_tokens.crypto.opaque_ids import PUBLIC_ID_BYTES
@@ -42,7 +42,8 @@ from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import grants, link_domains, merchants, messages, outbox
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.grants import LockedGrant
-from consent_tokens.store.merchants import Merchant, Sender, is_active
+from consent_tokens.store.merchants import Merchant, is_active
+from consent_tokens.store.senders import Sender, first_usable
 from consent_tokens.tokens.claims import Claims
 
 MAX_WINDOW: Final = timedelta(days=MAX_DAYS)  # of a frequency cap
@@ -107,7 +108,7 @@ class _AcceptContext:
     runtime: Runtime
     policy: RelayPolicy
     merchants: Mapping[str, Merchant]
-    senders: Mapping[str, Sender]  # by merchant id
+    senders: Mapping[str, Sequence[Sender]]  # by merchant id; the first admitted comes first
     link_domains: Mapping[str, frozenset[str]]  # by merchant id
     keys: Mapping[str, RowKey]  # by public grant id
     grants: Mapping[RowKey, LockedGrant]
@@ -165,8 +166,8 @@ class _AcceptContext:
             key = self.keys.get(claims.jti)
         purpose = _purpose(verified.request.purpose)
         priority = priority_of(purpose) if purpose else Priority.MARKETING
-        sender = self.senders.get(merchant_id)
-        case = self._case(merchant_id, verified, key, priority)
+        sender = self._sender(merchant_id, purpose)
+        case = self._case(merchant_id, verified, key, priority, sender)
         decision = decide(case)
         if isinstance(decision, Refused) or key is None or sender is None:
             self._record(case, decision, key if key in self.grants else None, None)
@@ -178,16 +179,25 @@ class _AcceptContext:
         self._record(case, decision, key, message.key.id)
         return SubmissionResult(decision, message.key, message.segments)
 
+    def _sender(self, merchant_id: str, purpose: Purpose | None) -> Sender | None:
+        """Return the merchant's first sender that is admitted for the class of a purpose."""
+        purpose_class = purpose.purpose_class if purpose else PurposeClass.MARKETING
+        return first_usable(self.senders.get(merchant_id, ()), purpose_class, self.now)
+
     def _case(
-        self, merchant_id: str, verified: VerifiedRequest, key: RowKey | None, priority: Priority
+        self,
+        merchant_id: str,
+        verified: VerifiedRequest,
+        key: RowKey | None,
+        priority: Priority,
+        sender: Sender | None,
     ) -> Case:
         request = verified.request
         locked = self.grants.get(key) if key else None
-        sender = self.senders.get(merchant_id)
         not_before = request.send_at or self.now
         return Case(
             merchant_id=merchant_id,
-            is_merchant_active=is_active(self.merchants.get(merchant_id)),
+            is_merchant_active=is_active(self.merchants.get(merchant_id), self.runtime.service),
             has_sender=sender is not None,
             token=verified.claims,
             grant=locked.grant if locked else None,

@@ -1,0 +1,1 @@
+"""Admission: who may send, from which sender, and who decided it."""

@@ -1,0 +1,114 @@
+"""Actors: the people who decide on merchants, senders and templates, and what each may do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from consent_tokens.errors import ForbiddenError
+from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.services.runtime import Runtime
+from consent_tokens.store import operators, reviews
+from consent_tokens.store.database import Transaction
+from consent_tokens.store.merchants import Merchant
+from consent_tokens.store.operators import Role
+from consent_tokens.store.reviews import Review
+
+OS_USER_PREFIX: Final = "os:"
+MAX_ID_LENGTH: Final = 40  # characters, of an actor
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who decides: an operator (`opr_...`), or a user of the operating system (`os:...`)."""
+
+    id: str
+    role: Role
+
+
+class Action(StrEnum):
+    """What an actor does; the values stand in reviews."""
+
+    APPROVE = "approve"
+    RETURN = "return"
+    REFUSE = "refuse"
+    SUSPEND = "suspend"
+    RESTORE = "restore"
+    REVOKE = "revoke"
+    RECATEGORISE = "recategorise"
+    HOLD = "hold"
+    RELEASE = "release"
+    WITHDRAW = "withdraw"
+    JOIN = "join"
+    REJECT = "reject"
+    ADD_OPERATOR = "add_operator"
+    DISABLE_OPERATOR = "disable_operator"
+
+
+_REVIEWERS: Final = frozenset({Role.ADMIN, Role.REVIEWER})
+_ADMINS: Final = frozenset({Role.ADMIN})
+_OF_ADMINS: Final = frozenset(
+    {Action.SUSPEND, Action.RESTORE, Action.ADD_OPERATOR, Action.DISABLE_OPERATOR}
+)
+ACTION_ROLES: Final[Mapping[Action, frozenset[Role]]] = MappingProxyType(
+    {action: _ADMINS if action in _OF_ADMINS else _REVIEWERS for action in Action}
+)
+
+
+def require_right(actor: Actor, action: Action) -> None:
+    """Raise ForbiddenError unless the actor's role may do this."""
+    if actor.role not in ACTION_ROLES[action]:
+        raise ForbiddenError(f"the role {actor.role} may not {action.replace('_', ' ')}")
+
+
+def find_actor(runtime: Runtime, *, by: str | None, os_user: str) -> Actor:
+    """Return the operator named `by`; without a name, the user of the operating system.
+
+    Whoever runs commands on the machine of the service has its keys: that user counts as one admin.
+    Raises ForbiddenError if no operator that is not disabled has that name.
+    """
+    if by is None:
+        return Actor(f"{OS_USER_PREFIX}{os_user}"[:MAX_ID_LENGTH], Role.ADMIN)
+    account = runtime.database.read(lambda transaction: operators.find_by_name(transaction, by))
+    if account is None or account.disabled_at is not None:
+        raise ForbiddenError("no operator of that name")
+    return Actor(account.id, account.role)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """What an actor did about a merchant.
+
+    `subject_id` is the sender or template that it is about, else it is about the merchant; `reason`
+    is what the actor wrote, which stands in the review only.
+    """
+
+    merchant: Merchant
+    kind: EventKind
+    action: Action
+    subject_id: str | None = None
+    reason: str | None = None
+
+
+def record_act(runtime: Runtime, transaction: Transaction, actor: Actor, act: Act) -> None:
+    """Record what an actor did: an event in the merchant's partition, and a review."""
+    now = runtime.clock.now()
+    event = Event(
+        partition=act.merchant.partition,
+        at=now,
+        kind=act.kind,
+        merchant_id=act.merchant.id,
+        reason=act.subject_id,
+        actor=actor.id,
+    )
+    runtime.record(transaction, event)
+    review = Review(
+        id=f"rev_{runtime.random.token_bytes(8).hex()}",
+        subject_id=act.subject_id or act.merchant.id,
+        action=act.action,
+        operator_id=actor.id,
+        at=now,
+        reason=act.reason,
+    )
+    reviews.add(transaction, review)

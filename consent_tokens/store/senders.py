@@ -1,0 +1,133 @@
+"""Queries on senders: port, extension and signature, and what each is admitted for."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, insert, literal, select, update
+
+from consent_tokens.consent.purposes import PurposeClass
+from consent_tokens.store.admission_tables import senders
+from consent_tokens.store.database import Transaction
+from consent_tokens.store.purpose_classes import read_classes, write_classes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """A sender of a merchant; `source` is the number that the phone shows."""
+
+    id: str
+    merchant_id: str
+    port: str
+    extension: str
+    signature: str
+    admitted_at: datetime
+    classes: frozenset[PurposeClass] | None = None  # None: all of its merchant's
+    carrier: str | None = None
+    licence: str | None = None  # that the carrier filed the port under
+    filed_use: str | None = None  # what the carrier was told it is for
+    valid_until: datetime | None = None
+    revoked_at: datetime | None = None
+
+    @property
+    def source(self) -> str:
+        """Return port and extension together."""
+        return self.port + self.extension
+
+    def is_live_at(self, now: datetime) -> bool:
+        """Whether it is neither revoked nor past its end."""
+        return self.revoked_at is None and (self.valid_until is None or now < self.valid_until)
+
+    def is_usable(self, purpose_class: PurposeClass, now: datetime) -> bool:
+        """Whether a text of a class may leave from it, as far as the sender is concerned."""
+        return self.is_live_at(now) and (self.classes is None or purpose_class in self.classes)
+
+
+def first_usable(
+    admitted: Iterable[Sender], purpose_class: PurposeClass, now: datetime
+) -> Sender | None:
+    """Return the first sender from which a text of a class may leave; None if there is none."""
+    return next((each for each in admitted if each.is_usable(purpose_class, now)), None)
+
+
+def add(transaction: Transaction, sender: Sender) -> None:
+    """Insert a sender."""
+    transaction.execute(
+        insert(senders).values(
+            id=sender.id,
+            merchant_id=sender.merchant_id,
+            port=sender.port,
+            extension=sender.extension,
+            signature=sender.signature,
+            admitted_at=sender.admitted_at,
+            classes=None if sender.classes is None else write_classes(sender.classes),
+            carrier=sender.carrier,
+            licence=sender.licence,
+            filed_use=sender.filed_use,
+            valid_until=sender.valid_until,
+        )
+    )
+
+
+def of_merchant(transaction: Transaction, merchant_id: str) -> list[Sender]:
+    """Return a merchant's senders, in order of admission, also those that are revoked."""
+    rows = transaction.execute(
+        select(senders)
+        .where(senders.c.merchant_id == merchant_id)
+        .order_by(senders.c.admitted_at, senders.c.id)
+    )
+    return [_sender(row) for row in rows]
+
+
+def find(transaction: Transaction, sender_id: str) -> Sender | None:
+    """Return a sender, revoked or not; None if there is none."""
+    return find_many(transaction, [sender_id]).get(sender_id)
+
+
+def find_many(transaction: Transaction, ids: Sequence[str]) -> dict[str, Sender]:
+    """Return senders by their ids; unknown ids are left out."""
+    rows = transaction.execute(select(senders).where(senders.c.id.in_(set(ids))))
+    return {row.id: _sender(row) for row in rows}
+
+
+def with_source(transaction: Transaction, source: str) -> list[Sender]:
+    """Return every sender whose port and extension make up `source`, revoked ones too."""
+    rows = transaction.execute(
+        select(senders).where((senders.c.port + senders.c.extension) == source)
+    )
+    return [_sender(row) for row in rows]
+
+
+def under(transaction: Transaction, address: str) -> list[Sender]:
+    """Return every sender whose port is the beginning of `address`, revoked ones too."""
+    is_under = func.substr(literal(address), 1, func.length(senders.c.port)) == senders.c.port
+    rows = transaction.execute(select(senders).where(is_under).order_by(senders.c.id))
+    return [_sender(row) for row in rows]
+
+
+def revoke(transaction: Transaction, sender_id: str, at: datetime) -> bool:
+    """Revoke a sender; return whether there was one that was not revoked."""
+    result = transaction.execute(
+        update(senders)
+        .where(senders.c.id == sender_id, senders.c.revoked_at.is_(None))
+        .values(revoked_at=at)
+    )
+    return result.rowcount == 1
+
+
+def _sender(row: Row[Any]) -> Sender:
+    return Sender(
+        id=row.id,
+        merchant_id=row.merchant_id,
+        port=row.port,
+        extension=row.extension,
+        signature=row.signature,
+        admitted_at=row.admitted_at,
+        classes=None if row.classes is None else read_classes(row.classes),
+        carrier=row.carrier,
+        licence=row.licence,
+        filed_use=row.filed_use,
+        valid_until=row.valid_until,
+        revoked_at=row.revoked_at,
+    )
