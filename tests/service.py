@@ -7,10 +7,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from html import unescape
+from http import HTTPStatus
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import jwt
 from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client import generate_latest
@@ -28,6 +30,7 @@ from consent_tokens.gateways.webhook_client import WebhookClient
 from consent_tokens.policies import OtpPolicy
 from consent_tokens.randomness import SystemRandomSource
 from consent_tokens.revocation_journal import RevocationJournal
+from consent_tokens.row_key import RowKey
 from consent_tokens.services.admission.senders import add_sender
 from consent_tokens.services.merchants import add_merchant
 from consent_tokens.services.metrics_collector import metrics_registry
@@ -45,6 +48,7 @@ CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 NOTICE = re.compile(r'name="notice" value="([^"]+)"')
 CODE = re.compile(r"(?:验证码|驗證碼|code is) (\d{6})")
 LINK = re.compile(r"/m/([A-Za-z0-9_-]{22})")
+GRANT = re.compile(r'name="grant" value="([^"]+)"')
 PROMOTIONS, ORDERS = "marketing.promotions", "orders.updates"
 ALWAYS = {"from": "00:00", "to": "24:00"}
 
@@ -91,6 +95,9 @@ def otp_policy(rate_limits: str, waits: tuple[int, ...] = NO_WAITS) -> OtpPolicy
     """Return the default policy for one-time codes, with other rate limits."""
     limits = parse_otp_rate_limits(rate_limits, "rate_limits")
     return replace(DEFAULTS.otp, rate_limits=limits, waits=waits)
+
+
+WIDE = otp_policy("number=1000/hour;client_ip=1000/hour;total=100000/hour")
 
 
 @dataclass
@@ -180,6 +187,70 @@ class Merchant:
         self, token: str, purpose: str = PROMOTIONS, text: str = "你好", **more: object
     ) -> Page:
         return self.post("/v1/messages", {"token": token, "purpose": purpose, "text": text, **more})
+
+
+@dataclass
+class SignedIn:
+    """A consumer who agreed to a merchant's texts, and acts under /my."""
+
+    service: "Service"
+    merchant: Merchant
+    consumer: Consumer
+    token: str
+
+    @classmethod
+    def with_consent(
+        cls,
+        service: "Service",
+        *purposes: str,
+        number: str = NUMBERS[0],
+        **more: object,
+    ) -> Self:
+        """Have a consumer agree, to promotions and orders unless purposes are named."""
+        service = service.with_context(otp=WIDE)
+        merchant, consumer = service.merchant(), service.consumer(number)
+        token = service.obtain_token(
+            merchant, consumer, *(purposes or (PROMOTIONS, ORDERS)), **more
+        )
+        return cls(service, merchant, consumer, token)
+
+    def in_service(self, service: "Service") -> Self:
+        """Return the same people at another service, such as one restored from a backup."""
+        return replace(
+            self,
+            service=service,
+            merchant=Merchant(service, self.merchant.id, self.merchant.api_key),
+            consumer=Consumer(service, self.consumer.number),
+        )
+
+    @property
+    def grant(self) -> str:
+        """Return the public id of the consent."""
+        claims = jwt.decode(self.token, options={"verify_signature": False})
+        return str(claims["jti"])
+
+    def grant_key(self) -> RowKey:
+        key = self.service.runtime.ids.grant.decode(self.grant)
+        assert key
+        return key
+
+    def page(self, path: str) -> str:
+        """Return a page under /my, and sign in before if needed."""
+        answer = self.consumer.get(path)
+        if answer.status_code == HTTPStatus.SEE_OTHER:
+            self.consumer.log_in()
+            answer = self.consumer.get(path)
+        return answer.text
+
+    def act(self, action: str, **form: object) -> Page:
+        """Submit a form under /my that is about the consent."""
+        page = self.page("/my/wishes")
+        return self.consumer.post("/my", page, action=action, **{"grant": self.grant, **form})
+
+    def code(self, purpose: str = PROMOTIONS) -> str:
+        """Send a message; return the reason of the refusal, or its status."""
+        answer = self.merchant.send(self.token, purpose)
+        return str(answer.json.get("code") or answer.json["status"])
 
 
 @dataclass

@@ -80,7 +80,8 @@ class OpaqueIds:
 
     `grant`, `message`, `request` and `webhook_event` are known to the merchant; `message_link` and
     `consent_page`, which are in links that consumers open, name the same rows as `message` and
-    `request` and cannot be matched with them. `receipt` and `complaint` are the consumer's.
+    `request` and cannot be matched with them. `receipt`, `complaint` and `change` (of a grant) are
+    the consumer's.
     """
 
     grant: OpaqueIdCodec
@@ -91,6 +92,7 @@ class OpaqueIds:
     webhook_event: OpaqueIdCodec
     receipt: OpaqueIdCodec
     complaint: OpaqueIdCodec
+    change: OpaqueIdCodec
 
     @classmethod
     def from_key(cls, key: IdKey) -> Self:
@@ -108,4 +110,5 @@ class OpaqueIds:
             webhook_event=kind("event", "evt_"),
             receipt=kind("receipt"),
             complaint=kind("complaint", "cmp_"),
+            change=kind("change"),
         )

@@ -3,7 +3,8 @@
     <kind> <id> <seconds of UTC> <fields of the kind, separated by blanks; "-" is none>
 
     revoked                           partition id
-    narrowed|paused|resumed|extended  partition id purposes limit opens closes ends status until
+    narrowed|widened|paused|resumed|extended
+                    partition id purposes limit opens closes ends status until
     preferences     partition tag quiet_from quiet_until daily weekly hours_from hours_until tz 0|1
     invited|declined  partition id tag merchant request_partition request_id invited next is_open
     erased          partition is_former_owner
@@ -36,6 +37,7 @@ class EntryKind(StrEnum):
 
     REVOKED = "revoked"
     NARROWED = "narrowed"
+    WIDENED = "widened"
     PAUSED = "paused"
     RESUMED = "resumed"
     EXTENDED = "extended"
@@ -267,6 +269,7 @@ def _parse_erased(fields: list[str]) -> RecipientErased:
 _PARSERS: Final[Mapping[EntryKind, Callable[[list[str]], Change]]] = {
     EntryKind.REVOKED: _parse_revoked,
     EntryKind.NARROWED: _parse_amended,
+    EntryKind.WIDENED: _parse_amended,
     EntryKind.PAUSED: _parse_amended,
     EntryKind.RESUMED: _parse_amended,
     EntryKind.EXTENDED: _parse_amended,

@@ -238,16 +238,29 @@ def changes_of(transaction: Transaction, partition: int) -> list[GrantChange]:
         .where(grant_changes.c.partition == partition)
         .order_by(grant_changes.c.changed_at, grant_changes.c.id)
     )
-    return [
-        GrantChange(
-            RowKey(row.partition, row.grant_id),
-            row.changed_at,
-            row.amendment,
-            _scope(row),
-            GrantStatus(row.status),
+    return [_change(row) for row in rows]
+
+
+def find_changes(transaction: Transaction, keys: Sequence[RowKey]) -> dict[RowKey, GrantChange]:
+    """Return changes by their keys; unknown keys are left out."""
+    key = tuple_(grant_changes.c.partition, grant_changes.c.id)
+    rows = transaction.execute(select(grant_changes).where(key.in_([tuple(each) for each in keys])))
+    return {RowKey(row.partition, row.id): _change(row) for row in rows}
+
+
+def is_last_change(transaction: Transaction, key: RowKey, change: GrantChange) -> bool:
+    """Whether a grant has not been changed since, nor by another change in the same second."""
+    other = transaction.execute(
+        select(grant_changes.c.id)
+        .where(
+            grant_changes.c.partition == key.partition,
+            grant_changes.c.grant_id == change.grant_key.id,
+            grant_changes.c.changed_at >= change.changed_at,
+            grant_changes.c.id != key.id,
         )
-        for row in rows
-    ]
+        .limit(1)
+    )
+    return other.first() is None
 
 
 def scope_at(transaction: Transaction, grant: Grant, at: datetime) -> Scope:
@@ -332,6 +345,16 @@ def _locked_grant(  # noqa: PLR0913, PLR0917 - the columns of the table, in thei
         status_since=utc_from_epoch(status_since),
     )
     return LockedGrant(grant, wrapped_key)
+
+
+def _change(row: Row[Any]) -> GrantChange:
+    return GrantChange(
+        RowKey(row.partition, row.grant_id),
+        row.changed_at,
+        row.amendment,
+        _scope(row),
+        GrantStatus(row.status),
+    )
 
 
 def _grant(row: Row[Any]) -> Grant:

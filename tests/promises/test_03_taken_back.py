@@ -3,17 +3,15 @@
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
-import jwt
 import pytest
 from sqlalchemy import select
 
 from consent_tokens.consent.preferences import Preferences
 from consent_tokens.errors import JournalUnavailableError, RevocationsBehindError
 from consent_tokens.evidence.journal import EntryKind
-from consent_tokens.row_key import RowKey
 from consent_tokens.services.consents.amendments import pause
 from consent_tokens.services.integrity.readiness import save_checkpoints
 from consent_tokens.services.journal_replay import ReplayResult, replay
@@ -24,51 +22,20 @@ from tests.backups import Backup
 from tests.number_scan import NUMBERS
 from tests.service import (
     ALWAYS,
+    GRANT,
     ORDERS,
-    PROMOTIONS,
-    Consumer,
-    Merchant,
+    WIDE,
     Page,
     Service,
+    SignedIn,
     found,
-    otp_policy,
 )
 
-GRANT = re.compile(r'name="grant" value="([^"]+)"')
 QUESTION = re.compile(r"/c/([A-Za-z0-9_-]{22})")
-WIDE = otp_policy("number=1000/hour;client_ip=1000/hour;total=100000/hour")
 
 
-@dataclass
-class Person:
-    """A consumer with a consent to one merchant, who signs in and acts under /my."""
-
-    service: Service
-    merchant: Merchant
-    consumer: Consumer
-    token: str
-
-    @classmethod
-    def with_consent(cls, service: Service, number: str = NUMBERS[0]) -> "Person":
-        merchant, consumer = service.merchant(), service.consumer(number)
-        token = service.obtain_token(merchant, consumer, PROMOTIONS, ORDERS)
-        return cls(service, merchant, consumer, token)
-
-    def act(self, action: str, **form: object) -> Page:
-        grant = found(GRANT, self.consumer.log_in().text)
-        page = self.consumer.get("/my/wishes").text
-        return self.consumer.post("/my", page, action=action, grant=grant, **form)
-
-    def code(self, purpose: str = PROMOTIONS) -> str:
-        """Send a message; return the reason of the refusal, or its status."""
-        answer = self.merchant.send(self.token, purpose)
-        return str(answer.json.get("code") or answer.json["status"])
-
-    def grant_key(self) -> RowKey:
-        claims = jwt.decode(self.token, options={"verify_signature": False})
-        key = self.service.runtime.ids.grant.decode(claims["jti"])
-        assert key
-        return key
+class Person(SignedIn):
+    """A consumer who may be invited, too."""
 
     def invited(self) -> int:
         asked = {"purposes": ["marketing.events"], **ALWAYS, "token": self.token}
@@ -79,15 +46,6 @@ class Person:
         match = QUESTION.search(self.consumer.texts()[-1])
         assert match
         return self.consumer.post(match[0], decision="decline")
-
-    def in_service(self, service: Service) -> "Person":
-        """Return the same person and merchant, at the service as it was restored."""
-        return Person(
-            service,
-            Merchant(service, self.merchant.id, self.merchant.api_key),
-            Consumer(service, self.consumer.number),
-            self.token,
-        )
 
     def preferences(self) -> Preferences:
         rows = self.service.runtime.database.read(
@@ -100,7 +58,7 @@ class Person:
 @pytest.fixture
 def person(service: Service) -> Person:
     consent = replace(service.context.consent, opt_in_by_reply=True)
-    return Person.with_consent(service.with_context(otp=WIDE, consent=consent))
+    return Person.with_consent(service.with_context(consent=consent))
 
 
 def why_not_ready(service: Service) -> list[str]:

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from threading import Barrier, Thread
+from typing import Self
 
 import pytest
 
@@ -16,32 +18,31 @@ from tests.fixtures import dispatch_round
 from tests.number_scan import NUMBERS
 from tests.service import (
     ALWAYS,
+    GRANT,
     LINK,
     ORDERS,
     PROMOTIONS,
-    Consumer,
-    Merchant,
     Page,
     Service,
+    SignedIn,
     found,
-    otp_policy,
 )
 
 EVENTS, SURVEYS = "marketing.events", "marketing.surveys"
-GRANT = re.compile(r'name="grant" value="([^"]+)"')
 ARTICLE = re.compile(r"<article.*?</article>", re.DOTALL)
-WIDE = otp_policy("number=1000/hour;client_ip=1000/hour;total=100000/hour")
 
 
-class Shop:
+@dataclass
+class Shop(SignedIn):
     """A merchant with two grants of one consumer, for promotions and for orders."""
 
-    def __init__(self, service: Service) -> None:
-        self.service = service.with_context(otp=WIDE)
-        self.merchant: Merchant = self.service.merchant()
-        self.consumer: Consumer = self.service.consumer()
-        self.offers = self.agree(PROMOTIONS)
-        self.orders = self.agree(ORDERS)
+    orders: str = ""  # the token for them; `token` is for promotions
+
+    @classmethod
+    def with_both(cls, service: Service) -> Self:
+        shop = cls.with_consent(service, PROMOTIONS)
+        shop.orders = shop.agree(ORDERS)
+        return shop
 
     def agree(self, *purposes: str, **more: object) -> str:
         """Have the consumer agree once more; return the token."""
@@ -50,14 +51,14 @@ class Shop:
     def codes(self) -> list[str]:
         """Send under both grants; return the reasons of the refusals, or the statuses."""
         answers = [
-            self.merchant.send(self.offers, PROMOTIONS),
+            self.merchant.send(self.token, PROMOTIONS),
             self.merchant.send(self.orders, ORDERS),
         ]
         return [str(each.json.get("code") or each.json["status"]) for each in answers]
 
     def link(self) -> str:
         """Send an offer; return the path of the link in it."""
-        assert self.merchant.send(self.offers).status_code == 202
+        assert self.merchant.send(self.token).status_code == 202
         self.service.work()
         return f"/m/{found(LINK, self.consumer.texts()[-1])}"
 
@@ -73,7 +74,7 @@ class Shop:
 
 @pytest.fixture
 def shop(service: Service) -> Shop:
-    return Shop(service)
+    return Shop.with_both(service)
 
 
 def stop_by_link(shop: Shop) -> str:
@@ -131,7 +132,7 @@ def test_the_page_of_an_old_link_does_not_say_stopped_while_another_grant_lives(
     shop: Shop,
 ) -> None:
     link = shop.link()
-    shop.merchant.post("/v1/tokens/revoke", {"token": shop.offers})
+    shop.merchant.post("/v1/tokens/revoke", {"token": shop.token})
     assert shop.codes() == ["consent_revoked", "queued"]
     page = shop.consumer.get(link).text
     assert 'value="revoke"' in page, "it can still be stopped from here"
@@ -203,8 +204,8 @@ def test_a_pause_from_a_link_shortens_no_longer_pause(shop: Shop) -> None:
 
 
 def test_a_second_yes_for_the_same_purpose_replaces_the_first(shop: Shop) -> None:
-    before = shop.offers
-    shop.offers = shop.agree(PROMOTIONS, max_messages=1)
+    before = shop.token
+    shop.token = shop.agree(PROMOTIONS, max_messages=1)
     assert shop.merchant.send(before).json["code"] == "consent_revoked"
     assert shop.codes() == ["queued", "queued"]
     assert shop.codes()[0] == "cap_reached"
@@ -237,7 +238,7 @@ def test_the_question_tells_a_signed_in_consumer_what_they_agreed_to_already(sho
 
 
 def test_a_second_yes_takes_its_purposes_out_of_a_wider_consent(service: Service) -> None:
-    shop = Shop(service)
+    shop = Shop.with_both(service)
     wide = shop.agree(EVENTS, SURVEYS)
     narrow = shop.agree(EVENTS)
     assert shop.merchant.send(wide, EVENTS).json["code"] == "purpose_not_granted"
@@ -290,7 +291,7 @@ def test_a_stop_begins_the_cooldown_and_a_yes_to_something_else_does_not_end_it(
 
 
 def test_a_stop_closes_the_question_for_its_reference(service: Service) -> None:
-    shop = Shop(service)
+    shop = Shop.with_both(service)
     asked = shop.merchant.ask(EVENTS, reference="customer-1", **ALWAYS)
     shop.consumer.agree(asked["path"], EVENTS)
     stop_on_my(shop)
@@ -304,7 +305,7 @@ def test_a_stop_closes_the_question_for_its_reference(service: Service) -> None:
 
 
 def test_a_merchants_own_revocation_and_an_expiry_begin_no_cooldown(shop: Shop) -> None:
-    shop.merchant.post("/v1/tokens/revoke", {"token": shop.offers})
+    shop.merchant.post("/v1/tokens/revoke", {"token": shop.token})
     assert invited(shop, shop.orders) == "pending"
 
 
@@ -390,9 +391,9 @@ def test_a_stop_waits_for_what_is_in_flight_under_every_grant(
 ) -> None:
     """What leaves left before the answer: two grants, and a dispatcher at work all the time."""
     service = Service.start(database_url, tmp_path / "keys", clock=SystemClock())
-    shop = Shop(service)
+    shop = Shop.with_both(service)
     for place in range(20):
-        shop.merchant.send(shop.offers, PROMOTIONS, text=f"offer {place}")
+        shop.merchant.send(shop.token, PROMOTIONS, text=f"offer {place}")
         shop.merchant.send(shop.orders, ORDERS, text=f"order {place}")
     done: list[int] = []
     partition = shop.partition()

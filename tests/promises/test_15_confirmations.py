@@ -1,7 +1,6 @@
 """Promise 15: a page confirms what was saved, from when to when, and nothing else."""
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from html import unescape
 
@@ -14,37 +13,26 @@ from consent_tokens.services.consents.views import find_consent
 from consent_tokens.services.preferences.update import find_preferences
 from consent_tokens.store.tables import preferences as table
 from consent_tokens.store.tables import retention_runs
-from tests.service import ORDERS, PROMOTIONS, Consumer, Merchant, Page, Service, found, otp_policy
+from tests.service import ORDERS, PROMOTIONS, Page, Service, SignedIn, found
 
-GRANT = re.compile(r'name="grant" value="([^"]+)"')
 STATUS = re.compile(r'<p class="note[^"]*" role="status">(.*?)</p>', re.DOTALL)
 FAULT = re.compile(r'<p class="fault" id="([^"]+)-fault" role="alert">(.*?)</p>', re.DOTALL)
 DECEMBER = datetime(2026, 12, 1, 4, tzinfo=UTC)  # noon in Shanghai
-WIDE = otp_policy("number=1000/hour;client_ip=1000/hour;total=100000/hour")
 
 
-@dataclass
-class Person:
-    """A consumer who is signed in, with a consent to one merchant."""
-
-    service: Service
-    merchant: Merchant
-    consumer: Consumer
-    token: str
-    grant: str
+class Person(SignedIn):
+    """A consumer who is signed in, and reads English."""
 
     @property
     def partition(self) -> int:
-        key = self.service.runtime.ids.grant.decode(self.grant)
-        assert key
-        return key.partition
+        return self.grant_key().partition
 
     @property
     def stored(self) -> Preferences:
         return find_preferences(self.service.runtime, self.partition)
 
     def submit(self, action: str, **form: object) -> Page:
-        page = self.consumer.get("/my/wishes?lang=en").text
+        page = self.page("/my/wishes?lang=en")
         return self.consumer.post("/my", page, action=action, grant=self.grant, **form)
 
     def confirmed(self, action: str, **form: object) -> str:
@@ -63,20 +51,13 @@ class Person:
         assert "<title>Error:" in answer.text
         return {name: unescape(words) for name, words in FAULT.findall(answer.text)}
 
-    def code(self) -> str:
-        answer = self.merchant.send(self.token)
-        return str(answer.json.get("code") or answer.json["status"])
-
 
 @pytest.fixture
 def person(service: Service) -> Person:
-    service = service.with_context(otp=WIDE)
     service.clock.advance(DECEMBER - service.clock.now())
-    merchant, consumer = service.merchant(), service.consumer()
-    token = service.obtain_token(
-        merchant, consumer, PROMOTIONS, ORDERS, max_messages=100, expires_in_days=300
-    )
-    return Person(service, merchant, consumer, token, found(GRANT, consumer.log_in().text))
+    person = Person.with_consent(service, max_messages=100, expires_in_days=300)
+    person.consumer.log_in()
+    return person
 
 
 def test_a_quiet_period_that_begins_later_is_confirmed_with_its_days(person: Person) -> None:

@@ -27,48 +27,25 @@ from tests.service import (
     LINK,
     ORDERS,
     PROMOTIONS,
+    WIDE,
     Consumer,
-    Merchant,
     Page,
     Service,
+    SignedIn,
     found,
-    otp_policy,
 )
 
-GRANT = re.compile(r'name="grant" value="([^"]+)"')
 NUMBER = re.compile(r'<dd><b class="num">(\d{4} \d{4} \d{4} \d{4})<')
 
 
-class LoggedIn:
-    """A consumer who has agreed to two purposes and is logged in."""
-
-    def __init__(self, service: Service) -> None:
-        self.service = service
-        self.merchant: Merchant = service.merchant()
-        self.consumer: Consumer = service.consumer()
-        self.token = service.obtain_token(self.merchant, self.consumer, PROMOTIONS, ORDERS)
-        page = self.consumer.log_in().text
-        self.grant = found(GRANT, page)
-
-    def act(self, action: str, **form: object) -> Page:
-        page = self.consumer.get("/my/wishes").text
-        return self.consumer.post("/my", page, action=action, grant=self.grant, **form)
-
-    def code(self, purpose: str = PROMOTIONS) -> str:
-        """Send a message; return the reason of the refusal, or its status."""
-        answer = self.merchant.send(self.token, purpose)
-        return str(answer.json.get("code") or answer.json["status"])
-
-
-WIDE = otp_policy("number=1000/hour;client_ip=1000/hour;total=100000/hour")
-
-
 @pytest.fixture
-def logged_in(service: Service) -> LoggedIn:
-    return LoggedIn(service.with_context(otp=WIDE))
+def logged_in(service: Service) -> SignedIn:
+    person = SignedIn.with_consent(service)
+    person.consumer.log_in()
+    return person
 
 
-def test_pause_and_go_on(logged_in: LoggedIn) -> None:
+def test_pause_and_go_on(logged_in: SignedIn) -> None:
     assert logged_in.act("pause").status_code == 303
     assert logged_in.code() == "consent_paused"
     assert logged_in.code(ORDERS) == "consent_paused"
@@ -78,7 +55,7 @@ def test_pause_and_go_on(logged_in: LoggedIn) -> None:
     assert logged_in.code() == "queued"
 
 
-def test_a_pause_with_a_day_ends_by_itself(logged_in: LoggedIn) -> None:
+def test_a_pause_with_a_day_ends_by_itself(logged_in: SignedIn) -> None:
     logged_in.act("pause", days=7)
     assert "到 2021年11月18日" in logged_in.consumer.get("/my").text
     logged_in.service.clock.advance(timedelta(days=6))
@@ -89,14 +66,14 @@ def test_a_pause_with_a_day_ends_by_itself(logged_in: LoggedIn) -> None:
     assert logged_in.code() == "queued"
 
 
-def test_what_waits_does_not_leave_into_a_pause(logged_in: LoggedIn) -> None:
+def test_what_waits_does_not_leave_into_a_pause(logged_in: SignedIn) -> None:
     logged_in.merchant.send(logged_in.token, text="wait")
     logged_in.act("pause")
     logged_in.service.work()
     assert not [text for text in logged_in.consumer.texts() if "wait" in text]
 
 
-def test_narrow(logged_in: LoggedIn) -> None:
+def test_narrow(logged_in: SignedIn) -> None:
     fewer = logged_in.act(
         "narrow", purposes=[PROMOTIONS], max_messages=1, **{"from": 540, "to": 1260}
     )
@@ -121,13 +98,13 @@ def test_narrow(logged_in: LoggedIn) -> None:
         {"purposes": [PROMOTIONS], "from": 99999},
     ],
 )
-def test_narrowing_never_widens(logged_in: LoggedIn, more: dict[str, object]) -> None:
+def test_narrowing_never_widens(logged_in: SignedIn, more: dict[str, object]) -> None:
     before = logged_in.merchant.get(f"/v1/grants/{logged_in.grant}").json["scope"]
     assert logged_in.act("narrow", **more).status_code == 422
     assert logged_in.merchant.get(f"/v1/grants/{logged_in.grant}").json["scope"] == before
 
 
-def test_extend_and_renew(logged_in: LoggedIn) -> None:
+def test_extend_and_renew(logged_in: SignedIn) -> None:
     before = logged_in.merchant.get(f"/v1/grants/{logged_in.grant}").json["scope"]["expires_at"]
     assert logged_in.act("prolong", days=90).status_code == 303
     after = logged_in.merchant.get(f"/v1/grants/{logged_in.grant}").json["scope"]["expires_at"]
@@ -140,7 +117,7 @@ def test_extend_and_renew(logged_in: LoggedIn) -> None:
     assert logged_in.act("prolong", days=9999).status_code == 422
 
 
-def test_the_export_says_what_was_agreed_at_any_past_moment(logged_in: LoggedIn) -> None:
+def test_the_export_says_what_was_agreed_at_any_past_moment(logged_in: SignedIn) -> None:
     logged_in.act("narrow", purposes=[PROMOTIONS])
     logged_in.service.clock.advance(timedelta(days=1))
     logged_in.consumer.log_in()
@@ -151,7 +128,7 @@ def test_the_export_says_what_was_agreed_at_any_past_moment(logged_in: LoggedIn)
     assert data["changes"][1]["before"]["purposes"] == [PROMOTIONS]
 
 
-def test_a_quiet_period_over_double_11(logged_in: LoggedIn) -> None:
+def test_a_quiet_period_over_double_11(logged_in: SignedIn) -> None:
     """It is the day itself: noon on 11 November, in Shanghai."""
     logged_in.merchant.send(logged_in.token, text="waits")
     assert logged_in.act("calm", season="double11").status_code == 303
@@ -167,7 +144,7 @@ def test_a_quiet_period_over_double_11(logged_in: LoggedIn) -> None:
 
 
 def test_a_recipient_stays_known_as_long_as_anything_of_them_is_kept(
-    logged_in: LoggedIn,
+    logged_in: SignedIn,
 ) -> None:
     logged_in.act("calm", season="double11")
     logged_in.act("revoke")
@@ -188,7 +165,7 @@ def test_a_recipient_stays_known_as_long_as_anything_of_them_is_kept(
     assert known() == 0
 
 
-def test_a_quiet_period_until_a_chosen_day_and_its_end(logged_in: LoggedIn) -> None:
+def test_a_quiet_period_until_a_chosen_day_and_its_end(logged_in: SignedIn) -> None:
     assert logged_in.act("calm", until="2021-12-24").status_code == 303
     assert logged_in.code() == "consent_paused"
     logged_in.act("no_calm")
@@ -197,7 +174,7 @@ def test_a_quiet_period_until_a_chosen_day_and_its_end(logged_in: LoggedIn) -> N
         assert logged_in.act("calm", until=nonsense).status_code == 422
 
 
-def test_quiet_hours_are_for_everything(logged_in: LoggedIn) -> None:
+def test_quiet_hours_are_for_everything(logged_in: SignedIn) -> None:
     logged_in.act("rest", **{"from": 11 * 60, "to": 14 * 60})  # it is noon
     answer = logged_in.merchant.send(logged_in.token, ORDERS, text="later")
     assert answer.json["status"] == "deferred"
@@ -210,7 +187,7 @@ def test_quiet_hours_are_for_everything(logged_in: LoggedIn) -> None:
     logged_in.consumer.log_in()  # a code comes at any hour
 
 
-def test_what_was_accepted_before_quiet_hours_waits_too(logged_in: LoggedIn) -> None:
+def test_what_was_accepted_before_quiet_hours_waits_too(logged_in: SignedIn) -> None:
     logged_in.merchant.send(logged_in.token, ORDERS, text="taken")
     logged_in.act("rest", **{"from": 11 * 60, "to": 14 * 60})
     logged_in.service.work()
@@ -220,7 +197,7 @@ def test_what_was_accepted_before_quiet_hours_waits_too(logged_in: LoggedIn) -> 
     assert len([text for text in logged_in.consumer.texts() if "taken" in text]) == 1
 
 
-def test_the_limit_over_all_merchants_tells_no_merchant_of_another(logged_in: LoggedIn) -> None:
+def test_the_limit_over_all_merchants_tells_no_merchant_of_another(logged_in: SignedIn) -> None:
     other = logged_in.service.merchant("乙店")
     token = logged_in.service.obtain_token(other, logged_in.consumer, PROMOTIONS)
     logged_in.consumer.log_in()
@@ -235,7 +212,7 @@ def test_the_limit_over_all_merchants_tells_no_merchant_of_another(logged_in: Lo
     assert logged_in.code() == "queued"
 
 
-def test_revoke_all(logged_in: LoggedIn) -> None:
+def test_revoke_all(logged_in: SignedIn) -> None:
     other = logged_in.service.merchant("乙店")
     token = logged_in.service.obtain_token(other, logged_in.consumer, PROMOTIONS)
     logged_in.consumer.log_in()
@@ -244,7 +221,7 @@ def test_revoke_all(logged_in: LoggedIn) -> None:
     assert other.send(token).json["code"] == "consent_revoked"
 
 
-def test_search(logged_in: LoggedIn) -> None:
+def test_search(logged_in: SignedIn) -> None:
     for name in ("甲店", "乙店", "丙店", "丁店"):
         logged_in.service.obtain_token(logged_in.service.merchant(name), logged_in.consumer, ORDERS)
     logged_in.consumer.log_in()
@@ -254,7 +231,7 @@ def test_search(logged_in: LoggedIn) -> None:
     assert "没有叫这个名字的商家" in logged_in.consumer.get("/my?q=<script>").text
 
 
-def test_every_message_sent_and_refused_is_shown_with_its_reason(logged_in: LoggedIn) -> None:
+def test_every_message_sent_and_refused_is_shown_with_its_reason(logged_in: SignedIn) -> None:
     for place in range(5):
         logged_in.merchant.send(logged_in.token, text=f"offer {place}")
     logged_in.merchant.send(logged_in.token, "marketing.surveys")
@@ -270,7 +247,7 @@ def test_every_message_sent_and_refused_is_shown_with_its_reason(logged_in: Logg
     assert "offer" not in logged_in.consumer.get(f"/my/consents/{logged_in.grant}").text
 
 
-def test_nobody_touches_anothers_consent(logged_in: LoggedIn) -> None:
+def test_nobody_touches_anothers_consent(logged_in: SignedIn) -> None:
     other = logged_in.service.consumer(NUMBERS[1])
     logged_in.service.obtain_token(logged_in.merchant, other)
     page = other.log_in().text
@@ -283,7 +260,7 @@ def test_nobody_touches_anothers_consent(logged_in: LoggedIn) -> None:
     assert logged_in.code() == "queued"
 
 
-def test_nothing_happens_without_a_session(logged_in: LoggedIn) -> None:
+def test_nothing_happens_without_a_session(logged_in: SignedIn) -> None:
     stranger = logged_in.service.consumer(NUMBERS[2])
     page = stranger.get("/my").text
     for action in ("revoke", "calm", "limits", "forget", "revoke_all", "invitations", "rest"):
@@ -297,7 +274,7 @@ def test_nothing_happens_without_a_session(logged_in: LoggedIn) -> None:
 # --- Export and erasure -------------------------------------------------------------------------
 
 
-def test_my_data_holds_all_that_is_kept(logged_in: LoggedIn) -> None:
+def test_my_data_holds_all_that_is_kept(logged_in: SignedIn) -> None:
     logged_in.merchant.send(logged_in.token, text="hello")
     logged_in.service.work()
     answer = logged_in.consumer.get("/my/data.json")
@@ -314,7 +291,7 @@ def test_my_data_holds_all_that_is_kept(logged_in: LoggedIn) -> None:
     assert not found_in(page.data)
 
 
-def test_forget_me_leaves_nothing_that_leads_to_the_number(logged_in: LoggedIn) -> None:
+def test_forget_me_leaves_nothing_that_leads_to_the_number(logged_in: SignedIn) -> None:
     logged_in.merchant.send(logged_in.token, text="hello")
     logged_in.service.work()
     logged_in.act("limits", a_day=3)
@@ -338,7 +315,7 @@ def test_forget_me_leaves_nothing_that_leads_to_the_number(logged_in: LoggedIn) 
 # --- Reassigned numbers -------------------------------------------------------------------------
 
 
-def test_a_new_owner_ends_all_and_sees_nothing(logged_in: LoggedIn) -> None:
+def test_a_new_owner_ends_all_and_sees_nothing(logged_in: SignedIn) -> None:
     new = logged_in.service.consumer()
     new.post("/my", phone=new.number)
     shown = new.get("/my").text
@@ -354,7 +331,7 @@ def test_a_new_owner_ends_all_and_sees_nothing(logged_in: LoggedIn) -> None:
     assert 'name="grant"' not in logged_in.consumer.get("/my").text, "the former owner is out"
 
 
-def test_a_report_of_no_such_subscriber_ends_all(logged_in: LoggedIn) -> None:
+def test_a_report_of_no_such_subscriber_ends_all(logged_in: SignedIn) -> None:
     sent = logged_in.merchant.send(logged_in.token, text="hello").json["id"]
     simulator, service = logged_in.service.simulator, logged_in.service
     service.dispatcher._dispatch(0)
@@ -371,7 +348,7 @@ def test_a_report_of_no_such_subscriber_ends_all(logged_in: LoggedIn) -> None:
     assert logged_in.code() == "consent_revoked"
 
 
-def test_a_notice_of_reassignment_spares_what_the_new_owner_agreed_to(logged_in: LoggedIn) -> None:
+def test_a_notice_of_reassignment_spares_what_the_new_owner_agreed_to(logged_in: SignedIn) -> None:
     logged_in.service.clock.advance(timedelta(days=10))
     since = logged_in.service.clock.now()
     logged_in.service.clock.advance(timedelta(days=1))
@@ -392,7 +369,7 @@ def test_a_notice_of_reassignment_spares_what_the_new_owner_agreed_to(logged_in:
 
 
 def test_a_yes_and_its_end_have_receipts_that_any_jose_library_verifies(
-    logged_in: LoggedIn,
+    logged_in: SignedIn,
 ) -> None:
     logged_in.service.clock.advance(timedelta(minutes=1))
     later = logged_in.service.clock.now() + timedelta(days=1)
@@ -431,7 +408,7 @@ def check(consumer: Consumer, receipt: str) -> Page:
     return consumer.post("/receipts/check", receipt=receipt)
 
 
-def test_a_receipt_is_checked_on_the_spot(logged_in: LoggedIn) -> None:
+def test_a_receipt_is_checked_on_the_spot(logged_in: SignedIn) -> None:
     consumer = logged_in.consumer
     consumer.get("/?lang=en")
     logged_in.act("revoke", stay="here")
@@ -449,7 +426,7 @@ def test_a_receipt_is_checked_on_the_spot(logged_in: LoggedIn) -> None:
     assert told == {"you agreed to get", "was withdrawn"}
 
 
-def test_a_changed_receipt_is_found_out(logged_in: LoggedIn) -> None:
+def test_a_changed_receipt_is_found_out(logged_in: SignedIn) -> None:
     consumer = logged_in.consumer
     consumer.get("/?lang=en")
     page = consumer.get(f"/my/consents/{logged_in.grant}").text
@@ -523,7 +500,7 @@ def test_agreeing_to_more_than_was_asked_is_refused(service: Service) -> None:
 # --- Reports ------------------------------------------------------------------------------------
 
 
-def from_a_message(logged_in: LoggedIn, text: str = "offer") -> tuple[str, str]:
+def from_a_message(logged_in: SignedIn, text: str = "offer") -> tuple[str, str]:
     """Return the link in a text that came, and the text."""
     logged_in.merchant.send(logged_in.token, text=text)
     logged_in.service.work()
@@ -531,7 +508,7 @@ def from_a_message(logged_in: LoggedIn, text: str = "offer") -> tuple[str, str]:
     return f"/m/{found(LINK, came)}", came
 
 
-def test_a_report_takes_two_taps_from_a_text_and_counts_once(logged_in: LoggedIn) -> None:
+def test_a_report_takes_two_taps_from_a_text_and_counts_once(logged_in: SignedIn) -> None:
     link, _ = from_a_message(logged_in)
     stranger = logged_in.service.app.test_client()
     csrf = re.compile(r'name="csrf" value="([^"]+)"')
@@ -552,14 +529,14 @@ def test_a_report_takes_two_taps_from_a_text_and_counts_once(logged_in: LoggedIn
     assert (complaint.reason, complaint.verdict) == ("too_often", "under_consent")
 
 
-def filed_complaints(logged_in: LoggedIn) -> list[Complaint]:
+def filed_complaints(logged_in: SignedIn) -> list[Complaint]:
     """Return all complaints about merchants, the newest first."""
     database = logged_in.service.runtime.database
     found = database.read(lambda transaction: complaints.latest(transaction, 100))
     return [each for each in found if each.merchant_id]
 
 
-def test_merchants_see_complaints_in_groups_of_days_that_are_over(logged_in: LoggedIn) -> None:
+def test_merchants_see_complaints_in_groups_of_days_that_are_over(logged_in: SignedIn) -> None:
     other = logged_in.service.merchant("乙店")
     for reason in ("too_often", "fraud", "too_often"):
         link, _ = from_a_message(logged_in, f"offer {reason}")
@@ -593,7 +570,7 @@ def test_merchants_see_complaints_in_groups_of_days_that_are_over(logged_in: Log
     assert pages[3]["day"] > day
 
 
-def paste(logged_in: LoggedIn, text: str, sender: str = "106900011", **more: str) -> str:
+def paste(logged_in: SignedIn, text: str, sender: str = "106900011", **more: str) -> str:
     consumer = logged_in.service.consumer()
     consumer.post("/report", phone=consumer.number)
     at = (logged_in.service.clock.now() + timedelta(hours=8)).strftime("%Y-%m-%dT%H:%M")
@@ -602,20 +579,20 @@ def paste(logged_in: LoggedIn, text: str, sender: str = "106900011", **more: str
     return answer.text if answer.status_code == 200 else consumer.get("/reports").text
 
 
-def test_a_pasted_text_is_found_again(logged_in: LoggedIn) -> None:
+def test_a_pasted_text_is_found_again(logged_in: SignedIn) -> None:
     _, text = from_a_message(logged_in)
     assert "是按您的同意发的" in paste(logged_in, text)
     assert "是按您的同意发的" in paste(logged_in, text.replace(" ", "").replace("，", ", "))
 
 
-def test_a_pasted_text_is_found_after_all_was_stopped(logged_in: LoggedIn) -> None:
+def test_a_pasted_text_is_found_after_all_was_stopped(logged_in: SignedIn) -> None:
     _, text = from_a_message(logged_in)
     logged_in.act("revoke_all")
     logged_in.service.clock.advance(timedelta(hours=3))
     assert "是按您的同意发的" in paste(logged_in, text)
 
 
-def test_an_altered_text_a_wrong_time_and_a_foreign_sender(logged_in: LoggedIn) -> None:
+def test_an_altered_text_a_wrong_time_and_a_foreign_sender(logged_in: SignedIn) -> None:
     _, text = from_a_message(logged_in)
     assert "没有您的同意" in paste(logged_in, text + "点击领奖")
     assert "没有您的同意" in paste(logged_in, text, at="2021-10-01T12:00")
@@ -623,7 +600,7 @@ def test_an_altered_text_a_wrong_time_and_a_foreign_sender(logged_in: LoggedIn) 
     assert {each.verdict for each in filed_complaints(logged_in)} == {"no_consent"}
 
 
-def test_anothers_text_is_not_mine(logged_in: LoggedIn) -> None:
+def test_anothers_text_is_not_mine(logged_in: SignedIn) -> None:
     other = logged_in.service.consumer(NUMBERS[3])
     token = logged_in.service.obtain_token(logged_in.merchant, other, PROMOTIONS)
     logged_in.merchant.send(token, text="only to the other")
@@ -631,7 +608,7 @@ def test_anothers_text_is_not_mine(logged_in: LoggedIn) -> None:
     assert "没有您的同意" in paste(logged_in, other.texts()[-1])
 
 
-def test_a_report_can_be_followed_and_said_more_about(logged_in: LoggedIn) -> None:
+def test_a_report_can_be_followed_and_said_more_about(logged_in: SignedIn) -> None:
     _, text = from_a_message(logged_in)
     number = found(NUMBER, paste(logged_in, text))
     later = logged_in.service.consumer(NUMBERS[4])
@@ -719,7 +696,7 @@ def test_a_text_of_others_is_sent_on_to_whoever_takes_it(
 
 
 @pytest.mark.parametrize("sender", ["+1069 0001-1", "1069 00011", "１０６９０００１１"])
-def test_a_sender_is_found_however_the_phone_writes_it(logged_in: LoggedIn, sender: str) -> None:
+def test_a_sender_is_found_however_the_phone_writes_it(logged_in: SignedIn, sender: str) -> None:
     _, text = from_a_message(logged_in)
     assert "是按您的同意发的" in paste(logged_in, text, sender)
 
@@ -751,7 +728,7 @@ def test_a_report_with_a_screenshot_that_cannot_be_read_is_filed(small: Service)
     assert "Screenshot" in consumer.get("/reports").text
 
 
-def test_the_reasons_of_most_reports_are_one_tap_each(logged_in: LoggedIn) -> None:
+def test_the_reasons_of_most_reports_are_one_tap_each(logged_in: SignedIn) -> None:
     link, _ = from_a_message(logged_in)
     page = logged_in.consumer.get(f"{link}/report").text
     assert re.findall(r'name="reason" value="(\w+)"', page.split("<details>")[0]) == [
@@ -759,7 +736,7 @@ def test_the_reasons_of_most_reports_are_one_tap_each(logged_in: LoggedIn) -> No
     ]  # fmt: skip
 
 
-def test_the_reports_of_one_number_are_limited(logged_in: LoggedIn) -> None:
+def test_the_reports_of_one_number_are_limited(logged_in: SignedIn) -> None:
     for place in range(10):
         paste(logged_in, f"spam {place}", sender="10086")
         logged_in.service.clock.advance(timedelta(hours=1))
@@ -772,7 +749,7 @@ def test_the_reports_of_one_number_are_limited(logged_in: LoggedIn) -> None:
     assert answer.status_code == 429
 
 
-def test_bad_reports_are_answered(logged_in: LoggedIn) -> None:
+def test_bad_reports_are_answered(logged_in: SignedIn) -> None:
     consumer = logged_in.service.consumer()
     consumer.post("/report", phone=consumer.number)
     good = {"sender": "1069", "text": "x", "at": "2021-11-11T12:00", "reason": "other"}
@@ -820,20 +797,20 @@ def test_of_two_hundred_sends_of_fifty_merchants_exactly_the_limit_leaves(
 # --- Verdicts -----------------------------------------------------------------------------------
 
 
-def verdict_shown(logged_in: LoggedIn, text: str, *words: str, **more: str) -> None:
+def verdict_shown(logged_in: SignedIn, text: str, *words: str, **more: str) -> None:
     """Report a pasted text, and look for the words of its verdict."""
     shown = paste(logged_in, text, **more)
     for expected in words:
         assert expected in shown
 
 
-def came_in(logged_in: LoggedIn) -> str:
+def came_in(logged_in: SignedIn) -> str:
     """Return when a text came, as the form wants it."""
     return (logged_in.service.clock.now() + timedelta(hours=8)).strftime("%Y-%m-%dT%H:%M")
 
 
 def test_a_lawful_text_stays_lawful_after_forget_me_and_until_its_record_is_deleted(
-    logged_in: LoggedIn,
+    logged_in: SignedIn,
 ) -> None:
     _, text = from_a_message(logged_in)
     at = came_in(logged_in)
@@ -850,7 +827,7 @@ def test_a_lawful_text_stays_lawful_after_forget_me_and_until_its_record_is_dele
     verdict_shown(logged_in, text, "没有您的同意")
 
 
-def test_only_who_proves_the_number_learns_of_an_erased_text(logged_in: LoggedIn) -> None:
+def test_only_who_proves_the_number_learns_of_an_erased_text(logged_in: SignedIn) -> None:
     _, text = from_a_message(logged_in)
     logged_in.act("forget")
     other = logged_in.service.consumer(NUMBERS[5])
@@ -860,7 +837,7 @@ def test_only_who_proves_the_number_learns_of_an_erased_text(logged_in: LoggedIn
     assert "没有您的同意" in other.get("/reports").text
 
 
-def test_what_is_left_of_an_erased_text_matches_no_other_row(logged_in: LoggedIn) -> None:
+def test_what_is_left_of_an_erased_text_matches_no_other_row(logged_in: SignedIn) -> None:
     logged_in.service.clock.advance(timedelta(minutes=7))
     _, text = from_a_message(logged_in)
     logged_in.act("forget")
@@ -872,7 +849,7 @@ def test_what_is_left_of_an_erased_text_matches_no_other_row(logged_in: LoggedIn
     assert text
 
 
-def test_a_text_to_the_former_owner_is_not_the_new_owners_consent(logged_in: LoggedIn) -> None:
+def test_a_text_to_the_former_owner_is_not_the_new_owners_consent(logged_in: SignedIn) -> None:
     _, text = from_a_message(logged_in)
     new = logged_in.service.consumer()
     new.post("/my", phone=new.number)
@@ -880,20 +857,20 @@ def test_a_text_to_the_former_owner_is_not_the_new_owners_consent(logged_in: Log
     verdict_shown(logged_in, text, "前任机主的同意")
 
 
-def test_an_invitation_is_called_one(logged_in: LoggedIn) -> None:
+def test_an_invitation_is_called_one(logged_in: SignedIn) -> None:
     asked = {"purposes": ["marketing.events"], "token": logged_in.token}
     assert logged_in.merchant.post("/v1/consent-requests", asked).status_code == 201
     logged_in.service.work()
     verdict_shown(logged_in, logged_in.consumer.texts()[-1], "这条是邀请", "人工核查")
 
 
-def test_our_own_codes_are_not_called_foreign(logged_in: LoggedIn) -> None:
+def test_our_own_codes_are_not_called_foreign(logged_in: SignedIn) -> None:
     code = [text for text in logged_in.consumer.texts() if "验证码" in text][-1]
     sender = logged_in.service.runtime.service.sender
     verdict_shown(logged_in, code, "无法核对", sender=sender)
 
 
-def test_a_dispute_ends_with_the_decision(logged_in: LoggedIn) -> None:
+def test_a_dispute_ends_with_the_decision(logged_in: SignedIn) -> None:
     _, text = from_a_message(logged_in)
     verdict_shown(logged_in, text, "人工核查")
     runtime = logged_in.service.runtime

@@ -84,8 +84,8 @@ def test_a_stop_for_one_purpose_survives_the_restore_of_an_old_backup(
         environment = running.environment
 
     assert Running("", environment, running.lines).command("journal", "replay") == {
-        "revoked": 0, "narrowed": 1, "paused": 0, "resumed": 0, "extended": 0, "preferences": 0,
-        "invited": 0, "declined": 0, "erased": 0, "waiting": 0,
+        "revoked": 0, "narrowed": 1, "widened": 0, "paused": 0, "resumed": 0, "extended": 0,
+        "preferences": 0, "invited": 0, "declined": 0, "erased": 0, "waiting": 0,
     }  # fmt: skip
 
     with served(tmp_path, smsc, port) as running:

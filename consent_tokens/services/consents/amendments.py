@@ -1,5 +1,7 @@
 """Amend a grant: narrow, pause, resume or extend it, never beyond what was asked.
 
+`undo` takes a narrowing or a pause back.
+
 The merchant's token says the most that was ever agreed; the row says what is agreed now, and the
 relay honours the smaller of the two. The earlier terms are kept (promise 10).
 Each amendment goes to the revocation journal before it is confirmed (promise 3), so all of them
@@ -10,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from consent_tokens.consent.grant import Grant, GrantStatus
 from consent_tokens.consent.request import MAX_VALID_DAYS
@@ -38,12 +40,20 @@ class Amendment(StrEnum):
     """How a grant was amended."""
 
     NARROWED = "narrowed"
+    WIDENED = "widened"  # to what it was before a narrowing
     PAUSED = "paused"
     RESUMED = "resumed"
     EXTENDED = "extended"
 
 
 _Change = Callable[[Grant, datetime], Grant]
+
+
+class Amended(NamedTuple):
+    """A grant after an amendment, and the id of the change in its history; None if it is equal."""
+
+    grant: Grant
+    change_id: int | None
 
 
 def own_grant_key(runtime: Runtime, partition: int, public_id: str) -> RowKey:
@@ -54,9 +64,9 @@ def own_grant_key(runtime: Runtime, partition: int, public_id: str) -> RowKey:
     return key
 
 
-def narrow(runtime: Runtime, key: RowKey, reduction: ScopeReduction) -> Grant:
+def narrow(runtime: Runtime, key: RowKey, reduction: ScopeReduction) -> Amended:
     """Return a grant with a narrower scope. Raises InvalidError, NotFoundError, ConflictError."""
-    return _commit(runtime, key, partial(narrow_within, runtime, key=key, reduction=reduction))
+    return _commit(runtime, key, partial(_narrow_within, runtime, key=key, reduction=reduction))
 
 
 def narrow_within(
@@ -66,6 +76,12 @@ def narrow_within(
 
     The caller flushes the journal after the commit.
     """
+    return _narrow_within(runtime, transaction, key, reduction).grant
+
+
+def _narrow_within(
+    runtime: Runtime, transaction: Transaction, key: RowKey, reduction: ScopeReduction
+) -> Amended:
 
     def change(grant: Grant, now: datetime) -> Grant:
         ends = now + timedelta(days=reduction.days) if reduction.days is not None else None
@@ -82,12 +98,12 @@ def pause(runtime: Runtime, key: RowKey, until: datetime | None = None) -> Grant
 
     Raises NotFoundError, ConflictError if it has ended.
     """
-    return _commit(runtime, key, partial(_pause_within, runtime, key=key, until=until))
+    return _commit(runtime, key, partial(_pause_within, runtime, key=key, until=until)).grant
 
 
 def _pause_within(
     runtime: Runtime, transaction: Transaction, key: RowKey, until: datetime | None
-) -> Grant:
+) -> Amended:
     """Pause a grant, or change until when it is paused."""
     locked = grants.lock_one(transaction, key)
     is_paused = locked is not None and locked.grant.status is GrantStatus.PAUSED
@@ -95,26 +111,26 @@ def _pause_within(
     grants.set_pause_end(transaction, key, until)
     amended = _amend(runtime, transaction, key, Grant.paused, Amendment.PAUSED)
     if is_paused and has_new_end:
-        _enqueue(runtime, transaction, amended, Amendment.PAUSED)
+        enqueue_terms(runtime, transaction, amended.grant, Amendment.PAUSED)
     return amended
 
 
 def pause_merchant(
     runtime: Runtime, partition: int, merchant_id: str, until: datetime | None = None
-) -> list[Grant]:
+) -> list[Amended]:
     """Pause the live grants of a recipient to a merchant, in one transaction; return them.
 
     A grant that is paused already keeps the end of its pause. None is returned after a stop.
     """
     ensure_writable(runtime)
 
-    def work(transaction: Transaction) -> list[Grant]:
+    def work(transaction: Transaction) -> list[Amended]:
         live = _with_status(runtime, transaction, partition, merchant_id, GrantStatus.LIVE)
         return [_pause_within(runtime, transaction, each.key, until) for each in live]
 
     paused = runtime.database.run(work)
     flush_journal(runtime)
-    ids = [each.key.id for each in paused]
+    ids = [each.grant.key.id for each in paused]
     wait_until_not_in_flight(
         runtime,
         lambda transaction: outbox.in_flight_under_grants(
@@ -164,7 +180,7 @@ def resume_within(runtime: Runtime, transaction: Transaction, key: RowKey) -> Gr
     """End a pause within a transaction. The caller flushes the journal after the commit."""
     grants.lock_one(transaction, key)
     grants.set_pause_end(transaction, key, None)
-    return _amend(runtime, transaction, key, Grant.resumed, Amendment.RESUMED)
+    return _amend(runtime, transaction, key, Grant.resumed, Amendment.RESUMED).grant
 
 
 def extend(runtime: Runtime, key: RowKey, by: timedelta) -> Grant:
@@ -184,7 +200,7 @@ def extend(runtime: Runtime, key: RowKey, by: timedelta) -> Grant:
         lambda transaction: _amend(runtime, transaction, key, change, Amendment.EXTENDED)
     )
     flush_journal(runtime)
-    return extended
+    return extended.grant
 
 
 def resume_due_pauses(runtime: Runtime, transaction: Transaction, now: datetime) -> int:
@@ -201,7 +217,7 @@ def resume_due_pauses(runtime: Runtime, transaction: Transaction, now: datetime)
 
 def _amend(
     runtime: Runtime, transaction: Transaction, key: RowKey, change: _Change, amendment: Amendment
-) -> Grant:
+) -> Amended:
     now = runtime.clock.now()
     locked = grants.lock_one(transaction, key)
     if locked is None:
@@ -210,16 +226,19 @@ def _amend(
         raise ConflictError("this consent has ended")
     before, after = locked.grant, change(locked.grant, now)
     if before == after:
-        return after
-    record_amendment(runtime, transaction, before, after, amendment)
-    _enqueue(runtime, transaction, after, amendment)
-    return after
+        return Amended(after, None)
+    change_id = record_amendment(runtime, transaction, before, after, amendment)
+    enqueue_terms(runtime, transaction, after, amendment)
+    return Amended(after, change_id)
 
 
 def record_amendment(
     runtime: Runtime, transaction: Transaction, before: Grant, after: Grant, amendment: Amendment
-) -> None:
-    """Save the new terms of a locked grant, with the history, the event and the webhook."""
+) -> int:
+    """Save the new terms of a locked grant, with the history, the event and the webhook.
+
+    Returns the id of the change in the history.
+    """
     now = runtime.clock.now()
     change_key = runtime.new_key(after.key.partition)
     grants.record_change(
@@ -227,9 +246,10 @@ def record_amendment(
     )
     runtime.record(transaction, grant_event(after, EventKind.GRANT_CHANGED, now, amendment.value))
     webhooks.enqueue(runtime, transaction, [webhooks.grant_changed_event(runtime, after)], now)
+    return change_key.id
 
 
-def _enqueue(
+def enqueue_terms(
     runtime: Runtime, transaction: Transaction, amended: Grant, amendment: Amendment
 ) -> None:
     """Queue the terms of a grant for the revocation journal."""
@@ -237,7 +257,7 @@ def _enqueue(
     enqueue_entry(runtime, transaction, EntryKind(amendment), terms)
 
 
-def _commit(runtime: Runtime, key: RowKey, work: Callable[[Transaction], Grant]) -> Grant:
+def _commit(runtime: Runtime, key: RowKey, work: Callable[[Transaction], Amended]) -> Amended:
     """Commit and journal an amendment; wait until no message is in flight under older terms."""
     ensure_writable(runtime)
     changed = runtime.database.run(work)

@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from consent_tokens.consent.grant import Grant
+from consent_tokens.consent.grant import Grant, GrantStatus
 from consent_tokens.consent.preferences import Preferences
+from consent_tokens.services.consents.amendments import Amended
 from consent_tokens.web.consumer.template_filters import (
     day,
     last_day,
@@ -54,7 +55,7 @@ def extended_text(before: Grant, after: Grant) -> str:
 
 
 def paused_text(
-    merchant: str, paused: list[Grant], until: datetime | None, timezone: ZoneInfo
+    merchant: str, paused: list[Amended], until: datetime | None, timezone: ZoneInfo
 ) -> str:
     """Return until when a merchant is paused; `paused` are the grants that a form paused."""
     if not paused:
@@ -71,6 +72,20 @@ def resumed_text(merchant: str, resumed: list[Grant]) -> str:
     if not resumed:
         return nothing_changed()
     return str(_("%(merchant)s may text you again.", merchant=merchant))
+
+
+def undone_text(merchant: str, undone: list[Grant]) -> str:
+    """Return what grants allow after a narrowing or a pause of them was undone."""
+    scopes = "; ".join(scope_label(each.scope) for each in undone)
+    if all(each.status is GrantStatus.PAUSED for each in undone):
+        return str(_("Undone. Once you resume it: %(scopes)s.", scopes=scopes))
+    return str(
+        _(
+            "Undone. %(merchant)s may text you as before: %(scopes)s.",
+            merchant=merchant,
+            scopes=scopes,
+        )
+    )
 
 
 def _quiet_text(before: Preferences, after: Preferences, now: datetime, timezone: ZoneInfo) -> str:

@@ -32,6 +32,7 @@ from consent_tokens.services.consents.views import (
 )
 from consent_tokens.services.consumer_sessions import log_in, log_out, revoke_own
 from consent_tokens.services.erasure import claim_number, erase_recipient, revoke_all
+from consent_tokens.services.merchants import find_source
 from consent_tokens.services.number_verification import ChallengeSecret
 from consent_tokens.services.preferences.update import find_preferences, find_timezones
 from consent_tokens.services.retention.kinds import (
@@ -58,6 +59,7 @@ from consent_tokens.web.consumer.confirmations import (
     narrowed_text,
     paused_text,
     resumed_text,
+    undone_text,
 )
 from consent_tokens.web.consumer.otp_forms import (
     entered_number,
@@ -75,6 +77,7 @@ from consent_tokens.web.consumer.preferences import (
     seasons_to_offer,
 )
 from consent_tokens.web.consumer.retention_period import how_long
+from consent_tokens.web.consumer.undo import offer_undo, undo_offered
 from consent_tokens.web.request_context import app_context, runtime
 from consent_tokens.web.security import begin_session
 
@@ -149,12 +152,12 @@ def _list_page(partition: int) -> Response:
 
 def _stopped(
     found: Sequence[ConsentSummary], result: dict[str, Any] | None, now: datetime
-) -> tuple[str, list[Grant]] | None:
-    """Return the merchant that was just stopped, by name, and its consents that this ended."""
+) -> tuple[ConsentSummary, list[Grant]] | None:
+    """Return a consent to the merchant that was just stopped, and those that this ended."""
     own = [each for each in found if result and each.merchant.id == result.get("merchant")]
     if not own:
         return None
-    return own[0].merchant.name, ended_last([each.grant for each in own], now)
+    return own[0], ended_last([each.grant for each in own], now)
 
 
 @bp.get("/my/consents/<grant_id>")
@@ -174,6 +177,7 @@ def _consent_page(consent: ConsentDetail, status: int = 200, **errors: str) -> R
         consent=consent,
         scope=scope,
         timezone=scope.send_window.timezones,
+        source=find_source(runtime(), consent.merchant.id),
         grant_status=grant_status,
         is_live=grant_status in LIVE_STATUSES,
         limits=[each for each in NARROWER_LIMITS if each < scope.frequency_cap.limit],
@@ -298,7 +302,8 @@ def _pause(partition: int) -> Response:
     consent = find_consent(runtime(), partition, form.text("grant"))
     paused = pause_merchant(runtime(), partition, consent.merchant.id, until)
     timezone = consent.grant.scope.send_window.timezone
-    set_result("paused", text=paused_text(consent.merchant.name, paused, until, timezone))
+    text = paused_text(consent.merchant.name, paused, until, timezone)
+    set_result("paused", text=text, grant=consent.grant_id, undo=offer_undo(paused))
     return _redirect_back()
 
 
@@ -321,8 +326,15 @@ def _narrow(partition: int) -> Response:
             "Leave at least one box ticked, and choose no more than now. To end it all, stop."
         )
         return _consent_page(before, 422, less=error)
-    set_result("narrowed", text=narrowed_text(before.grant, narrowed))
+    text = narrowed_text(before.grant, narrowed.grant)
+    set_result("narrowed", text=text, grant=grant_id, undo=offer_undo([narrowed]))
     return _redirect_to_consent()
+
+
+def _undo(partition: int) -> Response:
+    merchant = find_consent(runtime(), partition, form.text("grant")).merchant
+    set_result("undone", text=undone_text(merchant.name, undo_offered(partition)))
+    return _redirect_back()
 
 
 def _extend(partition: int) -> Response:
@@ -341,6 +353,7 @@ ACTIONS: Final[Mapping[str, Callable[[int], Response]]] = {  # by the value of `
     "pause": _pause,
     "resume": _resume,
     "narrow": _narrow,
+    "undo": _undo,
     "prolong": _extend,
     "calm": save_preferences,
     "no_calm": save_preferences,

@@ -23,6 +23,7 @@ from consent_tokens.consent.timezones import Timezones, city_name
 from consent_tokens.evidence.complaints import ComplaintReason, ComplaintStatus, Verdict
 from consent_tokens.localization import LOCALES, join_list
 from consent_tokens.relay.message import MessageStatus
+from consent_tokens.services.consents.amendments import Amendment
 from consent_tokens.web.consumer.locale import language
 from consent_tokens.web.reasons import consumer_text
 
@@ -169,6 +170,18 @@ def status_label(status: MessageStatus) -> str:
     return labels[status]
 
 
+def amendment_label(amendment: str) -> str:
+    """Return how a consent was amended."""
+    labels: dict[Amendment, str] = {
+        Amendment.NARROWED: _("Fewer texts allowed"),
+        Amendment.WIDENED: _("That change undone"),
+        Amendment.PAUSED: _("Paused"),
+        Amendment.RESUMED: _("Resumed"),
+        Amendment.EXTENDED: _("Extended"),
+    }
+    return labels[Amendment(amendment)]
+
+
 def reason_label(code: str | None) -> str:
     """Return why a message did not reach the reader."""
     return str(_(consumer_text(code)))
@@ -265,6 +278,7 @@ FILTERS: Final[dict[str, Callable[..., str]]] = {
     "all_purposes": all_purposes,
     "scope_label": scope_label,
     "status_label": status_label,
+    "amendment_label": amendment_label,
     "reason_label": reason_label,
     "complaint_reason_label": complaint_reason_label,
     "verdict_label": verdict_label,

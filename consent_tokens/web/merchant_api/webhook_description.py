@@ -52,7 +52,7 @@ DATA: Final[dict[WebhookEventType, tuple[str, Members]]] = {
         {**REQUEST, "status": _one_of("expired")},
     ),
     WebhookEventType.CONSENT_CHANGED: (
-        "A consumer narrowed, paused, resumed or extended a consent.",
+        "A consumer narrowed, paused, resumed or extended a consent, or undid a narrowing.",
         {**GRANT, "status": _one_of(GrantStatus.LIVE, GrantStatus.PAUSED), **CHANGED},
     ),
     WebhookEventType.CONSENT_REVOKED: (
