@@ -4,7 +4,7 @@ leave no consumer with more than before.
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,10 +18,11 @@ from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.quiet_periods import QuietPeriod
 from consent_tokens.consent.scope import ScopeReduction
 from consent_tokens.errors import ConsentTokensError, RevocationsBehindError
-from consent_tokens.services.consents.amendments import extend, narrow, pause, resume
+from consent_tokens.services.consents.amendments import Amended, extend, narrow, pause, resume
 from consent_tokens.services.consents.decisions import decline, find_open_request
 from consent_tokens.services.consents.recipients import find_recipient
 from consent_tokens.services.consents.revocation import revoke
+from consent_tokens.services.consents.undo import change_ids, undo
 from consent_tokens.services.erasure import erase_recipient
 from consent_tokens.services.integrity.readiness import ensure_ready, save_checkpoints
 from consent_tokens.services.journal_replay import replay
@@ -90,6 +91,7 @@ class Acts:
     merchant: Merchant
     number: str
     tokens: list[str]
+    offered: list[str] = field(default_factory=list)  # public ids of changes to undo
 
     @property
     def runtime(self) -> Runtime:
@@ -126,19 +128,27 @@ class Acts:
 
     def narrow_purposes(self) -> None:
         fewer = ScopeReduction(purposes=frozenset({Purpose(ORDERS)}))
-        self.on_newest(lambda grant: narrow(self.runtime, grant.key, fewer))
+        self.on_newest(lambda grant: self.offer(narrow(self.runtime, grant.key, fewer)))
 
     def narrow_limit(self) -> None:
         self.on_newest(
-            lambda grant: narrow(
-                self.runtime,
-                grant.key,
-                ScopeReduction(
-                    max_messages=max(1, grant.scope.frequency_cap.limit - 1),
-                    opens=grant.scope.send_window.opens + 60,
-                ),
+            lambda grant: self.offer(
+                narrow(
+                    self.runtime,
+                    grant.key,
+                    ScopeReduction(
+                        max_messages=max(1, grant.scope.frequency_cap.limit - 1),
+                        opens=grant.scope.send_window.opens + 60,
+                    ),
+                )
             )
         )
+
+    def offer(self, amended: Amended) -> None:
+        self.offered = change_ids(self.runtime, [amended])
+
+    def undo(self) -> None:
+        self.on_newest(lambda grant: undo(self.runtime, grant.key.partition, self.offered))
 
     def extend(self) -> None:
         self.on_newest(lambda grant: extend(self.runtime, grant.key, timedelta(days=30)))
@@ -197,7 +207,7 @@ class Acts:
 
 
 ACTS = [name for name in vars(Acts) if not name.startswith("_")]
-ACTS = [name for name in ACTS if name not in {"runtime", "newest", "on_newest", "prefer"}]
+ACTS = [name for name in ACTS if name not in {"runtime", "newest", "on_newest", "prefer", "offer"}]
 STEPS = st.tuples(st.sampled_from(range(len(PEOPLE))), st.sampled_from(ACTS))
 
 

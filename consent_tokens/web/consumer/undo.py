@@ -31,5 +31,6 @@ def undo_offered(partition: int) -> list[Grant]:
     offer = session.get(UNDO)
     if not offer or form.text(UNDO) != offer:
         raise ConflictError("not offered in this session")
+    undone = undo(runtime(), partition, offer.split(SEPARATOR))
     session[UNDO] = ""
-    return undo(runtime(), partition, offer.split(SEPARATOR))
+    return undone
