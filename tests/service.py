@@ -10,11 +10,13 @@ from html import unescape
 from http import HTTPStatus
 from ipaddress import ip_network
 from pathlib import Path
+from types import CodeType
 from typing import Any, Self
 
 import jwt
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2.bccache import Bucket, BytecodeCache
 from prometheus_client import generate_latest
 from sqlalchemy import text as sql
 from werkzeug.test import TestResponse
@@ -36,10 +38,9 @@ from consent_tokens.services.merchants import add_merchant
 from consent_tokens.services.metrics_collector import metrics_registry
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.settings import parse_otp_rate_limits
-from consent_tokens.store import schema
-from consent_tokens.store.database import Database
 from consent_tokens.web import create_app
 from consent_tokens.workers.dispatcher import Dispatcher
+from tests.databases import open_database, upgrade
 from tests.number_scan import NUMBERS
 
 BASE = "http://localhost"
@@ -53,6 +54,23 @@ PROMOTIONS, ORDERS = "marketing.promotions", "orders.updates"
 ALWAYS = {"from": "00:00", "to": "24:00"}
 
 Page = TestResponse
+
+
+class CompiledTemplates(BytecodeCache):
+    """The templates, compiled once for all apps of this process."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._compiled.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        assert bucket.code
+        self._compiled[bucket.key, bucket.checksum] = bucket.code
+
+
+COMPILED = CompiledTemplates()
 
 
 def found(pattern: re.Pattern[str], text: str) -> str:
@@ -80,7 +98,7 @@ def make_context(
             clock=clock,
             random=random,
             keys=key_source,
-            database=Database.open(database_url),
+            database=open_database(database_url),
             revocation_journal=RevocationJournal(
                 keys / "revocations.journal", key_source.keyring.journal.kid
             ),
@@ -285,12 +303,14 @@ class Service:
         if issuer:
             identity = replace(context.runtime.service, issuer=issuer)
             context = replace(context, runtime=replace(context.runtime, service=identity))
-        schema.upgrade(context.runtime.database)
+        upgrade(context.runtime.database)
         return cls.from_context(context)
 
     @classmethod
     def from_context(cls, context: AppContext) -> "Service":
-        return cls(context, create_app(context), Dispatcher(context))
+        app = create_app(context)
+        app.jinja_env.bytecode_cache = COMPILED
+        return cls(context, app, Dispatcher(context))
 
     def with_context(self, **changes: Any) -> "Service":  # noqa: ANN401 - fields of AppContext
         """Return a service on the same database with other policies, gateway or client."""

@@ -1,5 +1,6 @@
 """The commands. Each parses, calls a service, and prints a table, or JSON with `--json`."""
 
+import errno
 import sqlite3
 import sys
 from collections.abc import Mapping
@@ -33,6 +34,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "audit": "audit",
 }
 
+WRITE_FAILURES: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
 
 class _Group(click.Group):
     """Print errors of the service, of files and of text in one line, and exit with 1.
@@ -62,15 +65,20 @@ class _Group(click.Group):
             sys.exit(1)
         except ConsentTokensError as error:
             fail(error.error_code, str(error))
-        except BrokenPipeError:
-            raise  # click ends silently: whoever read the output has gone
         except OSError as error:
+            if not _is_of_a_file(error):
+                raise  # click ends silently at a BrokenPipeError: whoever read the output has gone
             where = f"{error.filename}: " if error.filename else ""
             fail("file_unusable", f"{where}{error.strerror or error}")
         except sqlite3.Error as error:  # of a file of the command itself
             fail("file_unusable", str(error))
         except UnicodeError:
             fail("invalid", "what was given is not valid Unicode text")
+
+
+def _is_of_a_file(error: OSError) -> bool:
+    """Whether an error is of a file: the system names the file, unless a write to it failed."""
+    return bool(error.filename) or error.errno in WRITE_FAILURES
 
 
 def fail(error_code: str, detail: str) -> NoReturn:

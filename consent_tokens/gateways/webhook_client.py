@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -65,7 +65,7 @@ class WebhookClient:
 
     def _new_pool(self, scheme: str) -> httpcore.ConnectionPool:
         return httpcore.ConnectionPool(
-            ssl_context=ssl.create_default_context(),
+            ssl_context=_tls_context(),
             max_connections=MAX_CONNECTIONS,
             keepalive_expiry=IDLE_SECONDS,
             network_backend=_CheckedNetwork(scheme, self._private_networks),
@@ -133,6 +133,12 @@ class WebhookClient:
         ) as error:
             return CallResult(type(error).__name__.lower())
         return _result_of(status)
+
+
+@cache
+def _tls_context() -> ssl.SSLContext:
+    """Return the TLS settings of all connections; the system's certificates are read once."""
+    return ssl.create_default_context()
 
 
 class _Budget(threading.local):

@@ -1,5 +1,6 @@
 """No command ends in a traceback, whatever it is given: one line says what is wrong."""
 
+import errno
 import os
 import socket
 import struct
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -154,6 +156,19 @@ def test_whoever_reads_the_output_may_leave(runner: CliRunner) -> None:
         os.close(writing)
         assert done.returncode == code
         assert b"Traceback" not in done.stderr, done.stderr
+
+
+def test_an_error_of_the_system_that_is_of_no_file_is_no_fault_of_one(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @click.command
+    def sleeps() -> None:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr("consent_tokens.cli.doctor.doctor", sleeps)
+    result = runner.invoke(main, ["doctor"])
+    assert isinstance(result.exception, OSError)
+    assert "file_unusable" not in result.output
 
 
 # --- What doctor says of a gateway ----------------------------------------------------------------
