@@ -2,7 +2,7 @@
 #   make check       lint, types, import contracts: under a minute
 #   make test-fast   the quick tests on SQLite: no PostgreSQL, no other processes, no browser
 #   make test        check, then every test; with COVERAGE=1 also prints the coverage
-#   make faults      the tests of kills and crashes, with more kills
+#   make faults      the tests of kills, crashes and races, with more of each, and every browser
 PYTHON ?= python3
 COVERAGE ?=
 VENV := .venv
@@ -47,9 +47,11 @@ translations: .make/test
 measure-inbound: .make/test
 	$(BIN)/python -m tests.inbound.measure $(TEXTS)
 
-# The kills and crashes of the suite, more often.
+# What the suite does in small: kills and crashes, more often; a thousand revocations that race; the
+# pages in each language at each width.
 faults: .make/test .make/system
-	FAULTS=all $(PYTEST) tests/faults
+	FAULTS=all BROWSER=all $(PYTEST) tests/faults tests/stories/test_in_a_browser.py \
+		tests/promises/test_03_revocation_is_at_once_and_for_good.py
 
 bench: .make/test .make/system
 	$(BIN)/python -m tests.bench

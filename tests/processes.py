@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from tests.commands import run_command
 from tests.service import CSRF, NOTICE, found
 
 ROOT = Path(__file__).parents[1]
@@ -122,11 +123,9 @@ class Running:
     clients: ExitStack = field(default_factory=ExitStack)
 
     def command(self, *arguments: str) -> Any:  # noqa: ANN401 - what --json prints
-        done = subprocess.run(
-            [sys.executable, "-m", "consent_tokens", *arguments, "--json"],
-            cwd=ROOT, env={**os.environ, **self.environment}, capture_output=True, text=True,
-            check=True,
-        )  # fmt: skip
+        """Run a command, in this process, and return what it prints."""
+        done = run_command(self.environment, *arguments, "--json")
+        assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
     def merchant(self, name: str = "晨光书店") -> httpx.Client:

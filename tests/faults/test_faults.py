@@ -26,6 +26,7 @@ from consent_tokens.services.admission.senders import add_sender
 from consent_tokens.services.merchants import add_merchant
 from consent_tokens.settings import Settings
 from consent_tokens.store import merchants, schema
+from tests.commands import run_command
 from tests.conftest import need
 from tests.faults.ledger import Ledger, arrived, count_unfinished, statuses_of
 from tests.fixtures import insert_grants
@@ -357,12 +358,10 @@ def test_a_webhook_receiver_that_hangs_delays_nothing(tmp_path: Path, carrier: C
         with deployment(tmp_path, carrier.url, more=more) as here:
             with here.context() as context:
                 (shop,) = context.runtime.database.read(merchants.list_all)
-                environment = {**os.environ, **here.environment, **more}
-                adding = ("webhook", "add", shop.id, hanging.url)
-                subprocess.run(
-                    [sys.executable, "-m", "consent_tokens", *adding],
-                    cwd=ROOT, env=environment, check=True, capture_output=True,
-                )  # fmt: skip
+            added = run_command(
+                {**here.environment, **more}, "webhook", "add", shop.id, hanging.url
+            )
+            assert added.returncode == 0, added.stderr
             here.load(3)
             hanging.wait(1)
             ledger = here.drained(carrier)

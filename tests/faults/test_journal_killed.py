@@ -36,6 +36,9 @@ pytestmark = pytest.mark.processes
 
 POINTS = ("before_append", "in_append", "after_append", "after_record")
 ROUNDS = 25  # acts of each process in a race
+# forked from a process that has imported this module and done nothing else
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload([__name__])
 
 
 def die(*_: object, **__: object) -> Any:  # noqa: ANN401 - it does not return
@@ -136,10 +139,9 @@ class Other:
         url = service.runtime.database.engine.url.render_as_string(hide_password=False)
         seconds = (service.clock.now() - ManualClock().now()).total_seconds()
         self.base = (url, str(keys), seconds)
-        self.spawn = multiprocessing.get_context("spawn")
 
     def start(self, work: Callable[..., object], *args: object) -> Any:  # noqa: ANN401 - a process
-        process = self.spawn.Process(target=run_child, args=(*self.base, work, *args))
+        process = PROCESSES.Process(target=run_child, args=(*self.base, work, *args))
         process.start()
         return process
 

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
 import pytest
 
 from consent_tokens.cli.web_server import STOP_SECONDS
+from tests.commands import run_command
 from tests.number_scan import NUMBERS, WRITTEN
 from tests.processes import ROOT, Running, code_in, fill, free_port, process, service
 from tests.service import CODE, PROMOTIONS
@@ -22,16 +24,25 @@ from tests.stories.test_over_smpp import Carrier, agree, until
 pytestmark = pytest.mark.processes
 
 
-def run(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **os.environ,
+def settings(folder: Path, more: Mapping[str, str]) -> dict[str, str]:
+    return {
         "CONSENT_DATABASE_URL": f"sqlite:///{folder}/consent.db",
         "CONSENT_KEYS_DIR": str(folder / "keys"),
         **more,
     }
+
+
+def run(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in this process."""
+    return run_command(settings(folder, more), *arguments)
+
+
+def run_process(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own, as one must that may serve."""
     return subprocess.run(
         [sys.executable, "-m", "consent_tokens", *arguments],
-        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+        cwd=ROOT, env={**os.environ, **settings(folder, more)}, capture_output=True, text=True,
+        check=False,
     )  # fmt: skip
 
 
@@ -172,7 +183,7 @@ def test_doctor_sees_that_the_journal_is_gone(tmp_path: Path) -> None:
 def test_keys_that_others_can_read_stop_the_service(tmp_path: Path) -> None:
     assert run(tmp_path, "merchant", "list").returncode == 0
     (tmp_path / "keys" / "index.key").chmod(0o644)
-    done = run(tmp_path, "serve", "--bind", f"127.0.0.1:{free_port()}")
+    done = run_process(tmp_path, "serve", "--bind", f"127.0.0.1:{free_port()}")
     assert done.returncode == 1
     assert "index.key" in done.stderr
 
@@ -186,7 +197,7 @@ def test_the_keys_of_another_database_stop_every_process(tmp_path: Path) -> None
     gateway = {"CONSENT_GATEWAY_URL": "smpp://u:p@127.0.0.1:9"}
     bind = ("--bind", f"127.0.0.1:{free_port()}")
     for command in (("serve", *bind), ("web", *bind), ("dispatch",), ("merchant", "list")):
-        done = run(tmp_path, *command, **gateway)
+        done = run_process(tmp_path, *command, **gateway)
         assert done.returncode == 1
         assert "keys_changed: " in done.stderr
     rows = json.loads(run(tmp_path, "doctor", "--json", CONSENT_GATEWAY_URL="simulator:").stdout)
@@ -218,7 +229,7 @@ def test_a_port_in_use_is_said_and_nothing_starts(tmp_path: Path) -> None:
             gateway = (
                 {} if command == "serve" else {"CONSENT_GATEWAY_URL": "smpp://u:p@127.0.0.1:9"}
             )
-            second = run(other, command, "--bind", bind, **gateway)
+            second = run_process(other, command, "--bind", bind, **gateway)
             assert second.returncode == 1
             assert f"cannot listen on {bind}: Address already in use" in second.stderr
         assert httpx.get(f"{first.base}/healthz").status_code == 200

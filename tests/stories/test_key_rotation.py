@@ -1,8 +1,6 @@
 """Keys rotate while messages flow through real processes; then they are withdrawn."""
 
 import json
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.commands import run_command
 from tests.number_scan import NUMBERS, WRITTEN
 from tests.processes import Lines, Running, code_in, fill, free_port, process
 from tests.service import ALWAYS, ORDERS
@@ -90,9 +89,7 @@ def running(carrier: tuple[int, Lines], database_url: str, tmp_path: Path) -> It
     }
     web = ("consent_tokens", "web", "--workers", "2", "--bind", f"127.0.0.1:{port}")
     running = Running(f"http://127.0.0.1:{port}", environment, Lines())
-    subprocess.run(
-        [sys.executable, "-m", "consent_tokens", "db", "upgrade"], env=environment, check=True
-    )
+    assert run_command(environment, "db", "upgrade").returncode == 0
     with (
         process(*web, environment=environment) as (_, said),
         process("consent_tokens", "dispatch", environment=environment) as (_, dispatched),
