@@ -3,35 +3,19 @@
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from alembic.script import ScriptDirectory
 
 from consent_tokens.store import schema
 from consent_tokens.store.database import Database
-
-
-class CompiledStatements(dict[Any, Any]):
-    """SQL statements, compiled once for all engines of one kind of database.
-
-    SQLAlchemy's keys begin with the dialect, an object that each engine has of its own.
-    """
-
-    def get(self, key: Any, default: Any = None) -> Any:  # noqa: ANN401 - as its base class
-        return super().get(key[1:], default)
-
-    def __setitem__(self, key: Any, compiled: Any) -> None:  # noqa: ANN401 - as its base class
-        super().__setitem__(key[1:], compiled)
-
-
-COMPILED = {"sqlite": CompiledStatements(), "postgresql": CompiledStatements()}
+from tests.compiled import STATEMENTS
 
 
 def open_database(url: str) -> Database:
     """Open a database whose statements are compiled once for all tests of this process."""
     database = Database.open(url)
     engine = database.engine
-    engine.update_execution_options(compiled_cache=COMPILED[engine.dialect.name])
+    engine.update_execution_options(compiled_cache=STATEMENTS[engine.dialect.name])
     return database
 
 

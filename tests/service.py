@@ -10,13 +10,11 @@ from html import unescape
 from http import HTTPStatus
 from ipaddress import ip_network
 from pathlib import Path
-from types import CodeType
 from typing import Any, Self
 
 import jwt
 from flask import Flask
 from flask.testing import FlaskClient
-from jinja2.bccache import Bucket, BytecodeCache
 from prometheus_client import generate_latest
 from sqlalchemy import text as sql
 from werkzeug.test import TestResponse
@@ -40,6 +38,7 @@ from consent_tokens.services.runtime import Runtime
 from consent_tokens.settings import parse_otp_rate_limits
 from consent_tokens.web import create_app
 from consent_tokens.workers.dispatcher import Dispatcher
+from tests.compiled import TEMPLATES
 from tests.databases import open_database, upgrade
 from tests.number_scan import NUMBERS
 
@@ -54,23 +53,6 @@ PROMOTIONS, ORDERS = "marketing.promotions", "orders.updates"
 ALWAYS = {"from": "00:00", "to": "24:00"}
 
 Page = TestResponse
-
-
-class CompiledTemplates(BytecodeCache):
-    """The templates, compiled once for all apps of this process."""
-
-    def __init__(self) -> None:
-        self._compiled: dict[tuple[str, str], CodeType] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        bucket.code = self._compiled.get((bucket.key, bucket.checksum))
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        assert bucket.code
-        self._compiled[bucket.key, bucket.checksum] = bucket.code
-
-
-COMPILED = CompiledTemplates()
 
 
 def found(pattern: re.Pattern[str], text: str) -> str:
@@ -309,7 +291,7 @@ class Service:
     @classmethod
     def from_context(cls, context: AppContext) -> "Service":
         app = create_app(context)
-        app.jinja_env.bytecode_cache = COMPILED
+        app.jinja_env.bytecode_cache = TEMPLATES
         return cls(context, app, Dispatcher(context))
 
     def with_context(self, **changes: Any) -> "Service":  # noqa: ANN401 - fields of AppContext
