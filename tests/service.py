@@ -4,7 +4,7 @@ Time stands still unless a test gives a `SystemClock`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from html import unescape
 from http import HTTPStatus
@@ -16,7 +16,6 @@ import jwt
 from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client import generate_latest
-from sqlalchemy import text as sql
 from werkzeug.test import TestResponse
 
 from consent_tokens.app_context import DEFAULTS, AppContext
@@ -29,13 +28,17 @@ from consent_tokens.gateways.simulator import Simulator
 from consent_tokens.gateways.webhook_client import WebhookClient
 from consent_tokens.policies import OtpPolicy
 from consent_tokens.randomness import SystemRandomSource
+from consent_tokens.relay.admission.registration import check_character
 from consent_tokens.revocation_journal import RevocationJournal
 from consent_tokens.row_key import RowKey
+from consent_tokens.services.admission.actors import Actor
+from consent_tokens.services.admission.applications import ApplicationForm, apply, approve
 from consent_tokens.services.admission.senders import add_sender
 from consent_tokens.services.merchants import add_merchant
 from consent_tokens.services.metrics_collector import metrics_registry
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.settings import parse_otp_rate_limits
+from consent_tokens.store.operators import Role
 from consent_tokens.web import create_app
 from consent_tokens.workers.dispatcher import Dispatcher
 from tests.compiled import TEMPLATES
@@ -50,9 +53,43 @@ CODE = re.compile(r"(?:验证码|驗證碼|code is) (\d{6})")
 LINK = re.compile(r"/m/([A-Za-z0-9_-]{22})")
 GRANT = re.compile(r'name="grant" value="([^"]+)"')
 PROMOTIONS, ORDERS = "marketing.promotions", "orders.updates"
+PORT = "10690001"
+MANY_MERCHANTS = 9  # from here on extensions have more digits, and begin with none of one digit
+ADMIN = Actor("opr_admin", Role.ADMIN)
+SECOND_ADMIN = Actor("opr_second", Role.ADMIN)
+REVIEWER = Actor("opr_reviewer", Role.REVIEWER)
 ALWAYS = {"from": "00:00", "to": "24:00"}
 
 Page = TestResponse
+
+
+def extension_of(number: int) -> str:
+    """Return the extension of the n-th merchant; none is the beginning of another."""
+    return str(number) if number < MANY_MERCHANTS else f"9{number:03}"
+
+
+def registration_of(number: int) -> str:
+    """Return a unified social credit code of a company that does not exist."""
+    code = f"91310115MA1K{number:05}"
+    return code + check_character(code)
+
+
+def application(
+    name: str = "晨光书店",
+    *,
+    number: int = 1,
+    classes: Iterable[PurposeClass] = PurposeClass,
+    **form: Any,  # noqa: ANN401 - other fields of ApplicationForm
+) -> ApplicationForm:
+    """Return the application of the n-th company."""
+    members: dict[str, Any] = {
+        "name": name,
+        "legal_name": f"{name}有限公司",
+        "registration": registration_of(number),
+        "contact": f"400 {number:03} 0000",
+        "classes": frozenset(classes),
+    }
+    return ApplicationForm(**members | form)
 
 
 def found(pattern: re.Pattern[str], text: str) -> str:
@@ -321,28 +358,48 @@ class Service:
         return self.context.simulator
 
     def merchant(self, name: str = "晨光书店", *, sends: bool = True) -> Merchant:
-        """Admit a merchant, with a sender of its own unless it sends nothing."""
+        """Add a demonstration, with a sender of its own unless it sends nothing.
+
+        Where a demonstration may not send, it is a legal entity of that name instead.
+        """
+        if not self.runtime.service.is_loopback:
+            return self.legal_merchant(f"{name}{self.merchants or ''}", sends=sends)
         self.merchants += 1
         admitted = add_merchant(self.runtime, name)
-        if not self.runtime.service.is_loopback:
-            self._make_legal_entity(admitted.merchant.id)
         if sends:
             add_sender(
                 self.runtime,
                 admitted.merchant.id,
-                port="10690001",
-                extension=str(self.merchants),
+                port=PORT,
+                extension=extension_of(self.merchants),
                 signature=name,
             )
         return Merchant(self, admitted.merchant.id, admitted.api_key)
 
-    def _make_legal_entity(self, merchant_id: str) -> None:
-        """Make a merchant one that may send from any base URL."""
-        with self.runtime.database.engine.begin() as connection:
-            connection.execute(
-                sql("UPDATE merchants SET kind = 'legal_entity', classes = :all WHERE id = :id"),
-                {"id": merchant_id, "all": " ".join(PurposeClass)},
+    def legal_merchant(
+        self,
+        name: str = "晨光书店",
+        classes: Iterable[PurposeClass] = PurposeClass,
+        *,
+        sends: bool = True,
+        **form: Any,  # noqa: ANN401 - other fields of ApplicationForm
+    ) -> Merchant:
+        """Have a company apply and admit it, with a sender of its own unless it sends nothing."""
+        self.merchants += 1
+        applied = apply(
+            self.runtime, application(name, number=self.merchants, classes=classes, **form)
+        )
+        admitted = approve(self.runtime, REVIEWER, applied.id, checked_by="Harbour Platform")
+        if sends:
+            add_sender(
+                self.runtime,
+                applied.id,
+                port=PORT,
+                extension=extension_of(self.merchants),
+                signature=name,
+                actor=REVIEWER,
             )
+        return Merchant(self, applied.id, admitted.api_key)
 
     def consumer(self, number: str = NUMBERS[0]) -> Consumer:
         return Consumer(self, number)

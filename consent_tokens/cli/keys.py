@@ -1,11 +1,10 @@
 """`keys`: list, rotate and withdraw the keys of this installation."""
 
-import os
-import pwd
 from typing import Any, Final
 
 import click
 
+from consent_tokens.cli.actor import operating_system_user
 from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.crypto.key_files import ALWAYS, KeyKind
@@ -67,7 +66,9 @@ def rotate(kind: str, *, at_once: bool, as_json: bool) -> None:
         reason = NOT_ROTATED.get(kind, "one of signing, wrapping, session")
         raise InvalidError({"kind": [f"{kind} cannot rotate: {reason}"]})
     with open_context() as context:
-        state = key_rotation.rotate(context.runtime, KeyKind(kind), by=_user(), at_once=at_once)
+        state = key_rotation.rotate(
+            context.runtime, KeyKind(kind), by=operating_system_user(), at_once=at_once
+        )
     print_one(_row(state), in_json=as_json)
 
 
@@ -85,7 +86,7 @@ def withdraw(key_id: str, *, is_confirmed: bool, as_json: bool) -> None:
         click.echo(f"{state.kind} key {state.kid}: {_cost(state)}", err=True)
         if not is_confirmed:
             click.confirm("Delete it? This cannot be undone.", abort=True, err=True)
-        key_rotation.withdraw(context.runtime, state, by=_user())
+        key_rotation.withdraw(context.runtime, state, by=operating_system_user())
     print_one(
         {"kind": state.kind.value, "kid": state.kid, "status": KeyStatus.WITHDRAWN.value},
         in_json=as_json,
@@ -94,19 +95,6 @@ def withdraw(key_id: str, *, is_confirmed: bool, as_json: bool) -> None:
 
 def _cost(state: KeyState) -> str:
     return COSTS[state.kind].format(count=state.needed_by)
-
-
-def _user() -> str:
-    """Return the user of the operating system, and who logged in if that was another."""
-    try:
-        name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # as in a container
-        name = f"uid {os.getuid()}"
-    try:
-        login = os.getlogin()
-    except OSError:  # no terminal
-        login = name
-    return name[:64] if login == name else f"{login} as {name}"[:64]
 
 
 def _row(state: KeyState) -> dict[str, Any]:

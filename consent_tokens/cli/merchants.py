@@ -1,38 +1,48 @@
-"""`merchant`, `api-key` and `sender`: the operator admits merchants and their senders."""
+"""`merchant`: applications are decided, and merchants listed, suspended and restored."""
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import click
 
+from consent_tokens.cli.actor import acting, by_operator
+from consent_tokens.cli.api_keys import key_row
 from consent_tokens.cli.context import open_context
+from consent_tokens.cli.groups import proposal_row
 from consent_tokens.cli.output import as_json, print_one, print_rows
-from consent_tokens.errors import NotFoundError
+from consent_tokens.cli.senders import sender_row
+from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.services import merchants as services
-from consent_tokens.services.admission.senders import add_sender as add_admitted_sender
-from consent_tokens.store import api_keys, merchants, senders
-from consent_tokens.store.api_keys import ApiKey
-from consent_tokens.store.database import Transaction
-from consent_tokens.store.merchants import Merchant, MerchantIdentity, MerchantStatus
-from consent_tokens.store.senders import Sender
+from consent_tokens.services.admission import applications, control_groups, documents, suspension
+from consent_tokens.services.admission.applications import ApplicationForm
+from consent_tokens.services.admission.documents import DocumentFile
+from consent_tokens.services.admission.review_file import ReviewFile, read_review_file
+from consent_tokens.store import merchants
+from consent_tokens.store.merchants import Merchant, MerchantIdentity
+
+CLASSES: Final = [each.value for each in PurposeClass]
 
 
 @click.group()
 def merchant() -> None:
-    """Admit, list, show, suspend and activate merchants."""
+    """Decide on merchants that apply; list, show, suspend and restore merchants."""
 
 
+of_classes = click.option(
+    "--class", "classes", multiple=True, type=click.Choice(CLASSES),
+    help="A class of purposes; may be given several times.",
+)  # fmt: skip
 IDENTITY_OPTIONS = (
     click.option("--legal-name", help="The company's name, as registered."),
     click.option("--registration", help="Its number in the register of companies."),
     click.option("--contact", help="Where consumers reach it: telephone, mail or address."),
     click.option("--website", help="Its site, http or https."),
-    click.option("--checked-by", help="Who checked this identity, just now. Pages show it."),
 )
 
 
 def with_identity(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say who a merchant is, and who checked it."""
+    """Add the options that say who a merchant is."""
     for option in reversed(IDENTITY_OPTIONS):
         command = option(command)
     return command
@@ -43,13 +53,139 @@ def with_identity(command: Callable[..., None]) -> Callable[..., None]:
 @with_identity
 @as_json
 def add_merchant(name: str, *, as_json: bool, **identity: str | None) -> None:
-    """Admit a merchant. Its API key is shown this once, and is not stored.
+    """Add a demonstration: a merchant that nobody checks, to try the service out.
 
-    Without --checked-by, pages say that nobody checked who it is.
+    It sends only while the base URL is a loopback address. Its API key is shown this once, and is
+    not stored. A company that wants to send applies: `merchant apply`.
     """
     with open_context() as context:
         admitted = services.add_merchant(context.runtime, name, identity)
+    # a demonstration sends any text, and needs no template
+    shown = {"id": admitted.merchant.id, "api_key": admitted.api_key, "templates": {}}
+    print_one(shown, in_json=as_json)
+
+
+@merchant.command("apply")
+@click.option("--name", required=True, help="The name that consumers know it by.")
+@click.option("--legal-name", required=True, help="The company's name, as registered.")
+@click.option(
+    "--registration", required=True,
+    help="Its number in the register; of China the unified social credit code.",
+)  # fmt: skip
+@click.option("--contact", required=True, help="Where consumers reach it.")
+@click.option("--country", default="CN", show_default=True, help="Where it is registered.")
+@of_classes
+@click.option("--legal-person", help="Who represents it.")
+@click.option("--website", help="Its site, http or https.")
+@click.option("--link-domain", "link_domains", multiple=True, help="Where its texts may link to.")
+@click.option("--licence", "licences", multiple=True, help="A licence that it holds.")
+@click.option("--use", "wanted_use", help="What it wants to send, and to whom.")
+@click.option(
+    "--document", "document_paths", multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A PDF, PNG or JPEG of at most 5 MB, such as its licence. Kept sealed.",
+)  # fmt: skip
+@click.option("--amends", metavar="ID", help="The merchant whose returned application this mends.")
+@as_json
+def apply_merchant(
+    *,
+    classes: tuple[str, ...],
+    link_domains: tuple[str, ...],
+    licences: tuple[str, ...],
+    document_paths: tuple[Path, ...],
+    amends: str | None,
+    as_json: bool,
+    **texts: Any,  # noqa: ANN401 - the texts of the form, by name
+) -> None:
+    """Submit a company's application. It sends nothing until it is approved."""
+    files = [DocumentFile(path.name, _read_file(path)) for path in document_paths]
+    form = ApplicationForm(
+        classes=frozenset(map(PurposeClass, classes)) or applications.DEFAULT_CLASSES,
+        link_domains=link_domains,
+        licences="; ".join(licences) or None,
+        documents=files,
+        **texts,
+    )
+    with open_context() as context:
+        applied = applications.apply(context.runtime, form, amends=amends)
+    print_one({"id": applied.id}, in_json=as_json)
+
+
+def _read_file(path: Path) -> bytes:
+    """Return the content of a file, cut behind the limit that is checked later."""
+    with path.open("rb") as file:
+        return file.read(documents.MAX_DOCUMENT_BYTES + 1)
+
+
+@merchant.command("approve")
+@click.argument("merchant_id")
+@of_classes
+@click.option("--checked-by", help="Who checked the identity, as consumers read it.")
+@by_operator
+@as_json
+def approve_merchant(
+    merchant_id: str,
+    *,
+    classes: tuple[str, ...],
+    checked_by: str | None,
+    by: str | None,
+    as_json: bool,
+) -> None:
+    """Admit a merchant that applied, for the classes that it asked for or for some of them.
+
+    Its API key is shown this once, and is not stored. Without --checked-by, consumers read that
+    the company that runs this service checked who it is.
+    """
+    with open_context() as context:
+        runtime = context.runtime
+        admitted = applications.approve(
+            runtime,
+            acting(runtime, by),
+            merchant_id,
+            checked_by=checked_by or runtime.service.operator.legal_name or runtime.service.name,
+            classes=frozenset(map(PurposeClass, classes)) or None,
+        )
     print_one({"id": admitted.merchant.id, "api_key": admitted.api_key}, in_json=as_json)
+
+
+@merchant.command("return")
+@click.argument("merchant_id")
+@click.option("--reason", required=True, help="What is to be mended.")
+@by_operator
+@as_json
+def return_merchant(merchant_id: str, *, reason: str, by: str | None, as_json: bool) -> None:
+    """Send an application back, to be mended with `merchant apply --amends ID`."""
+    with open_context() as context:
+        actor = acting(context.runtime, by)
+        applications.return_application(context.runtime, actor, merchant_id, reason)
+    print_one({"id": merchant_id, "status": "returned"}, in_json=as_json)
+
+
+@merchant.command("refuse")
+@click.argument("merchant_id")
+@click.option("--reason", required=True, help="Why.")
+@by_operator
+@as_json
+def refuse_merchant(merchant_id: str, *, reason: str, by: str | None, as_json: bool) -> None:
+    """Refuse a merchant that applied, and delete its documents."""
+    with open_context() as context:
+        actor = acting(context.runtime, by)
+        applications.refuse(context.runtime, actor, merchant_id, reason)
+    print_one({"id": merchant_id, "status": "refused"}, in_json=as_json)
+
+
+@merchant.command("document")
+@click.argument("document_id")
+@click.option(
+    "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file."
+)
+@by_operator
+def write_document(document_id: str, *, output: Path, by: str | None) -> None:
+    """Open a document of an application, and write it to a file."""
+    with open_context() as context:
+        actor = acting(context.runtime, by)
+        found = documents.read_document(context.runtime, actor, document_id)
+    output.write_bytes(found.content)
 
 
 @merchant.command("list")
@@ -65,26 +201,58 @@ def list_merchants(*, as_json: bool) -> None:
 @click.argument("merchant_id")
 @as_json
 def show_merchant(merchant_id: str, *, as_json: bool) -> None:
-    """Show one merchant, with its weight, senders and API keys; no secret is shown."""
+    """Show one merchant: what it applied with, who decided, senders and keys; no secret is shown.
 
-    def query(transaction: Transaction) -> tuple[dict[str, Any], dict[str, list[dict[str, str]]]]:
-        found = merchants.find(transaction, merchant_id)
-        if found is None:
-            raise NotFoundError("no such merchant")
-        weight = merchants.weights(transaction).get(merchant_id, 1)
-        found_senders = senders.of_merchant(transaction, merchant_id)
-        keys = api_keys.of_merchant(transaction, merchant_id)
-        return {**_row(found), **_identity_row(found.identity), "weight": weight}, {
-            "senders": [_sender_row(each) for each in found_senders],
-            "api_keys": [_key_row(each) for each in keys],
-        }
-
+    `twins` are other merchants that it shares something with, or that have a similar name.
+    """
     with open_context() as context:
-        members, lists = context.runtime.database.read(query)
+        now = context.runtime.clock.now()
+        found = read_review_file(context.runtime, merchant_id)
+        twins = control_groups.list_proposals(context.runtime, merchant_id)
+    members = _members(found)
+    lists: dict[str, list[dict[str, str]]] = {
+        "senders": [sender_row(each, now) for each in found.senders],
+        "api_keys": [key_row(each) for each in found.api_keys],
+        "twins": [proposal_row(each) for each in twins],
+        "documents": [
+            {"id": each.id, "name": each.name, "type": each.content_type}
+            for each in found.documents
+        ],
+        "reviews": [
+            {
+                "at": each.at.isoformat(),
+                "action": each.action,
+                "by": each.operator_id,
+                "reason": each.reason or "",
+            }
+            for each in found.reviews
+        ],
+    }
     print_one({**members, **lists} if as_json else members, in_json=as_json)
     for name, rows in lists.items() if not as_json else ():
         click.echo(f"\n{name}:")
         print_rows(rows, in_json=False)
+
+
+def _members(found: ReviewFile) -> dict[str, Any]:
+    application = found.application
+    applied = {
+        "application": application.status.value if application else "",
+        "country": application.country if application else "",
+        "legal_person": (application.legal_person if application else None) or "",
+        "licences": (application.licences if application else None) or "",
+        "use": (application.wanted_use if application else None) or "",
+        "asked_classes": " ".join(sorted(application.classes)) if application else "",
+        "reason": (application.reason if application else None) or "",
+    }
+    return {
+        **_row(found.merchant),
+        **_identity_row(found.merchant.identity),
+        **applied,
+        "link_domains": " ".join(found.link_domains),
+        "control_group": found.merchant.control_group or "",
+        "weight": found.weight,
+    }
 
 
 @merchant.command("set-weight")
@@ -112,6 +280,7 @@ def set_link_domains(merchant_id: str, domains: tuple[str, ...], *, as_json: boo
 @merchant.command("set-identity")
 @click.argument("merchant_id")
 @with_identity
+@click.option("--checked-by", help="Who checked this identity, just now. Pages show it.")
 @as_json
 def set_identity(merchant_id: str, *, as_json: bool, **identity: str | None) -> None:
     """Set who a merchant is, and who checked it; an empty value removes one.
@@ -119,108 +288,79 @@ def set_identity(merchant_id: str, *, as_json: bool, **identity: str | None) -> 
     A change without --checked-by undoes an earlier check.
     """
     with open_context() as context:
-        saved = services.set_identity(context.runtime, merchant_id, identity)
+        runtime = context.runtime
+        saved = services.set_identity(runtime, merchant_id, identity)
+        runtime.database.run(
+            lambda transaction: control_groups.propose_twins(runtime, transaction, merchant_id)
+        )
     print_one({"id": merchant_id, **_identity_row(saved)}, in_json=as_json)
 
 
-@merchant.command()
+@merchant.command("suspend")
 @click.argument("merchant_id")
+@click.option("--reason", help="Why; of a demonstration nobody asks.")
+@of_classes
+@by_operator
 @as_json
-def suspend(merchant_id: str, *, as_json: bool) -> None:
-    """Stop a merchant's consent requests and messages, at once."""
-    _set_status(merchant_id, MerchantStatus.SUSPENDED, in_json=as_json)
-
-
-@merchant.command()
-@click.argument("merchant_id")
-@as_json
-def activate(merchant_id: str, *, as_json: bool) -> None:
-    """Let a suspended merchant request consent and send again."""
-    _set_status(merchant_id, MerchantStatus.ACTIVE, in_json=as_json)
-
-
-@click.group("api-key")
-def api_key() -> None:
-    """Add, list and revoke API keys."""
-
-
-@api_key.command("add")
-@click.argument("merchant_id")
-@as_json
-def add_key(merchant_id: str, *, as_json: bool) -> None:
-    """Add an API key. It is shown this once, and is not stored."""
-    with open_context() as context:
-        key, text = services.add_api_key(context.runtime, merchant_id)
-    print_one({"id": key.id, "api_key": text}, in_json=as_json)
-
-
-@api_key.command("list")
-@click.argument("merchant_id")
-@as_json
-def list_keys(merchant_id: str, *, as_json: bool) -> None:
-    """List a merchant's API keys, without the secrets."""
-    with open_context() as context:
-        found = context.runtime.database.read(
-            lambda transaction: api_keys.of_merchant(transaction, merchant_id)
-        )
-    print_rows([_key_row(key) for key in found], in_json=as_json)
-
-
-@api_key.command("revoke")
-@click.argument("key_id")
-@as_json
-def revoke_key(key_id: str, *, as_json: bool) -> None:
-    """Revoke an API key, at once."""
-    with open_context() as context:
-        services.revoke_api_key(context.runtime, key_id)
-    print_one({"id": key_id, "status": "revoked"}, in_json=as_json)
-
-
-@click.group()
-def sender() -> None:
-    """Admit and list senders: port, extension and signature."""
-
-
-@sender.command("add")
-@click.argument("merchant_id")
-@click.option("--port", required=True, help="The port, such as 10690001.")
-@click.option("--extension", default="", help="Digits after the port.")
-@click.option("--signature", required=True, help="The name between 【 and 】.")
-@as_json
-def add_sender(
-    merchant_id: str, *, port: str, extension: str, signature: str, as_json: bool
+def suspend_merchant(
+    merchant_id: str,
+    *,
+    reason: str | None,
+    classes: tuple[str, ...],
+    by: str | None,
+    as_json: bool,
 ) -> None:
-    """Admit a sender for a merchant."""
+    """Stop a merchant's consent requests and messages at once: all, or those of some classes."""
     with open_context() as context:
-        added = add_admitted_sender(
-            context.runtime, merchant_id, port=port, extension=extension, signature=signature
+        changed = suspension.suspend(
+            context.runtime,
+            acting(context.runtime, by),
+            merchant_id,
+            reason,
+            map(PurposeClass, classes),
         )
-    print_one({"id": added.id}, in_json=as_json)
+    print_one(_row(changed), in_json=as_json)
 
 
-@sender.command("list")
+@merchant.command("restore")
 @click.argument("merchant_id")
+@click.option("--reason", help="Why; of a demonstration nobody asks.")
+@of_classes
+@by_operator
 @as_json
-def list_senders(merchant_id: str, *, as_json: bool) -> None:
-    """List a merchant's senders; messages leave from the first."""
+def restore_merchant(
+    merchant_id: str,
+    *,
+    reason: str | None,
+    classes: tuple[str, ...],
+    by: str | None,
+    as_json: bool,
+) -> None:
+    """Let a suspended merchant send again. Two different people must say so."""
     with open_context() as context:
-        found = context.runtime.database.read(
-            lambda transaction: senders.of_merchant(transaction, merchant_id)
+        restored = suspension.restore(
+            context.runtime,
+            acting(context.runtime, by),
+            merchant_id,
+            reason,
+            map(PurposeClass, classes),
         )
-    print_rows([_sender_row(each) for each in found], in_json=as_json)
+    if restored.needs_another:
+        click.echo("Recorded. It is restored once a second person says so.", err=True)
+    print_one(_row(restored.merchant), in_json=as_json)
 
 
-def _set_status(merchant_id: str, status: MerchantStatus, *, in_json: bool) -> None:
-    with open_context() as context:
-        changed = services.set_status(context.runtime, merchant_id, status)
-    print_one(_row(changed), in_json=in_json)
+merchant.add_command(restore_merchant, "activate")
 
 
 def _row(each: Merchant) -> dict[str, str]:
     return {
         "id": each.id,
         "name": each.name,
+        "kind": each.kind.value,
         "status": each.status.value,
+        "classes": " ".join(sorted(each.classes)),
+        "suspended_classes": " ".join(sorted(each.suspended_classes)),
         "admitted_at": each.admitted_at.isoformat(),
     }
 
@@ -233,23 +373,4 @@ def _identity_row(identity: MerchantIdentity) -> dict[str, str]:
         "website": identity.website or "",
         "checked_by": identity.checked_by or "",
         "checked_at": identity.checked_at.isoformat() if identity.checked_at else "",
-    }
-
-
-def _key_row(key: ApiKey) -> dict[str, str]:
-    return {
-        "id": key.id,
-        "status": "revoked" if key.revoked_at else "active",
-        "created_at": key.created_at.isoformat(),
-        "revoked_at": key.revoked_at.isoformat() if key.revoked_at else "",
-    }
-
-
-def _sender_row(each: Sender) -> dict[str, str]:
-    return {
-        "id": each.id,
-        "port": each.port,
-        "extension": each.extension,
-        "signature": each.signature,
-        "admitted_at": each.admitted_at.isoformat(),
     }

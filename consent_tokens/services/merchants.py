@@ -51,8 +51,8 @@ def add_merchant(
     Raises InvalidError.
     """
     name = name.strip()
-    if not name or len(name) > MAX_NAME_LENGTH or not is_displayable(name) or "\n" in name:
-        raise InvalidError({"name": [f"must be one line of 1 to {MAX_NAME_LENGTH} characters"]})
+    if errors := check_name(name):
+        raise InvalidError(errors)
     now = runtime.clock.now()
     merchant = Merchant(
         id=f"mer_{runtime.random.token_bytes(8).hex()}",
@@ -60,9 +60,9 @@ def add_merchant(
         name=name,
         status=MerchantStatus.ACTIVE,
         admitted_at=now,
-        identity=_changed_identity(MerchantIdentity(), identity or {}, now),
+        identity=changed_identity(MerchantIdentity(), identity or {}, now),
     )
-    key, text = _new_api_key(runtime, merchant.id)
+    key, text = new_api_key(runtime, merchant.id)
 
     def work(transaction: Transaction) -> AdmittedMerchant:
         merchants.add(transaction, merchant)
@@ -72,6 +72,13 @@ def add_merchant(
         return AdmittedMerchant(merchant, text)
 
     return runtime.database.run(work)
+
+
+def check_name(name: str) -> dict[str, list[str]]:
+    """Return what is wrong with a merchant's name, by field."""
+    if not name or len(name) > MAX_NAME_LENGTH or not is_displayable(name) or "\n" in name:
+        return {"name": [f"must be one line of 1 to {MAX_NAME_LENGTH} characters"]}
+    return {}
 
 
 def set_identity(
@@ -87,7 +94,9 @@ def set_identity(
 
     def work(transaction: Transaction) -> MerchantIdentity:
         merchant = _get_merchant(transaction, merchant_id)
-        identity = _changed_identity(merchant.identity, changes, now)
+        identity = changed_identity(merchant.identity, changes, now)
+        if merchant.is_demonstration and identity.checked_by:
+            raise InvalidError({"checked_by": ["nobody checks a demonstration"]})
         merchants.set_identity(transaction, merchant_id, identity)
         _record(runtime, transaction, merchant, EventKind.IDENTITY_SET, identity.checked_by)
         return identity
@@ -95,9 +104,10 @@ def set_identity(
     return runtime.database.run(work)
 
 
-def _changed_identity(
+def changed_identity(
     before: MerchantIdentity, changes: Mapping[str, str | None], now: datetime
 ) -> MerchantIdentity:
+    """Return an identity with changes, as for `set_identity`. Raises InvalidError."""
     given = {name: text.strip() for name, text in changes.items() if text is not None}
     errors = {
         name: [f"must be one line of at most {MAX_IDENTITY_LENGTHS[name]} characters"]
@@ -140,20 +150,6 @@ def first_merchant(runtime: Runtime) -> Merchant:
     if not found:
         raise NotFoundError("no merchant is admitted")
     return found[0]
-
-
-def set_status(runtime: Runtime, merchant_id: str, status: MerchantStatus) -> Merchant:
-    """Suspend or reactivate a merchant. Raises NotFoundError."""
-    is_active = status is MerchantStatus.ACTIVE
-    kind = EventKind.MERCHANT_ADMITTED if is_active else EventKind.MERCHANT_SUSPENDED
-
-    def work(transaction: Transaction) -> Merchant:
-        merchants.set_status(transaction, merchant_id, status)
-        merchant = _get_merchant(transaction, merchant_id)
-        _record(runtime, transaction, merchant, kind)
-        return merchant
-
-    return runtime.database.run(work)
 
 
 def set_weight(runtime: Runtime, merchant_id: str, weight: int) -> None:
@@ -202,7 +198,7 @@ def read_weights(runtime: Runtime) -> Mapping[str, int]:
 
 def add_api_key(runtime: Runtime, merchant_id: str) -> tuple[ApiKey, str]:
     """Add an API key; return it with its text, which is shown only once. Raises NotFoundError."""
-    key, text = _new_api_key(runtime, merchant_id)
+    key, text = new_api_key(runtime, merchant_id)
 
     def work(transaction: Transaction) -> tuple[ApiKey, str]:
         merchant = _get_merchant(transaction, merchant_id)
@@ -263,7 +259,8 @@ def _refused_key(key: ApiKey | None, *, is_equal: bool) -> UnauthenticatedError:
     return UnauthenticatedError("revoked" if is_equal else "wrong", key.id)
 
 
-def _new_api_key(runtime: Runtime, merchant_id: str) -> tuple[ApiKey, str]:
+def new_api_key(runtime: Runtime, merchant_id: str) -> tuple[ApiKey, str]:
+    """Return a new API key and its text; nothing is stored."""
     key_id = runtime.random.token_bytes(8).hex()
     text = f"ctk_{key_id}_{encode(runtime.random.token_bytes(32))}"
     digest = sha256(text.encode("ascii")).digest()

@@ -65,6 +65,28 @@ senders = Table(
     Column("revoked_at", Timestamp),  # it rests from then on, before another may have it
 )
 
+# what merchants applied for: no sender until an operator admits it, then under the same id
+sender_applications = Table(
+    "sender_applications",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("merchant_id", String(40), nullable=False, index=True),
+    Column("port", String(16), nullable=False),
+    Column("extension", String(16), nullable=False),
+    Column("signature", String(40), nullable=False),
+    Column("source", String(16), nullable=False),  # of the signature
+    Column("evidence", String(200)),
+    Column("classes", String(64)),
+    Column("carrier", String(60)),
+    Column("licence", String(60)),
+    Column("filed_use", String(200)),
+    Column("valid_until", Timestamp),
+    Column("status", String(16), nullable=False),  # submitted, admitted, refused
+    Column("submitted_at", Timestamp, nullable=False),
+    Column("decided_at", Timestamp),
+    Column("reason", String(400)),  # of a refusal
+)
+
 merchant_weights = Table(  # for fair sharing at dispatch; a merchant without a row has weight 1
     "merchant_weights",
     metadata,

@@ -15,6 +15,7 @@ REWRAPPED: Final = "rewrapped"  # id of the wrapping key under which every data 
 DISPATCHER: Final = "dispatcher"
 COMPLAINT_GROUPS: Final = "complaint_groups"  # start of the first day that is not enqueued yet
 ISSUER: Final = "issuer"  # that the tokens of this database name
+ADMISSION: Final = "admission"  # no value: locked by whoever decides on merchants and senders
 
 
 def find(transaction: Transaction, name: str) -> str | None:
@@ -42,6 +43,15 @@ def lock(transaction: Transaction, name: str) -> str | None:
         .returning(checkpoints.c.value)
     ).scalar_one_or_none()
     return value
+
+
+def lock_admission(transaction: Transaction) -> None:
+    """Let no other transaction decide on merchants, senders or signatures until this one ends.
+
+    What one decides on - that no other merchant has such a port - must still be so when it commits.
+    """
+    while lock(transaction, ADMISSION) is None:
+        insert_or_ignore(transaction, checkpoints, name=ADMISSION, value="")
 
 
 def database_time(transaction: Transaction) -> datetime | None:

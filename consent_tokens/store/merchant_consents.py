@@ -4,6 +4,7 @@ Whoever adds a grant, or changes all grants of a merchant, locks this row first.
 being added meanwhile is thus either seen, or added after the change.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import delete, select, update
@@ -32,14 +33,16 @@ def record_stop(transaction: Transaction, partition: int, merchant_id: str, at: 
     )
 
 
-def last_stop(transaction: Transaction, partition: int, merchant_id: str) -> datetime | None:
-    """Return when a recipient last stopped a merchant; None if never, or too long ago."""
-    at: datetime | None = transaction.scalar(
+def last_stop(
+    transaction: Transaction, partition: int, merchant_ids: Collection[str]
+) -> datetime | None:
+    """Return when a recipient last stopped one of these merchants; None if never, or long ago."""
+    rows = transaction.scalars(
         select(table.c.stopped_at).where(
-            table.c.partition == partition, table.c.merchant_id == merchant_id
+            table.c.partition == partition, table.c.merchant_id.in_(set(merchant_ids))
         )
     )
-    return at
+    return max((at for at in rows if at is not None), default=None)
 
 
 def delete_of_recipient(transaction: Transaction, partition: int) -> None:

@@ -180,6 +180,22 @@ def set_status(transaction: Transaction, merchant_id: str, status: MerchantStatu
     return result.rowcount == 1
 
 
+def update_one(transaction: Transaction, merchant: Merchant) -> None:
+    """Save what can change of a merchant: all but its id, partition, kind and control group."""
+    transaction.execute(
+        update(merchants)
+        .where(merchants.c.id == merchant.id)
+        .values(
+            name=merchant.name,
+            status=merchant.status,
+            admitted_at=merchant.admitted_at,
+            classes=None if merchant.is_demonstration else write_classes(merchant.classes),
+            suspended_classes=write_classes(merchant.suspended_classes) or None,
+            **_identity_columns(merchant.identity),
+        )
+    )
+
+
 def set_identity(transaction: Transaction, merchant_id: str, identity: MerchantIdentity) -> None:
     """Save who a merchant is, and who checked it."""
     transaction.execute(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, func, insert, select
 
 from consent_tokens.store.admission_tables import reviews
 from consent_tokens.store.database import Transaction
@@ -36,12 +36,17 @@ def add(transaction: Transaction, review: Review) -> None:
     )
 
 
+def count_of(transaction: Transaction, subject_id: str) -> int:
+    """Return how many reviews of a subject there are."""
+    return transaction.execute(
+        select(func.count()).select_from(reviews).where(reviews.c.subject_id == subject_id)
+    ).scalar_one()
+
+
 def of_subject(transaction: Transaction, subject_id: str) -> list[Review]:
-    """Return the reviews of a subject, oldest first."""
+    """Return the reviews of a subject, oldest first: their ids count up."""
     rows = transaction.execute(
-        select(reviews)
-        .where(reviews.c.subject_id == subject_id)
-        .order_by(reviews.c.at, reviews.c.id)
+        select(reviews).where(reviews.c.subject_id == subject_id).order_by(reviews.c.id)
     )
     return [_review(row) for row in rows]
 

@@ -106,6 +106,24 @@ def under(transaction: Transaction, address: str) -> list[Sender]:
     return [_sender(row) for row in rows]
 
 
+def overlapping(transaction: Transaction, source: str) -> list[Sender]:
+    """Return every sender whose source begins with `source`, or is the beginning of it."""
+    own = senders.c.port + senders.c.extension
+    given = literal(source)
+    is_beginning = func.substr(given, 1, func.length(own)) == own
+    begins_with = func.substr(own, 1, func.length(given)) == given
+    rows = transaction.execute(
+        select(senders).where(is_beginning | begins_with).order_by(senders.c.id)
+    )
+    return [_sender(row) for row in rows]
+
+
+def list_all(transaction: Transaction) -> list[Sender]:
+    """Return all senders, in order of admission, also those that are revoked."""
+    rows = transaction.execute(select(senders).order_by(senders.c.admitted_at, senders.c.id))
+    return [_sender(row) for row in rows]
+
+
 def revoke(transaction: Transaction, sender_id: str, at: datetime) -> bool:
     """Revoke a sender; return whether there was one that was not revoked."""
     result = transaction.execute(

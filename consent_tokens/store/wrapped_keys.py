@@ -21,12 +21,13 @@ from sqlalchemy import (
     update,
 )
 
-from consent_tokens.store import tables
+from consent_tokens.store import admission_tables, tables
 from consent_tokens.store.database import Transaction
 
 KID_BYTES: Final = 8
 PAGE_ROWS: Final = 250
 PICTURE_PAGE_ROWS: Final = 10  # a picture has up to a megabyte
+DOCUMENT_PAGE_ROWS: Final = 2  # a document has up to five
 
 
 class WrappedColumn(NamedTuple):
@@ -54,6 +55,7 @@ LASTING: Final = (  # what is kept for a day or longer, and is wrapped again aft
     WrappedColumn(tables.webhooks, "secret"),
     WrappedColumn(tables.complaints, "statement"),
     WrappedColumn(tables.complaints, "picture", PICTURE_PAGE_ROWS),
+    WrappedColumn(admission_tables.merchant_documents, "content", DOCUMENT_PAGE_ROWS),
 )
 # of the service's own messages until they are sent or expire: not wrapped again
 OUTBOX: Final = WrappedColumn(tables.messages, "wrapped_key")

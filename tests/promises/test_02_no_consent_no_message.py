@@ -4,9 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from consent_tokens.services.merchants import set_status
-from consent_tokens.store.merchants import MerchantStatus
-from tests.service import ORDERS, PROMOTIONS, Page, Service
+from consent_tokens.services.admission.suspension import restore, suspend
+from tests.service import ADMIN, ORDERS, PROMOTIONS, Page, Service
 
 
 def code(answer: Page) -> str:
@@ -77,12 +76,12 @@ def test_a_merchant_suspended_meanwhile_sends_nothing_more(service: Service) -> 
     merchant, consumer = service.merchant(), service.consumer()
     token = service.obtain_token(merchant, consumer)
     queued = merchant.send(token).json["id"]
-    set_status(service.runtime, merchant.id, MerchantStatus.SUSPENDED)
+    suspend(service.runtime, ADMIN, merchant.id, None)
     service.work()
     assert merchant.get(f"/v1/messages/{queued}").json["reason"] == "merchant_suspended"
     assert code(merchant.send(token)) == "merchant_suspended"
     assert code(merchant.post("/v1/consent-requests", {"purposes": [ORDERS]})) == "forbidden"
-    set_status(service.runtime, merchant.id, MerchantStatus.ACTIVE)
+    restore(service.runtime, ADMIN, merchant.id, None)
     assert merchant.send(token).status_code == 202
 
 

@@ -11,10 +11,9 @@ from sqlalchemy import text
 from consent_tokens.crypto.encoding import decode
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.row_key import RowKey
-from consent_tokens.services.merchants import set_status
+from consent_tokens.services.admission.suspension import suspend
 from consent_tokens.store import events, grants
-from consent_tokens.store.merchants import MerchantStatus
-from tests.service import ORDERS, PROMOTIONS, Service
+from tests.service import ADMIN, ORDERS, PROMOTIONS, Service
 
 STORE = Path(__file__).parents[2] / "consent_tokens" / "store"
 
@@ -152,7 +151,7 @@ def test_a_request_that_the_service_refuses_leaves_a_line(service: Service) -> N
         assert answer.json["code"] == "invitation_refused"
     assert merchant.post("/v1/consent-requests", {**asked, "token": theirs}).status_code == 422
     assert merchant.post("/v1/consent-requests", {"purposes": []}).status_code == 422
-    set_status(service.runtime, merchant.id, MerchantStatus.SUSPENDED)
+    suspend(service.runtime, ADMIN, merchant.id, None)
     assert merchant.post("/v1/consent-requests", {"purposes": [ORDERS]}).status_code == 403
     reasons = [reason for kind, reason in lines(service) if kind == EventKind.REQUEST_REFUSED]
     assert sorted(str(reason) for reason in reasons) == [

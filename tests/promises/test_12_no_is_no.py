@@ -6,10 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from consent_tokens.services.merchants import set_status
-from consent_tokens.store.merchants import MerchantStatus
+from consent_tokens.services.admission.suspension import suspend
 from tests.number_scan import NUMBERS
-from tests.service import ALWAYS, ORDERS, PROMOTIONS, Consumer, Merchant, Service
+from tests.service import ADMIN, ALWAYS, ORDERS, PROMOTIONS, Consumer, Merchant, Service
 
 MORE = {"purposes": [PROMOTIONS], **ALWAYS}
 QUESTION = re.compile(r"/c/([A-Za-z0-9_-]{22})")
@@ -209,7 +208,7 @@ def test_a_suspended_merchant_sends_no_invitation_that_waits(
     assert invited(merchant, token) == (201, "")
     service.work()
     before = len(consumer.texts())
-    set_status(service.runtime, merchant.id, MerchantStatus.SUSPENDED)
+    suspend(service.runtime, ADMIN, merchant.id, None)
     service.clock.advance(timedelta(hours=14))
     service.work()
     assert len(consumer.texts()) == before

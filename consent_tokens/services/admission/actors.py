@@ -6,8 +6,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from consent_tokens.errors import ForbiddenError
+from consent_tokens.errors import ForbiddenError, InvalidError
 from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.relay.composition import is_displayable
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import operators, reviews
 from consent_tokens.store.database import Transaction
@@ -17,6 +18,8 @@ from consent_tokens.store.reviews import Review
 
 OS_USER_PREFIX: Final = "os:"
 MAX_ID_LENGTH: Final = 40  # characters, of an actor
+MAX_REASON_LENGTH: Final = 400  # characters
+PEOPLE_FOR_TWO: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +106,36 @@ def record_act(runtime: Runtime, transaction: Transaction, actor: Actor, act: Ac
         actor=actor.id,
     )
     runtime.record(transaction, event)
+    subject_id = act.subject_id or act.merchant.id
     review = Review(
-        id=f"rev_{runtime.random.token_bytes(8).hex()}",
-        subject_id=act.subject_id or act.merchant.id,
+        id=new_review_id(runtime, transaction, subject_id),
+        subject_id=subject_id,
         action=act.action,
         operator_id=actor.id,
         at=now,
         reason=act.reason,
     )
     reviews.add(transaction, review)
+
+
+def new_review_id(runtime: Runtime, transaction: Transaction, subject_id: str) -> str:
+    """Return the id of a new review: behind those of the same subject, at the same second too."""
+    count = reviews.count_of(transaction, subject_id)
+    return f"rev_{count:08x}{runtime.random.token_bytes(8).hex()}"
+
+
+def approvers(
+    transaction: Transaction, subject_id: str, action: Action, since: Action
+) -> frozenset[str]:
+    """Return the ids of the actors who did `action` on a subject after the last `since`."""
+    found = reviews.of_subject(transaction, subject_id)
+    last = max((place for place, each in enumerate(found) if each.action == since), default=-1)
+    return frozenset(each.operator_id for each in found[last + 1 :] if each.action == action)
+
+
+def check_reason(reason: str | None) -> str:
+    """Return what an actor wrote, which a decision against somebody needs. Raises InvalidError."""
+    text = (reason or "").strip()
+    if not text or len(text) > MAX_REASON_LENGTH or not is_displayable(text):
+        raise InvalidError({"reason": [f"must be 1 to {MAX_REASON_LENGTH} characters"]})
+    return text

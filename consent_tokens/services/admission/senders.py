@@ -1,60 +1,231 @@
-"""Senders: a carrier's port with an extension, and the signature of its texts."""
+"""Senders: a carrier's port with an extension, and the signature of its texts.
 
-import re
+A port with its extension is one merchant's, is no beginning of another's, and rests after it was
+freed. A demonstration keeps these rules too, and gives way: a legal entity takes from it whatever
+port it needs, so that trying the service out blocks nobody.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
-from consent_tokens.errors import InvalidError, NotFoundError
+from consent_tokens.consent.purposes import PurposeClass
+from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
 from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.relay.admission.sender_rules import (
+    SignatureSource,
+    check_form,
+    ends_rest,
+    overlap,
+    plain_signature,
+)
 from consent_tokens.relay.composition import is_displayable
+from consent_tokens.services.admission import signatures
+from consent_tokens.services.admission.actors import (
+    Act,
+    Action,
+    Actor,
+    check_reason,
+    record_act,
+    require_right,
+)
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import merchants, senders
+from consent_tokens.store import checkpoints, merchants, senders
 from consent_tokens.store.database import Transaction
+from consent_tokens.store.merchants import Merchant, MerchantStatus
 from consent_tokens.store.senders import Sender
 
-MAX_SIGNATURE_LENGTH: Final = 20  # characters
-PORT: Final = re.compile(r"[0-9]{3,12}")
-EXTENSION: Final = re.compile(r"[0-9]{0,8}")
+MAX_LENGTHS: Final = {"carrier": 60, "licence": 60, "filed_use": 200, "evidence": 200}  # characters
+PORT_TAKEN: Final = (
+    "is another merchant's with this extension, begins with one, is the beginning of one, or was "
+    "freed less than 180 days ago"
+)
 
 
-def add_sender(
-    runtime: Runtime, merchant_id: str, *, port: str, extension: str, signature: str
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SenderDetails:
+    """What is known of a sender besides its port, extension and signature."""
+
+    classes: frozenset[PurposeClass] | None = None  # None: all of its merchant's
+    carrier: str | None = None
+    licence: str | None = None
+    filed_use: str | None = None
+    valid_until: datetime | None = None
+    source: SignatureSource = SignatureSource.COMPANY  # of the signature
+    evidence: str | None = None  # such as the number of a trademark
+
+
+NO_DETAILS: Final = SenderDetails()
+
+
+def add_sender(  # noqa: PLR0913 - what makes a sender
+    runtime: Runtime,
+    merchant_id: str,
+    *,
+    port: str,
+    extension: str,
+    signature: str,
+    details: SenderDetails = NO_DETAILS,
+    actor: Actor | None = None,
 ) -> Sender:
-    """Add a sender: a carrier's port with an extension, and the signature of its texts.
+    """Admit a sender for a merchant; without an actor, the service itself does.
 
-    Raises InvalidError, NotFoundError.
+    Raises ForbiddenError, InvalidError, NotFoundError.
     """
-    signature = signature.strip().removeprefix("【").removesuffix("】").strip()
-    errors: dict[str, list[str]] = {}
-    if not PORT.fullmatch(port):
-        errors["port"] = ["must be 3 to 12 digits"]
-    if not EXTENSION.fullmatch(extension):
-        errors["extension"] = ["must be at most 8 digits"]
-    if not signature or len(signature) > MAX_SIGNATURE_LENGTH or not is_displayable(signature):
-        errors["signature"] = [f"must be 1 to {MAX_SIGNATURE_LENGTH} characters"]
+    if actor is not None:
+        require_right(actor, Action.APPROVE)
+    sender = new_sender(
+        runtime, merchant_id, port=port, extension=extension, signature=signature, details=details
+    )
+
+    def work(transaction: Transaction) -> Sender:
+        admit(runtime, transaction, actor, sender, details)
+        return sender
+
+    return runtime.database.run(work)
+
+
+def new_sender(
+    runtime: Runtime,
+    merchant_id: str,
+    *,
+    port: str,
+    extension: str,
+    signature: str,
+    details: SenderDetails,
+) -> Sender:
+    """Return a sender of the right form, not stored yet. Raises InvalidError."""
+    signature = plain_signature(signature)
+    now = runtime.clock.now()
+    errors = check_form(port, extension, signature)
+    for name, limit in MAX_LENGTHS.items():
+        text = getattr(details, name) or ""
+        if len(text) > limit or not is_displayable(text) or "\n" in text:
+            errors[name] = [f"must be one line of at most {limit} characters"]
+    if details.valid_until is not None and details.valid_until <= now:
+        errors["valid_until"] = ["must be in the future"]
+    if details.classes is not None and not details.classes:
+        errors["classes"] = ["must be one or more"]
     if errors:
         raise InvalidError(errors)
-    sender = Sender(
+    return Sender(
         id=f"snd_{runtime.random.token_bytes(8).hex()}",
         merchant_id=merchant_id,
         port=port,
         extension=extension,
         signature=signature,
-        admitted_at=runtime.clock.now(),
+        admitted_at=now,
+        classes=details.classes,
+        carrier=details.carrier,
+        licence=details.licence,
+        filed_use=details.filed_use,
+        valid_until=details.valid_until,
     )
 
+
+def admit(
+    runtime: Runtime,
+    transaction: Transaction,
+    actor: Actor | None,
+    sender: Sender,
+    details: SenderDetails,
+) -> None:
+    """Insert a sender, if port and signature are free. Raises InvalidError, NotFoundError."""
+    checkpoints.lock_admission(transaction)
+    merchant = merchants.find(transaction, sender.merchant_id)
+    if merchant is None:
+        raise NotFoundError("no merchant of that id")
+    if merchant.status not in {MerchantStatus.ACTIVE, MerchantStatus.SUSPENDED}:
+        raise ConflictError("the merchant is not admitted")
+    if sender.classes is not None and not sender.classes <= merchant.classes:
+        raise InvalidError({"classes": ["the merchant is not admitted for it"]})
+    _take_port(runtime, transaction, merchant, sender)
+    signatures.claim(
+        runtime,
+        transaction,
+        merchant,
+        sender.signature,
+        source=details.source,
+        evidence=details.evidence,
+    )
+    senders.add(transaction, sender)
+    record(runtime, transaction, actor, merchant, sender, EventKind.SENDER_ADMITTED)
+
+
+def _take_port(
+    runtime: Runtime, transaction: Transaction, merchant: Merchant, sender: Sender
+) -> None:
+    """Raise InvalidError if a port is not free; revoke the demonstrations' that are in the way."""
+    now, own = runtime.clock.now(), runtime.service.sender
+    if own.isdigit() and overlap(sender.source, own):
+        raise InvalidError({"port": ["is the service's own, or overlaps it"]})
+    in_the_way = list(_in_the_way(transaction, sender, now))
+    owners = merchants.find_many(transaction, [each.merchant_id for each in in_the_way])
+    for each in in_the_way:
+        owner = owners[each.merchant_id]
+        if merchant.is_demonstration or not owner.is_demonstration:
+            raise InvalidError({"port": [PORT_TAKEN]})
+        if senders.revoke(transaction, each.id, now):
+            record(runtime, transaction, None, owner, each, EventKind.SENDER_REVOKED)
+
+
+def _in_the_way(transaction: Transaction, sender: Sender, now: datetime) -> Iterator[Sender]:
+    """Yield the senders that a carrier or a late reply could take this one for."""
+    for each in senders.overlapping(transaction, sender.source):
+        free_at = ends_rest(each.revoked_at, each.valid_until)
+        if each.merchant_id == sender.merchant_id:
+            if each.source == sender.source and each.is_live_at(now):
+                yield each
+        elif free_at is None or now < free_at:
+            yield each
+
+
+def revoke_sender(runtime: Runtime, actor: Actor, sender_id: str, reason: str) -> Sender:
+    """Revoke a sender at once: nothing leaves from it any more, and its port rests.
+
+    Replies to it still reach its merchant's consents. Raises ForbiddenError, InvalidError,
+    NotFoundError.
+    """
+    require_right(actor, Action.REVOKE)
+    text = check_reason(reason)
+
     def work(transaction: Transaction) -> Sender:
-        merchant = merchants.find(transaction, merchant_id)
+        checkpoints.lock_admission(transaction)
+        sender = senders.find(transaction, sender_id)
+        if sender is None or not senders.revoke(transaction, sender_id, runtime.clock.now()):
+            raise NotFoundError("no sender of that id that is not revoked")
+        merchant = merchants.find(transaction, sender.merchant_id)
         if merchant is None:
             raise NotFoundError("no merchant of that id")
-        senders.add(transaction, sender)
-        event = Event(
-            partition=merchant.partition,
-            at=runtime.clock.now(),
-            kind=EventKind.SENDER_ADMITTED,
-            merchant_id=merchant.id,
-            reason=sender.id,
-        )
-        runtime.record(transaction, event)
+        signatures.release(runtime, transaction, sender)
+        record(runtime, transaction, actor, merchant, sender, EventKind.SENDER_REVOKED, text)
         return sender
 
     return runtime.database.run(work)
+
+
+def record(  # noqa: PLR0913, PLR0917 - what was done by whom to which sender of whom, and why
+    runtime: Runtime,
+    transaction: Transaction,
+    actor: Actor | None,
+    merchant: Merchant,
+    sender: Sender,
+    kind: EventKind,
+    reason: str | None = None,
+) -> None:
+    """Record what was done to a sender; without an actor, the service did it itself."""
+    if actor is not None:
+        is_revoked = kind is EventKind.SENDER_REVOKED
+        action = Action.REVOKE if is_revoked else Action.APPROVE
+        act = Act(merchant=merchant, kind=kind, action=action, subject_id=sender.id, reason=reason)
+        record_act(runtime, transaction, actor, act)
+        return
+    event = Event(
+        partition=merchant.partition,
+        at=runtime.clock.now(),
+        kind=kind,
+        merchant_id=merchant.id,
+        reason=sender.id,
+    )
+    runtime.record(transaction, event)

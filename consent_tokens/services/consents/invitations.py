@@ -1,8 +1,8 @@
 """Invitations: consent requests that go out by SMS, to the consumer of a grant or to a START.
 
 No answer is a no. A merchant whose invitation was declined or not answered, or whom the consumer
-stopped, cannot invite the same consumer again during the cooldown; who blocks invitations gets none
-(promise 12).
+stopped, cannot invite the same consumer again during the cooldown, and nor can the merchants of its
+control group; who blocks invitations gets none (promise 12).
 """
 
 from collections.abc import Collection
@@ -32,6 +32,7 @@ from consent_tokens.services import webhooks
 from consent_tokens.services.integrity.journal_outbox import enqueue_entry, tag_of
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import (
+    control_groups,
     grants,
     invitations,
     merchant_consents,
@@ -64,21 +65,39 @@ def require_no_cooldown(
     if reference is None:
         return
     now = runtime.clock.now()
-    refused_at = [_stopped_at(transaction, merchant_id, reference)]
+    granted = requests.latest_grant_for_reference(transaction, merchant_id, reference)
+    refused_at: list[datetime | None] = []
+    if granted is not None:
+        own_stop = merchant_consents.last_stop(transaction, granted.partition, [merchant_id])
+        refused_at.append(own_stop)
     last = requests.latest_for_reference(transaction, merchant_id, reference)
     if last and last.status_at(now) in {RequestStatus.DECLINED, RequestStatus.EXPIRED}:
         refused_at.append(last.decided_at or last.expires_at)
     next_at = max((at + policy.invitation_cooldown for at in refused_at if at), default=now)
     if now < next_at:
         raise InvitationRefusedError(next_at)
+    if granted is not None:
+        others = set(control_groups.members(transaction, merchant_id)) - {merchant_id}
+        _require_no_refusal(runtime, policy, transaction, granted.partition, others)
 
 
-def _stopped_at(transaction: Transaction, merchant_id: str, reference: str) -> datetime | None:
-    """Return when the consumer behind a `reference`, who had said yes, stopped the merchant."""
-    grant_key = requests.latest_grant_for_reference(transaction, merchant_id, reference)
-    if grant_key is None:
-        return None
-    return merchant_consents.last_stop(transaction, grant_key.partition, merchant_id)
+def _require_no_refusal(
+    runtime: Runtime,
+    policy: ConsentPolicy,
+    transaction: Transaction,
+    partition: int,
+    merchant_ids: Collection[str],
+) -> None:
+    """Raise InvitationRefusedError while a no of a recipient to one of some merchants bars others.
+
+    A no to one merchant of a control group bars them all, also one from before they were joined. It
+    does not say when that ends: it would tell of another merchant's consumer.
+    """
+    now = runtime.clock.now()
+    stopped_at = merchant_consents.last_stop(transaction, partition, merchant_ids)
+    is_stopped = stopped_at is not None and now < stopped_at + policy.invitation_cooldown
+    if is_stopped or invitations.resting_of(transaction, partition, merchant_ids, now):
+        raise InvitationRefusedError
 
 
 def send_invitation(
@@ -140,11 +159,10 @@ def _require_welcome(
     """Raise InvitationRefusedError, the same for every reason, so that it reveals none."""
     now = runtime.clock.now()
     preferred = preferences.find(transaction, key.partition)
-    resting = invitations.resting_of(transaction, key.partition, [merchant_id], now)
-    stopped_at = merchant_consents.last_stop(transaction, key.partition, merchant_id)
-    is_stopped = stopped_at is not None and now < stopped_at + policy.invitation_cooldown
-    if preferred.no_invitations or preferred.is_quiet_at(now) or resting or is_stopped:
+    if preferred.no_invitations or preferred.is_quiet_at(now):
         raise InvitationRefusedError
+    group = control_groups.members(transaction, merchant_id)
+    _require_no_refusal(runtime, policy, transaction, key.partition, group)
 
 
 def _message(

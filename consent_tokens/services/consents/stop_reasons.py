@@ -29,7 +29,7 @@ def may_give_stop_reason(
     transaction: Transaction, partition: int, merchant_id: str, now: datetime
 ) -> bool:
     """Whether a recipient stopped a merchant lately, and has not said why."""
-    stopped_at = merchant_consents.last_stop(transaction, partition, merchant_id)
+    stopped_at = merchant_consents.last_stop(transaction, partition, [merchant_id])
     if stopped_at is None or now >= stopped_at + ASKED_WITHIN:
         return False
     kind = EventKind.STOP_REASON_GIVEN

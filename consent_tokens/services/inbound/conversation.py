@@ -79,7 +79,7 @@ def load_conversation(
     found = grants.of_recipient(transaction, partition) if partition is not None else []
     live = [grant for grant in found if grant.status_at(now) not in ENDED]
     forms = address_forms(inbound.source, inbound.number.country_code)
-    replied_to = find_senders(transaction, forms, {grant.merchant_id for grant in live})
+    replied_to = find_senders(transaction, forms, {grant.merchant_id for grant in live}, now)
     senders = {sender.merchant_id: sender for sender in replied_to.senders}
     merchant_ids = [*senders, *(grant.merchant_id for grant in live)]
     own_sender = runtime.service.sender

@@ -1,0 +1,56 @@
+"""`api-key`: add, list and revoke API keys."""
+
+import click
+
+from consent_tokens.cli.context import open_context
+from consent_tokens.cli.output import as_json, print_one, print_rows
+from consent_tokens.services import merchants as services
+from consent_tokens.store import api_keys
+from consent_tokens.store.api_keys import ApiKey
+
+
+@click.group("api-key")
+def api_key() -> None:
+    """Add, list and revoke API keys."""
+
+
+@api_key.command("add")
+@click.argument("merchant_id")
+@as_json
+def add_key(merchant_id: str, *, as_json: bool) -> None:
+    """Add an API key. It is shown this once, and is not stored."""
+    with open_context() as context:
+        key, text = services.add_api_key(context.runtime, merchant_id)
+    print_one({"id": key.id, "api_key": text}, in_json=as_json)
+
+
+@api_key.command("list")
+@click.argument("merchant_id")
+@as_json
+def list_keys(merchant_id: str, *, as_json: bool) -> None:
+    """List a merchant's API keys, without the secrets."""
+    with open_context() as context:
+        found = context.runtime.database.read(
+            lambda transaction: api_keys.of_merchant(transaction, merchant_id)
+        )
+    print_rows([key_row(key) for key in found], in_json=as_json)
+
+
+@api_key.command("revoke")
+@click.argument("key_id")
+@as_json
+def revoke_key(key_id: str, *, as_json: bool) -> None:
+    """Revoke an API key, at once."""
+    with open_context() as context:
+        services.revoke_api_key(context.runtime, key_id)
+    print_one({"id": key_id, "status": "revoked"}, in_json=as_json)
+
+
+def key_row(key: ApiKey) -> dict[str, str]:
+    """Return an API key as lists show it, without the secret."""
+    return {
+        "id": key.id,
+        "status": "revoked" if key.revoked_at else "active",
+        "created_at": key.created_at.isoformat(),
+        "revoked_at": key.revoked_at.isoformat() if key.revoked_at else "",
+    }

@@ -1,0 +1,1 @@
+"""What admission is decided by: registration numbers, twins, ports, signatures. Pure."""

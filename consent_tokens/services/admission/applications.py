@@ -1,0 +1,288 @@
+"""Applications of merchants: submitted, then returned to be mended, refused, or approved."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from consent_tokens.consent.purposes import PurposeClass
+from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
+from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.relay.admission.registration import check_registration, normal_registration
+from consent_tokens.relay.composition import is_displayable
+from consent_tokens.relay.text_form import normal_domain
+from consent_tokens.services.admission.actors import (
+    Act,
+    Action,
+    Actor,
+    check_reason,
+    record_act,
+    require_right,
+)
+from consent_tokens.services.admission.control_groups import propose_twins
+from consent_tokens.services.admission.documents import (
+    DocumentFile,
+    add_documents,
+    check_documents,
+)
+from consent_tokens.services.merchants import (
+    MAX_LINK_DOMAINS,
+    AdmittedMerchant,
+    changed_identity,
+    check_name,
+    new_api_key,
+)
+from consent_tokens.services.runtime import Runtime
+from consent_tokens.store import api_keys, applications, checkpoints, link_domains, merchants
+from consent_tokens.store.applications import Application, ApplicationStatus
+from consent_tokens.store.database import Transaction
+from consent_tokens.store.merchants import (
+    Merchant,
+    MerchantIdentity,
+    MerchantKind,
+    MerchantStatus,
+)
+
+# finance is asked for by name: most merchants have no business with it
+DEFAULT_CLASSES: Final = frozenset({PurposeClass.MARKETING, PurposeClass.TRANSACTIONAL})
+NO_CLASSES: Final[frozenset[PurposeClass]] = frozenset()
+MAX_LENGTHS: Final = {"legal_person": 100, "licences": 400, "wanted_use": 1000}  # characters
+COUNTRY_LENGTH: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationForm:
+    """What a merchant tells when it applies."""
+
+    name: str  # that consumers know it by
+    legal_name: str
+    registration: str
+    contact: str  # for consumers, and for the operator
+    country: str = "CN"  # where it is registered, ISO 3166-1 alpha-2
+    classes: frozenset[PurposeClass] = DEFAULT_CLASSES
+    legal_person: str | None = None
+    website: str | None = None
+    licences: str | None = None
+    wanted_use: str | None = None  # what it wants to send, and to whom
+    link_domains: Sequence[str] = ()
+    documents: list[DocumentFile] = field(default_factory=list)
+
+
+def apply(runtime: Runtime, form: ApplicationForm, *, amends: str | None = None) -> Merchant:
+    """Submit an application; `amends` is the merchant whose returned application it mends.
+
+    Raises InvalidError, NotFoundError, and ConflictError if nothing was returned to it.
+    """
+    now = runtime.clock.now()
+    identity = _checked_identity(form, now)
+
+    def work(transaction: Transaction) -> Merchant:
+        checkpoints.lock_admission(transaction)
+        merchant = (
+            _new_merchant(runtime, transaction, form, identity)
+            if amends is None
+            else _amended(transaction, amends, form, identity)
+        )
+        applications.save(transaction, _application(merchant.id, form, now))
+        domains = sorted({each for each in map(normal_domain, form.link_domains) if each})
+        link_domains.replace_all(transaction, merchant.id, domains)
+        add_documents(runtime, transaction, merchant.id, form.documents)
+        propose_twins(runtime, transaction, merchant.id)
+        event = Event(
+            partition=merchant.partition,
+            at=now,
+            kind=EventKind.MERCHANT_APPLIED,
+            merchant_id=merchant.id,
+        )
+        runtime.record(transaction, event)
+        return merchant
+
+    return runtime.database.run(work)
+
+
+def _checked_identity(form: ApplicationForm, now: datetime) -> MerchantIdentity:
+    """Return the identity of a form. Raises InvalidError, with everything that is wrong."""
+    errors = check_name(form.name.strip()) | check_documents(form.documents)
+    country = form.country.upper()
+    registration = normal_registration(form.registration, country)
+    if len(country) != COUNTRY_LENGTH or not (country.isascii() and country.isalpha()):
+        errors["country"] = ["must be two letters (ISO 3166-1)"]
+    elif fault := check_registration(registration, country):
+        errors["registration"] = [fault]
+    errors |= {
+        name: ["is missing"]
+        for name in ("legal_name", "contact")
+        if not getattr(form, name).strip()
+    }
+    errors |= {
+        name: [f"must be at most {limit} characters"]
+        for name, limit in MAX_LENGTHS.items()
+        if len(text := getattr(form, name) or "") > limit or not is_displayable(text)
+    }
+    if not form.classes:
+        errors["class"] = ["must be one or more"]
+    if wrong := [each for each in form.link_domains if normal_domain(each) is None]:
+        errors["link_domain"] = [f"not a domain: {each}" for each in wrong]
+    if len(form.link_domains) > MAX_LINK_DOMAINS:
+        errors["link_domain"] = [f"at most {MAX_LINK_DOMAINS}"]
+    given = {
+        "legal_name": form.legal_name,
+        "registration": registration,
+        "contact": form.contact,
+        "website": form.website,
+    }
+    try:
+        identity = changed_identity(MerchantIdentity(), given, now)
+    except InvalidError as error:
+        raise InvalidError(error.fields | errors) from None
+    if errors:
+        raise InvalidError(errors)
+    return identity
+
+
+def _new_merchant(
+    runtime: Runtime, transaction: Transaction, form: ApplicationForm, identity: MerchantIdentity
+) -> Merchant:
+    merchant = Merchant(
+        id=f"mer_{runtime.random.token_bytes(8).hex()}",
+        partition=runtime.new_partition(),
+        name=form.name.strip(),
+        status=MerchantStatus.APPLIED,
+        admitted_at=runtime.clock.now(),  # until it is admitted: when it applied
+        identity=identity,
+        kind=MerchantKind.LEGAL_ENTITY,
+        classes=NO_CLASSES,
+    )
+    merchants.add(transaction, merchant)
+    return merchant
+
+
+def _amended(
+    transaction: Transaction, merchant_id: str, form: ApplicationForm, identity: MerchantIdentity
+) -> Merchant:
+    merchant, application = get_applied(transaction, merchant_id)
+    if application.status is not ApplicationStatus.RETURNED:
+        raise ConflictError(f"the application is {application.status}, not returned")
+    amended = replace(merchant, name=form.name.strip(), identity=identity)
+    merchants.update_one(transaction, amended)
+    return amended
+
+
+def _application(merchant_id: str, form: ApplicationForm, now: datetime) -> Application:
+    return Application(
+        merchant_id=merchant_id,
+        status=ApplicationStatus.SUBMITTED,
+        classes=form.classes,
+        country=form.country.upper(),
+        legal_person=form.legal_person,
+        licences=form.licences,
+        wanted_use=form.wanted_use,
+        submitted_at=now,
+    )
+
+
+def get_applied(transaction: Transaction, merchant_id: str) -> tuple[Merchant, Application]:
+    """Return a merchant with its application. Raises NotFoundError."""
+    merchant = merchants.find(transaction, merchant_id)
+    application = applications.find(transaction, merchant_id)
+    if merchant is None or application is None:
+        raise NotFoundError("no merchant of that id has applied")
+    return merchant, application
+
+
+def approve(
+    runtime: Runtime,
+    actor: Actor,
+    merchant_id: str,
+    *,
+    checked_by: str,
+    classes: frozenset[PurposeClass] | None = None,
+) -> AdmittedMerchant:
+    """Admit a merchant for classes that it asked for, all by default, with its first API key.
+
+    `checked_by` is who checked its identity, as consumers are shown. Raises ForbiddenError,
+    InvalidError, NotFoundError, and ConflictError unless the application awaits a decision.
+    """
+    require_right(actor, Action.APPROVE)
+
+    def work(transaction: Transaction) -> AdmittedMerchant:
+        merchant, application = _undecided(transaction, merchant_id)
+        admitted = application.classes if classes is None else classes
+        if not admitted or not admitted <= application.classes:
+            asked = ", ".join(sorted(application.classes))
+            raise InvalidError({"class": [f"must be of those that it asked for: {asked}"]})
+        now = runtime.clock.now()
+        identity = changed_identity(merchant.identity, {"checked_by": checked_by}, now)
+        active = replace(
+            merchant,
+            status=MerchantStatus.ACTIVE,
+            admitted_at=now,
+            classes=admitted,
+            identity=identity,
+        )
+        merchants.update_one(transaction, active)
+        key, text = new_api_key(runtime, merchant_id)
+        api_keys.add(transaction, key)
+        decision = ApplicationStatus.APPROVED, EventKind.MERCHANT_ADMITTED, Action.APPROVE
+        _decide(runtime, transaction, actor, (merchant, application), decision)
+        return AdmittedMerchant(active, text)
+
+    return runtime.database.run(work)
+
+
+def return_application(runtime: Runtime, actor: Actor, merchant_id: str, reason: str) -> None:
+    """Send an application back, to be mended. Raises as `approve`."""
+    require_right(actor, Action.RETURN)
+    text = check_reason(reason)
+
+    def work(transaction: Transaction) -> None:
+        found = _undecided(transaction, merchant_id)
+        decision = ApplicationStatus.RETURNED, EventKind.MERCHANT_RETURNED, Action.RETURN
+        _decide(runtime, transaction, actor, found, decision, text)
+
+    runtime.database.run(work)
+
+
+def refuse(runtime: Runtime, actor: Actor, merchant_id: str, reason: str) -> None:
+    """Refuse a merchant; its documents are deleted. Raises as `approve`."""
+    require_right(actor, Action.REFUSE)
+    text = check_reason(reason)
+
+    def work(transaction: Transaction) -> None:
+        merchant, application = _undecided(transaction, merchant_id)
+        merchants.set_status(transaction, merchant_id, MerchantStatus.REFUSED)
+        applications.delete_documents(transaction, merchant_id)
+        decision = ApplicationStatus.REFUSED, EventKind.MERCHANT_REFUSED, Action.REFUSE
+        _decide(runtime, transaction, actor, (merchant, application), decision, text)
+
+    runtime.database.run(work)
+
+
+def _undecided(transaction: Transaction, merchant_id: str) -> tuple[Merchant, Application]:
+    checkpoints.lock_admission(transaction)
+    merchant, application = get_applied(transaction, merchant_id)
+    if application.status is not ApplicationStatus.SUBMITTED:
+        raise ConflictError(f"the application is {application.status}")
+    return merchant, application
+
+
+def _decide(
+    runtime: Runtime,
+    transaction: Transaction,
+    actor: Actor,
+    found: tuple[Merchant, Application],
+    decision: tuple[ApplicationStatus, EventKind, Action],
+    reason: str | None = None,
+) -> None:
+    merchant, application = found
+    status, kind, action = decision
+    decided = replace(
+        application,
+        status=status,
+        decided_at=runtime.clock.now(),
+        decided_by=actor.id,
+        reason=reason,
+    )
+    applications.save(transaction, decided)
+    act = Act(merchant=merchant, kind=kind, action=action, reason=reason)
+    record_act(runtime, transaction, actor, act)

@@ -1,0 +1,149 @@
+"""Senders that merchants apply for; an operator admits or refuses them."""
+
+from consent_tokens.errors import ConflictError, ForbiddenError, NotFoundError
+from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.relay.admission.sender_rules import SignatureSource
+from consent_tokens.services.admission import senders as admission
+from consent_tokens.services.admission.actors import (
+    Act,
+    Action,
+    Actor,
+    check_reason,
+    record_act,
+    require_right,
+)
+from consent_tokens.services.admission.senders import SenderDetails
+from consent_tokens.services.runtime import Runtime
+from consent_tokens.store import checkpoints, merchants, sender_applications
+from consent_tokens.store.database import Transaction
+from consent_tokens.store.merchants import is_active
+from consent_tokens.store.sender_applications import (
+    SenderApplication,
+    SenderApplicationStatus,
+)
+from consent_tokens.store.senders import Sender
+
+MAX_UNDECIDED = 50  # applications of one merchant that await a decision
+
+
+def submit(
+    runtime: Runtime,
+    transaction: Transaction,
+    merchant_id: str,
+    sender: Sender,
+    details: SenderDetails,
+) -> SenderApplication:
+    """Store what a merchant applies for: no sender yet.
+
+    Raises ForbiddenError if the merchant is suspended, or has too many that await a decision.
+    """
+    merchant = merchants.find(transaction, merchant_id)
+    if merchant is None or not is_active(merchant, runtime.service):
+        raise ForbiddenError("the platform does not let this merchant apply at present")
+    before = sender_applications.of_merchant(transaction, merchant_id)
+    waiting = [each for each in before if each.status is SenderApplicationStatus.SUBMITTED]
+    if len(waiting) >= MAX_UNDECIDED:
+        raise ConflictError(f"{MAX_UNDECIDED} senders await a decision")
+    now = runtime.clock.now()
+    application = SenderApplication(
+        id=sender.id,
+        merchant_id=merchant_id,
+        port=sender.port,
+        extension=sender.extension,
+        signature=sender.signature,
+        source=details.source,
+        evidence=details.evidence,
+        classes=sender.classes,
+        carrier=sender.carrier,
+        licence=sender.licence,
+        filed_use=sender.filed_use,
+        valid_until=sender.valid_until,
+        status=SenderApplicationStatus.SUBMITTED,
+        submitted_at=now,
+    )
+    sender_applications.add(transaction, application)
+    event = Event(
+        partition=merchant.partition,
+        at=now,
+        kind=EventKind.SENDER_APPLIED,
+        merchant_id=merchant_id,
+        reason=sender.id,
+    )
+    runtime.record(transaction, event)
+    return application
+
+
+def approve(runtime: Runtime, actor: Actor, application_id: str) -> Sender:
+    """Admit a sender that a merchant applied for, under the same id.
+
+    Raises ForbiddenError, InvalidError if its port or signature is not free, NotFoundError, and
+    ConflictError if it was decided already.
+    """
+    require_right(actor, Action.APPROVE)
+
+    def work(transaction: Transaction) -> Sender:
+        checkpoints.lock_admission(transaction)
+        found = _undecided(transaction, application_id)
+        now = runtime.clock.now()
+        sender_applications.decide(
+            transaction, application_id, SenderApplicationStatus.ADMITTED, now
+        )
+        sender = Sender(
+            id=found.id,
+            merchant_id=found.merchant_id,
+            port=found.port,
+            extension=found.extension,
+            signature=found.signature,
+            admitted_at=now,
+            classes=found.classes,
+            carrier=found.carrier,
+            licence=found.licence,
+            filed_use=found.filed_use,
+            valid_until=found.valid_until,
+        )
+        details = SenderDetails(source=SignatureSource(found.source), evidence=found.evidence)
+        admission.admit(runtime, transaction, actor, sender, details)
+        return sender
+
+    return runtime.database.run(work)
+
+
+def refuse(runtime: Runtime, actor: Actor, application_id: str, reason: str) -> None:
+    """Refuse a sender that a merchant applied for. Raises as `approve`."""
+    require_right(actor, Action.REFUSE)
+    text = check_reason(reason)
+
+    def work(transaction: Transaction) -> None:
+        checkpoints.lock_admission(transaction)
+        found = _undecided(transaction, application_id)
+        now = runtime.clock.now()
+        status = SenderApplicationStatus.REFUSED
+        sender_applications.decide(transaction, application_id, status, now, text)
+        merchant = merchants.find(transaction, found.merchant_id)
+        if merchant is None:
+            raise NotFoundError("no merchant of that id")
+        act = Act(
+            merchant=merchant,
+            kind=EventKind.SENDER_REFUSED,
+            action=Action.REFUSE,
+            subject_id=application_id,
+            reason=text,
+        )
+        record_act(runtime, transaction, actor, act)
+
+    runtime.database.run(work)
+
+
+def list_submitted(runtime: Runtime, merchant_id: str | None = None) -> list[SenderApplication]:
+    """Return what nobody decided yet, of a merchant or of all, oldest first."""
+    found = runtime.database.read(sender_applications.list_submitted)
+    return [each for each in found if merchant_id in {None, each.merchant_id}]
+
+
+def _undecided(transaction: Transaction, application_id: str) -> SenderApplication:
+    found = sender_applications.find(transaction, application_id)
+    if found is None:
+        raise NotFoundError("no application of that id")
+    if found.status is not SenderApplicationStatus.SUBMITTED:
+        raise ConflictError(f"the application is {found.status}")
+    return found

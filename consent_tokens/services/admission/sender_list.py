@@ -1,0 +1,83 @@
+"""Lists of senders: for operators, and as carriers ask for it."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Final
+
+from consent_tokens.relay.templates.fingerprint import skeleton
+from consent_tokens.services.runtime import Runtime
+from consent_tokens.store import merchants, senders, signatures
+from consent_tokens.store.database import Transaction
+from consent_tokens.store.senders import Sender
+
+CARRIER_COLUMNS: Final = (
+    "port", "extension", "signature", "source", "evidence", "merchant", "legal_name",
+    "registration", "classes", "carrier", "licence", "filed_use", "valid_until", "admitted_at",
+)  # fmt: skip
+FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")  # that a spreadsheet would compute
+
+
+class SenderStatus(StrEnum):
+    """The status of an admitted sender."""
+
+    ADMITTED = "admitted"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+def status_of(sender: Sender, now: datetime) -> SenderStatus:
+    """Return the status of a sender."""
+    if sender.revoked_at is not None:
+        return SenderStatus.REVOKED
+    return SenderStatus.ADMITTED if sender.is_live_at(now) else SenderStatus.EXPIRED
+
+
+def end_of_day(day: date) -> datetime:
+    """Return when a day of UTC is over."""
+    return datetime.combine(day, time(), UTC) + timedelta(days=1)
+
+
+def list_senders(runtime: Runtime, merchant_id: str | None = None) -> list[Sender]:
+    """Return the senders of a merchant, or all, in order of admission, with revoked ones."""
+    if merchant_id is None:
+        return runtime.database.read(senders.list_all)
+    return runtime.database.read(lambda at: senders.of_merchant(at, merchant_id))
+
+
+def carrier_rows(runtime: Runtime, carrier: str | None = None) -> list[tuple[str, ...]]:
+    """Return the rows, under CARRIER_COLUMNS, of the senders in use; of one carrier if given."""
+    now = runtime.clock.now()
+
+    def query(transaction: Transaction) -> Iterator[tuple[str, ...]]:
+        named = {each.id: each for each in merchants.list_all(transaction)}
+        owned = signatures.list_all(transaction)
+        for each in senders.list_all(transaction):
+            if not each.is_live_at(now) or (carrier is not None and each.carrier != carrier):
+                continue
+            merchant, signature = named[each.merchant_id], owned.get(skeleton(each.signature))
+            classes = merchant.classes if each.classes is None else each.classes
+            yield (
+                each.port,
+                each.extension,
+                each.signature,
+                signature.source if signature else "",
+                (signature.evidence if signature else None) or "",
+                merchant.name,
+                merchant.identity.legal_name or "",
+                merchant.identity.registration or "",
+                " ".join(sorted(classes)),
+                each.carrier or "",
+                each.licence or "",
+                each.filed_use or "",
+                each.valid_until.date().isoformat() if each.valid_until else "",
+                each.admitted_at.date().isoformat(),
+            )
+
+    rows = runtime.database.read(lambda transaction: list(query(transaction)))
+    return [tuple(map(_plain, row)) for row in rows]
+
+
+def _plain(text: str) -> str:
+    """Return a text that a spreadsheet shows, and does not compute."""
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text

@@ -1,0 +1,129 @@
+"""Queries on senders that merchants applied for, which are no senders until they are admitted."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+
+from consent_tokens.consent.purposes import PurposeClass
+from consent_tokens.store.admission_tables import sender_applications as table
+from consent_tokens.store.database import Transaction
+from consent_tokens.store.purpose_classes import read_classes, write_classes
+
+
+class SenderApplicationStatus(StrEnum):
+    """The status of an application for a sender."""
+
+    SUBMITTED = "submitted"
+    ADMITTED = "admitted"  # there is a sender of the same id
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SenderApplication:
+    """A sender as a merchant asks for it; once admitted, the sender has the same id."""
+
+    id: str
+    merchant_id: str
+    port: str
+    extension: str
+    signature: str
+    source: str  # of the signature
+    evidence: str | None
+    classes: frozenset[PurposeClass] | None
+    carrier: str | None
+    licence: str | None
+    filed_use: str | None
+    valid_until: datetime | None
+    status: SenderApplicationStatus
+    submitted_at: datetime
+    decided_at: datetime | None = None
+    reason: str | None = None  # of a refusal
+
+
+def add(transaction: Transaction, application: SenderApplication) -> None:
+    """Insert an application for a sender."""
+    classes = application.classes
+    transaction.execute(
+        insert(table).values(
+            id=application.id,
+            merchant_id=application.merchant_id,
+            port=application.port,
+            extension=application.extension,
+            signature=application.signature,
+            source=application.source,
+            evidence=application.evidence,
+            classes=None if classes is None else write_classes(classes),
+            carrier=application.carrier,
+            licence=application.licence,
+            filed_use=application.filed_use,
+            valid_until=application.valid_until,
+            status=application.status,
+            submitted_at=application.submitted_at,
+        )
+    )
+
+
+def decide(
+    transaction: Transaction,
+    application_id: str,
+    status: SenderApplicationStatus,
+    at: datetime,
+    reason: str | None = None,
+) -> bool:
+    """Save a decision; return whether there was an application that nobody had decided."""
+    result = transaction.execute(
+        update(table)
+        .where(table.c.id == application_id, table.c.status == SenderApplicationStatus.SUBMITTED)
+        .values(status=status, decided_at=at, reason=reason)
+    )
+    return result.rowcount == 1
+
+
+def find(transaction: Transaction, application_id: str) -> SenderApplication | None:
+    """Return an application for a sender; None if there is none."""
+    row = transaction.execute(select(table).where(table.c.id == application_id)).one_or_none()
+    return _application(row) if row else None
+
+
+def of_merchant(transaction: Transaction, merchant_id: str) -> list[SenderApplication]:
+    """Return what a merchant applied for, oldest first."""
+    rows = transaction.execute(
+        select(table)
+        .where(table.c.merchant_id == merchant_id)
+        .order_by(table.c.submitted_at, table.c.id)
+    )
+    return [_application(row) for row in rows]
+
+
+def list_submitted(transaction: Transaction) -> list[SenderApplication]:
+    """Return the applications that nobody decided yet, oldest first."""
+    rows = transaction.execute(
+        select(table)
+        .where(table.c.status == SenderApplicationStatus.SUBMITTED)
+        .order_by(table.c.submitted_at, table.c.id)
+    )
+    return [_application(row) for row in rows]
+
+
+def _application(row: Row[Any]) -> SenderApplication:
+    return SenderApplication(
+        id=row.id,
+        merchant_id=row.merchant_id,
+        port=row.port,
+        extension=row.extension,
+        signature=row.signature,
+        source=row.source,
+        evidence=row.evidence,
+        classes=None if row.classes is None else read_classes(row.classes),
+        carrier=row.carrier,
+        licence=row.licence,
+        filed_use=row.filed_use,
+        valid_until=row.valid_until,
+        status=SenderApplicationStatus(row.status),
+        submitted_at=row.submitted_at,
+        decided_at=row.decided_at,
+        reason=row.reason,
+    )
