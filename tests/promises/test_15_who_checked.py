@@ -28,7 +28,7 @@ def test_nobody_is_called_checked_whom_nobody_checked(small: Service) -> None:
 
 
 def test_who_was_checked_is_shown_with_who_did_it_and_when(small: Service) -> None:
-    merchant = small.merchant()
+    merchant = small.legal_merchant()
     set_identity(small.runtime, merchant.id, {**HARBOUR, "checked_by": "Harbour Platform"})
     shown = question(small, merchant)
     assert CHECKED in shown
@@ -41,8 +41,24 @@ def test_who_was_checked_is_shown_with_who_did_it_and_when(small: Service) -> No
     assert "1069 0001 1" in shown, "where the texts come from"
 
 
-def test_a_change_undoes_the_check_of_what_was_there_before(small: Service) -> None:
+def test_a_demonstration_says_so_whatever_is_known_of_it(small: Service) -> None:
     merchant = small.merchant()
+    set_identity(small.runtime, merchant.id, HARBOUR)
+    shown = question(small, merchant)
+    assert DEMONSTRATION in shown
+    assert CHECKED not in shown
+    with pytest.raises(InvalidError):
+        set_identity(small.runtime, merchant.id, {"checked_by": "Harbour Platform"})
+
+
+def test_who_was_admitted_was_checked(small: Service) -> None:
+    shown = question(small, small.legal_merchant())
+    assert CHECKED in shown
+    assert "Demonstration, not checked" not in shown
+
+
+def test_a_change_undoes_the_check_of_what_was_there_before(small: Service) -> None:
+    merchant = small.legal_merchant()
     set_identity(small.runtime, merchant.id, {**HARBOUR, "checked_by": "Harbour Platform"})
     same = set_identity(small.runtime, merchant.id, {"legal_name": HARBOUR["legal_name"]})
     assert same.checked_by == "Harbour Platform"
