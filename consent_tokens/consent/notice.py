@@ -146,12 +146,6 @@ def brief_frequency_cap(cap: FrequencyCap, language: str) -> str:
     }
 
 
-def brief_expiry(ends_at: datetime, window: SendWindow, language: str) -> str:
-    """Return the last day of a consent in words, for a line that is labelled already."""
-    text = catalogue(language).gettext("%(day)s, by itself")
-    return text % {"day": localized_day(ends_at, window, language)}
-
-
 def describe_time_range(opens: int, closes: int, language: str) -> str:
     """Return hours of the day in words; `opens` and `closes` are minutes since midnight."""
     texts = catalogue(language)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Self
+from zoneinfo import ZoneInfo
 
 from consent_tokens.consent import notice
 from consent_tokens.consent.purposes import Purpose, in_catalogue_order
@@ -34,7 +35,8 @@ class ConsentQuestion:
     purposes: list[OfferedPurpose]
     frequency_cap: str
     send_window: str
-    expiry: str
+    ends_at: datetime
+    timezone: ZoneInfo
     opt_out: str
     retention: str
     minors: str
@@ -65,7 +67,8 @@ class ConsentQuestion:
             ],
             frequency_cap=notice.brief_frequency_cap(terms.frequency_cap, language),
             send_window=notice.describe_hours(window, language),
-            expiry=notice.brief_expiry(now + terms.valid_for, window, language),
+            ends_at=now + terms.valid_for,
+            timezone=window.timezone,
             opt_out=notice.brief_opt_out(language),
             retention=notice.describe_retention(policy.retention, language),
             minors=notice.describe_minors(language),
