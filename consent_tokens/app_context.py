@@ -11,6 +11,8 @@ from typing import Final, Self
 
 from consent_tokens.clock import SystemClock
 from consent_tokens.consent.keywords import DEFAULT_MATCHER, Intent, KeywordMatcher
+from consent_tokens.consent.purpose_catalogue import parse_catalogue
+from consent_tokens.consent.purposes import use_own_purposes
 from consent_tokens.crypto.key_source import KeySource
 from consent_tokens.errors import SettingError
 from consent_tokens.gateways.base import Gateway
@@ -51,7 +53,11 @@ class AppContext:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
-        """Open the database, the keys and the gateway. Raises SettingError, KeyUnavailableError."""
+        """Open the database, the keys and the gateway. Raises SettingError, KeyUnavailableError.
+
+        The catalogue of purposes is that of the settings from then on, in the whole process.
+        """
+        load_purposes(settings)
         random, clock = SystemRandomSource(), SystemClock()
         keys = KeySource.open(settings.keys_dir, random.token_bytes, clock)
         return cls(
@@ -90,6 +96,15 @@ class AppContext:
         self.gateway.close()
         self.webhook_client.close()
         self.runtime.database.close()
+
+
+def load_purposes(settings: Settings) -> None:
+    """Use the purposes of the operator's file beside the built-in ones. Raises SettingError."""
+    path = settings.purposes_file
+    try:
+        use_own_purposes(parse_catalogue(path.read_text("utf-8")) if path else ())
+    except (OSError, ValueError) as error:
+        raise SettingError(f"CONSENT_PURPOSES_FILE: {path}: {error}") from error
 
 
 def load_keywords(settings: Settings) -> KeywordMatcher:

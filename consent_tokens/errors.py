@@ -94,6 +94,12 @@ class IssuerChangedError(NotReadyError):
     error_code = "issuer_changed"
 
 
+class PurposesChangedError(NotReadyError):
+    """A purpose that was in use is missing or changed in this process's catalogue."""
+
+    error_code = "purposes_changed"
+
+
 class KeysChangedError(NotReadyError):
     """The keys of this process are those of another database (`CONSENT_KEYS_DIR`)."""
 

@@ -93,6 +93,7 @@ class Settings:
     metrics_bind: tuple[str, int] | None  # where each command publishes its metrics
     bind: tuple[str, int]
     keywords_file: Path | None  # the operator's additional inbound keywords
+    purposes_file: Path | None  # the operator's additional purposes
     trusted_proxies: int  # reverse proxies whose X-Forwarded-* headers are believed
     allow_public_simulator: bool
 
@@ -114,6 +115,7 @@ class Settings:
             metrics_bind=read.bind_unless_empty("CONSENT_METRICS_BIND", "127.0.0.1:9464"),
             bind=read.bind("CONSENT_BIND", "127.0.0.1:8000"),
             keywords_file=read.file_if_set("CONSENT_KEYWORDS_FILE"),
+            purposes_file=read.file_if_set("CONSENT_PURPOSES_FILE"),
             trusted_proxies=read.whole("CONSENT_TRUSTED_PROXIES", 0, least=0, limit=5),
             allow_public_simulator=read.flag("CONSENT_ALLOW_PUBLIC_SIMULATOR"),
         )

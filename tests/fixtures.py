@@ -31,6 +31,27 @@ GRANT_COLUMNS = (
     "timezone", "ends_at", "language", "granted_at", "status", "status_since", "wrapped_key",
 )  # fmt: skip
 PURPOSES = frozenset({Purpose.PROMOTIONS, Purpose.ORDERS})
+OWN_PURPOSE = """
+[[purpose]]
+id = "loyalty.points"
+class = "marketing"
+number = 101
+
+[purpose.words.en]
+name = "Points"
+description = "points that you earn and spend"
+example = "You have 120 points"
+
+[purpose.words.zh-CN]
+name = "会员积分"
+description = "积分的获得、使用和到期"
+example = "您有 120 积分"
+
+[purpose.words.zh-TW]
+name = "會員點數"
+description = "點數的取得、使用和到期"
+example = "您有 120 點"
+"""  # a file that CONSENT_PURPOSES_FILE may name
 ROWS_PER_TRANSACTION = 1000
 
 

@@ -24,6 +24,7 @@ from consent_tokens.services.admission.senders import add_sender
 from consent_tokens.services.dispatch.dispatcher_lock import acquire_dispatcher_lock
 from consent_tokens.services.integrity.issuer import ensure_issuer
 from consent_tokens.services.integrity.key_set import ensure_own_database
+from consent_tokens.services.integrity.purposes import ensure_purposes
 from consent_tokens.services.merchants import add_merchant
 from consent_tokens.services.metrics_collector import metrics_registry
 from consent_tokens.services.runtime import Runtime
@@ -105,7 +106,7 @@ def _settings(bind: str | None) -> Settings:
 
 
 def _check_installation(settings: Settings) -> None:
-    """Raise KeysChangedError or IssuerChangedError if the database has other keys or tokens.
+    """Raise a NotReadyError if the database has other keys, tokens or purposes.
 
     While the database is away, readiness will ask instead: the process starts and waits.
     """
@@ -114,6 +115,7 @@ def _check_installation(settings: Settings) -> None:
         if is_usable(runtime.database):
             ensure_own_database(runtime)
             ensure_issuer(runtime)
+            ensure_purposes(runtime)
     except (DatabaseBusyError, DatabaseUnavailableError):
         return
     finally:
@@ -127,6 +129,7 @@ def _initialize(settings: Settings) -> None:
     upgrade(runtime.database)
     ensure_own_database(runtime)
     ensure_issuer(runtime)
+    ensure_purposes(runtime)
     # raise here, and not in the web process, if another dispatcher works on this database
     acquire_dispatcher_lock(runtime.database).release()
     if context.simulator and not runtime.database.read(merchants.list_all):

@@ -16,25 +16,24 @@ from consent_tokens.consent.inbound.folding import fold_characters, is_chinese, 
 from consent_tokens.consent.inbound.instructions import is_instruction
 from consent_tokens.consent.inbound.intents import Intent, Interpretation
 from consent_tokens.consent.inbound.lexicon import (
-    MARKETING_PURPOSES,
     keyword_table,
-    scope_keywords,
+    purposes_in_scope,
     table,
 )
 from consent_tokens.consent.inbound.quoting import own_text
 from consent_tokens.consent.inbound.sentences import read_sentences
 from consent_tokens.consent.inbound.typing_errors import is_misspelt
+from consent_tokens.consent.purposes import limited_purposes
 
 MAX_KEYWORD_LENGTH: Final = 80  # characters; a longer text is read as sentences
 CODE_DIGITS: Final = range(4, 9)  # of a one-time code: asked back, because it may be meant as one
 SCOPED_STOPS: Final = ("stop", "unsubscribe", "arret", "baja", "stopp", "abmelden", "退订", "拒收",
                        "停止", "td")  # fmt: skip
-SCOPED_REFUSALS: Final = ("不要", "取消", "no", "keine")  # of marketing only: 取消订单 is no stop
+SCOPED_REFUSALS: Final = ("不要", "取消", "no", "keine")  # of adverts only: 取消订单 is no stop
 STOPS: Final = frozenset({Intent.STOP, Intent.STOP_ALL})
 LINE_KEYWORDS: Final = frozenset(SCOPED_STOPS)  # act in a line of their own above or below a text
 PORT_KEYWORDS: Final = frozenset({"r", "t"})  # beside Chinese; elsewhere they sign a letter
 KEYWORDS: Final = keyword_table()
-SCOPE_KEYWORDS: Final = scope_keywords()
 MISSPELT: Final = table("any")["misspelt"]
 MIN_REPEATED: Final = 2  # letters: R R R and 🛑🛑 are one keyword, T.T is not
 MAX_RUN: Final = 2  # of one letter: a longer one is stressed, STOOOP
@@ -155,12 +154,26 @@ def _without_runs(key: str) -> str:
 
 def _scoped_stop(words: list[str]) -> Interpretation | None:
     """Return a stop of some purposes only (`STOP 3`, `STOP ads`, `退订广告`), or None."""
-    joined = "".join(words)
+    language = "zh" if any(is_chinese(word) for word in words) else "en"
     for stop in (*SCOPED_STOPS, *SCOPED_REFUSALS):
-        purposes = SCOPE_KEYWORDS.get(joined[len(stop) :]) if joined.startswith(stop) else None
-        if purposes and (stop in SCOPED_STOPS or purposes == MARKETING_PURPOSES):
-            return Interpretation(Intent.STOP, "zh" if is_chinese(joined) else "en", purposes)
+        named = _words_after(stop, words)
+        purposes = purposes_in_scope(named) if named else frozenset()
+        if purposes and (stop in SCOPED_STOPS or purposes == limited_purposes()):
+            return Interpretation(Intent.STOP, language, purposes)
     return None
+
+
+def _words_after(stop: str, words: list[str]) -> list[str]:
+    """Return what follows a stop that words begin with, which may share a word with it: `stop3`."""
+    rest = stop
+    for place, word in enumerate(words):
+        if word.startswith(rest):
+            after = word.removeprefix(rest)
+            return [*[after] * bool(after), *words[place + 1 :]]
+        if not rest.startswith(word):
+            return []
+        rest = rest.removeprefix(word)
+    return []
 
 
 DEFAULT_MATCHER: Final = KeywordMatcher.from_table(KEYWORDS)

@@ -6,6 +6,7 @@ lines and adds none that changes their meaning. The sentences are in the gettext
 (`localization`); `tests/vectors/texts.json` holds the composed texts, so no change goes unnoticed.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -13,7 +14,7 @@ from typing import Final
 
 from babel.dates import format_date
 
-from consent_tokens.consent.purposes import Purpose, in_catalogue_order
+from consent_tokens.consent.purposes import Purpose, PurposeClass, in_catalogue_order
 from consent_tokens.consent.request import RequestedTerms
 from consent_tokens.consent.scope import (
     MINUTES_PER_DAY,
@@ -27,34 +28,6 @@ from consent_tokens.policies import RetentionPolicy
 
 NOON: Final = 12  # o'clock
 CHINESE_PERIODS: Final = ((18, "晚上"), (13, "下午"), (12, "中午"), (6, "上午"), (0, "凌晨"))
-
-PURPOSE_LABELS: Final[dict[Purpose, tuple[str, str]]] = {  # msgids: the name, and an example
-    Purpose.PROMOTIONS: (N_("Sales and offers"), N_("such as “50 off 200, tonight at eight”")),
-    Purpose.RECOMMENDATIONS: (
-        N_("Suggestions picked for you"),
-        N_("such as “An author you like has a new book”"),
-    ),
-    Purpose.EVENTS: (N_("Invitations to events"), N_("such as “Book signing on Saturday”")),
-    Purpose.SURVEYS: (N_("Questions about how we did"), N_("such as “Were you happy with it?”")),
-    Purpose.LOANS: (N_("Loan offers"), N_("such as “Borrow up to 50,000, paid out today”")),
-    Purpose.CREDIT: (
-        N_("Credit card and instalment offers"),
-        N_("such as “Pay in 12 instalments without a fee”"),
-    ),
-    Purpose.INSURANCE: (
-        N_("Insurance offers"),
-        N_("such as “Travel insurance for your trip, from 9.90”"),
-    ),
-    Purpose.COLLECTION: (
-        N_("Reminders of overdue payments"),
-        N_("such as “Your instalment of 320 was due on 5 May”"),
-    ),
-    Purpose.ORDERS: (N_("Your orders"), N_("such as “Your book is on its way”")),
-    Purpose.DELIVERIES: (N_("Your deliveries"), N_("such as “Arriving on Thursday”")),
-    Purpose.APPOINTMENTS: (N_("Your appointments"), N_("such as “Tomorrow at ten”")),
-    Purpose.NOTICES: (N_("Service notices"), N_("such as “Your card ends next month”")),
-    Purpose.CODES: (N_("One-time codes"), N_("such as “Your code to sign in is 482913”")),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,66 +57,79 @@ class Notice:
         return sha256(self.text.encode()).digest()
 
 
-def purpose_label(purpose: Purpose, language: str) -> tuple[str, str]:
-    """Return the name of a purpose, and an example of it."""
-    name, example = PURPOSE_LABELS[purpose]
-    texts = catalogue(language)
-    return texts.gettext(name), texts.gettext(example)
+def purpose_detail(purpose: Purpose, language: str) -> str:
+    """Return what a purpose covers, with an example."""
+    words = purpose.words(language)
+    text = catalogue(language).gettext("%(description)s, such as “%(example)s”")
+    return text % {"description": words.description, "example": words.example}
 
 
 def purpose_list(purposes: frozenset[Purpose], language: str) -> str:
     """Return the names of purposes in one line."""
-    names = [purpose_label(purpose, language)[0] for purpose in in_catalogue_order(purposes)]
+    names = [purpose.words(language).name for purpose in in_catalogue_order(purposes)]
     return join_list(language, names)
 
 
-def describe_frequency_cap(cap: FrequencyCap, language: str) -> str:
-    """Return a frequency cap in words."""
+def limited_kind(purposes: Iterable[Purpose], language: str) -> str:
+    """Return what consumers call the texts that frequency cap and send window bind."""
+    classes = {purpose.purpose_class for purpose in purposes}
+    if PurposeClass.FINANCE not in classes:
+        name = N_("Offers")
+    elif PurposeClass.MARKETING not in classes:
+        name = N_("Financial texts")
+    else:
+        name = N_("Offers and financial texts")
+    return catalogue(language).gettext(name)
+
+
+def describe_frequency_cap(cap: FrequencyCap, purposes: Iterable[Purpose], language: str) -> str:
+    """Return a frequency cap in words, with the kind of texts among `purposes` that it binds."""
     texts, days = catalogue(language), cap.window.days
-    return texts.gettext("Offers: at most %(messages)s in any %(days)s") % {
+    return texts.gettext("%(kind)s: at most %(messages)s in any %(days)s") % {
+        "kind": limited_kind(purposes, language),
         "messages": texts.ngettext("%(n)s text", "%(n)s texts", cap.limit) % {"n": cap.limit},
         "days": texts.ngettext("%(n)s day", "%(n)s days", days) % {"n": days},
     }
 
 
-def describe_send_window(window: SendWindow, language: str) -> str:
+def describe_send_window(window: SendWindow, purposes: Iterable[Purpose], language: str) -> str:
     """Return a send window in words, with the place whose time it is in.
 
     One in several time zones is open only while it is open in all of them, and says so.
     """
+    kind = limited_kind(purposes, language)
     if _is_whole_day(window.opens, window.closes):
-        return catalogue(language).gettext("Offers: at any time of day")
+        return catalogue(language).gettext("%(kind)s: at any time of day") % {"kind": kind}
     if not window.also:
-        text = N_("Offers: from %(opens)s to %(closes)s (%(place)s time)")
+        text = N_("%(kind)s: from %(opens)s to %(closes)s (%(place)s time)")
         place = place_name(window.timezone, LOCALES[language])
     elif region := common_region(window.timezones):
         text = N_(
-            "Offers: from %(opens)s to %(closes)s, in every time zone of your country (%(place)s)"
+            "%(kind)s: from %(opens)s to %(closes)s, in every time zone of your country (%(place)s)"
         )
         place = region_name(region, LOCALES[language])
     else:
         text = N_(
-            "Offers: from %(opens)s to %(closes)s, in every time zone that your number may be in"
+            "%(kind)s: from %(opens)s to %(closes)s, in every time zone that your number may be in"
         )
         place = ""
-    return catalogue(language).gettext(text) % {**_hours(window, language), "place": place}
+    members = {"kind": kind, "place": place, **_hours(window, language)}
+    return catalogue(language).gettext(text) % members
 
 
-def describe_hours(window: SendWindow, language: str) -> str:
+def describe_hours(window: SendWindow, purposes: Iterable[Purpose], language: str) -> str:
     """Return the hours of a send window in words, for whom no number is known yet."""
+    kind = limited_kind(purposes, language)
     if _is_whole_day(window.opens, window.closes):
-        return catalogue(language).gettext("Offers at any time of day")
-    text = catalogue(language).gettext("Offers from %(opens)s to %(closes)s, your local time")
-    return text % _hours(window, language)
+        return catalogue(language).gettext("%(kind)s: at any time of day") % {"kind": kind}
+    text = catalogue(language).gettext("%(kind)s: from %(opens)s to %(closes)s, your local time")
+    return text % {"kind": kind, **_hours(window, language)}
 
 
-def brief_frequency_cap(cap: FrequencyCap, language: str) -> str:
-    """Return a frequency cap in words, for a line that is labelled already."""
-    texts, days = catalogue(language), cap.window.days
-    return texts.gettext("At most %(offers)s in any %(days)s") % {
-        "offers": texts.ngettext("%(n)s offer", "%(n)s offers", cap.limit) % {"n": cap.limit},
-        "days": texts.ngettext("%(n)s day", "%(n)s days", days) % {"n": days},
-    }
+def brief_expiry(ends_at: datetime, window: SendWindow, language: str) -> str:
+    """Return the last day of a consent in words, for a line that is labelled already."""
+    text = catalogue(language).gettext("%(day)s, by itself")
+    return text % {"day": localized_day(ends_at, window, language)}
 
 
 def describe_time_range(opens: int, closes: int, language: str) -> str:
@@ -266,14 +252,14 @@ def assurance(merchant: str, language: str) -> str:
 def compose_notice(terms: NoticeTerms, language: str) -> Notice:
     """Return the notice: one fact a line, in the order of the page."""
     lines = [headline(terms.merchant, language), *describe_merchant(terms, language)]
-    item = catalogue(language).gettext("- %(name)s (%(example)s)")
+    item = catalogue(language).gettext("- %(name)s: %(detail)s")
     for purpose in terms.purposes:
-        name, example = purpose_label(purpose, language)
-        lines.append(item % {"name": name, "example": example})
+        name, detail = purpose.words(language).name, purpose_detail(purpose, language)
+        lines.append(item % {"name": name, "detail": detail})
     if any(purpose.is_limited for purpose in terms.purposes):
         lines += [
-            describe_frequency_cap(terms.frequency_cap, language),
-            describe_send_window(terms.send_window, language),
+            describe_frequency_cap(terms.frequency_cap, terms.purposes, language),
+            describe_send_window(terms.send_window, terms.purposes, language),
         ]
     lines += [
         describe_expiry(terms.ends_at, terms.send_window, language),

@@ -149,14 +149,13 @@ class Case:
         )
 
 
-_CLASSES: Final[dict[str, PurposeClass]] = {each.value: each.purpose_class for each in Purpose}
 _Step: TypeAlias = Callable[[datetime], datetime]
 MAX_SEARCH_STEPS: Final = 1000  # windows in different time zones may never overlap
 
 
 def class_of(purpose: str) -> PurposeClass:
     """Return the class of a purpose; one that is not in the catalogue counts as marketing."""
-    return _CLASSES.get(purpose, PurposeClass.MARKETING)
+    return Purpose(purpose).purpose_class if purpose in Purpose else PurposeClass.MARKETING
 
 
 def is_limited(purpose: str) -> bool:

@@ -36,6 +36,7 @@ merchants = Table(
     Column("classes", String(64)),  # of purposes that it is admitted for; null: all
     Column("suspended_classes", String(64)),  # of those, what it may not use now
     Column("control_group", String(40), index=True),  # id of its control group; null: it is alone
+    Column("purposes", Text),  # that need an admission of their own, and that it is admitted for
 )
 
 api_keys = Table(

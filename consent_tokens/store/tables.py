@@ -290,6 +290,15 @@ checkpoints = Table(  # how far the database has read the journal, and the lates
     Column("value", String(100), nullable=False),
 )
 
+purposes = Table(  # that were ever in the catalogue; rows are only added
+    "purposes",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("number", SmallInteger, nullable=False, unique=True),  # that follows STOP
+    Column("class", String(16), nullable=False),
+    Column("first_seen_at", Timestamp, nullable=False),
+)
+
 # the keys that rotate, by id; a row is added with the key, and never deleted
 key_records = Table(
     "key_records",

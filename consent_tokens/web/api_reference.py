@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
-from consent_tokens.consent.notice import purpose_label
+from consent_tokens.consent.notice import purpose_detail
 from consent_tokens.consent.purposes import Purpose
 
 Schema = dict[str, Any]
@@ -68,12 +68,14 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PurposeText:
-    """A purpose with its name, an example, and whether it is marketing."""
+    """A purpose with its words, its class and its keyword number."""
 
     value: str
     name: str
-    example: str
-    is_limited: bool
+    detail: str
+    purpose_class: str
+    number: int
+    needs_own_admission: bool
 
 
 def sections(api: Schema) -> list[Section]:
@@ -106,9 +108,15 @@ def webhooks(api: Schema) -> list[Webhook]:
 def purposes(language: str) -> list[PurposeText]:
     """Return the catalogue of purposes with their names in a language."""
     return [
-        PurposeText(value=each.value, name=name, example=example, is_limited=each.is_limited)
+        PurposeText(
+            value=each.value,
+            name=each.words(language).name,
+            detail=purpose_detail(each, language),
+            purpose_class=each.purpose_class.value,
+            number=each.keyword_number,
+            needs_own_admission=each.needs_own_admission,
+        )
         for each in Purpose
-        for name, example in [purpose_label(each, language)]
     ]
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 import flask_smorest
 from flask import Flask
 
+from consent_tokens.consent.purposes import Purpose
 from consent_tokens.web.merchant_api import (
     complaints,
     examples,
@@ -46,12 +47,12 @@ class _Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest has no typ
 
 def describe() -> dict[str, Any]:
     """Return the OpenAPI 3.1 description of this service."""
-    return _describe(runtime().service.base_url)
+    return _describe(runtime().service.base_url, tuple(Purpose))
 
 
 @lru_cache(maxsize=1)
-def _describe(base_url: str) -> dict[str, Any]:
-    """Describe the blueprints as those of an app of their own.
+def _describe(base_url: str, _purposes: tuple[Purpose, ...]) -> dict[str, Any]:
+    """Describe the blueprints as those of an app of their own, with the purposes of the catalogue.
 
     As part of the service's app, flask-smorest would answer the HTTP errors of the pages too, and
     describe the API whenever an app is created, which takes 50 ms.

@@ -76,7 +76,8 @@ DETAILS: Final[dict[str, str]] = {  # by error code: what the `detail` of a prob
     "store_uncertain": "The connection to the database broke during the commit: the change may "
     "have been made. Repeat the request with the same Idempotency-Key; it is done only once.",
     "key_unavailable": "A key is missing; no message is sent until the operator has restored it.",
-    "outbox_full": "The outbox is full of marketing; only transactional messages are accepted now.",
+    "outbox_full": "The outbox is full of marketing and finance; only transactional messages are "
+    "accepted now.",
     "journal_unavailable": "The revocation journal cannot be written; until it can, no message is "
     "sent.",
     "revocations_behind": "The database lacks acts that the journal holds, as after a "
@@ -86,6 +87,8 @@ DETAILS: Final[dict[str, str]] = {  # by error code: what the `detail` of a prob
     "sent until the operator has set the right one.",
     "keys_changed": "The service has the keys of another database; no message is sent until the "
     "operator has put the right ones in place.",
+    "purposes_changed": "A purpose that was in use is missing or changed; no message is sent until "
+    "the operator has put it back.",
     "key_withdrawn": "A key that was withdrawn is in use again; no message is sent until the "
     "operator has deleted it.",
     "json_malformed": "The body is not JSON as RFC 8259 and I-JSON (RFC 7493) define it: UTF-8, no "

@@ -146,15 +146,13 @@ def _add_headers(response: Response) -> Response:
     return response
 
 
-def allow_script(response: Response, *, may_fetch: bool = False) -> Response:
+def allow_script(response: Response) -> Response:
     """Allow a page to run this service's own scripts, and those to fetch from it.
 
-    They solve the proof of work, count down to the next code, and refresh the demonstration; only
-    the last fetches.
+    One solves the proof of work, the other refreshes the demonstration.
     """
-    policy = f"{HEADERS['Content-Security-Policy']}; script-src 'self'"
-    fetch = "; connect-src 'self'" if may_fetch else ""
-    response.headers["Content-Security-Policy"] = policy + fetch
+    policy = HEADERS["Content-Security-Policy"]
+    response.headers["Content-Security-Policy"] = f"{policy}; script-src 'self'; connect-src 'self'"
     return response
 
 

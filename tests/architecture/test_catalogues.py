@@ -12,9 +12,6 @@ from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
-from consent_tokens.consent.notice import PURPOSE_LABELS
-from consent_tokens.consent.purposes import Purpose
-
 ROOT = Path(__file__).parents[2]
 TRANSLATIONS = ROOT / "consent_tokens" / "translations"
 LOCALES = ("zh_Hans_CN", "zh_Hant_TW")
@@ -46,10 +43,6 @@ def catalogue(locale: str, kind: str) -> dict[Forms, Forms]:
 
 def placeholders(texts: Forms) -> set[Forms]:
     return {tuple(sorted(re.findall(r"%\((\w+)\)", text))) for text in texts}
-
-
-def test_every_purpose_has_a_name() -> None:
-    assert set(PURPOSE_LABELS) == set(Purpose)
 
 
 @pytest.mark.parametrize("locale", LOCALES)

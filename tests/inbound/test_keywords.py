@@ -52,6 +52,10 @@ def test_whatever_comes_is_read_and_never_crashed_on(text: str) -> None:
         ("stop ads", {purpose for purpose in Purpose if purpose.is_limited}),
         ("退订广告", {purpose for purpose in Purpose if purpose.is_limited}),
         ("退訂 6", {Purpose.DELIVERIES}),
+        ("STOP 13", {Purpose.CODES}),
+        ("STOP 1, 3", {Purpose.PROMOTIONS, Purpose.EVENTS}),
+        ("td1 12", {Purpose.PROMOTIONS, Purpose.COLLECTION}),
+        ("退订1、9", {Purpose.PROMOTIONS, Purpose.LOANS}),
     ],
 )
 def test_a_scoped_stop_names_its_purposes(text: str, purposes: set[Purpose]) -> None:

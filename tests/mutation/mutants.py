@@ -10,7 +10,7 @@ TEXT_TABLES: Final = {
     "SIGNS", "REACTIONS", "REACTION_OBJECTS", "SIGNATURE_LINES", "FORWARD_LINES",
     "FORWARD_PREFIXES",
     "HEADERS", "INSTRUCTIONS", "CODES", "WORDS", "CHINESE_CODES", "CHINESE_WORDS", "SCOPED_STOPS",
-    "SCOPED_REFUSALS", "POLITE_WORDS", "PURPOSE_LABELS",
+    "SCOPED_REFUSALS", "POLITE_WORDS",
 }  # fmt: skip
 COMPARISONS: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,

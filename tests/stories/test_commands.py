@@ -16,6 +16,7 @@ import pytest
 
 from consent_tokens.cli.web_server import STOP_SECONDS
 from tests.commands import run_command
+from tests.fixtures import OWN_PURPOSE
 from tests.number_scan import NUMBERS, WRITTEN
 from tests.processes import ROOT, Running, code_in, fill, free_port, process, service
 from tests.service import CODE, PROMOTIONS
@@ -202,6 +203,19 @@ def test_the_keys_of_another_database_stop_every_process(tmp_path: Path) -> None
         assert "keys_changed: " in done.stderr
     rows = json.loads(run(tmp_path, "doctor", "--json", CONSENT_GATEWAY_URL="simulator:").stdout)
     assert "CONSENT_KEYS_DIR" in next(row["detail"] for row in rows if row["status"] == "failed")
+
+
+def test_a_purpose_that_was_in_use_and_is_gone_stops_every_process(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(OWN_PURPOSE, "utf-8")
+    assert run(tmp_path, "merchant", "list", CONSENT_PURPOSES_FILE=str(own)).returncode == 0
+    gateway = {"CONSENT_GATEWAY_URL": "smpp://u:p@127.0.0.1:9"}
+    bind = ("--bind", f"127.0.0.1:{free_port()}")
+    for command in (("serve", *bind), ("web", *bind), ("dispatch",), ("merchant", "list")):
+        done = run(tmp_path, *command, **gateway)
+        assert done.returncode == 1
+        assert "purposes_changed: " in done.stderr
+        assert "loyalty.points is missing" in done.stderr
 
 
 def test_a_key_that_cannot_rotate_says_why_and_a_withdrawal_asks_first(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ CHANGES: dict[EntryKind, st.SearchStrategy[Change]] = {
     EntryKind.PAUSED: st.builds(
         GrantAmended,
         key=KEYS,
-        purposes=st.sets(st.sampled_from(Purpose), min_size=1).map(frozenset),
+        purposes=st.sets(st.sampled_from(tuple(Purpose)), min_size=1).map(frozenset),
         limit=st.integers(1, 1000),
         opens=MINUTES,
         closes=MINUTES,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from consent_tokens.consent.notice import describe_hours, describe_send_window
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.consent.preferences import QuietHours
+from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.scope import SendWindow, send_window_of
 from consent_tokens.consent.timezones import Timezones, format_timezones, parse_timezones
 
@@ -19,6 +20,7 @@ CITIES = {
     "+34": ["Europe/Madrid", "Atlantic/Canary"],
     "+61": ["Australia/Perth", "Australia/Sydney", "Australia/Adelaide"],
 }
+PURPOSES = frozenset({Purpose.PROMOTIONS})
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 # with half hours, with and without daylight saving, on both sides of the date line
 ZONES = [
@@ -163,7 +165,7 @@ def test_the_zones_of_russia_include_kaliningrad() -> None:
 def in_words(number: str, language: str = "en") -> str:
     timezones = zones(number)
     found = SendWindow.parse("09:00", "21:00", timezones[0], timezones[1:])
-    return describe_send_window(found, language)
+    return describe_send_window(found, PURPOSES, language)
 
 
 def test_the_words_name_a_place_that_people_know() -> None:
@@ -172,8 +174,8 @@ def test_the_words_name_a_place_that_people_know() -> None:
     assert "every time zone of your country (Australia)" in in_words("+61412345671")
     assert "澳大利亚" in in_words("+61412345671", "zh-CN")
     chosen = SendWindow.parse("09:00", "21:00", ZoneInfo("Australia/Perth"))
-    assert "Perth time" in describe_send_window(chosen, "en")
-    assert "your local time" in describe_hours(chosen, "en")
+    assert "Perth time" in describe_send_window(chosen, PURPOSES, "en")
+    assert "your local time" in describe_hours(chosen, PURPOSES, "en")
 
 
 @pytest.mark.parametrize(

@@ -8,23 +8,14 @@ from typing import Any, Final
 
 from consent_tokens.consent.inbound.folding import LEXICONS, fold_characters, words_of
 from consent_tokens.consent.inbound.intents import Intent
-from consent_tokens.consent.purposes import Purpose
+from consent_tokens.consent.purposes import Purpose, limited_purposes
 
 LANGUAGES: Final = ("en", "zh", "fr", "es", "de")
 MAX_STEM: Final = 20
 MIN_STEM: Final = 3  # letters before a `*`
-MARKETING_PURPOSES: Final = frozenset(purpose for purpose in Purpose if purpose.is_limited)
 KEYWORD_INTENTS: Final = (
     Intent.STOP, Intent.STOP_ALL, Intent.HELP, Intent.START, Intent.YES, Intent.NO,
 )  # fmt: skip
-SCOPE_NAMES: Final = {
-    "marketing": MARKETING_PURPOSES,
-    "orders": frozenset({Purpose.ORDERS}),
-    "deliveries": frozenset({Purpose.DELIVERIES}),
-    "surveys": frozenset({Purpose.SURVEYS}),
-    "events": frozenset({Purpose.EVENTS}),
-    "recommendations": frozenset({Purpose.RECOMMENDATIONS}),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +100,28 @@ def keyword_table() -> dict[str, dict[Intent, tuple[str, ...]]]:
     }
 
 
-def scope_keywords() -> dict[str, frozenset[Purpose]]:
-    """Return what a scoped stop may name: words, or a purpose's keyword number (`STOP 3`)."""
-    named = {
-        "".join(words_of(fold_characters(word))): SCOPE_NAMES[name]
+@cache
+def _scope_words() -> dict[str, str]:
+    """Return the words that name a scope in any language, folded, with the scope's name."""
+    return {
+        "".join(words_of(fold_characters(word))): name
         for language in LANGUAGES
         for name, words in table(language)["scopes"].items()
         for word in words
     }
-    return named | {str(purpose.keyword_number): frozenset({purpose}) for purpose in Purpose}
+
+
+def purposes_in_scope(words: Sequence[str]) -> frozenset[Purpose]:
+    """Return the purposes that folded words after a stop name; none if they name none.
+
+    They are the numbers of purposes (`STOP 3`, `STOP 1, 12`), or a word for one purpose or for
+    everything that is limited (`STOP ads`).
+    """
+    if all(word.isdecimal() for word in words):
+        numbered = {str(each.keyword_number): each for each in Purpose}
+        known = [numbered[word] for word in words if word in numbered]
+        return frozenset(known) if len(known) == len(words) else frozenset()
+    name = _scope_words().get("".join(words))
+    if name is None:
+        return frozenset()
+    return limited_purposes() if name == "limited" else frozenset({Purpose(name)})

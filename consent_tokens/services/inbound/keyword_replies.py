@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from consent_tokens.consent.notice import purpose_label
 from consent_tokens.consent.purposes import Purpose, in_catalogue_order
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.localization import N_, catalogue, join_list
@@ -48,7 +47,7 @@ def reply_text(language: str, msgid: str, **members: object) -> str:
 def numbered_purpose_list(purposes: frozenset[Purpose], language: str) -> str:
     """Return the names of purposes in one line, each with its number in `STOP 1`."""
     names = [
-        f"{purpose.keyword_number} {purpose_label(purpose, language)[0]}"
+        f"{purpose.keyword_number} {purpose.words(language).name}"
         for purpose in in_catalogue_order(purposes)
     ]
     return join_list(language, names)

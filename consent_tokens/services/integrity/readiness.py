@@ -2,7 +2,8 @@
 
 Fails closed when the revocation journal is unavailable, holds entries that the database lacks (a
 restored backup), when the keys are not those of this database or one is missing, when live tokens
-name another issuer, or when the clock cannot be trusted. Checked before each dispatch round and
+name another issuer, when a purpose that was in use is missing or changed, or when the clock cannot
+be trusted. Checked before each dispatch round and
 each submission; most calls use the cached result of the last full check.
 """
 
@@ -24,6 +25,7 @@ from consent_tokens.services.integrity.journal_outbox import (
     flush_journal,
 )
 from consent_tokens.services.integrity.key_set import ensure_key_set
+from consent_tokens.services.integrity.purposes import ensure_purposes
 from consent_tokens.services.runtime import ClockJump, ReadinessState, Runtime
 from consent_tokens.store import checkpoints
 from consent_tokens.store.database import Transaction
@@ -42,7 +44,8 @@ def ensure_ready(runtime: Runtime) -> None:
     """Return if messages may be accepted and sent.
 
     Raises ClockInDoubtError, IssuerChangedError, JournalUnavailableError, KeyMissingError,
-    KeysChangedError, KeyWithdrawnError, RevocationsBehindError, and what the database raises.
+    KeysChangedError, KeyWithdrawnError, PurposesChangedError, RevocationsBehindError, and what the
+    database raises.
     """
     state = runtime.readiness
     _check_wall_clock(runtime, state)
@@ -105,6 +108,7 @@ def _check_journal_and_clocks(runtime: Runtime, state: ReadinessState) -> None:
         raise ClockInDoubtError("the clocks of this machine and of the database differ")
     ensure_key_set(runtime)
     ensure_issuer(runtime)
+    ensure_purposes(runtime)
     state.journal_seen = ensure_complete(runtime)
 
 

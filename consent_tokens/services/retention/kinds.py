@@ -288,7 +288,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     ),
     Kind(
         name="bookkeeping",
-        tables=("checkpoints", "retention_runs", "key_records"),
+        tables=("checkpoints", "retention_runs", "key_records", "purposes"),
         what="Bookkeeping of the service, about nobody",
         since="as long as the service runs",
         basis="",

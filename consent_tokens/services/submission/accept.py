@@ -282,9 +282,8 @@ def _counted_since(locked: Mapping[RowKey, LockedGrant], now: datetime) -> datet
     return now - max(windows, default=MAX_WINDOW)
 
 
-@lru_cache(maxsize=256)
 def _purpose(name: str) -> Purpose | None:
-    return Purpose(name) if name in set(Purpose) else None
+    return Purpose(name) if name in Purpose else None
 
 
 @lru_cache(maxsize=8)

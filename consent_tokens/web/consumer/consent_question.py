@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Self
-from zoneinfo import ZoneInfo
 
 from consent_tokens.consent import notice
-from consent_tokens.consent.purposes import Purpose, in_catalogue_order
+from consent_tokens.consent.purposes import Purpose, PurposeClass, in_catalogue_order
 from consent_tokens.consent.request import RequestedTerms
 from consent_tokens.consent.scope import ScopeReduction, SendWindow
 from consent_tokens.policies import ConsentPolicy
@@ -23,8 +22,9 @@ class OfferedPurpose:
 
     purpose: Purpose
     name: str
-    example: str
+    detail: str
     is_checked: bool
+    is_first_of_finance: bool  # above it the page says that each of these is a choice of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +35,7 @@ class ConsentQuestion:
     purposes: list[OfferedPurpose]
     frequency_cap: str
     send_window: str
-    ends_at: datetime
-    timezone: ZoneInfo
+    expiry: str
     opt_out: str
     retention: str
     minors: str
@@ -55,20 +54,26 @@ class ConsentQuestion:
         """Return the question. A checkbox is checked only if the consumer has checked it before."""
         terms = open_request.request.terms
         window = requested_window(terms, policy)
+        purposes = in_catalogue_order(terms.purposes)
+        finance = (each for each in purposes if each.purpose_class is PurposeClass.FINANCE)
+        first_of_finance = next(finance, None)
         return cls(
             headline=notice.headline(open_request.merchant.name, language),
             purposes=[
                 OfferedPurpose(
                     purpose,
-                    *notice.purpose_label(purpose, language),
+                    purpose.words(language).name,
+                    notice.purpose_detail(purpose, language),
                     is_checked=purpose in (chosen.purposes or ()),
+                    is_first_of_finance=purpose is first_of_finance,
                 )
-                for purpose in in_catalogue_order(terms.purposes)
+                for purpose in purposes
             ],
-            frequency_cap=notice.brief_frequency_cap(terms.frequency_cap, language),
-            send_window=notice.describe_hours(window, language),
-            ends_at=now + terms.valid_for,
-            timezone=window.timezone,
+            frequency_cap=notice.describe_frequency_cap(
+                terms.frequency_cap, terms.purposes, language
+            ),
+            send_window=notice.describe_hours(window, terms.purposes, language),
+            expiry=notice.brief_expiry(now + terms.valid_for, window, language),
             opt_out=notice.brief_opt_out(language),
             retention=notice.describe_retention(policy.retention, language),
             minors=notice.describe_minors(language),

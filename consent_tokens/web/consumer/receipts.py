@@ -1,17 +1,21 @@
 """`/receipts/{receipt_id}`: a signed receipt in plain words, and the check of its signature."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from flask import Response, json
 
+from consent_tokens.consent.notice import describe_frequency_cap
+from consent_tokens.consent.purposes import Purpose
+from consent_tokens.consent.scope import FrequencyCap
 from consent_tokens.consent.timezones import Timezones, parse_timezones
 from consent_tokens.crypto import jws
 from consent_tokens.evidence.receipts import MAX_RECEIPT_FILE_LENGTH, Receipt, ReceiptFault
 from consent_tokens.services.consents.receipts import check_receipt, find_receipt
 from consent_tokens.web.consumer import blueprint, page
 from consent_tokens.web.consumer import form_fields as form
+from consent_tokens.web.consumer.locale import language
 from consent_tokens.web.request_context import runtime
 
 bp = blueprint("receipts")
@@ -31,6 +35,15 @@ class ReceiptContent:
     limits: dict[str, Any]
     notice: dict[str, str]
     timezone: Timezones
+
+    @property
+    def frequency_cap(self) -> str:
+        """Return the frequency cap in words; empty if it binds none of the purposes."""
+        purposes = [Purpose(each) for each in self.purposes]
+        if not any(each.is_limited for each in purposes):
+            return ""
+        cap = FrequencyCap(self.limits["max"], timedelta(days=self.limits["days"]))
+        return describe_frequency_cap(cap, purposes, language())
 
     @classmethod
     def from_payload(cls, payload: dict[str, Any]) -> Self:

@@ -14,25 +14,23 @@ from consent_tokens.consent.grant import Grant
 from consent_tokens.consent.notice import (
     describe_time_range,
     localized_time_of_day,
-    purpose_label,
 )
 from consent_tokens.consent.purposes import Purpose, in_catalogue_order
 from consent_tokens.consent.quiet_periods import QuietPeriod
-from consent_tokens.consent.scope import Scope, parse_time_of_day
+from consent_tokens.consent.scope import Scope
 from consent_tokens.consent.timezones import Timezones, city_name
 from consent_tokens.evidence.complaints import ComplaintReason, ComplaintStatus, Verdict
 from consent_tokens.localization import LOCALES, join_list
 from consent_tokens.relay.message import MessageStatus
 from consent_tokens.services.consents.amendments import Amendment
-from consent_tokens.web.consumer.error_texts import duration
-from consent_tokens.web.consumer.locale import language, locale_of_dates
+from consent_tokens.web.consumer.locale import language
 from consent_tokens.web.reasons import consumer_text
 
 
 def day(moment: datetime, where: Timezones | ZoneInfo) -> str:
     """Return the date of a moment in a time zone; in the first of several."""
     timezone = where if isinstance(where, ZoneInfo) else where[0]
-    return str(format_date(moment.astimezone(timezone), format="long", locale=locale_of_dates()))
+    return str(format_date(moment.astimezone(timezone), format="long", locale=LOCALES[language()]))
 
 
 def local_datetime(moment: datetime, where: Timezones | ZoneInfo | None = None) -> str:
@@ -42,7 +40,7 @@ def local_datetime(moment: datetime, where: Timezones | ZoneInfo | None = None) 
     """
     timezones = (where,) if isinstance(where, ZoneInfo) else where or ()
     timezone = timezones[0] if timezones else ZoneInfo("UTC")
-    local, locale = moment.astimezone(timezone), locale_of_dates()
+    local, locale = moment.astimezone(timezone), LOCALES[language()]
     day_written = format_date(local, format="medium", locale=locale)
     time_written = format_time(local, format="short", locale=locale, tzinfo=timezone)
     written = f"{day_written} {time_written}".replace("\u202f", " ")
@@ -121,21 +119,11 @@ def time_of_day(minute: int) -> str:
     return localized_time_of_day(minute, language())
 
 
-def time_range(opens: str, closes: str) -> str:
-    """Return two times of day, HH:MM, in words."""
-    return describe_time_range(parse_time_of_day(opens), parse_time_of_day(closes), language())
-
-
-def has_limited(purposes: Collection[str]) -> bool:
-    """Whether frequency cap and hours apply to any of these purposes."""
-    return any(Purpose(each).is_limited for each in purposes)
-
-
 def purpose_name(purpose: str) -> str:
     """Return the name of a purpose, or of an invitation."""
-    if purpose not in set(Purpose):
+    if purpose not in Purpose:
         return str(_("A question to you"))
-    return purpose_label(Purpose(purpose), language())[0]
+    return Purpose(purpose).words(language()).name
 
 
 def purpose_names(purposes: Collection[str]) -> str:
@@ -168,13 +156,13 @@ def scope_label(scope: Scope) -> str:
 def status_label(status: MessageStatus) -> str:
     """Return the status of a message."""
     labels: dict[MessageStatus, str] = {
-        MessageStatus.QUEUED: _("about to be sent"),
-        MessageStatus.DEFERRED: _("waits for the hours you agreed to"),
-        MessageStatus.SENDING: _("about to be sent"),
+        MessageStatus.QUEUED: _("about to leave"),
+        MessageStatus.DEFERRED: _("waits for its hour"),
+        MessageStatus.SENDING: _("about to leave"),
         MessageStatus.SENT: _("sent"),
         MessageStatus.DELIVERED: _("delivered"),
         MessageStatus.UNDELIVERABLE: _("could not be delivered"),
-        MessageStatus.REFUSED: _("blocked"),
+        MessageStatus.REFUSED: _("kept from you"),
         MessageStatus.EXPIRED: _("not sent: too late"),
         MessageStatus.UNKNOWN: _("may have been sent"),
     }
@@ -273,10 +261,9 @@ OPTIONS: Final[dict[str, Callable[[Sequence[int]], list[tuple[int, str]]]]] = {
     "days_options": days_options,
     "time_of_day_options": time_of_day_options,
 }
-FILTERS: Final[dict[str, Callable[..., str | bool]]] = {
+FILTERS: Final[dict[str, Callable[..., str]]] = {
     "city": city,
     "day": day,
-    "duration": duration,
     "local_datetime": local_datetime,
     "last_day": last_day,
     "initials": initials,
@@ -284,9 +271,7 @@ FILTERS: Final[dict[str, Callable[..., str | bool]]] = {
     "period_text": period_text,
     "season_name": season_name,
     "scope_line": scope_line,
-    "has_limited": has_limited,
     "time_of_day": time_of_day,
-    "time_range": time_range,
     "purpose_name": purpose_name,
     "purpose_names": purpose_names,
     "all_purposes": all_purposes,

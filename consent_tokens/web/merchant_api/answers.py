@@ -7,7 +7,7 @@ from marshmallow import RAISE, Schema, fields, pre_dump, validate
 
 from consent_tokens.clock import start_of_day
 from consent_tokens.consent.grant import GrantStatus
-from consent_tokens.consent.purposes import Purpose, in_catalogue_order
+from consent_tokens.consent.purposes import in_catalogue_order
 from consent_tokens.consent.request import ConsentRequest, RequestStatus
 from consent_tokens.consent.scope import SMS, Scope, format_time_of_day
 from consent_tokens.crypto.opaque_ids import OpaqueIdCodec
@@ -20,6 +20,7 @@ from consent_tokens.row_key import RowKey
 from consent_tokens.services.consents.requests import RequestStanding
 from consent_tokens.services.consents.tokens import Introspection
 from consent_tokens.web import problems
+from consent_tokens.web.merchant_api.purpose_field import PurposeField
 from consent_tokens.web.reasons import REASON_TEXTS
 from consent_tokens.web.request_context import runtime
 
@@ -80,7 +81,7 @@ class Problem(AnswerSchema):
 class ScopeAnswer(AnswerSchema):
     """What a consumer agreed to."""
 
-    purposes = fields.List(fields.Enum(Purpose, by_value=fields.String), required=True)
+    purposes = fields.List(PurposeField(), required=True)
     channels = fields.List(fields.String(validate=validate.Equal(SMS)), required=True)
     max_messages = fields.Integer(required=True)
     per_days = fields.Integer(required=True)

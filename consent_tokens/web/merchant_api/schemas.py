@@ -18,12 +18,14 @@ from marshmallow import (
 )
 
 from consent_tokens.consent.grant import GrantStatus
+from consent_tokens.consent.purpose_catalogue import MAX_PURPOSES
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.request import MAX_VALID_DAYS, RequestedTerms, RequestStatus
 from consent_tokens.consent.scope import MAX_DAYS, MAX_MESSAGES, FrequencyCap, parse_time_of_day
 from consent_tokens.listing import ListFilter
 from consent_tokens.localization import DEFAULT_LANGUAGE, LANGUAGES
 from consent_tokens.relay.message import MessageStatus
+from consent_tokens.web.merchant_api.purpose_field import PurposeField
 
 MAX_REFERENCE_LENGTH: Final = 100
 MAX_URL_LENGTH: Final = 2000
@@ -79,9 +81,9 @@ class ConsentRequestIn(Strict):
     """A consent request: what the merchant asks one consumer for."""
 
     purposes = fields.List(
-        fields.Enum(Purpose, by_value=fields.String),
+        PurposeField(),
         required=True,
-        validate=validate.Length(1, len(Purpose)),
+        validate=validate.Length(1, MAX_PURPOSES),
         metadata={"example": [Purpose.PROMOTIONS.value]},
     )
     max_messages = fields.Integer(

@@ -16,7 +16,7 @@ TIME: Final[Schema] = {"type": "string", "format": "date-time"}
 NUMBER: Final[Schema] = {"type": "integer"}
 REQUEST: Final = {"request": NULLABLE, "reference": NULLABLE}
 GRANT: Final = {**REQUEST, "grant": TEXT}
-PURPOSES: Final[Schema] = {"type": "array", "items": {"enum": [each.value for each in Purpose]}}
+PURPOSES: Final[Schema] = {"type": "array", "items": TEXT}  # an enumeration once it is described
 CHANGED: Final = {
     "purposes": PURPOSES,
     "max_messages": NUMBER,
@@ -76,7 +76,16 @@ DATA: Final[dict[WebhookEventType, tuple[str, Members]]] = {
 
 def describe_webhooks() -> dict[str, Any]:
     """Return the `webhooks` member of an OpenAPI description."""
-    return {kind.value: {"post": _operation(kind, *DATA[kind])} for kind in DATA}
+    purposes = {"type": "array", "items": _one_of(*(each.value for each in Purpose))}
+    return {
+        kind.value: {"post": _operation(kind, summary, _with_purposes(members, purposes))}
+        for kind, (summary, members) in DATA.items()
+    }
+
+
+def _with_purposes(members: Members, purposes: Schema) -> Members:
+    """Return members with the catalogue, which is complete only once the settings are read."""
+    return {name: purposes if schema is PURPOSES else schema for name, schema in members.items()}
 
 
 def _operation(kind: WebhookEventType, summary: str, members: Members) -> dict[str, Any]:
