@@ -12,7 +12,7 @@ from consent_tokens.cli.context import open_context
 from consent_tokens.cli.groups import proposal_row
 from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.cli.senders import sender_row
-from consent_tokens.consent.purposes import PurposeClass
+from consent_tokens.consent.purposes import Purpose, PurposeClass
 from consent_tokens.services import merchants as services
 from consent_tokens.services.admission import applications, control_groups, documents, suspension
 from consent_tokens.services.admission.applications import ApplicationForm
@@ -120,6 +120,12 @@ def _read_file(path: Path) -> bytes:
 @merchant.command("approve")
 @click.argument("merchant_id")
 @of_classes
+@click.option(
+    "--purpose",
+    "purposes",
+    multiple=True,
+    help="A purpose that needs an admission of its own, such as finance.collection.",
+)
 @click.option("--checked-by", help="Who checked the identity, as consumers read it.")
 @by_operator
 @as_json
@@ -127,6 +133,7 @@ def approve_merchant(
     merchant_id: str,
     *,
     classes: tuple[str, ...],
+    purposes: tuple[str, ...],
     checked_by: str | None,
     by: str | None,
     as_json: bool,
@@ -144,8 +151,16 @@ def approve_merchant(
             merchant_id,
             checked_by=checked_by or runtime.service.operator.legal_name or runtime.service.name,
             classes=frozenset(map(PurposeClass, classes)) or None,
+            purposes=frozenset(map(_purpose, purposes)),
         )
     print_one({"id": admitted.merchant.id, "api_key": admitted.api_key}, in_json=as_json)
+
+
+def _purpose(name: str) -> Purpose:
+    """Return a purpose by its id. Raises BadParameter."""
+    if name not in Purpose:
+        raise click.BadParameter(f"{name} is no purpose", param_hint="--purpose")
+    return Purpose(name)
 
 
 @merchant.command("return")

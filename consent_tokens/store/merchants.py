@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, insert, select, update
 
 from consent_tokens.clock import utc_from_epoch
-from consent_tokens.consent.purposes import PurposeClass
+from consent_tokens.consent.purposes import Purpose, PurposeClass
 from consent_tokens.policies import ServiceIdentity
 from consent_tokens.store.admission_tables import merchant_weights, merchants
 from consent_tokens.store.bulk import RowSet
@@ -61,6 +61,7 @@ class Merchant:
     classes: frozenset[PurposeClass] = ALL_CLASSES  # of purposes that it is admitted for
     suspended_classes: frozenset[PurposeClass] = frozenset()
     control_group: str | None = None  # id of its control group; None: it is alone
+    purposes: frozenset[str] = frozenset()  # of those that need an admission of their own, its own
 
     @property
     def is_demonstration(self) -> bool:
@@ -71,6 +72,11 @@ class Merchant:
     def usable_classes(self) -> frozenset[PurposeClass]:
         """Return the classes of purposes that it may use now."""
         return self.classes - self.suspended_classes
+
+    def may_use(self, purpose: Purpose) -> bool:
+        """Whether it is admitted for a purpose: for its class, and by name where that is needed."""
+        is_named = not purpose.needs_own_admission or purpose in self.purposes
+        return purpose.purpose_class in self.usable_classes and (is_named or self.is_demonstration)
 
 
 IDENTITY_COLUMNS = tuple(each.name for each in fields(MerchantIdentity))
@@ -98,6 +104,7 @@ def add(transaction: Transaction, merchant: Merchant) -> None:
             kind=merchant.kind,
             classes=None if merchant.is_demonstration else write_classes(merchant.classes),
             suspended_classes=write_classes(merchant.suspended_classes) or None,
+            purposes=" ".join(sorted(merchant.purposes)) or None,
             control_group=merchant.control_group,
             **_identity_columns(merchant.identity),
         )
@@ -124,7 +131,7 @@ def find_many(transaction: Transaction, ids: Sequence[str]) -> dict[str, Merchan
 
 WITH_SENDERS = """
 SELECT m.id, m.partition, m.name, m.status, m.admitted_at, m.kind, m.classes, m.suspended_classes,
-    m.control_group, s.id AS sender_id, s.port, s.extension, s.signature,
+    m.control_group, m.purposes, s.id AS sender_id, s.port, s.extension, s.signature,
     s.admitted_at AS sender_admitted_at, s.classes AS sender_classes, s.valid_until
 FROM {input} JOIN merchants m ON m.id = input.id
     LEFT JOIN senders s ON s.merchant_id = m.id AND s.revoked_at IS NULL
@@ -191,6 +198,7 @@ def update_one(transaction: Transaction, merchant: Merchant) -> None:
             admitted_at=merchant.admitted_at,
             classes=None if merchant.is_demonstration else write_classes(merchant.classes),
             suspended_classes=write_classes(merchant.suspended_classes) or None,
+            purposes=" ".join(sorted(merchant.purposes)) or None,
             **_identity_columns(merchant.identity),
         )
     )
@@ -215,6 +223,7 @@ def _admission_columns(row: Any) -> dict[str, Any]:  # noqa: ANN401 - a row of e
         "classes": ALL_CLASSES if is_open else read_classes(row.classes),
         "suspended_classes": read_classes(row.suspended_classes),
         "control_group": row.control_group,
+        "purposes": frozenset((row.purposes or "").split()),
     }
 
 

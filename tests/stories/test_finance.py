@@ -6,9 +6,12 @@ from datetime import timedelta
 
 import pytest
 
+from consent_tokens.consent.purposes import Purpose, PurposeClass
+from consent_tokens.errors import InvalidError
+from consent_tokens.services.admission.applications import apply, approve
 from consent_tokens.services.dispatch.lease import LeaseQuota
 from tests.fixtures import dispatch_round
-from tests.service import LINK, ORDERS, PROMOTIONS, Service, found
+from tests.service import LINK, ORDERS, PROMOTIONS, REVIEWER, Merchant, Service, application, found
 
 LOANS, INSURANCE, COLLECTION = "finance.loans", "finance.insurance", "finance.collection"
 PORT = "106900011"
@@ -119,3 +122,24 @@ def test_a_receipt_says_which_texts_its_terms_bind(small: Service) -> None:
     consent = consumer.get(found(re.compile(r'href="(/my/[^"]+)"><bdi>'), page)).text
     receipt = consumer.get(found(re.compile(r'href="(/receipts/[^"./]+)"'), consent)).text
     assert "金融短信：任意 30 天最多 4 条" in receipt
+
+
+def test_collection_needs_an_admission_by_name(small: Service) -> None:
+    merchant = small.legal_merchant()
+    refused = merchant.post("/v1/consent-requests", {"purposes": [LOANS, COLLECTION]})
+    assert (refused.status_code, refused.json["errors"]) == (
+        422, {"purposes": ["class_not_admitted"]},
+    )  # fmt: skip
+    assert merchant.post("/v1/consent-requests", {"purposes": [LOANS]}).status_code == 201
+    applied = apply(small.runtime, application("信达催收", number=7, classes=PurposeClass))
+    with pytest.raises(InvalidError):
+        approve(
+            small.runtime, REVIEWER, applied.id, checked_by="Harbour Platform",
+            purposes=frozenset({Purpose.LOANS}),
+        )  # fmt: skip
+    admitted = approve(
+        small.runtime, REVIEWER, applied.id, checked_by="Harbour Platform",
+        purposes=frozenset({Purpose.COLLECTION}),
+    )  # fmt: skip
+    collector = Merchant(small, applied.id, admitted.api_key)
+    assert collector.post("/v1/consent-requests", {"purposes": [COLLECTION]}).status_code == 201

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from consent_tokens.consent.purposes import PurposeClass
+from consent_tokens.consent.purposes import Purpose, PurposeClass
 from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.relay.admission.registration import check_registration, normal_registration
@@ -197,11 +197,13 @@ def approve(
     *,
     checked_by: str,
     classes: frozenset[PurposeClass] | None = None,
+    purposes: frozenset[Purpose] = frozenset(),
 ) -> AdmittedMerchant:
     """Admit a merchant for classes that it asked for, all by default, with its first API key.
 
-    `checked_by` is who checked its identity, as consumers are shown. Raises ForbiddenError,
-    InvalidError, NotFoundError, and ConflictError unless the application awaits a decision.
+    `purposes` are those of these classes that need an admission of their own. `checked_by` is who
+    checked its identity, as consumers are shown. Raises ForbiddenError, InvalidError,
+    NotFoundError, and ConflictError unless the application awaits a decision.
     """
     require_right(actor, Action.APPROVE)
 
@@ -211,6 +213,9 @@ def approve(
         if not admitted or not admitted <= application.classes:
             asked = ", ".join(sorted(application.classes))
             raise InvalidError({"class": [f"must be of those that it asked for: {asked}"]})
+        if wrong := [each for each in purposes if not _can_be_named(each, admitted)]:
+            why = f"{wrong[0]} needs no admission of its own, or is of no class that it gets"
+            raise InvalidError({"purpose": [why]})
         now = runtime.clock.now()
         identity = changed_identity(merchant.identity, {"checked_by": checked_by}, now)
         active = replace(
@@ -218,16 +223,22 @@ def approve(
             status=MerchantStatus.ACTIVE,
             admitted_at=now,
             classes=admitted,
+            purposes=purposes,
             identity=identity,
         )
         merchants.update_one(transaction, active)
         key, text = new_api_key(runtime, merchant_id)
         api_keys.add(transaction, key)
         decision = ApplicationStatus.APPROVED, EventKind.MERCHANT_ADMITTED, Action.APPROVE
-        _decide(runtime, transaction, actor, (merchant, application), decision)
+        named = " ".join(sorted(purposes)) or None
+        _decide(runtime, transaction, actor, (merchant, application), decision, named)
         return AdmittedMerchant(active, text)
 
     return runtime.database.run(work)
+
+
+def _can_be_named(purpose: Purpose, admitted: frozenset[PurposeClass]) -> bool:
+    return purpose.needs_own_admission and purpose.purpose_class in admitted
 
 
 def return_application(runtime: Runtime, actor: Actor, merchant_id: str, reason: str) -> None:

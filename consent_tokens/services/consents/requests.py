@@ -41,15 +41,15 @@ def create_request(
 ) -> ConsentRequest:
     """Return a new consent request; with a token it is also sent, by SMS, to that token's consumer.
 
-    Raises ForbiddenError if the merchant is suspended, InvalidError for purposes of a class that it
-    is not admitted for, InvitationRefusedError during the cooldown of its reference, and what
+    Raises ForbiddenError if the merchant is suspended, InvalidError for purposes that it is
+    not admitted for, InvitationRefusedError during the cooldown of its reference, and what
     `send_invitation` raises.
     """
     now = runtime.clock.now()
     merchant = merchants.find(transaction, merchant_id)
     if merchant is None or not is_active(merchant, runtime.service):
         raise ForbiddenError("the platform does not let this merchant ask at present")
-    if any(each.purpose_class not in merchant.usable_classes for each in terms.purposes):
+    if not all(merchant.may_use(each) for each in terms.purposes):
         raise InvalidError({"purposes": ["class_not_admitted"]})
     require_no_cooldown(runtime, policy, transaction, merchant_id, terms.reference)
     request = ConsentRequest(
