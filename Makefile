@@ -7,9 +7,10 @@ PYTHON ?= python3
 COVERAGE ?=
 VENV := .venv
 BIN := $(VENV)/bin
+CHECKS := mypy lint-imports djlint ruff-check ruff-format deptry interrogate vulture
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
-.PHONY: run test test-fast check faults mutation bench soak translations lock upgrade clean measure-inbound
+.PHONY: run test test-fast check $(CHECKS) faults mutation bench soak translations lock upgrade clean measure-inbound
 
 run: .make/run
 	@$(BIN)/consent-tokens serve
@@ -23,14 +24,21 @@ test: .make/test .make/system check
 test-fast: .make/test
 	$(PYTEST) -m "not processes and not browser and not postgres and not slow"
 
+# Two at a time.
 check: .make/test
+	@$(MAKE) --no-print-directory --output-sync --jobs=2 $(CHECKS)
+
+mypy lint-imports vulture:
+	$(BIN)/$@
+ruff-check:
 	$(BIN)/ruff check .
+ruff-format:
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+deptry:
 	$(BIN)/deptry .
+interrogate:
 	$(BIN)/interrogate consent_tokens
-	$(BIN)/vulture
+djlint:
 	$(BIN)/djlint --lint consent_tokens/web/templates --quiet
 
 mutation: .make/test

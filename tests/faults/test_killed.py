@@ -183,9 +183,10 @@ def test_killed_at_a_named_point(
     point: str, database_url: str, fill: FillOutbox, harness: CrashHarness
 ) -> None:
     """Each time a little later: in the first round, in the second, in the midst of a window."""
+    moments = (1, 1, 2, 2, 3) if IS_WHOLE else (1, 2, 3)
     here = fill(database_url, 1500, rate=400)
     lease = None if database_url.startswith("sqlite") else 1
-    for nth in (1, 1, 2, 2, 3):
+    for nth in moments:
         pid = harness.begin(here.environment, point=point, nth=nth, lease=lease)
         assert harness.wait(pid) == 9, "it lived"
     check(drained(here, harness, lease), harness.kills, point)
