@@ -21,6 +21,7 @@ from consent_tokens.store.database import Database
 from consent_tokens.store.tables import metadata
 from tests.browsers import SharedBrowser, service_over_http, shared_browser
 from tests.commands import logging_kept
+from tests.databases import open_database
 from tests.number_scan import WRITTEN, searched_all
 from tests.service import Service
 from tests.smsc_servers import Carrier, has_smsc
@@ -147,10 +148,10 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def empty_postgres_url(postgres_url: str) -> str:
     """That PostgreSQL, with nothing in its tables."""
-    database = Database.open(postgres_url)
+    database = open_database(postgres_url)
+    emptying = "; ".join(str(table.delete()) for table in metadata.sorted_tables)
     with database.engine.begin() as connection:
-        for table in metadata.sorted_tables:
-            connection.execute(table.delete())
+        connection.exec_driver_sql(emptying)
     database.close()
     return postgres_url
 
