@@ -11,6 +11,7 @@ from consent_tokens.row_key import RowKey
 
 DEFAULT_VALIDITY: Final = timedelta(days=1)  # unless the merchant sets another
 MAX_VALIDITY: Final = timedelta(days=7)
+MAX_CODE_VALIDITY: Final = timedelta(minutes=10)  # a one-time code that comes later is no use
 MAX_SCHEDULE_AHEAD: Final = timedelta(days=30)  # of `send_at`
 MAX_SCHEDULE_BEHIND: Final = timedelta(minutes=15)  # of `send_at`: a request that was on its way
 MAX_ATTEMPTS: Final = 5
@@ -65,6 +66,11 @@ def priority_of(purpose: Purpose) -> Priority:
     return Priority.MARKETING if purpose.is_limited else Priority.TRANSACTIONAL
 
 
+def max_validity(purpose: str) -> timedelta:
+    """Return how long a message of a purpose may wait, at most."""
+    return MAX_CODE_VALIDITY if purpose == Purpose.CODES else MAX_VALIDITY
+
+
 class Message(Struct, frozen=True):
     """One text and the sealed number of its recipient.
 
@@ -90,6 +96,10 @@ class Message(Struct, frozen=True):
     attempts: int = 0
     wrapped_key: bytes | None = None
     text: str | None = None
+    template_id: str | None = None
+    template_version: int | None = None
+    value_hashes: bytes | None = None  # of the template's counted variables, keyed
+    event_hash: int | None = None  # of the event that it is about, keyed
 
     @property
     def grant_id(self) -> int | None:

@@ -31,7 +31,8 @@ from consent_tokens.store.tables import messages
 COLUMN_NAMES: Final = (
     "partition", "id", "grant_id", "merchant_id", "sender_id", "priority", "purpose", "reference",
     "status", "reason", "accepted_at", "send_at", "valid_until", "changed_at", "segments",
-    "attempts", "sealed_number", "wrapped_key", "text",
+    "attempts", "sealed_number", "wrapped_key", "text", "template_id", "template_version",
+    "value_hashes", "event_hash",
 )  # fmt: skip
 COLUMNS: Final = ", ".join(COLUMN_NAMES)
 # a look-up in a dict is faster than calling the enumeration
@@ -105,6 +106,29 @@ def marketing_sends_of(
             CountedSend(message_id, Priority(priority_value), send_at, status not in WAITING)
         )
     return found
+
+
+TEXTS_OF_EVENTS = """
+SELECT m.partition, m.event_hash, m.template_id, count(*) AS texts
+FROM {input} JOIN messages m ON m.partition = input.partition AND m.event_hash = input.id
+WHERE m.event_hash IS NOT NULL AND m.status NOT IN ('refused', 'expired')
+GROUP BY m.partition, m.event_hash, m.template_id
+"""
+
+
+def texts_of_events(
+    transaction: Transaction, events: Collection[RowKey]
+) -> dict[tuple[RowKey, str], int]:
+    """Return how many texts of a template each event had, by (partition and event hash, template).
+
+    Refused and expired messages do not count. Exact while the caller holds the grants' locks.
+    """
+    keys = RowSet(ROW_KEY_COLUMNS, sorted(set(events)))
+    return {
+        (RowKey(row.partition, row.event_hash), row.template_id): row.texts
+        for row in keys.run(transaction, TEXTS_OF_EVENTS)
+        if row.template_id is not None
+    }
 
 
 def last_submitted_at(transaction: Transaction, grant: RowKey) -> datetime | None:
@@ -291,4 +315,8 @@ def message_from_row(row: Row[Any]) -> Message:
         sealed_number=row.sealed_number,
         wrapped_key=row.wrapped_key,
         text=row.text,
+        template_id=row.template_id,
+        template_version=row.template_version,
+        value_hashes=row.value_hashes,
+        event_hash=row.event_hash,
     )

@@ -292,6 +292,10 @@ def _row(message: Message) -> tuple[Any, ...]:
         message.sealed_number,
         message.wrapped_key,
         message.text,
+        message.template_id,
+        message.template_version,
+        message.value_hashes,
+        message.event_hash,
     )
 
 
@@ -300,7 +304,7 @@ def _leased_message(row: Sequence[Any]) -> Message:
     (
         partition, message_id, grant_id, merchant_id, sender_id, priority, purpose, reference,
         status, reason, accepted, send_at, valid_until, changed, segments, attempts,
-        sealed_number, wrapped_key, text_,
+        sealed_number, wrapped_key, text_, template_id, template_version, value_hashes, event_hash,
     ) = row  # fmt: skip
     return Message(  # positional, because keywords are slower: this runs for every message
         RowKey(partition, message_id),
@@ -321,4 +325,8 @@ def _leased_message(row: Sequence[Any]) -> Message:
         attempts,
         wrapped_key,
         text_,
+        template_id,
+        template_version,
+        value_hashes,
+        event_hash,
     )

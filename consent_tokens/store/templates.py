@@ -61,6 +61,12 @@ def for_relay(transaction: Transaction, ids: Collection[str]) -> dict[str, Templ
     return found
 
 
+def all_versions(transaction: Transaction, ids: Collection[str]) -> dict[tuple[str, int], Template]:
+    """Return every version of these templates, by id and version."""
+    rows = transaction.execute(select(table).where(table.c.id.in_(set(ids))))
+    return {(row.id, row.version): _template(row) for row in rows}
+
+
 def _rank(status: TemplateStatus) -> int:
     """Return which version of a template stands for it: the newest of the highest rank."""
     return {TemplateStatus.APPROVED: 2, TemplateStatus.HELD: 1}.get(status, 0)

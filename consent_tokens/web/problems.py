@@ -123,8 +123,12 @@ def refusal_problem(refusal: Refused) -> dict[str, Any]:
     text = REASON_TEXTS[refusal.reason]
     members: dict[str, object] = {"detail": text.explanation, "explain": explain(text.code)}
     if refusal.text_fault is not None:
-        fault = refusal.text_fault
-        members["errors"] = {"text": [f"{fault.value}: {TEXT_FAULTS[fault]}"]}
+        form = refusal.text_fault
+        members["errors"] = {"text": [f"{form.value}: {TEXT_FAULTS[form]}"]}
+    if refusal.field_fault is not None:
+        fault = refusal.field_fault
+        members["detail"] = fault.detail or text.explanation
+        members["errors"] = {fault.field: [fault.why]}
     if refusal.next_at is not None:
         members["next_at"] = refusal.next_at.isoformat()
     return problem(text.code, text.status, **members)

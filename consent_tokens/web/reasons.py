@@ -77,8 +77,28 @@ REFUSALS: Final = (
     ),
     ReasonText(
         Reason.SENDER_NOT_ADMITTED,
-        "The platform has admitted no sender for this merchant.",
+        "The platform has admitted no sender of this merchant for messages of this class.",
         N_("the shop has no number that it may send from"),
+    ),
+    ReasonText(
+        Reason.CLASS_NOT_ADMITTED,
+        "The platform has not admitted this merchant for messages of this class, or has suspended "
+        "it for them.",
+        N_("the platform does not allow the shop this kind of text"),
+    ),
+    ReasonText(
+        Reason.TEMPLATE_REQUIRED,
+        "A transactional message needs a template that the platform has approved, in place of a "
+        "text of its own.",
+        N_("nobody had reviewed its text"),
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    ),
+    ReasonText(
+        Reason.TEMPLATE_REJECTED,
+        "The template does not exist, is not approved, is for another purpose than the message, or "
+        "a variable does not fit; `errors` says which.",
+        N_("its text was not as it had been reviewed"),
+        HTTPStatus.UNPROCESSABLE_ENTITY,
     ),
     ReasonText(
         Reason.CONTENT_REJECTED,
@@ -95,6 +115,18 @@ REFUSALS: Final = (
         HTTPStatus.UNPROCESSABLE_ENTITY,
     ),
     ReasonText(
+        Reason.EVENT_REQUIRED,
+        "A message of this template needs the `event` that it is about, of the type that the "
+        "template was approved for.",
+        N_("it did not say which order or booking it was about"),
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    ),
+    ReasonText(
+        Reason.EVENT_USED,
+        "The event has had as many messages of this template as it may have.",
+        N_("you had this message already"),
+    ),
+    ReasonText(
         Reason.CAP_REACHED,
         "As many messages as the consumer agreed to are sent or scheduled in this period; "
         "`next_at` is when the next one may be sent.",
@@ -104,6 +136,11 @@ REFUSALS: Final = (
         Reason.OUTSIDE_HOURS,
         "The agreed hours do not begin again while the message is valid.",
         N_("it was outside your hours"),
+    ),
+    ReasonText(
+        Reason.HELD_BACK,
+        "The platform holds this template back until somebody has reviewed it again.",
+        N_("the platform reviews its text again first"),
     ),
 )
 # what else may be the `reason` of a message; gateways and carriers have codes of their own

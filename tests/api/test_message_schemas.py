@@ -16,11 +16,18 @@ from consent_tokens.relay.message import MAX_SCHEDULE_AHEAD
 from consent_tokens.row_key import RowKey
 from consent_tokens.services.submission.accept import SubmissionResult
 from consent_tokens.web import strict_json
-from consent_tokens.web.merchant_api.message_schemas import (
-    MAX_BATCH_SIZE,
+from consent_tokens.web.merchant_api.message_decoding import (
+    MAX_EVENT_ID_LENGTH,
+    MAX_NAME_LENGTH,
     MAX_PURPOSE_LENGTH,
+    MAX_TEMPLATE_ID_LENGTH,
     MAX_TEXT_LENGTH,
     MAX_VALIDITY_MINUTES,
+    MAX_VALUE_LENGTH,
+    MAX_VARIABLES,
+)
+from consent_tokens.web.merchant_api.message_schemas import (
+    MAX_BATCH_SIZE,
     AcceptedAnswer,
     BatchAnswer,
     BatchIn,
@@ -64,26 +71,37 @@ TIMES = st.datetimes().map(datetime.isoformat) | st.sampled_from(
 NUMBERS = st.integers(-1, MAX_VALIDITY_MINUTES + 1) | st.sampled_from(
     [True, 1.0, 1.5, 1e3, float("nan"), float("inf"), "60", -0.0, 10**30]
 )
+VARIABLES = st.dictionaries(
+    text_up_to(MAX_NAME_LENGTH), text_up_to(MAX_VALUE_LENGTH), max_size=MAX_VARIABLES + 1
+)
+EVENTS = st.fixed_dictionaries(
+    {"type": ANY_TEXT, "id": text_up_to(MAX_EVENT_ID_LENGTH)}, optional={"step": ANY_TEXT}
+)
 MESSAGES = st.fixed_dictionaries(
-    {
-        "token": text_up_to(MAX_TOKEN_LENGTH),
-        "purpose": text_up_to(MAX_PURPOSE_LENGTH),
-        "text": text_up_to(MAX_TEXT_LENGTH),
-    },
+    {"token": text_up_to(MAX_TOKEN_LENGTH), "purpose": text_up_to(MAX_PURPOSE_LENGTH)},
     optional={
+        "text": text_up_to(MAX_TEXT_LENGTH),
+        "template": text_up_to(MAX_TEMPLATE_ID_LENGTH),
+        "variables": VARIABLES | ANY_JSON,
+        "event": EVENTS | ANY_JSON,
         "reference": text_up_to(MAX_REFERENCE_LENGTH),
         "send_at": TIMES,
         "valid_for_minutes": NUMBERS,
     },
 )
-PLAIN = st.fixed_dictionaries(
-    {name: st.text(min_size=1, max_size=9) for name in ("token", "purpose", "text")},
-    optional={
-        "reference": st.text(min_size=1, max_size=9),
-        "send_at": TIMES,
-        "valid_for_minutes": st.integers(1, MAX_VALIDITY_MINUTES),
-    },
+WORD = st.text(min_size=1, max_size=9)
+OPTIONAL: dict[str, st.SearchStrategy[Any]] = {
+    "event": st.fixed_dictionaries({"type": WORD, "id": WORD}, optional={"step": WORD}),
+    "reference": WORD,
+    "send_at": TIMES,
+    "valid_for_minutes": st.integers(1, MAX_VALIDITY_MINUTES),
+}
+FREE = st.fixed_dictionaries(dict.fromkeys(("token", "purpose", "text"), WORD), optional=OPTIONAL)
+OF_TEMPLATE = st.fixed_dictionaries(
+    dict.fromkeys(("token", "purpose", "template"), WORD),
+    optional={"variables": st.dictionaries(WORD, st.text(max_size=9), max_size=3), **OPTIONAL},
 )
+PLAIN = FREE | OF_TEMPLATE
 HOSTILE = st.one_of(
     MESSAGES,
     PLAIN,
@@ -92,13 +110,16 @@ HOSTILE = st.one_of(
     st.builds(
         lambda message, name, value: {**message, name: value},
         PLAIN,
-        st.sampled_from(["token", "purpose", "text", "reference", "send_at", "extra"]) | ANY_TEXT,
+        st.sampled_from(
+            ["token", "purpose", "text", "template", "variables", "event", "reference", "send_at"]
+        )
+        | ANY_TEXT,
         ANY_JSON,
     ),
     st.builds(
         lambda message, name: {key: message[key] for key in message if key != name},
         PLAIN,
-        st.sampled_from(["token", "purpose", "text"]),
+        st.sampled_from(["token", "purpose", "text", "template"]),
     ),
 )
 
@@ -159,6 +180,11 @@ def comparable(value: Any) -> Any:  # noqa: ANN401 - a loaded body
 @example(b'{"token":"t","purpose":"p","text":"a","text":"b"}')
 @example(b'{"token":"t","purpose":"p","text":"x","reference":null}')
 @example(b'{"token":"t","purpose":"p","text":NaN}')
+@example(b'{"token":"t","purpose":"p","text":"x","template":"y"}')
+@example(b'{"token":"t","purpose":"p","text":"x","variables":{}}')
+@example(b'{"token":"t","purpose":"p","template":"x","variables":{"a":"b","a":"c"}}')
+@example(b'{"token":"t","purpose":"p","template":"x","event":{"type":"a","type":"b","id":"c"}}')
+@example(b'{"token":"t","purpose":"p"}')
 def test_a_message_that_is_read_fast_is_what_its_schema_loads(body: bytes) -> None:
     fast = read_fast(MessageIn(), body)
     assert fast is None or fast == outcome(MessageIn(), body)

@@ -10,16 +10,9 @@ from consent_tokens.consent.preferences import Preferences, QuietHours
 from consent_tokens.consent.purposes import Purpose, PurposeClass
 from consent_tokens.consent.quiet_periods import QuietPeriod
 from consent_tokens.consent.scope import FrequencyCap, SendWindow
+from consent_tokens.relay.checks import decide
 from consent_tokens.relay.composition import Coding, ComposedText
-from consent_tokens.relay.decision import (
-    Accepted,
-    Deferred,
-    Reason,
-    Refused,
-    class_of,
-    decide,
-    is_limited,
-)
+from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused, class_of, is_limited
 from tests.unit.test_relay_decision import CLAIMS, GRANT, NOON, SCOPE, a_case
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)

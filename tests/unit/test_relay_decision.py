@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from consent_tokens.consent.grant import EndReason, Grant, GrantStatus
-from consent_tokens.consent.purposes import Purpose
+from consent_tokens.consent.purposes import Purpose, PurposeClass
 from consent_tokens.consent.scope import FrequencyCap, Scope, SendWindow
+from consent_tokens.relay.case import Case, EventUse, TemplateUse
+from consent_tokens.relay.checks import decide
 from consent_tokens.relay.composition import compose
-from consent_tokens.relay.decision import Accepted, Case, Deferred, Reason, Refused, decide
+from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused
+from consent_tokens.relay.templates.template import OnOverflow, Template, TemplateStatus
 from consent_tokens.row_key import RowKey
 from consent_tokens.tokens.claims import Claims
 
@@ -36,6 +39,8 @@ CLAIMS = Claims(
 GOOD: dict[str, Any] = {
     "merchant_id": "m",
     "is_merchant_active": True,
+    "classes": frozenset(PurposeClass),
+    "is_demonstration": True,  # tests/unit/test_admission_decision.py has the others
     "has_sender": True,
     "token": CLAIMS,
     "grant": GRANT,
@@ -49,6 +54,17 @@ GOOD: dict[str, Any] = {
     "valid_until": NOON + timedelta(days=1),
     "now": NOON,
 }
+TEMPLATE = Template(
+    id="tpl_1", version=1, merchant_id="m", purpose="marketing.promotions", text="hello",
+    variables={}, on_overflow=OnOverflow.REFUSE, event_type="order", texts_per_event=2,
+    is_essential=False, status=TemplateStatus.APPROVED,
+)  # fmt: skip
+
+
+def using(**changes: Any) -> TemplateUse:  # noqa: ANN401 - members of Template
+    return TemplateUse(replace(TEMPLATE, **changes))
+
+
 # what makes each refusal, alone: in the order in which the relay asks
 FAULTS: dict[Reason, dict[str, Any]] = {
     Reason.MERCHANT_SUSPENDED: {"is_merchant_active": False},
@@ -61,11 +77,21 @@ FAULTS: dict[Reason, dict[str, Any]] = {
     Reason.PURPOSE_NOT_GRANTED: {"purpose": "marketing.events"},
     Reason.CHANNEL_NOT_GRANTED: {"token": replace(CLAIMS, channels=("email",))},
     Reason.SENDER_NOT_ADMITTED: {"has_sender": False},
+    Reason.CLASS_NOT_ADMITTED: {"classes": frozenset()},
+    Reason.TEMPLATE_REQUIRED: {
+        "purpose": "orders.updates", "template": None, "is_demonstration": False,
+    },
+    Reason.TEMPLATE_REJECTED: {"template": using(status=TemplateStatus.WITHDRAWN)},
     Reason.CONTENT_REJECTED: {"text": "a\u202eb"},
     Reason.TEXT_TOO_LONG: {"composed": compose("x" * 5000)},
+    Reason.EVENT_REQUIRED: {"template": using(), "event": None, "is_demonstration": False},
+    Reason.EVENT_USED: {"template": using(), "event": EventUse("order", 2)},
     Reason.CAP_REACHED: {"counted_sends": (NOON,) * 4},
     Reason.OUTSIDE_HOURS: {
         "not_before": NOON + timedelta(hours=10), "valid_until": NOON + timedelta(hours=11),
+    },
+    Reason.HELD_BACK: {
+        "template": using(status=TemplateStatus.HELD), "event": EventUse("order", 0),
     },
 }  # fmt: skip
 

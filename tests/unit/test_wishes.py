@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from consent_tokens.consent.preferences import Preferences, QuietHours
 from consent_tokens.consent.quiet_periods import SEASONS, QuietPeriod, quiet_until
-from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused, decide
+from consent_tokens.relay.checks import decide
+from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused
 from tests.unit.test_relay_decision import a_case
 
 ZONES = st.sampled_from(["Asia/Shanghai", "Europe/Berlin", "America/New_York", "Asia/Kolkata"])

@@ -118,6 +118,9 @@ def send_invitation(
         raise InvitationRefusedError
     _require_welcome(runtime, policy, transaction, key, request.merchant_id)
     named, senders = merchants.find_with_senders(transaction, [request.merchant_id])
+    merchant = named[request.merchant_id]
+    if PurposeClass.MARKETING not in merchant.usable_classes:  # an invitation is of that class
+        raise ForbiddenError("the merchant is not admitted for marketing")
     sender = first_usable(
         senders.get(request.merchant_id, ()), PurposeClass.MARKETING, runtime.clock.now()
     )
@@ -125,7 +128,6 @@ def send_invitation(
         raise ForbiddenError("no sender is admitted for this merchant")
     # the consumer's own language, not the one that the merchant guesses
     request = replace(request, terms=replace(request.terms, locale=locked.grant.language))
-    merchant = named[request.merchant_id]
     text = invitation_text(runtime, policy, request, merchant, locked.grant.language)
     message = _message(runtime, request, sender, locked.grant, claims.sealed_number, text)
     outbox.enqueue(transaction, [message])

@@ -15,16 +15,10 @@ from msgspec import Struct
 from consent_tokens.consent.grant import Grant
 from consent_tokens.consent.scope import SendWindow, invitation_window
 from consent_tokens.policies import RelayPolicy, ServiceIdentity
+from consent_tokens.relay.case import Case, TemplateUse
+from consent_tokens.relay.checks import decide, decide_invitation
 from consent_tokens.relay.composition import Coding, ComposedText
-from consent_tokens.relay.decision import (
-    Accepted,
-    Case,
-    Deferred,
-    Reason,
-    Refused,
-    decide,
-    decide_invitation,
-)
+from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused, class_of
 from consent_tokens.relay.fair_share import fair_shares
 from consent_tokens.relay.message import (
     INVITATION_PURPOSE,
@@ -33,13 +27,14 @@ from consent_tokens.relay.message import (
     MessageStatus,
     Priority,
 )
+from consent_tokens.relay.templates.template import Template
 from consent_tokens.row_key import RowKey
 from consent_tokens.services.dispatch.outcomes import complete, final_outcome
 from consent_tokens.services.outbox.in_flight_wait import LEASE_SECONDS
 from consent_tokens.services.outbox.service_messages import WITHHELD
 from consent_tokens.services.preferences.snapshot import PreferenceSnapshot
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import grants, merchants, messages, outbox, senders
+from consent_tokens.store import grants, merchants, messages, outbox, senders, templates
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.grants import LockedGrant
 from consent_tokens.store.merchants import Merchant, is_active
@@ -47,6 +42,7 @@ from consent_tokens.store.senders import Sender
 
 LEASE_DURATION: Final = timedelta(seconds=LEASE_SECONDS)
 MAX_MERCHANTS_PER_ROUND: Final = 64  # bounds the queries of one round; the others take turns
+HELD_TEMPLATE_RETRY: Final = timedelta(minutes=5)  # until a held template is looked at again
 NO_TEXT: Final = ComposedText(Coding.GSM7, (b"",))  # the text was checked at acceptance
 
 
@@ -141,6 +137,7 @@ class _LeaseContext:
     grants: Mapping[RowKey, LockedGrant]
     merchants: Mapping[str, Merchant]
     senders: Mapping[str, Sender]
+    templates: Mapping[tuple[str, int], Template]  # by id and version
     counted_sends: dict[tuple[RowKey, Priority], list[datetime]]
     preferences: PreferenceSnapshot
     now: datetime
@@ -170,6 +167,7 @@ class _LeaseContext:
             grants=locked,
             merchants=merchants.find_many(transaction, _present(m.merchant_id for m in due)),
             senders=senders.find_many(transaction, _present(m.sender_id for m in due)),
+            templates=_load_templates(transaction, due),
             counted_sends=counted_sends,
             preferences=PreferenceSnapshot.load(
                 transaction, locked, now, excluding=due_ids, submitted_only=True
@@ -180,6 +178,8 @@ class _LeaseContext:
     def decide(self, message: Message) -> LeasedMessage | MessageOutcome:
         """Decide whether a message may be submitted now."""
         if self.now >= message.valid_until:
+            if message.reason == Reason.HELD_BACK:
+                return self._refused(message, message.reason)
             return final_outcome(message, MessageStatus.EXPIRED, self.now)
         sender = self.senders.get(message.sender_id or "")
         key = message.grant_key
@@ -196,10 +196,8 @@ class _LeaseContext:
             return self._refused(message, WITHHELD)
         case = self._case(message, key, locked, sender)
         match decide_invitation(case) if is_invitation else decide(case):
-            case Refused(reason=reason, next_at=next_at):
-                if reason is Reason.CAP_REACHED and next_at and next_at < message.valid_until:
-                    return _deferred(message, next_at)
-                return self._refused(message, reason.value)
+            case Refused() as refusal:
+                return self._not_sent(message, refusal)
             case Deferred(send_at=send_at):
                 return _deferred(message, send_at)
             case Accepted():
@@ -209,17 +207,40 @@ class _LeaseContext:
                 self.preferences.count(key, message.priority, self.now)
                 return LeasedMessage(message, locked.grant, locked.wrapped_key, sender)
 
+    def _not_sent(self, message: Message, refusal: Refused) -> MessageOutcome:
+        """Return the outcome of a refusal: a later time if there is one within the validity."""
+        retry_at, reason = None, None
+        if refusal.reason is Reason.CAP_REACHED:
+            retry_at = refusal.next_at
+        elif refusal.reason is Reason.HELD_BACK:
+            retry_at, reason = self.now + HELD_TEMPLATE_RETRY, refusal.reason.value
+        if retry_at and retry_at < message.valid_until:
+            return _deferred(message, retry_at, reason)
+        return self._refused(message, refusal.reason.value)
+
     def _refused(self, message: Message, reason: str) -> MessageOutcome:
         return final_outcome(message, MessageStatus.REFUSED, self.now, reason=reason)
+
+    def _template_use(self, message: Message) -> TemplateUse | None:
+        """Return the version of the template that the text was made of, as it is now."""
+        if message.template_id is None:
+            return None
+        version = message.template_id, message.template_version or 0
+        return TemplateUse(self.templates.get(version))
 
     def _case(
         self, message: Message, key: RowKey, locked: LockedGrant | None, sender: Sender | None
     ) -> Case:
         merchant_id = message.merchant_id or ""
+        merchant = self.merchants.get(merchant_id)
+        purpose_class = class_of(message.purpose)
         return Case(
             merchant_id=merchant_id,
-            is_merchant_active=is_active(self.merchants.get(merchant_id), self.service),
-            has_sender=sender is not None,
+            is_merchant_active=is_active(merchant, self.service),
+            classes=merchant.usable_classes if merchant else frozenset(),
+            has_sender=sender is not None and sender.is_usable(purpose_class, self.now),
+            is_demonstration=merchant is not None and merchant.is_demonstration,
+            template=self._template_use(message),
             token=None,  # verified when the message was accepted
             grant=locked.grant if locked else None,
             purpose=message.purpose,
@@ -237,6 +258,14 @@ class _LeaseContext:
         )
 
 
+def _load_templates(
+    transaction: Transaction, due: Sequence[Message]
+) -> Mapping[tuple[str, int], Template]:
+    """Return the templates of these messages as they are now: no statement if they have none."""
+    ids = {each.template_id for each in due if each.template_id}
+    return templates.all_versions(transaction, ids) if ids else {}
+
+
 def _invitation_windows(message: Message, locked: LockedGrant | None) -> tuple[SendWindow, ...]:
     """Return the hours of invitations; they were found to overlap when it was accepted."""
     if message.purpose != INVITATION_PURPOSE or locked is None:
@@ -244,12 +273,13 @@ def _invitation_windows(message: Message, locked: LockedGrant | None) -> tuple[S
     return (invitation_window(locked.grant.scope.send_window),)
 
 
-def _deferred(message: Message, send_at: datetime) -> MessageOutcome:
+def _deferred(message: Message, send_at: datetime, reason: str | None = None) -> MessageOutcome:
     return MessageOutcome(
         key=message.key,
         attempts=message.attempts,
         status=MessageStatus.DEFERRED,
         send_at=send_at,
+        reason=reason,
         counts_as_attempt=False,
     )
 

@@ -14,47 +14,53 @@ from typing import Final
 
 from msgspec import Struct
 
-from consent_tokens.consent.purposes import Purpose, PurposeClass
 from consent_tokens.consent.scope import MAX_DAYS
 from consent_tokens.crypto.encoding import encode
 from consent_tokens.crypto.opaque_ids import PUBLIC_ID_BYTES
 from consent_tokens.errors import TokenError
 from consent_tokens.evidence.events import Event, decision_kind
 from consent_tokens.policies import RelayPolicy
+from consent_tokens.relay.case import Case
+from consent_tokens.relay.checks import decide
 from consent_tokens.relay.composition import ComposedText, compose, with_signature_and_opt_out
-from consent_tokens.relay.decision import (
-    Case,
-    Decision,
-    Reason,
-    Refused,
-    decide,
-)
+from consent_tokens.relay.decision import Decision, Reason, Refused
 from consent_tokens.relay.message import (
     DEFAULT_VALIDITY,
     Message,
     MessageStatus,
     Priority,
-    priority_of,
 )
+from consent_tokens.relay.templates.template import Template
 from consent_tokens.row_key import RowKey
 from consent_tokens.services.preferences.snapshot import PreferenceSnapshot
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import grants, link_domains, merchants, messages, outbox
+from consent_tokens.services.submission.standing import Standing, Standings
+from consent_tokens.services.submission.template_texts import (
+    MessageEvent,
+    PreparedText,
+    TemplateCall,
+    TemplateTexts,
+)
+from consent_tokens.store import grants, messages, outbox
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.grants import LockedGrant
-from consent_tokens.store.merchants import Merchant, is_active
-from consent_tokens.store.senders import Sender, first_usable
+from consent_tokens.store.senders import Sender
 from consent_tokens.tokens.claims import Claims
 
 MAX_WINDOW: Final = timedelta(days=MAX_DAYS)  # of a frequency cap
 
 
 class MessageRequest(Struct, frozen=True, kw_only=True):
-    """A message that a merchant wants to send; the token stands for the phone number."""
+    """A message that a merchant wants to send; the token stands for the phone number.
+
+    It has a text, or a template that is filled in.
+    """
 
     token: str
     purpose: str
-    text: str
+    text: str = ""
+    template: TemplateCall | None = None
+    event: MessageEvent | None = None
     reference: str | None = None
     send_at: datetime | None = None
     validity: timedelta = DEFAULT_VALIDITY
@@ -107,12 +113,11 @@ class _AcceptContext:
 
     runtime: Runtime
     policy: RelayPolicy
-    merchants: Mapping[str, Merchant]
-    senders: Mapping[str, Sequence[Sender]]  # by merchant id; the first admitted comes first
-    link_domains: Mapping[str, frozenset[str]]  # by merchant id
+    standings: Standings
     keys: Mapping[str, RowKey]  # by public grant id
     grants: Mapping[RowKey, LockedGrant]
     counted_sends: dict[tuple[RowKey, Priority], list[datetime]]
+    template_texts: TemplateTexts
     preferences: PreferenceSnapshot
     now: datetime
     enqueued: list[Message]
@@ -127,9 +132,8 @@ class _AcceptContext:
         submissions: Sequence[tuple[str, VerifiedRequest]],
     ) -> "_AcceptContext":
         now = runtime.clock.now()
-        by_id, senders = merchants.find_with_senders(
-            transaction, {merchant_id for merchant_id, _ in submissions}
-        )
+        merchant_ids = {merchant_id for merchant_id, _ in submissions}
+        standings = Standings.load(transaction, merchant_ids, runtime.service, now)
         # only grants of the submitting merchant are read (promise 4)
         grant_ids = {
             verified.claims.jti
@@ -146,12 +150,11 @@ class _AcceptContext:
         return cls(
             runtime=runtime,
             policy=policy,
-            merchants=by_id,
-            senders=senders,
-            link_domains=link_domains.of_merchants(transaction, list(by_id)),
+            standings=standings,
             keys=keys,
             grants=locked,
             counted_sends=counted_sends,
+            template_texts=_load_template_texts(runtime, transaction, submissions, keys),
             preferences=PreferenceSnapshot.load(transaction, locked, now),
             now=now,
             enqueued=[],
@@ -164,71 +167,79 @@ class _AcceptContext:
         claims = verified.claims
         if isinstance(claims, Claims) and claims.merchant_id == merchant_id:
             key = self.keys.get(claims.jti)
-        purpose = _purpose(verified.request.purpose)
-        priority = priority_of(purpose) if purpose else Priority.MARKETING
-        sender = self._sender(merchant_id, purpose)
-        case = self._case(merchant_id, verified, key, priority, sender)
+        standing = self.standings.of(merchant_id, verified.request.purpose)
+        sender, priority = standing.sender, standing.priority
+        text = self._prepare(merchant_id, standing, verified.request, key)
+        case = self._case(merchant_id, standing, verified, key, text)
         decision = decide(case)
         if isinstance(decision, Refused) or key is None or sender is None:
-            self._record(case, decision, key if key in self.grants else None, None)
+            self._record(case, standing, decision, key if key in self.grants else None)
             return SubmissionResult(decision)
-        message = self._message(case, verified.request, key, priority, sender)
+        message = self._message(case, verified.request, key, priority, sender, text)
         self.enqueued.append(message)
+        self.template_texts.count(key, text)
         insort(self.counted_sends[key, priority], decision.send_at)
         self.preferences.count(key, priority, decision.send_at)
-        self._record(case, decision, key, message.key.id)
+        self._record(case, standing, decision, key, message.key.id)
         return SubmissionResult(decision, message.key, message.segments)
 
-    def _sender(self, merchant_id: str, purpose: Purpose | None) -> Sender | None:
-        """Return the merchant's first sender that is admitted for the class of a purpose."""
-        purpose_class = purpose.purpose_class if purpose else PurposeClass.MARKETING
-        return first_usable(self.senders.get(merchant_id, ()), purpose_class, self.now)
+    def _prepare(
+        self, merchant_id: str, standing: Standing, request: MessageRequest, key: RowKey | None
+    ) -> PreparedText:
+        """Return the text of a message: its own, or its template's, filled in."""
+        if request.template is None:
+            return PreparedText(request.text)
+        return self.template_texts.prepare(
+            merchant_id,
+            request.template,
+            request.event,
+            grant=key,
+            link_domains=standing.link_domains,
+        )
 
     def _case(
         self,
         merchant_id: str,
+        standing: Standing,
         verified: VerifiedRequest,
         key: RowKey | None,
-        priority: Priority,
-        sender: Sender | None,
+        text: PreparedText,
     ) -> Case:
         request = verified.request
         locked = self.grants.get(key) if key else None
         not_before = request.send_at or self.now
         return Case(
             merchant_id=merchant_id,
-            is_merchant_active=is_active(self.merchants.get(merchant_id), self.runtime.service),
-            has_sender=sender is not None,
+            is_merchant_active=standing.is_active,
+            classes=standing.classes,
+            is_demonstration=standing.is_demonstration,
+            has_sender=standing.sender is not None,
             token=verified.claims,
             grant=locked.grant if locked else None,
             purpose=request.purpose,
-            text=request.text,
-            link_domains=self.link_domains.get(merchant_id, frozenset()),
-            composed=self._compose(request, locked, priority, sender),
+            text=text.text,
+            template=text.use,
+            event=text.event,
+            link_domains=standing.link_domains,
+            composed=self._compose(text.text, locked, standing),
             max_segments=self.policy.max_segments,
-            counted_sends=self.counted_sends[key, priority] if key else (),
+            counted_sends=self.counted_sends[key, standing.priority] if key else (),
             transactional_cap=self.policy.transactional_frequency_cap,
             not_before=not_before,
-            valid_until=max(not_before, self.now) + request.validity,
+            valid_until=max(not_before, self.now) + min(request.validity, standing.max_validity),
             now=self.now,
             preferences=self.preferences.preferences_of(key),
             marketing_sends=self.preferences.marketing_sends_of(key),
         )
 
-    def _compose(
-        self,
-        request: MessageRequest,
-        locked: LockedGrant | None,
-        priority: Priority,
-        sender: Sender | None,
-    ) -> ComposedText:
+    def _compose(self, text: str, locked: LockedGrant | None, standing: Standing) -> ComposedText:
         """Return the text as it will be sent, with a placeholder for its link."""
-        link = None
-        if priority is Priority.MARKETING:
+        link, sender = None, standing.sender
+        if standing.priority is Priority.MARKETING:
             link = _placeholder_link(self.runtime.service.base_url)
         return compose(
             with_signature_and_opt_out(
-                request.text,
+                text,
                 signature=sender.signature if sender else "",
                 language=locked.grant.language if locked else "zh-CN",
                 link=link,
@@ -236,9 +247,16 @@ class _AcceptContext:
         )
 
     def _message(
-        self, case: Case, request: MessageRequest, key: RowKey, priority: Priority, sender: Sender
+        self,
+        case: Case,
+        request: MessageRequest,
+        key: RowKey,
+        priority: Priority,
+        sender: Sender,
+        text: PreparedText,
     ) -> Message:
         claims, send_at = case.claims, case.send_at
+        template = text.use.template if text.use else None
         return Message(
             key=self.runtime.new_key(key.partition),
             grant_key=key,
@@ -254,18 +272,32 @@ class _AcceptContext:
             changed_at=self.now,
             segments=len(case.composed.segments),
             sealed_number=claims.sealed_number if claims else None,
-            text=request.text,
+            text=text.text,
+            template_id=template.id if template else None,
+            template_version=template.version if template else None,
+            value_hashes=self._value_hashes(template, text),
+            event_hash=text.event_hash,
         )
 
+    def _value_hashes(self, template: Template | None, text: PreparedText) -> bytes | None:
+        """Return what the repeat counter counts; None if nothing of the text is counted."""
+        if template is None or text.filled is None:
+            return None
+        return self.runtime.value_hashes(template, text.filled) or None
+
     def _record(
-        self, case: Case, decision: Decision, grant: RowKey | None, message_id: int | None
+        self,
+        case: Case,
+        standing: Standing,
+        decision: Decision,
+        grant: RowKey | None,
+        message_id: int | None = None,
     ) -> None:
         """Collect an event: in the recipient's partition if it is known, else the merchant's."""
         kind, reason = decision_kind(decision)
-        merchant = self.merchants.get(case.merchant_id)
         self.events.append(
             Event(
-                partition=grant.partition if grant else (merchant.partition if merchant else 0),
+                partition=grant.partition if grant else standing.partition,
                 at=self.now,
                 kind=kind,
                 merchant_id=case.merchant_id,
@@ -276,14 +308,29 @@ class _AcceptContext:
         )
 
 
+def _load_template_texts(
+    runtime: Runtime,
+    transaction: Transaction,
+    submissions: Sequence[tuple[str, VerifiedRequest]],
+    keys: Mapping[str, RowKey],
+) -> TemplateTexts:
+    """Load what the messages that name a template need; the grants are locked already."""
+    named = [
+        (
+            each.request.template,
+            each.request.event,
+            keys.get(each.claims.jti) if isinstance(each.claims, Claims) else None,
+        )
+        for _, each in submissions
+        if each.request.template is not None
+    ]
+    return TemplateTexts.load(transaction, runtime.keyring.index, named)
+
+
 def _counted_since(locked: Mapping[RowKey, LockedGrant], now: datetime) -> datetime:
     """Return the start of the longest frequency cap window of these grants."""
     windows = [each.grant.scope.frequency_cap.window for each in locked.values()]
     return now - max(windows, default=MAX_WINDOW)
-
-
-def _purpose(name: str) -> Purpose | None:
-    return Purpose(name) if name in Purpose else None
 
 
 @lru_cache(maxsize=8)

@@ -48,6 +48,13 @@ INTROSPECTION: Final = {
     "next_at": "2026-11-11T02:00:00+00:00",
 }
 SENT: Final = {"token": TOKEN, "purpose": "marketing.promotions", "text": "双十一满200减50"}
+OF_TEMPLATE: Final = {
+    "token": TOKEN,
+    "purpose": "orders.updates",
+    "template": "tpl_5b0c2d9e7a41f386",
+    "variables": {"order": "DD2026111100017", "day": "11月12日"},
+    "event": {"type": "order", "id": "DD2026111100017", "step": "shipped"},
+}
 ACCEPTED: Final = {
     "id": MESSAGE_ID,
     "status": "queued",
@@ -111,7 +118,7 @@ REQUESTS: Final[dict[str, Any]] = {  # by operation id
     "renew_token": {"token": TOKEN},
     "revoke_token": {"token": TOKEN},
     "send_message": {**SENT, "reference": "spring", "valid_for_minutes": 720},
-    "send_batch": {"messages": [SENT, {**SENT, "reference": "spring"}]},
+    "send_batch": {"messages": [{**SENT, "reference": "spring"}, OF_TEMPLATE]},
 }
 ANSWERS: Final[dict[str, Any]] = {  # by operation id
     "create_consent_request": PENDING,

@@ -7,26 +7,44 @@ rendering a batch of 500 takes 2 ms of processor time, by the schemas alone 18 m
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any, Final, cast
 
 import msgspec
-from marshmallow import ValidationError, fields, post_load, pre_dump, validate
+from marshmallow import (
+    ValidationError,
+    fields,
+    post_load,
+    pre_dump,
+    validate,
+    validates_schema,
+)
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.errors import ConsentTokensError, InvalidError
 from consent_tokens.relay.decision import Accepted, Refused
-from consent_tokens.relay.message import (
-    DEFAULT_VALIDITY,
-    MAX_SCHEDULE_AHEAD,
-    MAX_SCHEDULE_BEHIND,
-    MAX_VALIDITY,
-)
+from consent_tokens.relay.message import DEFAULT_VALIDITY
 from consent_tokens.services.submission.accept import MessageRequest, SubmissionResult
 from consent_tokens.services.submission.submit import ItemResult
+from consent_tokens.services.submission.template_texts import MessageEvent, TemplateCall
 from consent_tokens.web import problems, strict_json
 from consent_tokens.web.merchant_api.answers import AnswerSchema, Problem, PublicId
+from consent_tokens.web.merchant_api.message_decoding import (
+    MAX_EVENT_ID_LENGTH,
+    MAX_EVENT_STEP_LENGTH,
+    MAX_EVENT_TYPE_LENGTH,
+    MAX_NAME_LENGTH,
+    MAX_PURPOSE_LENGTH,
+    MAX_TEMPLATE_ID_LENGTH,
+    MAX_TEXT_LENGTH,
+    MAX_VALIDITY_MINUTES,
+    MAX_VALUE_LENGTH,
+    MAX_VARIABLES,
+    UNREAD,
+    SendAt,
+    decode_message,
+)
 from consent_tokens.web.merchant_api.parsing import FastSchema, flatten_errors
 from consent_tokens.web.merchant_api.schemas import (
     MAX_REFERENCE_LENGTH,
@@ -35,42 +53,37 @@ from consent_tokens.web.merchant_api.schemas import (
     is_printable,
 )
 from consent_tokens.web.request_context import runtime
-from consent_tokens.web.strict_json import count_quotes
 
-MAX_PURPOSE_LENGTH: Final = 64
-MAX_TEXT_LENGTH: Final = 20_000  # the relay says `text_too_long` far below
 MAX_BATCH_SIZE: Final = 1000
-MAX_VALIDITY_MINUTES: Final = int(MAX_VALIDITY.total_seconds() // 60)
 BATCH_LENGTH: Final = validate.Length(1, MAX_BATCH_SIZE)
 
-# what the fast path meets in a body that it leaves to the schema
-UNREAD: Final = (msgspec.MsgspecError, ValidationError, ValueError, RecursionError)
 
+class EventIn(Strict):
+    """What happened, for which a message is sent."""
 
-class SendAt(fields.AwareDateTime):
-    """A time with an offset, to the second, at most MAX_SCHEDULE_AHEAD from now.
+    type = fields.String(
+        required=True,
+        validate=[validate.Length(1, MAX_EVENT_TYPE_LENGTH), is_printable],
+        metadata={"example": "order", "description": "As the template was approved for it."},
+    )
+    id = fields.String(
+        required=True,
+        validate=[validate.Length(1, MAX_EVENT_ID_LENGTH), is_printable],
+        metadata={"description": "The order number, where the text has one. Only hashed."},
+    )
+    step = fields.String(
+        validate=[validate.Length(1, MAX_EVENT_STEP_LENGTH), is_printable],
+        metadata={"description": "Such as `shipped`; it makes no other event of it."},
+    )
 
-    One that is past by no more than MAX_SCHEDULE_BEHIND means: now.
-    """
-
-    def _deserialize(
-        self,
-        value: object,
-        attr: str | None,
-        data: Mapping[str, object] | None,
-        **kwargs: object,
-    ) -> datetime:
-        at: datetime = super()._deserialize(value, attr, data, **kwargs)
-        now = runtime().clock.now()
-        if at < now - MAX_SCHEDULE_BEHIND:
-            raise ValidationError("Must not be in the past.")
-        if at > now + MAX_SCHEDULE_AHEAD:
-            raise ValidationError(f"Must be within {MAX_SCHEDULE_AHEAD.days} days.")
-        return at.replace(microsecond=0)
+    @post_load
+    def to_event(self, members: Mapping[str, Any], **_: object) -> MessageEvent:
+        """Return the event."""
+        return MessageEvent(members["type"], members["id"], members.get("step"))
 
 
 class MessageIn(Strict, FastSchema):
-    """A message to send."""
+    """A message to send: a text, or a template with its variables."""
 
     token = fields.String(required=True, validate=validate.Length(1, MAX_TOKEN_LENGTH))
     purpose = fields.String(
@@ -78,7 +91,24 @@ class MessageIn(Strict, FastSchema):
         validate=validate.Length(1, MAX_PURPOSE_LENGTH),
         metadata={"example": Purpose.PROMOTIONS.value},
     )
-    text = fields.String(required=True, validate=validate.Length(1, MAX_TEXT_LENGTH))
+    text = fields.String(
+        validate=validate.Length(1, MAX_TEXT_LENGTH),
+        metadata={"description": "Unless there is a `template`."},
+    )
+    template = fields.String(
+        validate=validate.Length(1, MAX_TEMPLATE_ID_LENGTH),
+        metadata={"description": "The id of an approved template of this purpose, for `text`."},
+    )
+    variables = fields.Dict(
+        keys=fields.String(validate=validate.Length(1, MAX_NAME_LENGTH)),
+        values=fields.String(validate=validate.Length(max=MAX_VALUE_LENGTH)),
+        validate=validate.Length(max=MAX_VARIABLES),
+        metadata={"description": "The values of the template's variables, by name."},
+    )
+    event = fields.Nested(
+        EventIn,
+        metadata={"description": "A transactional template needs one; a `text` has none."},
+    )
     reference = fields.String(validate=[validate.Length(1, MAX_REFERENCE_LENGTH), is_printable])
     send_at = SendAt(format="iso")
     valid_for_minutes = fields.Integer(
@@ -87,19 +117,30 @@ class MessageIn(Strict, FastSchema):
 
     def read_fast(self, body: bytes) -> MessageRequest | None:
         """Return what `load` returns for this JSON, or None to leave it to `load`."""
-        try:
-            return _decode(body)
-        except UNREAD:
-            return None
+        return _try_decode(body)
+
+    @validates_schema(skip_on_field_errors=True)
+    def has_a_text_or_a_template(self, members: Mapping[str, Any], **_: object) -> None:
+        """Refuse a message with neither or both, or with variables of no template."""
+        if "template" not in members:
+            if "text" not in members:
+                raise ValidationError("Needed, unless there is a template.", "text")
+            if "variables" in members:
+                raise ValidationError("Only with a template.", "variables")
+        elif "text" in members:
+            raise ValidationError("Not together with a template.", "text")
 
     @post_load
     def to_message_request(self, members: Mapping[str, Any], **_: object) -> MessageRequest:
         """Return the message request."""
         valid_for = members.get("valid_for_minutes")
+        template = members.get("template")
         return MessageRequest(
             token=members["token"],
             purpose=members["purpose"],
-            text=members["text"],
+            text=members.get("text", ""),
+            template=template and TemplateCall(template, members.get("variables", {})),
+            event=members.get("event"),
             reference=members.get("reference"),
             send_at=members.get("send_at"),
             validity=DEFAULT_VALIDITY if valid_for is None else timedelta(minutes=valid_for),
@@ -241,19 +282,6 @@ class BatchAnswer(AnswerSchema):
 # --- msgspec types with the same members ----------------------------------------------------------
 
 
-class _Message(Struct, forbid_unknown_fields=True):
-    """The members of MessageIn."""
-
-    token: Annotated[str, Meta(min_length=1, max_length=MAX_TOKEN_LENGTH)]
-    purpose: Annotated[str, Meta(min_length=1, max_length=MAX_PURPOSE_LENGTH)]
-    text: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_LENGTH)]
-    reference: Annotated[str, Meta(min_length=1, max_length=MAX_REFERENCE_LENGTH)] | UnsetType = (
-        UNSET
-    )
-    send_at: str | UnsetType = UNSET
-    valid_for_minutes: Annotated[int, Meta(ge=1, le=MAX_VALIDITY_MINUTES)] | UnsetType = UNSET
-
-
 class _Batch(Struct, forbid_unknown_fields=True):
     """The member of BatchIn; items are decoded one by one."""
 
@@ -270,47 +298,14 @@ class _Result(Struct):
     problem: dict[str, Any] | UnsetType = UNSET
 
 
-_MESSAGE_DECODER: Final = msgspec.json.Decoder(_Message)
 _BATCH_DECODER: Final = msgspec.json.Decoder(_Batch)
-_SEND_AT: Final = SendAt(format="iso")
 _ITEM: Final = BatchItem(MessageIn())
 
 
-def _decode(body: bytes) -> MessageRequest:
-    """Return the message request in a body. Raises what UNREAD lists."""
-    found = _MESSAGE_DECODER.decode(body)
-    expected = _expected_quotes(found)  # there are no fewer
-    if body.count(b'"') != expected != count_quotes(body):
-        raise ValueError("a member occurs twice")  # msgspec takes the last
-    if found.reference is not UNSET:
-        is_printable(found.reference)
-    minutes = found.valid_for_minutes
-    return MessageRequest(
-        token=found.token,
-        purpose=found.purpose,
-        text=found.text,
-        reference=None if found.reference is UNSET else found.reference,
-        send_at=None if found.send_at is UNSET else _SEND_AT.deserialize(found.send_at),
-        validity=DEFAULT_VALIDITY if minutes is UNSET else timedelta(minutes=minutes),
-    )
-
-
-def _expected_quotes(found: _Message) -> int:
-    """Return how many quotation marks the JSON of a message has in which no member occurs twice."""
-    names_and_texts = 6  # of the three required members
-    if found.reference is not UNSET:
-        names_and_texts += 2
-    if found.send_at is not UNSET:
-        names_and_texts += 2
-    if found.valid_for_minutes is not UNSET:
-        names_and_texts += 1
-    return 2 * names_and_texts
-
-
 def _try_decode(item: bytes) -> MessageRequest | None:
-    """Return an item of a batch; None if it is left to the schema."""
+    """Return a message, or an item of a batch; None if it is left to the schema."""
     try:
-        return _decode(item)
+        return decode_message(item)
     except UNREAD:
         return None
 

@@ -1,0 +1,162 @@
+"""The case of a decision: a message, and all that is known of its consent and its merchant.
+
+Pure: no clock, key or row is read here.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from typing import Final, TypeAlias, TypeVar
+
+from msgspec import Struct
+
+from consent_tokens.consent.grant import Grant
+from consent_tokens.consent.preferences import NO_PREFERENCES, Preferences
+from consent_tokens.consent.purposes import PurposeClass
+from consent_tokens.consent.scope import SendWindow
+from consent_tokens.policies import RateLimit
+from consent_tokens.relay.composition import ComposedText
+from consent_tokens.relay.decision import Reason, class_of
+from consent_tokens.relay.frequency_cap import next_allowed_at
+from consent_tokens.relay.templates.fill import VariableFault
+from consent_tokens.relay.templates.template import Template
+from consent_tokens.tokens.claims import Claims
+
+_Limit = TypeVar("_Limit")
+_Step: TypeAlias = Callable[[datetime], datetime]
+MAX_SEARCH_STEPS: Final = 1000  # windows in different time zones may never overlap
+
+
+class TemplateUse(Struct, frozen=True):
+    """The template that a message names, as it is now, and what is wrong with its variables."""
+
+    template: Template | None  # None: there is none of this id
+    fault: VariableFault | None = None
+
+
+class EventUse(Struct, frozen=True):
+    """The event that a message is about."""
+
+    type: str
+    texts: int  # that the event had of this template
+
+
+@dataclass(slots=True, kw_only=True)  # frozen would take twice as long to create
+class Case:
+    """The input of a decision; not changed once it is created.
+
+    `token` is the claims, the reason why it is invalid, or None once the message has been accepted.
+    `counted_sends` are the times, ascending, of the other messages of the same class under the
+    grant, sent or planned; `marketing_sends` those of class marketing, of all merchants.
+    """
+
+    merchant_id: str
+    is_merchant_active: bool
+    classes: frozenset[PurposeClass]  # that the merchant may use now
+    has_sender: bool  # that is admitted for the class of the message
+    token: Claims | Reason | None
+    grant: Grant | None
+    purpose: str
+    text: str  # of the merchant, or as its template was filled in
+    composed: ComposedText
+    max_segments: int
+    counted_sends: Sequence[datetime]
+    transactional_cap: RateLimit
+    not_before: datetime
+    valid_until: datetime
+    now: datetime
+    is_demonstration: bool = False  # such a merchant needs neither template nor event
+    template: TemplateUse | None = None
+    event: EventUse | None = None
+    preferences: Preferences = NO_PREFERENCES
+    marketing_sends: Sequence[datetime] = ()
+    link_domains: frozenset[str] = frozenset()  # that the merchant has registered
+    more_windows: tuple[SendWindow, ...] = ()  # besides those of token and row
+
+    # derived once, because several checks need them
+    claims: Claims | None = field(init=False)
+    purpose_class: PurposeClass = field(init=False)
+    is_limited: bool = field(init=False)
+    frequency_caps: tuple[RateLimit, ...] = field(init=False)  # of token and row: both bind
+    send_windows: tuple[SendWindow, ...] = field(init=False)
+    ends_at: datetime | None = field(init=False)  # the earlier end of token and row
+    send_at: datetime = field(init=False)  # the first time when all windows are open
+
+    def __post_init__(self) -> None:
+        claims = self.token if isinstance(self.token, Claims) else None
+        scopes = [party.scope for party in (self.grant, claims) if party is not None]
+        ends = min([scope.ends_at for scope in scopes], default=None)
+        purpose_class = class_of(self.purpose)
+        is_bound = purpose_class.is_limited
+        windows: tuple[SendWindow, ...] = ()
+        caps: tuple[RateLimit, ...] = (self.transactional_cap,)
+        if is_bound:
+            windows = (*_distinct([scope.send_window for scope in scopes]), *self.more_windows)
+            caps = _distinct([scope.frequency_cap for scope in scopes])
+        at = max(self.now, self.not_before)
+        self.claims, self.ends_at = claims, ends
+        self.purpose_class, self.is_limited = purpose_class, is_bound
+        self.frequency_caps, self.send_windows = caps, windows
+        self.send_at = _first_fixed_point(at, self.window_steps)
+
+    @property
+    def window_steps(self) -> "list[_Step]":
+        """Return the steps that move a time into send windows and out of quiet hours."""
+        steps: list[_Step] = [window.next_open for window in self.send_windows]
+        if self.preferences.quiet_hours:
+            steps.append(self.preferences.quiet_hours.next_end)
+        return steps
+
+    @property
+    def recipient_limits(self) -> tuple[RateLimit, ...]:
+        """Return the recipient's own limits over all merchants; they bind marketing only."""
+        return self.preferences.rate_limits if self.is_limited else ()
+
+    @property
+    def next_allowed_at(self) -> datetime:
+        """Return when it could be sent as far as caps, limits and windows are concerned.
+
+        The recipient's limits over all merchants move it by whole days, so that it does not reveal
+        when another merchant's message was sent (promise 5).
+        """
+        caps = [_cap_step(cap, self.counted_sends) for cap in self.frequency_caps]
+        limits = [_daily_limit_step(self, limit) for limit in self.recipient_limits]
+        return _first_fixed_point(
+            max(self.now, self.not_before), [*self.window_steps, *caps, *limits]
+        )
+
+
+def _distinct(limits: Sequence[_Limit]) -> tuple[_Limit, ...]:
+    """Return at most two limits without repetition: token and row mostly have the same."""
+    if len(limits) > 1 and (limits[0] is limits[1] or limits[0] == limits[1]):
+        return (limits[0],)
+    return tuple(limits)
+
+
+def _cap_step(cap: RateLimit, counted_sends: Sequence[datetime]) -> _Step:
+    return lambda at: next_allowed_at(cap, counted_sends, at)
+
+
+def _daily_limit_step(case: Case, limit: RateLimit) -> _Step:
+    def step(at: datetime) -> datetime:
+        allowed_at = next_allowed_at(limit, case.marketing_sends, at)
+        if allowed_at == at:
+            return at
+        timezone = case.grant.scope.send_window.timezone if case.grant else at.tzinfo
+        day = allowed_at.astimezone(timezone).date() + timedelta(days=1)
+        return datetime.combine(day, time(), timezone).astimezone(at.tzinfo)
+
+    return step
+
+
+def _first_fixed_point(at: datetime, steps: Sequence[_Step]) -> datetime:
+    """Return the first time, from `at` on, that no step moves any further."""
+    if len(steps) == 1:
+        return steps[0](at)
+    for _ in range(MAX_SEARCH_STEPS):
+        before = at
+        for step in steps:
+            at = step(at)
+        if at == before:
+            return at
+    return at

@@ -1,0 +1,79 @@
+"""What merchants may do with a purpose, as of one transaction.
+
+Looked up once for each merchant and purpose, because the messages of a campaign are alike.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from consent_tokens.consent.purposes import Purpose, PurposeClass
+from consent_tokens.policies import ServiceIdentity
+from consent_tokens.relay.decision import class_of
+from consent_tokens.relay.message import Priority, max_validity, priority_of
+from consent_tokens.store import link_domains, merchants
+from consent_tokens.store.database import Transaction
+from consent_tokens.store.merchants import Merchant, is_active
+from consent_tokens.store.senders import Sender, first_usable
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """What a merchant may do with a purpose."""
+
+    partition: int  # of the merchant; 0 of one that does not exist
+    is_active: bool
+    is_demonstration: bool
+    classes: frozenset[PurposeClass]  # that it may use now
+    sender: Sender | None  # the first admitted of those for the class of the purpose
+    link_domains: frozenset[str]
+    priority: Priority
+    max_validity: timedelta
+
+
+@dataclass(slots=True)
+class Standings:
+    """The merchants of one transaction, with their senders and link domains."""
+
+    service: ServiceIdentity
+    now: datetime
+    merchants: Mapping[str, Merchant]
+    senders: Mapping[str, Sequence[Sender]]  # by merchant id; the first admitted comes first
+    link_domains: Mapping[str, frozenset[str]]  # by merchant id
+    _found: dict[tuple[str, str], Standing] = field(default_factory=dict)
+
+    @classmethod
+    def load(
+        cls,
+        transaction: Transaction,
+        merchant_ids: Collection[str],
+        service: ServiceIdentity,
+        now: datetime,
+    ) -> "Standings":
+        """Read the merchants with these ids."""
+        found, senders = merchants.find_with_senders(transaction, merchant_ids)
+        domains = link_domains.of_merchants(transaction, list(found))
+        return cls(service, now, found, senders, domains)
+
+    def of(self, merchant_id: str, purpose: str) -> Standing:
+        """Return what a merchant may do with a purpose, also one outside the catalogue."""
+        standing = self._found.get((merchant_id, purpose))
+        if standing is None:
+            standing = self._found[merchant_id, purpose] = self._look_up(merchant_id, purpose)
+        return standing
+
+    def _look_up(self, merchant_id: str, purpose: str) -> Standing:
+        merchant = self.merchants.get(merchant_id)
+        admitted = self.senders.get(merchant_id, ())
+        is_known = purpose in Purpose
+        return Standing(
+            partition=merchant.partition if merchant else 0,
+            is_active=is_active(merchant, self.service),
+            is_demonstration=merchant is not None and merchant.is_demonstration,
+            classes=merchant.usable_classes if merchant else frozenset(),
+            sender=first_usable(admitted, class_of(purpose), self.now),
+            link_domains=self.link_domains.get(merchant_id, frozenset()),
+            priority=priority_of(Purpose(purpose)) if is_known else Priority.MARKETING,
+            max_validity=max_validity(purpose),
+        )

@@ -1,0 +1,121 @@
+"""What operators admitted, written straight into the tables: for tests of what the relay allows.
+
+Merchants, senders and templates that come the way that an operator and a merchant go are in
+tests/service.py.
+"""
+
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import update
+
+from consent_tokens.consent.purposes import PurposeClass
+from consent_tokens.relay.templates.fingerprint import fingerprint
+from consent_tokens.relay.templates.template import (
+    OnOverflow,
+    Template,
+    TemplateStatus,
+    Variable,
+    VariableType,
+)
+from consent_tokens.store import admission_tables as tables
+from consent_tokens.store import templates
+from consent_tokens.store.database import Transaction
+from consent_tokens.store.merchants import MerchantKind
+from consent_tokens.store.purpose_classes import write_classes
+from consent_tokens.store.templates import TemplateVersion
+from tests.service import ORDERS, Merchant, Service
+
+ORDER_TEXT = "您的订单{order}已发出，预计{day}送达"
+ORDER_VARIABLES = {
+    "order": Variable(VariableType.ORDER, 32),
+    "day": Variable(VariableType.DATE, 20),
+}
+
+
+def legal_merchant(
+    service: Service,
+    classes: Collection[PurposeClass] = tuple(PurposeClass),
+    *,
+    sender_classes: Collection[PurposeClass] | None = None,
+    name: str = "晨光书店",
+) -> Merchant:
+    """Return a merchant that is a legal entity, with a sender, both admitted for these classes."""
+    merchant = service.merchant(name)
+    set_classes(service, merchant, classes)
+    if sender_classes is not None:
+        set_sender(service, merchant, classes=write_classes(sender_classes))
+    return merchant
+
+
+def set_classes(
+    service: Service,
+    merchant: Merchant,
+    classes: Collection[PurposeClass],
+    suspended: Collection[PurposeClass] = (),
+) -> None:
+    """Change the classes of purposes that a merchant is admitted for, and of those suspended."""
+    statement = (
+        update(tables.merchants)
+        .where(tables.merchants.c.id == merchant.id)
+        .values(
+            kind=MerchantKind.LEGAL_ENTITY,
+            classes=write_classes(classes),
+            suspended_classes=write_classes(suspended),
+        )
+    )
+    service.runtime.database.run(lambda transaction: transaction.execute(statement))
+
+
+def set_sender(service: Service, merchant: Merchant, **values: object) -> None:
+    """Change what the senders of a merchant are admitted for."""
+    owned = tables.senders.c.merchant_id == merchant.id
+    statement = update(tables.senders).where(owned).values(**values)
+    service.runtime.database.run(lambda transaction: transaction.execute(statement))
+
+
+def add_template(  # noqa: PLR0913 - the members of a template
+    service: Service,
+    merchant: Merchant,
+    purpose: str = ORDERS,
+    *,
+    text: str = ORDER_TEXT,
+    variables: Mapping[str, Variable] | None = None,
+    status: TemplateStatus = TemplateStatus.APPROVED,
+    event_type: str | None = "order",
+    texts_per_event: int = 1,
+    is_essential: bool = False,
+) -> str:
+    """Add a template of one version; return its id."""
+    now = service.clock.now()
+    template = Template(
+        id=templates.id_of(int.from_bytes(service.runtime.random.token_bytes(8))),
+        version=1,
+        merchant_id=merchant.id,
+        purpose=purpose,
+        text=text,
+        variables=ORDER_VARIABLES if variables is None else variables,
+        on_overflow=OnOverflow.REFUSE,
+        event_type=event_type,
+        texts_per_event=texts_per_event,
+        is_essential=is_essential,
+        status=status,
+    )
+    version = TemplateVersion(
+        template=template, fingerprint=fingerprint(text), findings=(), submitted_at=now
+    )
+
+    def work(transaction: Transaction) -> None:
+        templates.add(transaction, version)
+
+    service.runtime.database.run(work)
+    return template.id
+
+
+def set_template(service: Service, template_id: str, status: TemplateStatus) -> None:
+    """Change the status of a template."""
+
+    def work(transaction: Transaction) -> None:
+        versions = templates.lock(transaction, template_id)
+        templates.set_status(transaction, versions, status, service.clock.now(), None)
+
+    service.runtime.database.run(work)
