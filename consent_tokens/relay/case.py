@@ -65,6 +65,7 @@ class Case:
     not_before: datetime
     valid_until: datetime
     now: datetime
+    named_purposes: frozenset[str] = frozenset()  # that it is admitted for by name
     is_demonstration: bool = False  # such a merchant needs neither template nor event
     template: TemplateUse | None = None
     event: EventUse | None = None

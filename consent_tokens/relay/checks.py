@@ -86,10 +86,10 @@ def check_sender(case: Case) -> Refused | None:
 def check_class(case: Case) -> Refused | None:
     """Refuse a class that the merchant is not admitted for, or may not use now (promise 14).
 
-    Nobody is admitted for a purpose that needs an admission of its own: there is none yet.
+    For a purpose that needs an admission of its own, the merchant must be admitted by name.
     """
-    is_admitted = case.purpose_class in case.classes
-    if is_admitted and (case.is_demonstration or not needs_own_admission(case.purpose)):
+    is_named = case.is_demonstration or case.purpose in case.named_purposes
+    if case.purpose_class in case.classes and (is_named or not needs_own_admission(case.purpose)):
         return None
     return Refused(Reason.CLASS_NOT_ADMITTED)
 

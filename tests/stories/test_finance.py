@@ -5,10 +5,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text as sql
 
 from consent_tokens.consent.purposes import Purpose, PurposeClass
 from consent_tokens.errors import InvalidError
 from consent_tokens.services.admission.applications import apply, approve
+from consent_tokens.services.admission.senders import add_sender
 from consent_tokens.services.dispatch.lease import LeaseQuota
 from tests.fixtures import dispatch_round
 from tests.service import LINK, ORDERS, PROMOTIONS, REVIEWER, Merchant, Service, application, found
@@ -141,5 +143,15 @@ def test_collection_needs_an_admission_by_name(small: Service) -> None:
         small.runtime, REVIEWER, applied.id, checked_by="Harbour Platform",
         purposes=frozenset({Purpose.COLLECTION}),
     )  # fmt: skip
-    collector = Merchant(small, applied.id, admitted.api_key)
-    assert collector.post("/v1/consent-requests", {"purposes": [COLLECTION]}).status_code == 201
+    add_sender(
+        small.runtime, applied.id, port="10690002", extension="7", signature="信达催收",
+        actor=REVIEWER,
+    )  # fmt: skip
+    collector, consumer = Merchant(small, applied.id, admitted.api_key), small.consumer()
+    token = small.obtain_token(collector, consumer, COLLECTION)
+    assert collector.send(token, COLLECTION, "您有一笔欠款已逾期").status_code == 202
+    small.work()
+    assert "您有一笔欠款已逾期" in consumer.texts()[-1]
+    with small.runtime.database.engine.begin() as connection:
+        connection.execute(sql("UPDATE merchants SET purposes = NULL"))
+    assert collector.send(token, COLLECTION).json["code"] == "class_not_admitted"

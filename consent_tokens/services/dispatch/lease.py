@@ -238,6 +238,7 @@ class _LeaseContext:
             merchant_id=merchant_id,
             is_merchant_active=is_active(merchant, self.service),
             classes=merchant.usable_classes if merchant else frozenset(),
+            named_purposes=merchant.purposes if merchant else frozenset(),
             has_sender=sender is not None and sender.is_usable(purpose_class, self.now),
             is_demonstration=merchant is not None and merchant.is_demonstration,
             template=self._template_use(message),

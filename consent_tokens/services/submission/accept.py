@@ -212,6 +212,7 @@ class _AcceptContext:
             merchant_id=merchant_id,
             is_merchant_active=standing.is_active,
             classes=standing.classes,
+            named_purposes=standing.named_purposes,
             is_demonstration=standing.is_demonstration,
             has_sender=standing.sender is not None,
             token=verified.claims,

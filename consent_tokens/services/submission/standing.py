@@ -26,6 +26,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     is_active: bool
     is_demonstration: bool
     classes: frozenset[PurposeClass]  # that it may use now
+    named_purposes: frozenset[str]  # that it is admitted for by name
     sender: Sender | None  # the first admitted of those for the class of the purpose
     link_domains: frozenset[str]
     priority: Priority
@@ -72,6 +73,7 @@ class Standings:
             is_active=is_active(merchant, self.service),
             is_demonstration=merchant is not None and merchant.is_demonstration,
             classes=merchant.usable_classes if merchant else frozenset(),
+            named_purposes=merchant.purposes if merchant else frozenset(),
             sender=first_usable(admitted, class_of(purpose), self.now),
             link_domains=self.link_domains.get(merchant_id, frozenset()),
             priority=priority_of(Purpose(purpose)) if is_known else Priority.MARKETING,
