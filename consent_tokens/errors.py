@@ -125,7 +125,7 @@ class GatewayUnreachableError(ConsentTokensError):
 
 
 class OutboxFullError(ConsentTokensError):
-    """Backpressure: the outbox is full of marketing; `retry_after` is in seconds."""
+    """Backpressure: the outbox is full of marketing and finance; `retry_after` is in seconds."""
 
     error_code = "outbox_full"
     retry_after = 30

@@ -98,7 +98,7 @@ class RelayPolicy:
 
     max_segments: int  # of one message, with signature and opt-out
     transactional_frequency_cap: RateLimit  # under one grant
-    outbox_limit: int  # marketing messages in the outbox; more are rejected (backpressure)
+    outbox_limit: int  # limited messages in the outbox; more are rejected (backpressure)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from consent_tokens.consent.timezones import (
     parse_timezones,
 )
 
-MAX_DAILY_LIMIT: Final = 100  # marketing messages a day, over all merchants
+MAX_DAILY_LIMIT: Final = 100  # limited messages a day, over all merchants
 MAX_WEEKLY_LIMIT: Final = 500  # the same a week
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 
@@ -92,7 +92,7 @@ class Preferences:
     """The preferences of one recipient; the relay applies them when it dispatches a message."""
 
     quiet_periods: QuietPeriods = ()
-    daily_limit: int | None = None  # marketing messages in any 24 hours, over all merchants
+    daily_limit: int | None = None  # limited messages in any 24 hours, over all merchants
     weekly_limit: int | None = None  # the same in any 7 days
     quiet_hours: QuietHours | None = None  # for messages of every class
     no_invitations: bool = False

@@ -17,7 +17,7 @@ class TooManyQuietPeriodsError(ValueError):
 
 @dataclass(frozen=True, slots=True, order=True)
 class QuietPeriod:
-    """From `begins` inclusive to `ends` exclusive no marketing is sent."""
+    """From `begins` inclusive to `ends` exclusive no marketing and no finance is sent."""
 
     begins: datetime
     ends: datetime

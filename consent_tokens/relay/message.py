@@ -54,11 +54,11 @@ FAILURES: Final = frozenset(
 
 
 class Priority(IntEnum):
-    """The order of dispatch: the service's own messages, then transactional, then marketing."""
+    """The order of dispatch: the service's own messages, then transactional, then limited."""
 
     SERVICE = 0
     TRANSACTIONAL = 1
-    MARKETING = 2
+    MARKETING = 2  # and finance
 
 
 def priority_of(purpose: Purpose) -> Priority:

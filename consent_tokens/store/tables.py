@@ -136,7 +136,7 @@ messages = Table(  # in the recipient's partition; what waits here is the outbox
     Column("grant_id", BigInteger),  # null: the service's own message
     Column("merchant_id", String(40)),
     Column("sender_id", String(40)),
-    Column("priority", SmallInteger, nullable=False),  # 0 service, 1 transactional, 2 marketing
+    Column("priority", SmallInteger, nullable=False),  # 0 service, 1 transactional, 2 limited
     Column("purpose", String(64), nullable=False),
     Column("reference", String(100)),
     Column("status", String(16), nullable=False),

@@ -1,4 +1,4 @@
-"""Backpressure: reject new marketing while the outbox is full; accept transactional always."""
+"""Backpressure: reject new limited messages while the outbox is full, never others."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -16,12 +16,12 @@ class Backpressure:
     """A cached check of the outbox depth, one per process."""
 
     runtime: Runtime
-    outbox_limit: int  # marketing messages
+    outbox_limit: int  # messages of marketing and finance
     _is_saturated: bool = False
     _valid_until: float = float("-inf")  # monotonic seconds
 
     def is_saturated(self) -> bool:
-        """Whether the outbox holds `outbox_limit` marketing messages or more."""
+        """Whether the outbox holds `outbox_limit` limited messages or more."""
         now = self.runtime.clock.monotonic()
         if now < self._valid_until:
             return self._is_saturated
