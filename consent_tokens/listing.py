@@ -17,5 +17,6 @@ class ListFilter:
     after: Position | None = None
     status: str | None = None
     reference: str | None = None
+    purpose: str | None = None  # of templates
     created_from: datetime | None = None  # at this time or later
     created_before: datetime | None = None

@@ -44,6 +44,10 @@ DISPATCH_WITHHELD: Final = Counter(
     ["reason"],
 )
 
+TEMPLATES_HELD: Final = Counter(
+    "consent_templates_held", "Templates held because one value was in too many of their texts."
+)
+
 ALL: Final[tuple[MetricWrapperBase, ...]] = (
     MESSAGES_ACCEPTED,
     MESSAGES_REFUSED,
@@ -54,6 +58,7 @@ ALL: Final[tuple[MetricWrapperBase, ...]] = (
     AUTHENTICATION_FAILURES,
     REQUESTS_REFUSED,
     DISPATCH_WITHHELD,
+    TEMPLATES_HELD,
 )
 
 

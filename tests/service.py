@@ -31,6 +31,7 @@ from consent_tokens.randomness import SystemRandomSource
 from consent_tokens.relay.admission.registration import check_character
 from consent_tokens.revocation_journal import RevocationJournal
 from consent_tokens.row_key import RowKey
+from consent_tokens.services.admission import template_reviews
 from consent_tokens.services.admission.actors import Actor
 from consent_tokens.services.admission.applications import ApplicationForm, apply, approve
 from consent_tokens.services.admission.senders import add_sender
@@ -45,6 +46,7 @@ from tests.compiled import TEMPLATES
 from tests.databases import open_database, upgrade
 from tests.number_scan import NUMBERS
 
+REVIEWER = Actor("opr_reviewer", Role.REVIEWER)
 BASE = "http://localhost"
 NO_WAITS = (0,)  # between codes to one asker: time stands still in most tests
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')
@@ -400,6 +402,16 @@ class Service:
                 actor=REVIEWER,
             )
         return Merchant(self, applied.id, admitted.api_key)
+
+    def template(
+        self, merchant: Merchant, purpose: str, text: str, **more: object
+    ) -> dict[str, Any]:
+        """Submit a template and approve it; return it as it was submitted."""
+        submitted = merchant.post("/v1/templates", {"purpose": purpose, "text": text, **more})
+        assert submitted.status_code == 201, submitted.text
+        found: dict[str, Any] = submitted.get_json()
+        template_reviews.approve(self.runtime, REVIEWER, found["id"])
+        return found
 
     def consumer(self, number: str = NUMBERS[0]) -> Consumer:
         return Consumer(self, number)

@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "group": "groups",
     "api-key": "api_keys",
     "sender": "senders",
+    "template": "template",
     "webhook": "webhook",
     "complaint": "complaint",
     "reassigned-numbers": "reassigned_numbers",

@@ -26,6 +26,7 @@ from consent_tokens.errors import InvalidError, NotFoundError
 from consent_tokens.evidence.complaints import ComplaintGroup
 from consent_tokens.gateways.webhook_client import CallResult, WebhookClient, WebhookRequest
 from consent_tokens.relay.message import MessageOutcome, MessageStatus
+from consent_tokens.relay.templates.template import Template, TemplateStatus
 from consent_tokens.row_key import RowKey
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import merchants, requests, webhooks
@@ -57,6 +58,7 @@ class WebhookEventType(StrEnum):
     MESSAGE_DELIVERED = "message.delivered"
     MESSAGE_FAILED = "message.failed"
     COMPLAINT_OPENED = "complaint.opened"
+    TEMPLATE_REVIEWED = "template.reviewed"
 
 
 # of which merchants are shown the day and not the time (promise 5)
@@ -167,6 +169,21 @@ def complaint_events(groups: Iterable[ComplaintGroup]) -> list[MerchantEvent]:
         )
         for (merchant_id, day, purpose), count in counts.items()
     ]
+
+
+def template_event(
+    template: Template, status: TemplateStatus, reason: str | None, previous_purpose: str
+) -> MerchantEvent:
+    """Return the event that a version of a template was reviewed, held, released or withdrawn."""
+    data = {
+        "template": template.id,
+        "version": template.version,
+        "status": status.value,
+        "purpose": template.purpose,
+        "previous_purpose": previous_purpose,
+        "reason": reason,
+    }
+    return MerchantEvent(template.merchant_id, WebhookEventType.TEMPLATE_REVIEWED, data)
 
 
 def enqueue(

@@ -212,4 +212,5 @@ template_value_counts = Table(
     Column("value_hash", BigInteger, primary_key=True),  # 0 of the texts of the template
     Column("texts", BigInteger, nullable=False),
     Column("counted_at", Timestamp, nullable=False, index=True),
+    Column("accepted_at", Timestamp),  # since when it may be repeated: somebody has looked at it
 )

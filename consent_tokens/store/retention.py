@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from consent_tokens.consent.quiet_periods import QuietPeriods, end_quiet_period
 from consent_tokens.relay.message import MessageStatus
+from consent_tokens.store.admission_tables import template_value_counts
 from consent_tokens.store.bulk import ROW_KEY_COLUMNS, RowSet
 from consent_tokens.store.database import Transaction, insert_or_ignore
 from consent_tokens.store.preferences import quiet_columns, quiet_periods_of
@@ -312,6 +313,9 @@ _RULES: Final[Mapping[str, _Rule]] = {  # by kind
         consent_requests,
         lambda before: and_(HAS_TOKEN, consent_requests.c.decided_at < before),
         _clear(token=null()),
+    ),
+    "template_values": _Rule(
+        template_value_counts, lambda before: template_value_counts.c.counted_at < before
     ),
     "message_segments": _Rule(message_segments, lambda before: message_segments.c.sent_at < before),
     "webhook_events": _Rule(webhook_events, lambda before: webhook_events.c.created_at < before),

@@ -33,6 +33,7 @@ HAS_MERCHANT = text("merchant_id IS NOT NULL")
 HAS_GATEWAY_ID = text("gateway_id IS NOT NULL")
 IS_PARTLY_REPORTED = text("settle_at IS NOT NULL")
 HAS_EVENT = text("event_hash IS NOT NULL")
+HAS_VALUES = text("value_hashes IS NOT NULL")
 HAS_KEY = text("wrapped_key IS NOT NULL")
 IS_UNACCEPTED_REFUSAL = text("kind = 'message_refused' AND message_id IS NULL")
 IS_GRANT_END = text("kind IN ('grant_ended', 'number_reassigned')")
@@ -154,7 +155,7 @@ messages = Table(  # in the recipient's partition; what waits here is the outbox
     Column("text", Text),
     Column("template_id", String(40)),
     Column("template_version", SmallInteger),
-    Column("value_hashes", LargeBinary),  # of its variables, eight bytes each, keyed
+    Column("value_hashes", LargeBinary),  # of its variables, eight bytes each, keyed; until counted
     Column("event_hash", BigInteger),  # keyed, of grant, type and id of the event
     Index("messages_waiting", "priority", "merchant_id", "send_at",
           postgresql_where=IS_WAITING, sqlite_where=IS_WAITING),
@@ -172,6 +173,8 @@ messages = Table(  # in the recipient's partition; what waits here is the outbox
         "messages_by_gateway_id", "gateway_id",
         postgresql_where=HAS_GATEWAY_ID, sqlite_where=HAS_GATEWAY_ID,
     ),
+    Index("messages_to_count", "accepted_at",
+          postgresql_where=HAS_VALUES, sqlite_where=HAS_VALUES),
     Index("messages_of_event", "partition", "event_hash",
           postgresql_where=HAS_EVENT, sqlite_where=HAS_EVENT),
     postgresql_with={"fillfactor": 70},

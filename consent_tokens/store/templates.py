@@ -28,7 +28,7 @@ from consent_tokens.store.admission_tables import templates as table
 from consent_tokens.store.database import Transaction
 
 ID_PREFIX: Final = "tpl_"
-REFUSED_AS_ABUSE: Final = "template_refused_as_abuse"  # an action of reviews
+REFUSED_AS_ABUSE: Final = "refuse_as_abuse"  # an action of reviews
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +148,7 @@ def _is(template: Template) -> ColumnElement[bool]:
 
 
 def list_newest(
-    transaction: Transaction, wanted: ListFilter, merchant_id: str | None, purpose: str | None
+    transaction: Transaction, wanted: ListFilter, merchant_id: str | None
 ) -> list[TemplateVersion]:
     """Return the newest version of each template, of one merchant or all, the oldest first."""
     later = table.alias("later")
@@ -156,8 +156,8 @@ def list_newest(
     query = select(table).where(~is_superseded)
     if merchant_id is not None:
         query = query.where(table.c.merchant_id == merchant_id)
-    if purpose is not None:
-        query = query.where(table.c.purpose == purpose)
+    if wanted.purpose is not None:
+        query = query.where(table.c.purpose == wanted.purpose)
     if wanted.status is not None:
         query = query.where(table.c.status == wanted.status)
     return [_version(row) for row in transaction.execute(_page(query, wanted))]

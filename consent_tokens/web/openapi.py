@@ -14,13 +14,22 @@ from consent_tokens.web.merchant_api import (
     link_domains,
     messages,
     requests,
+    templates,
     tokens,
 )
 from consent_tokens.web.merchant_api.answers import Problem
 from consent_tokens.web.merchant_api.webhook_description import describe_webhooks
 from consent_tokens.web.request_context import runtime
 
-BLUEPRINTS: Final = (requests.bp, grants.bp, tokens.bp, messages.bp, link_domains.bp, complaints.bp)
+BLUEPRINTS: Final = (
+    requests.bp,
+    grants.bp,
+    tokens.bp,
+    messages.bp,
+    templates.bp,
+    link_domains.bp,
+    complaints.bp,
+)
 METHODS: Final = frozenset({"get", "post"})
 HEADERS: Final = {
     "X-Request-Id": "The id of the request in the logs of the service.",

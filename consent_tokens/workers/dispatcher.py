@@ -37,6 +37,7 @@ from consent_tokens.services.integrity.readiness import save_checkpoints
 from consent_tokens.services.integrity.rewrapping import Rewrapper
 from consent_tokens.services.merchants import read_weights
 from consent_tokens.services.retention.sweep import apply_retention
+from consent_tokens.workers.template_counter import TemplateCounter
 from consent_tokens.workers.webhook_worker import WebhookWorker
 
 log = structlog.get_logger()
@@ -75,6 +76,7 @@ class Dispatcher:
     _rewrapper: Rewrapper = field(init=False)
     _lock: DispatcherLock = field(default_factory=DispatcherLock)
     _webhook_worker: WebhookWorker | None = None
+    _template_counter: TemplateCounter | None = None
     _thread: threading.Thread | None = None
 
     def __post_init__(self) -> None:
@@ -84,7 +86,7 @@ class Dispatcher:
         self._rewrapper = Rewrapper(self.context.runtime)
 
     def start(self) -> None:
-        """Open the gateway, and start the dispatching thread and the webhook worker.
+        """Open the gateway, and start the dispatching thread, webhook worker and template counter.
 
         Raises DispatcherRunningError if another one works on this SQLite database.
         """
@@ -95,6 +97,8 @@ class Dispatcher:
         self._thread.start()
         self._webhook_worker = WebhookWorker(self.context)
         self._webhook_worker.start()
+        self._template_counter = TemplateCounter(runtime)
+        self._template_counter.start()
 
     def stop(self) -> None:
         """Finish the round in flight, start no other, and close the gateway and the database."""
@@ -104,6 +108,8 @@ class Dispatcher:
             self._thread.join()
         if self._webhook_worker:
             self._webhook_worker.stop()
+        if self._template_counter:
+            self._template_counter.stop()
         self.context.close()
         self._lock.release()
 

@@ -80,8 +80,8 @@ def _word_marks(draft: Draft, folded: str) -> Iterator[str]:
     for exception in table[EXCEPTIONS].patterns:
         folded = exception.sub(GAP, folded)
     compact = _compact(folded)
-    for exception in table[EXCEPTIONS].chinese:
-        compact = compact.replace(exception, GAP)
+    for phrase in table[EXCEPTIONS].chinese:
+        compact = compact.replace(phrase, GAP)
     for name, category in table.items():
         if name == EXCEPTIONS or (name == CODE_WORD and draft.purpose == CODE_PURPOSE):
             continue

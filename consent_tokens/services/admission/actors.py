@@ -36,6 +36,7 @@ class Action(StrEnum):
     APPROVE = "approve"
     RETURN = "return"
     REFUSE = "refuse"
+    REFUSE_AS_ABUSE = "refuse_as_abuse"  # of a template: its text may not come back
     SUSPEND = "suspend"
     RESTORE = "restore"
     REVOKE = "revoke"

@@ -25,6 +25,7 @@ SENDING: Final = "MIIT Order 74"  # records of sending and refusing: at least si
 SENDING_AFTER_ERASURE: Final = f"{SENDING}; PIPL 47"  # and only stored, where it must be
 CHOICE: Final = "PIPL 15, 44"  # a no, or a limit, has to be remembered to be honoured
 
+VALUE_COUNT_RETENTION: Final = timedelta(days=90)  # a value that is abused is repeated sooner
 SEGMENT_RETENTION: Final = MAX_VALIDITY * 2  # no report comes that late
 
 Period = Callable[[ConsentPolicy], timedelta]
@@ -276,11 +277,19 @@ KINDS: Final[tuple[Kind, ...]] = (
         is_on_page=False,
     ),
     Kind(
+        name="template_values",
+        tables=("template_value_counts",),
+        what="How often a value of a template's variable was sent, under a keyed hash",
+        since="after it was last sent",
+        basis=SHORTEST,
+        period=lambda _policy: VALUE_COUNT_RETENTION,
+        is_on_page=False,
+    ),
+    Kind(
         name="merchants",
         tables=("merchants", "api_keys", "senders", "merchant_weights", "link_domains", "webhooks",
                 "merchant_applications", "merchant_documents", "operators", "reviews",
-                "control_group_proposals", "signatures", "templates", "template_value_counts",
-                "events"),
+                "control_group_proposals", "signatures", "templates", "events"),
         what="Merchants, with their senders, templates, keys, webhooks and admission",
         since="as long as the service runs",
         basis="MIIT Order 74",

@@ -102,6 +102,32 @@ ACCEPTED_RESULT: Final = {
     "segments": 1,
 }
 
+TEMPLATE_ID: Final = "tpl_3f9c2a7b1d4e8f60"
+TEMPLATE: Final = {
+    "id": TEMPLATE_ID,
+    "version": 1,
+    "status": "submitted",
+    "purpose": "orders.updates",
+    "text": "订单{order}已发出",
+    "variables": {"order": {"type": "order", "max_length": 32, "pattern": "", "choices": []}},
+    "on_overflow": "refuse",
+    "event_type": "order",
+    "texts_per_event": 1,
+    "essential": False,
+    "approved_version": None,
+    "reason": None,
+    "submitted_at": "2026-11-11T02:00:00+00:00",
+    "decided_at": None,
+    "preview": {
+        "text": "【晨光书店】订单88888888888888888888888888888888已发出",
+        "coding": "ucs2",
+        "segments": 1,
+        "max_segments": 1,
+    },
+    "marks": [],
+    "rulings": [],
+}
+
 REQUESTS: Final[dict[str, Any]] = {  # by operation id
     "create_consent_request": {
         "purposes": ["marketing.promotions"],
@@ -119,6 +145,7 @@ REQUESTS: Final[dict[str, Any]] = {  # by operation id
     "revoke_token": {"token": TOKEN},
     "send_message": {**SENT, "reference": "spring", "valid_for_minutes": 720},
     "send_batch": {"messages": [{**SENT, "reference": "spring"}, OF_TEMPLATE]},
+    "submit_template": {"purpose": "orders.updates", "text": "订单{order}已发出"},
 }
 ANSWERS: Final[dict[str, Any]] = {  # by operation id
     "create_consent_request": PENDING,
@@ -134,6 +161,9 @@ ANSWERS: Final[dict[str, Any]] = {  # by operation id
     "send_batch": {"results": [ACCEPTED_RESULT, REFUSED]},
     "get_message": MESSAGE,
     "list_messages": {"items": [MESSAGE], "next": None},
+    "submit_template": TEMPLATE,
+    "list_templates": {"items": [TEMPLATE], "next": None},
+    "get_template": TEMPLATE,
     "list_link_domains": {"domains": ["shop.example"]},
     "list_complaints": {"items": [COMPLAINTS], "next": None},
 }

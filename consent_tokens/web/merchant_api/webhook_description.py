@@ -5,6 +5,7 @@ from typing import Any, Final
 from consent_tokens.consent.grant import GrantStatus
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.relay.message import FAILURES, MessageStatus
+from consent_tokens.relay.templates.template import TemplateStatus
 from consent_tokens.services.webhooks import WebhookEventType
 from consent_tokens.web.merchant_api import examples
 
@@ -71,6 +72,17 @@ DATA: Final[dict[WebhookEventType, tuple[str, Members]]] = {
         "Consumers complained on a day that is over: how many, about which purpose.",
         {"day": {"type": "string", "format": "date"}, "purpose": NULLABLE, "count": NUMBER},
     ),
+    WebhookEventType.TEMPLATE_REVIEWED: (
+        "A template was approved, refused, put under another purpose, held, released or withdrawn.",
+        {
+            "template": TEXT,
+            "version": NUMBER,
+            "status": _one_of(*TemplateStatus),
+            "purpose": TEXT,
+            "previous_purpose": TEXT,
+            "reason": NULLABLE,
+        },
+    ),
 }
 
 
@@ -129,6 +141,10 @@ def _example(kind: WebhookEventType, members: Members) -> dict[str, Any]:
         "reference": "customer-8812",
         "grant": examples.GRANT_ID,
         "message": examples.MESSAGE_ID,
+        "template": examples.TEMPLATE_ID,
+        "version": 1,
+        "purpose": "orders.updates",
+        "previous_purpose": "orders.updates",
         "reason": None,
     }
     data = {

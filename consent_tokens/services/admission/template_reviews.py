@@ -1,0 +1,336 @@
+"""Decisions on templates: approve, refuse, put under another purpose, hold, release, withdraw.
+
+Each is recorded with its actor in the transaction that makes it, and announced to the merchant.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from msgspec.structs import replace
+
+from consent_tokens.consent.purposes import Purpose
+from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
+from consent_tokens.evidence.events import EventKind
+from consent_tokens.relay.composition import is_displayable
+from consent_tokens.relay.templates.check import check_template
+from consent_tokens.relay.templates.template import (
+    MAX_TEXTS_PER_EVENT,
+    Template,
+    TemplateStatus,
+)
+from consent_tokens.services.admission.actors import (
+    Act,
+    Action,
+    Actor,
+    record_act,
+    require_right,
+)
+from consent_tokens.services.admission.template_values import accept_repeated_values
+from consent_tokens.services.admission.templates import (
+    EVENT_TYPE,
+    draft_of,
+    invalid,
+    subject_of,
+    with_event,
+)
+from consent_tokens.services.runtime import Runtime
+from consent_tokens.services.webhooks import enqueue, template_event
+from consent_tokens.store import link_domains, merchants, reviews, templates
+from consent_tokens.store.database import Transaction
+from consent_tokens.store.templates import TemplateVersion
+
+MAX_REASON_LENGTH: Final = 400  # characters
+APPROVALS_OF_ESSENTIAL: Final = 2  # by different people
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a reviewer sets with an approval; None leaves it as it was submitted."""
+
+    texts_per_event: int | None = None
+    event_type: str | None = None
+    is_essential: bool | None = None
+
+
+UNCHANGED: Final = Terms()
+
+
+def approve(
+    runtime: Runtime,
+    actor: Actor,
+    template_id: str,
+    *,
+    terms: Terms = UNCHANGED,
+    reason: str | None = None,
+) -> TemplateVersion:
+    """Approve the newest version of a template; return it as it is now.
+
+    An essential one stays submitted until a second person has approved it. Raises InvalidError,
+    ForbiddenError, NotFoundError, and ConflictError if it is not submitted, if the same person has
+    approved it already, or if its text was withdrawn meanwhile.
+    """
+    require_right(actor, Action.APPROVE)
+    _check_terms(terms)
+    reason = _checked_reason(reason, is_required=False)
+
+    def work(transaction: Transaction) -> TemplateVersion:
+        newest = _newest_submitted(transaction, template_id)
+        template = _with_terms(newest.template, terms)
+        _ensure_not_blocked(transaction, newest)
+        templates.set_review(transaction, template)
+        if template.is_essential and _lacks_approval(transaction, actor, template):
+            first = _Decision(
+                EventKind.TEMPLATE_FIRST_APPROVED, Action.APPROVE, template.status, reason
+            )
+            _record(runtime, transaction, actor, first, template)
+            return _reread(transaction, template)
+        return _decide(
+            runtime,
+            transaction,
+            actor,
+            _Decision(EventKind.TEMPLATE_APPROVED, Action.APPROVE, TemplateStatus.APPROVED, reason),
+            [newest],
+        )
+
+    return runtime.database.run(work)
+
+
+def _check_terms(terms: Terms) -> None:
+    if terms.texts_per_event is not None and not 1 <= terms.texts_per_event <= MAX_TEXTS_PER_EVENT:
+        raise InvalidError({"texts_per_event": [f"must be 1 to {MAX_TEXTS_PER_EVENT}"]})
+    if terms.event_type is not None and not EVENT_TYPE.fullmatch(terms.event_type):
+        raise InvalidError({"event_type": [f"must be {EVENT_TYPE.pattern}"]})
+
+
+def _with_terms(template: Template, terms: Terms) -> Template:
+    essential = terms.is_essential
+    if essential and Purpose(template.purpose).is_limited:
+        raise InvalidError({"essential": ["only a transactional template can be essential"]})
+    changed = replace(
+        template,
+        texts_per_event=terms.texts_per_event or template.texts_per_event,
+        event_type=terms.event_type or template.event_type,
+        is_essential=template.is_essential if essential is None else essential,
+    )
+    return with_event(changed)
+
+
+def _newest_submitted(transaction: Transaction, template_id: str) -> TemplateVersion:
+    newest = _locked(transaction, template_id)[0]
+    if newest.template.status is not TemplateStatus.SUBMITTED:
+        raise ConflictError(f"its newest version is {newest.template.status}")
+    return newest
+
+
+def _locked(transaction: Transaction, template_id: str) -> list[TemplateVersion]:
+    versions = templates.lock(transaction, template_id)
+    if not versions:
+        raise NotFoundError("no template of that id")
+    return versions
+
+
+def _ensure_not_blocked(transaction: Transaction, version: TemplateVersion) -> None:
+    group = templates.group_members(transaction, version.template.merchant_id)
+    if templates.is_blocked(transaction, version.fingerprint, group):
+        raise ConflictError("a text like this was withdrawn")
+
+
+def _lacks_approval(transaction: Transaction, actor: Actor, template: Template) -> bool:
+    """Whether one more person has to approve. Raises ConflictError if this one has already."""
+    approvers = {
+        each.operator_id
+        for each in reviews.of_subject(transaction, subject_of(template))
+        if each.action == Action.APPROVE
+    }
+    if actor.id in approvers:
+        raise ConflictError("an essential template is approved by two different people")
+    return len(approvers) + 1 < APPROVALS_OF_ESSENTIAL
+
+
+def refuse(
+    runtime: Runtime, actor: Actor, template_id: str, *, reason: str, is_abuse: bool = False
+) -> TemplateVersion:
+    """Refuse the newest version of a template; as abuse, so that its text may not come back.
+
+    Raises InvalidError, ForbiddenError, NotFoundError, ConflictError if it is not submitted.
+    """
+    action = Action.REFUSE_AS_ABUSE if is_abuse else Action.REFUSE
+    require_right(actor, action)
+    stated = _checked_reason(reason, is_required=True)
+
+    def work(transaction: Transaction) -> TemplateVersion:
+        newest = _newest_submitted(transaction, template_id)
+        decision = _Decision(EventKind.TEMPLATE_REFUSED, action, TemplateStatus.REFUSED, stated)
+        return _decide(runtime, transaction, actor, decision, [newest])
+
+    return runtime.database.run(work)
+
+
+def recategorise(
+    runtime: Runtime, actor: Actor, template_id: str, *, purpose: Purpose, reason: str
+) -> TemplateVersion:
+    """Put a template under another purpose, at once; its status stays.
+
+    Raises InvalidError if it may not have that purpose, ForbiddenError, NotFoundError, and
+    ConflictError if it was withdrawn.
+    """
+    require_right(actor, Action.RECATEGORISE)
+    stated = _checked_reason(reason, is_required=True)
+
+    def work(transaction: Transaction) -> TemplateVersion:
+        versions = _locked(transaction, template_id)
+        if versions[0].template.status is TemplateStatus.WITHDRAWN:
+            raise ConflictError("it was withdrawn")
+        before = versions[0].template
+        _ensure_fits(transaction, before, purpose)
+        for each in versions:
+            templates.set_review(transaction, _moved(each.template, purpose))
+        changed = _moved(before, purpose)
+        decision = _Decision(
+            EventKind.TEMPLATE_RECATEGORISED, Action.RECATEGORISE, changed.status, stated
+        )
+        _record(runtime, transaction, actor, decision, changed)
+        told = template_event(changed, changed.status, stated, before.purpose)
+        enqueue(runtime, transaction, [told], runtime.clock.now())
+        return _reread(transaction, changed)
+
+    return runtime.database.run(work)
+
+
+def _ensure_fits(transaction: Transaction, template: Template, purpose: Purpose) -> None:
+    domains = link_domains.of_merchants(transaction, [template.merchant_id])
+    draft = draft_of(purpose, template.text, template.variables)
+    if faults := check_template(draft, domains.get(template.merchant_id, frozenset())):
+        raise invalid(faults)
+
+
+def _moved(template: Template, purpose: Purpose) -> Template:
+    is_essential = template.is_essential and not purpose.is_limited
+    return with_event(replace(template, purpose=purpose, is_essential=is_essential))
+
+
+def hold(runtime: Runtime, actor: Actor, template_id: str, *, reason: str) -> TemplateVersion:
+    """Hold all approved versions of a template. Raises as `withdraw`."""
+    decision = _Decision(
+        EventKind.TEMPLATE_HELD, Action.HOLD, TemplateStatus.HELD, _checked_reason(reason)
+    )
+    return _decide_all(runtime, actor, template_id, decision, {TemplateStatus.APPROVED})
+
+
+def release(runtime: Runtime, actor: Actor, template_id: str, *, reason: str) -> TemplateVersion:
+    """Release all held versions of a template. Raises as `withdraw`.
+
+    A value that was repeated until now was looked at: it does not hold the template again.
+    """
+    decision = _Decision(
+        EventKind.TEMPLATE_RELEASED,
+        Action.RELEASE,
+        TemplateStatus.APPROVED,
+        _checked_reason(reason),
+    )
+
+    def accept_values(transaction: Transaction) -> None:
+        accept_repeated_values(transaction, template_id, runtime.clock.now())
+
+    return _decide_all(runtime, actor, template_id, decision, {TemplateStatus.HELD}, accept_values)
+
+
+def withdraw(runtime: Runtime, actor: Actor, template_id: str, *, reason: str) -> TemplateVersion:
+    """Withdraw a template for good: no version of its text may be submitted again.
+
+    Raises InvalidError, ForbiddenError, NotFoundError, and ConflictError if no version is in a
+    status that allows this.
+    """
+    decision = _Decision(
+        EventKind.TEMPLATE_WITHDRAWN,
+        Action.WITHDRAW,
+        TemplateStatus.WITHDRAWN,
+        _checked_reason(reason),
+    )
+    return _decide_all(
+        runtime, actor, template_id, decision, set(TemplateStatus) - {TemplateStatus.WITHDRAWN}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    kind: EventKind
+    action: Action
+    status: TemplateStatus
+    reason: str | None
+
+
+def _decide_all(
+    runtime: Runtime,
+    actor: Actor,
+    template_id: str,
+    decision: _Decision,
+    allowed: set[TemplateStatus],
+    also: Callable[[Transaction], None] | None = None,
+) -> TemplateVersion:
+    """Record a decision on all versions of a template whose status allows it."""
+    require_right(actor, decision.action)
+
+    def work(transaction: Transaction) -> TemplateVersion:
+        versions = [
+            each for each in _locked(transaction, template_id) if each.template.status in allowed
+        ]
+        if not versions:
+            raise ConflictError("no version is in a status that allows this")
+        if also:
+            also(transaction)
+        return _decide(runtime, transaction, actor, decision, versions)
+
+    return runtime.database.run(work)
+
+
+def _decide(
+    runtime: Runtime,
+    transaction: Transaction,
+    actor: Actor,
+    decision: _Decision,
+    versions: Sequence[TemplateVersion],
+) -> TemplateVersion:
+    now = runtime.clock.now()
+    templates.set_status(transaction, versions, decision.status, now, decision.reason)
+    newest = versions[0].template
+    _record(runtime, transaction, actor, decision, newest)
+    told = template_event(newest, decision.status, decision.reason, newest.purpose)
+    enqueue(runtime, transaction, [told], now)
+    return _reread(transaction, newest)
+
+
+def _reread(transaction: Transaction, template: Template) -> TemplateVersion:
+    found = templates.versions_of(transaction, template.id)
+    return next(each for each in found if each.template.version == template.version)
+
+
+def _record(
+    runtime: Runtime,
+    transaction: Transaction,
+    actor: Actor,
+    decision: _Decision,
+    template: Template,
+) -> None:
+    merchant = merchants.find(transaction, template.merchant_id)
+    if merchant is None:
+        raise NotFoundError("no merchant of that id")
+    act = Act(
+        merchant=merchant,
+        kind=decision.kind,
+        action=decision.action,
+        subject_id=subject_of(template),
+        reason=decision.reason,
+    )
+    record_act(runtime, transaction, actor, act)
+
+
+def _checked_reason(reason: str | None, *, is_required: bool = True) -> str | None:
+    """Return a reason as it is stored. Raises InvalidError."""
+    text = (reason or "").strip()
+    if not text and not is_required:
+        return None
+    if not text or len(text) > MAX_REASON_LENGTH or not is_displayable(text) or "\n" in text:
+        raise InvalidError({"reason": [f"must be one line of 1 to {MAX_REASON_LENGTH} characters"]})
+    return text

@@ -1,0 +1,320 @@
+"""Templates of merchants: submitted, checked at once, and shown. `template_reviews` decides."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec.structs import replace
+
+from consent_tokens.consent.purposes import Purpose, PurposeClass
+from consent_tokens.errors import (
+    ConflictError,
+    InvalidError,
+    NotFoundError,
+    TooManyRequestsError,
+)
+from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.listing import ListFilter, Position
+from consent_tokens.relay.templates.check import Draft, TemplateFault, check_template
+from consent_tokens.relay.templates.fault_texts import explain
+from consent_tokens.relay.templates.fingerprint import fingerprint
+from consent_tokens.relay.templates.marks import Ruling, marks, rulings_on
+from consent_tokens.relay.templates.preview import Preview, preview
+from consent_tokens.relay.templates.template import (
+    OnOverflow,
+    Template,
+    TemplateStatus,
+    Variable,
+)
+from consent_tokens.services.runtime import Runtime
+from consent_tokens.store import link_domains, merchants, reviews, senders, templates
+from consent_tokens.store.database import Transaction
+from consent_tokens.store.merchants import Merchant
+from consent_tokens.store.reviews import Review
+from consent_tokens.store.senders import first_usable
+from consent_tokens.store.templates import TemplateVersion
+
+MAX_RESUBMISSIONS: Final = 3  # of a text that was refused, in RESUBMISSION_WINDOW
+RESUBMISSION_WINDOW: Final = timedelta(days=1)
+EVENT_TYPE: Final = re.compile("[a-z][a-z0-9_-]{0,31}")
+DEFAULT_EVENT_TYPES: Final[Mapping[Purpose, str]] = {
+    Purpose.ORDERS: "order",
+    Purpose.DELIVERIES: "order",
+    Purpose.APPOINTMENTS: "appointment",
+    Purpose.NOTICES: "notice",
+    Purpose.CODES: "code",
+}
+EXAMPLE_LINK_ID: Final = "0" * 22  # in the preview of marketing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What a merchant submits: a new template, or a new version of the one at `template_id`.
+
+    Without an `event_type`, texts that need an event have that of their purpose.
+    """
+
+    purpose: Purpose
+    text: str
+    variables: Mapping[str, Variable]
+    on_overflow: OnOverflow = OnOverflow.REFUSE
+    event_type: str | None = None
+    is_essential: bool = False
+    template_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateStanding:
+    """The newest version of a template, and what a merchant and a reviewer are shown of it."""
+
+    version: TemplateVersion
+    approved_version: int | None  # whose texts leave now
+    preview: Preview
+    rulings: tuple[Ruling, ...]
+
+
+def submit(
+    runtime: Runtime, transaction: Transaction, merchant_id: str, submission: Submission
+) -> TemplateStanding:
+    """Submit a template for review; return it as it is now.
+
+    Raises InvalidError with its faults, NotFoundError, ConflictError for a withdrawn template, and
+    TooManyRequestsError after MAX_RESUBMISSIONS of a refused one.
+    """
+    merchant = merchants.find(transaction, merchant_id)
+    if merchant is None:
+        raise NotFoundError("no merchant of that id")
+    earlier = _earlier_versions(transaction, merchant_id, submission)
+    domains = _domains(transaction, merchant_id)
+    _ensure_faultless(merchant, submission, earlier, domains)
+    _ensure_may_come_back(runtime, transaction, merchant_id, submission)
+    draft = draft_of(submission.purpose, submission.text, submission.variables)
+    template = _new_template(runtime, merchant_id, submission, earlier)
+    version = TemplateVersion(
+        template=template,
+        fingerprint=fingerprint(submission.text),
+        findings=marks(draft),
+        submitted_at=runtime.clock.now(),
+    )
+    templates.add(transaction, version)
+    event = Event(
+        partition=merchant.partition,
+        at=version.submitted_at,
+        kind=EventKind.TEMPLATE_SUBMITTED,
+        merchant_id=merchant_id,
+        reason=subject_of(template),
+    )
+    runtime.record(transaction, event)
+    return _standings(runtime, transaction, [version])[0]
+
+
+def subject_of(template: Template) -> str:
+    """Return the name of a version of a template in events and reviews: `tpl_...:2`."""
+    return f"{template.id}:{template.version}"
+
+
+def draft_of(purpose: str, text: str, variables: Mapping[str, Variable]) -> Draft:
+    """Return a template as it is checked."""
+    return Draft(purpose=purpose, text=text, variables=variables)
+
+
+def _earlier_versions(
+    transaction: Transaction, merchant_id: str, submission: Submission
+) -> list[TemplateVersion]:
+    """Return the versions of the template that a submission is a new version of, locked."""
+    if submission.template_id is None:
+        return []
+    earlier = templates.lock(transaction, submission.template_id)
+    if not earlier or earlier[0].template.merchant_id != merchant_id:
+        raise NotFoundError("no template of that id")
+    if any(each.template.status is TemplateStatus.WITHDRAWN for each in earlier):
+        raise ConflictError("the template was withdrawn")
+    return earlier
+
+
+def _domains(transaction: Transaction, merchant_id: str) -> frozenset[str]:
+    return link_domains.of_merchants(transaction, [merchant_id]).get(merchant_id, frozenset())
+
+
+def _ensure_faultless(
+    merchant: Merchant,
+    submission: Submission,
+    earlier: Sequence[TemplateVersion],
+    domains: frozenset[str],
+) -> None:
+    draft = draft_of(submission.purpose, submission.text, submission.variables)
+    faults = [*_terms_faults(merchant, submission, earlier), *check_template(draft, domains)]
+    if faults:
+        raise invalid(faults)
+
+
+def invalid(faults: Iterable[TemplateFault]) -> InvalidError:
+    """Return the error of a template with these faults, by field."""
+    by_field: dict[str, list[str]] = defaultdict(list)
+    for fault in faults:
+        by_field[fault.field].append(explain(fault.code, fault.detail))
+    return InvalidError(dict(by_field))
+
+
+def _terms_faults(
+    merchant: Merchant, submission: Submission, earlier: Sequence[TemplateVersion]
+) -> Iterable[TemplateFault]:
+    is_transactional = submission.purpose.purpose_class is PurposeClass.TRANSACTIONAL
+    if submission.purpose.purpose_class not in merchant.usable_classes:
+        yield TemplateFault("purpose", "class_not_admitted", submission.purpose.purpose_class)
+    if earlier and earlier[0].template.purpose != submission.purpose:
+        yield TemplateFault("purpose", "other_purpose", earlier[0].template.purpose)
+    if submission.is_essential and not is_transactional:
+        yield TemplateFault("essential", "essential_not_transactional")
+    if submission.event_type is not None:
+        if not is_transactional or submission.is_essential:
+            yield TemplateFault("event_type", "event_not_transactional")
+        elif not EVENT_TYPE.fullmatch(submission.event_type):
+            yield TemplateFault("event_type", "event_type")
+
+
+def _ensure_may_come_back(
+    runtime: Runtime, transaction: Transaction, merchant_id: str, submission: Submission
+) -> None:
+    """Refuse a text that the control group may not submit again, or not again today."""
+    known = fingerprint(submission.text)
+    group = templates.group_members(transaction, merchant_id)
+    if templates.is_blocked(transaction, known, group):
+        raise invalid([TemplateFault("text", "text_withdrawn")])
+    template_id = submission.template_id or ""
+    if templates.has_refused(transaction, group, template_id=template_id, fingerprint=known):
+        since = runtime.clock.now() - RESUBMISSION_WINDOW
+        recent = templates.submissions_since(
+            transaction, group, since, template_id=template_id, fingerprint=known
+        )
+        _ensure_few(recent, since)
+
+
+def _ensure_few(recent: Sequence[TemplateVersion], since: datetime) -> None:
+    """Raise TooManyRequestsError if a text was resubmitted MAX_RESUBMISSIONS times since then."""
+    if len(recent) > MAX_RESUBMISSIONS:  # the first of them is the submission itself
+        wait = recent[-1 - MAX_RESUBMISSIONS].submitted_at - since
+        raise TooManyRequestsError(max(1, int(wait.total_seconds())))
+
+
+def _new_template(
+    runtime: Runtime,
+    merchant_id: str,
+    submission: Submission,
+    earlier: Sequence[TemplateVersion],
+) -> Template:
+    number = int.from_bytes(runtime.random.token_bytes(8), "big")
+    before = earlier[0].template if earlier else None
+    template = Template(
+        id=before.id if before else templates.id_of(number),
+        version=before.version + 1 if before else 1,
+        merchant_id=merchant_id,
+        purpose=submission.purpose,
+        text=submission.text,
+        variables=submission.variables,
+        on_overflow=submission.on_overflow,
+        event_type=submission.event_type,
+        texts_per_event=1,
+        is_essential=submission.is_essential,
+        status=TemplateStatus.SUBMITTED,
+    )
+    return with_event(template)
+
+
+def with_event(template: Template) -> Template:
+    """Return a template with the event that its class needs: none, its own, or its purpose's."""
+    purpose = Purpose(template.purpose)
+    needs_event = purpose.purpose_class is PurposeClass.TRANSACTIONAL and not template.is_essential
+    usual = DEFAULT_EVENT_TYPES.get(purpose, "event")
+    return replace(template, event_type=(template.event_type or usual) if needs_event else None)
+
+
+# --- What is shown ------------------------------------------------------------------------------
+
+
+def read_template(runtime: Runtime, merchant_id: str | None, template_id: str) -> TemplateStanding:
+    """Return a template, of one merchant or any. Raises NotFoundError."""
+
+    def query(transaction: Transaction) -> TemplateStanding:
+        versions = templates.versions_of(transaction, template_id)
+        if not versions or merchant_id not in {None, versions[0].template.merchant_id}:
+            raise NotFoundError("no template of that id")
+        return _standings(runtime, transaction, versions[:1])[0]
+
+    return runtime.database.read(query)
+
+
+def list_templates(
+    runtime: Runtime,
+    wanted: ListFilter,
+    *,
+    merchant_id: str | None = None,
+) -> list[TemplateStanding]:
+    """Return a page of templates, of one merchant or all, the oldest first."""
+
+    def query(transaction: Transaction) -> list[TemplateStanding]:
+        versions = templates.list_newest(transaction, wanted, merchant_id)
+        return _standings(runtime, transaction, versions)
+
+    return runtime.database.read(query)
+
+
+def position_of(standing: TemplateStanding) -> Position:
+    """Return the place of a template in lists."""
+    version = standing.version
+    return version.submitted_at, templates.number_of(version.template.id)
+
+
+def read_versions(
+    runtime: Runtime, template_id: str
+) -> tuple[list[TemplateVersion], dict[str, list[Review]]]:
+    """Return the versions of a template, the newest first, and the reviews of each by subject.
+
+    Raises NotFoundError.
+    """
+
+    def query(
+        transaction: Transaction,
+    ) -> tuple[list[TemplateVersion], dict[str, list[Review]]]:
+        versions = templates.versions_of(transaction, template_id)
+        if not versions:
+            raise NotFoundError("no template of that id")
+        subjects = [subject_of(each.template) for each in versions]
+        return versions, {each: reviews.of_subject(transaction, each) for each in subjects}
+
+    return runtime.database.read(query)
+
+
+def _standings(
+    runtime: Runtime, transaction: Transaction, versions: Sequence[TemplateVersion]
+) -> list[TemplateStanding]:
+    merchant_ids = sorted({each.template.merchant_id for each in versions})
+    domains = link_domains.of_merchants(transaction, merchant_ids)
+    found = merchants.find_many(transaction, merchant_ids)
+    of_merchants = {each: senders.of_merchant(transaction, each) for each in merchant_ids}
+    in_use = templates.for_relay(transaction, [each.template.id for each in versions])
+
+    def standing(version: TemplateVersion) -> TemplateStanding:
+        template = version.template
+        purpose_class = Purpose(template.purpose).purpose_class
+        now = runtime.clock.now()
+        sender = first_usable(of_merchants[template.merchant_id], purpose_class, now)
+        used = in_use[template.id]
+        is_approved = used.status is TemplateStatus.APPROVED
+        link = f"{runtime.service.base_url}/m/{EXAMPLE_LINK_ID}"
+        return TemplateStanding(
+            version=version,
+            approved_version=used.version if is_approved else None,
+            preview=preview(
+                template,
+                signature=sender.signature if sender else found[template.merchant_id].name,
+                link_domains=domains.get(template.merchant_id, frozenset()),
+                opt_out_link=link if purpose_class.is_limited else None,
+            ),
+            rulings=rulings_on(template.text),
+        )
+
+    return [standing(each) for each in versions]

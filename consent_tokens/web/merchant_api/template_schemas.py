@@ -1,0 +1,235 @@
+"""What merchants send and receive about templates."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from marshmallow import fields, post_load, pre_dump, validate
+
+from consent_tokens.consent.purposes import Purpose, PurposeClass
+from consent_tokens.relay.composition import Coding
+from consent_tokens.relay.templates.declaration import MAX_CHOICES, with_well_known
+from consent_tokens.relay.templates.grammar import DEFAULT_LENGTHS, MAX_LENGTHS
+from consent_tokens.relay.templates.links import MAX_PATTERN_LENGTH
+from consent_tokens.relay.templates.template import (
+    MAX_TEXT_LENGTH,
+    MAX_TEXTS_PER_EVENT,
+    OnOverflow,
+    TemplateStatus,
+    Variable,
+    VariableType,
+)
+from consent_tokens.services.admission.templates import Submission, TemplateStanding
+from consent_tokens.web.merchant_api.answers import AnswerSchema, PageAnswer
+from consent_tokens.web.merchant_api.schemas import PageQuery, Strict, is_printable
+
+MAX_DECLARED: Final = 20  # variables; more than five are a fault that is named
+MAX_NAME_LENGTH: Final = 40  # characters
+MAX_TEMPLATE_ID_LENGTH: Final = 40  # characters
+
+
+class VariableIn(Strict):
+    """The type of a variable, and what the type needs."""
+
+    type = fields.Enum(VariableType, by_value=fields.String, required=True)
+    max_length = fields.Integer(
+        strict=True,
+        validate=validate.Range(1, max(MAX_LENGTHS.values())),
+        metadata={"description": "The most characters of a value; by default what the type takes."},
+    )
+    pattern = fields.String(
+        load_default="",
+        validate=validate.Length(1, MAX_PATTERN_LENGTH),
+        metadata={"description": "Of a link: host/path, with * for one part of the path."},
+    )
+    choices = fields.List(
+        fields.String(validate=validate.Length(1, MAX_LENGTHS[VariableType.CHOICE])),
+        load_default=(),
+        validate=validate.Length(1, MAX_CHOICES),
+        metadata={"description": "Of a choice: the values that it can take."},
+    )
+
+    @post_load
+    def to_variable(self, members: Mapping[str, Any], **_: object) -> Variable:
+        """Return the variable."""
+        kind: VariableType = members["type"]
+        choices = tuple(members["choices"])
+        longest = max(map(len, choices), default=DEFAULT_LENGTHS[kind])
+        length = members.get("max_length") or longest
+        return Variable(kind, length, pattern=members["pattern"], choices=choices)
+
+
+class TemplateIn(Strict):
+    """A template, as it is submitted for review."""
+
+    purpose = fields.Enum(
+        Purpose, by_value=fields.String, required=True, metadata={"example": "orders.updates"}
+    )
+    text = fields.String(
+        required=True,
+        validate=validate.Length(1, MAX_TEXT_LENGTH),
+        metadata={
+            "description": "Variables stand in braces. Well-known names such as {name}, {order} or "
+            "{date} have the type that they say.",
+            "example": "订单{order}已发出",
+        },
+    )
+    variables = fields.Dict(
+        keys=fields.String(validate=validate.Length(1, MAX_NAME_LENGTH)),
+        values=fields.Nested(VariableIn),
+        load_default=dict,
+        validate=validate.Length(max=MAX_DECLARED),
+    )
+    on_overflow = fields.Enum(
+        OnOverflow,
+        by_value=fields.String,
+        load_default=OnOverflow.REFUSE,
+        metadata={"description": "What becomes of a text with a name, place or text too long."},
+    )
+    event_type = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(1, 32),
+        metadata={"description": "The kind of event that each text is about, such as order."},
+    )
+    essential = fields.Boolean(
+        load_default=False,
+        truthy={True},
+        falsy={False},
+        metadata={"description": "Such as a recall: needs no event, and two approvals."},
+    )
+    template = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=[validate.Length(1, MAX_TEMPLATE_ID_LENGTH), is_printable],
+        metadata={"description": "The template that this is a new version of."},
+    )
+
+    @post_load
+    def to_submission(self, members: Mapping[str, Any], **_: object) -> Submission:
+        """Return the submission."""
+        text = members["text"]
+        return Submission(
+            purpose=members["purpose"],
+            text=text,
+            variables=with_well_known(text, members["variables"]),
+            on_overflow=members["on_overflow"],
+            event_type=members["event_type"],
+            is_essential=members["essential"],
+            template_id=members["template"],
+        )
+
+
+class TemplatesQuery(PageQuery):
+    """Which templates to list."""
+
+    status = fields.Enum(TemplateStatus, by_value=fields.String)
+    purpose = fields.Enum(Purpose, by_value=fields.String)
+    created_from = fields.AwareDateTime(
+        format="iso", metadata={"description": "Only what was submitted at this time or later."}
+    )
+    created_before = fields.AwareDateTime(
+        format="iso", metadata={"description": "Only what was submitted before this time."}
+    )
+
+
+class VariableAnswer(AnswerSchema):
+    """A variable of a template."""
+
+    type = fields.Enum(VariableType, by_value=fields.String, required=True)
+    max_length = fields.Integer(required=True)
+    pattern = fields.String(required=True, metadata={"description": "Empty unless a link."})
+    choices = fields.List(
+        fields.String(), required=True, metadata={"description": "Empty unless a choice."}
+    )
+
+
+class PreviewAnswer(AnswerSchema):
+    """The longest text that a template can make."""
+
+    text = fields.String(required=True)
+    coding = fields.Enum(Coding, by_value=fields.String, required=True)
+    segments = fields.Integer(required=True)
+    max_segments = fields.Integer(
+        required=True, metadata={"description": "With values that GSM 7-bit cannot encode."}
+    )
+
+
+class RulingAnswer(AnswerSchema):
+    """How texts of a kind are classed, and why."""
+
+    id = fields.String(required=True)
+    purpose_class = fields.Enum(
+        PurposeClass, by_value=fields.String, required=True, data_key="class"
+    )
+    about = fields.String(required=True)
+    why = fields.String(required=True)
+
+
+class TemplateAnswer(AnswerSchema):
+    """The newest version of a template."""
+
+    id = fields.String(required=True)
+    version = fields.Integer(required=True)
+    status = fields.Enum(TemplateStatus, by_value=fields.String, required=True)
+    purpose = fields.String(required=True)
+    text = fields.String(required=True)
+    variables = fields.Dict(
+        keys=fields.String(), values=fields.Nested(VariableAnswer), required=True
+    )
+    on_overflow = fields.Enum(OnOverflow, by_value=fields.String, required=True)
+    event_type = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null if its texts need no event."},
+    )
+    texts_per_event = fields.Integer(required=True, validate=validate.Range(1, MAX_TEXTS_PER_EVENT))
+    essential = fields.Boolean(required=True)
+    approved_version = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The version whose texts leave now; null if none does."},
+    )
+    reason = fields.String(required=True, allow_none=True)
+    submitted_at = fields.AwareDateTime(required=True)
+    decided_at = fields.AwareDateTime(required=True, allow_none=True)
+    preview = fields.Nested(PreviewAnswer, required=True)
+    marks = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "What the automatic check shows to the reviewer; advisory."},
+    )
+    rulings = fields.List(
+        fields.Nested(RulingAnswer),
+        required=True,
+        metadata={"description": "Public rulings that the text may fall under."},
+    )
+
+    @pre_dump
+    def to_members(self, standing: TemplateStanding, **_: object) -> dict[str, Any]:
+        """Return the members of the answer."""
+        version, template = standing.version, standing.version.template
+        return {
+            "id": template.id,
+            "version": template.version,
+            "status": template.status,
+            "purpose": template.purpose,
+            "text": template.text,
+            "variables": template.variables,
+            "on_overflow": template.on_overflow,
+            "event_type": template.event_type,
+            "texts_per_event": template.texts_per_event,
+            "essential": template.is_essential,
+            "approved_version": standing.approved_version,
+            "reason": version.reason,
+            "submitted_at": version.submitted_at,
+            "decided_at": version.decided_at,
+            "preview": standing.preview,
+            "marks": version.findings,
+            "rulings": standing.rulings,
+        }
+
+
+class TemplatePage(PageAnswer):
+    """A page of templates, the oldest first."""
+
+    items = fields.List(fields.Nested(TemplateAnswer), required=True)

@@ -1,0 +1,349 @@
+"""Templates: submitted by merchants, decided on by operators, and known again when withdrawn."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text as sql
+
+from consent_tokens.consent.purposes import Purpose
+from consent_tokens.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from consent_tokens.evidence.events import EventKind
+from consent_tokens.relay.templates.template import TemplateStatus
+from consent_tokens.services.admission import template_reviews as reviews
+from consent_tokens.services.admission.actors import Actor
+from consent_tokens.services.admission.template_reviews import Terms
+from consent_tokens.services.webhooks import add_webhook
+from consent_tokens.store import events, merchants, templates
+from consent_tokens.store.database import Transaction
+from consent_tokens.store.operators import Role
+from tests.service import ORDERS, PROMOTIONS, REVIEWER, Merchant, Service
+
+OTHER = Actor("opr_other", Role.ADMIN)
+TEXT = "订单{order}已发出"
+ADVERT = {"purpose": ORDERS, "text": "您的订单{order}已发出，请点击 SHOP 领取红包！"}
+
+
+def submit(merchant: Merchant, text: str = TEXT, **more: object) -> dict[str, Any]:
+    answer = merchant.post("/v1/templates", {"purpose": ORDERS, "text": text, **more})
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.get_json()
+    return found
+
+
+def status_of(service: Service, template_id: str) -> TemplateStatus:
+    found = service.runtime.database.read(lambda at: templates.for_relay(at, [template_id]))
+    return found[template_id].status
+
+
+def events_of(service: Service, merchant: Merchant) -> list[tuple[str, str | None, str | None]]:
+    def query(transaction: Transaction) -> list[tuple[str, str | None, str | None]]:
+        found = merchants.find(transaction, merchant.id)
+        assert found
+        lines = events.of_partition(transaction, found.partition, found.admitted_at)
+        return [
+            (each.kind.value, each.reason, each.actor)
+            for each in lines
+            if each.kind.startswith("template_")
+        ]
+
+    return service.runtime.database.read(query)
+
+
+def join_group(service: Service, *members: Merchant) -> None:
+    with service.runtime.database.engine.begin() as connection:
+        for each in members:
+            connection.execute(
+                sql("UPDATE merchants SET control_group = 'grp_1' WHERE id = :id"), {"id": each.id}
+            )
+
+
+def test_submitted_template_is_shown_with_its_preview(service: Service) -> None:
+    merchant = service.merchant()
+
+    found = submit(merchant, "尊敬的{name}，您的订单{order}已发出，满减优惠券已退回")
+
+    assert (found["status"], found["version"], found["event_type"]) == ("submitted", 1, "order")
+    assert found["variables"]["name"] == {
+        "type": "name", "max_length": 20, "pattern": "", "choices": [],
+    }  # fmt: skip
+    assert found["marks"] == []
+    assert [each["id"] for each in found["rulings"]] == ["coupon_returned"]
+    assert found["preview"]["text"].startswith("【晨光书店】尊敬的国国")
+    assert found["preview"]["segments"] == 2
+    assert merchant.get(f"/v1/templates/{found['id']}").json == found
+    assert events_of(service, merchant) == [("template_submitted", f"{found['id']}:1", None)]
+
+
+def test_advert_is_marked_and_still_submitted(service: Service) -> None:
+    found = submit(service.merchant(), "双11返场！全场5折，订单{order}已发出")
+
+    assert {"offer: 返场", "offer: 5折"} <= set(found["marks"])
+    assert found["status"] == "submitted"
+
+
+def test_faults_are_answered_by_field(service: Service) -> None:
+    answer = service.merchant().post(
+        "/v1/templates",
+        {
+            "purpose": ORDERS,
+            "text": "{name}{thing}已发出",
+            "variables": {"thing": {"type": "text"}},
+        },
+    )
+
+    assert (answer.status_code, answer.json["code"]) == (422, "invalid")
+    assert {fault.rpartition("(")[2].rstrip(")").partition(":")[0]
+            for fault in answer.json["errors"]["text"]} == {
+        "variable_first", "variables_adjacent", "too_little_fixed_text",
+    }  # fmt: skip
+
+
+def test_submission_is_repeated_safely(service: Service) -> None:
+    merchant = service.merchant()
+    body = {"purpose": ORDERS, "text": TEXT}
+
+    first = merchant.post("/v1/templates", body, Idempotency_Key="a")
+    second = merchant.post("/v1/templates", body, Idempotency_Key="a")
+
+    assert first.json == second.json
+    assert second.headers["Idempotent-Replayed"] == "true"
+    assert first.headers["Location"].endswith(f"/v1/templates/{first.json['id']}")
+    assert len(merchant.get("/v1/templates").json["items"]) == 1
+
+
+def test_templates_are_listed_by_status_purpose_and_page(service: Service) -> None:
+    merchant, other = service.merchant(), service.merchant("另一家店")
+    ids = [submit(merchant, f"订单{{order}}已发出{'好' * each}")["id"] for each in range(1, 4)]
+    advert = submit(merchant, "全场5折，{name}快来", purpose=PROMOTIONS)
+    submit(other)
+    reviews.approve(service.runtime, REVIEWER, ids[0])
+
+    first = merchant.get("/v1/templates?limit=3").json
+    rest = merchant.get(f"/v1/templates?limit=3&cursor={first['next']}").json
+    assert sorted(each["id"] for each in first["items"] + rest["items"]) == sorted(
+        [*ids, advert["id"]]
+    )
+    approved = merchant.get("/v1/templates?status=approved").json["items"]
+    assert [(each["id"], each["approved_version"]) for each in approved] == [(ids[0], 1)]
+    of_marketing = merchant.get(f"/v1/templates?purpose={PROMOTIONS}").json["items"]
+    assert [each["id"] for each in of_marketing] == [advert["id"]]
+    assert merchant.get(f"/v1/templates?purpose={ORDERS}&cursor={first['next']}").status_code == 422
+    assert other.get(f"/v1/templates/{ids[0]}").status_code == 404
+    assert merchant.get("/v1/templates/tpl_x").status_code == 404
+
+
+def test_approval_is_recorded_with_its_actor(service: Service) -> None:
+    merchant = service.merchant()
+    template_id = submit(merchant)["id"]
+
+    approved = reviews.approve(
+        service.runtime, REVIEWER, template_id, terms=Terms(texts_per_event=3), reason="清楚"
+    )
+
+    assert approved.template.status is TemplateStatus.APPROVED
+    assert (approved.template.texts_per_event, approved.reason) == (3, "清楚")
+    assert events_of(service, merchant)[-1] == (
+        EventKind.TEMPLATE_APPROVED, f"{template_id}:1", REVIEWER.id,
+    )  # fmt: skip
+    with pytest.raises(ConflictError):
+        reviews.approve(service.runtime, REVIEWER, template_id)
+    with pytest.raises(NotFoundError):
+        reviews.approve(service.runtime, REVIEWER, "tpl_0")
+
+
+@pytest.mark.parametrize("role", [Role.ANALYST, Role.AUDITOR])
+def test_who_only_reads_decides_nothing(service: Service, role: Role) -> None:
+    reader = Actor("opr_reader", role)
+    template_id = submit(service.merchant())["id"]
+
+    for decide in (
+        lambda: reviews.approve(service.runtime, reader, template_id),
+        lambda: reviews.refuse(service.runtime, reader, template_id, reason="x"),
+        lambda: reviews.hold(service.runtime, reader, template_id, reason="x"),
+        lambda: reviews.release(service.runtime, reader, template_id, reason="x"),
+        lambda: reviews.withdraw(service.runtime, reader, template_id, reason="x"),
+        lambda: reviews.recategorise(
+            service.runtime, reader, template_id, purpose=Purpose(PROMOTIONS), reason="x"
+        ),
+    ):
+        with pytest.raises(ForbiddenError):
+            decide()
+    assert status_of(service, template_id) is TemplateStatus.SUBMITTED
+
+
+def test_texts_per_event_are_few(service: Service) -> None:
+    template_id = submit(service.merchant())["id"]
+
+    for wrong in (0, 6):
+        with pytest.raises(InvalidError):
+            reviews.approve(
+                service.runtime, REVIEWER, template_id, terms=Terms(texts_per_event=wrong)
+            )
+
+
+def test_essential_template_needs_two_people_and_no_event(service: Service) -> None:
+    merchant = service.merchant()
+    found = submit(
+        merchant,
+        "您购买的{item}可能有安全隐患，请停止使用",
+        purpose="service.notices",
+        essential=True,
+    )
+    assert (found["essential"], found["event_type"]) == (True, None)
+
+    first = reviews.approve(service.runtime, REVIEWER, found["id"])
+    assert first.template.status is TemplateStatus.SUBMITTED
+    with pytest.raises(ConflictError):
+        reviews.approve(service.runtime, REVIEWER, found["id"])
+    second = reviews.approve(service.runtime, OTHER, found["id"])
+
+    assert second.template.status is TemplateStatus.APPROVED
+    assert [kind for kind, _, _ in events_of(service, merchant)] == [
+        "template_submitted", "template_first_approved", "template_approved",
+    ]  # fmt: skip
+
+
+def test_essential_is_for_transactional_texts_only(service: Service) -> None:
+    merchant = service.merchant()
+    body = {"purpose": PROMOTIONS, "text": "新书到店，{name}快来看看", "essential": True}
+
+    assert list(merchant.post("/v1/templates", body).json["errors"]) == ["essential"]
+    advert = submit(merchant, body["text"], purpose=PROMOTIONS)["id"]
+    with pytest.raises(InvalidError):
+        reviews.approve(service.runtime, REVIEWER, advert, terms=Terms(is_essential=True))
+
+
+def test_recategorised_template_has_the_other_purpose_at_once(service: Service) -> None:
+    merchant = service.merchant()
+    found = service.template(merchant, ORDERS, "您购物车里的{item}还在等您，请尽快购买")
+
+    reviews.recategorise(
+        service.runtime, REVIEWER, found["id"], purpose=Purpose(PROMOTIONS), reason="未成交"
+    )
+
+    shown = merchant.get(f"/v1/templates/{found['id']}").json
+    assert (shown["purpose"], shown["status"], shown["event_type"]) == (
+        PROMOTIONS,
+        "approved",
+        None,
+    )
+    code = service.template(merchant, ORDERS, "您的取件码是{code}，请尽快领取{item}哦")
+    with pytest.raises(InvalidError):  # a one-time code has no other variable
+        reviews.recategorise(
+            service.runtime, REVIEWER, code["id"], purpose=Purpose("account.code"), reason="x"
+        )
+
+
+def test_newest_approved_version_is_the_one_that_leaves(service: Service) -> None:
+    merchant = service.merchant()
+    first = service.template(merchant, ORDERS, TEXT)
+    second = submit(merchant, "您的订单{order}已发出", template=first["id"])
+
+    assert (second["id"], second["version"], second["approved_version"]) == (first["id"], 2, 1)
+    reviews.approve(service.runtime, REVIEWER, first["id"])
+    assert merchant.get(f"/v1/templates/{first['id']}").json["approved_version"] == 2
+    assert service.merchant("别家").post(
+        "/v1/templates", {"purpose": ORDERS, "text": TEXT, "template": first["id"]}
+    ).status_code == 404  # fmt: skip
+    other_purpose = {"purpose": PROMOTIONS, "text": TEXT, "template": first["id"]}
+    assert list(merchant.post("/v1/templates", other_purpose).json["errors"]) == ["purpose"]
+
+
+def test_hold_holds_all_versions_until_release(service: Service) -> None:
+    merchant = service.merchant()
+    template_id = service.template(merchant, ORDERS, TEXT)["id"]
+    service.template(merchant, ORDERS, "您的订单{order}已发出", template=template_id)
+
+    reviews.hold(service.runtime, REVIEWER, template_id, reason="有人举报")
+    assert status_of(service, template_id) is TemplateStatus.HELD
+    with pytest.raises(ConflictError):
+        reviews.hold(service.runtime, REVIEWER, template_id, reason="again")
+
+    reviews.release(service.runtime, REVIEWER, template_id, reason="没有问题")
+    assert status_of(service, template_id) is TemplateStatus.APPROVED
+    assert [kind for kind, _, _ in events_of(service, merchant)][-2:] == [
+        "template_held", "template_released",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("is_abuse", [False, True])
+def test_text_of_a_withdrawn_template_does_not_come_back(
+    service: Service, *, is_abuse: bool
+) -> None:
+    merchant, sister, stranger = (service.merchant(name) for name in ("一店", "二店", "别家"))
+    join_group(service, merchant, sister)
+    if is_abuse:
+        template_id = submit(merchant, ADVERT["text"])["id"]
+        waiting = submit(sister, ADVERT["text"])["id"]
+        reviews.refuse(service.runtime, REVIEWER, template_id, reason="广告", is_abuse=True)
+    else:
+        template_id = service.template(merchant, ORDERS, ADVERT["text"])["id"]
+        waiting = submit(sister, ADVERT["text"])["id"]
+        reviews.withdraw(service.runtime, REVIEWER, template_id, reason="广告")
+        assert status_of(service, template_id) is TemplateStatus.WITHDRAWN
+        again = {**ADVERT, "text": TEXT, "template": template_id}
+        assert merchant.post("/v1/templates", again).status_code == 409
+
+    for text in (
+        ADVERT["text"], "您的訂單{order}已發出，請點擊 SHOP 領取紅包！",
+        "您的订单{parcel}已发出。请点击【shop】领取红包".replace("【", "(").replace("】", ")"),
+        "您的订单{order}已发出，请点击ЅНОР领取红包",
+    ):  # fmt: skip
+        for each in (merchant, sister):
+            answer = each.post("/v1/templates", {"purpose": ORDERS, "text": text})
+            assert answer.status_code == 422, text
+            assert "text_withdrawn" in answer.json["errors"]["text"][0]
+    with pytest.raises(ConflictError):  # it was submitted before
+        reviews.approve(service.runtime, REVIEWER, waiting)
+    assert submit(stranger, ADVERT["text"])["status"] == "submitted"
+    assert submit(merchant)["status"] == "submitted"
+
+
+def test_refused_template_is_resubmitted_three_times_a_day(service: Service) -> None:
+    merchant = service.merchant()
+    template_id = submit(merchant, ADVERT["text"])["id"]
+    reviews.refuse(service.runtime, REVIEWER, template_id, reason="请删去红包")
+    service.clock.advance(timedelta(hours=1))
+
+    for _ in range(3):
+        submit(merchant, ADVERT["text"], template=template_id)
+        reviews.refuse(service.runtime, REVIEWER, template_id, reason="请删去红包")
+    for body in ({**ADVERT, "template": template_id}, ADVERT):  # nor as another template
+        answer = merchant.post("/v1/templates", body)
+        assert answer.status_code == 429
+        assert answer.headers["Retry-After"] == str(23 * 3600)
+    assert submit(merchant)["status"] == "submitted"
+
+    service.clock.advance(timedelta(days=1))
+    assert submit(merchant, ADVERT["text"], template=template_id)["version"] == 5
+
+
+def test_merchant_is_notified_of_each_decision(service: Service) -> None:
+    merchant = service.merchant()
+    add_webhook(
+        service.runtime, service.context.webhook_client, merchant.id, "https://127.0.0.1/",
+        ["template.reviewed"],
+    )  # fmt: skip
+    template_id = service.template(merchant, ORDERS, TEXT)["id"]
+    reviews.recategorise(
+        service.runtime, REVIEWER, template_id, purpose=Purpose.DELIVERIES, reason="送货"
+    )
+    reviews.withdraw(service.runtime, REVIEWER, template_id, reason="广告")
+
+    with service.runtime.database.engine.connect() as connection:
+        bodies = [row.body for row in connection.execute(sql("SELECT body FROM webhook_events"))]
+    assert len(bodies) == 3
+    assert any('"status":"withdrawn"' in each and '"reason":"广告"' in each for each in bodies)
+    assert any('"previous_purpose":"orders.updates"' in each and '"orders.deliveries"' in each
+               for each in bodies)  # fmt: skip
+
+
+def test_class_that_a_merchant_is_not_admitted_for_is_refused(service: Service) -> None:
+    merchant = service.merchant()
+    with service.runtime.database.engine.begin() as connection:
+        connection.execute(sql("UPDATE merchants SET kind = 'legal_entity', classes = 'marketing'"))
+
+    answer = merchant.post("/v1/templates", {"purpose": ORDERS, "text": TEXT})
+
+    assert list(answer.json["errors"]) == ["purpose"]
