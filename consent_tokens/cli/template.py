@@ -26,7 +26,6 @@ DEFAULT_LIMIT: Final = 200
 
 with_actor = click.option("--by", help="The operator who decides; by default you, as an admin.")
 reason_given = click.option("--reason", required=True, help="Why; the merchant reads it.")
-a_purpose = click.Choice([each.value for each in Purpose])
 
 
 @click.group()
@@ -36,7 +35,7 @@ def template() -> None:
 
 @template.command()
 @click.argument("merchant_id")
-@click.option("--purpose", required=True, type=a_purpose)
+@click.option("--purpose", required=True)
 @click.option("--text", required=True, help="The text, with variables such as {order}.")
 @click.option(
     "--variable",
@@ -63,22 +62,31 @@ def add(  # noqa: PLR0913 - the options of one command
     as_json: bool,
 ) -> None:
     """Submit a template of a merchant for review."""
-    submission = Submission(
-        purpose=Purpose(purpose),
-        text=text,
-        variables=_variables(text, declarations),
-        on_overflow=OnOverflow(on_overflow or OnOverflow.REFUSE),
-        event_type=event_type,
-        is_essential=essential,
-        template_id=template_id,
-    )
+    variables = _variables(text, declarations)
     with open_context() as context:
+        submission = Submission(
+            purpose=_purpose(purpose),
+            text=text,
+            variables=variables,
+            on_overflow=OnOverflow(on_overflow or OnOverflow.REFUSE),
+            event_type=event_type,
+            is_essential=essential,
+            template_id=template_id,
+        )
         runtime = context.runtime
         added = runtime.database.run(
             lambda transaction: templates.submit(runtime, transaction, merchant_id, submission)
         )
     found = added.version.template
     print_one({"id": found.id} if as_json else _shown(added), in_json=as_json)
+
+
+def _purpose(text: str) -> Purpose:
+    """Return a purpose of the catalogue. Raises InvalidError."""
+    try:
+        return Purpose(text)
+    except ValueError:
+        raise InvalidError({"purpose": ["must be a purpose of the catalogue"]}) from None
 
 
 def _variables(text: str, declarations: Sequence[str]) -> Mapping[str, Variable]:
@@ -95,7 +103,7 @@ def _variables(text: str, declarations: Sequence[str]) -> Mapping[str, Variable]
 @template.command("list")
 @click.option("--merchant", "merchant_id", help="Of this merchant only.")
 @click.option("--status", type=click.Choice([each.value for each in TemplateStatus]))
-@click.option("--purpose", type=a_purpose)
+@click.option("--purpose")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=DEFAULT_LIMIT, show_default=True)
 @as_json
 def list_templates(
@@ -190,7 +198,7 @@ def refuse(template_id: str, *, abuse: bool, reason: str, by: str | None, as_jso
 
 @template.command()
 @click.argument("template_id")
-@click.option("--purpose", required=True, type=a_purpose)
+@click.option("--purpose", required=True)
 @reason_given
 @with_actor
 @as_json
@@ -201,7 +209,7 @@ def recategorise(
     _decide(
         by,
         lambda runtime, actor: template_reviews.recategorise(
-            runtime, actor, template_id, purpose=Purpose(purpose), reason=reason
+            runtime, actor, template_id, purpose=_purpose(purpose), reason=reason
         ),
         in_json=as_json,
     )

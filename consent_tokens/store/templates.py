@@ -239,24 +239,25 @@ def submissions_since(
     return [_version(row) for row in rows]
 
 
-def has_refused(
+def first_refused_at(
     transaction: Transaction,
     merchant_ids: Sequence[str],
     *,
     template_id: str,
     fingerprint: bytes,
-) -> bool:
-    """Whether a version of a template, or one with the same fixed text, was refused."""
-    row = transaction.execute(
-        select(table.c.id)
+) -> datetime | None:
+    """Return when a version of a template, or one with the same fixed text, was first refused."""
+    refused_at: datetime | None = transaction.execute(
+        select(table.c.decided_at)
         .where(
             table.c.merchant_id.in_(merchant_ids),
             table.c.status == TemplateStatus.REFUSED,
             or_(table.c.id == template_id, table.c.fingerprint == fingerprint),
         )
+        .order_by(table.c.decided_at)
         .limit(1)
-    ).first()
-    return row is not None
+    ).scalar_one_or_none()
+    return refused_at
 
 
 @lru_cache(maxsize=4096)

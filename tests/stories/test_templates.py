@@ -1,5 +1,6 @@
 """Templates: submitted by merchants, decided on by operators, and known again when withdrawn."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -157,7 +158,7 @@ def test_who_only_reads_decides_nothing(service: Service, role: Role) -> None:
     reader = Actor("opr_reader", role)
     template_id = submit(service.merchant())["id"]
 
-    for decide in (
+    decisions: tuple[Callable[[], object], ...] = (
         lambda: reviews.approve(service.runtime, reader, template_id),
         lambda: reviews.refuse(service.runtime, reader, template_id, reason="x"),
         lambda: reviews.hold(service.runtime, reader, template_id, reason="x"),
@@ -166,7 +167,8 @@ def test_who_only_reads_decides_nothing(service: Service, role: Role) -> None:
         lambda: reviews.recategorise(
             service.runtime, reader, template_id, purpose=Purpose(PROMOTIONS), reason="x"
         ),
-    ):
+    )
+    for decide in decisions:
         with pytest.raises(ForbiddenError):
             decide()
     assert status_of(service, template_id) is TemplateStatus.SUBMITTED
@@ -206,10 +208,11 @@ def test_essential_template_needs_two_people_and_no_event(service: Service) -> N
 
 def test_essential_is_for_transactional_texts_only(service: Service) -> None:
     merchant = service.merchant()
-    body = {"purpose": PROMOTIONS, "text": "新书到店，{name}快来看看", "essential": True}
+    text = "新书到店，{name}快来看看"
+    body = {"purpose": PROMOTIONS, "text": text, "essential": True}
 
     assert list(merchant.post("/v1/templates", body).json["errors"]) == ["essential"]
-    advert = submit(merchant, body["text"], purpose=PROMOTIONS)["id"]
+    advert = submit(merchant, text, purpose=PROMOTIONS)["id"]
     with pytest.raises(InvalidError):
         reviews.approve(service.runtime, REVIEWER, advert, terms=Terms(is_essential=True))
 
@@ -312,7 +315,7 @@ def test_refused_template_is_resubmitted_three_times_a_day(service: Service) -> 
     for body in ({**ADVERT, "template": template_id}, ADVERT):  # nor as another template
         answer = merchant.post("/v1/templates", body)
         assert answer.status_code == 429
-        assert answer.headers["Retry-After"] == str(23 * 3600)
+        assert answer.headers["Retry-After"] == str(24 * 3600)
     assert submit(merchant)["status"] == "submitted"
 
     service.clock.advance(timedelta(days=1))

@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -53,6 +54,7 @@ def columns_of(text: str) -> int:
     )
 
 
+@lru_cache(maxsize=4096)  # a campaign is of one template
 def fixed_columns(text: str) -> int:
     """Return how wide the letters of the fixed text of a template are."""
     return sum(map(columns_of, pieces_of(text).fixed))

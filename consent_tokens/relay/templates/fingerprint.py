@@ -8,6 +8,7 @@ from consent_tokens.relay.templates.template import pieces_of
 
 # Latin letters that look like a digit: o as 0, i and l as 1
 DIGITS: Final = str.maketrans("oil", "011")
+ASCII: Final = {code: None for code in range(128) if not chr(code).isalnum()} | DIGITS
 
 
 def skeleton(text: str) -> str:
@@ -16,6 +17,8 @@ def skeleton(text: str) -> str:
     Folds width, case, accents, 繁 to 简, look-alike letters of other alphabets and digits; leaves
     out punctuation, blanks and signs.
     """
+    if text.isascii():
+        return text.lower().translate(ASCII)
     folded = fold_each_lookalike(fold_characters(text)).translate(DIGITS)
     return "".join(filter(str.isalnum, folded))
 

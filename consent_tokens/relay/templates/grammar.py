@@ -121,6 +121,8 @@ def _matches(expression: re.Pattern[str]) -> Callable[[str], ValueFault | None]:
 
 def _check_name(value: str) -> ValueFault | None:
     """Check a name with letters of any script: as phones show its wide letters."""
+    if value.isalpha() and unicodedata.is_normalized("NFKC", value):  # most names
+        return None
     plain = _without_marks(unicodedata.normalize("NFKC", value))
     if plain is None or not NAME.fullmatch(plain):
         return ValueFault.GRAMMAR

@@ -13,6 +13,7 @@ from consent_tokens.consent.purposes import Purpose
 from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay.composition import is_displayable
+from consent_tokens.relay.decision import is_limited
 from consent_tokens.relay.templates.check import check_template
 from consent_tokens.relay.templates.template import (
     MAX_TEXTS_PER_EVENT,
@@ -105,7 +106,7 @@ def _check_terms(terms: Terms) -> None:
 
 def _with_terms(template: Template, terms: Terms) -> Template:
     essential = terms.is_essential
-    if essential and Purpose(template.purpose).is_limited:
+    if essential and is_limited(template.purpose):
         raise InvalidError({"essential": ["only a transactional template can be essential"]})
     changed = replace(
         template,
@@ -207,7 +208,7 @@ def _ensure_fits(transaction: Transaction, template: Template, purpose: Purpose)
 
 def _moved(template: Template, purpose: Purpose) -> Template:
     is_essential = template.is_essential and not purpose.is_limited
-    return with_event(replace(template, purpose=purpose, is_essential=is_essential))
+    return with_event(replace(template, purpose=purpose.value, is_essential=is_essential))
 
 
 def hold(runtime: Runtime, actor: Actor, template_id: str, *, reason: str) -> TemplateVersion:

@@ -18,6 +18,7 @@ from consent_tokens.errors import (
 )
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.listing import ListFilter, Position
+from consent_tokens.relay.decision import class_of
 from consent_tokens.relay.templates.check import Draft, TemplateFault, check_template
 from consent_tokens.relay.templates.fault_texts import explain
 from consent_tokens.relay.templates.fingerprint import fingerprint
@@ -40,7 +41,7 @@ from consent_tokens.store.templates import TemplateVersion
 MAX_RESUBMISSIONS: Final = 3  # of a text that was refused, in RESUBMISSION_WINDOW
 RESUBMISSION_WINDOW: Final = timedelta(days=1)
 EVENT_TYPE: Final = re.compile("[a-z][a-z0-9_-]{0,31}")
-DEFAULT_EVENT_TYPES: Final[Mapping[Purpose, str]] = {
+DEFAULT_EVENT_TYPES: Final[Mapping[str, str]] = {
     Purpose.ORDERS: "order",
     Purpose.DELIVERIES: "order",
     Purpose.APPOINTMENTS: "appointment",
@@ -185,18 +186,25 @@ def _ensure_may_come_back(
     if templates.is_blocked(transaction, known, group):
         raise invalid([TemplateFault("text", "text_withdrawn")])
     template_id = submission.template_id or ""
-    if templates.has_refused(transaction, group, template_id=template_id, fingerprint=known):
-        since = runtime.clock.now() - RESUBMISSION_WINDOW
+    refused_at = templates.first_refused_at(
+        transaction, group, template_id=template_id, fingerprint=known
+    )
+    if refused_at:
+        window_start = runtime.clock.now() - RESUBMISSION_WINDOW
         recent = templates.submissions_since(
-            transaction, group, since, template_id=template_id, fingerprint=known
+            transaction,
+            group,
+            max(window_start, refused_at),
+            template_id=template_id,
+            fingerprint=known,
         )
-        _ensure_few(recent, since)
+        _ensure_few(recent, window_start)
 
 
 def _ensure_few(recent: Sequence[TemplateVersion], since: datetime) -> None:
     """Raise TooManyRequestsError if a text was resubmitted MAX_RESUBMISSIONS times since then."""
-    if len(recent) > MAX_RESUBMISSIONS:  # the first of them is the submission itself
-        wait = recent[-1 - MAX_RESUBMISSIONS].submitted_at - since
+    if len(recent) >= MAX_RESUBMISSIONS:
+        wait = recent[-MAX_RESUBMISSIONS].submitted_at - since
         raise TooManyRequestsError(max(1, int(wait.total_seconds())))
 
 
@@ -212,7 +220,7 @@ def _new_template(
         id=before.id if before else templates.id_of(number),
         version=before.version + 1 if before else 1,
         merchant_id=merchant_id,
-        purpose=submission.purpose,
+        purpose=submission.purpose.value,
         text=submission.text,
         variables=submission.variables,
         on_overflow=submission.on_overflow,
@@ -226,9 +234,9 @@ def _new_template(
 
 def with_event(template: Template) -> Template:
     """Return a template with the event that its class needs: none, its own, or its purpose's."""
-    purpose = Purpose(template.purpose)
-    needs_event = purpose.purpose_class is PurposeClass.TRANSACTIONAL and not template.is_essential
-    usual = DEFAULT_EVENT_TYPES.get(purpose, "event")
+    is_transactional = class_of(template.purpose) is PurposeClass.TRANSACTIONAL
+    needs_event = is_transactional and not template.is_essential
+    usual = DEFAULT_EVENT_TYPES.get(template.purpose, "event")
     return replace(template, event_type=(template.event_type or usual) if needs_event else None)
 
 
@@ -299,7 +307,7 @@ def _standings(
 
     def standing(version: TemplateVersion) -> TemplateStanding:
         template = version.template
-        purpose_class = Purpose(template.purpose).purpose_class
+        purpose_class = class_of(template.purpose)
         now = runtime.clock.now()
         sender = first_usable(of_merchants[template.merchant_id], purpose_class, now)
         used = in_use[template.id]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from marshmallow import fields, post_load, pre_dump, validate
+from marshmallow import ValidationError, fields, post_load, pre_dump, validate
 
 from consent_tokens.consent.purposes import Purpose, PurposeClass
 from consent_tokens.relay.composition import Coding
@@ -25,6 +25,13 @@ from consent_tokens.web.merchant_api.schemas import PageQuery, Strict, is_printa
 MAX_DECLARED: Final = 20  # variables; more than five are a fault that is named
 MAX_NAME_LENGTH: Final = 40  # characters
 MAX_TEMPLATE_ID_LENGTH: Final = 40  # characters
+
+
+def _is_purpose(text: str) -> None:
+    try:
+        Purpose(text)
+    except ValueError:
+        raise ValidationError("Must be a purpose of the catalogue.") from None
 
 
 class VariableIn(Strict):
@@ -61,8 +68,8 @@ class VariableIn(Strict):
 class TemplateIn(Strict):
     """A template, as it is submitted for review."""
 
-    purpose = fields.Enum(
-        Purpose, by_value=fields.String, required=True, metadata={"example": "orders.updates"}
+    purpose = fields.String(
+        required=True, validate=_is_purpose, metadata={"example": "orders.updates"}
     )
     text = fields.String(
         required=True,
@@ -109,7 +116,7 @@ class TemplateIn(Strict):
         """Return the submission."""
         text = members["text"]
         return Submission(
-            purpose=members["purpose"],
+            purpose=Purpose(members["purpose"]),
             text=text,
             variables=with_well_known(text, members["variables"]),
             on_overflow=members["on_overflow"],
@@ -123,7 +130,7 @@ class TemplatesQuery(PageQuery):
     """Which templates to list."""
 
     status = fields.Enum(TemplateStatus, by_value=fields.String)
-    purpose = fields.Enum(Purpose, by_value=fields.String)
+    purpose = fields.String(validate=_is_purpose)
     created_from = fields.AwareDateTime(
         format="iso", metadata={"description": "Only what was submitted at this time or later."}
     )
