@@ -143,7 +143,7 @@ def test_holding_is_recorded_and_told_the_merchant(service: Service) -> None:
     accept(service, template_id, [ADVERT] * 200)
     count_all(service)
 
-    assert events_of(service, merchant)[-1] == ("template_held", f"{template_id}:1", None)
+    assert ("template_held", f"{template_id}:1", None) in events_of(service, merchant)
     shown = merchant.get(f"/v1/templates/{template_id}").json
     assert (shown["status"], shown["approved_version"]) == ("held", None)
     assert shown["reason"] == "one value of name is in 200 of 200 texts"
