@@ -59,7 +59,6 @@ PORT = "10690001"
 MANY_MERCHANTS = 9  # from here on extensions have more digits, and begin with none of one digit
 ADMIN = Actor("opr_admin", Role.ADMIN)
 SECOND_ADMIN = Actor("opr_second", Role.ADMIN)
-REVIEWER = Actor("opr_reviewer", Role.REVIEWER)
 ALWAYS = {"from": "00:00", "to": "24:00"}
 
 Page = TestResponse

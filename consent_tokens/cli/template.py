@@ -1,11 +1,11 @@
 """`template`: merchants' templates are submitted, looked at and decided on."""
 
-import getpass
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import click
 
+from consent_tokens.cli.actor import acting, by_operator
 from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.consent.purposes import Purpose
@@ -16,7 +16,7 @@ from consent_tokens.relay.templates.fault_texts import explain
 from consent_tokens.relay.templates.marks import Ruling, rulings
 from consent_tokens.relay.templates.template import OnOverflow, TemplateStatus, Variable
 from consent_tokens.services.admission import template_reviews, templates
-from consent_tokens.services.admission.actors import Actor, find_actor
+from consent_tokens.services.admission.actors import Actor
 from consent_tokens.services.admission.templates import Submission, TemplateStanding
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store.reviews import Review
@@ -24,7 +24,6 @@ from consent_tokens.store.templates import TemplateVersion
 
 DEFAULT_LIMIT: Final = 200
 
-with_actor = click.option("--by", help="The operator who decides; by default you, as an admin.")
 reason_given = click.option("--reason", required=True, help="Why; the merchant reads it.")
 
 
@@ -154,7 +153,7 @@ def list_rulings(*, as_json: bool) -> None:
 @click.option("--event-type", help="The kind of event that each text is about.")
 @click.option("--essential/--not-essential", default=None, help="Whether two people approve it.")
 @click.option("--reason", help="A note; the merchant reads it.")
-@with_actor
+@by_operator
 @as_json
 def approve(  # noqa: PLR0913 - the options of one command
     *,
@@ -183,7 +182,7 @@ def approve(  # noqa: PLR0913 - the options of one command
 @click.argument("template_id")
 @click.option("--abuse", is_flag=True, help="Its text may not be submitted again by the group.")
 @reason_given
-@with_actor
+@by_operator
 @as_json
 def refuse(template_id: str, *, abuse: bool, reason: str, by: str | None, as_json: bool) -> None:
     """Refuse the newest version of a template."""
@@ -200,7 +199,7 @@ def refuse(template_id: str, *, abuse: bool, reason: str, by: str | None, as_jso
 @click.argument("template_id")
 @click.option("--purpose", required=True)
 @reason_given
-@with_actor
+@by_operator
 @as_json
 def recategorise(
     template_id: str, *, purpose: str, reason: str, by: str | None, as_json: bool
@@ -218,7 +217,7 @@ def recategorise(
 @template.command()
 @click.argument("template_id")
 @reason_given
-@with_actor
+@by_operator
 @as_json
 def hold(template_id: str, *, reason: str, by: str | None, as_json: bool) -> None:
     """Hold an approved template until somebody has looked at it."""
@@ -232,7 +231,7 @@ def hold(template_id: str, *, reason: str, by: str | None, as_json: bool) -> Non
 @template.command()
 @click.argument("template_id")
 @reason_given
-@with_actor
+@by_operator
 @as_json
 def release(template_id: str, *, reason: str, by: str | None, as_json: bool) -> None:
     """Release a held template; a value that was repeated until now does not hold it again."""
@@ -246,7 +245,7 @@ def release(template_id: str, *, reason: str, by: str | None, as_json: bool) -> 
 @template.command()
 @click.argument("template_id")
 @reason_given
-@with_actor
+@by_operator
 @as_json
 def withdraw(template_id: str, *, reason: str, by: str | None, as_json: bool) -> None:
     """Withdraw a template for good; its text may not be submitted again by the control group."""
@@ -264,8 +263,7 @@ def _decide(
 ) -> None:
     """Decide as an operator, and print the version as it is now."""
     with open_context() as context:
-        actor = find_actor(context.runtime, by=by, os_user=getpass.getuser())
-        decided = decision(context.runtime, actor)
+        decided = decision(context.runtime, acting(context.runtime, by))
     print_one(_row(decided), in_json=in_json)
 
 
