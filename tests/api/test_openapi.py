@@ -13,13 +13,14 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from consent_tokens.evidence.complaints import ComplaintReason
+from consent_tokens.services.admission.template_reviews import withdraw
 from consent_tokens.services.complaints import enqueue_complaint_groups, report_message
 from consent_tokens.services.consents.amendments import pause
 from consent_tokens.services.retention.sweep import apply_retention
 from consent_tokens.services.submission.message_status import get_message
 from consent_tokens.services.webhooks import WebhookEventType, add_webhook
 from consent_tokens.store.tables import webhook_events
-from tests.service import ALWAYS, ORDERS, PROMOTIONS, Merchant, Service
+from tests.service import ALWAYS, ORDERS, PROMOTIONS, REVIEWER, Merchant, Service
 
 Description = dict[str, Any]
 FORMATS = FormatChecker()
@@ -160,12 +161,22 @@ def test_every_operation_answers_as_it_is_described(small: Service, api: Checked
     assert len(api.call("list_complaints")["items"]) == 1
     api.call("fetch_consent_token", ids={"request_id": request_id}, status=410)
 
+    order_text = {"purpose": ORDERS, "text": "订单{order}已发出"}
+    template = api.call("submit_template", order_text, status=201, headers={"Idempotency-Key": "t"})
+    api.call("submit_template", {**order_text, "text": "{order}已发出"}, status=422)
+    api.call("submit_template", {**order_text, "template": "tpl_x"}, status=404)
+    withdraw(small.runtime, REVIEWER, template["id"], reason="广告")
+    api.call("submit_template", {**order_text, "template": template["id"]}, status=409)
+    api.call("get_template", ids={"template_id": template["id"]})
+    assert len(api.call("list_templates", query="?status=withdrawn")["items"]) == 1
+    api.call("list_templates", query="?status=open", status=422)
+
     done = {operation_id for operation_id, status in api.answered if status < 300}
     assert done == set(operations(api.description)), "an operation is not tried here"
 
 
 def test_every_operation_describes_the_problems_of_any_request(api: CheckedApi) -> None:
-    ids = {"request_id": "req_x", "grant_id": "x", "message_id": "msg_x"}
+    ids = {"request_id": "req_x", "grant_id": "x", "message_id": "msg_x", "template_id": "tpl_x"}
     stranger = CheckedApi(Merchant(api.merchant.service, "x", "ctk_0_0"), api.description)
     for operation_id, (path, method, operation) in operations(api.description).items():
         stranger.call(operation_id, {}, status=401, ids=ids)
@@ -203,7 +214,7 @@ def test_every_object_says_which_members_it_has(description: Description) -> Non
 
 def test_every_operation_has_an_id_a_tag_a_summary_and_enums(description: Description) -> None:
     found = operations(description)
-    assert len(found) == 15
+    assert len(found) == 18
     for _, _, operation in found.values():
         assert operation["tags"]
         assert operation["summary"].endswith(".")
@@ -285,6 +296,7 @@ def test_every_webhook_is_as_described(small: Service, description: Description)
     small.clock.advance(timedelta(days=20))
     apply_retention(small.runtime, small.context.consent)
     enqueue_complaint_groups(small.runtime)
+    small.template(merchant, ORDERS, "订单{order}已发出")
     with small.runtime.database.engine.connect() as connection:
         bodies = list(connection.scalars(select(webhook_events.c.body)))
     enqueued = [json.loads(body) for body in bodies]

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from marshmallow import ValidationError, fields, post_load, pre_dump, validate
+from marshmallow import fields, post_load, pre_dump, validate
 
-from consent_tokens.consent.purposes import Purpose, PurposeClass
+from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.relay.composition import Coding
 from consent_tokens.relay.templates.declaration import MAX_CHOICES, with_well_known
 from consent_tokens.relay.templates.grammar import DEFAULT_LENGTHS, MAX_LENGTHS
@@ -20,18 +20,12 @@ from consent_tokens.relay.templates.template import (
 )
 from consent_tokens.services.admission.templates import Submission, TemplateStanding
 from consent_tokens.web.merchant_api.answers import AnswerSchema, PageAnswer
+from consent_tokens.web.merchant_api.purpose_field import PurposeField
 from consent_tokens.web.merchant_api.schemas import PageQuery, Strict, is_printable
 
 MAX_DECLARED: Final = 20  # variables; more than five are a fault that is named
 MAX_NAME_LENGTH: Final = 40  # characters
 MAX_TEMPLATE_ID_LENGTH: Final = 40  # characters
-
-
-def _is_purpose(text: str) -> None:
-    try:
-        Purpose(text)
-    except ValueError:
-        raise ValidationError("Must be a purpose of the catalogue.") from None
 
 
 class VariableIn(Strict):
@@ -68,9 +62,7 @@ class VariableIn(Strict):
 class TemplateIn(Strict):
     """A template, as it is submitted for review."""
 
-    purpose = fields.String(
-        required=True, validate=_is_purpose, metadata={"example": "orders.updates"}
-    )
+    purpose = PurposeField(required=True, metadata={"example": "orders.updates"})
     text = fields.String(
         required=True,
         validate=validate.Length(1, MAX_TEXT_LENGTH),
@@ -116,7 +108,7 @@ class TemplateIn(Strict):
         """Return the submission."""
         text = members["text"]
         return Submission(
-            purpose=Purpose(members["purpose"]),
+            purpose=members["purpose"],
             text=text,
             variables=with_well_known(text, members["variables"]),
             on_overflow=members["on_overflow"],
@@ -130,7 +122,7 @@ class TemplatesQuery(PageQuery):
     """Which templates to list."""
 
     status = fields.Enum(TemplateStatus, by_value=fields.String)
-    purpose = fields.String(validate=_is_purpose)
+    purpose = PurposeField()
     created_from = fields.AwareDateTime(
         format="iso", metadata={"description": "Only what was submitted at this time or later."}
     )
