@@ -76,6 +76,27 @@ def template_id(service: Service) -> str:
     return found
 
 
+def test_values_of_messages_that_the_relay_accepted_are_counted(service: Service) -> None:
+    merchant = service.merchant()
+    template_id = service.template(merchant, ORDERS, TEXT)["id"]
+    token = service.obtain_token(merchant, service.consumer(), ORDERS)
+    values = {"name": "张伟", "order": "8812", "date": "11月27日"}
+    for order in ("8812", "8813"):
+        sent = merchant.post(
+            "/v1/messages",
+            {
+                "token": token, "purpose": ORDERS, "template": template_id,
+                "variables": {**values, "order": order}, "event": {"type": "order", "id": order},
+            },
+        )  # fmt: skip
+        assert sent.status_code == 202, sent.text
+    service.work()
+
+    assert count_all(service) == 2
+    assert counts(service, template_id) == {"": 2, "name": 2, "order": 1}
+    assert service.texts(service.consumer().number)[-1].startswith("【晨光书店】尊敬的张伟")
+
+
 def test_value_in_more_than_two_percent_holds_the_template(
     service: Service, template_id: str
 ) -> None:

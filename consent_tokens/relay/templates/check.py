@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from consent_tokens.consent.purposes import Purpose
 from consent_tokens.relay.composition import is_displayable
 from consent_tokens.relay.templates.declaration import MAX_CHOICES, undeclared
 from consent_tokens.relay.templates.fill import columns_of, fixed_columns
 from consent_tokens.relay.templates.grammar import MAX_LENGTHS, check_value
 from consent_tokens.relay.templates.links import check_pattern, has_redirect
 from consent_tokens.relay.templates.template import (
-    CODE_PURPOSE,
     FREE_TYPES,
     MAX_TEXT_LENGTH,
     MAX_VARIABLES,
@@ -164,7 +164,7 @@ def _check_amounts(draft: Draft) -> Iterator[TemplateFault]:
 
 def _check_codes(draft: Draft) -> Iterator[TemplateFault]:
     """Check a template of one-time codes: one variable, the code, and no link."""
-    if draft.purpose != CODE_PURPOSE:
+    if draft.purpose != Purpose.CODES:
         return
     if [each.type for each in draft.variables.values()] != [VariableType.CODE]:
         yield TemplateFault("variables", "one_code_only")

@@ -13,12 +13,11 @@ from importlib.resources import files
 from typing import Any, Final
 
 from consent_tokens.consent.inbound.folding import fold_characters
-from consent_tokens.consent.purposes import PurposeClass
+from consent_tokens.consent.purposes import Purpose, PurposeClass
 from consent_tokens.relay.decision import class_of
+from consent_tokens.relay.message import MAX_CODE_VALIDITY
 from consent_tokens.relay.templates.check import Draft
 from consent_tokens.relay.templates.template import (
-    CODE_PURPOSE,
-    CODE_VALIDITY,
     VariableType,
     pieces_of,
 )
@@ -83,7 +82,7 @@ def _word_marks(draft: Draft, folded: str) -> Iterator[str]:
     for phrase in table[EXCEPTIONS].chinese:
         compact = compact.replace(phrase, GAP)
     for name, category in table.items():
-        if name == EXCEPTIONS or (name == CODE_WORD and draft.purpose == CODE_PURPOSE):
+        if name == EXCEPTIONS or (name == CODE_WORD and draft.purpose == Purpose.CODES):
             continue
         words = [word for word in category.chinese if word in compact]
         words += [match[0] for match in category.english.finditer(folded)]
@@ -106,9 +105,9 @@ def _link_marks(draft: Draft) -> Iterator[str]:
 
 def _validity_marks(draft: Draft, folded: str) -> Iterator[str]:
     """Mark a one-time code that is said to be valid for longer than its message is."""
-    if draft.purpose != CODE_PURPOSE:
+    if draft.purpose != Purpose.CODES:
         return
-    most = CODE_VALIDITY.total_seconds() / 60
+    most = MAX_CODE_VALIDITY.total_seconds() / 60
     for match in MINUTES.finditer(folded):
         if int(match[1] or 0) + 60 * int(match[2] or 0) > most:
             yield f"validity: {match[0]}"

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -12,8 +11,6 @@ from msgspec import Struct
 MAX_TEXT_LENGTH: Final = 500  # characters
 MAX_VARIABLES: Final = 5
 MAX_TEXTS_PER_EVENT: Final = 5
-CODE_PURPOSE: Final = "account.code"  # of one-time codes, the only texts that carry one
-CODE_VALIDITY: Final = timedelta(minutes=10)  # of a message of that purpose, at most
 PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 VARIABLE_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,29}")
 

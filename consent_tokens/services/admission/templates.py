@@ -164,7 +164,7 @@ def _terms_faults(
     merchant: Merchant, submission: Submission, earlier: Sequence[TemplateVersion]
 ) -> Iterable[TemplateFault]:
     is_transactional = submission.purpose.purpose_class is PurposeClass.TRANSACTIONAL
-    if submission.purpose.purpose_class not in merchant.usable_classes:
+    if not merchant.may_use(submission.purpose):
         yield TemplateFault("purpose", "class_not_admitted", submission.purpose.purpose_class)
     if earlier and earlier[0].template.purpose != submission.purpose:
         yield TemplateFault("purpose", "other_purpose", earlier[0].template.purpose)
