@@ -41,7 +41,8 @@ def list_page(
 def _binding(merchant_id: str, list_name: str, wanted: ListFilter) -> bytes:
     """Return what a cursor is bound to: the list that it is a place in."""
     filters = wanted.status, wanted.reference, wanted.created_from, wanted.created_before
-    return msgspec.json.encode(["cursor", merchant_id, list_name, *filters, wanted.purpose])
+    members = ["cursor", merchant_id, list_name, *filters, wanted.purpose]
+    return msgspec.json.encode(members, enc_hook=str)  # a purpose as its id
 
 
 def _seal(position: Position, binding: bytes) -> str:
