@@ -15,12 +15,17 @@ from consent_tokens.crypto.keys import GrantKey
 from consent_tokens.crypto.sealing import wrap
 from consent_tokens.row_key import RowKey
 from consent_tokens.services.admission.senders import add_sender
-from consent_tokens.services.consents.tokens import binding_of
+from consent_tokens.services.consents.tokens import binding_of, mac_of
 from consent_tokens.services.dispatch.lease import LeaseQuota
 from consent_tokens.services.dispatch.round import BATCH_SIZE, RoundResult, start_round
 from consent_tokens.services.merchants import add_merchant
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.services.submission.accept import MessageRequest, accept_all, verify_request
+from consent_tokens.services.submission.accept import (
+    MessageRequest,
+    VerifiedRequest,
+    accept_all,
+    verify_requests,
+)
 from consent_tokens.store.bulk import insert_rows
 from consent_tokens.store.database import Transaction
 from consent_tokens.tokens.mint import mint, seal_number
@@ -29,6 +34,7 @@ from tests.number_scan import NUMBERS
 GRANT_COLUMNS = (
     "partition", "id", "merchant_id", "purposes", "cap_limit", "cap_days", "opens", "closes",
     "timezone", "ends_at", "language", "granted_at", "status", "status_since", "wrapped_key",
+    "token_mac",
 )  # fmt: skip
 PURPOSES = frozenset({Purpose.PROMOTIONS, Purpose.ORDERS})
 OWN_PURPOSE = """
@@ -85,22 +91,21 @@ def insert_grants(
         binding = binding_of(runtime, grant)
         number = PhoneNumber(numbers[place % len(numbers)])
         sealed = seal_number(number, grant_key, binding, runtime.random.token_bytes(12))
-        tokens.append(
-            mint(
-                grant,
-                binding,
-                sealed_number=sealed,
-                notice=bytes(32),
-                now=now,
-                key=runtime.keyring.signing,
-            )
+        token = mint(
+            grant,
+            binding,
+            sealed_number=sealed,
+            notice=bytes(32),
+            now=now,
+            key=runtime.keyring.signing,
         )
+        tokens.append(token)
         seconds = int(now.timestamp())
         rows.append(
             (
                 *key, merchant_id, " ".join(sorted(PURPOSES)), 4, 30, 0, 1440, "Asia/Shanghai",
                 int(scope.ends_at.timestamp()), "zh-CN", seconds, "live", seconds,
-                wrap(grant_key, runtime.keyring.wrapping),
+                wrap(grant_key, runtime.keyring.wrapping), mac_of(runtime, token, key),
             )
         )  # fmt: skip
 
@@ -119,14 +124,17 @@ def accept_messages(
     runtime = context.runtime
     ids: list[str] = []
 
-    def accept(part: Sequence[MessageRequest], transaction: Transaction) -> list[RowKey]:
-        verified = [(merchant_id, verify_request(runtime, request)) for request in part]
-        results = accept_all(runtime, context.relay, transaction, verified)
+    def accept(
+        part: Sequence[tuple[str, VerifiedRequest]], transaction: Transaction
+    ) -> list[RowKey]:
+        results = accept_all(runtime, context.relay, transaction, part)
         return [result.key for result in results if result.key]
 
     for first in range(0, len(requests), ROWS_PER_TRANSACTION):
-        part = requests[first : first + ROWS_PER_TRANSACTION]
-        accepted = runtime.database.run(partial(accept, part))
+        part = [(merchant_id, each) for each in requests[first : first + ROWS_PER_TRANSACTION]]
+        verified = verify_requests(runtime, part)
+        paired = list(zip([merchant_id] * len(part), verified, strict=True))
+        accepted = runtime.database.run(partial(accept, paired))
         ids += runtime.keyring.ids.message.encode_all(accepted)
     assert len(ids) == len(requests), "some were refused"
     return ids

@@ -25,6 +25,9 @@ COSTS: Final = {
     KeyKind.WRAPPING: "{count} rows have data keys under it: what they seal is lost for good.",
     KeyKind.SESSION: "Up to {count} signed-in consumers are signed out, and forms that are open in "
     "a browser have to be opened again.",
+    KeyKind.TOKEN_MAC: "{count} grants have a MAC of their token under it: until that token is "
+    "used again, its signature proves it instead. If its signing key was withdrawn as well, its "
+    "merchant cannot renew it any more.",
 }
 
 
@@ -36,10 +39,11 @@ def keys() -> None:
 @keys.command("list")
 @as_json
 def list_keys(*, as_json: bool) -> None:
-    """List signing, wrapping, session and journal keys by id. No secret is shown.
+    """List the keys that rotate, and the journal key, by id. No secret is shown.
 
     `needed_by` is, for a wrapping key, the number of rows with a data key under it; for a signing
-    key, of live grants that were made while it signed; for a session key, of consumers signed in.
+    key, of live grants that were made while it signed; for a session key, of consumers signed in;
+    for a token_mac key, of grants with a MAC under it.
     """
     with open_context() as context:
         rows = [_row(each) for each in key_rotation.list_keys(context.runtime)]
@@ -57,13 +61,13 @@ def list_keys(*, as_json: bool) -> None:
 @click.option("--now", "at_once", is_flag=True, help="Use the new key at once.")
 @as_json
 def rotate(kind: str, *, at_once: bool, as_json: bool) -> None:
-    """Create a new key of a KIND: signing, wrapping or session. Nothing is restarted.
+    """Create a new key of a KIND: signing, wrapping, session or token_mac. Nothing is restarted.
 
     It is used after ten minutes (signing) or one minute, so that every process and every verifier
     of tokens has it by then. With --now, verifiers outside may not know it for five minutes.
     """
     if kind not in set(KeyKind):
-        reason = NOT_ROTATED.get(kind, "one of signing, wrapping, session")
+        reason = NOT_ROTATED.get(kind, f"one of {', '.join(KeyKind)}")
         raise InvalidError({"kind": [f"{kind} cannot rotate: {reason}"]})
     with open_context() as context:
         state = key_rotation.rotate(

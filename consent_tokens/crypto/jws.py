@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
+from msgspec import Struct
 
 from consent_tokens.crypto.encoding import decode, encode
 from consent_tokens.crypto.keys import SigningKey, VerifyingKey
@@ -37,22 +38,50 @@ def sign(payload: bytes, key: SigningKey, type_: str = TOKEN_TYPE) -> str:
     return f"{signed}.{encode(key.private.sign(signed.encode('ascii')))}"
 
 
+class UnverifiedJws(Struct, frozen=True):
+    """A JWS of the right form. Nobody has checked who signed it."""
+
+    header: str  # encoded, as are the next two
+    signed: str
+    signature: str
+    payload: bytes
+
+    def verify(self, key: VerifyingKey) -> None:
+        """Raise TokenMalformedError for a signature that is not base64url, or TokenSignatureError.
+
+        The signature check releases the interpreter lock, so threads verify in parallel.
+        """
+        try:
+            signature = decode(self.signature)
+        except ValueError as error:
+            raise TokenMalformedError from error
+        check_signature(signature, self.signed.encode("ascii"), key)
+
+
+def parse(compact: str) -> UnverifiedJws:
+    """Return a JWS in its parts, not verified. Raises TokenMalformedError."""
+    parts = COMPACT.fullmatch(compact) if len(compact) <= MAX_TOKEN_LENGTH else None
+    if parts is None:
+        raise TokenMalformedError
+    signed, head, body, signature = parts.groups()
+    try:
+        return UnverifiedJws(head, signed, signature, decode(body))
+    except ValueError as error:
+        raise TokenMalformedError from error
+
+
 def verify(compact: str, keys: Mapping[str, VerifyingKey]) -> bytes:
     """Return the payload of a JWS that was signed with one of `keys`, a mapping from headers.
 
-    Raises TokenMalformedError before any cryptography, TokenSignatureError after it. The signature
-    check releases the interpreter lock, so threads verify in parallel.
+    Raises TokenMalformedError, for a header that is none of them before any cryptography, or
+    TokenSignatureError.
     """
-    parts = COMPACT.fullmatch(compact) if len(compact) <= MAX_TOKEN_LENGTH else None
-    key = keys.get(parts["head"]) if parts else None
-    if parts is None or key is None:
+    found = parse(compact)
+    key = keys.get(found.header)
+    if key is None:
         raise TokenMalformedError
-    try:
-        body, signature = decode(parts["body"]), decode(parts["signature"])
-    except ValueError as error:
-        raise TokenMalformedError from error
-    check_signature(signature, parts["signed"].encode("ascii"), key)
-    return body
+    found.verify(key)
+    return found.payload
 
 
 def check_signature(signature: bytes, signed: bytes, key: VerifyingKey) -> None:

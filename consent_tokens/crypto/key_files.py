@@ -28,7 +28,6 @@ log = structlog.get_logger()
 ACCESSIBLE_TO_OTHERS: Final = 0o077  # permission bits of group and others
 OWNER_ONLY: Final = 0o600
 FOLDER_MODE: Final = 0o700
-FIRST_SESSION_KEY: Final = "session.key"  # the later ones are in a folder
 NAME: Final = re.compile(r"(?P<number>\d{4,9})(-from-(?P<starts_at>\d{8}T\d{6}Z))?")
 TIME_FORMAT: Final = "%Y%m%dT%H%M%SZ"
 ALWAYS: Final = datetime.fromtimestamp(0, UTC)  # since when the first key is in use
@@ -42,6 +41,11 @@ class KeyKind(StrEnum):
     SIGNING = "signing"
     WRAPPING = "wrapping"
     SESSION = "session"
+    TOKEN_MAC = "token_mac"  # noqa: S105 - a name, not a secret
+
+
+# the first key of these kinds is beside the folder of the later ones
+FIRST_FILES: Final = {KeyKind.SESSION: "session.key", KeyKind.TOKEN_MAC: "token_mac.key"}
 
 
 class KeyFile(NamedTuple):
@@ -55,8 +59,8 @@ class KeyFile(NamedTuple):
 def key_files(folder: Path, kind: KeyKind) -> list[KeyFile]:
     """Return the files of a kind, the oldest first."""
     paths = sorted((folder / kind).glob("*.key"))
-    first = folder / FIRST_SESSION_KEY
-    if kind is KeyKind.SESSION and first.exists():
+    first = folder / FIRST_FILES[kind] if kind in FIRST_FILES else None
+    if first is not None and first.exists():
         paths.insert(0, first)
     return [KeyFile(kind, path, _starts_at(path)) for path in paths]
 

@@ -11,7 +11,7 @@ from consent_tokens.crypto.encoding import encode
 from consent_tokens.crypto.jws import header
 from consent_tokens.crypto.key_files import (
     ALWAYS,
-    FIRST_SESSION_KEY,
+    FIRST_FILES,
     FOLDER_MODE,
     KeyFile,
     KeyKind,
@@ -30,6 +30,7 @@ from consent_tokens.crypto.keys import (
     JournalKey,
     SessionKey,
     SigningKey,
+    TokenMacKey,
     VerifyingKey,
     WrappingKey,
 )
@@ -38,7 +39,8 @@ from consent_tokens.errors import KeyUnavailableError
 
 JOURNAL_KEY: Final = "journal.key"
 FIRST_KEYS: Final = (
-    "signing/0001.key", "wrapping/0001.key", "id.key", "index.key", FIRST_SESSION_KEY, JOURNAL_KEY,
+    "signing/0001.key", "wrapping/0001.key", "id.key", "index.key", FIRST_FILES[KeyKind.SESSION],
+    JOURNAL_KEY, FIRST_FILES[KeyKind.TOKEN_MAC],
 )  # fmt: skip
 
 
@@ -61,11 +63,13 @@ class Keyring:
     index: IndexKey
     journal: JournalKey
     session: tuple[str, ...]  # base64url, the one in use last, as itsdangerous takes them
+    token_mac: TokenMacKey
+    token_macs: Mapping[bytes, TokenMacKey]  # by kid
     names: frozenset[KeyName]  # of all that rotate
     fingerprint: str  # of the keys that never change: which database they belong to
 
     @classmethod
-    def from_secrets(
+    def from_secrets(  # noqa: PLR0913 - an argument for each kind of key
         cls,
         *,
         signing: list[bytes],
@@ -74,6 +78,7 @@ class Keyring:
         index: bytes,
         journal: bytes,
         session: list[bytes],
+        token_mac: list[bytes],
     ) -> Self:
         """Return the keyring of these secrets; in lists the one in use is the last.
 
@@ -81,6 +86,7 @@ class Keyring:
         """
         signers = [SigningKey.from_seed(seed) for seed in signing]
         wrappers = [WrappingKey(secret) for secret in wrapping]
+        token_macs = [TokenMacKey(secret) for secret in token_mac]
         return cls(
             signing=signers[-1],
             verifying={header(key.kid): key.verifying for key in signers},
@@ -90,11 +96,14 @@ class Keyring:
             index=IndexKey(index),
             journal=JournalKey(journal),
             session=tuple(encode(secret) for secret in session),
+            token_mac=token_macs[-1],
+            token_macs={key.kid: key for key in token_macs},
             names=frozenset(
                 [
                     *(KeyName(KeyKind.SIGNING, key.kid) for key in signers),
                     *(KeyName(KeyKind.WRAPPING, key.kid.hex()) for key in wrappers),
                     *(KeyName(KeyKind.SESSION, SessionKey(secret).kid) for secret in session),
+                    *(KeyName(KeyKind.TOKEN_MAC, key.kid.hex()) for key in token_macs),
                 ]
             ),
             fingerprint=key_set_fingerprint(IdKey(id_key), IndexKey(index)),
@@ -106,8 +115,8 @@ class Keyring:
 
         Of several processes that start at once, one creates them. A single missing key is not
         created: it was lost, and a new one would hide that. The journal key is, because the journal
-        names its key and is unavailable under another one. Raises KeyUnavailableError, which names
-        the file.
+        names its key and is unavailable under another one, and so is the key of token MACs, because
+        the database knows those that there were. Raises KeyUnavailableError, which names the file.
         """
         try:
             if not _has_keys(folder):
@@ -116,10 +125,10 @@ class Keyring:
                     if not _has_keys(folder):
                         _create_all(folder, token_bytes)
             restrict(folder)
-            if not (folder / JOURNAL_KEY).exists():  # of an installation that had none
+            if _added_later(folder):
                 with locked(folder, fcntl.LOCK_EX):
-                    if not (folder / JOURNAL_KEY).exists():
-                        create(folder / JOURNAL_KEY, token_bytes)
+                    for path in _added_later(folder):
+                        create(path, token_bytes)
         except (OSError, ValueError) as error:
             raise KeyUnavailableError(f"keys in {folder} cannot be used: {error}") from error
         return cls.load(folder, now)
@@ -136,6 +145,7 @@ class Keyring:
                     index=read(folder / "index.key"),
                     journal=read(folder / JOURNAL_KEY),
                     session=_read_all(folder, KeyKind.SESSION, now),
+                    token_mac=_read_all(folder, KeyKind.TOKEN_MAC, now),
                 )
         except (OSError, ValueError) as error:
             raise KeyUnavailableError(f"keys in {folder} cannot be used: {error}") from error
@@ -152,12 +162,22 @@ def name_of(file: KeyFile) -> KeyName:
                 return KeyName(file.kind, WrappingKey(secret).kid.hex())
             case KeyKind.SESSION:
                 return KeyName(file.kind, SessionKey(secret).kid)
+            case KeyKind.TOKEN_MAC:
+                return KeyName(file.kind, TokenMacKey(secret).kid.hex())
     except (OSError, ValueError) as error:
         raise KeyUnavailableError(f"{file.path} cannot be used: {error}") from error
 
 
 def _has_keys(folder: Path) -> bool:
     return any(folder.rglob("*.key"))
+
+
+def _added_later(folder: Path) -> list[Path]:
+    """Return the keys that an installation of an earlier version lacks."""
+    paths = [] if (folder / JOURNAL_KEY).exists() else [folder / JOURNAL_KEY]
+    if not key_files(folder, KeyKind.TOKEN_MAC):
+        paths.append(folder / FIRST_FILES[KeyKind.TOKEN_MAC])
+    return paths
 
 
 def _create_all(folder: Path, token_bytes: TokenBytes) -> None:

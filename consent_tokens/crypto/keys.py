@@ -96,6 +96,15 @@ class SessionKey(_Secret):
         return derive_key(self.secret, "kid")[:KID_BYTES].hex()
 
 
+class TokenMacKey(_Secret):
+    """HMAC-SHA256: the MAC by which this service knows the newest token of a grant again."""
+
+    @property
+    def kid(self) -> bytes:
+        """Return eight bytes that identify the key without revealing it."""
+        return derive_key(self.secret, "kid")[:KID_BYTES]
+
+
 class IdKey(_Secret):
     """AES-256, encrypts row keys to opaque ids."""
 

@@ -5,18 +5,20 @@ a crash or a fault leaves either all of it or nothing. Responses may contain tok
 stored encrypted.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any, Final, Generic, NamedTuple, Self, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Self, TypeAlias, TypeVar
 
 import msgspec
 
-from consent_tokens.errors import IdempotencyKeyReusedError
+from consent_tokens.errors import DatabaseBusyError, IdempotencyKeyReusedError
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import idempotency
-from consent_tokens.store.database import Transaction
+from consent_tokens.store.database import MAX_TRANSACTION_ATTEMPTS, Transaction
+from consent_tokens.store.idempotency import StoredResponse
 
 RESPONSE_TTL: Final = timedelta(hours=24)
 
@@ -63,9 +65,19 @@ class IdempotencyKey:
         return sha256(self.request_bytes).digest()
 
     @property
+    def stored_under(self) -> tuple[str, bytes]:
+        """Return the primary key of the stored response."""
+        return self.merchant_id, self.key_hash
+
+    @property
     def associated_data(self) -> bytes:
         """Return what the encrypted response is bound to."""
         return b"idempotency response\n" + self.merchant_id.encode() + b"\n" + self.key_hash
+
+
+# does the requests at these places, and returns their responses in the same order
+EachWork: TypeAlias = Callable[[Transaction, Sequence[int]], Sequence[Done[Result]]]
+_Stored: TypeAlias = Mapping[tuple[str, bytes], StoredResponse]
 
 
 def run_once(
@@ -97,8 +109,7 @@ def run_once(
             return Done(_open_response(runtime, key, stored))
         result = work(transaction)
         response = render(result)
-        plaintext = b"[%d,%s]" % (response.status, response.body)
-        envelope = runtime.seal_envelope(plaintext, key.associated_data)
+        envelope = _seal_response(runtime, key, response)
         idempotency.save_response(transaction, key.merchant_id, key.key_hash, envelope)
         return Done(response, result)
 
@@ -106,9 +117,90 @@ def run_once(
     return run(claim_and_work)
 
 
-def _open_response(
-    runtime: Runtime, key: IdempotencyKey, stored: idempotency.StoredResponse
-) -> ApiResponse:
+def run_each_once(
+    runtime: Runtime,
+    keys: Sequence[IdempotencyKey | None],
+    work: EachWork[Result],
+) -> "list[Done[Result] | IdempotencyKeyReusedError]":
+    """Do the work of several requests in one transaction, each once per idempotency key.
+
+    Of two requests with one key, the second gets what is stored of the first. Raises what `work`
+    and the database raise; nothing has been done then.
+    """
+    places: dict[object, list[int]] = {}
+    for place, key in enumerate(keys):
+        places.setdefault(key.stored_under if key else place, []).append(place)
+    outcomes: dict[int, Done[Result] | IdempotencyKeyReusedError] = {}
+    while turn := [listed.pop(0) for listed in places.values() if listed]:
+        outcomes |= zip(turn, _run_different(runtime, keys, work, turn), strict=True)
+    return [outcomes[place] for place in range(len(keys))]
+
+
+def _run_different(
+    runtime: Runtime,
+    keys: Sequence[IdempotencyKey | None],
+    work: EachWork[Result],
+    places: Sequence[int],
+) -> "list[Done[Result] | IdempotencyKeyReusedError]":
+    """Do what `run_each_once` does, of requests that have no key in common."""
+
+    def find_and_work(transaction: Transaction) -> "list[Done[Result] | IdempotencyKeyReusedError]":
+        wanted = [key.stored_under for place in places if (key := keys[place])]
+        stored = idempotency.find_all(transaction, wanted) if wanted else {}
+        new = [place for place in places if not _is_stored(keys[place], stored)]
+        done = dict(zip(new, work(transaction, new), strict=True)) if new else {}
+        responses = [(key, done[place].response) for place in new if (key := keys[place])]
+        _store(runtime, transaction, responses)
+        return [
+            done[place] if place in done else _repeat(runtime, keys[place], stored)
+            for place in places
+        ]
+
+    for _ in range(MAX_TRANSACTION_ATTEMPTS):
+        with suppress(_StoredMeanwhileError):
+            return runtime.database.run(find_and_work)
+    raise DatabaseBusyError
+
+
+class _StoredMeanwhileError(Exception):
+    """Another process has stored a response under one of the keys."""
+
+
+def _is_stored(key: IdempotencyKey | None, stored: _Stored) -> bool:
+    return key is not None and key.stored_under in stored
+
+
+def _repeat(
+    runtime: Runtime, key: IdempotencyKey | None, stored: _Stored
+) -> "Done[Any] | IdempotencyKeyReusedError":
+    assert key is not None  # noqa: S101 - a request without a key is always new
+    try:
+        return Done(_open_response(runtime, key, stored[key.stored_under]))
+    except IdempotencyKeyReusedError as error:
+        return error
+
+
+def _store(
+    runtime: Runtime,
+    transaction: Transaction,
+    responses: Sequence[tuple[IdempotencyKey, ApiResponse]],
+) -> None:
+    """Store responses. Raises _StoredMeanwhileError, so that the transaction is rolled back."""
+    now = runtime.clock.now()
+    rows = [
+        (*key.stored_under, key.request_fingerprint, now, _seal_response(runtime, key, response))
+        for key, response in responses
+    ]
+    if rows and not idempotency.add_all(transaction, rows):
+        raise _StoredMeanwhileError
+
+
+def _seal_response(runtime: Runtime, key: IdempotencyKey, response: ApiResponse) -> bytes:
+    plaintext = b"[%d,%s]" % (response.status, response.body)
+    return runtime.seal_envelope(plaintext, key.associated_data)
+
+
+def _open_response(runtime: Runtime, key: IdempotencyKey, stored: StoredResponse) -> ApiResponse:
     if stored.fingerprint != key.request_fingerprint:
         raise IdempotencyKeyReusedError
     plaintext = runtime.open_envelope(stored.envelope, key.associated_data)

@@ -35,13 +35,14 @@ def insert_rows(
     rows: Sequence[tuple[Any, ...]],
     *,
     or_ignore: bool = False,
-) -> None:
-    """Insert rows with one statement. Values are the driver's: times are seconds, enums strings.
+) -> int:
+    """Insert rows with one statement; return how many.
 
-    With `or_ignore`, rows whose key exists already are skipped.
+    Values are the driver's: times are seconds, enums strings. With `or_ignore`, rows whose key
+    exists already are skipped.
     """
     if not rows:
-        return
+        return 0
     # table and column names come from this package, never from input
     conflict = " ON CONFLICT DO NOTHING" if or_ignore else ""
     if transaction.dialect.name == "sqlite":
@@ -49,11 +50,10 @@ def insert_rows(
         placeholders = ", ".join("?" * len(columns))
         statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({placeholders}){conflict}"  # noqa: S608 - see above
         with _driver_connection(transaction, statement) as connection:
-            connection.executemany(statement, rows)
-        return
+            return int(connection.executemany(statement, rows).rowcount)
     names, placeholders, values = _multi_row_values(columns, rows)
     statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES {placeholders}{conflict}"  # noqa: S608 - see above
-    _execute_raw(transaction, statement, values)
+    return _execute_raw(transaction, statement, values)
 
 
 def _multi_row_values(
@@ -172,8 +172,8 @@ def _with_psycopg_placeholders(statement: str) -> str:
     return re.sub(r":(\w+)", r"%(\1)s", statement)
 
 
-def _execute_raw(transaction: Transaction, statement: str, values: Sequence[Any]) -> None:
-    """Execute a statement with PostgreSQL's own placeholders ($1).
+def _execute_raw(transaction: Transaction, statement: str, values: Sequence[Any]) -> int:
+    """Execute a statement with PostgreSQL's own placeholders ($1); return how many rows it wrote.
 
     psycopg would parse thousands of placeholders of its own, which takes longer than the statement.
     """
@@ -181,7 +181,7 @@ def _execute_raw(transaction: Transaction, statement: str, values: Sequence[Any]
         _driver_connection(transaction, statement) as connection,
         psycopg.RawCursor(connection) as cursor,
     ):
-        cursor.execute(statement.encode(), values)
+        return cursor.execute(statement.encode(), values).rowcount
 
 
 def _fetch_rows(

@@ -28,7 +28,8 @@ class LockedGrant(Struct, frozen=True):
     wrapped_key: bytes | None
 
 
-COLUMNS: Final = tuple(column.name for column in grants.c)
+# the MAC of the newest token is not among them: it proves a token before the grant is locked
+COLUMNS: Final = tuple(column.name for column in grants.c if column is not grants.c.token_mac)
 # a look-up in a dict is faster than calling the enumeration
 STATUSES: Final = {status.value: status for status in GrantStatus}
 
@@ -134,8 +135,10 @@ def past_expiry(transaction: Transaction, now: datetime, limit: int) -> list[Row
     return [RowKey(row.partition, row.id) for row in rows]
 
 
-def add(transaction: Transaction, grant: Grant, *, wrapped_key: bytes, notice: Notice) -> None:
-    """Insert a grant, its wrapped key, and the notice that the consumer agreed to."""
+def add(
+    transaction: Transaction, grant: Grant, *, wrapped_key: bytes, token_mac: bytes, notice: Notice
+) -> None:
+    """Insert a grant, its wrapped key, the MAC of its token, and the notice that was agreed to."""
     scope = grant.scope
     transaction.execute(
         insert(grants).values(
@@ -149,6 +152,7 @@ def add(transaction: Transaction, grant: Grant, *, wrapped_key: bytes, notice: N
             status=grant.status,
             status_since=grant.status_since,
             wrapped_key=wrapped_key,
+            token_mac=token_mac,
         )
     )
     transaction.execute(
@@ -179,11 +183,16 @@ def notices_of(transaction: Transaction, partition: int) -> Mapping[int, Notice]
 
 
 def record_end(transaction: Transaction, ended: Grant) -> None:
-    """Save the status of an ended grant and delete its key in the same statement (promise 3)."""
+    """Save the status of an ended grant; delete its key and MAC in one statement (promise 3)."""
     transaction.execute(
         update(grants)
         .where(grants.c.partition == ended.key.partition, grants.c.id == ended.key.id)
-        .values(status=ended.status, status_since=ended.status_since, wrapped_key=None)
+        .values(
+            status=ended.status,
+            status_since=ended.status_since,
+            wrapped_key=None,
+            token_mac=None,
+        )
     )
 
 

@@ -1,12 +1,19 @@
 """Queries on the stored responses to requests with an Idempotency-Key."""
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import select, tuple_, update
 
+from consent_tokens.store.bulk import insert_rows
 from consent_tokens.store.database import Transaction, insert_or_ignore
 from consent_tokens.store.tables import idempotency_responses as table
+
+COLUMNS: Final = (
+    "merchant_id", "key_hash", "request_fingerprint", "created_at", "sealed_response",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,32 @@ def claim(
         )
     ).one()
     return StoredResponse(row.request_fingerprint, row.sealed_response)
+
+
+def find_all(
+    transaction: Transaction, keys: Collection[tuple[str, bytes]]
+) -> Mapping[tuple[str, bytes], StoredResponse]:
+    """Return the stored responses under these (merchant id, key hash)."""
+    query = select(table).where(tuple_(table.c.merchant_id, table.c.key_hash).in_(list(keys)))
+    return {
+        (row.merchant_id, bytes(row.key_hash)): StoredResponse(
+            row.request_fingerprint, row.sealed_response
+        )
+        for row in transaction.execute(query)
+    }
+
+
+def add_all(
+    transaction: Transaction, rows: Sequence[tuple[str, bytes, bytes, datetime, bytes]]
+) -> bool:
+    """Insert responses, each as (merchant id, key hash, fingerprint, time, envelope).
+
+    Returns whether none was there: on PostgreSQL it waits for a concurrent transaction that inserts
+    the same key, and then returns False.
+    """
+    values = [(*row[:3], int(row[3].timestamp()), row[4]) for row in sorted(rows)]
+    count = insert_rows(transaction, "idempotency_responses", COLUMNS, values, or_ignore=True)
+    return count == len(rows)
 
 
 def save_response(transaction: Transaction, merchant_id: str, key: bytes, envelope: bytes) -> None:

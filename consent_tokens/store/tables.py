@@ -113,6 +113,8 @@ grants = Table(
     Column("status", String(16), nullable=False),
     Column("status_since", Timestamp, nullable=False),
     Column("wrapped_key", LargeBinary),  # null from the moment of revocation (promise 3)
+    # of the newest token: key id, digest and MAC; null once the grant has ended, or none is known
+    Column("token_mac", LargeBinary),
     Index("grants_by_merchant", "merchant_id", "granted_at", "id"),
     Index("grants_by_end", "ends_at", postgresql_where=HAS_KEY, sqlite_where=HAS_KEY),
     Index("grants_ended", "status_since", postgresql_where=HAS_NO_KEY, sqlite_where=HAS_NO_KEY),
@@ -311,6 +313,17 @@ key_records = Table(
     Column("created_at", Timestamp, nullable=False),
     Column("created_by", String(64)),  # user of the operating system; null: the service itself
     Column("starts_at", Timestamp, nullable=False),  # since when it is in use
+    Column("withdrawn_at", Timestamp),
+    Column("withdrawn_by", String(64)),
+)
+
+token_mac_keys = Table(  # as key_records, of another kind
+    "token_mac_keys",
+    metadata,
+    Column("kid", String(64), primary_key=True),
+    Column("created_at", Timestamp, nullable=False),
+    Column("created_by", String(64)),
+    Column("starts_at", Timestamp, nullable=False),
     Column("withdrawn_at", Timestamp),
     Column("withdrawn_by", String(64)),
 )

@@ -1,5 +1,6 @@
 """The same POST under the same Idempotency-Key is done once and answered the same."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -8,6 +9,13 @@ import pytest
 from sqlalchemy import text
 
 from consent_tokens.clock import SystemClock
+from consent_tokens.errors import IdempotencyKeyReusedError
+from consent_tokens.services.idempotency import (
+    ApiResponse,
+    Done,
+    IdempotencyKey,
+    run_each_once,
+)
 from tests.service import ORDERS, Service
 
 
@@ -105,6 +113,27 @@ def test_a_kept_answer_holds_no_readable_token(small: Service, tmp_path: Path) -
     assert answers[0].json == answers[1].json
     body = answers[0].json["token"].split(".")[1].encode()
     assert body not in b"".join(each.read_bytes() for each in tmp_path.glob("consent.db*"))
+
+
+def test_requests_that_share_a_commit_are_answered_each_by_its_key(service: Service) -> None:
+    def key(text: str, body: bytes) -> IdempotencyKey:
+        return IdempotencyKey("mer", text, body)
+
+    keys = [key("k", b"a"), None, key("k", b"a"), key("l", b"a"), key("k", b"b"), None]
+    worked: list[int] = []
+
+    def work(_transaction: object, places: Sequence[int]) -> list[Done[int]]:
+        worked.extend(places)
+        return [Done(ApiResponse.render(202, place), place) for place in places]
+
+    outcomes = run_each_once(service.runtime, keys, work)
+    assert sorted(worked) == [0, 1, 3, 5]
+    assert isinstance(outcomes.pop(4), IdempotencyKeyReusedError)
+    bodies = [each.response.body for each in outcomes if isinstance(each, Done)]
+    assert bodies == [b"0", b"1", b"0", b"3", b"5"]
+    again = run_each_once(service.runtime, keys[2:4], work)
+    assert [each.response.is_replayed for each in again if isinstance(each, Done)] == [True, True]
+    assert len(worked) == 4
 
 
 def test_fifty_at_once_are_one(database_url: str, tmp_path: Path) -> None:

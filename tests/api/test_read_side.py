@@ -192,7 +192,8 @@ def insert_consents(runtime: Runtime, first: Grant) -> list[Kept]:
                 status=GrantStatus.PAUSED if place % 10 == 0 else GrantStatus.LIVE,
                 status_since=first.granted_at,
             )
-            grants.add(transaction, grant, wrapped_key=bytes(40), notice=Notice("en", "words"))
+            notice = Notice("en", "words")
+            grants.add(transaction, grant, wrapped_key=bytes(40), token_mac=b"", notice=notice)
             if grant.status is GrantStatus.PAUSED:
                 until = runtime.clock.now() + timedelta(days=30)
                 grants.set_pause_end(transaction, grant.key, until)

@@ -23,7 +23,12 @@ from consent_tokens.cli.serve import tune_garbage_collector
 from consent_tokens.gateways.smpp import SmppGateway
 from consent_tokens.services.admission.senders import add_sender
 from consent_tokens.services.merchants import add_merchant
-from consent_tokens.services.submission.accept import MessageRequest, accept_all, verify_request
+from consent_tokens.services.submission.accept import (
+    MessageRequest,
+    VerifiedRequest,
+    accept_all,
+    verify_requests,
+)
 from consent_tokens.store import schema
 from consent_tokens.store.bulk import insert_rows
 from consent_tokens.store.database import Transaction
@@ -138,13 +143,17 @@ def accepting(context: AppContext, merchant_id: str, count: int) -> float:
     tokens = insert_grants(context.runtime, merchant_id, count, PHONES)
     begun = time.perf_counter()
 
-    def insert(part: list[str], transaction: Transaction) -> None:
-        requests = [MessageRequest(token=each, purpose=PURPOSE, text=TEXT) for each in part]
-        verified = [(merchant_id, verify_request(context.runtime, each)) for each in requests]
-        accept_all(context.runtime, context.relay, transaction, verified)
+    requests = [
+        (merchant_id, MessageRequest(token=each, purpose=PURPOSE, text=TEXT)) for each in tokens
+    ]
+
+    def insert(verified: list[VerifiedRequest], transaction: Transaction) -> None:
+        submissions = [(merchant_id, each) for each in verified]
+        accept_all(context.runtime, context.relay, transaction, submissions)
 
     for at in range(0, count, 500):
-        context.runtime.database.run(partial(insert, tokens[at : at + 500]))
+        verified = verify_requests(context.runtime, requests[at : at + 500])
+        context.runtime.database.run(partial(insert, verified))
     return count / (time.perf_counter() - begun)
 
 
@@ -159,7 +168,7 @@ def insert_unused_grants(context: AppContext, merchant_id: str, count: int) -> N
                 int.from_bytes(drawn[at : at + 8], "big", signed=True),
                 int.from_bytes(drawn[at + 8 : at + 16], "big", signed=True),
                 merchant_id, PURPOSE, 4, 30, 0, 1440, "Asia/Shanghai", now + 10**7, "zh-CN", now,
-                "live", now, drawn[at : at + 16] * 3,
+                "live", now, drawn[at : at + 16] * 3, bytes(48),
             )
             for at in range(begin * 16, min(begin + 2000, count) * 16, 16)
         ]  # fmt: skip

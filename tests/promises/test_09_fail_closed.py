@@ -106,7 +106,7 @@ def test_without_the_wrapping_key_of_a_grant_nothing_of_it_leaves(service: Servi
     before = consumer.texts()
     stranger = Keyring.from_secrets(
         signing=[bytes(32)], wrapping=[bytes(32)], id_key=bytes(32), index=bytes(32),
-        journal=bytes(32), session=[bytes(32)],
+        journal=bytes(32), session=[bytes(32)], token_mac=[bytes(32)],
     )  # fmt: skip
     held = service.runtime.keyring
     names = (held.names | stranger.names) - {

@@ -219,7 +219,7 @@ def test_a_withdrawn_key_is_overwritten_before_its_file_is_deleted(
     assert set(second_name.read_bytes()) == {0}
 
 
-@pytest.mark.parametrize("kind", [KeyKind.SIGNING, KeyKind.WRAPPING])
+@pytest.mark.parametrize("kind", [KeyKind.SIGNING, KeyKind.WRAPPING, KeyKind.TOKEN_MAC])
 def test_readiness_misses_an_older_key_whose_file_is_gone(
     start: Start, tmp_path: Path, kind: KeyKind
 ) -> None:
@@ -229,7 +229,9 @@ def test_readiness_misses_an_older_key_whose_file_is_gone(
     new_key(service, kind)
     service.clock.advance(A_MINUTE)
     assert unready_reasons(service.runtime) == []
-    lost = tmp_path / "keys" / kind / "0001.key"
+    lost = (
+        tmp_path / "keys" / ("token_mac.key" if kind is KeyKind.TOKEN_MAC else f"{kind}/0001.key")
+    )
     lost.rename(tmp_path / "lost")
     service.clock.advance(A_MINUTE)
     assert unready_reasons(service.runtime) == ["key_unavailable"]
@@ -255,6 +257,26 @@ def test_a_withdrawn_key_that_a_backup_brings_back_stops_it(start: Start, tmp_pa
     delete_key(service, of_status(service, KeyKind.SIGNING, KeyStatus.WITHDRAWN)[0])
     service.clock.advance(timedelta(minutes=2))
     assert unready_reasons(service.runtime) == []
+
+
+def test_of_machines_that_were_upgraded_apart_one_goes_on_and_the_others_name_the_file_they_lack(
+    start: Start, tmp_path: Path
+) -> None:
+    first = start()
+    merchant = first.merchant()
+    token = first.obtain_token(merchant, first.consumer())
+    assert unready_reasons(first.runtime) == []
+    shutil.copytree(tmp_path / "keys", tmp_path / "copy")
+    (tmp_path / "copy" / "token_mac.key").unlink()  # as the version before left it
+    second = start(keys="copy")
+    for _ in range(2):
+        assert unready_reasons(second.runtime) == ["key_unavailable"]
+        assert unready_reasons(first.runtime) == []
+        first.clock.advance(A_MINUTE)
+    shutil.copy2(tmp_path / "keys" / "token_mac.key", tmp_path / "copy" / "token_mac.key")
+    first.clock.advance(A_MINUTE)
+    assert unready_reasons(second.runtime) == []
+    assert type(merchant)(second, merchant.id, merchant.api_key).send(token).status_code == 202
 
 
 @pytest.mark.parametrize("name", ["id.key", "index.key"])

@@ -150,7 +150,7 @@ def test_each_kind_of_key_rotates_while_messages_flow(
     first = published(running)
     with flowing(merchant, token) as traffic:
         traffic.flow()
-        for kind in ("signing", "wrapping", "session"):
+        for kind in ("signing", "wrapping", "session", "token_mac"):
             running.command("keys", "rotate", kind, "--now")
             traffic.flow()
         renewed = merchant.post("/v1/tokens/renew", json={"token": token}).json()["token"]

@@ -32,6 +32,7 @@ from consent_tokens.crypto.keys import (
     IndexKey,
     JournalKey,
     SigningKey,
+    TokenMacKey,
     WrappingKey,
     derive_key,
 )
@@ -73,7 +74,8 @@ def sub_key_of(secret: bytes, label: str) -> bytes:
 
 
 def keyring(**changes: list[bytes]) -> Keyring:
-    lists = {"signing": [SEED], "wrapping": [SECRET], "session": [b"1" * 32], **changes}
+    lists = {"signing": [SEED], "wrapping": [SECRET], "session": [b"1" * 32], "token_mac": [SECRET],
+             **changes}  # fmt: skip
     return Keyring.from_secrets(id_key=SECRET, index=SECRET, journal=SECRET, **lists)
 
 
@@ -304,12 +306,12 @@ def a_folder(tmp_path: Path) -> tuple[Path, Keyring]:
     return folder, Keyring.load_or_create(folder, lambda size: bytes([next(count)]) * size)
 
 
-def test_a_new_installation_makes_its_six_keys_for_the_owner_alone(tmp_path: Path) -> None:
+def test_a_new_installation_makes_its_seven_keys_for_the_owner_alone(tmp_path: Path) -> None:
     folder, ring = a_folder(tmp_path)
     paths = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.key")}
     assert set(paths) == {
         "signing/0001.key", "wrapping/0001.key", "id.key", "index.key", "session.key",
-        "journal.key",
+        "journal.key", "token_mac.key",
     }  # fmt: skip
     for path in paths.values():
         assert path.stat().st_mode & 0o777 == 0o600
@@ -326,7 +328,8 @@ def test_a_new_installation_makes_its_six_keys_for_the_owner_alone(tmp_path: Pat
     assert ring.session == (encode(b"\x05" * 32),)
     assert ring.journal == JournalKey(b"\x06" * 32)
     assert ring.journal.kid == sub_key_of(b"\x06" * 32, "kid")[:8].hex()
-    assert len(list(folder.iterdir())) == 6, "nothing temporary is left"
+    assert ring.token_mac == TokenMacKey(b"\x07" * 32)
+    assert len(list(folder.iterdir())) == 7, "nothing temporary is left"
 
     def no_draw(_size: int) -> bytes:
         raise AssertionError("keys that are there are not made again")
@@ -343,6 +346,18 @@ def test_an_installation_that_had_no_journal_key_gets_one(tmp_path: Path) -> Non
     assert again.journal == JournalKey(b"J" * 32)
     assert again.index == ring.index
     assert Keyring.load_or_create(folder, bytes).journal == again.journal
+
+
+def test_an_installation_that_had_no_key_of_token_macs_gets_one_once(tmp_path: Path) -> None:
+    folder, ring = a_folder(tmp_path)
+    (folder / "token_mac.key").unlink()
+    again = Keyring.load_or_create(folder, lambda size: b"M" * size)
+    assert again.token_mac == TokenMacKey(b"M" * 32)
+    assert again.fingerprint == ring.fingerprint
+    later = folder / "token_mac" / "0002.key"
+    later.parent.mkdir(0o700)
+    (folder / "token_mac.key").rename(later)  # the first one was withdrawn
+    assert Keyring.load_or_create(folder, bytes).token_mac == again.token_mac
 
 
 def test_keys_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:

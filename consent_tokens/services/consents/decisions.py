@@ -31,7 +31,7 @@ from consent_tokens.services.consents.replacement import (
     replace_earlier,
 )
 from consent_tokens.services.consents.revocation import finish_revocation
-from consent_tokens.services.consents.tokens import mint_token, seal_token
+from consent_tokens.services.consents.tokens import mac_of, mint_token, seal_token
 from consent_tokens.services.integrity.journal_outbox import ensure_writable, flush_journal
 from consent_tokens.services.number_verification import (
     ChallengeSecret,
@@ -282,8 +282,9 @@ def create_grant(
     )
     grant_key = GrantKey(runtime.random.token_bytes(KEY_BYTES))
     wrapped_key = wrap(grant_key, runtime.keyring.wrapping)
-    grants.add(transaction, grant, wrapped_key=wrapped_key, notice=notice)
     token = mint_token(runtime, grant, grant_key, number, notice_digest=notice.digest)
+    mac = mac_of(runtime, token, grant.key)
+    grants.add(transaction, grant, wrapped_key=wrapped_key, token_mac=mac, notice=notice)
     granted = request.granted(now, grant_key=grant.key)
     requests.record_decision(transaction, granted, token=seal_token(runtime, request, token))
     runtime.record(transaction, grant_event(grant, EventKind.GRANT_CREATED, now))

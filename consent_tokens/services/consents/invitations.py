@@ -31,6 +31,7 @@ from consent_tokens.row_key import RowKey
 from consent_tokens.services import webhooks
 from consent_tokens.services.integrity.journal_outbox import enqueue_entry, tag_of
 from consent_tokens.services.runtime import Runtime
+from consent_tokens.services.token_verification import VerifiedToken
 from consent_tokens.store import (
     control_groups,
     grants,
@@ -105,7 +106,7 @@ def send_invitation(
     policy: ConsentPolicy,
     transaction: Transaction,
     request: ConsentRequest,
-    token: str,
+    token: VerifiedToken,
 ) -> ConsentRequest:
     """Send a new request by SMS to the consumer of one of the merchant's own tokens.
 
@@ -113,7 +114,7 @@ def send_invitation(
     InvitationRefusedError if the consumer declined, did not answer, stopped the merchant, or blocks
     invitations.
     """
-    key, claims, locked = _grant_of_token(runtime, transaction, request.merchant_id, token)
+    key, claims, locked = _grant_of_token(runtime, transaction, request.merchant_id, token.claims)
     if locked.grant.status is GrantStatus.PAUSED:
         raise InvitationRefusedError
     _require_welcome(runtime, policy, transaction, key, request.merchant_id)
@@ -136,12 +137,10 @@ def send_invitation(
 
 
 def _grant_of_token(
-    runtime: Runtime, transaction: Transaction, merchant_id: str, token: str
+    runtime: Runtime, transaction: Transaction, merchant_id: str, claims: Claims | TokenError
 ) -> tuple[RowKey, Claims, LockedGrant]:
-    try:
-        claims = runtime.verify_token(token)
-    except TokenError as error:
-        raise InvalidError({"token": [error.error_code]}) from None
+    if isinstance(claims, TokenError):
+        raise InvalidError({"token": [claims.error_code]})
     key = runtime.ids.grant.decode(claims.jti)
     if claims.merchant_id != merchant_id or key is None:
         raise InvalidError({"token": ["token_not_yours"]})

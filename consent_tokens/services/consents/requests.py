@@ -15,6 +15,7 @@ from consent_tokens.policies import ConsentPolicy
 from consent_tokens.services import webhooks
 from consent_tokens.services.consents.invitations import require_no_cooldown, send_invitation
 from consent_tokens.services.runtime import Runtime
+from consent_tokens.services.token_verification import VerifiedToken
 from consent_tokens.store import grants, merchants, requests
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import is_active
@@ -37,7 +38,7 @@ def create_request(
     merchant_id: str,
     terms: RequestedTerms,
     *,
-    token: str | None = None,
+    token: VerifiedToken | None = None,
 ) -> ConsentRequest:
     """Return a new consent request; with a token it is also sent, by SMS, to that token's consumer.
 

@@ -12,6 +12,7 @@ from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.request import ConsentRequest
 from consent_tokens.crypto.keys import GrantKey
 from consent_tokens.crypto.sealing import NONCE_BYTES
+from consent_tokens.crypto.token_macs import TokenMac
 from consent_tokens.errors import ConflictError, GoneError, NotFoundError, TokenError
 from consent_tokens.evidence.events import Event, EventKind, grant_event
 from consent_tokens.listing import ListFilter
@@ -19,7 +20,8 @@ from consent_tokens.relay.frequency_cap import next_allowed_at, remaining
 from consent_tokens.relay.message import Priority
 from consent_tokens.row_key import RowKey
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import grants, messages, requests
+from consent_tokens.services.token_verification import VerifiedToken
+from consent_tokens.store import grants, messages, requests, token_macs
 from consent_tokens.store.database import Transaction
 from consent_tokens.tokens.claims import Claims
 from consent_tokens.tokens.mint import Binding, mint, open_number, seal_number
@@ -170,14 +172,15 @@ def fetch_token(runtime: Runtime, transaction: Transaction, request: ConsentRequ
 
 
 def renew_token(
-    runtime: Runtime, transaction: Transaction, merchant_id: str, token: str
+    runtime: Runtime, transaction: Transaction, merchant_id: str, verified: VerifiedToken
 ) -> IssuedToken:
     """Return a fresh token for a live one, with the scope as it is now, under the newest keys.
 
     Raises TokenError, NotFoundError for another's, ConflictError if the grant has ended.
     """
-    now = runtime.clock.now()
-    claims = runtime.verify_token(token)
+    now, claims = runtime.clock.now(), verified.claims
+    if isinstance(claims, TokenError):
+        raise claims
     key = runtime.ids.grant.decode(claims.jti)
     if claims.merchant_id != merchant_id or key is None:
         raise NotFoundError("no grant of yours")
@@ -188,6 +191,7 @@ def renew_token(
     binding = binding_of(runtime, locked.grant)
     number = open_number(claims.sealed_number, grant_key, binding)
     token = mint_token(runtime, locked.grant, grant_key, number, notice_digest=claims.notice)
+    token_macs.record_renewal(transaction, key, mac_of(runtime, token, key))
     runtime.record(transaction, grant_event(locked.grant, EventKind.TOKEN_RENEWED, now))
     return IssuedToken(token, binding.jti)
 
@@ -210,6 +214,11 @@ def mint_token(
         now=runtime.clock.now(),
         key=runtime.keyring.signing,
     )
+
+
+def mac_of(runtime: Runtime, token: str, grant: RowKey) -> bytes:
+    """Return the MAC of a grant's newest token, as it is stored with the grant."""
+    return TokenMac.of(token, grant, runtime.keyring.token_mac).to_bytes()
 
 
 def seal_token(runtime: Runtime, request: ConsentRequest, token: str) -> bytes:

@@ -24,7 +24,7 @@ from consent_tokens.crypto.key_files import (
 from consent_tokens.crypto.keyring import KeyName, name_of
 from consent_tokens.errors import ConflictError, KeyUnavailableError, NotFoundError
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import key_records, wrapped_keys
+from consent_tokens.store import key_records, token_macs, wrapped_keys
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.key_records import KeyRecord
 
@@ -36,6 +36,7 @@ LEAD_TIMES: Final[Mapping[KeyKind, timedelta]] = {
     KeyKind.SIGNING: timedelta(minutes=10),
     KeyKind.WRAPPING: timedelta(minutes=1),
     KeyKind.SESSION: timedelta(minutes=1),
+    KeyKind.TOKEN_MAC: timedelta(minutes=1),
 }
 HANDOVER: Final = timedelta(seconds=60)  # in which a process may still use the key before
 MIN_PREFIX: Final = 6  # characters of a key id that name it
@@ -55,7 +56,8 @@ class KeyState(Struct, frozen=True, kw_only=True):
     """A key, and how much depends on it.
 
     `needed_by` counts, for a wrapping key, the rows with a data key under it; for a signing key,
-    the live grants that were made while it signed; for a session key, the consumers signed in.
+    the live grants that were made while it signed; for a session key, the consumers signed in; for
+    a key of token MACs, the grants whose MAC is under it.
     """
 
     kind: KeyKind
@@ -70,11 +72,12 @@ class KeyState(Struct, frozen=True, kw_only=True):
 
 def list_keys(runtime: Runtime) -> list[KeyState]:
     """Return all keys that rotate, by kind, the oldest first. Reads every row with a data key."""
-    records, counts, sessions = runtime.database.read(
+    records, counts, sessions, macs = runtime.database.read(
         lambda transaction: (
             {_record_name(each): each for each in key_records.all_records(transaction)},
             wrapped_keys.count_by_kid(transaction),
             wrapped_keys.count_sessions(transaction),
+            token_macs.count_by_kid(transaction),
         )
     )
     states = [state for kind in KeyKind for state in _states(runtime, kind, records)]
@@ -87,6 +90,8 @@ def list_keys(runtime: Runtime) -> list[KeyState]:
                 return counts[bytes.fromhex(state.kid)]
             case KeyKind.SESSION:
                 return sessions if state.status in {KeyStatus.IN_USE, KeyStatus.OLDER} else 0
+            case KeyKind.TOKEN_MAC:
+                return macs.get(bytes.fromhex(state.kid), 0)
 
     return [_with_count(state, needed_by(state)) for state in states]
 

@@ -16,8 +16,9 @@ from consent_tokens.store import checkpoints, key_records, wrapped_keys
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.key_records import KeyRecord
 
-# what is missing of these cannot be read; a session key that is gone signs people out, no more
-NEEDED: Final = frozenset({KeyKind.SIGNING, KeyKind.WRAPPING})
+# what is missing of these cannot be read, or not be known again; a session key that is gone signs
+# people out, no more
+NEEDED: Final = frozenset({KeyKind.SIGNING, KeyKind.WRAPPING, KeyKind.TOKEN_MAC})
 WITHDRAWN_GRACE: Final = timedelta(seconds=60)  # for processes to notice that a key was withdrawn
 
 
@@ -31,13 +32,13 @@ def ensure_key_set(runtime: Runtime) -> None:
     if runtime.keys.fault:
         raise KeyMissingError(runtime.keys.fault)
     records = runtime.database.read(key_records.all_records)
-    if new := keyring.names - {_name(each) for each in records}:
-        runtime.database.run(lambda transaction: _record(transaction, new, now))
     if fault := _fault(keyring, records, now):
         keyring = runtime.keys.latest()  # another process may have changed them just now
         fault = _fault(keyring, records, now)
     if fault:
-        raise fault
+        raise fault  # without recording the keys that this process alone has
+    if new := keyring.names - {_name(each) for each in records}:
+        runtime.database.run(lambda transaction: _record(transaction, new, now))
 
 
 def ensure_compared(runtime: Runtime) -> None:

@@ -298,7 +298,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     ),
     Kind(
         name="bookkeeping",
-        tables=("checkpoints", "retention_runs", "key_records", "purposes"),
+        tables=("checkpoints", "retention_runs", "key_records", "token_mac_keys", "purposes"),
         what="Bookkeeping of the service, about nobody",
         since="as long as the service runs",
         basis="",

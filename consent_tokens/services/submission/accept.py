@@ -1,6 +1,6 @@
 """Accept messages: decide each, count it against the frequency cap, enqueue it, record an event.
 
-Token signatures are verified before the transaction begins. Inside it the number of statements does
+Tokens are verified before the transaction begins. Inside it the number of statements does
 not depend on the number of messages: grants, merchants and sends are loaded for all of them first.
 """
 
@@ -41,10 +41,12 @@ from consent_tokens.services.submission.template_texts import (
     TemplateCall,
     TemplateTexts,
 )
-from consent_tokens.store import grants, messages, outbox
+from consent_tokens.services.token_verification import PresentedToken, verify_tokens
+from consent_tokens.store import grants, messages, outbox, token_macs
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.grants import LockedGrant
 from consent_tokens.store.senders import Sender
+from consent_tokens.store.token_macs import MacChange
 from consent_tokens.tokens.claims import Claims
 
 MAX_WINDOW: Final = timedelta(days=MAX_DAYS)  # of a frequency cap
@@ -71,6 +73,7 @@ class VerifiedRequest(Struct, frozen=True):
 
     request: MessageRequest
     claims: Claims | Reason
+    mac: MacChange | None = None  # of the token, to be stored
 
 
 class SubmissionResult(Struct, frozen=True):
@@ -81,13 +84,24 @@ class SubmissionResult(Struct, frozen=True):
     segments: int = 0
 
 
-def verify_request(runtime: Runtime, request: MessageRequest) -> VerifiedRequest:
-    """Verify the token of a request."""
-    try:
-        claims = runtime.verify_token(request.token)
-    except TokenError as error:
-        return VerifiedRequest(request, Reason(error.error_code))
-    return VerifiedRequest(request, claims)
+def verify_requests(
+    runtime: Runtime, requests: Sequence[tuple[str, MessageRequest]]
+) -> list[VerifiedRequest]:
+    """Verify the tokens of requests, each with its merchant's id. Raises as the database does."""
+    verified = verify_tokens(
+        runtime,
+        [PresentedToken(merchant_id, request.token) for merchant_id, request in requests],
+    )
+    return [
+        VerifiedRequest(
+            request,
+            Reason(token.claims.error_code)
+            if isinstance(token.claims, TokenError)
+            else token.claims,
+            token.change,
+        )
+        for (_, request), token in zip(requests, verified, strict=True)
+    ]
 
 
 def accept_all(
@@ -103,6 +117,7 @@ def accept_all(
     context = _AcceptContext.load(runtime, policy, transaction, submissions)
     results = [context.decide(merchant_id, verified) for merchant_id, verified in submissions]
     outbox.enqueue(transaction, context.enqueued)
+    token_macs.replace(transaction, [each.mac for _, each in submissions if each.mac])
     runtime.record(transaction, *context.events)
     return results
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from consent_tokens.errors import ConsentTokensError
-from consent_tokens.services.idempotency import ApiResponse, Done
-from consent_tokens.services.submission.accept import SubmissionResult, VerifiedRequest
+from consent_tokens.services.idempotency import ApiResponse, Done, IdempotencyKey
+from consent_tokens.services.submission.accept import MessageRequest, SubmissionResult
 
 MAX_GROUP_SIZE: Final = 200
 
@@ -27,11 +27,13 @@ class Submission(NamedTuple):
     """A message of a merchant, and how its answer is rendered, in the transaction that decides."""
 
     merchant_id: str
-    verified: VerifiedRequest
+    request: MessageRequest
     render: Render
+    key: IdempotencyKey | None = None
 
 
-AcceptAll = Callable[[Sequence[Submission]], list[Done[SubmissionResult]]]  # in one transaction
+Outcome = Done[SubmissionResult] | ConsentTokensError
+AcceptAll = Callable[[Sequence[Submission]], Sequence[Outcome]]  # in one transaction
 
 
 def _locked() -> threading.Lock:
@@ -55,6 +57,12 @@ class _Pending:
         return self.result is not None or self.error is not None
 
 
+def _done(outcome: Outcome) -> Done[SubmissionResult]:
+    if isinstance(outcome, ConsentTokensError):
+        raise outcome
+    return outcome
+
+
 @dataclass(slots=True)
 class GroupCommit:
     """The queue of submissions of one process."""
@@ -76,7 +84,7 @@ class GroupCommit:
             self._lead()
         if pending.error is not None and not isinstance(pending.error, ConsentTokensError):
             # another message of the group may have caused it: try this one alone
-            return self.accept_all([submission])[0]
+            return _done(self.accept_all([submission])[0])
         if pending.result is None:
             raise pending.error or RuntimeError("the group was committed without a result")
         return pending.result
@@ -89,7 +97,10 @@ class GroupCommit:
         try:
             results = self.accept_all([each.submission for each in group])
             for each, result in zip(group, results, strict=True):
-                each.result = result
+                if isinstance(result, ConsentTokensError):
+                    each.error = result
+                else:
+                    each.result = result
         except Exception as error:  # noqa: BLE001 - each waiting thread raises it
             for each in group:
                 each.error = error

@@ -11,17 +11,28 @@ from consent_tokens import metrics
 from consent_tokens.errors import ConsentTokensError, OutboxFullError
 from consent_tokens.policies import RelayPolicy
 from consent_tokens.relay.decision import Refused, is_limited
-from consent_tokens.services.idempotency import ApiResponse, Done, IdempotencyKey, run_once
+from consent_tokens.services.idempotency import (
+    ApiResponse,
+    Done,
+    IdempotencyKey,
+    run_each_once,
+    run_once,
+)
 from consent_tokens.services.integrity.readiness import ensure_ready
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.submission.accept import (
     MessageRequest,
     SubmissionResult,
     accept_all,
-    verify_request,
+    verify_requests,
 )
 from consent_tokens.services.submission.backpressure import Backpressure
-from consent_tokens.services.submission.group_commit import GroupCommit, Render, Submission
+from consent_tokens.services.submission.group_commit import (
+    GroupCommit,
+    Outcome,
+    Render,
+    Submission,
+)
 from consent_tokens.store.database import Transaction
 
 Item = MessageRequest | ConsentTokensError  # of a batch: a message, or why it is not valid
@@ -56,13 +67,7 @@ class Submitter:
         ensure_ready(self.runtime)
         if is_limited(request.purpose) and self._backpressure.is_saturated():
             raise OutboxFullError
-        verified = verify_request(self.runtime, request)
-        if key is None:
-            done = self._group_commit.accept(Submission(merchant_id, verified, render))
-        else:
-            submissions = [(merchant_id, verified)]
-            accept = partial(accept_all, self.runtime, self.policy, submissions=submissions)
-            done = run_once(self.runtime, key, lambda transaction: accept(transaction)[0], render)
+        done = self._group_commit.accept(Submission(merchant_id, request, render, key))
         _count([done.result])
         self.runtime.wake_dispatcher.set()
         return done.response
@@ -86,20 +91,18 @@ class Submitter:
             items = [_without_marketing(item) for item in items]
             if all(isinstance(item, OutboxFullError) for item in items):
                 raise OutboxFullError
-        checked = [
-            item if isinstance(item, ConsentTokensError) else verify_request(self.runtime, item)
-            for item in items
+        requests = [
+            (merchant_id, item) for item in items if not isinstance(item, ConsentTokensError)
         ]
-        submissions = [
-            (merchant_id, item) for item in checked if not isinstance(item, ConsentTokensError)
-        ]
+        verified = verify_requests(self.runtime, requests)
+        submissions = [(merchant_id, each) for each in verified]
 
         def render_all(results: list[SubmissionResult]) -> ApiResponse:
             remaining = iter(results)
             return render(
                 [
                     item if isinstance(item, ConsentTokensError) else next(remaining)
-                    for item in checked
+                    for item in items
                 ]
             )
 
@@ -109,17 +112,21 @@ class Submitter:
         self.runtime.wake_dispatcher.set()
         return done.response
 
-    def _accept_all(self, submissions: Sequence[Submission]) -> list[Done[SubmissionResult]]:
-        messages = [(each.merchant_id, each.verified) for each in submissions]
+    def _accept_all(self, submissions: Sequence[Submission]) -> Sequence[Outcome]:
+        verified = verify_requests(
+            self.runtime, [(each.merchant_id, each.request) for each in submissions]
+        )
 
-        def work(transaction: Transaction) -> list[Done[SubmissionResult]]:
+        def work(transaction: Transaction, places: Sequence[int]) -> list[Done[SubmissionResult]]:
+            new = [(submissions[place], verified[place]) for place in places]
+            messages = [(each.merchant_id, request) for each, request in new]
             results = accept_all(self.runtime, self.policy, transaction, messages)
             return [
                 Done(each.render(result), result)
-                for each, result in zip(submissions, results, strict=True)
+                for (each, _), result in zip(new, results, strict=True)
             ]
 
-        return self.runtime.database.run(work)
+        return run_each_once(self.runtime, [each.key for each in submissions], work)
 
 
 def _count(results: Iterable[SubmissionResult | None]) -> None:

@@ -6,6 +6,7 @@ from consent_tokens.consent.request import RequestedTerms
 from consent_tokens.services.consents import requests, tokens
 from consent_tokens.services.consents.requests import RequestStanding
 from consent_tokens.services.idempotency import ApiResponse
+from consent_tokens.services.token_verification import PresentedToken, verify_token
 from consent_tokens.web.merchant_api.answers import (
     ConsentRequestAnswer,
     ConsentRequestPage,
@@ -33,10 +34,13 @@ def create_consent_request(
     """Ask one consumer for consent; the answer says where to send them."""
     terms, token = body
     policy = app_context().consent
+    verified = None
+    if token is not None:
+        verified = verify_token(runtime(), PresentedToken(merchant_id, token))
     with requests.recorded_refusals(runtime(), merchant_id):
         return answer.once(
             lambda transaction: requests.create_request(
-                runtime(), policy, transaction, merchant_id, terms, token=token
+                runtime(), policy, transaction, merchant_id, terms, token=verified
             )
         )
 

@@ -3,6 +3,7 @@
 from consent_tokens.services.consents import tokens
 from consent_tokens.services.consents.revocation import revoke_by_token
 from consent_tokens.services.idempotency import ApiResponse
+from consent_tokens.services.token_verification import PresentedToken, verify_to_renew
 from consent_tokens.web.merchant_api.answers import (
     IntrospectionAnswer,
     NothingAnswer,
@@ -33,8 +34,9 @@ def introspect_token(merchant_id: str, body: str, answer: Answer) -> ApiResponse
 @bp.problems(403, 404, 409)
 def renew_token(merchant_id: str, body: str, answer: Answer) -> ApiResponse:
     """Renew a live token: the scope as it is now, under the newest key."""
+    verified = verify_to_renew(runtime(), PresentedToken(merchant_id, body))
     return answer.once(
-        lambda transaction: tokens.renew_token(runtime(), transaction, merchant_id, body)
+        lambda transaction: tokens.renew_token(runtime(), transaction, merchant_id, verified)
     )
 
 

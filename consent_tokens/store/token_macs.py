@@ -1,0 +1,96 @@
+"""Queries on the MACs of grants' newest tokens."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from sqlalchemy import bindparam, func, select, update
+
+from consent_tokens.row_key import RowKey
+from consent_tokens.store.bulk import ROW_KEY_COLUMNS, RowSet
+from consent_tokens.store.database import Transaction
+from consent_tokens.store.tables import grants
+
+KID_BYTES: Final = 8  # with which a stored MAC begins
+
+
+class GrantOfMerchant(NamedTuple):
+    """A grant, if it is of that merchant."""
+
+    key: RowKey
+    merchant_id: str
+
+
+class MacChange(NamedTuple):
+    """A MAC that takes the place of another, or of none."""
+
+    grant: RowKey
+    before: bytes | None
+    after: bytes
+
+
+# Merchant and liveness are compared here, not by the database: SQLite would look through all grants
+# of the merchant, by the index of its lists, for each row.
+OF_GRANTS: Final = """
+SELECT grants.partition AS partition, grants.id AS id, grants.merchant_id AS merchant_id,
+    grants.wrapped_key IS NOT NULL AS is_live, grants.token_mac AS token_mac
+FROM {input} JOIN grants ON grants.partition = input.partition AND grants.id = input.id
+"""
+
+
+def of_grants(
+    transaction: Transaction, wanted: Sequence[GrantOfMerchant]
+) -> Mapping[GrantOfMerchant, bytes | None]:
+    """Return the stored MACs of live grants, without a lock; None for a grant without one.
+
+    A grant that has ended, or is another merchant's, is left out.
+    """
+    sought = frozenset(wanted)
+    rows = RowSet(ROW_KEY_COLUMNS, sorted({each.key for each in sought}))
+    found = {
+        GrantOfMerchant(RowKey(row.partition, row.id), row.merchant_id): row.token_mac
+        for row in rows.run(transaction, OF_GRANTS)
+        if row.is_live
+    }
+    return {grant: mac for grant, mac in found.items() if grant in sought}
+
+
+def replace(transaction: Transaction, changes: Sequence[MacChange]) -> None:
+    """Replace MACs, each only if it is still what it was and its grant is live."""
+    if not changes:
+        return
+    table = grants.c
+    transaction.execute(
+        update(grants)
+        .where(
+            table.partition == bindparam("of_partition"),
+            table.id == bindparam("of_id"),
+            table.token_mac.is_not_distinct_from(bindparam("before")),
+            table.wrapped_key.is_not(None),
+        )
+        .values(token_mac=bindparam("after")),
+        [
+            {
+                "of_partition": each.grant.partition,
+                "of_id": each.grant.id,
+                "before": each.before,
+                "after": each.after,
+            }
+            for each in changes
+        ],
+    )
+
+
+def record_renewal(transaction: Transaction, grant: RowKey, mac: bytes) -> None:
+    """Store the MAC of a grant's new token."""
+    transaction.execute(
+        update(grants)
+        .where(grants.c.partition == grant.partition, grants.c.id == grant.id)
+        .values(token_mac=mac)
+    )
+
+
+def count_by_kid(transaction: Transaction) -> Mapping[bytes, int]:
+    """Return how many MACs are under each key. Reads every grant."""
+    kid = func.substr(grants.c.token_mac, 1, KID_BYTES)
+    query = select(kid, func.count()).where(grants.c.token_mac.is_not(None)).group_by(kid)
+    return {bytes(row[0]): row[1] for row in transaction.execute(query)}
