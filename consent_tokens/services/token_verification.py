@@ -85,7 +85,9 @@ def _verify_all(
     named = _named_grants(runtime, presented, tokens)
     wanted = [each for each in named if each is not None]
     stored = (
-        runtime.database.read(lambda transaction: token_macs.of_grants(transaction, wanted))
+        runtime.database.read(
+            lambda transaction: token_macs.of_grants(transaction, wanted), is_one_statement=True
+        )
         if wanted
         else {}
     )

@@ -132,10 +132,19 @@ class Database:
                 raise
         raise DatabaseBusyError
 
-    def read(self, query: Callable[[Transaction], Result]) -> Result:
-        """Run a read-only query. Raises DatabaseBusyError or DatabaseUnavailableError."""
+    def read(
+        self, query: Callable[[Transaction], Result], *, is_one_statement: bool = False
+    ) -> Result:
+        """Run a read-only query. Raises DatabaseBusyError or DatabaseUnavailableError.
+
+        With `is_one_statement`, PostgreSQL is not asked to begin and end a transaction around it:
+        a third of the round trips.
+        """
+        options: dict[str, Any] = {"reads": True}
+        if is_one_statement and not self.is_sqlite:
+            options["isolation_level"] = "AUTOCOMMIT"
         try:
-            with self.engine.connect().execution_options(reads=True) as transaction:
+            with self.engine.connect().execution_options(**options) as transaction:
                 transaction.begin()  # one snapshot for all statements of the query
                 return query(transaction)
         except DBAPIError as error:
