@@ -107,6 +107,13 @@ def test_a_process_rereads_the_folder_for_a_token_under_a_key_that_it_does_not_h
     answer = type(merchant)(other, merchant.id, merchant.api_key).send(token)
     assert answer.status_code == 202, answer.text
     assert other.runtime.keyring is not held
+    new_key(service, KeyKind.SIGNING)
+    service.runtime.keys.latest()
+    first = merchant.post("/v1/tokens/renew", {"token": token}).json["token"]
+    second = merchant.post("/v1/tokens/renew", {"token": first}).json["token"]
+    assert second != first  # which has no MAC any more
+    elsewhere = type(merchant)(other, merchant.id, merchant.api_key)
+    assert elsewhere.post("/v1/tokens/renew", {"token": first}).status_code == 200
 
 
 def test_an_older_signing_key_verifies_until_it_is_withdrawn(start: Start) -> None:
