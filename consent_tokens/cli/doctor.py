@@ -16,7 +16,7 @@ from consent_tokens.randomness import SystemRandomSource
 from consent_tokens.services.integrity.key_set import ensure_own_database
 from consent_tokens.services.integrity.readiness import ensure_ready
 from consent_tokens.settings import Settings
-from consent_tokens.store import checkpoints
+from consent_tokens.store import checkpoints, merchants
 from consent_tokens.store.database import Database
 from consent_tokens.store.schema import is_current
 
@@ -24,6 +24,11 @@ OK: Final = "ok"
 WARNING: Final = "warning"  # it works, and has a consequence
 FAILED: Final = "failed"
 NO_KEYS: Final = "there are none yet: `consent-tokens serve` creates them"
+MAX_SHOWN_NAMES: Final = 5
+DEMONSTRATIONS: Final = (
+    "{count} merchants are demonstrations, and send only while CONSENT_BASE_URL is a loopback "
+    "address: {names}; a company that wants to send applies (`merchant apply`)"
+)
 NOT_CURRENT: Final = "missing or out of date: run `consent-tokens db upgrade`"
 
 
@@ -46,6 +51,7 @@ def doctor(*, as_json: bool) -> None:
             rows.append(_check("keys of the database", lambda: _check_own_keys(settings)))
         if _is_ok(rows):
             rows.append(_check("journal and clock", lambda: _check_readiness(settings)))
+            rows += _demonstrations(settings)
         rows += [
             {"check": name, "status": WARNING, "detail": detail}
             for name, detail in warnings_of(settings)
@@ -65,6 +71,20 @@ def _check(name: str, run: Callable[[], object]) -> dict[str, str]:
     except ConsentTokensError as error:
         return {"check": name, "status": FAILED, "detail": str(error) or error.error_code}
     return {"check": name, "status": OK, "detail": detail if isinstance(detail, str) else ""}
+
+
+def _demonstrations(settings: Settings) -> list[dict[str, str]]:
+    """Return a warning if there are demonstrations that send nothing from this base URL."""
+    if settings.service.is_loopback:
+        return []
+    database = Database.open(settings.database_url)
+    try:
+        names = database.read(merchants.active_demonstrations)
+    finally:
+        database.close()
+    shown = ", ".join(names[:MAX_SHOWN_NAMES])
+    detail = DEMONSTRATIONS.format(count=len(names), names=shown)
+    return [{"check": "merchants", "status": WARNING, "detail": detail}] if names else []
 
 
 def _check_keys(folder: Path) -> None:

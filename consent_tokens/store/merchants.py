@@ -82,6 +82,11 @@ class Merchant:
 IDENTITY_COLUMNS = tuple(each.name for each in fields(MerchantIdentity))
 
 
+def is_admitted(merchant: Merchant) -> bool:
+    """Whether a merchant's status lets it send, wherever the service is reached."""
+    return merchant.status is MerchantStatus.ACTIVE
+
+
 def is_active(merchant: Merchant | None, service: ServiceIdentity) -> bool:
     """Whether the merchant exists and may ask for consent and send.
 
@@ -115,6 +120,12 @@ def list_all(transaction: Transaction) -> list[Merchant]:
     """Return all merchants, oldest first."""
     rows = transaction.execute(select(merchants).order_by(merchants.c.admitted_at, merchants.c.id))
     return [_merchant(row) for row in rows]
+
+
+def active_demonstrations(transaction: Transaction) -> list[str]:
+    """Return the names of the demonstrations that are active, oldest first."""
+    found = list_all(transaction)
+    return [each.name for each in found if each.is_demonstration and is_admitted(each)]
 
 
 def find(transaction: Transaction, merchant_id: str) -> Merchant | None:

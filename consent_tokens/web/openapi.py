@@ -14,6 +14,7 @@ from consent_tokens.web.merchant_api import (
     link_domains,
     messages,
     requests,
+    senders,
     templates,
     tokens,
 )
@@ -27,6 +28,7 @@ BLUEPRINTS: Final = (
     tokens.bp,
     messages.bp,
     templates.bp,
+    senders.bp,
     link_domains.bp,
     complaints.bp,
 )

@@ -26,6 +26,8 @@ Description = dict[str, Any]
 FORMATS = FormatChecker()
 METHODS = {"get", "post", "put", "patch", "delete"}
 
+SENDER = {"port": "10690002", "extension": "1", "signature": "晨光书店"}
+
 
 @dataclass
 class CheckedApi:
@@ -150,6 +152,15 @@ def test_every_operation_answers_as_it_is_described(small: Service, api: Checked
     assert api.call("list_link_domains") == {"domains": []}
     api.call("list_complaints", query="?cursor=x", status=422)
 
+    applied = api.call("create_sender", SENDER, status=201)
+    assert applied["status"] == "submitted"
+    api.call("create_sender", {**SENDER, "port": "x"}, status=422)
+    assert api.call("get_sender", ids={"sender_id": applied["id"]}) == applied
+    api.call("get_sender", ids={"sender_id": "snd_x"}, status=404)
+    assert [each["status"] for each in api.call("list_senders")["items"]] == [
+        "admitted", "submitted",
+    ]  # fmt: skip
+
     api.call("revoke_token", {"token": token}, status=200, headers={"Idempotency-Key": "end"})
     api.call("revoke_token", {"token": token}, status=422, headers={"Idempotency-Key": ""})
     api.call("send_message", message(token), status=403)
@@ -176,7 +187,13 @@ def test_every_operation_answers_as_it_is_described(small: Service, api: Checked
 
 
 def test_every_operation_describes_the_problems_of_any_request(api: CheckedApi) -> None:
-    ids = {"request_id": "req_x", "grant_id": "x", "message_id": "msg_x", "template_id": "tpl_x"}
+    ids = {
+        "request_id": "req_x",
+        "grant_id": "x",
+        "message_id": "msg_x",
+        "sender_id": "snd_x",
+        "template_id": "tpl_x",
+    }
     stranger = CheckedApi(Merchant(api.merchant.service, "x", "ctk_0_0"), api.description)
     for operation_id, (path, method, operation) in operations(api.description).items():
         stranger.call(operation_id, {}, status=401, ids=ids)
@@ -214,7 +231,7 @@ def test_every_object_says_which_members_it_has(description: Description) -> Non
 
 def test_every_operation_has_an_id_a_tag_a_summary_and_enums(description: Description) -> None:
     found = operations(description)
-    assert len(found) == 18
+    assert len(found) == 21
     for _, _, operation in found.values():
         assert operation["tags"]
         assert operation["summary"].endswith(".")

@@ -6,9 +6,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from consent_tokens.services.admission import control_groups
 from consent_tokens.services.admission.suspension import suspend
+from consent_tokens.services.merchants import find_source
 from tests.number_scan import NUMBERS
-from tests.service import ADMIN, ALWAYS, ORDERS, PROMOTIONS, Consumer, Merchant, Service
+from tests.service import ADMIN, ALWAYS, ORDERS, PROMOTIONS, REVIEWER, Consumer, Merchant, Service
 
 MORE = {"purposes": [PROMOTIONS], **ALWAYS}
 QUESTION = re.compile(r"/c/([A-Za-z0-9_-]{22})")
@@ -246,3 +248,76 @@ def test_an_invitation_takes_its_place_in_the_cap(service: Service) -> None:
     assert invited(merchant, token, purposes=["marketing.events"]) == (201, "")
     service.work()
     assert len(consumer.texts()) == before
+
+
+# --- control groups -------------------------------------------------------------------------------
+
+
+def two_of_one_owner(service: Service) -> tuple[Consumer, list[tuple[Merchant, str]]]:
+    """Return a consumer of two merchants, not joined yet, each with its token for orders."""
+    consumer, shops = service.consumer(), [service.merchant("甲店"), service.merchant("乙店")]
+    return consumer, [(each, service.obtain_token(each, consumer, ORDERS)) for each in shops]
+
+
+def joined(service: Service, one: Merchant, other: Merchant) -> None:
+    control_groups.join(service.runtime, REVIEWER, one.id, other.id, reason="one owner")
+
+
+@pytest.mark.parametrize("first", ["the no", "the joining"])
+@pytest.mark.parametrize("how", ["declined", "not answered", "stopped"])
+def test_a_no_to_one_of_a_control_group_bars_them_all(
+    service: Service, how: str, first: str
+) -> None:
+    consumer, ((asker, token), (sister, theirs)) = two_of_one_owner(service)
+    if first == "the joining":
+        joined(service, asker, sister)
+    if how == "stopped":
+        service.reply(consumer.number, service_source(service, asker), "R")
+    else:
+        assert invited(asker, token) == (201, "")
+        service.work()
+    if how == "declined":
+        match = QUESTION.search(consumer.texts()[-1])
+        assert match
+        consumer.post(match[0], decision="decline")
+    if first == "the no":
+        joined(service, asker, sister)
+    service.clock.advance(timedelta(days=80))
+    answer = sister.post("/v1/consent-requests", {**MORE, "token": theirs})
+    assert (answer.status_code, answer.json["code"]) == (403, "invitation_refused")
+    assert "next_at" not in answer.json, "it would tell of another merchant's consumer"
+    assert sister.send(theirs, ORDERS).status_code == 202, "its own consent stays"
+    service.clock.advance(timedelta(days=11))
+    assert invited(sister, theirs) == (201, "")
+
+
+def service_source(service: Service, merchant: Merchant) -> str:
+    """Return the number that a merchant's texts come from."""
+    source = find_source(service.runtime, merchant.id)
+    assert source
+    return source
+
+
+def test_a_reference_of_a_consumer_who_stopped_a_sister_is_barred_too(service: Service) -> None:
+    consumer = service.consumer()
+    one, sister = service.merchant("甲店"), service.merchant("乙店")
+    service.obtain_token(one, consumer, ORDERS)
+    service.obtain_token(sister, consumer, ORDERS, reference="c-1")
+    joined(service, one, sister)
+    service.reply(consumer.number, service_source(service, one), "R")
+    answer = sister.post("/v1/consent-requests", {**MORE, "reference": "c-1"})
+    assert (answer.status_code, answer.json["code"]) == (403, "invitation_refused")
+    assert "next_at" not in answer.json
+    assert sister.ask(PROMOTIONS, reference="c-2")["status"] == "pending", "nobody knows c-2"
+
+
+def test_groups_that_are_joined_become_one(service: Service) -> None:
+    shops = [service.merchant(name) for name in ("甲店", "乙店", "丙店", "丁店")]
+    consumer = service.consumer()
+    tokens = [service.obtain_token(each, consumer, ORDERS) for each in shops]
+    joined(service, shops[0], shops[1])
+    joined(service, shops[2], shops[3])
+    assert invited(shops[0], tokens[0]) == (201, "")
+    assert invited(shops[3], tokens[3]) == (201, ""), "another group"
+    joined(service, shops[1], shops[2])
+    assert invited(shops[2], tokens[2]) == (403, "invitation_refused")

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -58,7 +59,7 @@ def test_merchants_keys_and_senders(tmp_path: Path) -> None:
     WRITTEN.append(tmp_path)
     assert run(tmp_path, "db", "upgrade").returncode == 0
     added = json.loads(run(tmp_path, "merchant", "add", "晨光书店", "--json").stdout)
-    assert added.keys() == {"id", "api_key"}
+    assert added.keys() == {"id", "api_key", "templates"}
     sender = run(
         tmp_path, "sender", "add", added["id"],
         "--port", "10690001", "--extension", "12", "--signature", "【晨光书店】", "--json",
@@ -66,15 +67,15 @@ def test_merchants_keys_and_senders(tmp_path: Path) -> None:
     assert json.loads(sender.stdout).keys() == {"id"}
     senders = json.loads(run(tmp_path, "sender", "list", added["id"], "--json").stdout)
     assert [each["signature"] for each in senders] == ["晨光书店"]
-    checked = json.loads(
+    identity = json.loads(
         run(
             tmp_path, "merchant", "set-identity", added["id"], "--legal-name", "晨光书店有限公司",
-            "--contact", "400 000 0000", "--checked-by", "港口平台", "--json",
+            "--contact", "400 000 0000", "--json",
         ).stdout
     )  # fmt: skip
-    assert (checked["legal_name"], checked["checked_by"]) == ("晨光书店有限公司", "港口平台")
-    assert checked["checked_at"]
-    assert run(tmp_path, "merchant", "add", "X", "--checked-by", "Y").returncode != 0
+    assert (identity["legal_name"], identity["checked_by"]) == ("晨光书店有限公司", "")
+    vouched = run(tmp_path, "merchant", "set-identity", added["id"], "--checked-by", "Y")
+    assert "nobody checks a demonstration" in vouched.stderr
     domains = run(
         tmp_path, "merchant", "set-link-domains", added["id"], "Shop.example", "t.cn", "--json"
     )
@@ -100,6 +101,64 @@ def test_merchants_keys_and_senders(tmp_path: Path) -> None:
     assert {each["kind"] for each in kinds} == {
         "signing", "wrapping", "session", "token_mac", "journal",
     }  # fmt: skip
+
+
+def result(folder: Path, *arguments: str) -> dict[str, Any]:
+    """Return the JSON that a command prints."""
+    done = run(folder, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    printed: dict[str, Any] = json.loads(done.stdout)
+    return printed
+
+
+def test_operators_admit_a_company_and_its_sender(tmp_path: Path) -> None:
+    WRITTEN.append(tmp_path)
+    for name, role in (("Lin", "reviewer"), ("Mei", "admin"), ("Ada", "auditor")):
+        result(tmp_path, "operator", "add", name, "--role", role)
+    licence = tmp_path / "licence.pdf"
+    licence.write_bytes(b"%PDF-1.7 a licence")
+    applied = result(
+        tmp_path, "merchant", "apply", "--name", "晨光书店", "--legal-name", "晨光书店有限公司",
+        "--registration", "91330100799655058B", "--contact", "400 000 0000",
+        "--class", "marketing", "--document", str(licence),
+    )  # fmt: skip
+    assert applied.keys() == {"id"}
+    refused = run(tmp_path, "merchant", "approve", applied["id"], "--by", "Ada")
+    assert "may not approve" in refused.stderr
+    admitted = result(tmp_path, "merchant", "approve", applied["id"], "--by", "Lin")
+    assert admitted.keys() == {"id", "api_key"}
+    sender = result(
+        tmp_path, "sender", "add", applied["id"], "--port", "10690002", "--signature", "晨光书店",
+        "--carrier", "中国移动", "--valid-until", "2099-12-31", "--by", "Lin",
+    )  # fmt: skip
+    exported = run(tmp_path, "sender", "export", "--carrier", "中国移动").stdout
+    assert "10690002,,晨光书店,company" in exported
+    shown = result(tmp_path, "merchant", "show", applied["id"])
+    assert (shown["kind"], shown["classes"], shown["status"]) == (
+        "legal_entity", "marketing", "active",
+    )  # fmt: skip
+    opened = tmp_path / "opened.pdf"
+    (document,) = shown["documents"]
+    run(tmp_path, "merchant", "document", document["id"], "--output", str(opened), "--by", "Lin")
+    assert opened.read_bytes() == licence.read_bytes()
+    assert b"a licence" not in (tmp_path / "consent.db").read_bytes()
+    reason = ("--reason", "complaints")
+    result(tmp_path, "merchant", "suspend", applied["id"], *reason, "--by", "Mei")
+    first = run(tmp_path, "merchant", "restore", applied["id"], *reason, "--by", "Mei")
+    assert "second person" in first.stderr
+    restored = result(tmp_path, "merchant", "restore", applied["id"], *reason)
+    assert restored["status"] == "active"
+    assert result(tmp_path, "sender", "revoke", sender["id"], *reason)["status"] == "revoked"
+    result(tmp_path, "operator", "disable", "Lin")
+    assert run(tmp_path, "sender", "revoke", sender["id"], *reason, "--by", "Lin").returncode == 1
+
+
+def test_doctor_names_the_demonstrations_that_may_not_send(tmp_path: Path) -> None:
+    assert run(tmp_path, "merchant", "add", "示例店").returncode == 0
+    assert "demonstrations" not in run(tmp_path, "doctor").stdout
+    told = run(tmp_path, "doctor", CONSENT_BASE_URL="http://consent.example")
+    assert "示例店" in told.stdout
+    assert "demonstrations" in told.stdout
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,18 @@ INTROSPECTION: Final = {
     "remaining": 3,
     "next_at": "2026-11-11T02:00:00+00:00",
 }
+SENDER: Final = {
+    "id": "snd_4c1f0a9be2d73586",
+    "status": "submitted",
+    "port": "10690001",
+    "extension": "12",
+    "signature": "晨光书店",
+    "classes": ["marketing", "transactional"],
+    "carrier": "China Mobile",
+    "valid_until": None,
+    "since": "2026-11-11T02:00:00+00:00",
+    "reason": None,
+}
 SENT: Final = {"token": TOKEN, "purpose": "marketing.promotions", "text": "双十一满200减50"}
 OF_TEMPLATE: Final = {
     "token": TOKEN,
@@ -143,6 +155,14 @@ REQUESTS: Final[dict[str, Any]] = {  # by operation id
     "introspect_token": {"token": TOKEN},
     "renew_token": {"token": TOKEN},
     "revoke_token": {"token": TOKEN},
+    "create_sender": {
+        "port": "10690001",
+        "extension": "12",
+        "signature": "晨光书店",
+        "source": "company",
+        "classes": ["marketing", "transactional"],
+        "carrier": "China Mobile",
+    },
     "send_message": {**SENT, "reference": "spring", "valid_for_minutes": 720},
     "send_batch": {"messages": [{**SENT, "reference": "spring"}, OF_TEMPLATE]},
     "submit_template": {"purpose": "orders.updates", "text": "订单{order}已发出"},
@@ -164,6 +184,9 @@ ANSWERS: Final[dict[str, Any]] = {  # by operation id
     "submit_template": TEMPLATE,
     "list_templates": {"items": [TEMPLATE], "next": None},
     "get_template": TEMPLATE,
+    "create_sender": SENDER,
+    "get_sender": SENDER,
+    "list_senders": {"items": [SENDER], "next": None},
     "list_link_domains": {"domains": ["shop.example"]},
     "list_complaints": {"items": [COMPLAINTS], "next": None},
 }
