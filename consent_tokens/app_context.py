@@ -25,6 +25,7 @@ from consent_tokens.gateways.webhook_client import WebhookClient
 from consent_tokens.policies import ConsentPolicy, DispatchPolicy, OtpPolicy, RelayPolicy
 from consent_tokens.randomness import RandomSource, SystemRandomSource
 from consent_tokens.revocation_journal import RevocationJournal
+from consent_tokens.rules_source import RulesSource
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.submission.submit import Submitter
 from consent_tokens.settings import Settings
@@ -53,9 +54,10 @@ class AppContext:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
-        """Open the database, the keys and the gateway. Raises SettingError, KeyUnavailableError.
+        """Open the database, the keys, the rules and the gateway.
 
         The catalogue of purposes is that of the settings from then on, in the whole process.
+        Raises SettingError, KeyUnavailableError, RulesInvalidError.
         """
         load_purposes(settings)
         random, clock = SystemRandomSource(), SystemClock()
@@ -70,6 +72,7 @@ class AppContext:
                 revocation_journal=RevocationJournal(
                     settings.revocation_journal, keys.keyring.journal.kid
                 ),
+                rules=RulesSource.open(settings.rules_dir, clock),
             ),
             gateway=create_gateway(settings, random),
             webhook_client=WebhookClient(settings.webhook_private_networks),

@@ -211,6 +211,20 @@ class InvalidError(ConsentTokensError):
         self.fields = fields
 
 
+class RuleForbidsError(ConsentTokensError):
+    """More is asked for than rules allow; names the fields at fault, and the rules.
+
+    `fields` has the ids of rules by field. `rules` has `id`, `words`, `source` and `article`.
+    """
+
+    error_code = "rule_forbids"
+
+    def __init__(self, fields: dict[str, list[str]], rules: list[dict[str, str]]) -> None:
+        super().__init__("more than the rules allow")
+        self.fields = fields
+        self.rules = rules
+
+
 class MalformedJsonError(ConsentTokensError):
     """The body is not JSON as it is read here; says why, and at which pointer or byte offset."""
 
@@ -231,3 +245,9 @@ class TooManyRequestsError(ConsentTokensError):
     def __init__(self, retry_after: int) -> None:
         super().__init__("too many requests")
         self.retry_after = retry_after
+
+
+class RulesInvalidError(ConsentTokensError):
+    """A rule pack is invalid; the message names file, rule and member."""
+
+    error_code = "rules_invalid"

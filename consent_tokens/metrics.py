@@ -43,6 +43,11 @@ DISPATCH_WITHHELD: Final = Counter(
     "Rounds not started because the service was not ready, by error code.",
     ["reason"],
 )
+RULES_RELOADS: Final = Counter(
+    "consent_rules_reloads",
+    "Changed rule packs: `read`, or `invalid`, which keeps those before.",
+    ["outcome"],
+)
 
 TEMPLATES_HELD: Final = Counter(
     "consent_templates_held", "Templates held because one value was in too many of their texts."
@@ -59,6 +64,7 @@ ALL: Final[tuple[MetricWrapperBase, ...]] = (
     REQUESTS_REFUSED,
     DISPATCH_WITHHELD,
     TEMPLATES_HELD,
+    RULES_RELOADS,
 )
 
 

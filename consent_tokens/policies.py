@@ -126,5 +126,6 @@ class ConsentPolicy:
     request_ttl: timedelta  # how long a consent request stays open
     invitation_cooldown: timedelta  # before a merchant may invite the same recipient again
     opt_in_by_reply: bool  # whether the reply `Y` to an invitation gives consent
+    default_region: str  # of those who are asked, until their number is known (ISO 3166-1)
     default_timezone: ZoneInfo  # of numbers of no region
     retention: RetentionPolicy  # as the notice states it

@@ -94,6 +94,7 @@ class Settings:
     bind: tuple[str, int]
     keywords_file: Path | None  # the operator's additional inbound keywords
     purposes_file: Path | None  # the operator's additional purposes
+    rules_dir: Path | None  # of rule packs; None: those of this version of the program
     trusted_proxies: int  # reverse proxies whose X-Forwarded-* headers are believed
     allow_public_simulator: bool
 
@@ -116,6 +117,7 @@ class Settings:
             bind=read.bind("CONSENT_BIND", "127.0.0.1:8000"),
             keywords_file=read.file_if_set("CONSENT_KEYWORDS_FILE"),
             purposes_file=read.file_if_set("CONSENT_PURPOSES_FILE"),
+            rules_dir=read.folder_if_set("CONSENT_RULES_DIR"),
             trusted_proxies=read.whole("CONSENT_TRUSTED_PROXIES", 0, least=0, limit=5),
             allow_public_simulator=read.flag("CONSENT_ALLOW_PUBLIC_SIMULATOR"),
         )
@@ -200,6 +202,7 @@ class _Reader:
                 "CONSENT_INVITATION_COOLDOWN_DAYS", 90, least=1, limit=3650
             ),
             opt_in_by_reply=self.flag("CONSENT_OPT_IN_BY_REPLY"),
+            default_region=self.region("CONSENT_DEFAULT_REGION", "CN"),
             default_timezone=self.timezone("CONSENT_DEFAULT_TIMEZONE", "Asia/Shanghai"),
             retention=self.retention(),
         )

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from html import unescape
 from http import HTTPStatus
+from importlib.resources import files
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Self
@@ -31,6 +32,8 @@ from consent_tokens.randomness import SystemRandomSource
 from consent_tokens.relay.admission.registration import check_character
 from consent_tokens.revocation_journal import RevocationJournal
 from consent_tokens.row_key import RowKey
+from consent_tokens.rules.pack import rule_set
+from consent_tokens.rules_source import RulesSource
 from consent_tokens.services.admission import template_reviews
 from consent_tokens.services.admission.actors import Actor
 from consent_tokens.services.admission.applications import ApplicationForm, apply, approve
@@ -54,6 +57,14 @@ NOTICE = re.compile(r'name="notice" value="([^"]+)"')
 CODE = re.compile(r"(?:验证码|驗證碼|code is) (\d{6})")
 LINK = re.compile(r"/m/([A-Za-z0-9_-]{22})")
 GRANT = re.compile(r'name="grant" value="([^"]+)"')
+# most tests are not about rules: those of demonstrations bind everybody in them
+DEMO_RULES = (files("consent_tokens.rules") / "packs" / "demo.toml").read_text("utf-8")
+WIDE_RULES = rule_set(
+    {
+        "demo.toml": DEMO_RULES,
+        "cn.toml": DEMO_RULES.replace('"demo', '"cn').replace("regions = []", 'regions = ["*"]'),
+    }
+)
 PROMOTIONS, ORDERS = "marketing.promotions", "orders.updates"
 PORT = "10690001"
 MANY_MERCHANTS = 9  # from here on extensions have more digits, and begin with none of one digit
@@ -122,6 +133,7 @@ def make_context(
             revocation_journal=RevocationJournal(
                 keys / "revocations.journal", key_source.keyring.journal.kid
             ),
+            rules=RulesSource(WIDE_RULES),
         ),
         gateway=gateway or Simulator(run=random.token_bytes(4).hex()),
         webhook_client=webhook_client or WebhookClient(),

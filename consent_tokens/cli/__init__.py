@@ -31,6 +31,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "complaint": "complaint",
     "reassigned-numbers": "reassigned_numbers",
     "retention": "retention",
+    "rules": "rules",
     "send": "send",
     "demo": "demo",
     "doctor": "doctor",

@@ -32,6 +32,21 @@ WITHOUT_TOKEN: Final = {  # why a request has no token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskedTerms:
+    """The terms as a merchant sends them; what is None is as the rules have it by default."""
+
+    purposes: frozenset[Purpose]
+    max_messages: int | None = None
+    per_days: int | None = None
+    opens: str | None = None
+    closes: str | None = None
+    valid_days: int | None = None
+    locale: str
+    reference: str | None = None
+    return_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestedTerms:
     """The terms that a merchant requests; the consumer may agree to less, never to more."""
 

@@ -25,6 +25,7 @@ from consent_tokens.relay.templates.fingerprint import skeleton
 from consent_tokens.relay.templates.template import Template, counted_names
 from consent_tokens.revocation_journal import JournalPosition, RevocationJournal
 from consent_tokens.row_key import ID_BYTES, RowKey, new_partition
+from consent_tokens.rules_source import RulesSource, packaged_rules
 from consent_tokens.store import events
 from consent_tokens.store.database import Database, Transaction
 from consent_tokens.tokens.claims import Claims
@@ -61,6 +62,7 @@ class Runtime:
     keys: KeySource
     database: Database
     revocation_journal: RevocationJournal
+    rules: RulesSource = field(default_factory=lambda: RulesSource(packaged_rules()))
     wake_dispatcher: threading.Event = field(default_factory=threading.Event)  # set on enqueueing
     readiness: ReadinessState = field(default_factory=ReadinessState)
     # by SHA-256 of the API key: its merchant's id, and when it was verified (monotonic seconds)

@@ -5,7 +5,6 @@
 
 import re
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
@@ -15,8 +14,7 @@ from werkzeug.exceptions import BadRequest
 from consent_tokens.consent.grant import GrantStatus
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.consent.purposes import Purpose
-from consent_tokens.consent.request import ConsentRequest, RequestedTerms, RequestStatus
-from consent_tokens.consent.scope import FrequencyCap
+from consent_tokens.consent.request import AskedTerms, ConsentRequest, RequestStatus
 from consent_tokens.errors import (
     ConflictError,
     GoneError,
@@ -184,14 +182,11 @@ def _simulator() -> Simulator:
 
 def _request_consent(merchant_id: str) -> str:
     """Create a consent request; return its public id."""
-    terms = RequestedTerms(
+    terms = AskedTerms(
         purposes=frozenset({Purpose.PROMOTIONS, Purpose.ORDERS}),
-        frequency_cap=FrequencyCap(4, timedelta(days=30)),
         opens="00:00",
         closes="24:00",
-        valid_for=timedelta(days=180),
         locale=language(),
-        return_url=None,
     )
     consent = app_context().consent
     created = runtime().database.run(

@@ -23,6 +23,7 @@ from consent_tokens.errors import (
     NotFoundError,
     NotReadyError,
     OutboxFullError,
+    RuleForbidsError,
     TokenError,
     TooManyRequestsError,
     UnauthenticatedError,
@@ -52,6 +53,7 @@ STATUS_BY_ERROR: Final[dict[type[ConsentTokensError], HTTPStatus]] = {
     ConflictError: HTTPStatus.CONFLICT,
     GoneError: HTTPStatus.GONE,
     InvalidError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    RuleForbidsError: HTTPStatus.UNPROCESSABLE_ENTITY,
     IdempotencyKeyReusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
     DatabaseBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -69,6 +71,8 @@ DETAILS: Final[dict[str, str]] = {  # by error code: what the `detail` of a prob
     "invitation_refused": "The consumer declined, did not answer, or takes no invitations.",
     "forbidden": "This is not allowed at present.",
     "invalid": "The request is not valid; `errors` names each field and what is wrong with it.",
+    "rule_forbids": "More is asked for than rules allow: `errors` has the ids of the rules by "
+    "field, and `rules` says what they are.",
     "idempotency_key_reused": "This Idempotency-Key was used before, for another request.",
     "too_many_requests": "Too many requests; try again after `Retry-After` seconds.",
     "store_busy": "Too many concurrent writes; nothing was changed. Try again.",
@@ -166,6 +170,8 @@ def _members(error: ConsentTokensError) -> dict[str, object]:
     if isinstance(error, ConflictError | GoneError) and str(error):
         sentence = str(error)
         return {"detail": f"{sentence[0].upper()}{sentence[1:]}."}
+    if isinstance(error, RuleForbidsError):
+        return {"errors": error.fields, "rules": error.rules}
     if isinstance(error, InvitationRefusedError) and error.next_at:
         return {"next_at": error.next_at.isoformat()}
     return {}

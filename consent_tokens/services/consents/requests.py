@@ -1,24 +1,32 @@
 """Consent requests: a merchant asks one consumer for consent."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from consent_tokens.consent.request import ConsentRequest, RequestedTerms
+from consent_tokens.consent.request import AskedTerms, ConsentRequest, RequestedTerms
 from consent_tokens.consent.scope import Scope
-from consent_tokens.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from consent_tokens.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    RuleForbidsError,
+)
 from consent_tokens.evidence.events import Event, EventKind, request_event
 from consent_tokens.listing import ListFilter
 from consent_tokens.policies import ConsentPolicy
+from consent_tokens.rules.applicable import applicable
+from consent_tokens.rules.ceilings import Excess, excesses, with_defaults
 from consent_tokens.services import webhooks
 from consent_tokens.services.consents.invitations import require_no_cooldown, send_invitation
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.token_verification import VerifiedToken
 from consent_tokens.store import grants, merchants, requests
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.merchants import is_active
+from consent_tokens.store.merchants import Merchant, is_active
 
 BATCH_SIZE: Final = 200  # requests that one call expires, at most
 
@@ -36,22 +44,23 @@ def create_request(
     policy: ConsentPolicy,
     transaction: Transaction,
     merchant_id: str,
-    terms: RequestedTerms,
+    asked: AskedTerms,
     *,
     token: VerifiedToken | None = None,
 ) -> ConsentRequest:
     """Return a new consent request; with a token it is also sent, by SMS, to that token's consumer.
 
     Raises ForbiddenError if the merchant is suspended, InvalidError for purposes that it is
-    not admitted for, InvitationRefusedError during the cooldown of its reference, and what
-    `send_invitation` raises.
+    not admitted for, RuleForbidsError for more than the rules allow, InvitationRefusedError
+    during the cooldown of its reference, and what `send_invitation` raises.
     """
     now = runtime.clock.now()
     merchant = merchants.find(transaction, merchant_id)
     if merchant is None or not is_active(merchant, runtime.service):
         raise ForbiddenError("the platform does not let this merchant ask at present")
-    if not all(merchant.may_use(each) for each in terms.purposes):
+    if not all(merchant.may_use(each) for each in asked.purposes):
         raise InvalidError({"purposes": ["class_not_admitted"]})
+    terms = _allowed_terms(runtime, policy, merchant, asked)
     require_no_cooldown(runtime, policy, transaction, merchant_id, terms.reference)
     request = ConsentRequest(
         key=runtime.new_key(merchant.partition),
@@ -67,12 +76,41 @@ def create_request(
     return request
 
 
+def _allowed_terms(
+    runtime: Runtime, policy: ConsentPolicy, merchant: Merchant, asked: AskedTerms
+) -> RequestedTerms:
+    """Return the terms, completed by the rules' defaults. Raises RuleForbidsError, InvalidError.
+
+    Nobody knows yet whose number it will be: the rules are those of the default region. At sending
+    those of the recipient's own region bind.
+    """
+    rules = applicable(
+        runtime.rules.current(),
+        asked.purposes,
+        frozenset({policy.default_region}),
+        runtime.clock.now().date(),
+        is_demonstration=merchant.is_demonstration,
+    )
+    terms = with_defaults(asked, rules)
+    if found := excesses(terms, rules):
+        raise _rule_forbids(found, asked.locale)
+    return terms
+
+
+def _rule_forbids(found: Sequence[Excess], language: str) -> RuleForbidsError:
+    fields: dict[str, list[str]] = {}
+    for each in found:
+        fields.setdefault(each.field, []).append(each.rule.id)
+    rules = {each.rule.id: each.rule for each in found}
+    return RuleForbidsError(fields, [rule.explanation(language) for rule in rules.values()])
+
+
 @contextmanager
 def recorded_refusals(runtime: Runtime, merchant_id: str) -> Iterator[None]:
     """Record that the service refused to create a request, and why (promise 10)."""
     try:
         yield
-    except (ForbiddenError, ConflictError, InvalidError) as error:
+    except (ForbiddenError, ConflictError, InvalidError, RuleForbidsError) as error:
         is_token = isinstance(error, InvalidError) and "token" in error.fields
         now, reason = runtime.clock.now(), "token" if is_token else error.error_code
 

@@ -12,6 +12,7 @@ from consent_tokens.store import checkpoints
 
 ABSENT_AFTER: Final = timedelta(seconds=120)  # a dispatcher writes every 30 seconds
 DISPATCHER_ABSENT: Final = "dispatcher_absent"
+RULES_INVALID: Final = "rules_invalid"  # the rule packs changed, and the rules before are kept
 
 
 def record_dispatcher(runtime: Runtime) -> None:
@@ -23,7 +24,14 @@ def record_dispatcher(runtime: Runtime) -> None:
 
 
 def readiness_warnings(runtime: Runtime) -> list[str]:
-    """Return `dispatcher_absent` if none has run lately; raises what the database raises.
+    """Return what does not stop messages, and needs somebody; raises what the database raises."""
+    runtime.rules.current()
+    invalid = [RULES_INVALID] if runtime.rules.fault else []
+    return [*invalid, *_absent_dispatcher(runtime)]
+
+
+def _absent_dispatcher(runtime: Runtime) -> list[str]:
+    """Return `dispatcher_absent` if none has run lately.
 
     Nothing is said before this process has watched for so long: a dispatcher may start after it.
     """

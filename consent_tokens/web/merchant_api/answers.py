@@ -59,6 +59,15 @@ class Explanation(AnswerSchema):
     words = fields.String(required=True)
 
 
+class RuleAnswer(AnswerSchema):
+    """A rule that does not allow what was asked or sent."""
+
+    id = fields.String(required=True, metadata={"example": "cn.marketing.cap_per_month"})
+    words = fields.String(required=True)
+    source = fields.String(required=True)
+    article = fields.String(required=True)
+
+
 class Problem(AnswerSchema):
     """A problem (RFC 9457, 3.1), with a stable `code`, and `errors` by field."""
 
@@ -68,6 +77,12 @@ class Problem(AnswerSchema):
     detail = fields.String(required=True)
     code = fields.String(required=True, validate=validate.OneOf(PROBLEM_CODES))
     errors = fields.Dict(keys=fields.String(), values=fields.List(fields.String()))
+    rules = fields.List(
+        fields.Nested(RuleAnswer),
+        metadata={
+            "description": "The rules that do not allow it; `errors` has their ids by field."
+        },
+    )
     pointer = fields.String(
         metadata={"description": "JSON pointer (RFC 6901) of the fault in a body."}
     )

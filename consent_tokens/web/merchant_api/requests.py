@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from consent_tokens.consent.request import RequestedTerms
+from consent_tokens.consent.request import AskedTerms
 from consent_tokens.services.consents import requests, tokens
 from consent_tokens.services.consents.requests import RequestStanding
 from consent_tokens.services.idempotency import ApiResponse
@@ -29,7 +29,7 @@ bp = ApiBlueprint("consent_requests", "Requests for consent, each to one consume
 @bp.answer_once(201, ConsentRequestAnswer())
 @bp.problems(403, 429)
 def create_consent_request(
-    merchant_id: str, body: tuple[RequestedTerms, str | None], answer: Answer
+    merchant_id: str, body: tuple[AskedTerms, str | None], answer: Answer
 ) -> ApiResponse:
     """Ask one consumer for consent; the answer says where to send them."""
     terms, token = body

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -20,8 +19,8 @@ from marshmallow import (
 from consent_tokens.consent.grant import GrantStatus
 from consent_tokens.consent.purpose_catalogue import MAX_PURPOSES
 from consent_tokens.consent.purposes import Purpose
-from consent_tokens.consent.request import MAX_VALID_DAYS, RequestedTerms, RequestStatus
-from consent_tokens.consent.scope import MAX_DAYS, MAX_MESSAGES, FrequencyCap, parse_time_of_day
+from consent_tokens.consent.request import MAX_VALID_DAYS, AskedTerms, RequestStatus
+from consent_tokens.consent.scope import MAX_DAYS, MAX_MESSAGES, parse_time_of_day
 from consent_tokens.listing import ListFilter
 from consent_tokens.localization import DEFAULT_LANGUAGE, LANGUAGES
 from consent_tokens.relay.message import MessageStatus
@@ -35,6 +34,10 @@ DEFAULT_LIMIT: Final = 50  # items of a page
 MAX_LIMIT: Final = 200
 MAX_CURSOR_LENGTH: Final = 400
 DIGITS: Final = re.compile(r"[0-9]{1,4}")
+
+BY_THE_RULES: Final[Mapping[str, Any]] = {
+    "description": "No more than the rules allow; by default as the rules have it."
+}
 
 
 class Strict(Schema):
@@ -87,13 +90,23 @@ class ConsentRequestIn(Strict):
         metadata={"example": [Purpose.PROMOTIONS.value]},
     )
     max_messages = fields.Integer(
-        strict=True, load_default=4, validate=validate.Range(1, MAX_MESSAGES)
+        strict=True,
+        validate=validate.Range(1, MAX_MESSAGES),
+        metadata={**BY_THE_RULES, "example": 4},
     )
-    per_days = fields.Integer(strict=True, load_default=30, validate=validate.Range(1, MAX_DAYS))
-    opens = fields.String(data_key="from", load_default="09:00", validate=_is_time)
-    closes = fields.String(data_key="to", load_default="21:00", validate=_is_time)
+    per_days = fields.Integer(
+        strict=True, validate=validate.Range(1, MAX_DAYS), metadata={**BY_THE_RULES, "example": 30}
+    )
+    opens = fields.String(
+        data_key="from", validate=_is_time, metadata={**BY_THE_RULES, "example": "09:00"}
+    )
+    closes = fields.String(
+        data_key="to", validate=_is_time, metadata={**BY_THE_RULES, "example": "21:00"}
+    )
     expires_in_days = fields.Integer(
-        strict=True, load_default=180, validate=validate.Range(1, MAX_VALID_DAYS)
+        strict=True,
+        validate=validate.Range(1, MAX_VALID_DAYS),
+        metadata={**BY_THE_RULES, "example": 180},
     )
     reference = fields.String(
         load_default=None,
@@ -115,22 +128,20 @@ class ConsentRequestIn(Strict):
     @validates_schema(skip_on_field_errors=True)
     def hours_begin_before_they_end(self, members: Mapping[str, Any], **_: object) -> None:
         """Refuse hours that end before they begin."""
-        if parse_time_of_day(members["opens"]) >= parse_time_of_day(members["closes"]):
+        opens, closes = members.get("opens"), members.get("closes")
+        if opens and closes and parse_time_of_day(opens) >= parse_time_of_day(closes):
             raise ValidationError("Must be later than `from`.", "to")
 
     @post_load
-    def to_terms(
-        self, members: Mapping[str, Any], **_: object
-    ) -> tuple[RequestedTerms, str | None]:
+    def to_terms(self, members: Mapping[str, Any], **_: object) -> tuple[AskedTerms, str | None]:
         """Return the terms, and the token whose consumer the request is sent to, if any."""
-        return RequestedTerms(
+        return AskedTerms(
             purposes=frozenset(members["purposes"]),
-            frequency_cap=FrequencyCap(
-                members["max_messages"], timedelta(days=members["per_days"])
-            ),
-            opens=members["opens"],
-            closes=members["closes"],
-            valid_for=timedelta(days=members["expires_in_days"]),
+            max_messages=members.get("max_messages"),
+            per_days=members.get("per_days"),
+            opens=members.get("opens"),
+            closes=members.get("closes"),
+            valid_days=members.get("expires_in_days"),
             locale=members["locale"],
             reference=members["reference"],
             return_url=members["return_url"],

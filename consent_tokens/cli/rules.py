@@ -1,0 +1,79 @@
+"""`rules`: what rule packs say, and whether they are valid."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from consent_tokens.cli.output import as_json, print_rows
+from consent_tokens.clock import SystemClock
+from consent_tokens.rules.pack import Pack, parse_pack
+from consent_tokens.rules.rule import Rule
+from consent_tokens.rules_source import RulesSource, read_pack_file
+from consent_tokens.settings import Settings
+
+
+@click.group()
+def rules() -> None:
+    """Show and check the rules of what may be asked and sent."""
+
+
+@rules.command("check")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@as_json
+def check(files: tuple[Path, ...], *, as_json: bool) -> None:
+    """Check rule packs: the FILES, or else all that this installation uses.
+
+    Exits with 1 and names file, rule and member where one is wrong.
+    """
+    packs: Iterable[Pack]
+    if files:
+        packs = [parse_pack(str(file), read_pack_file(file)) for file in files]
+    else:
+        packs = _source().rule_set.packs.values()
+    print_rows([_pack_row(pack) for pack in packs], in_json=as_json)
+
+
+@rules.command("show")
+@click.option("--pack", "pack_id", default="", help="Only one pack, such as cn.")
+@as_json
+def show(pack_id: str, *, as_json: bool) -> None:
+    """Show each rule: whether it is enforced, what it rests on, and where that is written.
+
+    `advisory` is a rule whose source nobody has read: it refuses nothing. `shadow` is a new one,
+    which refuses nothing either until its time is over.
+    """
+    found = [
+        _rule_row(rule)
+        for pack in _source().rule_set.packs.values()
+        if pack_id in {"", pack.id}
+        for rule in pack.rules
+    ]
+    print_rows(found, in_json=as_json)
+
+
+def _source() -> RulesSource:
+    """Return the rules that a process would start with. Raises RulesInvalidError, SettingError."""
+    return RulesSource.open(Settings.from_environment().rules_dir, SystemClock())
+
+
+def _pack_row(pack: Pack) -> Mapping[str, Any]:
+    modes = [rule.mode_on(SystemClock().now().date()).value for rule in pack.rules]
+    return {
+        "pack": pack.id,
+        "regions": " ".join(sorted(pack.regions)),
+        **{mode: modes.count(mode) for mode in ("enforced", "shadow", "advisory")},
+    }
+
+
+def _rule_row(rule: Rule) -> Mapping[str, Any]:
+    return {
+        "id": rule.id,
+        "mode": rule.mode_on(SystemClock().now().date()).value,
+        "basis": rule.basis.value,
+        "date": rule.date.isoformat(),
+        "words": rule.words["en"],
+        "article": rule.article,
+        "source": rule.source,
+    }

@@ -1,0 +1,104 @@
+"""The rules that bind one purpose, for one recipient, on one day, and what of it they allow.
+
+    packs of the recipient's regions -> rules of the purpose -> enforced on that day -> values
+
+Where several rules limit the same, all of them bind: the strictest decides.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+
+from consent_tokens.consent.purposes import Purpose
+from consent_tokens.consent.scope import parse_time_of_day
+from consent_tokens.policies import RateLimit
+from consent_tokens.rules.pack import Pack, RuleSet
+from consent_tokens.rules.rule import Defaults, Hours, Rule, RuleMode
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules that bind, and the version that they are of."""
+
+    version: str
+    rules: tuple[Rule, ...]
+
+    @property
+    def forbidding(self) -> tuple[Rule, ...]:
+        """Return those that forbid altogether."""
+        return tuple(rule for rule in self.rules if rule.forbidden)
+
+    @property
+    def caps(self) -> tuple[tuple[Rule, RateLimit], ...]:
+        """Return the caps under one consent."""
+        return tuple((rule, rule.cap.rate_limit) for rule in self.rules if rule.cap)
+
+    @property
+    def hours(self) -> tuple[tuple[Rule, Hours], ...]:
+        """Return the hours, in the recipient's time."""
+        return tuple((rule, rule.hours) for rule in self.rules if rule.hours)
+
+    @property
+    def expiries(self) -> tuple[tuple[Rule, timedelta], ...]:
+        """Return how long a consent may last."""
+        return tuple(
+            (rule, timedelta(days=rule.expires_in_days))
+            for rule in self.rules
+            if rule.expires_in_days
+        )
+
+    @property
+    def defaults(self) -> Defaults | None:
+        """Return what is asked for where a request does not say: of several, the least of each."""
+        found = [rule.defaults for rule in self.rules if rule.defaults]
+        if not found:
+            return None
+        rarest = min(found, key=lambda each: each.max_messages / each.per_days)
+        opens = max((each.hours.opens for each in found), key=parse_time_of_day)
+        closes = min((each.hours.closes for each in found), key=parse_time_of_day)
+        return Defaults(
+            max_messages=rarest.max_messages,
+            per_days=rarest.per_days,
+            hours=Hours(opens, closes),
+            expires_in_days=min(each.expires_in_days for each in found),
+        )
+
+
+def applicable(
+    rule_set: RuleSet,
+    purposes: Iterable[Purpose],
+    regions: frozenset[str],
+    day: date,
+    *,
+    is_demonstration: bool = False,
+) -> Rules:
+    """Return the enforced rules that bind any of `purposes` on a day (UTC).
+
+    `regions` (ISO 3166-1) are those that the recipient's number may be of; all of them bind.
+    """
+    return _applicable(rule_set, frozenset(purposes), regions, day, is_demonstration)
+
+
+@lru_cache(maxsize=4096)
+def _applicable(
+    rule_set: RuleSet,
+    purposes: frozenset[Purpose],
+    regions: frozenset[str],
+    day: date,
+    is_demonstration: bool,  # noqa: FBT001 - part of the key of a cache
+) -> Rules:
+    packs = rule_set.packs_for(regions, is_demonstration=is_demonstration)
+    bound = [rule for rule in _of(packs) if _binds_any(rule, purposes, regions)]
+    return Rules(
+        rule_set.version,
+        tuple(rule for rule in bound if rule.mode_on(day) is RuleMode.ENFORCED),
+    )
+
+
+def _of(packs: Sequence[Pack]) -> list[Rule]:
+    return [rule for pack in packs for rule in pack.rules]
+
+
+def _binds_any(rule: Rule, purposes: frozenset[Purpose], regions: frozenset[str]) -> bool:
+    return any(rule.binds(purpose, regions) for purpose in purposes)

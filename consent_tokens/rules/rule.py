@@ -1,0 +1,179 @@
+"""One rule: what it limits, for whom, and where that is written.
+
+A rule is validated where it is created; the error names the member at fault.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct, field
+
+from consent_tokens.consent.purposes import Purpose, PurposeClass
+from consent_tokens.consent.scope import MAX_DAYS, MAX_MESSAGES, parse_time_of_day
+from consent_tokens.localization import LANGUAGES
+from consent_tokens.policies import RateLimit
+
+SHADOW_DAYS: Final = 7  # in which a new rule is reported, and refuses nothing
+MAX_SHADOW_DAYS: Final = 90
+MAX_EXPIRY: Final = 1825  # days
+MAX_WORDS: Final = 400  # characters of a rule in one language
+
+Count = Annotated[int, Meta(ge=1, le=MAX_MESSAGES)]
+Days = Annotated[int, Meta(ge=1, le=MAX_DAYS)]
+ExpiryDays = Annotated[int, Meta(ge=1, le=MAX_EXPIRY)]
+Line = Annotated[str, Meta(min_length=1, max_length=MAX_WORDS)]
+RuleId = Annotated[str, Meta(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$", max_length=60)]
+
+
+class Basis(StrEnum):
+    """What a rule rests on."""
+
+    LAW = "law"
+    PRACTICE = "practice"  # of carriers and platforms
+    OPERATOR = "operator"  # the platform's own choice
+
+
+class RuleMode(StrEnum):
+    """What becomes of what a rule does not allow."""
+
+    ADVISORY = "advisory"  # not verified: shown, and refuses nothing
+    SHADOW = "shadow"  # new: counted, and refuses nothing
+    ENFORCED = "enforced"
+
+
+class Weekday(StrEnum):
+    """A day of the week, in the order of `date.weekday()`."""
+
+    MON = "mon"
+    TUE = "tue"
+    WED = "wed"
+    THU = "thu"
+    FRI = "fri"
+    SAT = "sat"
+    SUN = "sun"
+
+
+WEEKDAYS: Final = tuple(Weekday)
+
+
+class Hours(Struct, frozen=True, forbid_unknown_fields=True):
+    """From `opens` to `closes` of the recipient's day, such as `09:00` and `21:00`."""
+
+    opens: str = field(name="from")
+    closes: str = field(name="to")
+
+    def __post_init__(self) -> None:
+        if parse_time_of_day(self.opens) >= parse_time_of_day(self.closes):
+            raise ValueError("`to` must be later than `from`")
+
+    @property
+    def minutes(self) -> tuple[int, int]:
+        """Return both times in minutes since midnight."""
+        return parse_time_of_day(self.opens), parse_time_of_day(self.closes)
+
+
+class Cap(Struct, frozen=True, forbid_unknown_fields=True):
+    """At most `max_messages` in any `per_days` days."""
+
+    max_messages: Count
+    per_days: Days
+
+    @property
+    def rate_limit(self) -> RateLimit:
+        """Return it as a rate limit."""
+        return RateLimit(self.max_messages, dt.timedelta(days=self.per_days))
+
+
+class Defaults(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a consent request asks for where it does not say."""
+
+    max_messages: Count
+    per_days: Days
+    hours: Hours
+    expires_in_days: ExpiryDays
+
+
+class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One rule of a pack. Of what it limits, the members that are set count."""
+
+    id: RuleId
+    classes: Annotated[frozenset[PurposeClass], Meta(min_length=1)]
+    words: Mapping[str, Line]  # by language
+    basis: Basis
+    source: Annotated[str, Meta(max_length=MAX_WORDS)]
+    article: Annotated[str, Meta(max_length=MAX_WORDS)]
+    date: dt.date  # of the source
+    verified: bool  # whether the source was read
+    since: dt.date  # on which the rule was added in this form
+    shadow_days: Annotated[int, Meta(ge=0, le=MAX_SHADOW_DAYS)] = SHADOW_DAYS  # 0: enforced at once
+    purposes: frozenset[str] = frozenset()  # only these; empty: all of its classes
+    regions: frozenset[str] = frozenset()  # only these of the pack's; empty: all
+
+    forbidden: bool = False  # nothing may be asked or sent
+    cap: Cap | None = None  # under one consent
+    hours: Hours | None = None
+    weekdays: frozenset[Weekday] = frozenset()  # on which texts may leave; empty: all
+    holidays: frozenset[str] = frozenset()  # on which none may: `12-25`, or `2027-03-29`
+    expires_in_days: ExpiryDays | None = None  # of a consent, at most
+    defaults: Defaults | None = None
+
+    def __post_init__(self) -> None:
+        if self.words.keys() != set(LANGUAGES):
+            raise ValueError(f"`words` must be in {', '.join(LANGUAGES)}")
+        if self.verified and not self.source.strip():
+            raise ValueError("`verified` needs a `source`")
+        if unknown := sorted(each for each in self.purposes if each not in Purpose):
+            raise ValueError(f"`purposes`: {unknown[0]!r} is no purpose")
+        if wrong := [each for each in self.holidays if not _is_day(each)]:
+            raise ValueError(f"`holidays`: {wrong[0]!r} is no day such as 12-25 or 2027-03-29")
+        if not self._limits:
+            raise ValueError("it limits nothing")
+
+    @property
+    def _limits(self) -> bool:
+        return bool(
+            self.forbidden
+            or self.cap
+            or self.hours
+            or self.weekdays
+            or self.holidays
+            or self.expires_in_days
+            or self.defaults
+        )
+
+    def mode_on(self, day: dt.date) -> RuleMode:
+        """Return what it does on a day (UTC)."""
+        if not self.verified:
+            return RuleMode.ADVISORY
+        is_new = self.shadow_days and day < self.since + dt.timedelta(days=self.shadow_days)
+        return RuleMode.SHADOW if is_new else RuleMode.ENFORCED
+
+    def binds(self, purpose: Purpose, regions: frozenset[str]) -> bool:
+        """Whether it is about a purpose, and about a recipient who may be in these regions."""
+        is_about = purpose in self.purposes if self.purposes else True
+        is_there = bool(self.regions & regions) if self.regions else True
+        return purpose.purpose_class in self.classes and is_about and is_there
+
+    def explanation(self, language: str) -> dict[str, str]:
+        """Return what it says and where that is written, for an answer."""
+        words = self.words[language]
+        return {"id": self.id, "words": words, "source": self.source, "article": self.article}
+
+    def is_closed_on(self, day: dt.date) -> bool:
+        """Whether no text may leave on a day of the recipient's calendar."""
+        if self.weekdays and WEEKDAYS[day.weekday()] not in self.weekdays:
+            return True
+        text = day.isoformat()
+        return text in self.holidays or text[5:] in self.holidays
+
+
+def _is_day(text: str) -> bool:
+    """Whether it is a date, or a day of every year, such as `12-25`."""
+    try:
+        return (
+            dt.date.fromisoformat(text if len(text) > len("12-25") else f"2028-{text}") is not None
+        )
+    except ValueError:
+        return False
