@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,6 +153,7 @@ def test_each_kind_of_key_rotates_while_messages_flow(
         for kind in ("signing", "wrapping", "session", "token_mac"):
             running.command("keys", "rotate", kind, "--now")
             traffic.flow()
+        wait_until(lambda: first < published(running), "no new key is published")
         renewed = merchant.post("/v1/tokens/renew", json={"token": token}).json()["token"]
         traffic.token = renewed  # under the new key, in both web processes
         traffic.flow()
@@ -160,7 +161,7 @@ def test_each_kind_of_key_rotates_while_messages_flow(
         old = keys_of(running, "signing")["older"]["kid"]
         assert {old} == first < published(running)
         running.command("keys", "withdraw", old, "--yes")
-        wait_until_gone(running, old)
+        wait_until(lambda: old not in published(running), "a withdrawn key is still published")
         traffic.flow()
     draft = {"token": token, "purpose": ORDERS, "text": "x"}
     for _ in range(10):  # of both web processes
@@ -173,14 +174,14 @@ def test_each_kind_of_key_rotates_while_messages_flow(
     assert any(not is_signed_in(browser.get("/my")) for _ in range(LOOKS))
 
 
-def wait_until_gone(running: Running, kid: str) -> None:
-    """Wait until neither web process publishes a key: they look at the folder every 5 seconds."""
-    absent = 0
+def wait_until(is_so: Callable[[], bool], fault: str) -> None:
+    """Wait until it is so in both web processes: they look at the folder every 5 seconds."""
+    in_a_row = 0
     for _ in range(LOOKS):
-        absent = 0 if kid in published(running) else absent + 1
-        if absent == 50:  # answers in a row: of both
+        in_a_row = in_a_row + 1 if is_so() else 0
+        if in_a_row == 50:  # answers: of both
             return
-    pytest.fail("a withdrawn key is still published")
+    pytest.fail(fault)
 
 
 def arrived(lines: Lines, count: int) -> None:
