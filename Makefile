@@ -59,6 +59,7 @@ measure-inbound: .make/test
 # pages in each language at each width.
 faults: .make/test .make/system
 	FAULTS=all BROWSER=all $(PYTEST) tests/faults tests/stories/test_in_a_browser.py \
+		tests/interop/test_smpp_carriers.py \
 		tests/promises/test_03_revocation_is_at_once_and_for_good.py
 
 bench: .make/test .make/system

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -121,6 +122,7 @@ class Running:
     environment: dict[str, str]
     lines: Lines
     clients: ExitStack = field(default_factory=ExitStack)
+    extensions: Iterator[int] = field(default_factory=lambda: count(12))  # one of each merchant
 
     def command(self, *arguments: str) -> Any:  # noqa: ANN401 - what --json prints
         """Run a command, in this process, and return what it prints."""
@@ -133,7 +135,7 @@ class Running:
         admitted = self.command("merchant", "add", name)
         self.command(
             "sender", "add", admitted["id"],
-            "--port", "10690001", "--extension", "12", "--signature", name,
+            "--port", "10690001", "--extension", str(next(self.extensions)), "--signature", name,
         )  # fmt: skip
         headers = {"Authorization": f"Bearer {admitted['api_key']}"}
         return self.clients.enter_context(httpx.Client(base_url=self.base, headers=headers))
@@ -162,7 +164,8 @@ def service(
     arguments = ("consent_tokens", "serve", "--bind", f"127.0.0.1:{port}")
     with process(*arguments, environment=environment) as (_, lines):
         lines.wait_for(lambda line: "ready at" in line)
-        running = Running(f"http://127.0.0.1:{port}", environment, lines)
+        first = 13 if gateway == "simulator:" else 12  # the demonstration has 12
+        running = Running(f"http://127.0.0.1:{port}", environment, lines, extensions=count(first))
         with running.clients:
             yield running
     (folder / "log").write_text("".join(lines.heard))

@@ -64,7 +64,8 @@ def shop(running: Running, count: int) -> Shop:
     """Admit a merchant with so many consumers."""
     admitted = running.command("merchant", "add", "shop")
     running.command(
-        "sender", "add", admitted["id"], "--port", "1069", "--extension", "1", "--signature", "店",
+        "sender", "add", admitted["id"],
+        "--port", "1069", "--extension", str(next(running.extensions)), "--signature", "店",
     )  # fmt: skip
     context = AppContext.from_settings(Settings.from_environment(running.environment))
     tokens = insert_grants(context.runtime, admitted["id"], count)
