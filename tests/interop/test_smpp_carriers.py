@@ -81,7 +81,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             service = service.with_context(**chosen) if chosen else service
             service.dispatcher.start()
             closing.callback(service.dispatcher.stop)
-            return Dispatching(service, admit_merchant(service.runtime), {})
+            return Dispatching(service, admit_merchant(service.runtime, extension="92"), {})
 
         yield at
 
