@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -165,9 +166,9 @@ def test_a_refused_company_stays_out_and_its_documents_go(service: Service) -> N
     ],
 )  # fmt: skip
 def test_an_application_that_cannot_be_reviewed_is_refused(
-    small: Service, form: dict[str, object], field: str
+    small: Service, form: dict[str, Any], field: str
 ) -> None:
-    fields = refused_fields(lambda: applications.apply(small.runtime, application(**form)))  # type: ignore[arg-type]
+    fields = refused_fields(lambda: applications.apply(small.runtime, application(**form)))
     assert fields == [field]
 
 
@@ -229,13 +230,17 @@ def test_a_twin_and_a_look_alike_are_proposed_to_the_reviewer(service: Service) 
 
 
 def add(
-    service: Service, merchant: Merchant, extension: str, signature: str = "", **more: object
+    service: Service,
+    merchant: Merchant,
+    extension: str,
+    signature: str = "",
+    **more: Any,  # noqa: ANN401 - fields of SenderDetails
 ) -> str:
     """Admit a sender of a merchant; return its id."""
     sender = add_sender(
         service.runtime, merchant.id, port=PORT, extension=extension,
         signature=signature or read_review_file(service.runtime, merchant.id).merchant.name,
-        details=SenderDetails(**more), actor=REVIEWER,  # type: ignore[arg-type]
+        details=SenderDetails(**more), actor=REVIEWER,
     )  # fmt: skip
     return sender.id
 

@@ -141,7 +141,7 @@ class MerchantLifeCycle(RuleBasedStateMachine):
         if not hasattr(self, "service"):
             return
         for merchant_id, expected in zip(self.ids, self.expected, strict=True):
-            found = self.runtime.database.read(lambda at: merchants.find(at, merchant_id))  # noqa: B023
+            found = self.runtime.database.read(lambda at: merchants.find(at, merchant_id))  # noqa: B023 - it is called here
             assert is_active(found, self.runtime.service) is (expected == "active")
             assert found is not None
             assert (found.status is MerchantStatus.REFUSED) is (expected == "refused")

@@ -1,5 +1,7 @@
 """Registration numbers, twins, ports and signatures: what is refused, and what must not be."""
 
+from typing import Any
+
 import pytest
 
 from consent_tokens.relay.admission.registration import check_registration, normal_registration
@@ -53,8 +55,11 @@ def test_of_other_countries_the_form_is_checked(number: str, *, is_taken: bool) 
     assert (check_registration(normal, "DE") is None) is is_taken
 
 
-def profile(merchant_id: str = "a", **members: object) -> Profile:
-    return Profile(**{"merchant_id": merchant_id, "names": normal_names(["甲"]), **members})  # type: ignore[arg-type]
+def profile(
+    merchant_id: str = "a",
+    **members: Any,  # noqa: ANN401 - fields of Profile
+) -> Profile:
+    return Profile(**{"merchant_id": merchant_id, "names": normal_names(["甲"]), **members})
 
 
 @pytest.mark.parametrize(
