@@ -184,7 +184,7 @@ def test_a_message_leaves_and_its_report_comes_back(carrier: Carrier, start: Sta
     at_work.enqueue("hello", purpose=ORDERS)
     at_work.until("hello", MessageStatus.DELIVERED)
     (taken,) = carrier.taken()
-    assert (taken["from"], taken["to"]) == ("1069000112", NUMBERS[0].removeprefix("+"))
+    assert (taken["from"], taken["to"]) == ("1069000192", NUMBERS[0].removeprefix("+"))
     assert taken["coding"] == 8  # the signature is Chinese
     assert taken["text"] == "【晨光书店】hello"
     assert taken["validity"]
