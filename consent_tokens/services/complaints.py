@@ -272,7 +272,8 @@ def _assess_without_message(
     runtime: Runtime, transaction: Transaction, number: PhoneNumber, pasted: PastedText
 ) -> _Assessment:
     """Assess a pasted text whose message was erased or deleted, or never existed."""
-    found = senders.with_source(transaction, pasted.sender)
+    with_source = senders.with_source(transaction, pasted.sender)
+    found = senders.latest_owners(with_source, runtime.clock.now())
     partition = recipients.find(transaction, runtime.blind_index(number))
     if found:
         verdict = _verdict_without_message(runtime, transaction, number, pasted)

@@ -1,5 +1,6 @@
 """Queries on senders: port, extension and signature, and what each is admitted for."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -49,6 +50,25 @@ def first_usable(
 ) -> Sender | None:
     """Return the first sender from which a text of a class may leave; None if there is none."""
     return next((each for each in admitted if each.is_usable(purpose_class, now)), None)
+
+
+def latest_owners(found: Sequence[Sender], now: datetime) -> list[Sender]:
+    """Return senders without those whose port and extension a later one has.
+
+    Where none of the same source is live, the one that was revoked last is the owner.
+    """
+    by_source: dict[str, list[Sender]] = defaultdict(list)
+    for each in found:
+        by_source[each.source].append(each)
+    owners: list[Sender] = []
+    for same in by_source.values():
+        live = [each for each in same if each.is_live_at(now)]
+        owners += live or [max(same, key=_ended_at)]
+    return owners
+
+
+def _ended_at(sender: Sender) -> datetime:
+    return sender.revoked_at or sender.valid_until or sender.admitted_at
 
 
 def add(transaction: Transaction, sender: Sender) -> None:

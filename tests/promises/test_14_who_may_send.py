@@ -360,6 +360,8 @@ def test_a_late_stop_to_a_revoked_sender_stops_its_merchant(service: Service) ->
     service.clock.advance(timedelta(days=100))
     service.reply(consumer.number, f"{PORT}66", "R")
     assert merchant.get("/v1/grants").json["items"][0]["status"] == "revoked"
+    (confirmed,) = [text for text in service.texts(consumer.number) if "晨光书店" in text][-1:]
+    assert not confirmed.startswith("【晨光书店】"), "nothing leaves from a revoked sender"
     assert merchant.post("/v1/tokens/introspect", {"token": token}).json == {"active": False}
 
 

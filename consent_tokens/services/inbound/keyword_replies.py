@@ -94,8 +94,10 @@ def send_merchant_reply(
 
 
 def send_reply(conversation: Conversation, language: str, text: str, sender: Sender | None) -> None:
-    """Enqueue a reply and record it; without a `sender` it leaves from the service's own."""
+    """Enqueue a reply and record it; without a live `sender` it leaves from the service's own."""
     runtime = conversation.runtime
+    if sender is not None and not sender.is_live_at(runtime.clock.now()):
+        sender = None
     signature = sender.signature if sender else runtime.service.name_in(language)
     message = compose_service_message(
         runtime,

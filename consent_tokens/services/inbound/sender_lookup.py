@@ -16,7 +16,6 @@ right one, unless a later sender has its port and extension.
 
 import re
 import unicodedata
-from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -58,32 +57,13 @@ def find_senders(
 ) -> FoundSenders:
     """Return the senders behind an address; `live_merchants` have a live consent of the phone."""
     for form in forms:
-        if exact := latest_owners(senders.with_source(transaction, form), now):
+        if exact := senders.latest_owners(senders.with_source(transaction, form), now):
             return FoundSenders(exact)
     for form in forms:
-        if under_port := latest_owners(senders.under(transaction, form), now):
+        if under_port := senders.latest_owners(senders.under(transaction, form), now):
             found = choose_sender(form, under_port, live_merchants)
             return FoundSenders([found]) if found else FoundSenders(port=under_port[0].port)
     return FoundSenders()
-
-
-def latest_owners(found: Sequence[Sender], now: datetime) -> list[Sender]:
-    """Return senders without those whose port and extension a later one has.
-
-    Where none of the same source is live, the one that was revoked last is the owner.
-    """
-    by_source: dict[str, list[Sender]] = defaultdict(list)
-    for each in found:
-        by_source[each.source].append(each)
-    owners: list[Sender] = []
-    for same in by_source.values():
-        live = [each for each in same if each.is_live_at(now)]
-        owners += live or [max(same, key=_ended_at)]
-    return owners
-
-
-def _ended_at(sender: Sender) -> datetime:
-    return sender.revoked_at or sender.valid_until or sender.admitted_at
 
 
 def choose_sender(
