@@ -4,7 +4,8 @@ Merchants, senders and templates that come the way that an operator and a mercha
 tests/service.py.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
+from typing import Any
 
 from sqlalchemy import update
 
@@ -17,6 +18,7 @@ from consent_tokens.relay.templates.template import (
     Variable,
     VariableType,
 )
+from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import admission_tables as tables
 from consent_tokens.store import templates
 from consent_tokens.store.database import Transaction
@@ -73,41 +75,50 @@ def set_sender(service: Service, merchant: Merchant, **values: object) -> None:
     service.runtime.database.run(lambda transaction: transaction.execute(statement))
 
 
-def add_template(  # noqa: PLR0913 - the members of a template
+def add_template(
     service: Service,
     merchant: Merchant,
     purpose: str = ORDERS,
-    *,
-    text: str = ORDER_TEXT,
-    variables: Mapping[str, Variable] | None = None,
-    status: TemplateStatus = TemplateStatus.APPROVED,
-    event_type: str | None = "order",
-    texts_per_event: int = 1,
-    is_essential: bool = False,
+    **members: Any,  # noqa: ANN401 - members of a template
 ) -> str:
-    """Add a template of one version; return its id."""
-    now = service.clock.now()
+    """Add a template of a merchant, as `insert_template` does; return its id."""
+    return insert_template(service.runtime, merchant.id, purpose, **members)
+
+
+def insert_template(
+    runtime: Runtime,
+    merchant_id: str,
+    purpose: str,
+    **members: Any,  # noqa: ANN401 - members of a template
+) -> str:
+    """Insert a template of one version, approved unless `members` say otherwise; return its id."""
+    defaults: dict[str, Any] = {
+        "text": ORDER_TEXT,
+        "variables": ORDER_VARIABLES,
+        "on_overflow": OnOverflow.REFUSE,
+        "event_type": "order",
+        "texts_per_event": 1,
+        "is_essential": False,
+        "status": TemplateStatus.APPROVED,
+    }
     template = Template(
-        id=templates.id_of(int.from_bytes(service.runtime.random.token_bytes(8))),
+        id=templates.id_of(int.from_bytes(runtime.random.token_bytes(8))),
         version=1,
-        merchant_id=merchant.id,
+        merchant_id=merchant_id,
         purpose=purpose,
-        text=text,
-        variables=ORDER_VARIABLES if variables is None else variables,
-        on_overflow=OnOverflow.REFUSE,
-        event_type=event_type,
-        texts_per_event=texts_per_event,
-        is_essential=is_essential,
-        status=status,
+        **defaults | members,
     )
     version = TemplateVersion(
-        template=template, fingerprint=fingerprint(text), findings=(), submitted_at=now
+        template=template,
+        fingerprint=fingerprint(template.text),
+        findings=(),
+        submitted_at=runtime.clock.now(),
     )
 
     def work(transaction: Transaction) -> None:
         templates.add(transaction, version)
 
-    service.runtime.database.run(work)
+    runtime.database.run(work)
     return template.id
 
 

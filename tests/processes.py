@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 
 from tests.commands import run_command
-from tests.service import CSRF, NOTICE, found
+from tests.service import CSRF, NOTICE, application, found
 
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 30.0
@@ -136,6 +136,22 @@ class Running:
         self.command(
             "sender", "add", admitted["id"],
             "--port", "10690001", "--extension", str(next(self.extensions)), "--signature", name,
+        )  # fmt: skip
+        headers = {"Authorization": f"Bearer {admitted['api_key']}"}
+        return self.clients.enter_context(httpx.Client(base_url=self.base, headers=headers))
+
+    def legal_merchant(self, name: str = "晨光书店") -> httpx.Client:
+        """Have a company apply, admit it with a sender by command line, and return its program."""
+        form = application(name)
+        applied = self.command(
+            "merchant", "apply", "--name", name, "--legal-name", form.legal_name,
+            "--registration", form.registration, "--contact", form.contact,
+            "--class", "marketing", "--class", "transactional",
+        )  # fmt: skip
+        admitted = self.command("merchant", "approve", applied["id"])
+        self.command(
+            "sender", "add", applied["id"],
+            "--port", "10690001", "--extension", "12", "--signature", name,
         )  # fmt: skip
         headers = {"Authorization": f"Bearer {admitted['api_key']}"}
         return self.clients.enter_context(httpx.Client(base_url=self.base, headers=headers))

@@ -17,7 +17,11 @@ from consent_tokens.cli.campaign_encoding import find_encoding
 from consent_tokens.cli.campaign_times import with_offset
 from consent_tokens.errors import InvalidError
 
-FIELDS: Final = ("token", "purpose", "text", "reference", "send_at", "valid_for_minutes")
+FIELDS: Final = (
+    "token", "purpose", "text", "template", "reference", "send_at", "valid_for_minutes",
+    "event.type", "event.id", "event.step",
+)  # fmt: skip
+VARIABLES: Final = "variables."  # the beginning of columns for the variables of a template
 REQUIRED_FIELDS: Final = frozenset({"token", "purpose", "text"})
 SEPARATORS: Final = {
     ",": "commas",
@@ -55,7 +59,7 @@ class Line(Struct, frozen=True):
     @property
     def key(self) -> bytes:
         """Return a digest of the message: it stays when the line moves or is encoded anew."""
-        body = encode_json(dict(sorted(self.body.items())))
+        body = encode_json(self.body, order="sorted")
         return sha256(body).digest()[:LINE_KEY_BYTES]
 
 
@@ -80,11 +84,11 @@ class CampaignFile:
         if path.suffix.lower() in NDJSON or header.lstrip("\ufeff \t").startswith("{"):
             return cls(path, encoding, None, {}, 0, (), timezone)
         separator, names = _find_separator(header)
-        duplicates = {name for name in names if name in FIELDS and names.count(name) > 1}
+        duplicates = {name for name in names if _is_field(name) and names.count(name) > 1}
         if duplicates:
             raise InvalidError({"file": [f"Two columns are named {min(duplicates)}."]})
-        columns = {name: index for index, name in enumerate(names) if name in FIELDS}
-        ignored = [name for name in names if name and name not in FIELDS]
+        columns = {name: index for index, name in enumerate(names) if _is_field(name)}
+        ignored = [name for name in names if name and not _is_field(name)]
         return cls(path, encoding, separator, columns, len(names), ignored, timezone)
 
     def lines(self) -> Iterator[Line]:
@@ -121,7 +125,7 @@ class CampaignFile:
             body["valid_for_minutes"] = int(match[1])
         if "send_at" in body:
             body["send_at"] = with_offset(body["send_at"], self.timezone)
-        return Line(number, body)
+        return Line(number, _nested(body))
 
 
 class _Records:
@@ -184,14 +188,36 @@ def _find_separator(header: str) -> tuple[str, list[str]]:
         raise InvalidError({"file": ["It is empty, or its first line is."]})
     for separator in SEPARATORS:
         names = _names(header, separator)
-        if set(names) >= REQUIRED_FIELDS:
+        if not _missing(names):
             return separator, names
     seen = max(SEPARATORS, key=lambda each: (header.count(each), each == ","))
     names = _names(header, seen)
-    missing = sorted(REQUIRED_FIELDS - set(names))
+    missing = sorted(_missing(names))
     shown = ", ".join(name[:40] for name in names[:10])
     said = WRONG_HEADER.format(SEPARATORS[seen], shown, ", ".join(missing))
     raise InvalidError({"file": [said]})
+
+
+def _missing(names: Sequence[str]) -> frozenset[str]:
+    """Return the required columns that are not named; a template stands for the text."""
+    has_text = {"text"} if "template" in names else set()
+    return REQUIRED_FIELDS - set(names) - has_text
+
+
+def _is_field(name: str) -> bool:
+    return name in FIELDS or (name.startswith(VARIABLES) and name != VARIABLES)
+
+
+def _nested(cells: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members of a message: cells such as `event.id` belong into an object."""
+    body: dict[str, Any] = {}
+    for name, value in cells.items():
+        outer, _, inner = name.partition(".")
+        if inner:
+            body.setdefault(outer, {})[inner] = value
+        else:
+            body[name] = value
+    return body
 
 
 def _names(header: str, separator: str) -> list[str]:

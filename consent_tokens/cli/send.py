@@ -48,7 +48,8 @@ def send(file: Path, *, is_check: bool, as_json: bool, timezone: str, **options:
     """Send messages from a CSV or NDJSON file.
 
     The columns, or members, are token, purpose, text and, optionally, reference, send_at and
-    valid_for_minutes. The whole file is checked first. After an interruption, or with a file that
+    valid_for_minutes. In place of text: template, with columns such as variables.order, event.type
+    and event.id. The whole file is checked first. After an interruption, or with a file that
     was mended, the same command sends what was not accepted yet. Refused lines are written to
     FILE.refused.csv, each with its line number and the reason. Ends with 3 if any was refused.
     """

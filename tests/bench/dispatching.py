@@ -29,16 +29,19 @@ from consent_tokens.services.submission.accept import (
     accept_all,
     verify_requests,
 )
+from consent_tokens.services.submission.template_texts import MessageEvent, TemplateCall
 from consent_tokens.store import schema
 from consent_tokens.store.bulk import insert_rows
 from consent_tokens.store.database import Transaction
 from consent_tokens.web import create_app
 from consent_tokens.workers.dispatcher import Dispatcher
+from tests.admissions import insert_template
 from tests.bench.contexts import PHONES, PURPOSE, TEXT, bench_context
 from tests.bench.http_load import saturate
 from tests.bench.load import BATCH, Figures, batches, load, table
 from tests.fixtures import GRANT_COLUMNS, accept_messages, insert_grants
 from tests.processes import free_port
+from tests.service import ORDERS
 from tests.smsc_servers import carrier
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +50,7 @@ WINDOWS = (10, 64, 200, 500)
 TURNS = 3
 LINES, BATCHED = 100_000, 15_000  # of a campaign file; by the batch call before it, and after
 KANNEL_MESSAGES = 20_000
+TEMPLATE_TEXTS = 5000
 MANY, FEW, MEASURED = 1_000_000, 10, 10_000
 
 
@@ -138,14 +142,17 @@ def dispatching(url: str, keys: Path, gateway: str, processes: int = 1) -> float
     return drained(url, keys, gateway, processes, COUNT)
 
 
-def accepting(context: AppContext, merchant_id: str, count: int) -> float:
-    """Return how many messages a second are accepted in batches of 500, without HTTP."""
+def accepting(
+    context: AppContext, merchant_id: str, count: int, template: str | None = None
+) -> float:
+    """Return how many messages a second are accepted in batches of 500, without HTTP.
+
+    Of free text, or of a template with two variables, each about an order of its own.
+    """
     tokens = insert_grants(context.runtime, merchant_id, count, PHONES)
     begun = time.perf_counter()
 
-    requests = [
-        (merchant_id, MessageRequest(token=each, purpose=PURPOSE, text=TEXT)) for each in tokens
-    ]
+    requests = [(merchant_id, _request(each, template)) for each in tokens]
 
     def insert(verified: list[VerifiedRequest], transaction: Transaction) -> None:
         submissions = [(merchant_id, each) for each in verified]
@@ -155,6 +162,29 @@ def accepting(context: AppContext, merchant_id: str, count: int) -> float:
         verified = verify_requests(context.runtime, requests[at : at + 500])
         context.runtime.database.run(partial(insert, verified))
     return count / (time.perf_counter() - begun)
+
+
+def _request(token: str, template: str | None) -> MessageRequest:
+    if template is None:
+        return MessageRequest(token=token, purpose=PURPOSE, text=TEXT)
+    order = f"DD{int.from_bytes(token[-8:].encode())}"
+    return MessageRequest(
+        token=token,
+        purpose=ORDERS,
+        template=TemplateCall(template, {"order": order, "day": "11月12日"}),
+        event=MessageEvent("order", order),
+    )
+
+
+def template_ratio(context: AppContext, merchant_id: str) -> float:
+    """Return how fast texts of a template are accepted, of free texts beside them: a median."""
+    template = insert_template(context.runtime, merchant_id, ORDERS)
+    accepting(context, merchant_id, 1000, template)
+    ratios: list[float] = []
+    for _ in range(TURNS):
+        free = accepting(context, merchant_id, TEMPLATE_TEXTS)
+        ratios.append(accepting(context, merchant_id, TEMPLATE_TEXTS, template) / free)
+    return median(ratios)
 
 
 def insert_unused_grants(context: AppContext, merchant_id: str, count: int) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.number_scan import NUMBERS, WRITTEN, files, found_in
 from tests.processes import Lines, Running, code_in, fill, free_port, process, service
-from tests.service import ALWAYS, LINK, PROMOTIONS, found
+from tests.service import ALWAYS, LINK, ORDERS, PROMOTIONS, found
 
 pytestmark = pytest.mark.processes
 
@@ -79,12 +79,14 @@ def agree(
     carrier: Carrier,
     merchant: httpx.Client,
     browser: httpx.Client | None = None,
+    *,
+    purpose: str = PROMOTIONS,
 ) -> str:
     """Agree in a browser: a new one, or one that proved the number and need not wait for a code."""
-    asked = merchant.post("/v1/consent-requests", json={"purposes": [PROMOTIONS], **ALWAYS}).json()
+    asked = merchant.post("/v1/consent-requests", json={"purposes": [purpose], **ALWAYS}).json()
     browser = browser or running.browser()
     path = asked["consent_url"].removeprefix(running.base)
-    fill(browser, path, purposes=[PROMOTIONS], phone=PHONE, decision="grant")
+    fill(browser, path, purposes=[purpose], phone=PHONE, decision="grant")
     code = code_in(carrier.text("验证码")["text"])
     assert "可以给您发短信了" in fill(browser, path, code=code, decision="grant").text
     fetched = merchant.post(f"/v1/consent-requests/{asked['id']}/token", json={})
@@ -185,3 +187,41 @@ def test_when_the_carrier_goes_away_messages_wait_and_then_leave(tmp_path: Path)
                 second = Carrier(again, heard, port)
                 assert "等一等" in second.text("等一等")["text"]
                 until(merchant, message_id, "delivered")
+
+
+def test_an_advert_sent_as_an_order_never_reaches_the_carrier(
+    running: Running, carrier: Carrier
+) -> None:
+    """As text it needs a template; through an approved one it does not fit the variables."""
+    advert = "双11返场！全场5折"
+    merchant = running.legal_merchant()
+    template = merchant.post(
+        "/v1/templates",
+        json={
+            "purpose": ORDERS,
+            "text": "您的订单{order}已发出，预计{date}送达，请留意",
+            "event_type": "order",
+        },
+    ).json()["id"]
+    running.command("template", "approve", template)
+    token = agree(running, carrier, merchant, purpose=ORDERS)
+    as_text = merchant.post(
+        "/v1/messages", json={"token": token, "purpose": ORDERS, "text": advert}
+    )
+    assert (as_text.status_code, as_text.json()["code"]) == (422, "template_required")
+    values = {"order": "DD2021111100017", "date": "11月12日"}
+    message = {
+        "token": token, "purpose": ORDERS, "template": template, "variables": values,
+        "event": {"type": "order", "id": values["order"]},
+    }  # fmt: skip
+    batch = [{**message, "variables": {**values, name: advert}} for name in values]
+    results = merchant.post("/v1/messages/batch", json={"messages": batch}).json()["results"]
+    assert [each["problem"]["code"] for each in results] == ["template_rejected"] * 2
+
+    accepted = merchant.post("/v1/messages", json=message)
+    assert accepted.status_code == 202, accepted.text
+    assert carrier.text("DD2021111100017")["text"] == (
+        "【晨光书店】您的订单DD2021111100017已发出，预计11月12日送达，请留意"
+    )
+    until(merchant, accepted.json()["id"], "delivered")
+    assert not [each for each in carrier.taken() if "双11" in each["text"]]

@@ -102,3 +102,22 @@ def test_a_quote_that_swallows_another_token_is_refused(tmp_path: Path) -> None:
     content = f'token,purpose,text\n{token},p,"open\n{token},p,closed"\n{token},p,x\n'
     assert texts(tmp_path, content.encode())[1:] == ["x"]
     assert "token" in texts(tmp_path, content.encode())[0]
+
+
+def test_columns_of_a_template_become_the_members_of_a_message(tmp_path: Path) -> None:
+    file = tmp_path / "campaign.csv"
+    file.write_text(
+        "token,purpose,template,Variables.Order,variables.day,event.type,event.id,Variables.\n"
+        "t,orders.updates,tpl_1, DD1 ,11月12日,order,DD1,\n"
+        "t,orders.updates,tpl_2,,,,,\n",
+        "utf-8",
+    )
+    campaign = CampaignFile.open(file, SHANGHAI)
+    first, second = campaign.lines()
+    assert first.body == {
+        "token": "t", "purpose": "orders.updates", "template": "tpl_1",
+        "variables": {"order": "DD1", "day": "11月12日"}, "event": {"type": "order", "id": "DD1"},
+    }  # fmt: skip
+    assert second.body == {"token": "t", "purpose": "orders.updates", "template": "tpl_2"}
+    assert campaign.ignored == ["variables."]
+    assert "missing: text" in refused(tmp_path, b"token,purpose,variables.order\nt,p,x\n")
