@@ -151,7 +151,7 @@ class Running:
         admitted = self.command("merchant", "approve", applied["id"])
         self.command(
             "sender", "add", applied["id"],
-            "--port", "10690001", "--extension", "12", "--signature", name,
+            "--port", "10690001", "--extension", str(next(self.extensions)), "--signature", name,
         )  # fmt: skip
         headers = {"Authorization": f"Bearer {admitted['api_key']}"}
         return self.clients.enter_context(httpx.Client(base_url=self.base, headers=headers))

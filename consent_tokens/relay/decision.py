@@ -75,7 +75,8 @@ Decision: TypeAlias = Accepted | Deferred | Refused
 
 def class_of(purpose: str) -> PurposeClass:
     """Return the class of a purpose; one that is not in the catalogue counts as marketing."""
-    return Purpose(purpose).purpose_class if purpose in Purpose else PurposeClass.MARKETING
+    found = Purpose.members.get(purpose)  # one look-up, because every message needs it
+    return PurposeClass.MARKETING if found is None else found.purpose_class
 
 
 def needs_own_admission(purpose: str) -> bool:

@@ -136,7 +136,7 @@ def relay(name: str, url: str, folder: Path) -> None:
             ("raw Ed25519 verification, one thread", f"{raw:,.0f}/s"),
             ("batches of 500, tokens never seen, one worker", said(many, BATCH)),
             ("... of raw verification (bar 0.6)", f"{many.a_second * BATCH / raw:.2f}"),
-            ("... texts of a template, of free texts (bar 0.9)", f"{of_template:.2f}"),
+            ("... texts of a template, of free texts (bar 0.8)", f"{of_template:.2f}"),
             ("empty Flask JSON POST, one worker", f"{empty:,.0f}/s"),
             ("single messages, one worker", said(one)),
             ("... of an empty Flask POST (bar 0.2)", f"{one.a_second / empty:.2f}"),

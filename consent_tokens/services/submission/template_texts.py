@@ -48,8 +48,8 @@ class PreparedText(Struct, frozen=True):
 class TemplateTexts:
     """The templates that the messages of one transaction name, and the texts of their events."""
 
-    key: IndexKey
     templates: Mapping[str, Template]
+    events: Mapping[tuple[RowKey, MessageEvent], RowKey]  # by grant: partition and event hash
     texts: Counter[tuple[RowKey, str]]  # by (partition and event hash, template id)
 
     @classmethod
@@ -64,12 +64,16 @@ class TemplateTexts:
         One statement each; none if no message names any. The caller holds the grants' locks.
         """
         if not named:
-            return cls(key, {}, Counter())
-        events = {_event_key(grant, event, key) for _, event, grant in named if event and grant}
+            return cls({}, {}, Counter())
+        events = {
+            (grant, event): RowKey(grant.partition, event_hash(grant, event.type, event.id, key))
+            for _, event, grant in named
+            if event and grant
+        }
         return cls(
-            key,
             templates.for_relay(transaction, {call.id for call, _, _ in named}),
-            Counter(messages.texts_of_events(transaction, events)),
+            events,
+            Counter(messages.texts_of_events(transaction, set(events.values()))),
         )
 
     def prepare(
@@ -89,7 +93,7 @@ class TemplateTexts:
         filled = fill(template, call.variables, link_domains=link_domains, event_id=event_id)
         hashed, use_of_event = None, None
         if event and grant:
-            key = _event_key(grant, event, self.key)
+            key = self.events[grant, event]
             hashed, use_of_event = key.id, EventUse(event.type, self.texts[key, template.id])
         if isinstance(filled, FilledText):
             use = TemplateUse(template)
@@ -101,8 +105,3 @@ class TemplateTexts:
         template = prepared.use.template if prepared.use else None
         if template is not None and prepared.event_hash is not None:
             self.texts[RowKey(grant.partition, prepared.event_hash), template.id] += 1
-
-
-def _event_key(grant: RowKey, event: MessageEvent, key: IndexKey) -> RowKey:
-    """Return where the texts of an event are found: the recipient's partition, and its hash."""
-    return RowKey(grant.partition, event_hash(grant, event.type, event.id, key))
