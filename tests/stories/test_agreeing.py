@@ -59,7 +59,9 @@ class Asked:
         form: Mapping[str, object] = {"purposes": [PROMOTIONS], **choice}
         shown = self.consumer.get(f"{self.path}?again=1").text
         phone = number or self.consumer.number
-        return self.consumer.post(self.path, shown, phone=phone, decision="grant", **form)
+        answer = self.consumer.post(self.path, shown, phone=phone, decision="grant", **form)
+        self.consumer.service.work()  # the code arrives before any later one
+        return answer
 
     def form(self) -> dict[str, str]:
         return answer_form(self.consumer, self.path, self.consumer.code())
