@@ -23,6 +23,7 @@ from consent_tokens.relay.decision import (
     needs_own_admission,
 )
 from consent_tokens.relay.frequency_cap import next_allowed_at
+from consent_tokens.relay.templates.fault_texts import FAULT_TEXTS
 from consent_tokens.relay.templates.template import Template, TemplateStatus
 from consent_tokens.relay.text_form import TextFault, check_form
 
@@ -113,7 +114,8 @@ def _template_fault(case: Case, use: TemplateUse) -> FieldFault | None:
     if template.status not in USABLE_TEMPLATES:
         return FieldFault("template", template.status.value)
     if use.fault is not None:
-        return FieldFault(f"variables.{use.fault.variable}", use.fault.why)
+        name, why = use.fault.variable, use.fault.why
+        return FieldFault(f"variables.{name}", why, f"{name}: {FAULT_TEXTS[why]}")
     return None
 
 

@@ -352,3 +352,19 @@ def test_class_that_a_merchant_is_not_admitted_for_is_refused(service: Service) 
     answer = merchant.post("/v1/templates", {"purpose": ORDERS, "text": TEXT})
 
     assert list(answer.json["errors"]) == ["purpose"]
+
+
+def test_value_that_does_not_fit_is_named_in_words(service: Service) -> None:
+    merchant = service.merchant()
+    template_id = service.template(merchant, ORDERS, "尊敬的{name}，您的订单{order}已发出")["id"]
+    token = service.obtain_token(merchant, service.consumer(), ORDERS)
+    values = {"name": "全场5折戳链接", "order": "8812"}
+
+    refused = merchant.post(
+        "/v1/messages",
+        {"token": token, "purpose": ORDERS, "template": template_id, "variables": values},
+    )
+
+    assert refused.json["code"] == "template_rejected"
+    assert refused.json["detail"] == "name: The value is not of the type of its variable."
+    assert refused.json["errors"] == {"variables.name": ["not_of_its_type"]}

@@ -181,7 +181,8 @@ def test_a_difference_in_kind_is_named(is_at_dispatch: bool) -> None:
 
 def test_a_faulty_variable_is_named() -> None:
     use = TemplateUse(TEMPLATE, VariableFault("order", "not_of_its_type"))
-    fault = FieldFault("variables.order", "not_of_its_type")
+    words = "order: The value is not of the type of its variable."
+    fault = FieldFault("variables.order", "not_of_its_type", words)
     assert decide(a_case(template=use)) == Refused(Reason.TEMPLATE_REJECTED, field_fault=fault)
 
 
