@@ -174,6 +174,13 @@ def region_of(zone: ZoneInfo) -> str | None:
     return region if region and region.isalpha() else None
 
 
+@lru_cache(maxsize=1024)
+def regions_of(timezones: Timezones) -> frozenset[str]:
+    """Return the regions of zones (ISO 3166-1); empty if none of them has one."""
+    found = {region_of(zone) for zone in timezones}
+    return frozenset(each for each in found if each)
+
+
 def common_region(timezones: Sequence[ZoneInfo]) -> str | None:
     """Return the region of the first zone if that is the main region of all; else None."""
     regions = {region_of(zone) for zone in timezones} - DEPENDENCIES

@@ -20,6 +20,7 @@ from consent_tokens.relay.decision import Reason, class_of
 from consent_tokens.relay.frequency_cap import next_allowed_at
 from consent_tokens.relay.templates.fill import VariableFault
 from consent_tokens.relay.templates.template import Template
+from consent_tokens.rules.limits import NO_LIMITS, Limits
 from consent_tokens.tokens.claims import Claims
 
 _Limit = TypeVar("_Limit")
@@ -73,6 +74,7 @@ class Case:
     marketing_sends: Sequence[datetime] = ()
     link_domains: frozenset[str] = frozenset()  # that the merchant has registered
     more_windows: tuple[SendWindow, ...] = ()  # besides those of token and row
+    limits: Limits = NO_LIMITS  # of the rules
 
     # derived once, because several checks need them
     claims: Claims | None = field(init=False)
@@ -102,7 +104,21 @@ class Case:
 
     @property
     def window_steps(self) -> "list[_Step]":
-        """Return the steps that move a time into send windows and out of quiet hours."""
+        """Return the steps that move a time to where consumer and rules let texts leave."""
+        steps = self._own_steps
+        if self.limits.binds:
+            steps += [window.next_open for _, window in self.limits.windows]
+            if self.limits.days:
+                steps.append(self.limits.next_day)
+        return steps
+
+    @property
+    def agreed_at(self) -> datetime:
+        """Return the first time when all windows of the consumer are open, whatever the rules."""
+        return _first_fixed_point(max(self.now, self.not_before), self._own_steps)
+
+    @property
+    def _own_steps(self) -> "list[_Step]":
         steps: list[_Step] = [window.next_open for window in self.send_windows]
         if self.preferences.quiet_hours:
             steps.append(self.preferences.quiet_hours.next_end)
@@ -120,7 +136,8 @@ class Case:
         The recipient's limits over all merchants move it by whole days, so that it does not reveal
         when another merchant's message was sent (promise 5).
         """
-        caps = [_cap_step(cap, self.counted_sends) for cap in self.frequency_caps]
+        of_rules = [cap for _, cap in self.limits.caps]
+        caps = [_cap_step(cap, self.counted_sends) for cap in (*self.frequency_caps, *of_rules)]
         limits = [_daily_limit_step(self, limit) for limit in self.recipient_limits]
         return _first_fixed_point(
             max(self.now, self.not_before), [*self.window_steps, *caps, *limits]

@@ -158,6 +158,28 @@ def _needs_event(case: Case, template: Template) -> bool:
     return template.event_type is not None or case.purpose_class not in FREE_TEXT_CLASSES
 
 
+def check_rules(case: Case) -> Refused | None:
+    """Refuse what a rule forbids, though the consumer agreed to it; names the rules.
+
+    Rules also move `send_at` to a time at which they let texts leave.
+    """
+    limits = case.limits
+    if not limits.binds:
+        return None
+    if limits.forbidding:
+        return Refused(Reason.RULE_FORBIDS, rules=limits.forbidding)
+    send_at, sends = case.send_at, case.counted_sends
+    if sends and (
+        used_up := [
+            rule for rule, cap in limits.caps if next_allowed_at(cap, sends, send_at) != send_at
+        ]
+    ):
+        return Refused(Reason.RULE_FORBIDS, case.next_allowed_at, rules=tuple(used_up))
+    if send_at >= case.valid_until and case.agreed_at < case.valid_until:
+        return Refused(Reason.RULE_FORBIDS, send_at, rules=limits.closed_at(case.agreed_at))
+    return None
+
+
 def check_frequency_caps(case: Case) -> Refused | None:
     """Refuse beyond a frequency cap or a limit of the recipient, as of `send_at` (promise 6)."""
     send_at = case.send_at
@@ -198,6 +220,7 @@ CHECKS: Final[tuple[Callable[[Case], Refused | None], ...]] = (
     check_template,
     check_text,
     check_event,
+    check_rules,
     check_frequency_caps,
     check_send_window,
     check_measures,

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from consent_tokens.consent.purposes import Purpose, PurposeClass
 from consent_tokens.relay.text_form import TextFault
+from consent_tokens.rules.rule import Rule
 
 
 class Reason(StrEnum):
@@ -36,6 +37,7 @@ class Reason(StrEnum):
     TEXT_TOO_LONG = "text_too_long"
     EVENT_REQUIRED = "event_required"
     EVENT_USED = "event_used"
+    RULE_FORBIDS = "rule_forbids"
     CAP_REACHED = "cap_reached"
     OUTSIDE_HOURS = "outside_hours"
     HELD_BACK = "held_back"
@@ -68,6 +70,7 @@ class Refused(Struct, frozen=True):
     next_at: datetime | None = None
     text_fault: TextFault | None = None  # of `content_rejected`
     field_fault: FieldFault | None = None  # of `template_rejected` and `event_required`
+    rules: tuple[Rule, ...] = ()  # of `rule_forbids`: those that do not allow it
 
 
 Decision: TypeAlias = Accepted | Deferred | Refused

@@ -5,12 +5,11 @@
 Where several rules limit the same, all of them bind: the strictest decides.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import lru_cache
 
-from consent_tokens.consent.purposes import Purpose
+from consent_tokens.consent.purposes import Purpose, PurposeClass
 from consent_tokens.consent.scope import parse_time_of_day
 from consent_tokens.policies import RateLimit
 from consent_tokens.rules.pack import Pack, RuleSet
@@ -67,7 +66,7 @@ class Rules:
 
 def applicable(
     rule_set: RuleSet,
-    purposes: Iterable[Purpose],
+    purposes: Collection[Purpose],
     regions: frozenset[str],
     day: date,
     *,
@@ -77,28 +76,30 @@ def applicable(
 
     `regions` (ISO 3166-1) are those that the recipient's number may be of; all of them bind.
     """
-    return _applicable(rule_set, frozenset(purposes), regions, day, is_demonstration)
+    packs = rule_set.packs_for(regions, is_demonstration=is_demonstration)
+    bound = [
+        rule
+        for rule in _enforced(packs, day)
+        if any(rule.binds(each, each.purpose_class, regions) for each in purposes)
+    ]
+    return Rules(rule_set.version, tuple(bound))
 
 
-@lru_cache(maxsize=4096)
-def _applicable(
+def applicable_to(
     rule_set: RuleSet,
-    purposes: frozenset[Purpose],
+    purpose: str,
+    purpose_class: PurposeClass,
     regions: frozenset[str],
     day: date,
-    is_demonstration: bool,  # noqa: FBT001 - part of the key of a cache
+    *,
+    is_demonstration: bool,
 ) -> Rules:
+    """Return the enforced rules that bind one purpose, also one outside the catalogue."""
     packs = rule_set.packs_for(regions, is_demonstration=is_demonstration)
-    bound = [rule for rule in _of(packs) if _binds_any(rule, purposes, regions)]
-    return Rules(
-        rule_set.version,
-        tuple(rule for rule in bound if rule.mode_on(day) is RuleMode.ENFORCED),
-    )
+    enforced = _enforced(packs, day)
+    bound = [rule for rule in enforced if rule.binds(purpose, purpose_class, regions)]
+    return Rules(rule_set.version, tuple(bound))
 
 
-def _of(packs: Sequence[Pack]) -> list[Rule]:
-    return [rule for pack in packs for rule in pack.rules]
-
-
-def _binds_any(rule: Rule, purposes: frozenset[Purpose], regions: frozenset[str]) -> bool:
-    return any(rule.binds(purpose, regions) for purpose in purposes)
+def _enforced(packs: Sequence[Pack], day: date) -> list[Rule]:
+    return [rule for pack in packs for rule in pack.rules if rule.mode_on(day) is RuleMode.ENFORCED]

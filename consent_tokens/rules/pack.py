@@ -4,6 +4,8 @@ import hashlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -44,6 +46,12 @@ class RuleSet:
     version: str
     packs: Mapping[str, Pack]  # by id
     by_region: Mapping[str, Pack]
+
+    @cached_property
+    def longest_cap(self) -> timedelta:
+        """Return the longest period that a rule counts texts in; zero if none counts."""
+        rules = (rule for pack in self.packs.values() for rule in pack.rules)
+        return max((rule.cap.rate_limit.window for rule in rules if rule.cap), default=timedelta())
 
     def packs_for(self, regions: frozenset[str], *, is_demonstration: bool) -> tuple[Pack, ...]:
         """Return the packs for a recipient whose number may be of these regions.

@@ -150,11 +150,11 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         is_new = self.shadow_days and day < self.since + dt.timedelta(days=self.shadow_days)
         return RuleMode.SHADOW if is_new else RuleMode.ENFORCED
 
-    def binds(self, purpose: Purpose, regions: frozenset[str]) -> bool:
+    def binds(self, purpose: str, purpose_class: PurposeClass, regions: frozenset[str]) -> bool:
         """Whether it is about a purpose, and about a recipient who may be in these regions."""
         is_about = purpose in self.purposes if self.purposes else True
         is_there = bool(self.regions & regions) if self.regions else True
-        return purpose.purpose_class in self.classes and is_about and is_there
+        return purpose_class in self.classes and is_about and is_there
 
     def explanation(self, language: str) -> dict[str, str]:
         """Return what it says and where that is written, for an answer."""

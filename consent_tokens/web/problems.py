@@ -71,8 +71,6 @@ DETAILS: Final[dict[str, str]] = {  # by error code: what the `detail` of a prob
     "invitation_refused": "The consumer declined, did not answer, or takes no invitations.",
     "forbidden": "This is not allowed at present.",
     "invalid": "The request is not valid; `errors` names each field and what is wrong with it.",
-    "rule_forbids": "More is asked for than rules allow: `errors` has the ids of the rules by "
-    "field, and `rules` says what they are.",
     "idempotency_key_reused": "This Idempotency-Key was used before, for another request.",
     "too_many_requests": "Too many requests; try again after `Retry-After` seconds.",
     "store_busy": "Too many concurrent writes; nothing was changed. Try again.",
@@ -108,6 +106,11 @@ DETAILS: Final[dict[str, str]] = {  # by error code: what the `detail` of a prob
     "internal": "Internal error. A change is committed as a whole or not at all.",
 }
 
+ABOVE_THE_RULES: Final = (  # of a consent request
+    "More is asked for than rules allow: `errors` has the ids of the rules by field, and `rules` "
+    "says what they are."
+)
+
 
 def problem(code: str, status: HTTPStatus, **members: object) -> dict[str, Any]:
     """Return the members of a problem (RFC 9457, 3.1)."""
@@ -133,6 +136,8 @@ def refusal_problem(refusal: Refused) -> dict[str, Any]:
         fault = refusal.field_fault
         members["detail"] = fault.detail or text.explanation
         members["errors"] = {fault.field: [fault.why]}
+    if refusal.rules:
+        members["rules"] = [rule.explanation("en") for rule in refusal.rules]
     if refusal.next_at is not None:
         members["next_at"] = refusal.next_at.isoformat()
     return problem(text.code, text.status, **members)
@@ -171,7 +176,7 @@ def _members(error: ConsentTokensError) -> dict[str, object]:
         sentence = str(error)
         return {"detail": f"{sentence[0].upper()}{sentence[1:]}."}
     if isinstance(error, RuleForbidsError):
-        return {"errors": error.fields, "rules": error.rules}
+        return {"detail": ABOVE_THE_RULES, "errors": error.fields, "rules": error.rules}
     if isinstance(error, InvitationRefusedError) and error.next_at:
         return {"next_at": error.next_at.isoformat()}
     return {}

@@ -127,6 +127,12 @@ REFUSALS: Final = (
         N_("you had this message already"),
     ),
     ReasonText(
+        Reason.RULE_FORBIDS,
+        "A rule for the region of the recipient does not allow it, though the consumer agreed; "
+        "`rules` says which and why, and `next_at` when it will, if ever.",
+        N_("the rules for texts in your region do not allow it"),
+    ),
+    ReasonText(
         Reason.CAP_REACHED,
         "As many messages as the consumer agreed to are sent or scheduled in this period; "
         "`next_at` is when the next one may be sent.",

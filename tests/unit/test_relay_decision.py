@@ -18,6 +18,8 @@ from consent_tokens.relay.composition import compose
 from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused
 from consent_tokens.relay.templates.template import OnOverflow, Template, TemplateStatus
 from consent_tokens.row_key import RowKey
+from consent_tokens.rules.limits import Limits
+from consent_tokens.rules_source import packaged_rules
 from consent_tokens.tokens.claims import Claims
 
 NOON = datetime(2021, 11, 11, 4, 0, tzinfo=UTC)  # 12:00 in Shanghai
@@ -86,6 +88,7 @@ FAULTS: dict[Reason, dict[str, Any]] = {
     Reason.TEXT_TOO_LONG: {"composed": compose("x" * 5000)},
     Reason.EVENT_REQUIRED: {"template": using(), "event": None, "is_demonstration": False},
     Reason.EVENT_USED: {"template": using(), "event": EventUse("order", 2)},
+    Reason.RULE_FORBIDS: {"limits": Limits(forbidding=packaged_rules().packs["cn"].rules[:1])},
     Reason.CAP_REACHED: {"counted_sends": (NOON,) * 4},
     Reason.OUTSIDE_HOURS: {
         "not_before": NOON + timedelta(hours=10), "valid_until": NOON + timedelta(hours=11),

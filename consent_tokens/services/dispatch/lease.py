@@ -29,6 +29,8 @@ from consent_tokens.relay.message import (
 )
 from consent_tokens.relay.templates.template import Template
 from consent_tokens.row_key import RowKey
+from consent_tokens.rules.limits import NO_LIMITS, Limits, limits_for
+from consent_tokens.rules.pack import RuleSet
 from consent_tokens.services.dispatch.outcomes import complete, final_outcome
 from consent_tokens.services.outbox.in_flight_wait import LEASE_SECONDS
 from consent_tokens.services.outbox.service_messages import WITHHELD
@@ -79,7 +81,7 @@ def lease_messages(
     due = _lease_due(transaction, quota, now)
     if not due:
         return [], []
-    context = _LeaseContext.load(runtime.service, policy, transaction, due, now)
+    context = _LeaseContext.load(runtime, policy, transaction, due, now)
     leased: list[LeasedMessage] = []
     completed: list[tuple[Message, MessageOutcome]] = []
     for message in due:
@@ -134,6 +136,7 @@ class _LeaseContext:
 
     service: ServiceIdentity
     policy: RelayPolicy
+    rule_set: RuleSet
     grants: Mapping[RowKey, LockedGrant]
     merchants: Mapping[str, Merchant]
     senders: Mapping[str, Sender]
@@ -145,7 +148,7 @@ class _LeaseContext:
     @classmethod
     def load(
         cls,
-        service: ServiceIdentity,
+        runtime: Runtime,
         policy: RelayPolicy,
         transaction: Transaction,
         due: Sequence[Message],
@@ -154,7 +157,8 @@ class _LeaseContext:
         locked = grants.lock(transaction, [each.grant_key for each in due if each.grant_key])
         due_ids = {message.key.id for message in due}  # what is decided now does not count yet
         windows = [each.grant.scope.frequency_cap.window for each in locked.values()]
-        since = now - max(windows, default=timedelta(days=1))
+        rule_set = runtime.rules.current()
+        since = now - max(rule_set.longest_cap, *windows, timedelta(days=1))
         counted_sends: dict[tuple[RowKey, Priority], list[datetime]] = defaultdict(list)
         counted = messages.counted_sends(transaction, list(locked), since, but=due_ids)
         for key, sends in counted.items():
@@ -162,8 +166,9 @@ class _LeaseContext:
                 if send.is_submitted:
                     counted_sends[key, send.priority].append(send.send_at)
         return cls(
-            service=service,
+            service=runtime.service,
             policy=policy,
+            rule_set=rule_set,
             grants=locked,
             merchants=merchants.find_many(transaction, _present(m.merchant_id for m in due)),
             senders=senders.find_many(transaction, _present(m.sender_id for m in due)),
@@ -210,7 +215,7 @@ class _LeaseContext:
     def _not_sent(self, message: Message, refusal: Refused) -> MessageOutcome:
         """Return the outcome of a refusal: a later time if there is one within the validity."""
         retry_at, reason = None, None
-        if refusal.reason is Reason.CAP_REACHED:
+        if refusal.reason in {Reason.CAP_REACHED, Reason.RULE_FORBIDS}:
             retry_at = refusal.next_at
         elif refusal.reason is Reason.HELD_BACK:
             retry_at, reason = self.now + HELD_TEMPLATE_RETRY, refusal.reason.value
@@ -256,6 +261,22 @@ class _LeaseContext:
             preferences=self.preferences.preferences_of(key),
             marketing_sends=self.preferences.marketing_sends_of(key),
             more_windows=_invitation_windows(message, locked),
+            limits=self._limits(message, locked, merchant),
+        )
+
+    def _limits(
+        self, message: Message, locked: LockedGrant | None, merchant: Merchant | None
+    ) -> Limits:
+        """Return what the rules of the recipient's region make of a message, as they are now."""
+        if locked is None:  # it is refused anyway
+            return NO_LIMITS
+        return limits_for(
+            self.rule_set,
+            message.purpose,
+            class_of(message.purpose),
+            locked.grant.scope.send_window,
+            self.now.date(),
+            is_demonstration=merchant is not None and merchant.is_demonstration,
         )
 
 

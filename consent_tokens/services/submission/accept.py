@@ -23,7 +23,7 @@ from consent_tokens.policies import RelayPolicy
 from consent_tokens.relay.case import Case
 from consent_tokens.relay.checks import decide
 from consent_tokens.relay.composition import ComposedText, compose, with_signature_and_opt_out
-from consent_tokens.relay.decision import Decision, Reason, Refused
+from consent_tokens.relay.decision import Decision, Reason, Refused, class_of
 from consent_tokens.relay.message import (
     DEFAULT_VALIDITY,
     Message,
@@ -32,6 +32,8 @@ from consent_tokens.relay.message import (
 )
 from consent_tokens.relay.templates.template import Template
 from consent_tokens.row_key import RowKey
+from consent_tokens.rules.limits import NO_LIMITS, Limits, limits_for
+from consent_tokens.rules.pack import RuleSet
 from consent_tokens.services.preferences.snapshot import PreferenceSnapshot
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.submission.standing import Standing, Standings
@@ -128,6 +130,7 @@ class _AcceptContext:
 
     runtime: Runtime
     policy: RelayPolicy
+    rule_set: RuleSet
     standings: Standings
     keys: Mapping[str, RowKey]  # by public grant id
     grants: Mapping[RowKey, LockedGrant]
@@ -157,7 +160,8 @@ class _AcceptContext:
         }
         keys = runtime.ids.grant.decode_all(grant_ids)
         locked = grants.lock(transaction, list(keys.values()))
-        since = _counted_since(locked, now)
+        rule_set = runtime.rules.current()
+        since = _counted_since(locked, now, rule_set.longest_cap)
         counted_sends: dict[tuple[RowKey, Priority], list[datetime]] = defaultdict(list)
         for key, sends in messages.counted_sends(transaction, list(locked), since).items():
             for send in sends:
@@ -165,6 +169,7 @@ class _AcceptContext:
         return cls(
             runtime=runtime,
             policy=policy,
+            rule_set=rule_set,
             standings=standings,
             keys=keys,
             grants=locked,
@@ -240,12 +245,26 @@ class _AcceptContext:
             composed=self._compose(text.text, locked, standing),
             max_segments=self.policy.max_segments,
             counted_sends=self.counted_sends[key, standing.priority] if key else (),
+            limits=self._limits(standing, request.purpose, locked),
             transactional_cap=self.policy.transactional_frequency_cap,
             not_before=not_before,
             valid_until=max(not_before, self.now) + min(request.validity, standing.max_validity),
             now=self.now,
             preferences=self.preferences.preferences_of(key),
             marketing_sends=self.preferences.marketing_sends_of(key),
+        )
+
+    def _limits(self, standing: Standing, purpose: str, locked: LockedGrant | None) -> Limits:
+        """Return what the rules of the recipient's region make of a message."""
+        if locked is None:  # it is refused anyway
+            return NO_LIMITS
+        return limits_for(
+            self.rule_set,
+            purpose,
+            class_of(purpose),
+            locked.grant.scope.send_window,
+            self.now.date(),
+            is_demonstration=standing.is_demonstration,
         )
 
     def _compose(self, text: str, locked: LockedGrant | None, standing: Standing) -> ComposedText:
@@ -343,10 +362,12 @@ def _load_template_texts(
     return TemplateTexts.load(transaction, runtime.keyring.index, named)
 
 
-def _counted_since(locked: Mapping[RowKey, LockedGrant], now: datetime) -> datetime:
-    """Return the start of the longest frequency cap window of these grants."""
+def _counted_since(
+    locked: Mapping[RowKey, LockedGrant], now: datetime, longest_cap: timedelta
+) -> datetime:
+    """Return the start of the longest frequency cap window of these grants, and of the rules."""
     windows = [each.grant.scope.frequency_cap.window for each in locked.values()]
-    return now - max(windows, default=MAX_WINDOW)
+    return now - max(longest_cap, max(windows, default=MAX_WINDOW))
 
 
 @lru_cache(maxsize=8)

@@ -79,9 +79,7 @@ class Problem(AnswerSchema):
     errors = fields.Dict(keys=fields.String(), values=fields.List(fields.String()))
     rules = fields.List(
         fields.Nested(RuleAnswer),
-        metadata={
-            "description": "The rules that do not allow it; `errors` has their ids by field."
-        },
+        metadata={"description": "The rules that do not allow it."},
     )
     pointer = fields.String(
         metadata={"description": "JSON pointer (RFC 6901) of the fault in a body."}

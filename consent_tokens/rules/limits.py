@@ -1,0 +1,116 @@
+"""What rules make of the sending of one message: hours and days to leave in, and caps.
+
+A message leaves within the smallest of its token, its grant and these limits.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Final
+
+from consent_tokens.consent.purposes import PurposeClass
+from consent_tokens.consent.scope import SendWindow
+from consent_tokens.consent.timezones import Timezones, next_local_time, regions_of
+from consent_tokens.policies import RateLimit
+from consent_tokens.rules.applicable import Rules, applicable_to
+from consent_tokens.rules.pack import RuleSet
+from consent_tokens.rules.rule import Rule
+
+MAX_CLOSED_DAYS: Final = 400  # searched for a day on which texts may leave
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The rules that bind a message, ready to be compared with its times.
+
+    `forbidding` also has rules whose hours never come in all time zones of the recipient.
+    """
+
+    version: str = ""
+    forbidding: tuple[Rule, ...] = ()
+    caps: tuple[tuple[Rule, RateLimit], ...] = ()
+    windows: tuple[tuple[Rule, SendWindow], ...] = ()
+    days: tuple[Rule, ...] = ()  # those with weekdays or holidays
+    timezones: Timezones = ()
+    binds: bool = field(init=False)  # whether there is anything to compare
+
+    def __post_init__(self) -> None:
+        found = bool(self.forbidding or self.caps or self.windows or self.days)
+        object.__setattr__(self, "binds", found)
+
+    def next_day(self, at: datetime) -> datetime:
+        """Return `at` if texts may leave on that day in all time zones, else a later day's start.
+
+        A day that never comes within `MAX_CLOSED_DAYS` is beyond the validity of any message.
+        """
+        for _ in range(MAX_CLOSED_DAYS):
+            closed = [
+                zone for zone in self.timezones if self._is_closed(at.astimezone(zone).date())
+            ]
+            if not closed:
+                return at
+            at = next_local_time(closed[0], 0, at)
+        return at
+
+    def closed_at(self, at: datetime) -> tuple[Rule, ...]:
+        """Return the rules by which no text may leave at a time."""
+        by_hours = tuple(rule for rule, window in self.windows if window.next_open(at) != at)
+        days = {at.astimezone(zone).date() for zone in self.timezones}
+        return by_hours + tuple(
+            rule for rule in self.days if any(rule.is_closed_on(day) for day in days)
+        )
+
+    def _is_closed(self, day: date) -> bool:
+        return any(rule.is_closed_on(day) for rule in self.days)
+
+
+NO_LIMITS: Final = Limits()
+
+
+@lru_cache(maxsize=8192)
+def limits_for(
+    rule_set: RuleSet,
+    purpose: str,
+    purpose_class: PurposeClass,
+    window: SendWindow,
+    day: date,
+    *,
+    is_demonstration: bool,
+) -> Limits:
+    """Return what binds a message of a purpose, decided on a day (UTC).
+
+    The recipient's regions are those of the time zones of `window`, the send window of the grant:
+    they were found from the number, which is sealed since.
+    """
+    zones = window.timezones
+    rules = applicable_to(
+        rule_set, purpose, purpose_class, regions_of(zones), day, is_demonstration=is_demonstration
+    )
+    return _limits_of(rules, window if purpose_class.is_limited else None, zones)
+
+
+def _limits_of(rules: Rules, agreed: SendWindow | None, zones: Timezones) -> Limits:
+    """Return the limits; hours that the agreed ones are within limit nothing further."""
+    windows: list[tuple[Rule, SendWindow]] = []
+    impossible: list[Rule] = []
+    for rule, hours in rules.hours:
+        opens, closes = hours.minutes
+        if agreed and opens <= agreed.opens and agreed.closes <= closes:
+            continue
+        try:
+            windows.append((rule, SendWindow(opens, closes, zones[0], zones[1:])))
+        except ValueError:  # never open in all of them at once
+            impossible.append(rule)
+    return Limits(
+        version=rules.version,
+        forbidding=(*rules.forbidding, *impossible),
+        caps=rules.caps,
+        windows=tuple(windows),
+        days=_with_days(rules.rules),
+        timezones=zones,
+    )
+
+
+def _with_days(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    return tuple(rule for rule in rules if rule.weekdays or rule.holidays)

@@ -1,0 +1,178 @@
+"""What rules make of the sending of a message: hours, days, caps, and the chain of a refusal."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consent_tokens.consent.purposes import PurposeClass
+from consent_tokens.consent.scope import SendWindow
+from consent_tokens.consent.timezones import parse_timezones
+from consent_tokens.relay.checks import decide
+from consent_tokens.relay.decision import Accepted, Reason, Refused
+from consent_tokens.rules.limits import Limits, limits_for
+from consent_tokens.rules.pack import RuleSet, rule_set
+from consent_tokens.rules_source import RulesSource, packaged_rules
+from tests.service import DEMO_RULES, PROMOTIONS, Service
+from tests.unit.test_relay_decision import a_case
+
+PACKAGED = packaged_rules()
+RULE = """
+[[rules]]
+id = "cn.{name}"
+classes = ["marketing"]
+words = {{ "zh-CN" = "一", "zh-TW" = "一", en = "one" }}
+basis = "operator"
+source = "its own choice"
+article = ""
+date = 2021-11-01
+verified = true
+since = 2021-11-08
+{limit}
+"""
+
+
+def rules_of(*limits: str, shadow: bool = False) -> RuleSet:
+    """Return a rule set whose pack for everywhere has rules with these limits."""
+    head = 'id = "cn"\nname = { "zh-CN" = "一", "zh-TW" = "一", en = "one" }\nregions = ["*"]\n'
+    mode = "" if shadow else "shadow_days = 0\n"
+    rules = [RULE.format(name=f"r{n}", limit=mode + limit) for n, limit in enumerate(limits)]
+    return rule_set({"cn.toml": head + "".join(rules), "demo.toml": DEMO_RULES})
+
+
+def limits(rules: RuleSet, zones: str, *, purpose: str = PROMOTIONS) -> Limits:
+    first, *also = parse_timezones(zones)
+    window = SendWindow(0, 1440, first, tuple(also))
+    purpose_class = PurposeClass.MARKETING if "marketing" in purpose else PurposeClass.TRANSACTIONAL
+    return limits_for(
+        rules, purpose, purpose_class, window, date(2026, 11, 27), is_demonstration=False
+    )
+
+
+def leaves(rules: Limits, at: datetime) -> datetime:
+    """Return when a text leaves that is ready at a time."""
+    for _ in range(100):
+        before = at
+        for _, window in rules.windows:
+            at = window.next_open(at)
+        at = rules.next_day(at)
+        if at == before:
+            return at
+    raise AssertionError("never")
+
+
+@pytest.mark.parametrize(
+    ("zones", "ready", "sent"),
+    [
+        # the clocks of Paris go back on Sunday 2026-10-25: until Monday 09:00 it is an hour more
+        ("Europe/Paris", "2026-10-24T20:00+02:00", "2026-10-26T09:00+01:00"),
+        ("Europe/Paris", "2027-03-27T20:00+01:00", "2027-03-30T09:00+02:00"),  # and Easter Monday
+        ("Europe/Paris", "2026-11-11T10:00+01:00", "2026-11-12T09:00+01:00"),  # 11 November
+        ("Europe/Berlin", "2026-11-11T10:00+01:00", "2026-11-11T10:00+01:00"),  # not in Germany
+        ("Europe/Berlin", "2026-12-24T21:00+01:00", "2026-12-28T09:00+01:00"),  # 25, 26, Sunday
+        ("Asia/Kolkata", "2026-11-27T21:00+05:30", "2026-11-28T09:00+05:30"),  # a half-hour zone
+        ("Asia/Kolkata", "2026-11-27T08:59+05:30", "2026-11-27T09:00+05:30"),
+        ("America/New_York America/Los_Angeles", "2026-11-27T09:00-05:00",
+         "2026-11-27T09:00-08:00"),  # open in both only
+        ("America/New_York", "2026-10-31T20:00-04:00", "2026-11-01T09:00-05:00"),  # clocks back
+        ("Asia/Shanghai", "2026-11-29T21:00+08:00", "2026-11-30T08:00+08:00"),
+        ("Asia/Seoul", "2026-11-29T21:00+09:00", "2026-11-30T08:00+09:00"),  # no pack of its own
+        ("Europe/Istanbul", "2026-11-29T20:00+03:00", "2026-11-30T09:00+03:00"),
+    ],
+)  # fmt: skip
+def test_when_marketing_leaves_in_each_jurisdiction(zones: str, ready: str, sent: str) -> None:
+    at = datetime.fromisoformat(ready).astimezone(UTC)
+    assert leaves(limits(PACKAGED, zones), at) == datetime.fromisoformat(sent)
+
+
+def test_transactional_texts_leave_at_any_hour() -> None:
+    assert not limits(PACKAGED, "Europe/Paris", purpose="orders.updates").windows
+
+
+def test_a_rule_refuses_with_its_id_and_a_new_one_does_not_yet() -> None:
+    forbid = rules_of("forbidden = true")
+    window = SendWindow(0, 1440, ZoneInfo("Asia/Shanghai"))
+    day = date(2021, 11, 11)
+
+    def decided(rules: RuleSet, on: date) -> object:
+        found = limits_for(
+            rules, PROMOTIONS, PurposeClass.MARKETING, window, on, is_demonstration=False
+        )
+        return decide(a_case(limits=found))
+
+    refused = decided(forbid, day)
+    assert isinstance(refused, Refused)
+    assert refused.reason is Reason.RULE_FORBIDS
+    assert [rule.id for rule in refused.rules] == ["cn.r0"]
+    shadow = rules_of("forbidden = true", shadow=True)
+    assert isinstance(decided(shadow, day), Accepted)
+    assert isinstance(decided(shadow, day + timedelta(days=4)), Refused)
+
+
+CAPS = st.builds(
+    "cap = {{ max_messages = {}, per_days = {} }}".format, st.integers(1, 5), st.integers(1, 9)
+)
+HOURS = st.builds(
+    'hours = {{ from = "{:02}:00", to = "{:02}:30" }}'.format,
+    st.integers(0, 12),
+    st.integers(12, 23),
+)
+LIMITS = st.one_of(
+    CAPS,
+    HOURS,
+    st.builds('holidays = ["11-{:02}"]'.format, st.integers(1, 30)),
+    st.just('weekdays = ["mon", "wed", "thu"]'),
+    st.just("forbidden = true"),
+)
+
+
+@given(
+    rules=st.lists(LIMITS, min_size=1, max_size=3),
+    added=LIMITS,
+    sends=st.lists(st.integers(0, 15 * 24), max_size=5),
+    hour=st.integers(0, 48),
+)
+def test_a_further_rule_never_allows_more(
+    rules: list[str], added: str, sends: list[int], hour: int
+) -> None:
+    now = datetime(2021, 11, 11, 4, tzinfo=UTC) + timedelta(hours=hour)
+    counted = sorted(now - timedelta(hours=each) for each in sends)
+
+    def send_at(*texts: str) -> datetime | None:
+        found = limits(rules_of(*texts), "Asia/Shanghai")
+        valid = now + timedelta(days=1)
+        decision = decide(a_case(limits=found, counted_sends=counted, now=now, not_before=now,
+                               valid_until=valid))  # fmt: skip
+        return None if isinstance(decision, Refused) else decision.send_at
+
+    before, after = send_at(*rules), send_at(*rules, added)
+    assert after is None or (before is not None and after >= before)
+
+
+def test_a_stricter_rule_cuts_a_live_token_when_it_is_sent(service: Service) -> None:
+    merchant, consumer = service.legal_merchant(), service.consumer()
+    token = service.obtain_token(merchant, consumer, max_messages=10)
+    assert merchant.send(token).status_code == 202
+    service = service.with_runtime(
+        rules=RulesSource(rules_of("cap = { max_messages = 1, per_days = 2 }"))
+    )
+    merchant.service = consumer.service = service
+    service.work()
+    count = len(consumer.texts())
+    refused = merchant.send(token)
+    assert (refused.status_code, refused.json["code"]) == (403, "rule_forbids")
+    assert [rule["id"] for rule in refused.json["rules"]] == ["cn.r0"]
+    service.clock.advance(timedelta(days=2))
+    again = merchant.send(token)
+    assert again.status_code == 202, again.text
+    assert refused.json["next_at"] <= service.clock.now().isoformat()
+    stricter = rules_of('hours = { from = "00:00", to = "00:30" }')
+    service = service.with_runtime(rules=RulesSource(stricter))
+    merchant.service = consumer.service = service
+    service.work()
+    assert len(consumer.texts()) == count, "accepted before, and not sent outside the new hours"
+    assert merchant.get(f"/v1/messages/{again.json['id']}").json["status"] == "deferred"
+    late = merchant.send(token, valid_for_minutes=60)
+    assert late.json["code"] == "rule_forbids"
