@@ -53,6 +53,9 @@ def test_demo_runs_the_whole_flow(tmp_path: Path) -> None:
     assert told.returncode == 0, told.stderr
     for words in ("Your code is", "queued: msg_", "403 consent_revoked", "active = false"):
         assert words in told.stdout
+    advert = told.stdout.partition("双11返场！全场5折")[2]
+    for words in ("422 template_required", "422 template_rejected", "[海风书店] 您的订单"):
+        assert words in advert
 
 
 def test_merchants_keys_and_senders(tmp_path: Path) -> None:
