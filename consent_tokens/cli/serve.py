@@ -39,7 +39,7 @@ from consent_tokens.workers.dispatcher import Dispatcher
 GC_THRESHOLDS: Final = (50_000, 20, 50)  # new objects, then collections of the younger generation
 FINALIZER_PRIORITY: Final = 100
 DEMO_MERCHANT: Final = "晨光书店"
-DEMO_PORT, DEMO_EXTENSION = "10690001", "12"
+DEMO_PORT, DEMO_EXTENSION = "10690001", "01"  # not what an operator tries first
 
 
 @click.command()
