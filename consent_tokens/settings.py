@@ -50,6 +50,7 @@ RESERVED_PATHS: Final = frozenset(
         "report",
         "reports",
         "robots.txt",
+        "rules",
         "static",
         "v1",
     }

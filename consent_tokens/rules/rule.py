@@ -143,11 +143,16 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             or self.defaults
         )
 
+    @property
+    def enforced_from(self) -> dt.date:
+        """Return the day (UTC) from which it refuses, if it is verified."""
+        return self.since + dt.timedelta(days=self.shadow_days)
+
     def mode_on(self, day: dt.date) -> RuleMode:
         """Return what it does on a day (UTC)."""
         if not self.verified:
             return RuleMode.ADVISORY
-        is_new = self.shadow_days and day < self.since + dt.timedelta(days=self.shadow_days)
+        is_new = self.shadow_days and day < self.enforced_from
         return RuleMode.SHADOW if is_new else RuleMode.ENFORCED
 
     def binds(self, purpose: str, purpose_class: PurposeClass, regions: frozenset[str]) -> bool:

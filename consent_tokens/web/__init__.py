@@ -11,7 +11,7 @@ from flask_babel import Babel
 
 from consent_tokens.app_context import AppContext
 from consent_tokens.localization import LANGUAGES, LOCALES, TRANSLATIONS
-from consent_tokens.web import about, demo, home, openapi, problems, public
+from consent_tokens.web import about, demo, home, openapi, problems, public, rules_page
 from consent_tokens.web.addresses import BasePath, base_path, redirect_to_link
 from consent_tokens.web.consumer import (
     consent_request,
@@ -42,6 +42,7 @@ BLUEPRINTS: Final = (
     receipts.bp,
     home.bp,
     about.bp,
+    rules_page.bp,
 )
 
 

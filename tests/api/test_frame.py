@@ -22,6 +22,7 @@ PAGES = (
     "/report/status",
     "/privacy",
     "/help",
+    "/rules",
     "/docs",
     "/demo/shop",
     "/nowhere",

@@ -1,5 +1,6 @@
 """Rules as data: what the packs say, and how a wrong one is refused."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -244,3 +245,24 @@ def test_the_commands_show_and_check_packs(tmp_path: Path) -> None:
     wrong = run(main, ["rules", "check", str(tmp_path / "cn.toml")])
     assert wrong.exit_code == 1
     assert "cn.toml: rule 'cn.a': Object contains unknown field `messages`" in wrong.output
+
+
+@pytest.mark.parametrize(
+    ("language", "words", "status"),
+    [
+        ("en", "Marketing and finance texts leave from 08:00 to 21:00 only.", "In force."),
+        ("zh-CN", "营销和金融短信只在 08:00 至 21:00 发送。", "已生效。"),
+        ("zh-TW", "行銷和金融簡訊只在 08:00 至 21:00 傳送。", "已生效。"),
+    ],
+)
+def test_the_rules_are_published_with_their_sources(
+    small: Service, language: str, words: str, status: str
+) -> None:
+    packaged = small.with_runtime(rules=RulesSource(PACKAGED))
+    shown = packaged.app.test_client().get(f"/rules?lang={language}").text
+    for text in (words, status, "Huawei Cloud, Message and SMS FAQ", PACKAGED.version):
+        assert text in shown
+    assert 'id="demo.limits.expiry"' in shown
+    public = replace(packaged.runtime.service, base_url="https://sms.example")
+    elsewhere = packaged.with_runtime(service=public).app.test_client()
+    assert "demo.limits" not in elsewhere.get("/rules", base_url="https://sms.example").text

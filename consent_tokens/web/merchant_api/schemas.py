@@ -36,7 +36,7 @@ MAX_CURSOR_LENGTH: Final = 400
 DIGITS: Final = re.compile(r"[0-9]{1,4}")
 
 BY_THE_RULES: Final[Mapping[str, Any]] = {
-    "description": "No more than the rules allow; by default as the rules have it."
+    "description": "No more than the rules allow; by default as the rules have it (`/rules`)."
 }
 
 
