@@ -22,7 +22,7 @@ THREATS = ROOT / "docs" / "threat-model.md"
 GLOSSARY = ROOT / "docs" / "glossary.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-LAST_PROMISE, LAST_THREAT = 15, 31
+LAST_PROMISE, LAST_THREAT = 15, 32
 
 SKIPPED = frozenset(
     {".git", ".hypothesis", ".make", ".venv", "build", "dist", "node_modules", "var"}
@@ -188,7 +188,7 @@ def test_every_command_that_a_page_names_exists(page: Path) -> None:
         ("promises 2, 3 and 16", ["2", "3", "16"]),
         ("Promises 1 to 13 hold", ["1", "13"]),
         ("the promise 12, 90 days long", ["12"]),
-        ("codes (T7 to T32), and T9.", ["T7", "T32", "T9"]),
+        ("codes (T7 to T33), and T9.", ["T7", "T33", "T9"]),
         ("a promise of 7 days, and two promises", []),
         ("T = TypeVar, T0, T007, T100, xT5, T5x, 18T04:00", []),
         ("eyJ-T5.T6_x/T7+T8==, T9=1, T4-x", []),
@@ -201,24 +201,24 @@ def test_a_citation_is_told_from_what_only_looks_like_one(text: str, cited: list
 def test_only_comments_and_docstrings_of_code_count(tmp_path: Path) -> None:
     (tmp_path / "module.py").write_text(
         '"""See promise\n    16."""\n\n'
-        'T32 = "promise 17, T33"\n'
-        "# held by promise\n# 18 (T33)\n\n"
+        'T33 = "promise 17, T34"\n'
+        "# held by promise\n# 18 (T34)\n\n"
         "count = 1  # the promise\n\n# 19 times\n",
         "utf-8",
     )
     found = unresolved(tmp_path, entries())
-    assert [cited for _, cited in found] == ["18", "T33", "16"]
+    assert [cited for _, cited in found] == ["18", "T34", "16"]
 
 
 def test_a_page_that_cites_what_is_not_there_is_found(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     page = tmp_path / "docs" / "page.md"
     page.write_text(
-        "Held by promise\n1 and T32, not `T33`.\n\n```\npromise 99\n```\n"
+        "Held by promise\n1 and T33, not `T34`.\n\n```\npromise 99\n```\n"
         "See `tests/promises/test_99_gone.py`, `docs/page.md` and [more](more.md).\n",
         "utf-8",
     )
-    assert unresolved(tmp_path, entries()) == [("docs/page.md", "T32")]
+    assert unresolved(tmp_path, entries()) == [("docs/page.md", "T33")]
     assert missing_files(page, tmp_path) == ["tests/promises/test_99_gone.py", "more.md"]
 
 
