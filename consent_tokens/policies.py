@@ -5,6 +5,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
@@ -32,6 +33,28 @@ class Operator:
     contact: str  # for consumers: an e-mail address, a phone number, or both
 
 
+class LinkMode(StrEnum):
+    """Which link to the service ends a merchant's text."""
+
+    NONE = "none"
+    CONSTANT = "constant"  # the same for every text
+    PER_MESSAGE = "per_message"  # to the page of that message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkModes:
+    """The link mode of each class of purposes, by the names of the classes."""
+
+    marketing: LinkMode = LinkMode.PER_MESSAGE
+    finance: LinkMode = LinkMode.PER_MESSAGE
+    transactional: LinkMode = LinkMode.NONE
+
+    def of(self, purpose_class: str) -> LinkMode:
+        """Return the link mode of a class of purposes."""
+        mode: LinkMode = getattr(self, purpose_class)
+        return mode
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceIdentity:
     """How the service appears to consumers, merchants and carriers."""
@@ -44,10 +67,21 @@ class ServiceIdentity:
     operator: Operator
     logo: Path | None  # an SVG or PNG file, in place of the built-in mark
     pages_dir: Path | None  # the operator's own privacy notice and help, as Markdown
+    links: LinkModes = LinkModes()
 
     def name_in(self, language: str) -> str:
         """Return the service's name for readers of a language."""
         return self.english_name if language == "en" else self.name
+
+    def opt_out_link(self, purpose_class: str, link_id: str) -> str | None:
+        """Return the link that ends a text of a class; of a message by the id of its page."""
+        match self.links.of(purpose_class):
+            case LinkMode.NONE:
+                return None
+            case LinkMode.CONSTANT:
+                return f"{self.base_url}/my"
+            case LinkMode.PER_MESSAGE:
+                return f"{self.base_url}/m/{link_id}"
 
     @property
     def is_https(self) -> bool:

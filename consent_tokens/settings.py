@@ -7,7 +7,7 @@ none for what the code can decide itself.
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -22,6 +22,8 @@ from consent_tokens.policies import (
     LOGO_TYPES,
     ConsentPolicy,
     DispatchPolicy,
+    LinkMode,
+    LinkModes,
     Operator,
     OtpPolicy,
     OtpRateLimits,
@@ -56,6 +58,7 @@ RESERVED_PATHS: Final = frozenset(
     }
 )
 WHOLE = re.compile(r"[0-9]{1,18}")
+LINK_CLASSES: Final = tuple(each.name for each in fields(LinkModes))
 SIX_MONTHS: Final = 184  # days, at most; of records of sending (MIIT Order 74)
 THREE_YEARS: Final = 1096  # days, at most; limitation of claims (Civil Code of China, art. 188)
 MAX_PORT: Final = 65535
@@ -155,6 +158,7 @@ class _Reader:
             ),
             logo=self.logo("CONSENT_LOGO_FILE"),
             pages_dir=self.folder_if_set("CONSENT_PAGES_DIR"),
+            links=parse_link_modes(self.get("CONSENT_LINKS"), "CONSENT_LINKS"),
         )
 
     def otp(self) -> OtpPolicy:
@@ -372,6 +376,21 @@ def parse_bind(text: str, name: str) -> tuple[str, int]:
     if match is None or not 0 < int(match["port"]) <= MAX_PORT:
         raise SettingError(f"{name} must be like 127.0.0.1:8000")
     return match["host"].strip("[]"), int(match["port"])
+
+
+def parse_link_modes(text: str, name: str) -> LinkModes:
+    """Return the link modes in `marketing=constant finance=none`; the others are the default.
+
+    Raises SettingError naming the setting `name`.
+    """
+    modes: dict[str, LinkMode] = {}
+    for part in text.split():
+        purpose_class, _, mode = part.partition("=")
+        if purpose_class not in LINK_CLASSES or purpose_class in modes or mode not in set(LinkMode):
+            known = f"{', '.join(LINK_CLASSES)} with ={' or ='.join(LinkMode)}"
+            raise SettingError(f"{name}: {part!r} is not {known}, each class once")
+        modes[purpose_class] = LinkMode(mode)
+    return LinkModes(**modes)
 
 
 def parse_rate_limit(text: str, name: str) -> RateLimit:

@@ -19,6 +19,7 @@ from consent_tokens.row_key import RowKey
 ROW_KEY_STRUCT: Final = struct.Struct(">qq")  # signed, as databases keep 64 bits
 ID_CHARACTERS: Final = 22
 PUBLIC_ID_BYTES: Final = 16  # before encoding: partition and id
+PLACEHOLDER_ID: Final = encode(bytes(PUBLIC_ID_BYTES))  # as long as the ids in links
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ INVISIBLE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"}) | {"Zl",
 ALLOWED_CONTROLS: Final = frozenset("\n\r")
 # by language; looked up once, because every message needs it
 OPT_OUT: Final = {each: catalogue(each).gettext("Reply STOP to refuse:") for each in LANGUAGES}
+KEYWORD_ALONE: Final = {each: words.rstrip(":") for each, words in OPT_OUT.items()}
 SIGNATURE_MARKS: Final = {"zh-CN": ("【", "】"), "zh-TW": ("【", "】"), "en": ("[", "] ")}
 
 
@@ -66,11 +67,13 @@ def is_displayable(text: str) -> bool:
 
 
 def with_signature_and_opt_out(
-    text: str, *, signature: str, language: str, link: str | None
+    text: str, *, signature: str, language: str, link: str | None, is_limited: bool = False
 ) -> str:
-    """Return a text with its signature and, if there is a link, how to opt out."""
+    """Return a text with its signature and, if it is limited or has a link, how to opt out."""
     before, after = SIGNATURE_MARKS[language]
-    ending = f" {OPT_OUT[language]} {link}" if link else ""
+    ending = f" {KEYWORD_ALONE[language]}" if is_limited else ""
+    if link:
+        ending = f" {OPT_OUT[language]} {link}"
     return f"{before}{signature}{after}{text}{ending}"
 
 

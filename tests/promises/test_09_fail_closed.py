@@ -167,6 +167,9 @@ def test_a_database_without_its_tables_is_not_ready(tmp_path: Path) -> None:
         ("CONSENT_TRANSACTIONAL_FREQUENCY_CAP", "many"),
         ("CONSENT_DEFAULT_TIMEZONE", "Mars/Olympus"),
         ("CONSENT_MAX_SEGMENTS", "0"),
+        ("CONSENT_LINKS", "marketing=short"),
+        ("CONSENT_LINKS", "adverts=none"),
+        ("CONSENT_LINKS", "marketing=none marketing=constant"),
         ("CONSENT_KEYS_DIR", ""),
     ],
 )

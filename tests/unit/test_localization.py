@@ -133,6 +133,9 @@ def texts(language: str) -> dict[str, str]:
         "opt-out": with_signature_and_opt_out(
             "X", signature="Y", language=language, link="https://c.example/m/1"
         ),
+        "opt-out without a link": with_signature_and_opt_out(
+            "X", signature="Y", language=language, link=None, is_limited=True
+        ),
     }
 
 

@@ -50,11 +50,12 @@ def preview(
     signature: str,
     link_domains: frozenset[str],
     opt_out_link: str | None,
+    is_limited: bool = False,
 ) -> Preview:
     """Return the longest text of a template, with a signature.
 
-    Its values are in Chinese if the fixed text is, else in Latin letters. With an `opt_out_link`
-    the text ends as marketing does.
+    Its values are in Chinese if the fixed text is, else in Latin letters. With an `opt_out_link`,
+    or of a limited purpose, the text ends with how to opt out.
     """
     is_wide = is_chinese("".join(pieces_of(template.text).fixed))
     language = "zh-CN" if is_wide else "en"
@@ -62,7 +63,7 @@ def preview(
     def made(*, is_wide: bool) -> str:
         text = _longest(template, link_domains, is_wide=is_wide)
         return with_signature_and_opt_out(
-            text, signature=signature, language=language, link=opt_out_link
+            text, signature=signature, language=language, link=opt_out_link, is_limited=is_limited
         )
 
     shown = made(is_wide=is_wide)

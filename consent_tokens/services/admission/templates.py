@@ -312,7 +312,6 @@ def _standings(
         sender = first_usable(of_merchants[template.merchant_id], purpose_class, now)
         used = in_use[template.id]
         is_approved = used.status is TemplateStatus.APPROVED
-        link = f"{runtime.service.base_url}/m/{EXAMPLE_LINK_ID}"
         return TemplateStanding(
             version=version,
             approved_version=used.version if is_approved else None,
@@ -320,7 +319,8 @@ def _standings(
                 template,
                 signature=sender.signature if sender else found[template.merchant_id].name,
                 link_domains=domains.get(template.merchant_id, frozenset()),
-                opt_out_link=link if purpose_class.is_limited else None,
+                opt_out_link=runtime.service.opt_out_link(purpose_class, EXAMPLE_LINK_ID),
+                is_limited=purpose_class.is_limited,
             ),
             rulings=rulings_on(template.text),
         )

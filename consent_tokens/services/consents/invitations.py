@@ -15,6 +15,7 @@ from consent_tokens.consent.notice import Notice, compose_invitation
 from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.consent.request import ConsentRequest, RequestedTerms, RequestStatus
 from consent_tokens.consent.scope import SendWindow, format_time_of_day, invitation_window
+from consent_tokens.crypto.opaque_ids import PLACEHOLDER_ID
 from consent_tokens.errors import (
     ConflictError,
     ForbiddenError,
@@ -177,7 +178,11 @@ def _message(
     now = runtime.clock.now()
     send_at = _invitation_window(grant).next_open(now)
     whole = with_signature_and_opt_out(
-        text, signature=sender.signature, language=grant.language, link=runtime.service.base_url
+        text,
+        signature=sender.signature,
+        language=grant.language,
+        link=runtime.service.opt_out_link(PurposeClass.MARKETING, PLACEHOLDER_ID),
+        is_limited=True,
     )
     return Message(
         key=runtime.new_key(grant.key.partition),

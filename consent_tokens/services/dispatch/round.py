@@ -38,6 +38,7 @@ from consent_tokens.gateways.base import (
 )
 from consent_tokens.policies import RelayPolicy
 from consent_tokens.relay.composition import compose, with_signature_and_opt_out
+from consent_tokens.relay.decision import class_of
 from consent_tokens.relay.message import Message, MessageOutcome, MessageStatus, Priority
 from consent_tokens.services.dispatch.lease import LeasedMessage, LeaseQuota, lease_messages
 from consent_tokens.services.dispatch.outcomes import complete, is_quarantined, outcome_of
@@ -249,7 +250,8 @@ def _open_message(
             signature=signature,
             language=grant.language,
             # the link is not stored: it is derived from the row key at submission
-            link=f"{runtime.service.base_url}/m/{ids.link}" if is_limited else None,
+            link=runtime.service.opt_out_link(class_of(message.purpose), ids.link),
+            is_limited=is_limited,
         )
     return Submission(
         number=number,

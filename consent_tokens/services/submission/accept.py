@@ -9,14 +9,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
 
 from consent_tokens.consent.scope import MAX_DAYS
-from consent_tokens.crypto.encoding import encode
-from consent_tokens.crypto.opaque_ids import PUBLIC_ID_BYTES
+from consent_tokens.crypto.opaque_ids import PLACEHOLDER_ID
 from consent_tokens.errors import TokenError
 from consent_tokens.evidence.events import Event, decision_kind
 from consent_tokens.policies import RelayPolicy
@@ -242,7 +240,7 @@ class _AcceptContext:
             template=text.use,
             event=text.event,
             link_domains=standing.link_domains,
-            composed=self._compose(text.text, locked, standing),
+            composed=self._compose(text.text, request.purpose, locked, standing),
             max_segments=self.policy.max_segments,
             counted_sends=self.counted_sends[key, standing.priority] if key else (),
             limits=self._limits(standing, request.purpose, locked),
@@ -267,17 +265,18 @@ class _AcceptContext:
             is_demonstration=standing.is_demonstration,
         )
 
-    def _compose(self, text: str, locked: LockedGrant | None, standing: Standing) -> ComposedText:
+    def _compose(
+        self, text: str, purpose: str, locked: LockedGrant | None, standing: Standing
+    ) -> ComposedText:
         """Return the text as it will be sent, with a placeholder for its link."""
-        link, sender = None, standing.sender
-        if standing.priority is Priority.MARKETING:
-            link = _placeholder_link(self.runtime.service.base_url)
+        sender = standing.sender
         return compose(
             with_signature_and_opt_out(
                 text,
                 signature=sender.signature if sender else "",
                 language=locked.grant.language if locked else "zh-CN",
-                link=link,
+                link=self.runtime.service.opt_out_link(class_of(purpose), PLACEHOLDER_ID),
+                is_limited=standing.priority is Priority.MARKETING,
             )
         )
 
@@ -368,9 +367,3 @@ def _counted_since(
     """Return the start of the longest frequency cap window of these grants, and of the rules."""
     windows = [each.grant.scope.frequency_cap.window for each in locked.values()]
     return now - max(longest_cap, max(windows, default=MAX_WINDOW))
-
-
-@lru_cache(maxsize=8)
-def _placeholder_link(base_url: str) -> str:
-    """Return a link as long as any link that is inserted at submission."""
-    return f"{base_url}/m/{encode(bytes(PUBLIC_ID_BYTES))}"
