@@ -18,11 +18,8 @@ MAX_STATEMENT_LENGTH: Final = 1000  # characters
 CASE_NUMBER_DIGITS: Final = 16  # of the number by which a consumer follows a complaint: 53 bits
 # printable ASCII only: Chinese text may follow a link without a space
 LINK: Final = re.compile(r"https?://[!-~]+", re.IGNORECASE)
-OPT_OUT_TEXTS: Final = (
-    "拒收请回复R",
-    "拒收請回覆R",
-    "Reply STOP to refuse",
-)  # with or without a colon
+# a colon before a link is left out as other punctuation is
+OPT_OUT_TEXTS: Final = ("拒收请回复R", "拒收請回覆R", "Reply STOP to refuse")
 
 
 class ComplaintReason(StrEnum):
