@@ -6,11 +6,13 @@ from typing import Any
 
 import click
 
+from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_rows
 from consent_tokens.clock import SystemClock
 from consent_tokens.rules.pack import Pack, parse_pack
 from consent_tokens.rules.rule import Rule
-from consent_tokens.rules_source import RulesSource, read_pack_file
+from consent_tokens.rules_source import RulesSource, read_pack_file, read_rules
+from consent_tokens.services.rules_dry_run import dry_run
 from consent_tokens.settings import Settings
 
 
@@ -53,13 +55,48 @@ def show(pack_id: str, *, as_json: bool) -> None:
     print_rows(found, in_json=as_json)
 
 
+@rules.command("dry-run")
+@click.option(
+    "--rules",
+    "folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="A folder with rule packs, in place of those of this installation.",
+)
+@as_json
+def try_out(folder: Path | None, *, as_json: bool) -> None:
+    """Try the rules, new ones too, on the messages that were sent in the last week.
+
+    Shows for each rule how many it would not have let leave at that time. Those that only hours or
+    days stop would have waited. It reads the messages of all recipients once.
+    """
+    with open_context() as context:
+        rule_set = read_rules(folder) if folder else context.runtime.rules.current()
+        found = dry_run(context.runtime, rule_set)
+    rows = [
+        {
+            "id": rule.id,
+            "mode": _mode(rule),
+            "stopped": found.stopped.get(rule.id, 0),
+            "of": found.messages,
+        }
+        for pack in rule_set.packs.values()
+        for rule in pack.rules
+        if rule.verified
+    ]
+    print_rows(rows, in_json=as_json)
+
+
+def _mode(rule: Rule) -> str:
+    return rule.mode_on(SystemClock().now().date()).value
+
+
 def _source() -> RulesSource:
     """Return the rules that a process would start with. Raises RulesInvalidError, SettingError."""
     return RulesSource.open(Settings.from_environment().rules_dir, SystemClock())
 
 
 def _pack_row(pack: Pack) -> Mapping[str, Any]:
-    modes = [rule.mode_on(SystemClock().now().date()).value for rule in pack.rules]
+    modes = [_mode(rule) for rule in pack.rules]
     return {
         "pack": pack.id,
         "regions": " ".join(sorted(pack.regions)),
@@ -70,7 +107,7 @@ def _pack_row(pack: Pack) -> Mapping[str, Any]:
 def _rule_row(rule: Rule) -> Mapping[str, Any]:
     return {
         "id": rule.id,
-        "mode": rule.mode_on(SystemClock().now().date()).value,
+        "mode": _mode(rule),
         "basis": rule.basis.value,
         "date": rule.date.isoformat(),
         "words": rule.words["en"],

@@ -8,6 +8,7 @@ Where several rules limit the same, all of them bind: the strictest decides.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Final
 
 from consent_tokens.consent.purposes import Purpose, PurposeClass
 from consent_tokens.consent.scope import parse_time_of_day
@@ -15,12 +16,13 @@ from consent_tokens.policies import RateLimit
 from consent_tokens.rules.pack import Pack, RuleSet
 from consent_tokens.rules.rule import Defaults, Hours, Rule, RuleMode
 
+ENFORCED: Final = frozenset({RuleMode.ENFORCED})
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules that bind, and the version that they are of."""
+    """The rules that bind."""
 
-    version: str
     rules: tuple[Rule, ...]
 
     @property
@@ -79,27 +81,25 @@ def applicable(
     packs = rule_set.packs_for(regions, is_demonstration=is_demonstration)
     bound = [
         rule
-        for rule in _enforced(packs, day)
+        for rule in _in_modes(packs, day, ENFORCED)
         if any(rule.binds(each, each.purpose_class, regions) for each in purposes)
     ]
-    return Rules(rule_set.version, tuple(bound))
+    return Rules(tuple(bound))
 
 
 def applicable_to(
-    rule_set: RuleSet,
+    packs: Sequence[Pack],
     purpose: str,
     purpose_class: PurposeClass,
     regions: frozenset[str],
     day: date,
     *,
-    is_demonstration: bool,
+    modes: frozenset[RuleMode] = ENFORCED,
 ) -> Rules:
-    """Return the enforced rules that bind one purpose, also one outside the catalogue."""
-    packs = rule_set.packs_for(regions, is_demonstration=is_demonstration)
-    enforced = _enforced(packs, day)
-    bound = [rule for rule in enforced if rule.binds(purpose, purpose_class, regions)]
-    return Rules(rule_set.version, tuple(bound))
+    """Return the rules in these modes that bind one purpose, also one outside the catalogue."""
+    found = _in_modes(packs, day, modes)
+    return Rules(tuple(rule for rule in found if rule.binds(purpose, purpose_class, regions)))
 
 
-def _enforced(packs: Sequence[Pack], day: date) -> list[Rule]:
-    return [rule for pack in packs for rule in pack.rules if rule.mode_on(day) is RuleMode.ENFORCED]
+def _in_modes(packs: Sequence[Pack], day: date, modes: frozenset[RuleMode]) -> list[Rule]:
+    return [rule for pack in packs for rule in pack.rules if rule.mode_on(day) in modes]

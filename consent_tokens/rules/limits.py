@@ -14,8 +14,8 @@ from consent_tokens.consent.scope import SendWindow
 from consent_tokens.consent.timezones import Timezones, next_local_time, regions_of
 from consent_tokens.policies import RateLimit
 from consent_tokens.rules.applicable import Rules, applicable_to
-from consent_tokens.rules.pack import RuleSet
-from consent_tokens.rules.rule import Rule
+from consent_tokens.rules.pack import Pack, RuleSet
+from consent_tokens.rules.rule import Rule, RuleMode
 
 MAX_CLOSED_DAYS: Final = 400  # searched for a day on which texts may leave
 
@@ -27,7 +27,6 @@ class Limits:
     `forbidding` also has rules whose hours never come in all time zones of the recipient.
     """
 
-    version: str = ""
     forbidding: tuple[Rule, ...] = ()
     caps: tuple[tuple[Rule, RateLimit], ...] = ()
     windows: tuple[tuple[Rule, SendWindow], ...] = ()
@@ -84,10 +83,24 @@ def limits_for(
     they were found from the number, which is sealed since.
     """
     zones = window.timezones
-    rules = applicable_to(
-        rule_set, purpose, purpose_class, regions_of(zones), day, is_demonstration=is_demonstration
-    )
+    packs = rule_set.packs_for(regions_of(zones), is_demonstration=is_demonstration)
+    rules = applicable_to(packs, purpose, purpose_class, regions_of(zones), day)
     return _limits_of(rules, window if purpose_class.is_limited else None, zones)
+
+
+def limits_in_modes(
+    packs: Sequence[Pack],
+    purpose: str,
+    purpose_class: PurposeClass,
+    zones: Timezones,
+    day: date,
+    *,
+    modes: frozenset[RuleMode],
+) -> Limits:
+    """Return what rules make of a message, those of other modes too, whatever was agreed."""
+    regions = regions_of(zones)
+    rules = applicable_to(packs, purpose, purpose_class, regions, day, modes=modes)
+    return _limits_of(rules, None, zones)
 
 
 def _limits_of(rules: Rules, agreed: SendWindow | None, zones: Timezones) -> Limits:
@@ -103,7 +116,6 @@ def _limits_of(rules: Rules, agreed: SendWindow | None, zones: Timezones) -> Lim
         except ValueError:  # never open in all of them at once
             impossible.append(rule)
     return Limits(
-        version=rules.version,
         forbidding=(*rules.forbidding, *impossible),
         caps=rules.caps,
         windows=tuple(windows),

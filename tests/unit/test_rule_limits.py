@@ -15,6 +15,8 @@ from consent_tokens.relay.decision import Accepted, Reason, Refused
 from consent_tokens.rules.limits import Limits, limits_for
 from consent_tokens.rules.pack import RuleSet, rule_set
 from consent_tokens.rules_source import RulesSource, packaged_rules
+from consent_tokens.services.rules_dry_run import dry_run
+from tests.number_scan import NUMBERS
 from tests.service import DEMO_RULES, PROMOTIONS, Service
 from tests.unit.test_relay_decision import a_case
 
@@ -176,3 +178,28 @@ def test_a_stricter_rule_cuts_a_live_token_when_it_is_sent(service: Service) -> 
     assert merchant.get(f"/v1/messages/{again.json['id']}").json["status"] == "deferred"
     late = merchant.send(token, valid_for_minutes=60)
     assert late.json["code"] == "rule_forbids"
+
+
+def test_a_dry_run_counts_what_each_rule_would_have_stopped(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consent_tokens.services.rules_dry_run.PAGE_SIZE", 3)
+    merchant = service.legal_merchant()
+    first, second = (
+        service.obtain_token(merchant, service.consumer(number), max_messages=10)
+        for number in NUMBERS[:2]
+    )
+    for token in (first, second, second):
+        assert merchant.send(token).status_code == 202
+        service.work()
+    tried = rules_of(
+        "cap = { max_messages = 1, per_days = 1 }",
+        'holidays = ["11-11"]',
+        'hours = { from = "08:00", to = "21:00" }',
+        shadow=True,
+    )
+    found = dry_run(service.runtime, tried)
+    assert found.messages == 3
+    assert found.stopped == {"cn.r0": 1, "cn.r1": 3}
+    service.clock.advance(timedelta(days=8))
+    assert dry_run(service.runtime, tried).messages == 0

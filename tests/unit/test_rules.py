@@ -241,6 +241,13 @@ def test_the_commands_show_and_check_packs(tmp_path: Path) -> None:
     shown = run(main, ["rules", "show", "--pack", "us", "--json"])
     assert '"us.marketing.hours"' in shown.output
     assert run(main, ["rules", "check", str(folder_of(tmp_path) / "cn.toml")]).exit_code == 0
+    environment = {
+        "CONSENT_DATABASE_URL": f"sqlite:///{tmp_path}/consent.db",
+        "CONSENT_KEYS_DIR": str(tmp_path / "keys"),
+        "CONSENT_RULES_DIR": str(folder_of(tmp_path)),
+    }
+    tried = run(main, ["rules", "dry-run", "--json"], env=environment)
+    assert '"id": "cn.a", "mode": ' in tried.output
     folder_of(tmp_path, PACK.replace("max_messages", "messages"))
     wrong = run(main, ["rules", "check", str(tmp_path / "cn.toml")])
     assert wrong.exit_code == 1
