@@ -4,8 +4,10 @@ An event refers to rows by partition and id, and to reasons by code; it holds no
 text. Without the id key and the index key it identifies nobody (promise 10).
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 
@@ -14,6 +16,7 @@ from consent_tokens.consent.request import ConsentRequest
 from consent_tokens.evidence.complaints import Complaint
 from consent_tokens.relay.decision import Accepted, Decision, Deferred, Refused
 from consent_tokens.relay.message import Message
+from consent_tokens.rules.rule import Rule
 
 
 class EventKind(StrEnum):
@@ -87,6 +90,22 @@ class Event(Struct, frozen=True, kw_only=True):
     message_id: int | None = None
     reason: str | None = None  # a reason code, an end reason, an amendment ...
     actor: str | None = None  # id of the operator who decided; None: nobody did
+    rules: str | None = None  # version of the rules, and the ids of those that refused
+
+
+MAX_RULES_LENGTH: Final = 200  # characters
+
+
+def rules_text(version: str, rules: Sequence[Rule] = ()) -> str:
+    """Return what an event keeps of rules: their version, and the ids of those that refused.
+
+    Of many ids, those that fit.
+    """
+    text = version
+    for rule in rules:
+        if len(text) + 1 + len(rule.id) <= MAX_RULES_LENGTH:
+            text = f"{text} {rule.id}"
+    return text
 
 
 def message_event(

@@ -127,6 +127,7 @@ class MessageOutcome(Struct, frozen=True, kw_only=True):
     status: MessageStatus
     send_at: datetime
     reason: str | None = None
+    rules: str | None = None  # of a refusal: their version, and the ids of those that refused
     gateway_id: str | None = None
     segment_ids: tuple[str | None, ...] = ()  # the gateway's, of a message in several segments
     counts_as_attempt: bool = True  # towards MAX_ATTEMPTS

@@ -21,7 +21,7 @@ from consent_tokens.store.tables import (
 
 COLUMNS: Final = (
     "partition", "id", "at", "kind", "merchant_id", "grant_id", "message_id", "reason",
-    "actor",
+    "actor", "rules",
 )  # fmt: skip
 EVENT_ID_BYTES: Final = 8
 
@@ -49,6 +49,7 @@ def record(
                 event.message_id,
                 event.reason,
                 event.actor,
+                event.rules,
             )
             for event_id, event in zip(ids, events_to_record, strict=True)
         ],
@@ -154,4 +155,5 @@ def _event(row: Row[Any]) -> Event:
         message_id=row.message_id,
         reason=row.reason,
         actor=row.actor,
+        rules=row.rules,
     )

@@ -210,6 +210,7 @@ events = Table(
     Column("message_id", BigInteger),
     Column("reason", String(64)),
     Column("actor", String(40)),  # id of the operator who decided; null: nobody did, or unknown
+    Column("rules", String(200)),  # version of the rules, and the ids of those that refused
     # what the consumer's pages ask of a partition: none of them is written for an accepted message
     Index("events_of_refusals", "partition", "grant_id", "at",
           postgresql_where=IS_UNACCEPTED_REFUSAL, sqlite_where=IS_UNACCEPTED_REFUSAL),

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text as sql
 
 from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.consent.scope import SendWindow
@@ -169,6 +170,12 @@ def test_a_stricter_rule_cuts_a_live_token_when_it_is_sent(service: Service) -> 
     service.clock.advance(timedelta(days=2))
     again = merchant.send(token)
     assert again.status_code == 202, again.text
+    version = service.runtime.rules.current().version
+    with service.runtime.database.engine.connect() as connection:
+        kept = connection.execute(
+            sql("SELECT reason, rules FROM events WHERE message_id IS NULL AND rules IS NOT NULL")
+        )
+        assert [tuple(row) for row in kept] == [("rule_forbids", f"{version} cn.r0")]
     assert refused.json["next_at"] <= service.clock.now().isoformat()
     stricter = rules_of('hours = { from = "00:00", to = "00:30" }')
     service = service.with_runtime(rules=RulesSource(stricter))
@@ -203,3 +210,20 @@ def test_a_dry_run_counts_what_each_rule_would_have_stopped(
     assert found.stopped == {"cn.r0": 1, "cn.r1": 3}
     service.clock.advance(timedelta(days=8))
     assert dry_run(service.runtime, tried).messages == 0
+
+
+def test_a_message_that_a_new_rule_forbids_is_refused_at_dispatch(service: Service) -> None:
+    merchant, consumer = service.legal_merchant(), service.consumer()
+    token = service.obtain_token(merchant, consumer)
+    sent = merchant.send(token)
+    forbid = rules_of("forbidden = true")
+    service = service.with_runtime(rules=RulesSource(forbid))
+    merchant.service = service
+    service.work()
+    message = merchant.get(f"/v1/messages/{sent.json['id']}").json
+    assert (message["status"], message["reason"]) == ("refused", "rule_forbids")
+    with service.runtime.database.engine.connect() as connection:
+        kept = connection.execute(
+            sql("SELECT rules FROM events WHERE kind = 'message_refused' AND rules IS NOT NULL")
+        )
+        assert [row.rules for row in kept] == [f"{forbid.version} cn.r0"]

@@ -1,5 +1,6 @@
 """Rules as data: what the packs say, and how a wrong one is refused."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -189,6 +190,23 @@ def test_changed_files_are_read_and_invalid_ones_keep_the_rules_before(tmp_path:
     folder_of(tmp_path, PACK)
     clock.advance(timedelta(seconds=CHECK_SECONDS))
     assert source.current().version == first
+    assert source.fault == ""
+
+
+def test_many_threads_read_one_version_or_the_other_while_files_change(tmp_path: Path) -> None:
+    clock = ManualClock()
+    source = RulesSource.open(folder_of(tmp_path), clock)
+    versions = {source.rule_set.version}
+    with ThreadPoolExecutor(4) as threads:
+        for limit in (2, 0, 3, 0, 4):  # every other one is not valid
+            new = tmp_path / "new"
+            new.write_text(PACK.replace("max_messages = 1,", f"max_messages = {limit},"))
+            new.replace(tmp_path / "cn.toml")
+            clock.advance(timedelta(seconds=CHECK_SECONDS))
+            read = {each.version for each in threads.map(lambda _: source.current(), range(200))}
+            versions.add(source.current().version)
+            assert read <= versions
+    assert len(versions) == 4
     assert source.fault == ""
 
 

@@ -11,9 +11,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from consent_tokens.consent.grant import Grant
 from consent_tokens.consent.scope import SendWindow, invitation_window
+from consent_tokens.evidence.events import rules_text
 from consent_tokens.policies import RelayPolicy, ServiceIdentity
 from consent_tokens.relay.case import Case, TemplateUse
 from consent_tokens.relay.checks import decide, decide_invitation
@@ -221,10 +223,12 @@ class _LeaseContext:
             retry_at, reason = self.now + HELD_TEMPLATE_RETRY, refusal.reason.value
         if retry_at and retry_at < message.valid_until:
             return _deferred(message, retry_at, reason)
-        return self._refused(message, refusal.reason.value)
+        rules = rules_text(self.rule_set.version, refusal.rules)
+        return self._refused(message, refusal.reason.value, rules)
 
-    def _refused(self, message: Message, reason: str) -> MessageOutcome:
-        return final_outcome(message, MessageStatus.REFUSED, self.now, reason=reason)
+    def _refused(self, message: Message, reason: str, rules: str | None = None) -> MessageOutcome:
+        outcome = final_outcome(message, MessageStatus.REFUSED, self.now, reason=reason)
+        return replace(outcome, rules=rules)
 
     def _template_use(self, message: Message) -> TemplateUse | None:
         """Return the version of the template that the text was made of, as it is now."""

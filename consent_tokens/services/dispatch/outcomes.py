@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from msgspec.structs import replace
+
 from consent_tokens.evidence.events import EventKind, message_event
 from consent_tokens.gateways.base import (
     Faulty,
@@ -148,7 +150,10 @@ def complete(
     runtime.record(
         transaction,
         *(
-            message_event(message, EVENT_KINDS[outcome.status], now, outcome.reason)
+            replace(
+                message_event(message, EVENT_KINDS[outcome.status], now, outcome.reason),
+                rules=outcome.rules,
+            )
             for message, outcome in recorded
             if outcome.status in EVENT_KINDS
         ),

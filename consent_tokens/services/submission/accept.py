@@ -16,7 +16,7 @@ from msgspec import Struct
 from consent_tokens.consent.scope import MAX_DAYS
 from consent_tokens.crypto.opaque_ids import PLACEHOLDER_ID
 from consent_tokens.errors import TokenError
-from consent_tokens.evidence.events import Event, decision_kind
+from consent_tokens.evidence.events import Event, decision_kind, rules_text
 from consent_tokens.policies import RelayPolicy
 from consent_tokens.relay.case import Case
 from consent_tokens.relay.checks import decide
@@ -338,8 +338,14 @@ class _AcceptContext:
                 grant_id=grant.id if grant else None,
                 message_id=message_id,
                 reason=reason,
+                rules=self._rules_of(decision),
             )
         )
+
+    def _rules_of(self, decision: Decision) -> str:
+        """Return the version of the rules, with the ids of those that refused."""
+        version = self.rule_set.version
+        return rules_text(version, decision.rules) if isinstance(decision, Refused) else version
 
 
 def _load_template_texts(
