@@ -53,6 +53,9 @@ TEMPLATES_HELD: Final = Counter(
     "consent_templates_held", "Templates held because one value was in too many of their texts."
 )
 
+TEMPLATES_DISPUTED: Final = Counter(
+    "consent_templates_disputed", "Reviews started because people reported texts as adverts."
+)
 ALL: Final[tuple[MetricWrapperBase, ...]] = (
     MESSAGES_ACCEPTED,
     MESSAGES_REFUSED,
@@ -65,6 +68,7 @@ ALL: Final[tuple[MetricWrapperBase, ...]] = (
     DISPATCH_WITHHELD,
     TEMPLATES_HELD,
     RULES_RELOADS,
+    TEMPLATES_DISPUTED,
 )
 
 

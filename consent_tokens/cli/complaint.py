@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from consent_tokens.cli.actor import acting, by_operator
 from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.errors import NotFoundError
@@ -60,13 +61,42 @@ def show_complaint(complaint_id: str, picture: Path | None, *, as_json: bool) ->
 @complaint.command()
 @click.argument("complaint_id")
 @click.argument("status", type=click.Choice(DECISIONS))
+@click.option("--reason", help="Why; needed to decide whether a text was an advert.")
+@by_operator
 @as_json
-def decide(complaint_id: str, status: str, *, as_json: bool) -> None:
-    """Set the status of a complaint; its consumer and its merchant see it."""
+def decide(
+    complaint_id: str, status: str, *, reason: str | None, by: str | None, as_json: bool
+) -> None:
+    """Set the status of a complaint; its consumer and its merchant see it.
+
+    Where a transactional text was reported as an advert, all undecided complaints about its
+    template are decided. `upheld` withdraws the template.
+    """
     with open_context() as context:
-        decided = decide_complaint(context.runtime, complaint_id, ComplaintStatus(status))
+        decided = decide_complaint(
+            context.runtime,
+            complaint_id,
+            ComplaintStatus(status),
+            actor=acting(context.runtime, by),
+            reason=reason,
+        )
         row = _row(context.runtime, decided)
     print_one(row, in_json=as_json)
+
+
+@complaint.command("disputed")
+@as_json
+def list_disputed(*, as_json: bool) -> None:
+    """List the templates whose texts were reported as adverts; those in review first."""
+    with open_context() as context:
+        found = context.runtime.database.read(
+            lambda transaction: complaints.count_disputes_by_template(transaction, MAX_SHOWN)
+        )
+    rows = [
+        {"template": template_id, "status": status, "complaints": count}
+        for template_id, status, count in found
+    ]
+    print_rows(rows, in_json=as_json)
 
 
 @complaint.command("stop-reasons")
@@ -110,6 +140,7 @@ def _row(runtime: Runtime, found: Complaint) -> Mapping[str, Any]:
     return {
         "id": runtime.ids.complaint.encode(found.key),
         "merchant": found.merchant_id or "",
+        "template": found.template_id or "",
         "reason": found.reason.value,
         "verdict": found.verdict.value,
         "status": found.status.value,

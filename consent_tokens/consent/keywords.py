@@ -31,6 +31,7 @@ SCOPED_STOPS: Final = ("stop", "unsubscribe", "arret", "baja", "stopp", "abmelde
                        "停止", "td")  # fmt: skip
 SCOPED_REFUSALS: Final = ("不要", "取消", "no", "keine")  # of adverts only: 取消订单 is no stop
 STOPS: Final = frozenset({Intent.STOP, Intent.STOP_ALL})
+MAY_BE_STOPS: Final = frozenset({Intent.UNCLEAR, Intent.REPORT, Intent.REPORT_ORDER})
 LINE_KEYWORDS: Final = frozenset(SCOPED_STOPS)  # act in a line of their own above or below a text
 PORT_KEYWORDS: Final = frozenset({"r", "t"})  # beside Chinese; elsewhere they sign a letter
 KEYWORDS: Final = keyword_table()
@@ -98,7 +99,7 @@ class KeywordMatcher:
             intent, language = entry
             if intent in STOPS and is_question:
                 return Interpretation(Intent.UNCLEAR, language)
-            return Interpretation(intent, language, leans_to_stop=intent is Intent.UNCLEAR)
+            return Interpretation(intent, language, leans_to_stop=intent in MAY_BE_STOPS)
         if scoped := _scoped_stop(words):
             return scoped
         language = "zh" if any(is_chinese(word) for word in words) else "en"

@@ -30,6 +30,7 @@ class ComplaintReason(StrEnum):
     NEVER_AGREED = "never_agreed"
     AFTER_REFUSAL = "after_refusal"
     AT_NIGHT = "at_night"
+    NO_SUCH_ORDER = "no_such_order"
     FRAUD = "fraud"
     OTHER = "other"
 
@@ -46,9 +47,14 @@ class Verdict(StrEnum):
     OWN_SENDER = "own_sender"  # the service's own sender, whose texts are not recorded
     RECORDS_GONE = "records_gone"  # records of that time are past their retention
     NOT_THROUGH_US = "not_through_us"
+    CLASS_DISPUTED = "class_disputed"  # sent as transactional, reported as an advert: to be decided
+    WRONG_CLASS = "wrong_class"  # decided: an advert that was sent as transactional
+    RIGHT_CLASS = "right_class"  # decided: transactional, and sent under a consent
 
 
 # with a verdict of the one, a complaint for a reason of the other is disputed
+# reasons that deny that a text is transactional
+CLASS_REASONS: Final = frozenset({ComplaintReason.ADVERT, ComplaintReason.NO_SUCH_ORDER})
 SENT_AS_AGREED: Final = frozenset({Verdict.UNDER_CONSENT, Verdict.INVITATION})
 
 
@@ -60,6 +66,9 @@ class ComplaintStatus(StrEnum):
     UPHELD = "upheld"
     NOT_UPHELD = "not_upheld"
     REFERRED = "referred"  # to the regulator, as a lead
+
+
+OPEN_STATUSES: Final = frozenset({ComplaintStatus.RECEIVED, ComplaintStatus.IN_REVIEW})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +125,7 @@ class Complaint:
     grant_id: int | None = None
     message_id: int | None = None
     purpose: str | None = None
+    template_id: str | None = None
     sent_at: datetime | None = None
     reason: ComplaintReason
     verdict: Verdict
@@ -126,11 +136,15 @@ class Complaint:
     changed_at: datetime
 
     @property
+    def is_open(self) -> bool:
+        """Whether nobody has decided yet."""
+        return self.status in OPEN_STATUSES
+
+    @property
     def is_disputed(self) -> bool:
         """Whether the consumer denies what the records say, and nobody has decided yet."""
-        is_open = self.status in {ComplaintStatus.RECEIVED, ComplaintStatus.IN_REVIEW}
         denies = self.reason in {ComplaintReason.NEVER_AGREED, ComplaintReason.AFTER_REFUSAL}
-        return is_open and denies and self.verdict in SENT_AS_AGREED
+        return self.is_open and denies and self.verdict in SENT_AS_AGREED
 
 
 def assess(message: Message, grant: Grant, scope: Scope) -> Verdict:
@@ -144,3 +158,9 @@ def assess(message: Message, grant: Grant, scope: Scope) -> Verdict:
     if is_limited(message.purpose):
         is_covered = is_covered and scope.send_window.next_open(sent_at) == sent_at
     return Verdict.UNDER_CONSENT if is_covered else Verdict.OUTSIDE_SCOPE
+
+
+def is_class_disputed(message: Message, reason: ComplaintReason) -> bool:
+    """Whether a complaint denies that a merchant's message is transactional."""
+    is_transactional = message.purpose != INVITATION_PURPOSE and not is_limited(message.purpose)
+    return is_transactional and reason in CLASS_REASONS

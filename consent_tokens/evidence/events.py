@@ -73,6 +73,8 @@ class EventKind(StrEnum):
     TEMPLATE_HELD = "template_held"
     TEMPLATE_RELEASED = "template_released"
     TEMPLATE_WITHDRAWN = "template_withdrawn"
+    TEMPLATE_DISPUTED = "template_disputed"  # consumers say that its texts are adverts
+    TEMPLATE_CLASS_DECIDED = "template_class_decided"
     LINK_DOMAINS_SET = "link_domains_set"
     IDENTITY_SET = "identity_set"
     API_KEY_CREATED = "api_key_created"

@@ -29,6 +29,17 @@ from consent_tokens.evidence.events import EventKind, complaint_event
 from consent_tokens.policies import OtpPolicy, RateLimit
 from consent_tokens.relay.message import Message
 from consent_tokens.row_key import RowKey
+from consent_tokens.services.admission.actors import Actor
+from consent_tokens.services.class_disputes import DECISIONS as CLASS_DECISIONS
+from consent_tokens.services.class_disputes import (
+    after_filing,
+    announce_review,
+    class_decision,
+    decide_class,
+    initial_status,
+    lock_disputed_template,
+    verdict_on_class,
+)
 from consent_tokens.services.consents.sent_texts import verdict_on
 from consent_tokens.services.number_verification import ChallengeSecret, verify_code
 from consent_tokens.services.outbox.sent_text_fingerprints import fingerprint_of
@@ -71,6 +82,8 @@ class FiledComplaint:
 
     case_number: str
     complaint: Complaint
+    is_new: bool = True
+    review_of: str | None = None  # the template of which this complaint has started a review
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +96,26 @@ class Case:
 
 def report_message(runtime: Runtime, message: Message, reason: ComplaintReason) -> FiledComplaint:
     """File a complaint about a message; return the existing one if it was filed before."""
+    filed = runtime.database.run(
+        lambda transaction: report_within(runtime, transaction, message, reason)
+    )
+    announce(filed)
+    return filed
 
-    def work(transaction: Transaction) -> FiledComplaint:
-        return _file_complaint(
-            runtime, transaction, reason, message=message, assessment=_assess(transaction, message)
-        )
 
-    return runtime.database.run(work)
+def report_within(
+    runtime: Runtime, transaction: Transaction, message: Message, reason: ComplaintReason
+) -> FiledComplaint:
+    """File a complaint in the caller's transaction; after it has ended, call `announce`."""
+    template_id = lock_disputed_template(transaction, message, reason)
+    assessment = _assess(transaction, message, reason, template_id)
+    return _file_complaint(runtime, transaction, reason, message=message, assessment=assessment)
+
+
+def announce(filed: FiledComplaint) -> None:
+    """Log the review that a complaint has started, if it did."""
+    if filed.review_of:
+        announce_review(filed.review_of)
 
 
 def report_pasted_text(
@@ -112,12 +138,14 @@ def report_pasted_text(
         _require_within_limit(runtime, transaction, number)
         message = _find_message(runtime, transaction, number, pasted)
         if message is not None:
-            assessment = _assess(transaction, message)
-        else:
-            assessment = _assess_without_message(runtime, transaction, number, pasted)
-        return _file_complaint(runtime, transaction, reason, message=message, assessment=assessment)
+            return report_within(runtime, transaction, message, reason)
+        assessment = _assess_without_message(runtime, transaction, number, pasted)
+        return _file_complaint(runtime, transaction, reason, message=None, assessment=assessment)
 
-    return runtime.database.run(work)
+    filed = runtime.database.run(work)
+    if filed is not None:
+        announce(filed)
+    return filed
 
 
 def find_by_case_number(runtime: Runtime, case_number: str) -> Complaint:
@@ -230,8 +258,19 @@ def read_statement(runtime: Runtime, complaint: Complaint) -> tuple[str, bytes]:
     return statement.decode(), picture
 
 
-def decide_complaint(runtime: Runtime, public_id: str, status: ComplaintStatus) -> Complaint:
-    """Record the operator's decision. Raises NotFoundError; ConflictError if already decided."""
+def decide_complaint(
+    runtime: Runtime,
+    public_id: str,
+    status: ComplaintStatus,
+    *,
+    actor: Actor | None = None,
+    reason: str | None = None,
+) -> Complaint:
+    """Record the operator's decision; whether a text was an advert is decided for its template.
+
+    That needs an actor and a reason. Raises NotFoundError, ConflictError if already decided;
+    InvalidError and ForbiddenError as `class_decision`.
+    """
     key = runtime.ids.complaint.decode(public_id)
     now = runtime.clock.now()
 
@@ -239,8 +278,13 @@ def decide_complaint(runtime: Runtime, public_id: str, status: ComplaintStatus) 
         found = complaints.find(transaction, key) if key else None
         if found is None:
             raise NotFoundError("no complaint of that id")
-        if found.status not in {ComplaintStatus.RECEIVED, ComplaintStatus.IN_REVIEW}:
+        if not found.is_open:
             raise ConflictError("this complaint was decided")
+        if found.verdict is Verdict.CLASS_DISPUTED and status in CLASS_DECISIONS:
+            if actor is None:
+                raise InvalidError({"actor": ["is needed to decide whether a text is an advert"]})
+            decide_class(runtime, transaction, class_decision(actor, status, reason), found)
+            return complaints.find(transaction, found.key) or found
         complaints.set_status(transaction, found.key, status, now)
         event = complaint_event(found, EventKind.COMPLAINT_DECIDED, now, status.value)
         runtime.record(transaction, event)
@@ -257,11 +301,20 @@ class _Assessment:
     merchant_id: str | None
     partition: int
     sent_at: datetime
+    template_id: str | None = None
+    status: ComplaintStatus = ComplaintStatus.RECEIVED
 
 
-def _assess(transaction: Transaction, message: Message) -> _Assessment:
+def _assess(
+    transaction: Transaction, message: Message, reason: ComplaintReason, template_id: str | None
+) -> _Assessment:
+    """Assess a recorded message; `template_id` is that of the template put in question."""
+    by_records = verdict_on(transaction, message)
+    verdict = verdict_on_class(transaction, by_records, message, reason)
     return _Assessment(
-        verdict=verdict_on(transaction, message),
+        verdict=verdict,
+        template_id=template_id,
+        status=initial_status(transaction, verdict, template_id),
         merchant_id=message.merchant_id,
         partition=message.key.partition,
         sent_at=message.send_at,
@@ -320,7 +373,7 @@ def _file_complaint(
     assessment: _Assessment,
 ) -> FiledComplaint:
     if message and (existing := complaints.find_by_message(transaction, message.key)):
-        return FiledComplaint(_case_number(runtime, existing.key), existing)
+        return FiledComplaint(_case_number(runtime, existing.key), existing, is_new=False)
     now = runtime.clock.now()
     key = runtime.new_key(assessment.partition)
     case_number = _case_number(runtime, key)
@@ -331,17 +384,21 @@ def _file_complaint(
         grant_id=message.grant_id if message else None,
         message_id=message.key.id if message else None,
         purpose=message.purpose if message else None,
+        template_id=assessment.template_id,
         sent_at=assessment.sent_at,
         reason=reason,
         verdict=assessment.verdict,
-        status=ComplaintStatus.RECEIVED,
+        status=assessment.status,
         filed_at=now,
         changed_at=now,
     )
     complaints.add(transaction, complaint)
     event = complaint_event(complaint, EventKind.COMPLAINT_FILED, now, reason.value)
     runtime.record(transaction, event)
-    return FiledComplaint(case_number, complaint)
+    review_of = after_filing(runtime, transaction, complaint)
+    if review_of:
+        complaint = replace(complaint, status=ComplaintStatus.IN_REVIEW)
+    return FiledComplaint(case_number, complaint, review_of=review_of)
 
 
 def _find_message(

@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, ColumnElement, Row, func, insert, select, type_coerce, update
 
+from consent_tokens.evidence.class_disputes import ClassDispute
 from consent_tokens.evidence.complaints import (
+    OPEN_STATUSES,
     Complaint,
     ComplaintGroup,
     ComplaintReason,
@@ -17,8 +19,10 @@ from consent_tokens.evidence.complaints import (
 from consent_tokens.row_key import RowKey
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.tables import complaints as table
+from consent_tokens.store.tables import grants
 
 SECONDS_PER_DAY: Final = 24 * 3600
+CLASS_VERDICTS: Final = (Verdict.CLASS_DISPUTED, Verdict.WRONG_CLASS, Verdict.RIGHT_CLASS)
 
 
 def add(transaction: Transaction, complaint: Complaint) -> None:
@@ -32,6 +36,7 @@ def add(transaction: Transaction, complaint: Complaint) -> None:
             grant_id=complaint.grant_id,
             message_id=complaint.message_id,
             purpose=complaint.purpose,
+            template_id=complaint.template_id,
             sent_at=complaint.sent_at,
             reason=complaint.reason,
             verdict=complaint.verdict,
@@ -130,6 +135,105 @@ def set_status(
     return result.rowcount == 1
 
 
+def disputes_of_merchant(
+    transaction: Transaction, merchant_id: str, since: datetime
+) -> list[ClassDispute]:
+    """Return who denied since a time that a merchant's texts of templates are transactional."""
+    rows = transaction.execute(
+        select(
+            table.c.partition,
+            table.c.template_id,
+            table.c.filed_at,
+            table.c.sent_at,
+            grants.c.granted_at,
+            table.c.verdict,
+            table.c.status,
+        )
+        .join(grants, (grants.c.partition == table.c.partition) & (grants.c.id == table.c.grant_id))
+        .where(table.c.merchant_id == merchant_id, table.c.filed_at >= since)
+        .where(table.c.template_id.is_not(None), table.c.verdict.in_(CLASS_VERDICTS))
+    )
+    return [
+        ClassDispute(
+            partition=row.partition,
+            template_id=row.template_id,
+            filed_at=row.filed_at,
+            sent_at=row.sent_at,
+            granted_at=row.granted_at,
+            is_waiting=row.verdict == Verdict.CLASS_DISPUTED
+            and row.status == ComplaintStatus.RECEIVED,
+        )
+        for row in rows
+    ]
+
+
+def open_disputes(transaction: Transaction, template_id: str) -> list[Complaint]:
+    """Return the undecided complaints about the class of a template's texts, by row key."""
+    rows = transaction.execute(
+        select(table)
+        .where(table.c.template_id == template_id, table.c.verdict == Verdict.CLASS_DISPUTED)
+        .where(table.c.status.in_(OPEN_STATUSES))
+        .order_by(table.c.partition, table.c.id)
+    )
+    return [_complaint(row) for row in rows]
+
+
+def is_decided_advert(transaction: Transaction, template_id: str) -> bool:
+    """Whether it was decided that texts of a template are adverts."""
+    row = transaction.execute(
+        select(table.c.id)
+        .where(table.c.template_id == template_id, table.c.verdict == Verdict.WRONG_CLASS)
+        .limit(1)
+    ).first()
+    return row is not None
+
+
+def is_in_review(transaction: Transaction, template_id: str) -> bool:
+    """Whether a template is reviewed because its texts were reported as adverts."""
+    row = transaction.execute(
+        select(table.c.id)
+        .where(table.c.template_id == template_id, table.c.verdict == Verdict.CLASS_DISPUTED)
+        .where(table.c.status == ComplaintStatus.IN_REVIEW)
+        .limit(1)
+    ).first()
+    return row is not None
+
+
+def start_review(transaction: Transaction, template_id: str, at: datetime) -> None:
+    """Put the waiting complaints about the class of a template's texts in review."""
+    transaction.execute(
+        update(table)
+        .where(table.c.template_id == template_id, table.c.verdict == Verdict.CLASS_DISPUTED)
+        .where(table.c.status == ComplaintStatus.RECEIVED)
+        .values(status=ComplaintStatus.IN_REVIEW, changed_at=at)
+    )
+
+
+def count_disputes_by_template(transaction: Transaction, limit: int) -> list[tuple[str, str, int]]:
+    """Return (template id, status, count) of the undecided complaints about the class of texts.
+
+    Templates in review come first.
+    """
+    rows = transaction.execute(
+        select(table.c.template_id, table.c.status, func.count())
+        .where(table.c.template_id.is_not(None), table.c.verdict == Verdict.CLASS_DISPUTED)
+        .where(table.c.status.in_(OPEN_STATUSES))
+        .group_by(table.c.template_id, table.c.status)
+        .order_by(table.c.status, table.c.template_id)
+        .limit(limit)
+    )
+    return [(template_id, status, count) for template_id, status, count in rows]
+
+
+def decide_class(transaction: Transaction, complaint: Complaint) -> None:
+    """Save the verdict and the status of a complaint about the class of a text."""
+    transaction.execute(
+        update(table)
+        .where(table.c.partition == complaint.key.partition, table.c.id == complaint.key.id)
+        .values(verdict=complaint.verdict, status=complaint.status, changed_at=complaint.changed_at)
+    )
+
+
 def add_statement(
     transaction: Transaction, key: RowKey, *, statement: bytes | None, picture: bytes | None
 ) -> None:
@@ -174,6 +278,7 @@ def _complaint(row: Row[Any]) -> Complaint:
         grant_id=row.grant_id,
         message_id=row.message_id,
         purpose=row.purpose,
+        template_id=row.template_id,
         sent_at=row.sent_at,
         reason=ComplaintReason(row.reason),
         verdict=Verdict(row.verdict),

@@ -45,6 +45,7 @@ SUBMITTED_STATUSES: Final = (
     MessageStatus.UNDELIVERABLE,
     MessageStatus.UNKNOWN,
 )
+ARRIVED_STATUSES: Final = (MessageStatus.SENT, MessageStatus.DELIVERED, MessageStatus.UNKNOWN)
 COUNTED_SENDS = """
 SELECT m.partition, m.id, m.grant_id, m.priority, m.send_at, m.status
 FROM {input} JOIN messages m ON m.partition = input.partition AND m.grant_id = input.id
@@ -152,6 +153,37 @@ def find(transaction: Transaction, key: RowKey) -> Message | None:
         select(messages).where(messages.c.partition == key.partition, messages.c.id == key.id)
     ).one_or_none()
     return message_from_row(row) if row else None
+
+
+def last_sent_of_merchants(
+    transaction: Transaction, partition: int, merchant_ids: Sequence[str]
+) -> Message | None:
+    """Return the newest message to a recipient that was sent by one of these merchants."""
+    row = transaction.execute(
+        select(messages)
+        .where(
+            messages.c.partition == partition,
+            messages.c.merchant_id.in_(merchant_ids),
+            messages.c.status.in_(ARRIVED_STATUSES),
+        )
+        .order_by(messages.c.send_at.desc(), messages.c.id.desc())
+        .limit(1)
+    ).first()
+    return message_from_row(row) if row else None
+
+
+def count_as_marketing(transaction: Transaction, keys: Sequence[RowKey]) -> None:
+    """Have sent messages count towards the caps on marketing.
+
+    The caller holds their grants locked: caps are counted under that lock.
+    """
+    for key in keys:
+        transaction.execute(
+            update(messages)
+            .where(messages.c.partition == key.partition, messages.c.id == key.id)
+            .where(messages.c.status.not_in(WAITING))
+            .values(priority=Priority.MARKETING.value)
+        )
 
 
 def of_merchant(transaction: Transaction, merchant_id: str, wanted: ListFilter) -> list[Message]:

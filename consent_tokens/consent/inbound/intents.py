@@ -15,6 +15,8 @@ class Intent(StrEnum):
     START = "start"
     YES = "yes"
     NO = "no"
+    REPORT = "report"  # complains about the last text: an advert
+    REPORT_ORDER = "report_order"  # complains about the last text: no such order
     UNCLEAR = "unclear"  # possibly a stop: asked back
     DOUBTFUL = "doubtful"  # less likely a stop: asked back only soon after a message
     OTHER = "other"

@@ -15,6 +15,7 @@ MAX_STEM: Final = 20
 MIN_STEM: Final = 3  # letters before a `*`
 KEYWORD_INTENTS: Final = (
     Intent.STOP, Intent.STOP_ALL, Intent.HELP, Intent.START, Intent.YES, Intent.NO,
+    Intent.REPORT, Intent.REPORT_ORDER,
 )  # fmt: skip
 
 

@@ -44,6 +44,8 @@ class Action(StrEnum):
     HOLD = "hold"
     RELEASE = "release"
     WITHDRAW = "withdraw"
+    UPHOLD_DISPUTE = "uphold_dispute"  # of complaints that texts are adverts
+    DISMISS_DISPUTE = "dismiss_dispute"
     JOIN = "join"
     REJECT = "reject"
     ADD_OPERATOR = "add_operator"

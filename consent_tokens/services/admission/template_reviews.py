@@ -254,6 +254,25 @@ def withdraw(runtime: Runtime, actor: Actor, template_id: str, *, reason: str) -
     )
 
 
+def withdraw_within(
+    runtime: Runtime, transaction: Transaction, actor: Actor, template_id: str, reason: str
+) -> None:
+    """Withdraw a template in the caller's transaction; nothing, if no version is left to withdraw.
+
+    Raises NotFoundError. The caller has checked the actor's right and the reason.
+    """
+    versions = [
+        each
+        for each in _locked(transaction, template_id)
+        if each.template.status is not TemplateStatus.WITHDRAWN
+    ]
+    if versions:
+        decision = _Decision(
+            EventKind.TEMPLATE_WITHDRAWN, Action.WITHDRAW, TemplateStatus.WITHDRAWN, reason
+        )
+        _decide(runtime, transaction, actor, decision, versions)
+
+
 @dataclass(frozen=True, slots=True)
 class _Decision:
     kind: EventKind

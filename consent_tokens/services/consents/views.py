@@ -70,6 +70,7 @@ class ConsentDetail(ConsentSummary):
 
     notice: Notice
     messages: list[Message]
+    report_links: dict[int, str]  # of those that arrived, by message id: the link to report them
     refusals: list[Event]  # of messages that were never accepted; their texts were not kept
     receipts: list[tuple[str, Receipt]]  # with their public ids, the newest first
 
@@ -175,6 +176,7 @@ def find_consent(runtime: Runtime, partition: int, public_id: str) -> ConsentDet
         if grant is None or merchant is None or events.is_reassigned(transaction, key):
             raise NotFoundError("no consent of yours")
         of_merchant = grants.of_recipient_to_merchant(transaction, partition, merchant.id)
+        shown = messages.of_grant(transaction, key, MAX_MESSAGES_SHOWN)
         return ConsentDetail(
             grant_id=public_id,
             grant=grant,
@@ -187,7 +189,8 @@ def find_consent(runtime: Runtime, partition: int, public_id: str) -> ConsentDet
                 if each.key != key and each.is_live_at(now)
             ],
             notice=_notice(transaction, grant),
-            messages=messages.of_grant(transaction, key, MAX_MESSAGES_SHOWN),
+            messages=shown,
+            report_links=_report_links(runtime, shown, now),
             refusals=events.refusals_under_grant(transaction, key, MAX_MESSAGES_SHOWN),
             receipts=[
                 (runtime.ids.receipt.encode(each.key), each)
@@ -196,6 +199,14 @@ def find_consent(runtime: Runtime, partition: int, public_id: str) -> ConsentDet
         )
 
     return runtime.database.read(query)
+
+
+def _report_links(runtime: Runtime, shown: Sequence[Message], now: datetime) -> dict[int, str]:
+    return {
+        each.key.id: runtime.ids.message_link.encode(each.key)
+        for each in shown
+        if each.status in messages.ARRIVED_STATUSES and each.accepted_at >= now - LINK_LIFETIME
+    }
 
 
 def find_linked_message(runtime: Runtime, link_id: str) -> LinkedMessage:

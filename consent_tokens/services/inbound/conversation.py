@@ -1,7 +1,7 @@
 """One inbound message, with what the database knows of its phone and of the sender it went to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from consent_tokens.consent.grant import Grant, GrantStatus
@@ -10,6 +10,7 @@ from consent_tokens.consent.request import ConsentRequest, RequestStatus
 from consent_tokens.gateways.base import MobileOriginated
 from consent_tokens.localization import DEFAULT_LANGUAGE, supported_language
 from consent_tokens.policies import ConsentPolicy
+from consent_tokens.services.complaints import FiledComplaint
 from consent_tokens.services.inbound.sender_lookup import address_forms, find_senders
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import grants, invitations, merchants, recipients, requests
@@ -36,6 +37,7 @@ class Conversation:
     grants: Sequence[Grant]  # of the recipient, of all merchants, not ended
     is_to_service: bool  # the message went to the service's own sender
     uncertain_port: str | None = None  # of senders of which none is certain
+    filed: list[FiledComplaint] = field(default_factory=list)  # in this transaction
 
     @property
     def own_grants(self) -> list[Grant]:

@@ -15,7 +15,8 @@ from consent_tokens.consent.grant import Grant
 from consent_tokens.consent.keywords import Intent, Interpretation, KeywordMatcher
 from consent_tokens.gateways.base import MobileOriginated
 from consent_tokens.policies import ConsentPolicy
-from consent_tokens.services.inbound import clarification, opt_in, opt_out
+from consent_tokens.services.complaints import announce
+from consent_tokens.services.inbound import clarification, opt_in, opt_out, reporting
 from consent_tokens.services.inbound.conversation import Conversation, load_conversation
 from consent_tokens.services.inbound.keyword_replies import send_help
 from consent_tokens.services.integrity.journal_outbox import flush_journal
@@ -48,6 +49,8 @@ def handle_inbound(
         return _act(conversation), conversation
 
     ended, conversation = runtime.database.run(work)
+    for filed in conversation.filed:
+        announce(filed)
     if reason := conversation.unmatched_reason:
         record_unmatched(reason, port=conversation.uncertain_port)
     return ended
@@ -103,6 +106,8 @@ MAY_REVOKE: Final[Mapping[Intent, Callable[[Conversation], list[Grant]]]] = {
     Intent.UNCLEAR: clarification.clarify,
     Intent.DOUBTFUL: clarification.clarify,
     Intent.YES: _agree,
+    Intent.REPORT: reporting.report,
+    Intent.REPORT_ORDER: reporting.report,
 }
 
 

@@ -194,6 +194,7 @@ def complaint_reason_label(reason: ComplaintReason) -> str:
         ComplaintReason.NEVER_AGREED: _("I never agreed to this"),
         ComplaintReason.AFTER_REFUSAL: _("It came after I said stop"),
         ComplaintReason.AT_NIGHT: _("It came at night"),
+        ComplaintReason.NO_SUCH_ORDER: _("I have no such order"),
         ComplaintReason.FRAUD: _("It looks like fraud"),
         ComplaintReason.OTHER: _("Something else"),
     }
@@ -225,6 +226,19 @@ def verdict_label(result: Verdict) -> str:
             "Our records of that time are deleted, so we cannot tell whether you had agreed."
         ),
         Verdict.NOT_THROUGH_US: _("Our records say: this text was not sent through us."),
+        Verdict.CLASS_DISPUTED: _(
+            "It was sent as a text about an order or account of yours. Whether it was an advert, a "
+            "person decides first."
+        ),
+        Verdict.WRONG_CLASS: _(
+            "A person decided: it was an advert, sent as a text about an order or account. It "
+            "counts as one of the adverts that the shop may send you, and texts of its kind "
+            "may not be sent again."
+        ),
+        Verdict.RIGHT_CLASS: _(
+            "A person decided: it was no advert. It was about an order or account of yours, and "
+            "sent under a consent of yours."
+        ),
     }
     return labels[result]
 
