@@ -164,8 +164,8 @@ class ApiKeyRefusedError(ConsentTokensError):
 class UnauthenticatedError(ConsentTokensError):
     """There is no API key, or it is invalid.
 
-    For the log: `reason` is `missing`, `malformed`, `unknown`, `wrong` or `revoked`; `key_id` is
-    that of a key which exists. The answer reveals neither.
+    For the log: `reason` is `missing`, `malformed`, `unknown`, `wrong`, `revoked`, `expired` or
+    `network`; `key_id` is that of a key which exists. The answer reveals neither.
     """
 
     error_code = "unauthenticated"
@@ -180,6 +180,17 @@ class ForbiddenError(ConsentTokensError):
     """The caller is authenticated, but not allowed to do this."""
 
     error_code = "forbidden"
+
+
+class InsufficientScopeError(ForbiddenError):
+    """The API key has none of the scopes that the operation needs (RFC 6750, 3.1)."""
+
+    error_code = "insufficient_scope"
+
+    def __init__(self, needed: tuple[str, ...], key_id: str) -> None:
+        super().__init__("the API key lacks the scope")
+        self.needed = needed
+        self.key_id = key_id
 
 
 class InvitationRefusedError(ForbiddenError):

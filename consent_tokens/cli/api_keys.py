@@ -1,12 +1,16 @@
 """`api-key`: add, list and revoke API keys."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
 import click
 
 from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_one, print_rows
-from consent_tokens.services import merchants as services
+from consent_tokens.relay.admission.api_access import ApiKey, ApiScope
+from consent_tokens.services import api_keys as services
 from consent_tokens.store import api_keys
-from consent_tokens.store.api_keys import ApiKey
 
 
 @click.group("api-key")
@@ -16,11 +20,37 @@ def api_key() -> None:
 
 @api_key.command("add")
 @click.argument("merchant_id")
+@click.option(
+    "--scope", "scopes", multiple=True, type=click.Choice([each.value for each in ApiScope]),
+    help="What it may be used for; may be given several times. Without: all.",
+)  # fmt: skip
+@click.option(
+    "--network", "networks", multiple=True,
+    help="Where it may be used from, such as 192.0.2.0/24; may be given several times.",
+)  # fmt: skip
+@click.option(
+    "--expires",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    help="When it ends, in UTC.",
+)
 @as_json
-def add_key(merchant_id: str, *, as_json: bool) -> None:
+def add_key(
+    merchant_id: str,
+    *,
+    scopes: Sequence[str],
+    networks: Sequence[str],
+    expires: datetime | None,
+    as_json: bool,
+) -> None:
     """Add an API key. It is shown this once, and is not stored."""
     with open_context() as context:
-        key, text = services.add_api_key(context.runtime, merchant_id)
+        access = services.parse_access(
+            scopes=scopes or None,
+            networks=networks or None,
+            expires_at=expires and expires.replace(tzinfo=UTC),
+            now=context.runtime.clock.now(),
+        )
+        key, text = services.add_api_key(context.runtime, merchant_id, access)
     print_one({"id": key.id, "api_key": text}, in_json=as_json)
 
 
@@ -46,11 +76,16 @@ def revoke_key(key_id: str, *, as_json: bool) -> None:
     print_one({"id": key_id, "status": "revoked"}, in_json=as_json)
 
 
-def key_row(key: ApiKey) -> dict[str, str]:
+def key_row(key: ApiKey) -> dict[str, Any]:
     """Return an API key as lists show it, without the secret."""
+    access = key.access
     return {
         "id": key.id,
         "status": "revoked" if key.revoked_at else "active",
         "created_at": key.created_at.isoformat(),
         "revoked_at": key.revoked_at.isoformat() if key.revoked_at else "",
+        "scopes": " ".join(sorted(access.scopes)),
+        "networks": " ".join(map(str, access.networks or ())),
+        "expires_at": access.expires_at.isoformat() if access.expires_at else "",
+        "created_by": key.created_by or "",
     }

@@ -1,22 +1,18 @@
-"""Merchants once they are there: identity, status, weights, link domains and API keys."""
+"""Merchants once they are there: identity, status, weights, and link domains."""
 
-import hmac
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from consent_tokens.crypto.encoding import encode
-from consent_tokens.errors import InvalidError, NotFoundError, UnauthenticatedError
+from consent_tokens.errors import InvalidError, NotFoundError
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.relay.composition import is_displayable
 from consent_tokens.relay.text_form import normal_domain
+from consent_tokens.services.api_keys import new_api_key
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import api_keys, link_domains, merchants, senders
-from consent_tokens.store.api_keys import ApiKey
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant, MerchantIdentity, MerchantStatus
 
@@ -30,9 +26,6 @@ MAX_IDENTITY_LENGTHS: Final = {  # characters
     "checked_by": 100,
 }
 MAX_LINK_DOMAINS: Final = 100  # of a merchant
-API_KEY_CACHE_SECONDS: Final = 2.0  # how long a revoked key may still be accepted by a process
-API_KEY_CACHE_SIZE: Final = 10_000  # keys
-API_KEY = re.compile(r"ctk_(?P<id>[0-9a-f]{16})_(?P<secret>[A-Za-z0-9_-]{43})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,78 +187,6 @@ def read_link_domains(runtime: Runtime, merchant_id: str) -> list[str]:
 def read_weights(runtime: Runtime) -> Mapping[str, int]:
     """Return the merchants' weights that are not 1, by merchant id."""
     return runtime.database.read(merchants.weights)
-
-
-def add_api_key(runtime: Runtime, merchant_id: str) -> tuple[ApiKey, str]:
-    """Add an API key; return it with its text, which is shown only once. Raises NotFoundError."""
-    key, text = new_api_key(runtime, merchant_id)
-
-    def work(transaction: Transaction) -> tuple[ApiKey, str]:
-        merchant = _get_merchant(transaction, merchant_id)
-        api_keys.add(transaction, key)
-        _record(runtime, transaction, merchant, EventKind.API_KEY_CREATED, key.id)
-        return key, text
-
-    return runtime.database.run(work)
-
-
-def revoke_api_key(runtime: Runtime, key_id: str) -> None:
-    """Revoke an API key. Raises NotFoundError if no live key has that id.
-
-    Other processes may accept the key for API_KEY_CACHE_SECONDS more.
-    """
-
-    def work(transaction: Transaction) -> None:
-        key = api_keys.find(transaction, key_id)
-        if key is None or not api_keys.revoke(transaction, key_id, runtime.clock.now()):
-            raise NotFoundError("no live API key of that id")
-        merchant = _get_merchant(transaction, key.merchant_id)
-        _record(runtime, transaction, merchant, EventKind.API_KEY_REVOKED, key_id)
-
-    runtime.database.run(work)
-    runtime.api_key_cache.clear()
-
-
-def authenticate(runtime: Runtime, text: str) -> str:
-    """Return the id of the merchant whose API key this is. Raises UnauthenticatedError.
-
-    Only the SHA-256 of a key is stored, which is enough for a secret of 256 random bits. It is
-    compared in constant time, also for an unknown key id. A verified key is cached for
-    API_KEY_CACHE_SECONDS.
-    """
-    match = API_KEY.fullmatch(text)
-    if match is None:
-        raise UnauthenticatedError("malformed")
-    digest, now = sha256(text.encode("ascii")).digest(), runtime.clock.monotonic()
-    cached = runtime.api_key_cache.get(digest)
-    if cached and 0 <= now - cached[1] < API_KEY_CACHE_SECONDS:
-        return cached[0]
-    key_id = f"key_{match['id']}"
-    key = runtime.database.read(lambda transaction: api_keys.find(transaction, key_id))
-    is_equal = hmac.compare_digest(key.digest if key else bytes(32), digest)
-    if key is None or not is_equal or key.revoked_at is not None:
-        runtime.api_key_cache.pop(digest, None)
-        raise _refused_key(key, is_equal=is_equal)
-    if len(runtime.api_key_cache) >= API_KEY_CACHE_SIZE:
-        runtime.api_key_cache.clear()
-    runtime.api_key_cache[digest] = key.merchant_id, now
-    return key.merchant_id
-
-
-def _refused_key(key: ApiKey | None, *, is_equal: bool) -> UnauthenticatedError:
-    """Return the error of a key that is well-formed, and not valid."""
-    if key is None:
-        return UnauthenticatedError("unknown")
-    return UnauthenticatedError("revoked" if is_equal else "wrong", key.id)
-
-
-def new_api_key(runtime: Runtime, merchant_id: str) -> tuple[ApiKey, str]:
-    """Return a new API key and its text; nothing is stored."""
-    key_id = runtime.random.token_bytes(8).hex()
-    text = f"ctk_{key_id}_{encode(runtime.random.token_bytes(32))}"
-    digest = sha256(text.encode("ascii")).digest()
-    now = runtime.clock.now()
-    return ApiKey(id=f"key_{key_id}", merchant_id=merchant_id, digest=digest, created_at=now), text
 
 
 def _get_merchant(transaction: Transaction, merchant_id: str) -> Merchant:

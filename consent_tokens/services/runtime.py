@@ -20,6 +20,7 @@ from consent_tokens.errors import KeyUnavailableError, NotReadyError, TokenMalfo
 from consent_tokens.evidence.events import Event
 from consent_tokens.policies import ServiceIdentity
 from consent_tokens.randomness import RandomSource
+from consent_tokens.relay.admission.api_access import ApiKey
 from consent_tokens.relay.templates.fill import FilledText
 from consent_tokens.relay.templates.fingerprint import skeleton
 from consent_tokens.relay.templates.template import Template, counted_names
@@ -65,8 +66,8 @@ class Runtime:
     rules: RulesSource = field(default_factory=lambda: RulesSource(packaged_rules()))
     wake_dispatcher: threading.Event = field(default_factory=threading.Event)  # set on enqueueing
     readiness: ReadinessState = field(default_factory=ReadinessState)
-    # by SHA-256 of the API key: its merchant's id, and when it was verified (monotonic seconds)
-    api_key_cache: dict[bytes, tuple[str, float]] = field(default_factory=dict, repr=False)
+    # by SHA-256 of the API key: the key, and when it was verified (monotonic seconds)
+    api_key_cache: dict[bytes, tuple[ApiKey, float]] = field(default_factory=dict, repr=False)
 
     @property
     def keyring(self) -> Keyring:

@@ -5,8 +5,10 @@ They are small, and not in a recipient's partition. `store/migrations` creates t
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Index,
+    Integer,
     LargeBinary,
     SmallInteger,
     String,
@@ -47,6 +49,20 @@ api_keys = Table(
     Column("digest", LargeBinary, nullable=False),  # SHA-256 of 256 random bits
     Column("created_at", Timestamp, nullable=False),
     Column("revoked_at", Timestamp),
+    Column("scopes", String(200)),  # separated by a space; null: all
+    Column("networks", Text),  # of clients, separated by a space; null: any
+    Column("expires_at", Timestamp),
+    Column("rate", Integer),  # requests a minute
+    Column("created_by", String(40)),  # id of the API key that created it; null: the operator
+    Column("is_test", Boolean),  # null: no
+)
+
+api_rates = Table(  # requests of this minute, of a key or a merchant
+    "api_rates",
+    metadata,
+    Column("bucket", String(48), primary_key=True),  # the id of the key, or of the merchant
+    Column("minute", BigInteger, nullable=False),  # since 1970
+    Column("used", Integer, nullable=False),
 )
 
 senders = Table(

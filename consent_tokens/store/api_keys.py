@@ -1,33 +1,44 @@
 """Queries on the API keys of merchants."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
+from consent_tokens.relay.admission.api_access import (
+    ALL_SCOPES,
+    ApiAccess,
+    ApiKey,
+    ApiScope,
+    parse_networks,
+)
 from consent_tokens.store.admission_tables import api_keys
 from consent_tokens.store.database import Transaction
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiKey:
-    """An API key as it is stored: a digest. The secret itself is shown once, on creation."""
-
-    id: str
-    merchant_id: str
-    digest: bytes
-    created_at: datetime
-    revoked_at: datetime | None = None
 
 
 def add(transaction: Transaction, key: ApiKey) -> None:
     """Insert an API key."""
     transaction.execute(
         insert(api_keys).values(
-            id=key.id, merchant_id=key.merchant_id, digest=key.digest, created_at=key.created_at
+            id=key.id,
+            merchant_id=key.merchant_id,
+            digest=key.digest,
+            created_at=key.created_at,
+            created_by=key.created_by,
+            **_access_columns(key.access),
         )
     )
+
+
+def _access_columns(access: ApiAccess) -> dict[str, Any]:
+    networks = access.networks
+    return {
+        "scopes": None if access.scopes == ALL_SCOPES else " ".join(sorted(access.scopes)),
+        "networks": None if networks is None else " ".join(map(str, networks)),
+        "expires_at": access.expires_at,
+        "rate": access.rate,
+        "is_test": access.is_test or None,
+    }
 
 
 def of_merchant(transaction: Transaction, merchant_id: str) -> list[ApiKey]:
@@ -63,4 +74,19 @@ def _api_key(row: Row[Any]) -> ApiKey:
         digest=row.digest,
         created_at=row.created_at,
         revoked_at=row.revoked_at,
+        access=_access(row),
+        created_by=row.created_by,
+    )
+
+
+def _access(row: Row[Any]) -> ApiAccess:
+    """Return what a key may do. Null is no bound; an empty list is nothing, and nowhere."""
+    scopes, networks = row.scopes, row.networks
+    named = () if scopes is None else scopes.split()  # one of a newer version is left out
+    return ApiAccess(
+        scopes=ALL_SCOPES if scopes is None else frozenset(s for s in ApiScope if s in named),
+        networks=None if networks is None else parse_networks(networks.split()),
+        expires_at=row.expires_at,
+        rate=row.rate,
+        is_test=bool(row.is_test),
     )

@@ -338,6 +338,8 @@ webhooks = Table(
     Column("event_types", String(200), nullable=False),
     Column("secret", LargeBinary, nullable=False),  # a sealed envelope
     Column("created_at", Timestamp, nullable=False),
+    Column("previous_secret", LargeBinary),  # sealed; signs as well until previous_until
+    Column("previous_until", Timestamp),
 )
 
 # in the merchant's partition; what is pending here is the outbox of webhooks

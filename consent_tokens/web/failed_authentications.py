@@ -9,7 +9,6 @@ import structlog
 
 from consent_tokens import metrics
 from consent_tokens.clock import Clock
-from consent_tokens.errors import UnauthenticatedError
 
 log = structlog.get_logger()
 
@@ -26,17 +25,20 @@ class FailedAuthentications:
     _window_began: float = float("-inf")  # monotonic seconds
     _count: int = 0  # in this window
 
-    def record(self, error: UnauthenticatedError, client_ip: str) -> None:
-        """Count a failure; log its reason, the key if it is known, and the kind of address."""
-        metrics.AUTHENTICATION_FAILURES.labels(error.reason).inc()
+    def record(self, reason: str, key_id: str | None, client_ip: str) -> None:
+        """Count a failure; log its reason, the key if it is known, and the kind of address.
+
+        `reason` is that of an UnauthenticatedError, or `scope` for a key without the scope.
+        """
+        metrics.AUTHENTICATION_FAILURES.labels(reason).inc()
         is_logged, suppressed = self._take_turn()
         if suppressed:
             log.warning("authentication_failures_not_logged", count=suppressed)
         if is_logged:
             log.warning(
                 "authentication_failed",
-                reason=error.reason,
-                key_id=error.key_id,
+                reason=reason,
+                key_id=key_id,
                 client=kind_of_address(client_ip),
             )
 

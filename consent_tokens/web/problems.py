@@ -16,6 +16,7 @@ from consent_tokens.errors import (
     ForbiddenError,
     GoneError,
     IdempotencyKeyReusedError,
+    InsufficientScopeError,
     InvalidError,
     InvitationRefusedError,
     KeyUnavailableError,
@@ -36,6 +37,7 @@ log = structlog.get_logger()
 
 PROBLEM_JSON: Final = "application/problem+json"
 RETRY_SECONDS: Final = 1
+BEARER: Final = 'Bearer realm="consent-tokens"'
 HTTP_ERROR_CODES: Final[dict[int, str]] = {  # where HTTPStatus has other names in other Pythons
     413: "request_entity_too_large",
     414: "request_uri_too_long",
@@ -70,6 +72,8 @@ DETAILS: Final[dict[str, str]] = {  # by error code: what the `detail` of a prob
     "conflict": "Its present status does not allow this.",
     "invitation_refused": "The consumer declined, did not answer, or takes no invitations.",
     "forbidden": "This is not allowed at present.",
+    "insufficient_scope": "The API key has none of the scopes that this needs: `scopes` names "
+    "them.",
     "invalid": "The request is not valid; `errors` names each field and what is wrong with it.",
     "idempotency_key_reused": "This Idempotency-Key was used before, for another request.",
     "too_many_requests": "Too many requests; try again after `Retry-After` seconds.",
@@ -177,6 +181,8 @@ def _members(error: ConsentTokensError) -> dict[str, object]:
         return {"detail": f"{sentence[0].upper()}{sentence[1:]}."}
     if isinstance(error, RuleForbidsError):
         return {"detail": ABOVE_THE_RULES, "errors": error.fields, "rules": error.rules}
+    if isinstance(error, InsufficientScopeError):
+        return {"scopes": error.needed}
     if isinstance(error, InvitationRefusedError) and error.next_at:
         return {"next_at": error.next_at.isoformat()}
     return {}
@@ -204,7 +210,10 @@ def handle_exception(error: Exception) -> Response:
     elif body["status"] == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_SECONDS)
     elif body["status"] == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = 'Bearer realm="consent-tokens"'
+        headers["WWW-Authenticate"] = BEARER
+    if isinstance(error, InsufficientScopeError):  # RFC 6750, 3.1
+        needed = " ".join(error.needed)
+        headers["WWW-Authenticate"] = f'{BEARER}, error="insufficient_scope", scope="{needed}"'
     return problem_response(body, headers)
 
 

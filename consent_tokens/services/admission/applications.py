@@ -25,12 +25,12 @@ from consent_tokens.services.admission.documents import (
     add_documents,
     check_documents,
 )
+from consent_tokens.services.api_keys import new_api_key
 from consent_tokens.services.merchants import (
     MAX_LINK_DOMAINS,
     AdmittedMerchant,
     changed_identity,
     check_name,
-    new_api_key,
 )
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import api_keys, applications, checkpoints, link_domains, merchants

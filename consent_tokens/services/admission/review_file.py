@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from consent_tokens.errors import NotFoundError
+from consent_tokens.relay.admission.api_access import ApiKey
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import (
     api_keys,
@@ -12,7 +13,6 @@ from consent_tokens.store import (
     reviews,
     senders,
 )
-from consent_tokens.store.api_keys import ApiKey
 from consent_tokens.store.applications import Application, Document
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant

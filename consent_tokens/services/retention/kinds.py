@@ -287,8 +287,8 @@ KINDS: Final[tuple[Kind, ...]] = (
     ),
     Kind(
         name="merchants",
-        tables=("merchants", "api_keys", "senders", "merchant_weights", "link_domains", "webhooks",
-                "merchant_applications", "merchant_documents", "sender_applications",
+        tables=("merchants", "api_keys", "api_rates", "senders", "merchant_weights", "link_domains",
+                "webhooks", "merchant_applications", "merchant_documents", "sender_applications",
                 "operators", "reviews",
                 "control_group_proposals", "signatures", "templates", "events"),
         what="Merchants, with their senders, templates, keys, webhooks and admission",

@@ -14,6 +14,7 @@ from consent_tokens.crypto.opaque_ids import OpaqueIdCodec
 from consent_tokens.evidence.complaints import (
     ComplaintReason,
 )
+from consent_tokens.relay.admission.api_access import ApiScope
 from consent_tokens.relay.decision import Reason
 from consent_tokens.relay.message import Message, MessageStatus
 from consent_tokens.row_key import RowKey
@@ -85,6 +86,10 @@ class Problem(AnswerSchema):
         metadata={"description": "JSON pointer (RFC 6901) of the fault in a body."}
     )
     offset = fields.Integer(metadata={"description": "Byte offset of the fault in a body."})
+    scopes = fields.List(
+        fields.String(validate=validate.OneOf([each.value for each in ApiScope])),
+        metadata={"description": "One of these is needed."},
+    )
     explain = fields.Nested(Explanation)
     next_at = fields.String(
         metadata={"format": "date-time", "description": "When to try again, if ever."}

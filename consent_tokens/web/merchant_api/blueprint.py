@@ -15,11 +15,13 @@ import msgspec
 from flask import Response, request
 from marshmallow import Schema
 
-from consent_tokens.errors import UnauthenticatedError
+from consent_tokens.errors import InsufficientScopeError, UnauthenticatedError
+from consent_tokens.relay.admission.api_access import ApiKey, ApiScope
+from consent_tokens.services.api_keys import authenticate
 from consent_tokens.services.idempotency import ApiResponse, IdempotencyKey, run_once
-from consent_tokens.services.merchants import authenticate
 from consent_tokens.web import problems
 from consent_tokens.web.merchant_api.answers import Problem
+from consent_tokens.web.merchant_api.operation_scopes import SCOPES
 from consent_tokens.web.merchant_api.parsing import FORM, InputParser
 from consent_tokens.web.merchant_api.schemas import IdempotencyHeader
 from consent_tokens.web.request_context import client_ip, failed_authentications, runtime
@@ -28,7 +30,7 @@ View = Callable[..., Any]
 Decorator = Callable[[View], View]
 
 JSON: Final = "application/json"
-PROBLEMS: Final = (401, 500, 503)  # that every operation may answer with
+PROBLEMS: Final = (401, 403, 429, 500, 503)  # that every operation may answer with
 BODY_PROBLEMS: Final = (
     400,
     408,
@@ -123,12 +125,20 @@ class ApiBlueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smor
 
     def _operation(self, method: str, rule: str) -> Decorator:
         def decorator(view: View) -> View:
+            scopes = SCOPES[view.__name__]
+
             @wraps(view)
             def authenticated(**arguments: object) -> Response:
-                response: Response = view(merchant_id=_merchant_id(), **arguments)
+                response: Response = view(merchant_id=_authorize(scopes), **arguments)
                 return response
 
-            describe = _chain(self.problems(*PROBLEMS), self.doc(operationId=view.__name__))
+            describe = _chain(
+                self.problems(*PROBLEMS),
+                self.doc(
+                    operationId=view.__name__,
+                    security=[{"apiKey": [scope.value]} for scope in scopes],
+                ),
+            )
             self.route(rule, methods=[method])(describe(authenticated))
             return view
 
@@ -162,15 +172,27 @@ def _chain(*decorators: Decorator) -> Decorator:
     return decorator
 
 
-def _merchant_id() -> str:
-    """Return the merchant whose API key came with the request. Raises UnauthenticatedError."""
+def _authorize(scopes: tuple[ApiScope, ...]) -> str:
+    """Return the merchant whose API key came with the request, and has one of these scopes.
+
+    Raises UnauthenticatedError, InsufficientScopeError.
+    """
+    key = _authenticate()
+    if not key.access.has_any(scopes):
+        failed_authentications().record("scope", key.id, client_ip())
+        raise InsufficientScopeError(tuple(scope.value for scope in scopes), key.id)
+    return key.merchant_id
+
+
+def _authenticate() -> ApiKey:
+    """Return the API key that came with the request. Raises UnauthenticatedError."""
     kind, _, key = request.headers.get("Authorization", "").partition(" ")
     try:
         if kind.lower() != "bearer":
             raise UnauthenticatedError  # noqa: TRY301 - recorded below like the others
-        return authenticate(runtime(), key.strip())
+        return authenticate(runtime(), key.strip(), client_ip())
     except UnauthenticatedError as error:
-        failed_authentications().record(error, client_ip())
+        failed_authentications().record(error.reason, error.key_id, client_ip())
         raise
 
 

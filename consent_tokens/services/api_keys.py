@@ -1,0 +1,182 @@
+"""API keys of merchants: create, revoke and verify them."""
+
+import hmac
+import re
+from collections.abc import Collection
+from datetime import datetime
+from hashlib import sha256
+from typing import Final
+
+from consent_tokens.crypto.encoding import encode
+from consent_tokens.errors import InvalidError, NotFoundError, UnauthenticatedError
+from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.relay.admission.api_access import (
+    ALL_SCOPES,
+    MAX_NETWORKS,
+    MAX_RATE,
+    ApiAccess,
+    ApiKey,
+    ApiScope,
+    Network,
+    parse_networks,
+)
+from consent_tokens.services.runtime import Runtime
+from consent_tokens.store import api_keys, merchants
+from consent_tokens.store.database import Transaction
+
+API_KEY_CACHE_SECONDS: Final = 2.0  # how long a revoked key may still be accepted by a process
+API_KEY_CACHE_SIZE: Final = 10_000  # keys
+MAX_ERROR_LENGTH: Final = 100  # characters of what is wrong with a network
+FULL_ACCESS: Final = ApiAccess()
+API_KEY = re.compile(r"ctk_(?:test_)?(?P<id>[0-9a-f]{16})_(?P<secret>[A-Za-z0-9_-]{43})")
+
+
+def parse_access(
+    *,
+    scopes: Collection[str] | None,
+    networks: Collection[str] | None,
+    expires_at: datetime | None,
+    now: datetime,
+    rate: int | None = None,
+    is_test: bool = False,
+) -> ApiAccess:
+    """Return what a new key may do; None is no bound. Raises InvalidError.
+
+    `networks` are in CIDR notation, `rate` is in requests a minute.
+    """
+    errors: dict[str, list[str]] = {}
+    parsed: tuple[Network, ...] | None = None
+    try:
+        parsed = None if networks is None else parse_networks(networks)
+    except ValueError as error:
+        errors["networks"] = [f"{error}"[:MAX_ERROR_LENGTH]]
+    if networks is not None and not 1 <= len(networks) <= MAX_NETWORKS:
+        errors["networks"] = [f"must be 1 to {MAX_NETWORKS}"]
+    if scopes is not None and (not scopes or set(scopes) - set(ApiScope)):
+        errors["scopes"] = [f"must be of {', '.join(ApiScope)}"]
+    if expires_at is not None and expires_at <= now:
+        errors["expires_at"] = ["must be in the future"]
+    if rate is not None and not 1 <= rate <= MAX_RATE:
+        errors["rate"] = [f"must be 1 to {MAX_RATE}"]
+    if errors:
+        raise InvalidError(errors)
+    return ApiAccess(
+        scopes=ALL_SCOPES if scopes is None else frozenset(map(ApiScope, scopes)),
+        networks=parsed,
+        expires_at=expires_at,
+        rate=rate,
+        is_test=is_test,
+    )
+
+
+def add_api_key(
+    runtime: Runtime, merchant_id: str, access: ApiAccess = FULL_ACCESS
+) -> tuple[ApiKey, str]:
+    """Add an API key as the operator; return it with its text, which is shown only once.
+
+    Raises NotFoundError.
+    """
+    key, text = new_api_key(runtime, merchant_id, access)
+
+    def work(transaction: Transaction) -> tuple[ApiKey, str]:
+        api_keys.add(transaction, key)
+        record(runtime, transaction, key, EventKind.API_KEY_CREATED)
+        return key, text
+
+    return runtime.database.run(work)
+
+
+def revoke_api_key(runtime: Runtime, key_id: str) -> None:
+    """Revoke an API key. Raises NotFoundError if no live key has that id.
+
+    Other processes may accept the key for API_KEY_CACHE_SECONDS more.
+    """
+
+    def work(transaction: Transaction) -> None:
+        key = api_keys.find(transaction, key_id)
+        if key is None or not api_keys.revoke(transaction, key_id, runtime.clock.now()):
+            raise NotFoundError("no live API key of that id")
+        record(runtime, transaction, key, EventKind.API_KEY_REVOKED)
+
+    runtime.database.run(work)
+    runtime.api_key_cache.clear()
+
+
+def authenticate(runtime: Runtime, text: str, client_ip: str) -> ApiKey:
+    """Return the API key with this text, which a client uses from an IP address.
+
+    Only the SHA-256 of a key is stored, which is enough for a secret of 256 random bits. It is
+    compared in constant time, also for an unknown key id. A verified key is cached for
+    API_KEY_CACHE_SECONDS. Raises UnauthenticatedError, also after its expiry, and from a network
+    that it is not for.
+    """
+    match = API_KEY.fullmatch(text)
+    if match is None:
+        raise UnauthenticatedError("malformed")
+    key = _verified_key(runtime, f"key_{match['id']}", sha256(text.encode("ascii")).digest())
+    access = key.access
+    if access.expires_at is not None and access.is_expired_at(runtime.clock.now()):
+        raise UnauthenticatedError("expired", key.id)
+    if not access.allows_client(client_ip):
+        raise UnauthenticatedError("network", key.id)
+    return key
+
+
+def _verified_key(runtime: Runtime, key_id: str, digest: bytes) -> ApiKey:
+    """Return the live key of an id, if it has this digest. Raises UnauthenticatedError."""
+    now = runtime.clock.monotonic()
+    cached = runtime.api_key_cache.get(digest)
+    if cached and 0 <= now - cached[1] < API_KEY_CACHE_SECONDS:
+        return cached[0]
+    key = runtime.database.read(lambda transaction: api_keys.find(transaction, key_id))
+    is_equal = hmac.compare_digest(key.digest if key else bytes(32), digest)
+    if key is None or not is_equal or key.revoked_at is not None:
+        runtime.api_key_cache.pop(digest, None)
+        raise _refused_key(key, is_equal=is_equal)
+    if len(runtime.api_key_cache) >= API_KEY_CACHE_SIZE:
+        runtime.api_key_cache.clear()
+    runtime.api_key_cache[digest] = key, now
+    return key
+
+
+def _refused_key(key: ApiKey | None, *, is_equal: bool) -> UnauthenticatedError:
+    """Return the error of a key that is well-formed, and not valid."""
+    if key is None:
+        return UnauthenticatedError("unknown")
+    return UnauthenticatedError("revoked" if is_equal else "wrong", key.id)
+
+
+def new_api_key(
+    runtime: Runtime,
+    merchant_id: str,
+    access: ApiAccess = FULL_ACCESS,
+    created_by: str | None = None,
+) -> tuple[ApiKey, str]:
+    """Return a new API key and its text; nothing is stored."""
+    key_id = runtime.random.token_bytes(8).hex()
+    prefix = "ctk_test" if access.is_test else "ctk"
+    text = f"{prefix}_{key_id}_{encode(runtime.random.token_bytes(32))}"
+    key = ApiKey(
+        id=f"key_{key_id}",
+        merchant_id=merchant_id,
+        digest=sha256(text.encode("ascii")).digest(),
+        created_at=runtime.clock.now(),
+        access=access,
+        created_by=created_by,
+    )
+    return key, text
+
+
+def record(runtime: Runtime, transaction: Transaction, key: ApiKey, kind: EventKind) -> None:
+    """Record an event of an API key. Raises NotFoundError if there is no such merchant."""
+    merchant = merchants.find(transaction, key.merchant_id)
+    if merchant is None:
+        raise NotFoundError("no merchant of that id")
+    event = Event(
+        partition=merchant.partition,
+        at=runtime.clock.now(),
+        kind=kind,
+        merchant_id=merchant.id,
+        reason=key.id,
+    )
+    runtime.record(transaction, event)
