@@ -43,6 +43,11 @@ DISPATCH_WITHHELD: Final = Counter(
     "Rounds not started because the service was not ready, by error code.",
     ["reason"],
 )
+RULES_SHADOW: Final = Counter(
+    "consent_rules_shadow",
+    "Accepted messages that a rule in shadow would not have let leave then, by its id.",
+    ["rule"],
+)
 RULES_RELOADS: Final = Counter(
     "consent_rules_reloads",
     "Changed rule packs: `read`, or `invalid`, which keeps those before.",
@@ -69,6 +74,7 @@ ALL: Final[tuple[MetricWrapperBase, ...]] = (
     TEMPLATES_HELD,
     RULES_RELOADS,
     TEMPLATES_DISPUTED,
+    RULES_SHADOW,
 )
 
 

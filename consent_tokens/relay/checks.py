@@ -6,6 +6,7 @@ when it is dispatched, with grant, sender, classes and template as they are then
 """
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Final
 
 from consent_tokens.consent.grant import GrantStatus
@@ -26,6 +27,8 @@ from consent_tokens.relay.frequency_cap import next_allowed_at
 from consent_tokens.relay.templates.fault_texts import FAULT_TEXTS
 from consent_tokens.relay.templates.template import Template, TemplateStatus
 from consent_tokens.relay.text_form import TextFault, check_form
+from consent_tokens.rules.limits import Limits
+from consent_tokens.rules.rule import Rule
 
 # of any other class a text needs a template
 FREE_TEXT_CLASSES: Final = frozenset({PurposeClass.MARKETING, PurposeClass.FINANCE})
@@ -178,6 +181,16 @@ def check_rules(case: Case) -> Refused | None:
     if send_at >= case.valid_until and case.agreed_at < case.valid_until:
         return Refused(Reason.RULE_FORBIDS, send_at, rules=limits.closed_at(case.agreed_at))
     return None
+
+
+def stopping_rules(
+    limits: Limits, counted_sends: Sequence[datetime], at: datetime
+) -> tuple[Rule, ...]:
+    """Return the rules that would not let a message leave at a time, each looked at by itself."""
+    used_up = tuple(
+        rule for rule, cap in limits.caps if next_allowed_at(cap, counted_sends, at) != at
+    )
+    return (*limits.forbidding, *limits.closed_at(at), *used_up)
 
 
 def check_frequency_caps(case: Case) -> Refused | None:

@@ -4,7 +4,7 @@ A message leaves within the smallest of its token, its grant and these limits.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Final
@@ -17,6 +17,7 @@ from consent_tokens.rules.applicable import Rules, applicable_to
 from consent_tokens.rules.pack import Pack, RuleSet
 from consent_tokens.rules.rule import Rule, RuleMode
 
+SHADOW: Final = frozenset({RuleMode.SHADOW})
 MAX_CLOSED_DAYS: Final = 400  # searched for a day on which texts may leave
 
 
@@ -32,6 +33,7 @@ class Limits:
     windows: tuple[tuple[Rule, SendWindow], ...] = ()
     days: tuple[Rule, ...] = ()  # those with weekdays or holidays
     timezones: Timezones = ()
+    shadow: "Limits | None" = None  # of new rules, which refuse nothing yet
     binds: bool = field(init=False)  # whether there is anything to compare
 
     def __post_init__(self) -> None:
@@ -85,7 +87,9 @@ def limits_for(
     zones = window.timezones
     packs = rule_set.packs_for(regions_of(zones), is_demonstration=is_demonstration)
     rules = applicable_to(packs, purpose, purpose_class, regions_of(zones), day)
-    return _limits_of(rules, window if purpose_class.is_limited else None, zones)
+    limits = _limits_of(rules, window if purpose_class.is_limited else None, zones)
+    new = limits_in_modes(packs, purpose, purpose_class, zones, day, modes=SHADOW)
+    return replace(limits, shadow=new) if new.binds else limits
 
 
 def limits_in_modes(

@@ -9,10 +9,10 @@ from typing import Final
 
 from consent_tokens.consent.grant import Grant
 from consent_tokens.consent.timezones import regions_of
+from consent_tokens.relay.checks import stopping_rules
 from consent_tokens.relay.decision import class_of
-from consent_tokens.relay.frequency_cap import next_allowed_at
 from consent_tokens.row_key import RowKey
-from consent_tokens.rules.limits import Limits, limits_in_modes
+from consent_tokens.rules.limits import limits_in_modes
 from consent_tokens.rules.pack import RuleSet
 from consent_tokens.rules.rule import RuleMode
 from consent_tokens.services.runtime import Runtime
@@ -107,12 +107,6 @@ def _try(
                 modes=TRIED,
             )
             found.messages += 1
-            for rule_id in _stopping(limits, sends, message.send_at):
+            for rule_id in {each.id for each in stopping_rules(limits, sends, message.send_at)}:
                 found.stopped[rule_id] += 1
         sends.append(message.send_at)
-
-
-def _stopping(limits: Limits, sends: Sequence[datetime], at: datetime) -> set[str]:
-    rules = [*limits.forbidding, *limits.closed_at(at)]
-    rules += [rule for rule, cap in limits.caps if next_allowed_at(cap, sends, at) != at]
-    return {rule.id for rule in rules}

@@ -17,9 +17,10 @@ from consent_tokens.consent.scope import MAX_DAYS
 from consent_tokens.crypto.opaque_ids import PLACEHOLDER_ID
 from consent_tokens.errors import TokenError
 from consent_tokens.evidence.events import Event, decision_kind, rules_text
+from consent_tokens.metrics import RULES_SHADOW
 from consent_tokens.policies import RelayPolicy
 from consent_tokens.relay.case import Case
-from consent_tokens.relay.checks import decide
+from consent_tokens.relay.checks import decide, stopping_rules
 from consent_tokens.relay.composition import ComposedText, compose, with_signature_and_opt_out
 from consent_tokens.relay.decision import Decision, Reason, Refused, class_of
 from consent_tokens.relay.message import (
@@ -193,6 +194,8 @@ class _AcceptContext:
         if isinstance(decision, Refused) or key is None or sender is None:
             self._record(case, standing, decision, key if key in self.grants else None)
             return SubmissionResult(decision)
+        if case.limits.shadow:
+            _count_shadow(case.limits.shadow, case)
         message = self._message(case, verified.request, key, priority, sender, text)
         self.enqueued.append(message)
         self.template_texts.count(key, text)
@@ -346,6 +349,12 @@ class _AcceptContext:
         """Return the version of the rules, with the ids of those that refused."""
         version = self.rule_set.version
         return rules_text(version, decision.rules) if isinstance(decision, Refused) else version
+
+
+def _count_shadow(shadow: Limits, case: Case) -> None:
+    """Count what new rules would not have let leave."""
+    for rule in stopping_rules(shadow, case.counted_sends, case.send_at):
+        RULES_SHADOW.labels(rule.id).inc()
 
 
 def _load_template_texts(
