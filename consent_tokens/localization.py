@@ -14,6 +14,7 @@ from typing import Final, NoReturn
 
 LANGUAGES: Final = ("zh-CN", "zh-TW", "en")
 LOCALES: Final = {"zh-CN": "zh_Hans_CN", "zh-TW": "zh_Hant_TW", "en": "en"}  # Unicode CLDR
+INTERNATIONAL_ENGLISH: Final = "en_001"  # CLDR: English outside the United States
 DEFAULT_LANGUAGE: Final = LANGUAGES[0]
 TRANSLATIONS: Final = files("consent_tokens") / "translations"
 
@@ -72,3 +73,16 @@ def supported_language(locale: str | None) -> str | None:
     if family == "zh" and _TRADITIONAL_CHINESE & set(subtags):
         return "zh-TW"
     return _FAMILIES.get(family)
+
+
+def date_locale(language: str, preferred: Iterable[str]) -> str:
+    """Return the CLDR locale in which a page writes dates and times.
+
+    `preferred` are the locales of the browser, the first one first. English is that of the United
+    States only for who prefers it, or names no region: elsewhere the day comes before the month.
+    """
+    if language != "en":
+        return LOCALES[language]
+    english = next((each for each in preferred if supported_language(each) == "en"), "en")
+    _family, *subtags = english.replace("_", "-").lower().split("-")
+    return INTERNATIONAL_ENGLISH if subtags and "us" not in subtags else LOCALES["en"]

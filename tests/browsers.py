@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, sync_playwright
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -57,11 +58,12 @@ class _Silent(WSGIRequestHandler):
 
 
 @contextmanager
-def service_over_http(folder: Path) -> Iterator[Service]:
+def service_over_http(folder: Path, **changes: Any) -> Iterator[Service]:  # noqa: ANN401 - fields of AppContext
     """Serve a whole service of this process over HTTP, at the base URL that it has."""
     port = free_port()
     base = f"http://localhost:{port}"
     service = Service.start(f"sqlite:///{folder}/consent.db", folder / "keys", base_url=base)
+    service = service.with_context(**changes)
     server = make_server("127.0.0.1", port, service.app, threaded=True, request_handler=_Silent)
     serving = threading.Thread(target=server.serve_forever, daemon=True)
     serving.start()

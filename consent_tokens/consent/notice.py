@@ -126,12 +126,6 @@ def describe_hours(window: SendWindow, purposes: Iterable[Purpose], language: st
     return text % {"kind": kind, **_hours(window, language)}
 
 
-def brief_expiry(ends_at: datetime, window: SendWindow, language: str) -> str:
-    """Return the last day of a consent in words, for a line that is labelled already."""
-    text = catalogue(language).gettext("%(day)s, by itself")
-    return text % {"day": localized_day(ends_at, window, language)}
-
-
 def describe_time_range(opens: int, closes: int, language: str) -> str:
     """Return hours of the day in words; `opens` and `closes` are minutes since midnight."""
     texts = catalogue(language)

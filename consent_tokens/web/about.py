@@ -83,7 +83,10 @@ def _read_limited(path: Path) -> str:
 def _kept(policy: ConsentPolicy) -> str:
     """Return a Markdown list of what is kept of consumers, and for how long."""
     shown = (kind for kind in KINDS if kind.is_on_page)
-    return "\n".join(f"* {_(kind.what)}: {how_long(kind, policy)}." for kind in shown)
+    return "\n".join(
+        f"* {_('%(what)s: %(how_long)s.', what=_(kind.what), how_long=how_long(kind, policy))}"
+        for kind in shown
+    )
 
 
 def _values() -> dict[str, str]:

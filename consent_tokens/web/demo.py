@@ -59,7 +59,8 @@ def show_demo() -> Response:
             **shop,
             step=_next_step(shop["merchant"].id),
             phone=(phones[0][0], phones[0][1][-MAX_SHOWN_TEXTS:]) if phones else None,
-        )
+        ),
+        may_fetch=True,
     )
 
 

@@ -146,13 +146,15 @@ def _add_headers(response: Response) -> Response:
     return response
 
 
-def allow_script(response: Response) -> Response:
+def allow_script(response: Response, *, may_fetch: bool = False) -> Response:
     """Allow a page to run this service's own scripts, and those to fetch from it.
 
-    One solves the proof of work, the other refreshes the demonstration.
+    They solve the proof of work, count down to the next code, and refresh the demonstration; only
+    the last fetches.
     """
-    policy = HEADERS["Content-Security-Policy"]
-    response.headers["Content-Security-Policy"] = f"{policy}; script-src 'self'; connect-src 'self'"
+    policy = f"{HEADERS['Content-Security-Policy']}; script-src 'self'"
+    fetch = "; connect-src 'self'" if may_fetch else ""
+    response.headers["Content-Security-Policy"] = policy + fetch
     return response
 
 

@@ -13,11 +13,13 @@ from statistics import NormalDist, median
 
 import phonenumbers
 import pytest
+from playwright.sync_api import Browser
 from sqlalchemy import event, text
 
 from consent_tokens.app_context import DEFAULTS
 from consent_tokens.clock import ManualClock
-from tests.number_scan import NUMBERS
+from tests.browsers import service_over_http
+from tests.number_scan import NUMBERS, WRITTEN
 from tests.service import CODE, PROMOTIONS, Consumer, Page, Service, found, otp_policy
 
 MANY = "number=1000/hour;client_ip=100000/hour;total=1000000/hour"
@@ -201,6 +203,27 @@ def test_the_page_says_when_another_code_can_be_asked_for(small: Service) -> Non
     shown = consumer.get("/my").text
     assert "重新获取验证码" in shown
     assert "秒后" not in shown
+    assert "script" not in consumer.get("/my").headers["Content-Security-Policy"]
+
+
+@pytest.mark.browser
+def test_a_script_counts_down_to_the_next_code(browser: Browser, tmp_path: Path) -> None:
+    WRITTEN.append(tmp_path)
+    with (
+        service_over_http(tmp_path, otp=WAITING) as service,
+        browser.new_context(locale="en-GB") as context,
+    ):
+        page = context.new_page()
+        page.clock.install()
+        page.goto(f"{service.base}/my")
+        page.fill("input[name=phone]", NUMBERS[0])
+        page.click("main button")
+        page.fill("input[name=code]", "123")
+        page.get_by_text("new code in 0:").wait_for()
+        page.clock.fast_forward(31_000)
+        page.get_by_role("status").get_by_role("link", name="Ask for a new code").wait_for()
+        assert page.get_by_text("new code in").count() == 0
+        assert page.input_value("input[name=code]") == "123"
 
 
 def test_strangers_cannot_use_up_the_codes_of_a_number(small: Service) -> None:

@@ -13,7 +13,7 @@ from consent_tokens.localization import catalogue
 from consent_tokens.policies import Operator
 from consent_tokens.settings import Settings
 from consent_tokens.web import create_app
-from tests.service import Service
+from tests.service import PROMOTIONS, Service
 
 PAGES = (
     "/",
@@ -188,3 +188,19 @@ def test_the_help_names_buttons_as_they_are_named(small: Service, language: str)
     texts = catalogue(language)
     for button in ("Stop texts", "This number is new to me"):
         assert texts.gettext(button) in shown
+
+
+@pytest.mark.parametrize(
+    ("preferred", "day"), [("en-GB,en;q=0.9", "10 May 2022"), ("en-US,en;q=0.9", "May 10, 2022")]
+)
+def test_dates_are_written_as_in_the_country_of_the_reader(
+    small: Service, preferred: str, day: str
+) -> None:
+    """But not those in the notice, whose words are the same for all who agree to it in English."""
+    consumer, path = small.consumer(), small.merchant().ask()["path"]
+    consumer.browser.environ_base["HTTP_ACCEPT_LANGUAGE"] = preferred
+    assert f"{day}, by itself" in consumer.get(path).text
+    consumer.post(path, purposes=[PROMOTIONS], phone=consumer.number, decision="grant")
+    assert "Until May 10, 2022; then it stops by itself" in consumer.get(path).text
+    consumer.post(path, code=consumer.code(), decision="grant")
+    assert f"until {day}" in consumer.get(path).text

@@ -19,7 +19,7 @@ from consent_tokens.consent.one_time_code import REPORT, SIGN_IN, consent_use
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.request import RequestedTerms
 from consent_tokens.consent.scope import FrequencyCap, SendWindow
-from consent_tokens.localization import LANGUAGES, catalogue, supported_language
+from consent_tokens.localization import LANGUAGES, catalogue, date_locale, supported_language
 from consent_tokens.policies import RetentionPolicy
 from consent_tokens.relay.composition import with_signature_and_opt_out
 from consent_tokens.services.consents.decisions import receipt_text
@@ -162,3 +162,17 @@ def test_a_text_that_is_not_translated_is_an_error(language: str) -> None:
 )  # fmt: skip
 def test_a_locale_gets_its_language(locale: str | None, language: str | None) -> None:
     assert supported_language(locale) == language
+
+
+@pytest.mark.parametrize(
+    ("language", "preferred", "locale"),
+    [
+        ("en", ["en-GB", "en-US"], "en_001"), ("en", ["zh-CN", "en-au"], "en_001"),
+        ("en", ["en-US", "en-GB"], "en"), ("en", ["en"], "en"), ("en", [], "en"),
+        ("en", ["*", "en-Latn-US"], "en"), ("zh-TW", ["en-GB"], "zh_Hant_TW"),
+    ],
+)  # fmt: skip
+def test_a_reader_of_english_gets_the_dates_of_their_region(
+    language: str, preferred: list[str], locale: str
+) -> None:
+    assert date_locale(language, preferred) == locale

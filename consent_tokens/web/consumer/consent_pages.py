@@ -30,6 +30,7 @@ from consent_tokens.web.consumer.consent_question import (
 )
 from consent_tokens.web.consumer.locale import language
 from consent_tokens.web.consumer.otp_forms import (
+    code_page,
     take_code_errors,
     waiting_for,
 )
@@ -103,7 +104,7 @@ def confirmation_page(open_request: OpenRequest) -> Response:
     if session.pop(NOTICE_CHANGED, False):
         errors["notice"] = _("The words have changed since you read them. Please read them again.")
     headline, *lines = notice.text.splitlines()
-    return page(
+    return code_page(
         "confirmation.html",
         open_request=open_request,
         headline=headline,

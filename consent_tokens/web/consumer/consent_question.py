@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Self
+from zoneinfo import ZoneInfo
 
 from consent_tokens.consent import notice
 from consent_tokens.consent.purposes import Purpose, PurposeClass, in_catalogue_order
@@ -35,7 +36,8 @@ class ConsentQuestion:
     purposes: list[OfferedPurpose]
     frequency_cap: str
     send_window: str
-    expiry: str
+    ends_at: datetime
+    timezone: ZoneInfo
     opt_out: str
     retention: str
     minors: str
@@ -73,7 +75,8 @@ class ConsentQuestion:
                 terms.frequency_cap, terms.purposes, language
             ),
             send_window=notice.describe_hours(window, terms.purposes, language),
-            expiry=notice.brief_expiry(now + terms.valid_for, window, language),
+            ends_at=now + terms.valid_for,
+            timezone=window.timezone,
             opt_out=notice.brief_opt_out(language),
             retention=notice.describe_retention(policy.retention, language),
             minors=notice.describe_minors(language),

@@ -174,7 +174,7 @@ def _send_code(open_request: OpenRequest) -> Response:
     if isinstance(number, NumberFault):
         return question_page(open_request, 422, reduction, **number_errors(number))
     if not _is_within_terms(open_request, reduction):
-        error = _("That is not less than was asked.")
+        error = _("Choose no more than was asked for.")
         return question_page(open_request, 422, reduction, scope=error)
     before = pending_choice(open_request.page_id)
     challenge = before.get("challenge", "")

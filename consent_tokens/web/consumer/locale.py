@@ -2,7 +2,7 @@
 
 from flask import request, session
 
-from consent_tokens.localization import DEFAULT_LANGUAGE, supported_language
+from consent_tokens.localization import DEFAULT_LANGUAGE, date_locale, supported_language
 
 
 def language(asked: str | None = None) -> str:
@@ -18,3 +18,8 @@ def language(asked: str | None = None) -> str:
         if found := supported_language(wanted):
             return found
     return supported_language(asked) or DEFAULT_LANGUAGE
+
+
+def locale_of_dates() -> str:
+    """Return the CLDR locale in which this page writes dates and times."""
+    return date_locale(language(), request.accept_languages.values())

@@ -29,9 +29,10 @@ from consent_tokens.services.otp_limits import (
     issue_proof,
     next_code_at,
 )
+from consent_tokens.web.consumer import page
 from consent_tokens.web.consumer.locale import language
 from consent_tokens.web.request_context import app_context, client_ip, runtime
-from consent_tokens.web.security import read_cookie, set_cookie
+from consent_tokens.web.security import allow_script, read_cookie, set_cookie
 
 PROOF_COOKIE: Final = "proof"  # of a number that this browser proved before
 CODE_ERROR: Final = "code_error"  # key of the cookie session
@@ -114,6 +115,17 @@ def verified_masked_number(secret: ChallengeSecret | None) -> str | None:
     """Return the masked number that this browser's challenge has verified; None without one."""
     number = verified_number(runtime(), secret)
     return masked_number(number) if number else None
+
+
+def code_page(
+    template: str, status: int = 200, *, waiting: WaitingFor | None, **members: object
+) -> Response:
+    """Return a page with the field for a code; a script counts down to when there may be another.
+
+    Without the script the page says how long that is.
+    """
+    response = page(template, status, waiting=waiting, **members)
+    return allow_script(response) if waiting and waiting.seconds_to_next else response
 
 
 def waiting_for(secret_text: str) -> WaitingFor | None:

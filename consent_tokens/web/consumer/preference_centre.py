@@ -62,6 +62,7 @@ from consent_tokens.web.consumer.confirmations import (
     undone_text,
 )
 from consent_tokens.web.consumer.otp_forms import (
+    code_page,
     entered_number,
     keep_code_error,
     number_errors,
@@ -113,7 +114,7 @@ def show() -> Response:
         return _list_page(partition)
     if LOGIN_CHALLENGE in session and "again" not in request.args:
         waiting = waiting_for(session[LOGIN_CHALLENGE])
-        return page("login_code.html", errors=take_code_errors(), waiting=waiting)
+        return code_page("login_code.html", errors=take_code_errors(), waiting=waiting)
     return page("login.html", errors={}, entered="", result=take_result())
 
 

@@ -43,6 +43,7 @@ from consent_tokens.web.consumer import form_fields as form
 from consent_tokens.web.consumer.abuse_gate import challenge_page, may_send_code
 from consent_tokens.web.consumer.otp_forms import (
     code_errors,
+    code_page,
     entered_number,
     number_errors,
     remember_number,
@@ -72,7 +73,7 @@ def show() -> Response:
 
 def _report_page(status: int = 200, **errors: str) -> Response:
     now = runtime().clock.now().astimezone(app_context().consent.default_timezone)
-    return page(
+    return code_page(
         "report.html",
         status,
         reasons=list(ComplaintReason),
@@ -191,7 +192,8 @@ def update_report() -> Response:
     try:
         find_by_case_number(runtime(), case_number)
     except NotFoundError:
-        return _lookup_page(422, number=_("There is no report with this number."))
+        error = _("There is no report with this number.")
+        return _lookup_page(422, entered=case_number, number=error)
     session[CASE_NUMBER] = _digits(case_number)
     return redirect_after_post("report.show_report")
 
@@ -222,9 +224,9 @@ def _statement_error(field: str) -> str:
     return texts[field]
 
 
-def _lookup_page(status: int = 200, **errors: str) -> Response:
+def _lookup_page(status: int = 200, entered: str = "", **errors: str) -> Response:
     """Return the page that asks for a case number."""
-    return page("report_status.html", status, complaint=None, errors=errors)
+    return page("report_status.html", status, complaint=None, entered=entered, errors=errors)
 
 
 def _report_status_page(

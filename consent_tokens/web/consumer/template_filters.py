@@ -17,20 +17,21 @@ from consent_tokens.consent.notice import (
 )
 from consent_tokens.consent.purposes import Purpose, in_catalogue_order
 from consent_tokens.consent.quiet_periods import QuietPeriod
-from consent_tokens.consent.scope import Scope
+from consent_tokens.consent.scope import Scope, parse_time_of_day
 from consent_tokens.consent.timezones import Timezones, city_name
 from consent_tokens.evidence.complaints import ComplaintReason, ComplaintStatus, Verdict
 from consent_tokens.localization import LOCALES, join_list
 from consent_tokens.relay.message import MessageStatus
 from consent_tokens.services.consents.amendments import Amendment
-from consent_tokens.web.consumer.locale import language
+from consent_tokens.web.consumer.error_texts import duration
+from consent_tokens.web.consumer.locale import language, locale_of_dates
 from consent_tokens.web.reasons import consumer_text
 
 
 def day(moment: datetime, where: Timezones | ZoneInfo) -> str:
     """Return the date of a moment in a time zone; in the first of several."""
     timezone = where if isinstance(where, ZoneInfo) else where[0]
-    return str(format_date(moment.astimezone(timezone), format="long", locale=LOCALES[language()]))
+    return str(format_date(moment.astimezone(timezone), format="long", locale=locale_of_dates()))
 
 
 def local_datetime(moment: datetime, where: Timezones | ZoneInfo | None = None) -> str:
@@ -40,7 +41,7 @@ def local_datetime(moment: datetime, where: Timezones | ZoneInfo | None = None) 
     """
     timezones = (where,) if isinstance(where, ZoneInfo) else where or ()
     timezone = timezones[0] if timezones else ZoneInfo("UTC")
-    local, locale = moment.astimezone(timezone), LOCALES[language()]
+    local, locale = moment.astimezone(timezone), locale_of_dates()
     day_written = format_date(local, format="medium", locale=locale)
     time_written = format_time(local, format="short", locale=locale, tzinfo=timezone)
     written = f"{day_written} {time_written}".replace("\u202f", " ")
@@ -119,6 +120,11 @@ def time_of_day(minute: int) -> str:
     return localized_time_of_day(minute, language())
 
 
+def time_range(opens: str, closes: str) -> str:
+    """Return two times of day, HH:MM, in words."""
+    return describe_time_range(parse_time_of_day(opens), parse_time_of_day(closes), language())
+
+
 def purpose_name(purpose: str) -> str:
     """Return the name of a purpose, or of an invitation."""
     if purpose not in Purpose:
@@ -156,13 +162,13 @@ def scope_label(scope: Scope) -> str:
 def status_label(status: MessageStatus) -> str:
     """Return the status of a message."""
     labels: dict[MessageStatus, str] = {
-        MessageStatus.QUEUED: _("about to leave"),
-        MessageStatus.DEFERRED: _("waits for its hour"),
-        MessageStatus.SENDING: _("about to leave"),
+        MessageStatus.QUEUED: _("about to be sent"),
+        MessageStatus.DEFERRED: _("waits for the hours you agreed to"),
+        MessageStatus.SENDING: _("about to be sent"),
         MessageStatus.SENT: _("sent"),
         MessageStatus.DELIVERED: _("delivered"),
         MessageStatus.UNDELIVERABLE: _("could not be delivered"),
-        MessageStatus.REFUSED: _("kept from you"),
+        MessageStatus.REFUSED: _("blocked"),
         MessageStatus.EXPIRED: _("not sent: too late"),
         MessageStatus.UNKNOWN: _("may have been sent"),
     }
@@ -270,6 +276,11 @@ def time_of_day_options(minutes: Sequence[int]) -> list[tuple[int, str]]:
     return [(each, time_of_day(each)) for each in minutes]
 
 
+def gap() -> str:
+    """Return what stands between two sentences: nothing in Chinese, whose full stop is wide."""
+    return " " if language() == "en" else ""
+
+
 OPTIONS: Final[dict[str, Callable[[Sequence[int]], list[tuple[int, str]]]]] = {
     "message_count_options": message_count_options,
     "days_options": days_options,
@@ -278,6 +289,7 @@ OPTIONS: Final[dict[str, Callable[[Sequence[int]], list[tuple[int, str]]]]] = {
 FILTERS: Final[dict[str, Callable[..., str]]] = {
     "city": city,
     "day": day,
+    "duration": duration,
     "local_datetime": local_datetime,
     "last_day": last_day,
     "initials": initials,
@@ -286,6 +298,7 @@ FILTERS: Final[dict[str, Callable[..., str]]] = {
     "season_name": season_name,
     "scope_line": scope_line,
     "time_of_day": time_of_day,
+    "time_range": time_range,
     "purpose_name": purpose_name,
     "purpose_names": purpose_names,
     "all_purposes": all_purposes,
