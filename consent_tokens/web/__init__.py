@@ -69,7 +69,7 @@ def create_app(context: AppContext) -> Flask:
         logo_url=about.logo_url,
         is_demonstration=context.simulator is not None,
         **template_filters.OPTIONS,
-        "gap": template_filters.gap,
+        gap=template_filters.gap,
     )
     app.jinja_env.filters.update(template_filters.FILTERS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
