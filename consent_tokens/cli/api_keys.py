@@ -10,6 +10,7 @@ from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.relay.admission.api_access import ApiKey, ApiScope
 from consent_tokens.services import api_keys as services
+from consent_tokens.services.own_api_keys import revoke_api_key
 from consent_tokens.store import api_keys
 
 
@@ -68,11 +69,12 @@ def list_keys(merchant_id: str, *, as_json: bool) -> None:
 
 @api_key.command("revoke")
 @click.argument("key_id")
+@click.option("--keep-created", is_flag=True, help="Keep the keys that were created with it.")
 @as_json
-def revoke_key(key_id: str, *, as_json: bool) -> None:
-    """Revoke an API key, at once."""
+def revoke_key(key_id: str, *, keep_created: bool, as_json: bool) -> None:
+    """Revoke an API key, and those that were created with it, at once."""
     with open_context() as context:
-        services.revoke_api_key(context.runtime, key_id)
+        revoke_api_key(context.runtime, key_id, keep_created=keep_created)
     print_one({"id": key_id, "status": "revoked"}, in_json=as_json)
 
 

@@ -27,6 +27,7 @@ from consent_tokens.store.database import Transaction
 API_KEY_CACHE_SECONDS: Final = 2.0  # how long a revoked key may still be accepted by a process
 API_KEY_CACHE_SIZE: Final = 10_000  # keys
 MAX_ERROR_LENGTH: Final = 100  # characters of what is wrong with a network
+MAX_LIVE_KEYS: Final = 100  # of a merchant, where it creates them itself
 FULL_ACCESS: Final = ApiAccess()
 API_KEY = re.compile(r"ctk_(?:test_)?(?P<id>[0-9a-f]{16})_(?P<secret>[A-Za-z0-9_-]{43})")
 
@@ -84,22 +85,6 @@ def add_api_key(
         return key, text
 
     return runtime.database.run(work)
-
-
-def revoke_api_key(runtime: Runtime, key_id: str) -> None:
-    """Revoke an API key. Raises NotFoundError if no live key has that id.
-
-    Other processes may accept the key for API_KEY_CACHE_SECONDS more.
-    """
-
-    def work(transaction: Transaction) -> None:
-        key = api_keys.find(transaction, key_id)
-        if key is None or not api_keys.revoke(transaction, key_id, runtime.clock.now()):
-            raise NotFoundError("no live API key of that id")
-        record(runtime, transaction, key, EventKind.API_KEY_REVOKED)
-
-    runtime.database.run(work)
-    runtime.api_key_cache.clear()
 
 
 def authenticate(runtime: Runtime, text: str, client_ip: str) -> ApiKey:

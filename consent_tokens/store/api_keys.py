@@ -57,6 +57,13 @@ def find(transaction: Transaction, key_id: str) -> ApiKey | None:
     return _api_key(row) if row else None
 
 
+def lock(transaction: Transaction, key_id: str) -> ApiKey | None:
+    """Return an API key, and lock its row until the transaction ends; None if there is none."""
+    query = select(api_keys).where(api_keys.c.id == key_id).with_for_update()
+    row = transaction.execute(query).one_or_none()
+    return _api_key(row) if row else None
+
+
 def revoke(transaction: Transaction, key_id: str, at: datetime) -> bool:
     """Revoke an API key; return whether there was a live one."""
     result = transaction.execute(

@@ -12,7 +12,11 @@ from consent_tokens.consent.purposes import Purpose
 Schema = dict[str, Any]
 
 METHODS: Final = ("post", "get")  # in the order in which they are used
-TITLES: Final = {"consent_requests": "Consent requests", "link_domains": "Link domains"}
+TITLES: Final = {
+    "consent_requests": "Consent requests",
+    "link_domains": "Link domains",
+    "api_keys": "API keys",
+}
 FORMATS: Final = {"date-time": "time (RFC 3339)", "date": "day (YYYY-MM-DD)", "uri": "URL"}
 TYPES: Final = {
     "string": "text",

@@ -8,6 +8,7 @@ from flask import Flask
 
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.web.merchant_api import (
+    api_keys,
     complaints,
     examples,
     grants,
@@ -31,6 +32,7 @@ BLUEPRINTS: Final = (
     senders.bp,
     link_domains.bp,
     complaints.bp,
+    api_keys.bp,
 )
 METHODS: Final = frozenset({"get", "post"})
 HEADERS: Final = {

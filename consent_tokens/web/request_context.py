@@ -5,10 +5,12 @@ from typing import cast
 from flask import current_app, request
 
 from consent_tokens.app_context import AppContext
+from consent_tokens.relay.admission.api_access import ApiKey
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.web.failed_authentications import FailedAuthentications
 
 EXTENSION = "consent_tokens"  # key of the context in `Flask.extensions`
+API_KEY = "consent_tokens.api_key"  # in a WSGI environ
 FAILED_AUTHENTICATIONS = "consent_tokens.failed_authentications"
 
 
@@ -30,3 +32,8 @@ def failed_authentications() -> FailedAuthentications:
 def client_ip() -> str:
     """Return the client's IP address, as given by the trusted proxies if there are any."""
     return request.remote_addr or "unknown"
+
+
+def api_key() -> ApiKey:
+    """Return the API key of a request to the merchant API, once it was verified."""
+    return cast("ApiKey", request.environ[API_KEY])

@@ -37,7 +37,10 @@ def test_every_operation_needs_a_scope(small: Service) -> None:
             answer = with_access(merchant, ApiAccess(scopes=frozenset({scope}))).call(
                 method, path[1], {}
             )
-            assert answer.status_code not in {401, 403}, (operation, answer.text)
+            assert answer.json.get("code") not in {"unauthenticated", "insufficient_scope"}, (
+                operation,
+                answer.text,
+            )
     assert walked == set(SCOPES)
 
 
@@ -62,3 +65,66 @@ def test_messages_can_be_read_with_a_key_that_cannot_send(small: Service) -> Non
     reader = with_access(small.merchant(), ApiAccess(scopes=frozenset({ApiScope.MESSAGES_READ})))
     assert reader.get("/v1/messages").status_code == 200
     assert reader.send("x").status_code == 403
+
+
+def created(merchant: Merchant, **access: object) -> tuple[str, Merchant]:
+    """Have a merchant's program create a key; return its id, and the merchant with it."""
+    answer = merchant.post("/v1/api-keys", {"scopes": [*ApiScope], **access})
+    assert answer.status_code == 201, answer.text
+    return answer.json["id"], Merchant(merchant.service, merchant.id, answer.json["api_key"])
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("scopes", ["api-keys", "consents"]),
+        ("networks", ["0.0.0.0/0"]),
+        ("expires_at", "2099-01-01T00:00:00Z"),
+        ("rate", 601),
+    ],
+)
+def test_a_key_creates_none_that_may_do_more(small: Service, member: str, value: object) -> None:
+    until = (small.clock.now() + timedelta(days=1)).isoformat()
+    scopes = ["api-keys", "messages"]
+    _, agency = created(
+        small.merchant(), scopes=scopes, networks=["127.0.0.0/8"], expires_at=until, rate=600
+    )
+    refused = agency.post("/v1/api-keys", {"scopes": ["messages"], member: value})
+    assert refused.status_code == 422
+    assert list(refused.json["errors"]) == [member]
+    kept = agency.post("/v1/api-keys", {"scopes": ["messages:read"]}).json
+    assert (kept["networks"], kept["rate"]) == (["127.0.0.0/8"], 600)
+    assert kept["expires_at"] is not None
+
+
+def test_a_narrower_key_manages_only_its_own(small: Service) -> None:
+    principal = small.merchant()
+    one_id, one = created(principal, scopes=["api-keys", "messages"])
+    other_id, _ = created(principal, scopes=["messages"])
+    own_id, own = created(one, scopes=["messages"])
+    assert {each["id"] for each in one.get("/v1/api-keys").json["items"]} == {one_id, own_id}
+    assert len(principal.get("/v1/api-keys").json["items"]) == 4
+    assert one.post(f"/v1/api-keys/{other_id}/revoke").status_code == 404
+    assert one.get(f"/v1/api-keys/{other_id}").status_code == 404
+    assert principal.post(f"/v1/api-keys/{one_id}/revoke").json["status"] == "revoked"
+    assert own.get("/v1/messages").status_code == 401
+    assert small.merchant("夜航").get(f"/v1/api-keys/{other_id}").status_code == 404
+
+
+def test_keys_that_a_revoked_key_created_may_be_kept(small: Service) -> None:
+    principal = small.merchant()
+    one_id, one = created(principal)
+    _, own = created(one)
+    own.post(f"/v1/api-keys/{one_id}/revoke", {"keep_created": True})
+    assert one.get("/v1/grants").status_code == 401
+    assert own.get("/v1/grants").status_code == 200
+
+
+def test_a_new_key_is_repeated_only_to_the_key_that_created_it(small: Service) -> None:
+    principal = small.merchant()
+    _, agency = created(principal, scopes=["api-keys"])
+    first = principal.post("/v1/api-keys", {"scopes": ["api-keys"]}, Idempotency_Key="k")
+    again = principal.post("/v1/api-keys", {"scopes": ["api-keys"]}, Idempotency_Key="k")
+    assert first.json == again.json
+    stranger = agency.post("/v1/api-keys", {"scopes": ["api-keys"]}, Idempotency_Key="k")
+    assert stranger.json["code"] == "idempotency_key_reused"

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from consent_tokens.services.api_keys import revoke_api_key
+from consent_tokens.services.own_api_keys import revoke_api_key
 from consent_tokens.web.failed_authentications import MAX_LOGGED, kind_of_address
 from tests.service import Service
 

@@ -182,6 +182,13 @@ def test_every_operation_answers_as_it_is_described(small: Service, api: Checked
     assert len(api.call("list_templates", query="?status=withdrawn")["items"]) == 1
     api.call("list_templates", query="?status=open", status=422)
 
+    narrow = {"scopes": ["api-keys"], "networks": ["127.0.0.0/8"], "rate": 60}
+    created = api.call("create_api_key", narrow, status=201, headers={"Idempotency-Key": "k"})
+    assert api.call("get_api_key", ids={"key_id": created["id"]})["rate"] == 60
+    assert len(api.call("list_api_keys")["items"]) == 2
+    api.call("revoke_api_key", {}, status=200, ids={"key_id": created["id"]})
+    api.call("revoke_api_key", {}, status=404, ids={"key_id": created["id"]})
+
     done = {operation_id for operation_id, status in api.answered if status < 300}
     assert done == set(operations(api.description)), "an operation is not tried here"
 
@@ -193,6 +200,7 @@ def test_every_operation_describes_the_problems_of_any_request(api: CheckedApi) 
         "message_id": "msg_x",
         "sender_id": "snd_x",
         "template_id": "tpl_x",
+        "key_id": "key_x",
     }
     stranger = CheckedApi(Merchant(api.merchant.service, "x", "ctk_0_0"), api.description)
     for operation_id, (path, method, operation) in operations(api.description).items():
@@ -223,7 +231,7 @@ def test_what_is_away_is_described(api: CheckedApi) -> None:
 def test_every_object_says_which_members_it_has(description: Description) -> None:
     for name, schema in description["components"]["schemas"].items():
         assert schema["additionalProperties"] is False, name
-        if name != "NothingAnswer":
+        if name not in {"NothingAnswer", "RevocationIn"}:
             assert schema["properties"], name
             assert schema.get("required"), name
     Draft202012Validator.check_schema(description["components"]["schemas"]["Problem"])
@@ -231,7 +239,7 @@ def test_every_object_says_which_members_it_has(description: Description) -> Non
 
 def test_every_operation_has_an_id_a_tag_a_summary_and_enums(description: Description) -> None:
     found = operations(description)
-    assert len(found) == 21
+    assert len(found) == 25
     for _, _, operation in found.values():
         assert operation["tags"]
         assert operation["summary"].endswith(".")

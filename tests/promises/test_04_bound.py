@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from consent_tokens.services.api_keys import revoke_api_key
+from consent_tokens.services.own_api_keys import revoke_api_key
 from tests.service import PROMOTIONS, Merchant, Service
 
 

@@ -40,11 +40,6 @@ class ApiAccess:
     rate: int | None = None  # requests a minute; None: only the merchant's limit
     is_test: bool = False  # nothing leaves, and nothing is stored
 
-    @property
-    def is_unlimited(self) -> bool:
-        """Whether it is the access of a key that nothing was taken from."""
-        return self == ApiAccess()
-
     def has_any(self, scopes: Collection[ApiScope]) -> bool:
         """Whether it has one of these scopes."""
         return not self.scopes.isdisjoint(scopes)
@@ -83,6 +78,10 @@ class ApiKey:
     revoked_at: datetime | None = None
     access: ApiAccess = ApiAccess()
     created_by: str | None = None  # id of the key that created it; None: the operator did
+
+    def is_live_at(self, now: datetime) -> bool:
+        """Whether it is neither revoked nor expired."""
+        return self.revoked_at is None and not self.access.is_expired_at(now)
 
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:

@@ -24,7 +24,13 @@ from consent_tokens.web.merchant_api.answers import Problem
 from consent_tokens.web.merchant_api.operation_scopes import SCOPES
 from consent_tokens.web.merchant_api.parsing import FORM, InputParser
 from consent_tokens.web.merchant_api.schemas import IdempotencyHeader
-from consent_tokens.web.request_context import client_ip, failed_authentications, runtime
+from consent_tokens.web.request_context import (
+    API_KEY,
+    api_key,
+    client_ip,
+    failed_authentications,
+    runtime,
+)
 
 View = Callable[..., Any]
 Decorator = Callable[[View], View]
@@ -100,13 +106,17 @@ class ApiBlueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smor
         """Render what a view returns through the schema."""
         return cast("Decorator", self.response(status, schema))
 
-    def answer_once(self, status: int, schema: Schema) -> Decorator:
-        """Pass `answer`, which renders through the schema, once for each Idempotency-Key."""
+    def answer_once(self, status: int, schema: Schema, *, is_of_key: bool = False) -> Decorator:
+        """Pass `answer`, which renders through the schema, once for each Idempotency-Key.
+
+        With `is_of_key` the answer is repeated only to the API key that got it.
+        """
 
         def decorator(view: View) -> View:
             @wraps(view)
             def answering(*, merchant_id: str, key: str | None, **arguments: object) -> Response:
-                answer = Answer(status, schema, _idempotency_key(merchant_id, key))
+                once = _idempotency_key(merchant_id, key, is_of_key=is_of_key)
+                answer = Answer(status, schema, once)
                 return to_response(view(merchant_id=merchant_id, answer=answer, **arguments))
 
             return answering
@@ -129,7 +139,8 @@ class ApiBlueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smor
 
             @wraps(view)
             def authenticated(**arguments: object) -> Response:
-                response: Response = view(merchant_id=_authorize(scopes), **arguments)
+                request.environ[API_KEY] = key = _authorize(scopes)
+                response: Response = view(merchant_id=key.merchant_id, **arguments)
                 return response
 
             describe = _chain(
@@ -172,8 +183,8 @@ def _chain(*decorators: Decorator) -> Decorator:
     return decorator
 
 
-def _authorize(scopes: tuple[ApiScope, ...]) -> str:
-    """Return the merchant whose API key came with the request, and has one of these scopes.
+def _authorize(scopes: tuple[ApiScope, ...]) -> ApiKey:
+    """Return the API key that came with the request, if it has one of these scopes.
 
     Raises UnauthenticatedError, InsufficientScopeError.
     """
@@ -181,7 +192,7 @@ def _authorize(scopes: tuple[ApiScope, ...]) -> str:
     if not key.access.has_any(scopes):
         failed_authentications().record("scope", key.id, client_ip())
         raise InsufficientScopeError(tuple(scope.value for scope in scopes), key.id)
-    return key.merchant_id
+    return key
 
 
 def _authenticate() -> ApiKey:
@@ -196,8 +207,12 @@ def _authenticate() -> ApiKey:
         raise
 
 
-def _idempotency_key(merchant_id: str, text: str | None) -> IdempotencyKey | None:
+def _idempotency_key(
+    merchant_id: str, text: str | None, *, is_of_key: bool
+) -> IdempotencyKey | None:
     if text is None:
         return None
     request_bytes = f"{request.method} {request.path}\n".encode() + request.get_data()
+    if is_of_key:
+        request_bytes = f"{api_key().id} ".encode() + request_bytes
     return IdempotencyKey(merchant_id, text, request_bytes)

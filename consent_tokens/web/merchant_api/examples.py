@@ -140,6 +140,16 @@ TEMPLATE: Final = {
     "rulings": [],
 }
 
+API_KEY: Final = {
+    "id": "key_0f1e2d3c4b5a6978",
+    "status": "active",
+    "scopes": ["messages", "messages:read"],
+    "networks": ["192.0.2.0/24"],
+    "expires_at": "2027-01-31T00:00:00+00:00",
+    "rate": 600,
+    "created_at": "2026-11-11T02:00:00+00:00",
+    "created_by": "key_8f7e6d5c4b3a2910",
+}
 REQUESTS: Final[dict[str, Any]] = {  # by operation id
     "create_consent_request": {
         "purposes": ["marketing.promotions"],
@@ -155,6 +165,13 @@ REQUESTS: Final[dict[str, Any]] = {  # by operation id
     "introspect_token": {"token": TOKEN},
     "renew_token": {"token": TOKEN},
     "revoke_token": {"token": TOKEN},
+    "create_api_key": {
+        "scopes": ["messages", "messages:read"],
+        "networks": ["192.0.2.0/24"],
+        "expires_at": "2027-01-31T00:00:00+00:00",
+        "rate": 600,
+    },
+    "revoke_api_key": {"keep_created": False},
     "create_sender": {
         "port": "10690001",
         "extension": "12",
@@ -188,5 +205,9 @@ ANSWERS: Final[dict[str, Any]] = {  # by operation id
     "get_sender": SENDER,
     "list_senders": {"items": [SENDER], "next": None},
     "list_link_domains": {"domains": ["shop.example"]},
+    "create_api_key": {**API_KEY, "api_key": "ctk_0f1e2d3c4b5a6978_(43 characters)"},
+    "get_api_key": API_KEY,
+    "list_api_keys": {"items": [API_KEY], "next": None},
+    "revoke_api_key": {**API_KEY, "status": "revoked"},
     "list_complaints": {"items": [COMPLAINTS], "next": None},
 }

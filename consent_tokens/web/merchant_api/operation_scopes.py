@@ -11,6 +11,7 @@ READING: Final = (ApiScope.MESSAGES, ApiScope.MESSAGES_READ)
 TOKENS: Final = (ApiScope.CONSENTS, ApiScope.MESSAGES)
 TEMPLATES: Final = (ApiScope.TEMPLATES,)
 SENDERS: Final = (ApiScope.SENDERS,)
+API_KEYS: Final = (ApiScope.API_KEYS,)
 COMPLAINTS: Final = (ApiScope.COMPLAINTS,)
 
 # by operation id: a key needs one of these scopes
@@ -36,4 +37,8 @@ SCOPES: Final[Mapping[str, tuple[ApiScope, ...]]] = {
     "get_sender": SENDERS,
     "list_link_domains": SENDERS,
     "list_complaints": COMPLAINTS,
+    "create_api_key": API_KEYS,
+    "list_api_keys": API_KEYS,
+    "get_api_key": API_KEYS,
+    "revoke_api_key": API_KEYS,
 }
