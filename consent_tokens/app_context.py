@@ -47,6 +47,7 @@ class AppContext:
     consent: ConsentPolicy = DEFAULTS.consent
     keyword_matcher: KeywordMatcher = DEFAULT_MATCHER
     trusted_proxies: int = DEFAULTS.trusted_proxies
+    api_rate: int = DEFAULTS.api_rate
     submitter: Submitter = field(init=False)
 
     def __post_init__(self) -> None:
@@ -82,6 +83,7 @@ class AppContext:
             consent=settings.consent,
             keyword_matcher=load_keywords(settings),
             trusted_proxies=settings.trusted_proxies,
+            api_rate=settings.api_rate,
         )
 
     @classmethod

@@ -68,6 +68,8 @@ SERVICE_ENGLISH_NAME: Final = "Consent Tokens"
 MAX_LOGO_BYTES: Final = 100_000
 MAX_LINE_LENGTH: Final = 200  # characters
 MAX_THROUGHPUT: Final = 100_000  # segments a second
+API_RATE: Final = 300_000  # requests a minute
+MAX_API_RATE: Final = 100_000_000
 MAX_OUTBOX: Final = 1_000_000_000  # messages
 GATEWAYS: Final = {  # kind of gateway, by URL scheme
     "simulator": "simulator",
@@ -101,6 +103,7 @@ class Settings:
     rules_dir: Path | None  # of rule packs; None: those of this version of the program
     trusted_proxies: int  # reverse proxies whose X-Forwarded-* headers are believed
     allow_public_simulator: bool
+    api_rate: int  # requests a minute of each merchant to the merchant API; 0: no limit
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -124,6 +127,7 @@ class Settings:
             rules_dir=read.folder_if_set("CONSENT_RULES_DIR"),
             trusted_proxies=read.whole("CONSENT_TRUSTED_PROXIES", 0, least=0, limit=5),
             allow_public_simulator=read.flag("CONSENT_ALLOW_PUBLIC_SIMULATOR"),
+            api_rate=read.whole("CONSENT_API_RATE", API_RATE, least=0, limit=MAX_API_RATE),
         )
         reject_unknown(read.given, frozenset(read.known))
         return settings

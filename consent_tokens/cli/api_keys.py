@@ -34,6 +34,7 @@ def api_key() -> None:
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
     help="When it ends, in UTC.",
 )
+@click.option("--rate", type=int, help="Requests a minute. Without: the limit of its merchant.")
 @as_json
 def add_key(
     merchant_id: str,
@@ -41,6 +42,7 @@ def add_key(
     scopes: Sequence[str],
     networks: Sequence[str],
     expires: datetime | None,
+    rate: int | None,
     as_json: bool,
 ) -> None:
     """Add an API key. It is shown this once, and is not stored."""
@@ -49,6 +51,7 @@ def add_key(
             scopes=scopes or None,
             networks=networks or None,
             expires_at=expires and expires.replace(tzinfo=UTC),
+            rate=rate,
             now=context.runtime.clock.now(),
         )
         key, text = services.add_api_key(context.runtime, merchant_id, access)
@@ -89,5 +92,6 @@ def key_row(key: ApiKey) -> dict[str, Any]:
         "scopes": " ".join(sorted(access.scopes)),
         "networks": " ".join(map(str, access.networks or ())),
         "expires_at": access.expires_at.isoformat() if access.expires_at else "",
+        "rate": access.rate or "",
         "created_by": key.created_by or "",
     }

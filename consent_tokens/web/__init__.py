@@ -11,6 +11,7 @@ from flask_babel import Babel
 
 from consent_tokens.app_context import AppContext
 from consent_tokens.localization import LANGUAGES, LOCALES, TRANSLATIONS
+from consent_tokens.services.api_rates import ApiRates
 from consent_tokens.web import about, demo, home, openapi, problems, public, rules_page
 from consent_tokens.web.addresses import BasePath, base_path, redirect_to_link
 from consent_tokens.web.consumer import (
@@ -27,7 +28,7 @@ from consent_tokens.web.consumer import (
 from consent_tokens.web.consumer.locale import language
 from consent_tokens.web.failed_authentications import FailedAuthentications
 from consent_tokens.web.proxies import trust_proxies
-from consent_tokens.web.request_context import EXTENSION, FAILED_AUTHENTICATIONS
+from consent_tokens.web.request_context import API_RATES, EXTENSION, FAILED_AUTHENTICATIONS
 from consent_tokens.web.request_id import give_request_ids
 from consent_tokens.web.security import csrf_token, secure
 
@@ -50,6 +51,7 @@ def create_app(context: AppContext) -> Flask:
     """Return the WSGI app."""
     app = Flask(__name__)
     app.extensions[EXTENSION] = context
+    app.extensions[API_RATES] = ApiRates(context.runtime, context.api_rate)
     app.extensions[FAILED_AUTHENTICATIONS] = FailedAuthentications(context.runtime.clock)
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # of Flask's default provider
     app.json.sort_keys = False  # type: ignore[attr-defined]  # members in the order of the schemas

@@ -39,13 +39,16 @@ HEADERS: Final = {
     "X-Request-Id": "The id of the request in the logs of the service.",
     "Location": "Where the new resource is.",
     "Idempotent-Replayed": "`true` if this answer was given before, for the same Idempotency-Key.",
+    "RateLimit-Policy": "The rate limit: requests (`q`) in so many seconds (`w`), of key or "
+    "merchant.",
+    "RateLimit": "What remains of it (`r`), and in how many seconds it is whole again (`t`).",
     "Retry-After": "In how many seconds to try again.",
     "WWW-Authenticate": "How to authenticate (RFC 6750, 3).",
 }
 HEADERS_OF_STATUS: Final = {
     "201": ("Location",),
     "401": ("WWW-Authenticate",),
-    "429": ("Retry-After",),
+    "429": ("Retry-After", "RateLimit-Policy", "RateLimit"),
     "503": ("Retry-After",),
 }
 DESCRIPTION: Final = "Consent instead of phone numbers: ask for consent, and send under its token."

@@ -6,11 +6,14 @@ from flask import current_app, request
 
 from consent_tokens.app_context import AppContext
 from consent_tokens.relay.admission.api_access import ApiKey
+from consent_tokens.services.api_rates import ApiRates
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.web.failed_authentications import FailedAuthentications
 
 EXTENSION = "consent_tokens"  # key of the context in `Flask.extensions`
 API_KEY = "consent_tokens.api_key"  # in a WSGI environ
+RATE = "consent_tokens.rate"  # in a WSGI environ
+API_RATES = "consent_tokens.api_rates"
 FAILED_AUTHENTICATIONS = "consent_tokens.failed_authentications"
 
 
@@ -37,3 +40,8 @@ def client_ip() -> str:
 def api_key() -> ApiKey:
     """Return the API key of a request to the merchant API, once it was verified."""
     return cast("ApiKey", request.environ[API_KEY])
+
+
+def api_rates() -> ApiRates:
+    """Return the rate limits of the merchant API, as this process counts them."""
+    return cast("ApiRates", current_app.extensions[API_RATES])

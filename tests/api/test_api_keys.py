@@ -1,5 +1,6 @@
 """API keys over the merchant API: scopes, networks, expiry."""
 
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_network
 
@@ -7,6 +8,7 @@ import pytest
 
 from consent_tokens.relay.admission.api_access import ALL_SCOPES, ApiAccess, ApiScope
 from consent_tokens.services.api_keys import add_api_key
+from consent_tokens.web import create_app
 from consent_tokens.web.merchant_api.operation_scopes import SCOPES
 from tests.service import Merchant, Service
 
@@ -128,3 +130,29 @@ def test_a_new_key_is_repeated_only_to_the_key_that_created_it(small: Service) -
     assert first.json == again.json
     stranger = agency.post("/v1/api-keys", {"scopes": ["api-keys"]}, Idempotency_Key="k")
     assert stranger.json["code"] == "idempotency_key_reused"
+
+
+def test_a_key_has_its_rate_over_all_processes(service: Service) -> None:
+    _, merchant = created(service.merchant(), rate=120)
+    other = replace(service, app=create_app(service.context))  # another process on the database
+    callers = [merchant, Merchant(other, merchant.id, merchant.api_key)]
+    answers = [callers[n % 2].get("/v1/grants") for n in range(140)]
+    allowed = [each for each in answers if each.status_code == 200]
+    assert 118 <= len(allowed) <= 120
+    refused = answers[-1]
+    assert (refused.status_code, refused.json["code"]) == (429, "too_many_requests")
+    assert refused.headers["RateLimit-Policy"] == '"key";q=120;w=60'
+    reset = refused.headers["Retry-After"]
+    assert refused.headers["RateLimit"] == f'"key";r=0;t={reset}'
+    service.clock.advance(timedelta(seconds=int(reset)))
+    assert merchant.get("/v1/grants").headers["RateLimit"] == '"key";r=119;t=60'
+
+
+def test_all_keys_of_a_merchant_share_its_rate(small: Service) -> None:
+    service = small.with_context(api_rate=5)
+    merchant = service.merchant()
+    _, other = created(merchant)
+    answers = [each.get("/v1/grants") for each in (merchant, other) * 3]
+    assert [each.status_code for each in answers] == [200] * 4 + [429] * 2
+    assert answers[0].headers["RateLimit"].startswith('"merchant";r=3;')
+    assert service.merchant("夜航").get("/v1/grants").status_code == 200

@@ -15,9 +15,10 @@ import msgspec
 from flask import Response, request
 from marshmallow import Schema
 
-from consent_tokens.errors import InsufficientScopeError, UnauthenticatedError
+from consent_tokens.errors import InsufficientScopeError, TooManyRequestsError, UnauthenticatedError
 from consent_tokens.relay.admission.api_access import ApiKey, ApiScope
 from consent_tokens.services.api_keys import authenticate
+from consent_tokens.services.api_rates import WINDOW_SECONDS, RateStanding
 from consent_tokens.services.idempotency import ApiResponse, IdempotencyKey, run_once
 from consent_tokens.web import problems
 from consent_tokens.web.merchant_api.answers import Problem
@@ -26,7 +27,9 @@ from consent_tokens.web.merchant_api.parsing import FORM, InputParser
 from consent_tokens.web.merchant_api.schemas import IdempotencyHeader
 from consent_tokens.web.request_context import (
     API_KEY,
+    RATE,
     api_key,
+    api_rates,
     client_ip,
     failed_authentications,
     runtime,
@@ -78,6 +81,7 @@ class ApiBlueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smor
     def __init__(self, name: str, description: str) -> None:
         super().__init__(name, __name__, url_prefix="/v1", description=description)
         self.register_error_handler(Exception, problems.handle_exception)
+        self.after_request(_add_rate_limit)
 
     def get(self, rule: str) -> Decorator:
         """Register a reading operation. Its id is the view's name, its summary the docstring."""
@@ -139,7 +143,9 @@ class ApiBlueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smor
 
             @wraps(view)
             def authenticated(**arguments: object) -> Response:
-                request.environ[API_KEY] = key = _authorize(scopes)
+                request.environ[API_KEY] = key = _authenticate()
+                _count(key)
+                _check_scopes(key, scopes)
                 response: Response = view(merchant_id=key.merchant_id, **arguments)
                 return response
 
@@ -183,16 +189,28 @@ def _chain(*decorators: Decorator) -> Decorator:
     return decorator
 
 
-def _authorize(scopes: tuple[ApiScope, ...]) -> ApiKey:
-    """Return the API key that came with the request, if it has one of these scopes.
+def _count(key: ApiKey) -> None:
+    """Count a request against the rate limits of its key. Raises TooManyRequestsError."""
+    request.environ[RATE] = standing = api_rates().take(key)
+    if standing is not None and not standing.is_allowed:
+        raise TooManyRequestsError(standing.reset)
 
-    Raises UnauthenticatedError, InsufficientScopeError.
-    """
-    key = _authenticate()
+
+def _add_rate_limit(response: Response) -> Response:
+    """Add how the rate limit stands (draft-ietf-httpapi-ratelimit-headers-10)."""
+    standing: RateStanding | None = request.environ.get(RATE)
+    if standing is not None:
+        name, limit, remaining, reset, _ = standing
+        response.headers["RateLimit-Policy"] = f'"{name}";q={limit};w={WINDOW_SECONDS}'
+        response.headers["RateLimit"] = f'"{name}";r={remaining};t={reset}'
+    return response
+
+
+def _check_scopes(key: ApiKey, scopes: tuple[ApiScope, ...]) -> None:
+    """Raise InsufficientScopeError unless a key has one of these scopes."""
     if not key.access.has_any(scopes):
         failed_authentications().record("scope", key.id, client_ip())
         raise InsufficientScopeError(tuple(scope.value for scope in scopes), key.id)
-    return key
 
 
 def _authenticate() -> ApiKey:
