@@ -164,8 +164,8 @@ class ApiKeyRefusedError(ConsentTokensError):
 class UnauthenticatedError(ConsentTokensError):
     """There is no API key, or it is invalid.
 
-    For the log: `reason` is `missing`, `malformed`, `unknown`, `wrong`, `revoked`, `expired` or
-    `network`; `key_id` is that of a key which exists. The answer reveals neither.
+    For the log: `reason` is `missing`, `malformed`, `unknown`, `wrong`, `revoked`, `expired`,
+    `network` or `test`; `key_id` is that of a key which exists. The answer reveals neither.
     """
 
     error_code = "unauthenticated"

@@ -102,6 +102,8 @@ def authenticate(runtime: Runtime, text: str, client_ip: str) -> ApiKey:
     access = key.access
     if access.expires_at is not None and access.is_expired_at(runtime.clock.now()):
         raise UnauthenticatedError("expired", key.id)
+    if access.is_test:  # nothing keeps what it sends from leaving yet
+        raise UnauthenticatedError("test", key.id)
     if not access.allows_client(client_ip):
         raise UnauthenticatedError("network", key.id)
     return key

@@ -277,10 +277,32 @@ def add_webhook(
     url: str,
     event_types: Sequence[str] = (),
 ) -> tuple[Webhook, str]:
-    """Add a webhook; return it with its secret, which is shown only once.
+    """Add a webhook as the operator; return it with its secret, which is shown only once.
 
-    `event_types` are those it subscribes to; all if empty. Raises NotFoundError, or InvalidError if
-    an event type is unknown or the URL may not be called.
+    Raises as `new_webhook`, and NotFoundError if there is no such merchant.
+    """
+    webhook, secret = new_webhook(runtime, client, merchant_id, url, event_types)
+
+    def work(transaction: Transaction) -> None:
+        if merchants.find(transaction, merchant_id) is None:
+            raise NotFoundError("no such merchant")
+        webhooks.add(transaction, webhook)
+
+    runtime.database.run(work)
+    return webhook, secret
+
+
+def new_webhook(
+    runtime: Runtime,
+    client: WebhookClient,
+    merchant_id: str,
+    url: str,
+    event_types: Sequence[str],
+) -> tuple[Webhook, str]:
+    """Return a new webhook with its secret; nothing is stored.
+
+    `event_types` are those it subscribes to; all if empty. Raises InvalidError if an event type is
+    unknown or the URL may not be called.
     """
     if errors := _webhook_errors(client, url, event_types):
         raise InvalidError(errors)
@@ -294,14 +316,12 @@ def add_webhook(
         secret=runtime.seal_envelope(secret, webhook_id.encode()),
         created_at=runtime.clock.now(),
     )
+    return webhook, format_secret(secret)
 
-    def work(transaction: Transaction) -> None:
-        if merchants.find(transaction, merchant_id) is None:
-            raise NotFoundError("no such merchant")
-        webhooks.add(transaction, webhook)
 
-    runtime.database.run(work)
-    return webhook, f"whsec_{base64.b64encode(secret).decode()}"
+def format_secret(secret: bytes) -> str:
+    """Return a secret as Standard Webhooks writes it."""
+    return f"whsec_{base64.b64encode(secret).decode()}"
 
 
 def _webhook_errors(
@@ -353,10 +373,10 @@ def deliver(runtime: Runtime, client: WebhookClient, webhook_id: str) -> int:
     webhook, leased = runtime.database.run(work)
     if webhook is None or not leased:
         return 0
-    secret = runtime.open_envelope(webhook.secret, webhook.id.encode())
+    signatures = _signatures(runtime, webhook, now)
     begin, end = 0, 1
     while begin < len(leased):
-        results = _post(runtime, client, webhook, secret, leased[begin:end])
+        results = _post(runtime, client, webhook, signatures, leased[begin:end])
         attempted = [
             _after_attempt(event, result, now)
             for event, result in zip(leased[begin:end], results, strict=True)
@@ -380,25 +400,36 @@ def _post(
     runtime: Runtime,
     client: WebhookClient,
     webhook: Webhook,
-    secret: bytes,
+    signatures: Sequence[Signature],
     events: Sequence[WebhookEvent],
 ) -> list[CallResult]:
     """Post events side by side; return their results in the same order."""
-    signature = Signature(secret)
-    results = client.post_all(webhook.url, [_signed(runtime, signature, event) for event in events])
+    signed = [_signed(runtime, signatures, event) for event in events]
+    results = client.post_all(webhook.url, signed)
     for result in results:
         metrics.WEBHOOK_CALLS.labels("delivered" if result.is_success else "failed").inc()
     return results
 
 
-def _signed(runtime: Runtime, signature: Signature, event: WebhookEvent) -> WebhookRequest:
+def _signatures(runtime: Runtime, webhook: Webhook, now: datetime) -> list[Signature]:
+    """Return what signs a webhook's events: its secret, and the previous one while it counts."""
+    secrets = [webhook.secret]
+    until = webhook.previous_until
+    if webhook.previous_secret is not None and until is not None and now < until:
+        secrets.append(webhook.previous_secret)
+    return [Signature(runtime.open_envelope(each, webhook.id.encode())) for each in secrets]
+
+
+def _signed(
+    runtime: Runtime, signatures: Sequence[Signature], event: WebhookEvent
+) -> WebhookRequest:
     event_id = runtime.ids.webhook_event.encode(event.key)
     now = runtime.clock.now()
     headers = {
         "content-type": "application/json",
         "webhook-id": event_id,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": signature.sign(event_id, now, event.body),
+        "webhook-signature": " ".join(each.sign(event_id, now, event.body) for each in signatures),
     }
     return WebhookRequest(headers, event.body.encode())
 

@@ -33,6 +33,8 @@ class Webhook:
     event_types: frozenset[str]
     secret: bytes  # in a sealed envelope
     created_at: datetime
+    previous_secret: bytes | None = None  # likewise; signs too until `previous_until`
+    previous_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,27 @@ def list_all(transaction: Transaction) -> list[Webhook]:
     """Return all webhooks, oldest first."""
     rows = transaction.execute(select(webhooks).order_by(webhooks.c.created_at, webhooks.c.id))
     return [_webhook(row) for row in rows]
+
+
+def of_merchant(transaction: Transaction, merchant_id: str) -> list[Webhook]:
+    """Return a merchant's webhooks, oldest first."""
+    rows = transaction.execute(
+        select(webhooks)
+        .where(webhooks.c.merchant_id == merchant_id)
+        .order_by(webhooks.c.created_at, webhooks.c.id)
+    )
+    return [_webhook(row) for row in rows]
+
+
+def rotate_secret(
+    transaction: Transaction, webhook_id: str, secret: bytes, *, previous_until: datetime
+) -> None:
+    """Replace the sealed secret of a webhook; the present one becomes the previous one."""
+    transaction.execute(
+        update(webhooks)
+        .where(webhooks.c.id == webhook_id)
+        .values(previous_secret=webhooks.c.secret, previous_until=previous_until, secret=secret)
+    )
 
 
 def find(transaction: Transaction, webhook_id: str) -> Webhook | None:
@@ -218,6 +241,8 @@ def _webhook(row: Row[Any]) -> Webhook:
         event_types=frozenset(row.event_types.split()),
         secret=row.secret,
         created_at=row.created_at,
+        previous_secret=row.previous_secret,
+        previous_until=row.previous_until,
     )
 
 

@@ -16,6 +16,7 @@ TITLES: Final = {
     "consent_requests": "Consent requests",
     "link_domains": "Link domains",
     "api_keys": "API keys",
+    "webhook_urls": "Webhook addresses",
 }
 FORMATS: Final = {"date-time": "time (RFC 3339)", "date": "day (YYYY-MM-DD)", "uri": "URL"}
 TYPES: Final = {

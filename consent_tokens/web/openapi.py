@@ -18,6 +18,7 @@ from consent_tokens.web.merchant_api import (
     senders,
     templates,
     tokens,
+    webhooks,
 )
 from consent_tokens.web.merchant_api.answers import Problem
 from consent_tokens.web.merchant_api.webhook_description import describe_webhooks
@@ -33,6 +34,7 @@ BLUEPRINTS: Final = (
     link_domains.bp,
     complaints.bp,
     api_keys.bp,
+    webhooks.bp,
 )
 METHODS: Final = frozenset({"get", "post"})
 HEADERS: Final = {

@@ -26,6 +26,7 @@ Description = dict[str, Any]
 FORMATS = FormatChecker()
 METHODS = {"get", "post", "put", "patch", "delete"}
 
+WITHOUT_BODY = {"fetch_consent_token", "rotate_webhook_secret", "remove_webhook"}
 SENDER = {"port": "10690002", "extension": "1", "signature": "晨光书店"}
 
 
@@ -189,6 +190,13 @@ def test_every_operation_answers_as_it_is_described(small: Service, api: Checked
     api.call("revoke_api_key", {}, status=200, ids={"key_id": created["id"]})
     api.call("revoke_api_key", {}, status=404, ids={"key_id": created["id"]})
 
+    hook = api.call("create_webhook", {"url": "https://127.0.0.1/"}, status=201)
+    api.call("create_webhook", {"url": "https://10.0.0.1/"}, status=422)
+    of_hook = {"webhook_id": hook["id"]}
+    assert api.call("get_webhook", ids=of_hook) == api.call("list_webhooks")["items"][0]
+    api.call("rotate_webhook_secret", status=200, ids=of_hook)
+    api.call("remove_webhook", status=200, ids=of_hook)
+
     done = {operation_id for operation_id, status in api.answered if status < 300}
     assert done == set(operations(api.description)), "an operation is not tried here"
 
@@ -201,6 +209,7 @@ def test_every_operation_describes_the_problems_of_any_request(api: CheckedApi) 
         "sender_id": "snd_x",
         "template_id": "tpl_x",
         "key_id": "key_x",
+        "webhook_id": "wh_x",
     }
     stranger = CheckedApi(Merchant(api.merchant.service, "x", "ctk_0_0"), api.description)
     for operation_id, (path, method, operation) in operations(api.description).items():
@@ -239,7 +248,7 @@ def test_every_object_says_which_members_it_has(description: Description) -> Non
 
 def test_every_operation_has_an_id_a_tag_a_summary_and_enums(description: Description) -> None:
     found = operations(description)
-    assert len(found) == 25
+    assert len(found) == 30
     for _, _, operation in found.values():
         assert operation["tags"]
         assert operation["summary"].endswith(".")
@@ -272,7 +281,7 @@ def faults(description: Description, schema: Description, value: object) -> list
 def test_every_operation_has_examples_that_conform(description: Description) -> None:
     for operation_id, (_, method, operation) in operations(description).items():
         bodies = operation.get("requestBody", {}).get("content", {})
-        assert bool(bodies) == (method == "POST" and operation_id != "fetch_consent_token")
+        assert bool(bodies) == (method == "POST" and operation_id not in WITHOUT_BODY)
         answers = [
             content
             for status, response in operation["responses"].items()

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -95,6 +95,38 @@ def test_grant_delivery_and_revocation_are_delivered_and_signed(
         Webhook(secret).verify(body, headers)
         assert not found_in(body)
     assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 3
+
+
+def test_a_merchant_rotates_a_secret_and_both_sign_for_a_day(
+    small: Service, receiver: Receiver
+) -> None:
+    merchant, consumer = small.merchant(), small.consumer()
+    made = merchant.post("/v1/webhooks", {"url": receiver.url, "events": ["message.delivered"]})
+    path = f"/v1/webhooks/{made.json['id']}"
+    token = small.obtain_token(merchant, consumer, max_messages=10)
+
+    def signing(*secrets: str) -> list[bool]:
+        """Have a message delivered; return which of these secrets sign its event, and no others."""
+        merchant.send(token)
+        small.work()
+        deliver_due(small)
+        headers, body = receiver.got[-1]
+        signatures = headers["webhook-signature"].split()
+        at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
+        own = [Webhook(each).sign(headers["webhook-id"], at, body.decode()) for each in secrets]
+        assert set(signatures) <= set(own)
+        return [each in signatures for each in own]
+
+    old = made.json["secret"]
+    rotated = merchant.post(f"{path}/rotate-secret").json
+    new = rotated["secret"]
+    assert merchant.get(path).json == {k: v for k, v in rotated.items() if k != "secret"}
+    assert signing(new, old) == [True, True]
+    small.clock.advance(timedelta(hours=24))
+    assert signing(new, old) == [True, False]
+    assert small.merchant("夜航").post(f"{path}/remove").status_code == 404
+    assert merchant.post(f"{path}/remove").status_code == 200
+    assert merchant.get("/v1/webhooks").json["items"] == []
 
 
 def test_a_decline_and_an_unanswered_request_are_delivered(

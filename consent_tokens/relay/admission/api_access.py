@@ -38,7 +38,7 @@ class ApiAccess:
     networks: tuple[Network, ...] | None = None  # of clients; None: any
     expires_at: datetime | None = None
     rate: int | None = None  # requests a minute; None: only the merchant's limit
-    is_test: bool = False  # nothing leaves, and nothing is stored
+    is_test: bool = False  # not served yet: docs/limitations.md
 
     def has_any(self, scopes: Collection[ApiScope]) -> bool:
         """Whether it has one of these scopes."""

@@ -150,6 +150,14 @@ API_KEY: Final = {
     "created_at": "2026-11-11T02:00:00+00:00",
     "created_by": "key_8f7e6d5c4b3a2910",
 }
+WEBHOOK: Final = {
+    "id": "wh_Yk3Jt0qPzv8aWm2C",
+    "url": "https://shop.example/hooks",
+    "events": ["consent.revoked", "message.failed"],
+    "created_at": "2026-11-11T02:00:00+00:00",
+    "previous_secret_until": None,
+}
+SECRET: Final = "whsec_(44 characters)"  # noqa: S105 - the form of one
 REQUESTS: Final[dict[str, Any]] = {  # by operation id
     "create_consent_request": {
         "purposes": ["marketing.promotions"],
@@ -165,6 +173,10 @@ REQUESTS: Final[dict[str, Any]] = {  # by operation id
     "introspect_token": {"token": TOKEN},
     "renew_token": {"token": TOKEN},
     "revoke_token": {"token": TOKEN},
+    "create_webhook": {
+        "url": "https://shop.example/hooks",
+        "events": ["consent.revoked", "message.failed"],
+    },
     "create_api_key": {
         "scopes": ["messages", "messages:read"],
         "networks": ["192.0.2.0/24"],
@@ -205,6 +217,15 @@ ANSWERS: Final[dict[str, Any]] = {  # by operation id
     "get_sender": SENDER,
     "list_senders": {"items": [SENDER], "next": None},
     "list_link_domains": {"domains": ["shop.example"]},
+    "create_webhook": {**WEBHOOK, "secret": SECRET},
+    "list_webhooks": {"items": [WEBHOOK], "next": None},
+    "get_webhook": WEBHOOK,
+    "rotate_webhook_secret": {
+        **WEBHOOK,
+        "previous_secret_until": "2026-11-12T02:00:00+00:00",
+        "secret": SECRET,
+    },
+    "remove_webhook": WEBHOOK,
     "create_api_key": {**API_KEY, "api_key": "ctk_0f1e2d3c4b5a6978_(43 characters)"},
     "get_api_key": API_KEY,
     "list_api_keys": {"items": [API_KEY], "next": None},

@@ -12,6 +12,7 @@ TOKENS: Final = (ApiScope.CONSENTS, ApiScope.MESSAGES)
 TEMPLATES: Final = (ApiScope.TEMPLATES,)
 SENDERS: Final = (ApiScope.SENDERS,)
 API_KEYS: Final = (ApiScope.API_KEYS,)
+WEBHOOKS: Final = (ApiScope.WEBHOOKS,)
 COMPLAINTS: Final = (ApiScope.COMPLAINTS,)
 
 # by operation id: a key needs one of these scopes
@@ -37,6 +38,11 @@ SCOPES: Final[Mapping[str, tuple[ApiScope, ...]]] = {
     "get_sender": SENDERS,
     "list_link_domains": SENDERS,
     "list_complaints": COMPLAINTS,
+    "create_webhook": WEBHOOKS,
+    "list_webhooks": WEBHOOKS,
+    "get_webhook": WEBHOOKS,
+    "rotate_webhook_secret": WEBHOOKS,
+    "remove_webhook": WEBHOOKS,
     "create_api_key": API_KEYS,
     "list_api_keys": API_KEYS,
     "get_api_key": API_KEYS,

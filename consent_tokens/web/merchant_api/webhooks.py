@@ -1,0 +1,77 @@
+"""`/v1/webhooks`: where the merchant is notified, and the secrets that sign it."""
+
+from typing import Any
+
+from consent_tokens.services import own_webhooks
+from consent_tokens.services.idempotency import ApiResponse
+from consent_tokens.services.webhooks import new_webhook
+from consent_tokens.web.merchant_api.blueprint import Answer, ApiBlueprint
+from consent_tokens.web.merchant_api.webhook_schemas import (
+    SecretWebhook,
+    WebhookAnswer,
+    WebhookIn,
+    WebhookList,
+    webhook_members,
+)
+from consent_tokens.web.request_context import app_context, runtime
+
+bp = ApiBlueprint("webhook_urls", "Where you are notified, and the secrets that sign it.")
+
+
+@bp.post("/webhooks")
+@bp.body(WebhookIn())
+@bp.answer_once(201, SecretWebhook(), is_of_key=True)
+@bp.problems(409)
+def create_webhook(merchant_id: str, body: dict[str, Any], answer: Answer) -> ApiResponse:
+    """Register a webhook. Its secret is shown this once."""
+    client = app_context().webhook_client
+    webhook, secret = new_webhook(runtime(), client, merchant_id, body["url"], body["events"])
+    return answer.once(
+        lambda transaction: {
+            **webhook_members(own_webhooks.register(transaction, webhook)),
+            "secret": secret,
+        }
+    )
+
+
+@bp.get("/webhooks")
+@bp.answer(200, WebhookList())
+def list_webhooks(merchant_id: str) -> dict[str, Any]:
+    """List the merchant's webhooks, the oldest first."""
+    found = own_webhooks.list_own(runtime(), merchant_id)
+    return {"items": [webhook_members(each) for each in found], "next": None}
+
+
+@bp.get("/webhooks/<webhook_id>")
+@bp.answer(200, WebhookAnswer())
+@bp.problems(404)
+def get_webhook(merchant_id: str, webhook_id: str) -> dict[str, Any]:
+    """Return a webhook, without its secret."""
+    return webhook_members(own_webhooks.get_own(runtime(), merchant_id, webhook_id))
+
+
+@bp.post("/webhooks/<webhook_id>/rotate-secret")
+@bp.answer_once(200, SecretWebhook(), is_of_key=True)
+@bp.problems(404)
+def rotate_webhook_secret(merchant_id: str, webhook_id: str, answer: Answer) -> ApiResponse:
+    """Give a webhook a new secret; the previous one signs too for 24 hours."""
+
+    def work(transaction: Any) -> dict[str, Any]:  # noqa: ANN401 - the store's own type
+        webhook, secret = own_webhooks.rotate_secret(
+            runtime(), transaction, merchant_id, webhook_id
+        )
+        return {**webhook_members(webhook), "secret": secret}
+
+    return answer.once(work)
+
+
+@bp.post("/webhooks/<webhook_id>/remove")
+@bp.answer_once(200, WebhookAnswer())
+@bp.problems(404)
+def remove_webhook(merchant_id: str, webhook_id: str, answer: Answer) -> ApiResponse:
+    """Remove a webhook, and the events that wait for it."""
+    return answer.once(
+        lambda transaction: webhook_members(
+            own_webhooks.remove_own(transaction, merchant_id, webhook_id)
+        )
+    )
