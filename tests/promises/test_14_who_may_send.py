@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ from consent_tokens.services.admission import applications, control_groups, docu
 from consent_tokens.services.admission import sender_applications as sender_reviews
 from consent_tokens.services.admission.actors import Actor, find_actor
 from consent_tokens.services.admission.review_file import read_review_file
-from consent_tokens.services.admission.sender_list import CARRIER_COLUMNS, carrier_rows
+from consent_tokens.services.admission.sender_list import CARRIER_COLUMNS, carrier_rows, end_of_day
 from consent_tokens.services.admission.senders import SenderDetails, add_sender, revoke_sender
 from consent_tokens.services.admission.suspension import restore, suspend
 from consent_tokens.store import events, senders
@@ -386,6 +386,39 @@ def test_a_merchant_applies_for_a_sender_and_texts_once_it_is_admitted(service: 
     assert merchant.get(f"/v1/senders/{theirs}").status_code == 404
     with pytest.raises(ConflictError):
         sender_reviews.approve(service.runtime, REVIEWER, theirs)
+
+
+@pytest.mark.parametrize(
+    "until",
+    [
+        "0001-01-01T00:00:00+14:00", "2000-01-01T00:00:00Z", "9999-12-31T23:59:59Z",
+        "9999-12-31T23:59:59-14:00",
+    ],
+)  # fmt: skip
+def test_a_sender_ends_at_a_time_that_can_be_counted_with(small: Service, until: str) -> None:
+    merchant = small.legal_merchant("晨光书店", sends=False)
+    asked = {"port": PORT, "extension": "31", "signature": "晨光书店", "valid_until": until}
+    answer = merchant.post("/v1/senders", asked)
+    assert (answer.status_code, list(answer.json["errors"])) == (422, ["valid_until"])
+
+
+def test_no_command_admits_a_sender_until_the_last_of_days(small: Service) -> None:
+    merchant = small.legal_merchant("晨光书店", sends=False)
+    with pytest.raises(InvalidError) as error:
+        add(small, merchant, "31", valid_until=end_of_day(date.max))
+    assert list(error.value.fields) == ["valid_until"]
+
+
+def test_a_sender_that_ended_before_it_was_approved_is_not_admitted(service: Service) -> None:
+    """Its port would rest for 180 days, and nothing would ever leave from it."""
+    merchant = service.legal_merchant("晨光书店", sends=False)
+    until = (service.clock.now() + timedelta(days=1)).isoformat()
+    asked = {"port": PORT, "extension": "31", "signature": "晨光书店", "valid_until": until}
+    applied = merchant.post("/v1/senders", asked).json["id"]
+    service.clock.advance(timedelta(days=2))
+    with pytest.raises(InvalidError):
+        sender_reviews.approve(service.runtime, REVIEWER, applied)
+    assert merchant.get(f"/v1/senders/{applied}").json["status"] == "submitted"
 
 
 def test_the_list_for_carriers_has_what_they_ask_for(small: Service) -> None:

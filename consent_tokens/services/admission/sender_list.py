@@ -34,7 +34,9 @@ def status_of(sender: Sender, now: datetime) -> SenderStatus:
 
 
 def end_of_day(day: date) -> datetime:
-    """Return when a day of UTC is over."""
+    """Return when a day of UTC is over; of the last day that there is, its last moment."""
+    if day == date.max:
+        return datetime.combine(day, time.max, UTC)
     return datetime.combine(day, time(), UTC) + timedelta(days=1)
 
 

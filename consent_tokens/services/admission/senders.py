@@ -7,7 +7,7 @@ port it needs, so that trying the service out blocks nobody.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from consent_tokens.consent.purposes import PurposeClass
@@ -37,6 +37,7 @@ from consent_tokens.store.merchants import Merchant, MerchantStatus
 from consent_tokens.store.senders import Sender
 
 MAX_LENGTHS: Final = {"carrier": 60, "licence": 60, "filed_use": 200, "evidence": 200}  # characters
+MAX_VALID_FOR: Final = timedelta(days=20 * 366)  # no licence is given for longer
 PORT_TAKEN: Final = (
     "is another merchant's with this extension, begins with one, is the beginning of one, or was "
     "freed less than 180 days ago"
@@ -103,8 +104,8 @@ def new_sender(
         text = getattr(details, name) or ""
         if len(text) > limit or not is_displayable(text) or "\n" in text:
             errors[name] = [f"must be one line of at most {limit} characters"]
-    if details.valid_until is not None and details.valid_until <= now:
-        errors["valid_until"] = ["must be in the future"]
+    if fault := _check_end(details.valid_until, now):
+        errors["valid_until"] = [fault]
     if details.classes is not None and not details.classes:
         errors["classes"] = ["must be one or more"]
     if errors:
@@ -120,8 +121,15 @@ def new_sender(
         carrier=details.carrier,
         licence=details.licence,
         filed_use=details.filed_use,
-        valid_until=details.valid_until,
+        valid_until=details.valid_until and details.valid_until.astimezone(UTC),
     )
+
+
+def _check_end(valid_until: datetime | None, now: datetime) -> str | None:
+    """Return what is wrong with the end of a sender, in any time zone."""
+    if valid_until is None or now < valid_until <= now + MAX_VALID_FOR:
+        return None
+    return f"must be in the future, at most {MAX_VALID_FOR.days} days from now"
 
 
 def admit(
@@ -138,6 +146,8 @@ def admit(
         raise NotFoundError("no merchant of that id")
     if merchant.status not in {MerchantStatus.ACTIVE, MerchantStatus.SUSPENDED}:
         raise ConflictError("the merchant is not admitted")
+    if fault := _check_end(sender.valid_until, runtime.clock.now()):
+        raise InvalidError({"valid_until": [fault]})
     if sender.classes is not None and not sender.classes <= merchant.classes:
         raise InvalidError({"classes": ["the merchant is not admitted for it"]})
     _take_port(runtime, transaction, merchant, sender)

@@ -60,13 +60,13 @@ class SenderIn(Strict):
         self, members: Mapping[str, Any], **_: object
     ) -> tuple[str, str, str, SenderDetails]:
         """Return port, extension and signature, and what else is known of the sender."""
-        classes, until = members["classes"], members["valid_until"]
+        classes = members["classes"]
         details = SenderDetails(
             classes=None if classes is None else frozenset(classes),
             carrier=members["carrier"],
             licence=members["licence"],
             filed_use=members["filed_use"],
-            valid_until=None if until is None else until.astimezone(UTC),
+            valid_until=members["valid_until"],
             source=members["source"],
             evidence=members["evidence"],
         )
