@@ -29,6 +29,11 @@ from consent_tokens.store.database import Transaction
 
 ID_PREFIX: Final = "tpl_"
 REFUSED_AS_ABUSE: Final = "refuse_as_abuse"  # an action of reviews
+UNDECIDED_OR_IN_USE: Final = (
+    TemplateStatus.SUBMITTED,
+    TemplateStatus.APPROVED,
+    TemplateStatus.HELD,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,20 +207,38 @@ def is_blocked(transaction: Transaction, fingerprint: bytes, merchant_ids: Seque
 
     It was withdrawn, or refused as abuse.
     """
+    blocked = _blocked_fingerprints(merchant_ids).where(table.c.fingerprint == fingerprint)
+    return transaction.execute(blocked.limit(1)).first() is not None
+
+
+def _blocked_fingerprints(merchant_ids: Sequence[str]) -> Select[Any]:
     as_abuse = exists().where(
         reviews.c.subject_id == table.c.id + ":" + cast(table.c.version, String),
         reviews.c.action == REFUSED_AS_ABUSE,
     )
-    row = transaction.execute(
+    return select(table.c.fingerprint).where(
+        table.c.merchant_id.in_(merchant_ids),
+        or_(table.c.status == TemplateStatus.WITHDRAWN, as_abuse),
+    )
+
+
+def blocked_ids(transaction: Transaction, merchant_ids: Sequence[str]) -> list[str]:
+    """Return the templates of which a version in use or under review may not come back.
+
+    Its text was withdrawn, or refused as abuse: as another template, or of another merchant.
+    """
+    blocked = select(_blocked_fingerprints(merchant_ids).subquery())
+    rows = transaction.execute(
         select(table.c.id)
         .where(
-            table.c.fingerprint == fingerprint,
             table.c.merchant_id.in_(merchant_ids),
-            or_(table.c.status == TemplateStatus.WITHDRAWN, as_abuse),
+            table.c.status.in_(UNDECIDED_OR_IN_USE),
+            table.c.fingerprint.in_(blocked),
         )
-        .limit(1)
-    ).first()
-    return row is not None
+        .distinct()
+        .order_by(table.c.id)
+    )
+    return [row.id for row in rows]
 
 
 def submissions_since(

@@ -11,6 +11,7 @@ from consent_tokens.consent.purposes import Purpose
 from consent_tokens.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay.templates.template import TemplateStatus
+from consent_tokens.services.admission import control_groups
 from consent_tokens.services.admission import template_reviews as reviews
 from consent_tokens.services.admission.actors import Actor
 from consent_tokens.services.admission.template_reviews import Terms
@@ -303,6 +304,37 @@ def test_text_of_a_withdrawn_template_does_not_come_back(
         reviews.approve(service.runtime, REVIEWER, waiting)
     assert submit(stranger, ADVERT["text"])["status"] == "submitted"
     assert submit(merchant)["status"] == "submitted"
+
+
+@pytest.mark.parametrize("how", ["withdrawn", "refused as abuse", "joined later"])
+def test_text_that_was_withdrawn_stays_in_use_nowhere_in_the_group(
+    service: Service, how: str
+) -> None:
+    """Also not as a template that was approved before, of the same merchant or of a sister."""
+    merchant, sister, stranger = (service.merchant(name) for name in ("一店", "二店", "别家"))
+    if how != "joined later":
+        join_group(service, merchant, sister)
+    twins = [service.template(each, ORDERS, ADVERT["text"])["id"] for each in (merchant, sister)]
+    held, theirs, honest = (
+        service.template(each, ORDERS, text)["id"]
+        for each, text in (
+            (sister, ADVERT["text"]), (stranger, ADVERT["text"]), (sister, TEXT),
+        )
+    )  # fmt: skip
+    reviews.hold(service.runtime, REVIEWER, held, reason="x")
+    again = submit(merchant, ADVERT["text"])["id"]
+    if how == "refused as abuse":
+        reviews.refuse(service.runtime, OTHER, again, reason="广告", is_abuse=True)
+    else:
+        reviews.withdraw(service.runtime, OTHER, again, reason="广告")
+    if how == "joined later":
+        assert status_of(service, twins[1]) is TemplateStatus.APPROVED
+        control_groups.join(service.runtime, OTHER, sister.id, merchant.id, reason="one owner")
+
+    statuses = [status_of(service, each) for each in (*twins, held)]
+    assert statuses == [TemplateStatus.WITHDRAWN] * 3
+    assert ("template_withdrawn", f"{twins[1]}:1", OTHER.id) in events_of(service, sister)
+    assert {status_of(service, each) for each in (theirs, honest)} == {TemplateStatus.APPROVED}
 
 
 def test_refused_template_is_resubmitted_three_times_a_day(service: Service) -> None:

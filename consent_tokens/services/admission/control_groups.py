@@ -3,7 +3,7 @@
 A consumer's no to one of them bars them all from inviting (promise 12).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from consent_tokens.errors import InvalidError, NotFoundError
@@ -25,6 +25,7 @@ from consent_tokens.services.admission.actors import (
     record_act,
     require_right,
 )
+from consent_tokens.services.admission.template_decisions import withdraw_twins
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import applications, checkpoints, control_groups, link_domains, merchants
 from consent_tokens.store.applications import Application
@@ -112,6 +113,8 @@ def list_proposals(runtime: Runtime, merchant_id: str | None = None) -> list[Lis
 def join(runtime: Runtime, actor: Actor, one: str, other: str, *, reason: str) -> str:
     """Put two merchants, and all that were joined with them, into one control group; return its id.
 
+    What one of them may not submit again, the others may not use either: it is withdrawn.
+
     Raises ForbiddenError, InvalidError, NotFoundError.
     """
     require_right(actor, Action.JOIN)
@@ -126,6 +129,10 @@ def join(runtime: Runtime, actor: Actor, one: str, other: str, *, reason: str) -
         }
         control_groups.set_group(transaction, sorted(joined), group)
         _decide(runtime, transaction, actor, pair, ProposalStatus.JOINED, reason)
+        others = joined - {each.id for each in pair}
+        changed = merchants.find_many(transaction, sorted(others)).values()
+        _record(runtime, transaction, actor, changed, ProposalStatus.JOINED, reason)
+        withdraw_twins(runtime, transaction, actor, one)
         return group
 
     return runtime.database.run(work)
@@ -182,8 +189,19 @@ def _decide(
         decided_by=actor.id,
     )
     control_groups.decide(transaction, decided)
+    _record(runtime, transaction, actor, pair, status, reason)
+
+
+def _record(
+    runtime: Runtime,
+    transaction: Transaction,
+    actor: Actor,
+    concerned: Iterable[Merchant],
+    status: ProposalStatus,
+    reason: str,
+) -> None:
     is_joined = status is ProposalStatus.JOINED
-    for each in pair:
+    for each in concerned:
         act = Act(
             merchant=each,
             kind=EventKind.GROUP_JOINED if is_joined else EventKind.GROUP_REJECTED,

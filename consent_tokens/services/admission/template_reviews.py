@@ -21,11 +21,15 @@ from consent_tokens.relay.templates.template import (
     TemplateStatus,
 )
 from consent_tokens.services.admission.actors import (
-    Act,
     Action,
     Actor,
-    record_act,
     require_right,
+)
+from consent_tokens.services.admission.template_decisions import (
+    TemplateDecision,
+    decide,
+    record,
+    withdraw_twins,
 )
 from consent_tokens.services.admission.template_values import accept_repeated_values
 from consent_tokens.services.admission.templates import (
@@ -37,11 +41,13 @@ from consent_tokens.services.admission.templates import (
 )
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.webhooks import enqueue, template_event
-from consent_tokens.store import link_domains, merchants, reviews, templates
+from consent_tokens.store import link_domains, reviews, templates
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.templates import TemplateVersion
 
 MAX_REASON_LENGTH: Final = 400  # characters
+# of a text that may not come back: no other template with it stays in use either
+BLOCKING: Final = frozenset({Action.WITHDRAW, Action.REFUSE_AS_ABUSE})
 APPROVALS_OF_ESSENTIAL: Final = 2  # by different people
 
 
@@ -81,16 +87,18 @@ def approve(
         _ensure_not_blocked(transaction, newest)
         templates.set_review(transaction, template)
         if template.is_essential and _lacks_approval(transaction, actor, template):
-            first = _Decision(
+            first = TemplateDecision(
                 EventKind.TEMPLATE_FIRST_APPROVED, Action.APPROVE, template.status, reason
             )
-            _record(runtime, transaction, actor, first, template)
+            record(runtime, transaction, actor, first, template)
             return _reread(transaction, template)
         return _decide(
             runtime,
             transaction,
             actor,
-            _Decision(EventKind.TEMPLATE_APPROVED, Action.APPROVE, TemplateStatus.APPROVED, reason),
+            TemplateDecision(
+                EventKind.TEMPLATE_APPROVED, Action.APPROVE, TemplateStatus.APPROVED, reason
+            ),
             [newest],
         )
 
@@ -162,7 +170,9 @@ def refuse(
 
     def work(transaction: Transaction) -> TemplateVersion:
         newest = _newest_submitted(transaction, template_id)
-        decision = _Decision(EventKind.TEMPLATE_REFUSED, action, TemplateStatus.REFUSED, stated)
+        decision = TemplateDecision(
+            EventKind.TEMPLATE_REFUSED, action, TemplateStatus.REFUSED, stated
+        )
         return _decide(runtime, transaction, actor, decision, [newest])
 
     return runtime.database.run(work)
@@ -188,10 +198,10 @@ def recategorise(
         for each in versions:
             templates.set_review(transaction, _moved(each.template, purpose))
         changed = _moved(before, purpose)
-        decision = _Decision(
+        decision = TemplateDecision(
             EventKind.TEMPLATE_RECATEGORISED, Action.RECATEGORISE, changed.status, stated
         )
-        _record(runtime, transaction, actor, decision, changed)
+        record(runtime, transaction, actor, decision, changed)
         told = template_event(changed, changed.status, stated, before.purpose)
         enqueue(runtime, transaction, [told], runtime.clock.now())
         return _reread(transaction, changed)
@@ -213,7 +223,7 @@ def _moved(template: Template, purpose: Purpose) -> Template:
 
 def hold(runtime: Runtime, actor: Actor, template_id: str, *, reason: str) -> TemplateVersion:
     """Hold all approved versions of a template. Raises as `withdraw`."""
-    decision = _Decision(
+    decision = TemplateDecision(
         EventKind.TEMPLATE_HELD, Action.HOLD, TemplateStatus.HELD, _checked_reason(reason)
     )
     return _decide_all(runtime, actor, template_id, decision, {TemplateStatus.APPROVED})
@@ -224,7 +234,7 @@ def release(runtime: Runtime, actor: Actor, template_id: str, *, reason: str) ->
 
     A value that was repeated until now was looked at: it does not hold the template again.
     """
-    decision = _Decision(
+    decision = TemplateDecision(
         EventKind.TEMPLATE_RELEASED,
         Action.RELEASE,
         TemplateStatus.APPROVED,
@@ -243,7 +253,7 @@ def withdraw(runtime: Runtime, actor: Actor, template_id: str, *, reason: str) -
     Raises InvalidError, ForbiddenError, NotFoundError, and ConflictError if no version is in a
     status that allows this.
     """
-    decision = _Decision(
+    decision = TemplateDecision(
         EventKind.TEMPLATE_WITHDRAWN,
         Action.WITHDRAW,
         TemplateStatus.WITHDRAWN,
@@ -267,25 +277,17 @@ def withdraw_within(
         if each.template.status is not TemplateStatus.WITHDRAWN
     ]
     if versions:
-        decision = _Decision(
+        decision = TemplateDecision(
             EventKind.TEMPLATE_WITHDRAWN, Action.WITHDRAW, TemplateStatus.WITHDRAWN, reason
         )
         _decide(runtime, transaction, actor, decision, versions)
-
-
-@dataclass(frozen=True, slots=True)
-class _Decision:
-    kind: EventKind
-    action: Action
-    status: TemplateStatus
-    reason: str | None
 
 
 def _decide_all(
     runtime: Runtime,
     actor: Actor,
     template_id: str,
-    decision: _Decision,
+    decision: TemplateDecision,
     allowed: set[TemplateStatus],
     also: Callable[[Transaction], None] | None = None,
 ) -> TemplateVersion:
@@ -309,41 +311,20 @@ def _decide(
     runtime: Runtime,
     transaction: Transaction,
     actor: Actor,
-    decision: _Decision,
+    decision: TemplateDecision,
     versions: Sequence[TemplateVersion],
 ) -> TemplateVersion:
-    now = runtime.clock.now()
-    templates.set_status(transaction, versions, decision.status, now, decision.reason)
+    """Save and record a decision; return the newest of the versions as it is now."""
+    decide(runtime, transaction, actor, decision, versions)
     newest = versions[0].template
-    _record(runtime, transaction, actor, decision, newest)
-    told = template_event(newest, decision.status, decision.reason, newest.purpose)
-    enqueue(runtime, transaction, [told], now)
+    if decision.action in BLOCKING:
+        withdraw_twins(runtime, transaction, actor, newest.merchant_id)
     return _reread(transaction, newest)
 
 
 def _reread(transaction: Transaction, template: Template) -> TemplateVersion:
     found = templates.versions_of(transaction, template.id)
     return next(each for each in found if each.template.version == template.version)
-
-
-def _record(
-    runtime: Runtime,
-    transaction: Transaction,
-    actor: Actor,
-    decision: _Decision,
-    template: Template,
-) -> None:
-    merchant = merchants.find(transaction, template.merchant_id)
-    if merchant is None:
-        raise NotFoundError("no merchant of that id")
-    act = Act(
-        merchant=merchant,
-        kind=decision.kind,
-        action=decision.action,
-        subject_id=subject_of(template),
-        reason=decision.reason,
-    )
-    record_act(runtime, transaction, actor, act)
 
 
 def _checked_reason(reason: str | None, *, is_required: bool = True) -> str | None:
