@@ -298,6 +298,33 @@ def service_source(service: Service, merchant: Merchant) -> str:
     return source
 
 
+@pytest.mark.parametrize("how", ["stopped", "declined"])
+def test_an_invitation_that_waits_does_not_leave_after_a_no_to_a_sister(
+    service: Service, how: str
+) -> None:
+    """The merchant reads the same as of a consumer who wants no invitations."""
+    consumer, ((asker, token), (sister, theirs)) = two_of_one_owner(service)
+    if how == "declined":
+        assert invited(asker, token) == (201, "")
+        service.work()
+        link = QUESTION.search(consumer.texts()[-1])
+        assert link
+    else:
+        joined(service, asker, sister)
+    wait_over_night(service)
+    assert invited(sister, theirs) == (201, "")
+    if how == "declined":
+        joined(service, asker, sister)
+        consumer.post(link[0], decision="decline")
+    else:
+        service.reply(consumer.number, service_source(service, asker), "R")
+    service.work()
+    before = len(consumer.texts())
+    service.clock.advance(timedelta(hours=14))
+    service.work()
+    assert len(consumer.texts()) == before
+
+
 def test_a_reference_of_a_consumer_who_stopped_a_sister_is_barred_too(service: Service) -> None:
     consumer = service.consumer()
     one, sister = service.merchant("甲店"), service.merchant("乙店")

@@ -33,6 +33,7 @@ from consent_tokens.relay.templates.template import Template
 from consent_tokens.row_key import RowKey
 from consent_tokens.rules.limits import NO_LIMITS, Limits, limits_for
 from consent_tokens.rules.pack import RuleSet
+from consent_tokens.services.dispatch.invitation_bars import barred_invitations
 from consent_tokens.services.dispatch.outcomes import complete, final_outcome
 from consent_tokens.services.outbox.in_flight_wait import LEASE_SECONDS
 from consent_tokens.services.outbox.service_messages import WITHHELD
@@ -145,6 +146,7 @@ class _LeaseContext:
     templates: Mapping[tuple[str, int], Template]  # by id and version
     counted_sends: dict[tuple[RowKey, Priority], list[datetime]]
     preferences: PreferenceSnapshot
+    barred_invitations: frozenset[RowKey]
     now: datetime
 
     @classmethod
@@ -179,6 +181,7 @@ class _LeaseContext:
             preferences=PreferenceSnapshot.load(
                 transaction, locked, now, excluding=due_ids, submitted_only=True
             ),
+            barred_invitations=barred_invitations(transaction, due, now),
             now=now,
         )
 
@@ -200,6 +203,8 @@ class _LeaseContext:
     ) -> LeasedMessage | MessageOutcome:
         is_invitation = message.purpose == INVITATION_PURPOSE
         if is_invitation and self.preferences.preferences_of(key).no_invitations:
+            return self._refused(message, WITHHELD)
+        if message.key in self.barred_invitations:
             return self._refused(message, WITHHELD)
         case = self._case(message, key, locked, sender)
         match decide_invitation(case) if is_invitation else decide(case):

@@ -1,0 +1,38 @@
+"""Invitations that wait, and that a no to another merchant of the control group came before."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from consent_tokens.relay.message import INVITATION_PURPOSE, Message
+from consent_tokens.row_key import RowKey
+from consent_tokens.store import control_groups, invitations, merchant_consents
+from consent_tokens.store.database import Transaction
+
+
+def barred_invitations(
+    transaction: Transaction, due: Sequence[Message], now: datetime
+) -> frozenset[RowKey]:
+    """Return the invitations that may not leave any more (promise 12).
+
+    Since they were accepted, the recipient stopped or declined a merchant that is under one control
+    with theirs. No statement if none is due.
+    """
+    return frozenset(
+        each.key
+        for each in due
+        if each.purpose == INVITATION_PURPOSE and _is_barred(transaction, each, now)
+    )
+
+
+def _is_barred(transaction: Transaction, message: Message, now: datetime) -> bool:
+    merchant_id, partition = message.merchant_id or "", message.key.partition
+    sisters = set(control_groups.members(transaction, merchant_id)) - {merchant_id}
+    if not sisters:
+        return False
+    stopped_at = merchant_consents.last_stop(transaction, partition, sisters)
+    if stopped_at is not None and stopped_at >= message.accepted_at:
+        return True
+    return any(
+        not each.is_open or each.invited_at < message.accepted_at
+        for each in invitations.resting_of(transaction, partition, sisters, now)
+    )
