@@ -409,6 +409,21 @@ def test_no_command_admits_a_sender_until_the_last_of_days(small: Service) -> No
     assert list(error.value.fields) == ["valid_until"]
 
 
+def test_senders_are_listed_by_page(small: Service) -> None:
+    merchant = small.legal_merchant("晨光书店", sends=False)
+    admitted = [add(small, merchant, each) for each in ("21", "22")]
+    asked = {"port": PORT, "extension": "31", "signature": "晨光书店"}
+    waiting = merchant.post("/v1/senders", asked).json["id"]
+    listed: list[str] = []
+    path: str | None = "/v1/senders?limit=1"
+    while path:
+        page = merchant.get(path).json
+        listed += [each["id"] for each in page["items"]]
+        path = page["next"] and f"/v1/senders?limit=1&cursor={page['next']}"
+    assert sorted(listed) == sorted([*admitted, waiting])
+    assert merchant.get("/v1/senders?limit=0").status_code == 422
+
+
 def test_a_sender_that_ended_before_it_was_approved_is_not_admitted(service: Service) -> None:
     """Its port would rest for 180 days, and nothing would ever leave from it."""
     merchant = service.legal_merchant("晨光书店", sends=False)

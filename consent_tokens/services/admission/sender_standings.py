@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import Final
 
 from consent_tokens.errors import NotFoundError
+from consent_tokens.listing import ListFilter, Position
 from consent_tokens.services.admission.sender_list import SenderStatus, status_of
+from consent_tokens.services.admission.senders import SENDER_ID_PREFIX
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import sender_applications, senders
 from consent_tokens.store.database import Transaction
@@ -38,8 +40,24 @@ def of_application(application: SenderApplication) -> SenderStanding:
     )
 
 
-def list_standings(runtime: Runtime, merchant_id: str) -> list[SenderStanding]:
-    """Return how a merchant's senders stand, the oldest first."""
+def list_standings(runtime: Runtime, merchant_id: str, wanted: ListFilter) -> list[SenderStanding]:
+    """Return a page of a merchant's senders, the oldest first.
+
+    Page by page of what is read whole: a merchant has dozens, from two tables.
+    """
+    found = _read_standings(runtime, merchant_id)
+    after = wanted.after
+    rest = [each for each in found if after is None or position_of(each) > after]
+    return rest[: wanted.limit]
+
+
+def position_of(standing: SenderStanding) -> Position:
+    """Return the place of a sender in lists."""
+    return standing.since, int(standing.sender.id.removeprefix(SENDER_ID_PREFIX), 16)
+
+
+def _read_standings(runtime: Runtime, merchant_id: str) -> list[SenderStanding]:
+    """Return how all senders of a merchant stand, the oldest first."""
     now = runtime.clock.now()
 
     def query(transaction: Transaction) -> list[SenderStanding]:
@@ -52,14 +70,14 @@ def list_standings(runtime: Runtime, merchant_id: str) -> list[SenderStanding]:
             for each in sender_applications.of_merchant(transaction, merchant_id)
             if each.status is not SenderApplicationStatus.ADMITTED
         ]
-        return sorted(admitted + others, key=lambda each: each.since)
+        return sorted(admitted + others, key=position_of)
 
     return runtime.database.read(query)
 
 
 def read_standing(runtime: Runtime, merchant_id: str, sender_id: str) -> SenderStanding:
     """Return how one of a merchant's senders stands. Raises NotFoundError, also for another's."""
-    for each in list_standings(runtime, merchant_id):
+    for each in _read_standings(runtime, merchant_id):
         if each.sender.id == sender_id:
             return each
     raise NotFoundError("no sender of that id")

@@ -36,6 +36,7 @@ from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant, MerchantStatus
 from consent_tokens.store.senders import Sender
 
+SENDER_ID_PREFIX: Final = "snd_"
 MAX_LENGTHS: Final = {"carrier": 60, "licence": 60, "filed_use": 200, "evidence": 200}  # characters
 MAX_VALID_FOR: Final = timedelta(days=20 * 366)  # no licence is given for longer
 PORT_TAKEN: Final = (
@@ -111,7 +112,7 @@ def new_sender(
     if errors:
         raise InvalidError(errors)
     return Sender(
-        id=f"snd_{runtime.random.token_bytes(8).hex()}",
+        id=f"{SENDER_ID_PREFIX}{runtime.random.token_bytes(8).hex()}",
         merchant_id=merchant_id,
         port=port,
         extension=extension,

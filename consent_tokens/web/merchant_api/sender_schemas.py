@@ -10,7 +10,7 @@ from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.relay.admission.sender_rules import MAX_SIGNATURE_LENGTH, SignatureSource
 from consent_tokens.services.admission.sender_standings import STATUSES, SenderStanding
 from consent_tokens.services.admission.senders import MAX_LENGTHS, SenderDetails
-from consent_tokens.web.merchant_api.answers import AnswerSchema
+from consent_tokens.web.merchant_api.answers import AnswerSchema, PageAnswer
 from consent_tokens.web.merchant_api.schemas import Strict, is_printable
 
 
@@ -113,8 +113,7 @@ class SenderAnswer(AnswerSchema):
         }
 
 
-class SenderList(AnswerSchema):
-    """All senders of the merchant, the oldest first."""
+class SenderPage(PageAnswer):
+    """A page of the merchant's senders, the oldest first."""
 
     items = fields.List(fields.Nested(SenderAnswer), required=True)
-    next = fields.String(required=True, allow_none=True)

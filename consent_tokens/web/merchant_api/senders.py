@@ -7,7 +7,9 @@ from consent_tokens.services.admission.sender_standings import SenderStanding
 from consent_tokens.services.admission.senders import SenderDetails, new_sender
 from consent_tokens.services.idempotency import ApiResponse
 from consent_tokens.web.merchant_api.blueprint import Answer, ApiBlueprint
-from consent_tokens.web.merchant_api.sender_schemas import SenderAnswer, SenderIn, SenderList
+from consent_tokens.web.merchant_api.paging import list_page
+from consent_tokens.web.merchant_api.schemas import PageQuery, RequestedPage
+from consent_tokens.web.merchant_api.sender_schemas import SenderAnswer, SenderIn, SenderPage
 from consent_tokens.web.request_context import runtime
 
 bp = ApiBlueprint("senders", "Ports, extensions and signatures that the merchant's texts have.")
@@ -38,11 +40,17 @@ def create_sender(
 
 
 @bp.get("/senders")
-@bp.answer(200, SenderList())
-def list_senders(merchant_id: str) -> dict[str, Any]:
+@bp.query(PageQuery())
+@bp.answer(200, SenderPage())
+def list_senders(merchant_id: str, query: RequestedPage) -> dict[str, Any]:
     """List the merchant's senders, the oldest first; texts leave from the first of their class."""
-    found = sender_standings.list_standings(runtime(), merchant_id)
-    return {"items": found, "next": None}
+    return list_page(
+        merchant_id,
+        "senders",
+        query,
+        lambda wanted: sender_standings.list_standings(runtime(), merchant_id, wanted),
+        sender_standings.position_of,
+    )
 
 
 @bp.get("/senders/<sender_id>")
