@@ -5,7 +5,7 @@ a transaction for each request would cost more than the request.
 """
 
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from consent_tokens.relay.admission.api_access import ApiKey
@@ -14,6 +14,7 @@ from consent_tokens.store import api_rates
 
 WINDOW_SECONDS: Final = 60
 BLOCKS: Final = 50  # in a limit
+EXHAUSTED: Final = -1
 MAX_BUCKETS: Final = 10_000  # of a process
 
 
@@ -63,27 +64,28 @@ class ApiRates:
 
     def _count(self, name: str, bucket_id: str, limit: int, now: int) -> RateStanding:
         minute, passed = divmod(now, WINDOW_SECONDS)
+        remaining = self._spend(bucket_id, limit, minute)
+        if remaining is None:
+            remaining = self._take_block(bucket_id, limit, minute)
         reset = WINDOW_SECONDS - passed
-        bucket = self._spend(bucket_id, minute)
-        if bucket is None:
-            bucket = self._take_block(bucket_id, limit, minute)
-        if bucket.is_exhausted and bucket.left < 0:
-            return RateStanding(name, limit, 0, reset, is_allowed=False)
-        return RateStanding(name, limit, max(0, limit - bucket.used + bucket.left), reset)
+        return RateStanding(name, limit, max(0, remaining), reset, remaining >= 0)
 
-    def _spend(self, bucket_id: str, minute: int) -> _Bucket | None:
-        """Spend one request of those taken; None if a block is to be taken first."""
+    def _spend(self, bucket_id: str, limit: int, minute: int) -> int | None:
+        """Spend one request of those taken; return how many remain, EXHAUSTED if none can be had.
+
+        None: a block is to be taken first.
+        """
         with self._lock:
             bucket = self._buckets.get(bucket_id)
             if bucket is None or bucket.minute != minute:
                 return None
             if bucket.left > 0:
                 bucket.left -= 1
-                return _Bucket(minute, bucket.left, bucket.used)
-            return _exhausted(bucket) if bucket.is_exhausted else None
+                return max(0, limit - bucket.used + bucket.left)
+            return EXHAUSTED if bucket.is_exhausted else None
 
-    def _take_block(self, bucket_id: str, limit: int, minute: int) -> _Bucket:
-        """Take a block, and spend one request of it."""
+    def _take_block(self, bucket_id: str, limit: int, minute: int) -> int:
+        """Take a block, and spend one request of it; return what remains, or EXHAUSTED."""
         wanted = max(1, limit // BLOCKS)
         taken, used = self.runtime.database.run(
             lambda transaction: api_rates.take(
@@ -99,8 +101,4 @@ class ApiRates:
             bucket.left += max(0, taken - 1)
             bucket.used = max(bucket.used, used)
             bucket.is_exhausted = taken < wanted
-            return replace(bucket) if taken else _exhausted(bucket)
-
-
-def _exhausted(bucket: _Bucket) -> _Bucket:
-    return replace(bucket, left=-1, is_exhausted=True)
+            return max(0, limit - bucket.used + bucket.left) if taken else EXHAUSTED

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, TypeAlias
 
@@ -84,6 +85,7 @@ class ApiKey:
         return self.revoked_at is None and not self.access.is_expired_at(now)
 
 
+@lru_cache(maxsize=1024)
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
     """Return an IP address, an IPv4-mapped one (RFC 4291, 2.5.5.2) as IPv4; None if it is none."""
     try:
