@@ -20,12 +20,8 @@ from consent_tokens.services.dispatch.lease import LeaseQuota
 from consent_tokens.services.dispatch.round import BATCH_SIZE, RoundResult, start_round
 from consent_tokens.services.merchants import add_merchant
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.services.submission.accept import (
-    MessageRequest,
-    VerifiedRequest,
-    accept_all,
-    verify_requests,
-)
+from consent_tokens.services.submission.accept import accept_all, verify_requests
+from consent_tokens.services.submission.message_request import MessageRequest, VerifiedRequest
 from consent_tokens.store.bulk import insert_rows
 from consent_tokens.store.database import Transaction
 from consent_tokens.tokens.mint import mint, seal_number

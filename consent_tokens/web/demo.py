@@ -28,7 +28,7 @@ from consent_tokens.services.consents.requests import create_request, read_reque
 from consent_tokens.services.consents.tokens import fetch_token, read_grant
 from consent_tokens.services.idempotency import ApiResponse
 from consent_tokens.services.merchants import first_merchant
-from consent_tokens.services.submission.accept import MessageRequest, SubmissionResult
+from consent_tokens.services.submission.message_request import MessageRequest, SubmissionResult
 from consent_tokens.web.consumer import blueprint, page, redirect_after_post
 from consent_tokens.web.consumer.locale import language
 from consent_tokens.web.reasons import REASON_TEXTS

@@ -14,7 +14,7 @@ from consent_tokens.errors import InvalidError, MalformedJsonError, OutboxFullEr
 from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused
 from consent_tokens.relay.message import MAX_SCHEDULE_AHEAD
 from consent_tokens.row_key import RowKey
-from consent_tokens.services.submission.accept import SubmissionResult
+from consent_tokens.services.submission.message_request import SubmissionResult
 from consent_tokens.web import strict_json
 from consent_tokens.web.merchant_api.message_decoding import (
     MAX_EVENT_ID_LENGTH,

@@ -23,12 +23,8 @@ from consent_tokens.cli.serve import tune_garbage_collector
 from consent_tokens.gateways.smpp import SmppGateway
 from consent_tokens.services.admission.senders import add_sender
 from consent_tokens.services.merchants import add_merchant
-from consent_tokens.services.submission.accept import (
-    MessageRequest,
-    VerifiedRequest,
-    accept_all,
-    verify_requests,
-)
+from consent_tokens.services.submission.accept import accept_all, verify_requests
+from consent_tokens.services.submission.message_request import MessageRequest, VerifiedRequest
 from consent_tokens.services.submission.template_texts import MessageEvent, TemplateCall
 from consent_tokens.store import schema
 from consent_tokens.store.bulk import insert_rows

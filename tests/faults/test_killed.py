@@ -19,7 +19,7 @@ import pytest
 from consent_tokens.app_context import AppContext
 from consent_tokens.errors import DispatcherRunningError
 from consent_tokens.services.dispatch.dispatcher_lock import acquire_dispatcher_lock
-from consent_tokens.services.submission.accept import MessageRequest
+from consent_tokens.services.submission.message_request import MessageRequest
 from consent_tokens.settings import Settings
 from consent_tokens.store import schema
 from tests.crash_harness import POINTS

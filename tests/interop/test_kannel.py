@@ -24,7 +24,7 @@ from consent_tokens.gateways.base import (
 from consent_tokens.gateways.kannel import KannelGateway, parse_callback
 from consent_tokens.gateways.smpp import SmppGateway
 from consent_tokens.relay.message import MessageStatus
-from consent_tokens.services.submission.accept import MessageRequest
+from consent_tokens.services.submission.message_request import MessageRequest
 from tests.conftest import need
 from tests.faults.ledger import statuses_of
 from tests.fixtures import accept_messages, admit_merchant, insert_grants

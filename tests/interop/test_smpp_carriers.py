@@ -22,7 +22,7 @@ from consent_tokens.gateways.smpp import gateway as smpp_gateway
 from consent_tokens.policies import DispatchPolicy
 from consent_tokens.relay.composition import compose
 from consent_tokens.relay.message import MessageStatus
-from consent_tokens.services.submission.accept import MessageRequest
+from consent_tokens.services.submission.message_request import MessageRequest
 from tests.faults.ledger import statuses_of
 from tests.fixtures import accept_messages, admit_merchant, insert_grants
 from tests.number_scan import NUMBERS, WRITTEN

@@ -27,7 +27,7 @@ from consent_tokens.row_key import RowKey
 from consent_tokens.services.consents.revocation import revoke
 from consent_tokens.services.dispatch.lease import LeaseQuota
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.services.submission.accept import MessageRequest
+from consent_tokens.services.submission.message_request import MessageRequest
 from consent_tokens.store import events, grants, messages, outbox
 from consent_tokens.tokens.verify import verify
 from consent_tokens.workers import dispatcher

@@ -21,7 +21,8 @@ from consent_tokens.services.integrity.key_rotation import (
     rotate,
     withdraw,
 )
-from consent_tokens.services.submission.accept import MessageRequest, verify_requests
+from consent_tokens.services.submission.accept import verify_requests
+from consent_tokens.services.submission.message_request import MessageRequest
 from consent_tokens.store import grants as queries
 from consent_tokens.store.tables import grants
 from tests.backups import Backup

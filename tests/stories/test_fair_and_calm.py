@@ -9,7 +9,7 @@ import pytest
 
 from consent_tokens.services.dispatch.lease import LeaseQuota
 from consent_tokens.services.merchants import set_weight
-from consent_tokens.services.submission.accept import MessageRequest
+from consent_tokens.services.submission.message_request import MessageRequest
 from consent_tokens.store import merchants
 from consent_tokens.workers.dispatcher import Dispatcher
 from tests.fixtures import accept_messages, admit_merchant, dispatch_round, insert_grants

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from msgspec import Struct
-
 from consent_tokens.consent.scope import MAX_DAYS
 from consent_tokens.crypto.opaque_ids import PLACEHOLDER_ID
 from consent_tokens.errors import TokenError
@@ -24,7 +22,6 @@ from consent_tokens.relay.checks import decide, stopping_rules
 from consent_tokens.relay.composition import ComposedText, compose, with_signature_and_opt_out
 from consent_tokens.relay.decision import Decision, Reason, Refused, class_of
 from consent_tokens.relay.message import (
-    DEFAULT_VALIDITY,
     Message,
     MessageStatus,
     Priority,
@@ -35,11 +32,14 @@ from consent_tokens.rules.limits import NO_LIMITS, Limits, limits_for
 from consent_tokens.rules.pack import RuleSet
 from consent_tokens.services.preferences.snapshot import PreferenceSnapshot
 from consent_tokens.services.runtime import Runtime
+from consent_tokens.services.submission.message_request import (
+    MessageRequest,
+    SubmissionResult,
+    VerifiedRequest,
+)
 from consent_tokens.services.submission.standing import Standing, Standings
 from consent_tokens.services.submission.template_texts import (
-    MessageEvent,
     PreparedText,
-    TemplateCall,
     TemplateTexts,
 )
 from consent_tokens.services.token_verification import PresentedToken, verify_tokens
@@ -47,42 +47,9 @@ from consent_tokens.store import grants, messages, outbox, token_macs
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.grants import LockedGrant
 from consent_tokens.store.senders import Sender
-from consent_tokens.store.token_macs import MacChange
 from consent_tokens.tokens.claims import Claims
 
 MAX_WINDOW: Final = timedelta(days=MAX_DAYS)  # of a frequency cap
-
-
-class MessageRequest(Struct, frozen=True, kw_only=True):
-    """A message that a merchant wants to send; the token stands for the phone number.
-
-    It has a text, or a template that is filled in.
-    """
-
-    token: str
-    purpose: str
-    text: str = ""
-    template: TemplateCall | None = None
-    event: MessageEvent | None = None
-    reference: str | None = None
-    send_at: datetime | None = None
-    validity: timedelta = DEFAULT_VALIDITY
-
-
-class VerifiedRequest(Struct, frozen=True):
-    """A message request, with the claims of its token, or why the token is invalid."""
-
-    request: MessageRequest
-    claims: Claims | Reason
-    mac: MacChange | None = None  # of the token, to be stored
-
-
-class SubmissionResult(Struct, frozen=True):
-    """The relay's decision on one message; `key` and `segments` if it was accepted."""
-
-    decision: Decision
-    key: RowKey | None = None
-    segments: int = 0
 
 
 def verify_requests(

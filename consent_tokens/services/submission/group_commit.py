@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from consent_tokens.errors import ConsentTokensError
 from consent_tokens.services.idempotency import ApiResponse, Done, IdempotencyKey
-from consent_tokens.services.submission.accept import MessageRequest, SubmissionResult
+from consent_tokens.services.submission.message_request import MessageRequest, SubmissionResult
 
 MAX_GROUP_SIZE: Final = 200
 

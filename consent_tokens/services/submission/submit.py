@@ -20,12 +20,7 @@ from consent_tokens.services.idempotency import (
 )
 from consent_tokens.services.integrity.readiness import ensure_ready
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.services.submission.accept import (
-    MessageRequest,
-    SubmissionResult,
-    accept_all,
-    verify_requests,
-)
+from consent_tokens.services.submission.accept import accept_all, verify_requests
 from consent_tokens.services.submission.backpressure import Backpressure
 from consent_tokens.services.submission.group_commit import (
     GroupCommit,
@@ -33,6 +28,7 @@ from consent_tokens.services.submission.group_commit import (
     Render,
     Submission,
 )
+from consent_tokens.services.submission.message_request import MessageRequest, SubmissionResult
 from consent_tokens.store.database import Transaction
 
 Item = MessageRequest | ConsentTokensError  # of a batch: a message, or why it is not valid

@@ -17,7 +17,7 @@ from consent_tokens.relay.message import (
     MAX_SCHEDULE_BEHIND,
     MAX_VALIDITY,
 )
-from consent_tokens.services.submission.accept import MessageRequest
+from consent_tokens.services.submission.message_request import MessageRequest
 from consent_tokens.services.submission.template_texts import MessageEvent, TemplateCall
 from consent_tokens.web.merchant_api.schemas import (
     MAX_REFERENCE_LENGTH,

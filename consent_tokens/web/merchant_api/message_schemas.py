@@ -25,7 +25,7 @@ from consent_tokens.consent.purposes import Purpose
 from consent_tokens.errors import ConsentTokensError, InvalidError
 from consent_tokens.relay.decision import Accepted, Refused
 from consent_tokens.relay.message import DEFAULT_VALIDITY
-from consent_tokens.services.submission.accept import MessageRequest, SubmissionResult
+from consent_tokens.services.submission.message_request import MessageRequest, SubmissionResult
 from consent_tokens.services.submission.submit import ItemResult
 from consent_tokens.services.submission.template_texts import MessageEvent, TemplateCall
 from consent_tokens.web import problems, strict_json

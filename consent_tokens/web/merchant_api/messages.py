@@ -6,7 +6,7 @@ from consent_tokens.relay.decision import Refused
 from consent_tokens.relay.message import Message
 from consent_tokens.services.idempotency import ApiResponse
 from consent_tokens.services.submission import message_status
-from consent_tokens.services.submission.accept import MessageRequest, SubmissionResult
+from consent_tokens.services.submission.message_request import MessageRequest, SubmissionResult
 from consent_tokens.services.submission.submit import Item
 from consent_tokens.web import problems
 from consent_tokens.web.merchant_api.answers import MessageAnswer, MessagePage
