@@ -10,6 +10,9 @@ import pytest
 from consent_tokens.clock import ManualClock
 from consent_tokens.crypto.key_files import KeyKind
 from consent_tokens.errors import ConflictError, KeysChangedError, NotFoundError
+from consent_tokens.services.admission.applications import apply
+from consent_tokens.services.admission.documents import DocumentFile, read_document
+from consent_tokens.services.admission.review_file import read_review_file
 from consent_tokens.services.integrity.key_rotation import (
     KeyState,
     KeyStatus,
@@ -24,7 +27,7 @@ from consent_tokens.services.integrity.rewrapping import Rewrapper
 from consent_tokens.store.tables import grants
 from consent_tokens.store.wrapped_keys import LASTING, page_under_others, replace_values
 from tests.number_scan import WRITTEN
-from tests.service import Service
+from tests.service import REVIEWER, Service, application
 
 BY = "operator"
 A_MINUTE, TEN_MINUTES = timedelta(minutes=1), timedelta(minutes=10)
@@ -158,6 +161,20 @@ def test_data_keys_are_wrapped_again_and_the_older_key_can_go(start: Start) -> N
     service.work()
     assert len(consumer.texts()) == len(before) + 1
     assert Rewrapper(service.runtime).run() == 0
+
+
+def test_documents_of_an_application_outlive_the_key_that_they_were_sealed_under(
+    start: Start,
+) -> None:
+    service = start()
+    scan = DocumentFile("licence.pdf", b"%PDF-1.7 a scan")
+    applied = apply(service.runtime, application(documents=[scan]))
+    new_key(service, KeyKind.WRAPPING)
+    assert rewrap(service) >= 1
+    delete_key(service, older(service, KeyKind.WRAPPING))
+    service = start()
+    (document,) = read_review_file(service.runtime, applied.id).documents
+    assert read_document(service.runtime, REVIEWER, document.id).content == scan.content
 
 
 def test_wrapping_again_gives_no_key_back_to_a_grant_that_ends_meanwhile(start: Start) -> None:
