@@ -40,7 +40,10 @@ class SenderIn(Strict):
         metadata={"description": "The name before texts.", "example": "晨光书店"},
     )
     source = fields.Enum(
-        SignatureSource, by_value=fields.String, load_default=SignatureSource.COMPANY
+        SignatureSource,
+        by_value=fields.String,
+        load_default=SignatureSource.COMPANY,
+        metadata={"description": "Why the signature is yours; all but `company` need evidence."},
     )
     evidence = _text("evidence", "Of the source, such as the number of a trademark.")
     classes = fields.List(
@@ -53,7 +56,12 @@ class SenderIn(Strict):
     carrier = _text("carrier", "The carrier or SMS provider that admitted the port.")
     licence = _text("licence", "The licence that the port was filed under.")
     filed_use = _text("filed_use", "What the carrier was told it is for.")
-    valid_until = fields.AwareDateTime(load_default=None, allow_none=True, default_timezone=UTC)
+    valid_until = fields.AwareDateTime(
+        load_default=None,
+        allow_none=True,
+        default_timezone=UTC,
+        metadata={"description": "When nothing leaves from it any more; at most 20 years ahead."},
+    )
 
     @post_load
     def to_form(
@@ -82,7 +90,10 @@ class SenderAnswer(AnswerSchema):
     extension = fields.String(required=True)
     signature = fields.String(required=True)
     classes = fields.List(
-        fields.Enum(PurposeClass, by_value=fields.String), required=True, allow_none=True
+        fields.Enum(PurposeClass, by_value=fields.String),
+        required=True,
+        allow_none=True,
+        metadata={"description": "What may leave from it; null: all that you are admitted for."},
     )
     carrier = fields.String(required=True, allow_none=True)
     valid_until = fields.DateTime(required=True, allow_none=True)
