@@ -3,11 +3,13 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import create_engine, text
 
 from tests.number_scan import NUMBERS, WRITTEN, files, found_in
 from tests.processes import Lines, Running, code_in, fill, free_port, process, service
@@ -64,8 +66,11 @@ def carrier() -> Iterator[Carrier]:
 
 
 @pytest.fixture
-def running(carrier: Carrier, database_url: str, tmp_path: Path) -> Iterator[Running]:
+def running(
+    carrier: Carrier, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Running]:
     WRITTEN.append(tmp_path)
+    monkeypatch.setenv("CONSENT_TRANSACTIONAL_FREQUENCY_CAP", "100/day")
     gateway = f"smpp://esme:secret@127.0.0.1:{carrier.port}"
     with service(tmp_path, gateway=gateway, database=database_url) as started:
         carrier.lines.wait_for(lambda line: "bound" in line)
@@ -81,12 +86,18 @@ def agree(
     browser: httpx.Client | None = None,
     *,
     purpose: str = PROMOTIONS,
+    phone: str = PHONE,
+    **scope: object,
 ) -> str:
     """Agree in a browser: a new one, or one that proved the number and need not wait for a code."""
-    asked = merchant.post("/v1/consent-requests", json={"purposes": [purpose], **ALWAYS}).json()
+    purposes = purpose.split()
+    body = {"purposes": purposes, **ALWAYS, **scope}
+    answer = merchant.post("/v1/consent-requests", json=body)
+    assert answer.is_success, answer.text
+    asked = answer.json()
     browser = browser or running.browser()
     path = asked["consent_url"].removeprefix(running.base)
-    fill(browser, path, purposes=[purpose], phone=PHONE, decision="grant")
+    fill(browser, path, purposes=purposes, phone=phone, decision="grant")
     code = code_in(carrier.text("验证码")["text"])
     assert "可以给您发短信了" in fill(browser, path, code=code, decision="grant").text
     fetched = merchant.post(f"/v1/consent-requests/{asked['id']}/token", json={})
@@ -225,3 +236,77 @@ def test_an_advert_sent_as_an_order_never_reaches_the_carrier(
     )
     until(merchant, accepted.json()["id"], "delivered")
     assert not [each for each in carrier.taken() if "双11" in each["text"]]
+
+
+def test_an_advert_in_a_variable_is_counted_reported_found_and_stopped(
+    running: Running, carrier: Carrier, database_url: str
+) -> None:
+    """The relay reads no words: the first texts leave, then the template is held and decided."""
+    merchant, advert, people = running.legal_merchant(), "返场五折快来", NUMBERS[:4]
+    drafted = {
+        "purpose": ORDERS, "text": "亲爱的{name}您好，您的订单{order}已发出，请留意收货",
+        "event_type": "order",
+        "variables": {
+            "name": {"type": "name", "max_length": 20},
+            "order": {"type": "order", "max_length": 32},
+        },
+    }  # fmt: skip
+    template = merchant.post("/v1/templates", json=drafted).json()["id"]
+    running.command("template", "approve", template)
+    scope = {"max_messages": 1, "per_days": 30, "from": "09:00", "to": "21:00"}
+    both = f"{ORDERS} {PROMOTIONS}"
+    tokens = [
+        agree(running, carrier, merchant, purpose=both, phone=each, **scope) for each in people
+    ]
+    engine = create_engine(database_url)
+    with engine.begin() as connection:  # reports under consents of today count half
+        connection.execute(text("UPDATE grants SET granted_at = granted_at - 2 * 86400"))
+    engine.dispose()
+
+    def order(number: int, **members: object) -> dict[str, object]:
+        values = {"name": advert, "order": f"DD20211111{number:05}"}
+        return {
+            "token": tokens[number % 3], "purpose": ORDERS, "template": template,
+            "variables": values, "event": {"type": "order", "id": values["order"]}, **members,
+        }  # fmt: skip
+
+    for number, each in enumerate(people[:3]):
+        assert merchant.post("/v1/messages", json=order(number)).status_code == 202
+        assert carrier.text(advert)["to"] == each.removeprefix("+")
+
+    soon, later = (
+        (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat() for seconds in (10, 3600)
+    )
+    waiting = merchant.post("/v1/messages", json=order(3, send_at=soon)).json()["id"]
+    rest = {"messages": [order(number, send_at=later) for number in range(4, 210)]}
+    results = merchant.post("/v1/messages/batch", json=rest).json()["results"]
+    assert {each["status"] for each in results} == {"accepted"}
+    running.lines.wait_for(lambda line: "template_held" in line)
+    refused = merchant.post("/v1/messages", json=order(210))
+    assert refused.json()["code"] == "held_back"
+
+    for each, words in zip(people[:3], ("REPORT", "没有这个订单", "举报"), strict=True):
+        carrier.reply(each, "1069000112", words)
+        carrier.text("举报编号")
+    running.lines.wait_for(lambda line: "template_disputed" in line)
+    wait_for_reason(merchant, waiting, "held_back")
+    filed = running.command("complaint", "list")
+    assert {each["verdict"] for each in filed} == {"class_disputed"}
+    running.command("complaint", "decide", filed[0]["id"], "upheld", "--reason", "名字里是广告")
+    assert merchant.get(f"/v1/templates/{template}").json()["status"] == "withdrawn"
+    refused = merchant.post("/v1/messages", json=order(211))
+    assert refused.json()["code"] == "template_rejected"
+    in_days = (datetime.now(UTC) + timedelta(days=3)).isoformat()  # past the rules for one day
+    promotion = {"purpose": PROMOTIONS, "text": "满 200 减 50", "send_at": in_days}
+    answers = [merchant.post("/v1/messages", json={**promotion, "token": each}) for each in tokens]
+    codes = [each.json().get("code") for each in answers]
+    assert codes == ["cap_reached"] * 3 + [None], "to three people the order was an advert"
+    assert sum(advert in each["text"] for each in carrier.taken()) == 3
+
+
+def wait_for_reason(merchant: httpx.Client, message_id: str, reason: str) -> None:
+    """Wait until a message has a reason; each look is a request, so there is no bare sleep."""
+    for _ in range(4000):
+        if (shown := merchant.get(f"/v1/messages/{message_id}").json())["reason"] == reason:
+            return
+    pytest.fail(f"never {reason}: {shown}")
