@@ -35,7 +35,7 @@ COMPANY: Final = (
     *("--class", "transactional", "--use", "订单和物流通知"),
 )
 VALUES: Final = {"order": "DD20261111001", "date": "11月12日"}
-START_SECONDS: Final = 30.0
+START_SECONDS: Final = 60.0
 SMS_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.1
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')
@@ -60,7 +60,8 @@ class _Client:
         """Return a page; with a form, the page that answers it."""
         data = urlencode(form, doseq=True).encode() if form else None
         try:
-            with self.opener.open(Request(self.base_url + path, data)) as response:  # noqa: S310 - the demo's own service
+            request = Request(self.base_url + path, data, {"Accept-Language": "en"})  # noqa: S310 - the demo's own service
+            with self.opener.open(request) as response:
                 text: str = response.read().decode()
         except HTTPError as error:
             text = error.read().decode()
