@@ -253,7 +253,7 @@ def test_an_advert_in_a_variable_is_counted_reported_found_and_stopped(
     }  # fmt: skip
     template = merchant.post("/v1/templates", json=drafted).json()["id"]
     running.command("template", "approve", template)
-    scope = {"max_messages": 1, "per_days": 30, "from": "09:00", "to": "21:00"}
+    scope: dict[str, Any] = {"max_messages": 1, "per_days": 30, "from": "09:00", "to": "21:00"}
     both = f"{ORDERS} {PROMOTIONS}"
     tokens = [
         agree(running, carrier, merchant, purpose=both, phone=each, **scope) for each in people
@@ -307,6 +307,6 @@ def test_an_advert_in_a_variable_is_counted_reported_found_and_stopped(
 def wait_for_reason(merchant: httpx.Client, message_id: str, reason: str) -> None:
     """Wait until a message has a reason; each look is a request, so there is no bare sleep."""
     for _ in range(4000):
-        if (shown := merchant.get(f"/v1/messages/{message_id}").json())["reason"] == reason:
+        if merchant.get(f"/v1/messages/{message_id}").json()["reason"] == reason:
             return
-    pytest.fail(f"never {reason}: {shown}")
+    pytest.fail(f"never {reason}: {merchant.get(f'/v1/messages/{message_id}').json()}")
