@@ -7,6 +7,7 @@ more than one. Merchants have partitions of their own.
 from typing import Final, NamedTuple, Self
 
 ID_BYTES: Final = 8  # of a partition or an id
+MAX_PARTITION: Final = 2**63 - 1
 
 
 class RowKey(NamedTuple):
@@ -24,6 +25,11 @@ class RowKey(NamedTuple):
 def new_partition(random_bytes: bytes) -> int:
     """Return a new partition, from 8 random bytes."""
     return _signed(random_bytes)
+
+
+def next_partition(partition: int) -> int:
+    """Return the partition after one that is taken."""
+    return partition + 1 if partition < MAX_PARTITION else -MAX_PARTITION - 1
 
 
 def _signed(random_bytes: bytes) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, literal, make_url
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, literal, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
@@ -33,6 +33,7 @@ SQLITE_UNAVAILABLE: Final = tuple(BY_SQLITE)
 PLANNER_OPTIONS: Final = "-c enable_hashjoin=off -c enable_mergejoin=off"
 SQLITE_BUSY_TIMEOUT_SECONDS: Final = 10.0  # of a writer, for another process's write lock
 OWNER_ONLY: Final = 0o600
+IS_DISTRIBUTED: Final = "is_distributed"  # in a connection's info
 
 
 def is_serialization_failure(error: DBAPIError) -> bool:
@@ -83,16 +84,7 @@ class Database:
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         if parsed.drivername == "postgresql+psycopg":
-            return cls(
-                create_engine(
-                    parsed,
-                    pool_size=10,
-                    max_overflow=20,
-                    pool_pre_ping=True,
-                    hide_parameters=True,
-                    connect_args={"options": PLANNER_OPTIONS},
-                )
-            )
+            return cls(_postgresql_engine(parsed))
         if parsed.get_backend_name() != "sqlite" or not parsed.database:
             raise SettingError("CONSENT_DATABASE_URL must be sqlite:///file or postgresql://...")
         return cls(_sqlite_engine(Path(parsed.database)), threading.Lock())
@@ -168,6 +160,30 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+def is_distributed(transaction: Transaction) -> bool:
+    """Whether the tables may be distributed over several servers by Citus."""
+    return bool(transaction.info.get(IS_DISTRIBUTED))
+
+
+def _postgresql_engine(url: URL) -> Engine:
+    engine = create_engine(
+        url,
+        pool_size=10,
+        max_overflow=20,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={"options": PLANNER_OPTIONS},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, record: Any) -> None:  # noqa: ANN401 - the driver's own types
+        found = connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'citus'").fetchone()
+        connection.rollback()  # it began a transaction
+        record.info[IS_DISTRIBUTED] = found is not None
+
+    return engine
 
 
 def _sqlite_engine(path: Path) -> Engine:

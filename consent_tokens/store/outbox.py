@@ -22,7 +22,7 @@ from consent_tokens.relay.message import (
 )
 from consent_tokens.row_key import RowKey
 from consent_tokens.store.bulk import ROW_KEY_COLUMNS, RowSet, insert_rows
-from consent_tokens.store.database import Transaction
+from consent_tokens.store.database import Transaction, is_distributed
 from consent_tokens.store.messages import (
     COLUMN_NAMES,
     COLUMNS,
@@ -68,9 +68,19 @@ FROM waiting WHERE waiting.id IS NOT NULL
 """)
 
 
+# Citus takes no recursive query of several shards. There each shard groups its own waiting
+# messages: one round trip, where a loose scan from outside would take one for each merchant.
+MERCHANTS_DUE_BY_SHARD = text("""
+SELECT merchant_id AS id, MIN(send_at) AS first_due FROM messages
+WHERE status IN ('queued', 'deferred') AND priority = :priority AND merchant_id IS NOT NULL
+GROUP BY merchant_id
+""")
+
+
 def merchants_due(transaction: Transaction, priority: Priority, now: datetime) -> list[str]:
     """Return the ids of the merchants that have a message of `priority` due."""
-    rows = transaction.execute(MERCHANTS_DUE, {"priority": priority.value})
+    query = MERCHANTS_DUE_BY_SHARD if is_distributed(transaction) else MERCHANTS_DUE
+    rows = transaction.execute(query, {"priority": priority.value})
     return [row.id for row in rows if row.first_due <= int(now.timestamp())]
 
 

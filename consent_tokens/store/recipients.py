@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import delete, exists, select
 
-from consent_tokens.row_key import new_partition
+from consent_tokens.row_key import new_partition, next_partition
 from consent_tokens.store.database import Transaction, insert_or_ignore
 from consent_tokens.store.tables import (
     complaints,
@@ -52,14 +52,23 @@ def list_after(
 
 
 def get_or_create(transaction: Transaction, blind_index: bytes, random_bytes: bytes) -> int:
-    """Return the partition of a recipient; a new one, from 8 random bytes, if there is none."""
-    insert_or_ignore(
-        transaction, recipients, blind_index=blind_index, partition=new_partition(random_bytes)
-    )
-    partition: int = transaction.scalars(
+    """Return the partition of a recipient; a new one, from 8 random bytes, if there is none.
+
+    No constraint keeps two recipients out of one partition, because a distributed database has
+    none over all of its shards: a new partition is looked up first. Two transactions that draw the
+    same 64 bits before either has committed are not noticed.
+    """
+    if (known := find(transaction, blind_index)) is not None:
+        return known
+    partition = new_partition(random_bytes)
+    while is_known(transaction, partition):
+        partition = next_partition(partition)
+    insert_or_ignore(transaction, recipients, blind_index=blind_index, partition=partition)
+    # another transaction may have inserted it first
+    given: int = transaction.scalars(
         select(recipients.c.partition).where(recipients.c.blind_index == blind_index)
     ).one()
-    return partition
+    return given
 
 
 def delete_if_unused(transaction: Transaction, partition: int) -> bool:
@@ -75,9 +84,12 @@ def delete_unused(transaction: Transaction, partitions: Collection[int]) -> int:
     """
     if not partitions:
         return 0
+    asked = sorted(partitions)
+    # no correlated EXISTS: other tables are distributed by partition, this one by blind index
+    held = (select(table.c.partition).where(table.c.partition.in_(asked)) for table in HOLDERS)
     query = delete(recipients).where(
-        recipients.c.partition.in_(sorted(partitions)),
-        *(~exists().where(table.c.partition == recipients.c.partition) for table in HOLDERS),
+        recipients.c.partition.in_(asked),
+        *(recipients.c.partition.not_in(partitions_held) for partitions_held in held),
     )
     return transaction.execute(query).rowcount
 

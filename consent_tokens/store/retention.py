@@ -231,15 +231,21 @@ def _end_quiet_periods(
     transaction: Transaction, table: Table, is_due: ColumnElement[bool], limit: int
 ) -> Deleted:
     """Delete quiet periods that are over, and rows that then say nothing."""
-    due = select(table).where(is_due).order_by(table.c.partition).with_for_update()
-    ended = rows = transaction.execute(due.limit(limit)).all()
+    due = transaction.scalars(select(table.c.partition).where(is_due).limit(limit)).all()
+    # lock by an update that changes nothing: Citus refuses FOR UPDATE over several shards
+    lock = (
+        update(table)
+        .where(table.c.partition.in_(due), is_due)
+        .values(no_invitations=table.c.no_invitations)
+        .returning(*table.c)
+    )
+    ended = rows = transaction.execute(lock).all() if due else []
     while rows:
         for row in rows:
             left = _without_first_end(row)
             is_row = table.c.partition == row.partition
             transaction.execute(update(table).where(is_row).values(**quiet_columns(left)))
-        chosen = table.c.partition.in_([row.partition for row in ended])
-        rows = transaction.execute(due.where(chosen)).all()
+        rows = transaction.execute(lock).all()
     says_nothing = and_(
         table.c.quiet_until.is_(None),
         table.c.daily_limit.is_(None),

@@ -58,7 +58,8 @@ recipients = Table(
     "recipients",
     metadata,
     Column("blind_index", LargeBinary(32), primary_key=True),
-    Column("partition", BigInteger, nullable=False, unique=True),
+    # drawn anew while another recipient has it: recipients.get_or_create
+    Column("partition", BigInteger, nullable=False, index=True),
 )
 
 consent_requests = Table(  # in the merchant's partition
