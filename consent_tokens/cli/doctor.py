@@ -10,6 +10,7 @@ import click
 from consent_tokens.app_context import AppContext, probe_gateway
 from consent_tokens.cli.output import as_json, print_rows
 from consent_tokens.cli.setting_warnings import warnings_of
+from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.crypto.keyring import Keyring
 from consent_tokens.errors import ConsentTokensError, DatabaseUnavailableError, KeyUnavailableError
 from consent_tokens.randomness import SystemRandomSource
@@ -47,6 +48,7 @@ def doctor(*, as_json: bool) -> None:
             _check("database", lambda: _check_database(settings.database_url)),
             _check("gateway", lambda: probe_gateway(settings, SystemRandomSource())),
         ]
+        rows.append(_check("links in texts", lambda: _links(settings)))
         if _is_ok(rows):
             rows.append(_check("keys of the database", lambda: _check_own_keys(settings)))
         if _is_ok(rows):
@@ -71,6 +73,11 @@ def _check(name: str, run: Callable[[], object]) -> dict[str, str]:
     except ConsentTokensError as error:
         return {"check": name, "status": FAILED, "detail": str(error) or error.error_code}
     return {"check": name, "status": OK, "detail": detail if isinstance(detail, str) else ""}
+
+
+def _links(settings: Settings) -> str:
+    """Return the link mode of each class of purposes, as CONSENT_LINKS states it."""
+    return " ".join(f"{each}={settings.service.links.of(each)}" for each in PurposeClass)
 
 
 def _demonstrations(settings: Settings) -> list[dict[str, str]]:

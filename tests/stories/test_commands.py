@@ -238,7 +238,9 @@ def test_doctor_sees_that_the_journal_is_gone(tmp_path: Path) -> None:
     with service(tmp_path) as running:
         environment = running.environment
         assert running.browser().get("/readyz").json()["ready"]
-    assert run(tmp_path, "doctor", **environment).returncode == 0
+    checked = run(tmp_path, "doctor", **environment)
+    assert checked.returncode == 0
+    assert "marketing=per_message finance=per_message transactional=none" in checked.stdout
     (tmp_path / "keys" / "revocations.journal").unlink()
     told = run(tmp_path, "doctor", **environment)
     assert told.returncode == 1
