@@ -22,6 +22,7 @@ from consent_tokens.services.merchants import add_merchant
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.submission.accept import accept_all, verify_requests
 from consent_tokens.services.submission.message_request import MessageRequest, VerifiedRequest
+from consent_tokens.store import merchants
 from consent_tokens.store.bulk import insert_rows
 from consent_tokens.store.database import Transaction
 from consent_tokens.tokens.mint import mint, seal_number
@@ -57,8 +58,10 @@ example = "您有 120 點"
 ROWS_PER_TRANSACTION = 1000
 
 
-def admit_merchant(runtime: Runtime, name: str = "晨光书店", extension: str = "12") -> str:
-    """Admit a merchant with a sender; return its id."""
+def admit_merchant(runtime: Runtime, name: str = "晨光书店", extension: str | None = None) -> str:
+    """Admit a merchant with a sender, whose extension is its own; return its id."""
+    if extension is None:
+        extension = f"8{len(runtime.database.read(merchants.list_all)):03}"
     admitted = add_merchant(runtime, name)
     add_sender(runtime, admitted.merchant.id, port="10690001", extension=extension, signature=name)
     return admitted.merchant.id

@@ -42,6 +42,7 @@ from consent_tokens.services.merchants import add_merchant
 from consent_tokens.services.metrics_collector import metrics_registry
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.settings import parse_otp_rate_limits
+from consent_tokens.store.merchants import list_all
 from consent_tokens.store.operators import Role
 from consent_tokens.web import create_app
 from consent_tokens.workers.dispatcher import Dispatcher
@@ -377,7 +378,8 @@ class Service:
         """
         if not self.runtime.service.is_loopback:
             return self.legal_merchant(f"{name}{self.merchants or ''}", sends=sends)
-        self.merchants += 1
+        # also of those that another service on this database has added
+        self.merchants = max(self.merchants, len(self.runtime.database.read(list_all))) + 1
         admitted = add_merchant(self.runtime, name)
         if sends:
             add_sender(

@@ -4,9 +4,10 @@ from io import BytesIO
 from typing import Any
 
 import segno
-from flask import Blueprint, Response, json, render_template
+from flask import Blueprint, Response, json, render_template, url_for
 
 from consent_tokens.consent.purposes import Purpose
+from consent_tokens.errors import NotFoundError
 from consent_tokens.localization import LANGUAGES
 from consent_tokens.services.consents.decisions import find_open_request
 from consent_tokens.services.integrity.heartbeat import readiness_warnings
@@ -81,18 +82,33 @@ def openapi_json() -> dict[str, Any]:
 
 @bp.get("/docs")
 def docs() -> str:
-    """Describe the merchant API for people."""
+    """Describe the merchant API for people, but for its calls: those are on pages of their own."""
     api = openapi.describe()
+    sections = api_reference.sections(api)
     return render_template(
         "docs.html",
         base_url=runtime().service.base_url,
-        sections=api_reference.sections(api),
+        sections=sections,
+        pages={
+            call.id: url_for("public.docs_section", section_id=each.id, _anchor=call.id)
+            for each in sections
+            for call in each.calls
+        },
         webhooks=api_reference.webhooks(api),
         purposes=api_reference.purposes("en"),  # as the whole reference is in English
         refusals=[(each.code, each.explanation) for each in REFUSALS],
         failures=[(each.code, each.explanation) for each in FAILURES],
         errors=problems.DETAILS.items(),
     )
+
+
+@bp.get("/docs/<section_id>")
+def docs_section(section_id: str) -> str:
+    """Describe the calls of one kind of resource."""
+    for section in api_reference.sections(openapi.describe()):
+        if section.id == section_id:
+            return render_template("docs_section.html", section=section)
+    raise NotFoundError("no such section")
 
 
 @bp.get("/c/<page_id>/qr.svg")

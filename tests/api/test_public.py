@@ -96,7 +96,12 @@ def test_a_cookie_that_was_touched_is_no_session(small: Service) -> None:
 def test_the_api_reference_shows_every_call_and_webhook_with_its_examples(small: Service) -> None:
     browser = small.app.test_client()
     described = browser.get("/openapi.json").json
-    shown = browser.get("/docs").text
+    first = browser.get("/docs").text
+    sections = sorted(set(re.findall(r'href="(/docs/[a-z_-]+)"', first)))
+    pages = [first, *(browser.get(path).text for path in sections)]
+    assert max(len(page.encode()) for page in pages) < 40_000
+    assert browser.get("/docs/nothing").status_code == 404
+    shown = "".join(pages)
     ids = set(re.findall(r'id="([^"]+)"', shown))
     calls = [
         call
@@ -106,7 +111,8 @@ def test_the_api_reference_shows_every_call_and_webhook_with_its_examples(small:
     ]
     assert calls
     assert {each["operationId"] for each in calls} | set(described["webhooks"]) <= ids
-    assert {match for match in re.findall(r'href="#([^"]+)"', shown) if match not in ids} == set()
+    links = re.findall(r'href="(?:/docs/[a-z_-]+)?#([^"]+)"', shown)
+    assert {match for match in links if match not in ids} == set()
     examples = [json.loads(unescape(each)) for each in re.findall(EXAMPLE, shown)]
     for call in calls:
         bodies = [call.get("requestBody"), *(call["responses"].get(each) for each in SUCCESS)]

@@ -31,7 +31,7 @@ YEAR = timedelta(days=366)
 # what is about no consumer, and kept as long as the service runs
 LASTING = {
     "merchants", "api_keys", "senders", "webhooks", "events", "checkpoints", "retention_runs",
-    "key_records", "token_mac_keys", "purposes",
+    "key_records", "token_mac_keys", "purposes", "api_rates",
 }  # fmt: skip
 
 
