@@ -54,6 +54,7 @@ def known(small: Service) -> tuple[Consumer, dict[str, str]]:
         ),
         "grant_id": merchant.get("/v1/grants").json["items"][0]["id"],
         "receipt_id": "A" * 22,
+        "section_id": "messages",
     }
     return consumer, ids
 

@@ -126,7 +126,7 @@ class ApiBlueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smor
             return answering
 
         load = self.arguments(IdempotencyHeader(), location="headers", arg_name="key")
-        return _chain(decorator, load, self.response(status, schema))
+        return _chain(decorator, load, self.response(status, schema), self.problems(422))
 
     def problems(self, *statuses: int) -> Decorator:
         """Describe problems that an operation may answer with."""
