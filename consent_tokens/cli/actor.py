@@ -2,10 +2,13 @@
 
 import os
 import pwd
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import click
 
+from consent_tokens.cli.context import open_context
 from consent_tokens.services.admission.actors import Actor, find_actor
 from consent_tokens.services.runtime import Runtime
 
@@ -16,9 +19,11 @@ by_operator = click.option(
 )
 
 
-def acting(runtime: Runtime, by: str | None) -> Actor:
-    """Return who decides. Raises ForbiddenError for a name that no operator has."""
-    return find_actor(runtime, by=by, os_user=operating_system_user())
+@contextmanager
+def deciding(by: str | None) -> Iterator[tuple[Runtime, Actor]]:
+    """Open the service for who decides. Raises ForbiddenError for a name that no operator has."""
+    with open_context() as context:
+        yield context.runtime, find_actor(context.runtime, by=by, os_user=operating_system_user())
 
 
 def operating_system_user() -> str:

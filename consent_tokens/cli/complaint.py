@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from consent_tokens.cli.actor import acting, by_operator
+from consent_tokens.cli.actor import by_operator, deciding
 from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.errors import NotFoundError
@@ -72,15 +72,15 @@ def decide(
     Where a transactional text was reported as an advert, all undecided complaints about its
     template are decided. `upheld` withdraws the template.
     """
-    with open_context() as context:
+    with deciding(by) as (runtime, actor):
         decided = decide_complaint(
-            context.runtime,
+            runtime,
             complaint_id,
             ComplaintStatus(status),
-            actor=acting(context.runtime, by),
+            actor=actor,
             reason=reason,
         )
-        row = _row(context.runtime, decided)
+        row = _row(runtime, decided)
     print_one(row, in_json=as_json)
 
 

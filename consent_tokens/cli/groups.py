@@ -2,7 +2,7 @@
 
 import click
 
-from consent_tokens.cli.actor import acting, by_operator
+from consent_tokens.cli.actor import by_operator, deciding
 from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.services.admission import control_groups
@@ -37,9 +37,8 @@ def join_merchants(
 
     Whoever said no to one of them, also earlier, is invited by none of them for the cool-down.
     """
-    with open_context() as context:
-        actor = acting(context.runtime, by)
-        joined = control_groups.join(context.runtime, actor, merchant_id, other_id, reason=reason)
+    with deciding(by) as (runtime, actor):
+        joined = control_groups.join(runtime, actor, merchant_id, other_id, reason=reason)
     print_one({"id": joined}, in_json=as_json)
 
 
@@ -53,9 +52,8 @@ def reject_merchants(
     merchant_id: str, other_id: str, *, reason: str, by: str | None, as_json: bool
 ) -> None:
     """Record that two merchants are not under one control; it is proposed no more."""
-    with open_context() as context:
-        actor = acting(context.runtime, by)
-        control_groups.reject(context.runtime, actor, merchant_id, other_id, reason=reason)
+    with deciding(by) as (runtime, actor):
+        control_groups.reject(runtime, actor, merchant_id, other_id, reason=reason)
     print_one({"status": "rejected"}, in_json=as_json)
 
 

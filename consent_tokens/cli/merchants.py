@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import click
 
-from consent_tokens.cli.actor import acting, by_operator
+from consent_tokens.cli.actor import by_operator, deciding
 from consent_tokens.cli.api_keys import key_row
 from consent_tokens.cli.context import open_context
 from consent_tokens.cli.groups import proposal_row
@@ -143,11 +143,10 @@ def approve_merchant(
     Its API key is shown this once, and is not stored. Without --checked-by, consumers read that
     the company that runs this service checked who it is.
     """
-    with open_context() as context:
-        runtime = context.runtime
+    with deciding(by) as (runtime, actor):
         admitted = applications.approve(
             runtime,
-            acting(runtime, by),
+            actor,
             merchant_id,
             checked_by=checked_by or runtime.service.operator.legal_name or runtime.service.name,
             classes=frozenset(map(PurposeClass, classes)) or None,
@@ -170,9 +169,8 @@ def _purpose(name: str) -> Purpose:
 @as_json
 def return_merchant(merchant_id: str, *, reason: str, by: str | None, as_json: bool) -> None:
     """Send an application back, to be mended with `merchant apply --amends ID`."""
-    with open_context() as context:
-        actor = acting(context.runtime, by)
-        applications.return_application(context.runtime, actor, merchant_id, reason)
+    with deciding(by) as (runtime, actor):
+        applications.return_application(runtime, actor, merchant_id, reason)
     print_one({"id": merchant_id, "status": "returned"}, in_json=as_json)
 
 
@@ -183,9 +181,8 @@ def return_merchant(merchant_id: str, *, reason: str, by: str | None, as_json: b
 @as_json
 def refuse_merchant(merchant_id: str, *, reason: str, by: str | None, as_json: bool) -> None:
     """Refuse a merchant that applied, and delete its documents."""
-    with open_context() as context:
-        actor = acting(context.runtime, by)
-        applications.refuse(context.runtime, actor, merchant_id, reason)
+    with deciding(by) as (runtime, actor):
+        applications.refuse(runtime, actor, merchant_id, reason)
     print_one({"id": merchant_id, "status": "refused"}, in_json=as_json)
 
 
@@ -197,9 +194,8 @@ def refuse_merchant(merchant_id: str, *, reason: str, by: str | None, as_json: b
 @by_operator
 def write_document(document_id: str, *, output: Path, by: str | None) -> None:
     """Open a document of an application, and write it to a file."""
-    with open_context() as context:
-        actor = acting(context.runtime, by)
-        found = documents.read_document(context.runtime, actor, document_id)
+    with deciding(by) as (runtime, actor):
+        found = documents.read_document(runtime, actor, document_id)
     output.write_bytes(found.content)
 
 
@@ -326,10 +322,10 @@ def suspend_merchant(
     as_json: bool,
 ) -> None:
     """Stop a merchant's consent requests and messages at once: all, or those of some classes."""
-    with open_context() as context:
+    with deciding(by) as (runtime, actor):
         changed = suspension.suspend(
-            context.runtime,
-            acting(context.runtime, by),
+            runtime,
+            actor,
             merchant_id,
             reason,
             map(PurposeClass, classes),
@@ -352,10 +348,10 @@ def restore_merchant(
     as_json: bool,
 ) -> None:
     """Let a suspended merchant send again. Two different people must say so."""
-    with open_context() as context:
+    with deciding(by) as (runtime, actor):
         restored = suspension.restore(
-            context.runtime,
-            acting(context.runtime, by),
+            runtime,
+            actor,
             merchant_id,
             reason,
             map(PurposeClass, classes),

@@ -2,7 +2,7 @@
 
 import click
 
-from consent_tokens.cli.actor import acting, by_operator
+from consent_tokens.cli.actor import by_operator, deciding
 from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.services.admission import operators
@@ -26,9 +26,8 @@ def operator() -> None:
 @as_json
 def add_operator(name: str, *, role: str, by: str | None, as_json: bool) -> None:
     """Add an operator."""
-    with open_context() as context:
-        runtime = context.runtime
-        added = operators.add_operator(runtime, acting(runtime, by), name, Role(role))
+    with deciding(by) as (runtime, actor):
+        added = operators.add_operator(runtime, actor, name, Role(role))
     print_one({"id": added.id}, in_json=as_json)
 
 
@@ -47,9 +46,8 @@ def list_operators(*, as_json: bool) -> None:
 @as_json
 def disable_operator(name: str, *, by: str | None, as_json: bool) -> None:
     """Let an operator decide nothing more; what was decided stays."""
-    with open_context() as context:
-        runtime = context.runtime
-        disabled = operators.disable_operator(runtime, acting(runtime, by), name)
+    with deciding(by) as (runtime, actor):
+        disabled = operators.disable_operator(runtime, actor, name)
     print_one({"id": disabled.id, "status": "disabled"}, in_json=as_json)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from consent_tokens.cli.actor import acting, by_operator
+from consent_tokens.cli.actor import by_operator, deciding
 from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.consent.purposes import PurposeClass
@@ -69,8 +69,7 @@ def add_sender(  # noqa: PLR0913 - the options of the command
         source=SignatureSource(source),
         **texts,
     )
-    with open_context() as context:
-        runtime = context.runtime
+    with deciding(by) as (runtime, actor):
         added = services.add_sender(
             runtime,
             merchant_id,
@@ -78,7 +77,7 @@ def add_sender(  # noqa: PLR0913 - the options of the command
             extension=extension,
             signature=signature,
             details=details,
-            actor=acting(runtime, by),
+            actor=actor,
         )
     print_one({"id": added.id}, in_json=as_json)
 
@@ -106,9 +105,8 @@ def list_senders(merchant_id: str | None, *, as_json: bool) -> None:
 @as_json
 def approve_sender(sender_id: str, *, by: str | None, as_json: bool) -> None:
     """Admit a sender that a merchant applied for."""
-    with open_context() as context:
-        actor = acting(context.runtime, by)
-        admitted = sender_applications.approve(context.runtime, actor, sender_id)
+    with deciding(by) as (runtime, actor):
+        admitted = sender_applications.approve(runtime, actor, sender_id)
     print_one({"id": admitted.id}, in_json=as_json)
 
 
@@ -119,9 +117,8 @@ def approve_sender(sender_id: str, *, by: str | None, as_json: bool) -> None:
 @as_json
 def refuse_sender(sender_id: str, *, reason: str, by: str | None, as_json: bool) -> None:
     """Refuse a sender that a merchant applied for."""
-    with open_context() as context:
-        actor = acting(context.runtime, by)
-        sender_applications.refuse(context.runtime, actor, sender_id, reason)
+    with deciding(by) as (runtime, actor):
+        sender_applications.refuse(runtime, actor, sender_id, reason)
     print_one({"id": sender_id, "status": "refused"}, in_json=as_json)
 
 
@@ -132,9 +129,8 @@ def refuse_sender(sender_id: str, *, reason: str, by: str | None, as_json: bool)
 @as_json
 def revoke_sender(sender_id: str, *, reason: str, by: str | None, as_json: bool) -> None:
     """Revoke a sender, at once. Its port may be another merchant's after 180 days."""
-    with open_context() as context:
-        actor = acting(context.runtime, by)
-        revoked = services.revoke_sender(context.runtime, actor, sender_id, reason)
+    with deciding(by) as (runtime, actor):
+        revoked = services.revoke_sender(runtime, actor, sender_id, reason)
     print_one({"id": revoked.id, "status": "revoked"}, in_json=as_json)
 
 
@@ -154,20 +150,23 @@ def export_senders(carrier: str | None) -> None:
 def sender_row(each: Sender, now: datetime) -> dict[str, str]:
     """Return a sender as lists show it."""
     return {
-        "id": each.id,
-        "merchant_id": each.merchant_id,
-        "port": each.port,
-        "extension": each.extension,
-        "signature": each.signature,
-        "classes": "" if each.classes is None else " ".join(sorted(each.classes)),
-        "carrier": each.carrier or "",
+        **_form_row(each),
         "status": sender_list.status_of(each, now).value,
-        "valid_until": each.valid_until.isoformat() if each.valid_until else "",
-        "admitted_at": each.admitted_at.isoformat(),
+        "valid_until": _time(each.valid_until),
+        "admitted_at": _time(each.admitted_at),
     }
 
 
 def _application_row(each: SenderApplication) -> dict[str, str]:
+    return {
+        **_form_row(each.sender),
+        "status": each.status.value,
+        "valid_until": _time(each.sender.valid_until),
+        "admitted_at": "",
+    }
+
+
+def _form_row(each: Sender) -> dict[str, str]:
     return {
         "id": each.id,
         "merchant_id": each.merchant_id,
@@ -176,7 +175,8 @@ def _application_row(each: SenderApplication) -> dict[str, str]:
         "signature": each.signature,
         "classes": "" if each.classes is None else " ".join(sorted(each.classes)),
         "carrier": each.carrier or "",
-        "status": each.status.value,
-        "valid_until": each.valid_until.isoformat() if each.valid_until else "",
-        "admitted_at": "",
     }
+
+
+def _time(at: datetime | None) -> str:
+    return at.isoformat() if at else ""

@@ -1,11 +1,11 @@
 """`template`: merchants' templates are submitted, looked at and decided on."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import click
 
-from consent_tokens.cli.actor import acting, by_operator
+from consent_tokens.cli.actor import by_operator, deciding
 from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.consent.purposes import Purpose
@@ -16,9 +16,7 @@ from consent_tokens.relay.templates.fault_texts import explain
 from consent_tokens.relay.templates.marks import Ruling, rulings
 from consent_tokens.relay.templates.template import OnOverflow, TemplateStatus, Variable
 from consent_tokens.services.admission import template_reviews, templates
-from consent_tokens.services.admission.actors import Actor
 from consent_tokens.services.admission.templates import Submission, TemplateStanding
-from consent_tokens.services.runtime import Runtime
 from consent_tokens.store.reviews import Review
 from consent_tokens.store.templates import TemplateVersion
 
@@ -169,13 +167,9 @@ def approve(  # noqa: PLR0913 - the options of one command
     terms = template_reviews.Terms(
         texts_per_event=texts_per_event, event_type=event_type, is_essential=essential
     )
-    _decide(
-        by,
-        lambda runtime, actor: template_reviews.approve(
-            runtime, actor, template_id, terms=terms, reason=reason
-        ),
-        in_json=as_json,
-    )
+    with deciding(by) as (runtime, actor):
+        decided = template_reviews.approve(runtime, actor, template_id, terms=terms, reason=reason)
+    print_one(_row(decided), in_json=as_json)
 
 
 @template.command()
@@ -186,13 +180,11 @@ def approve(  # noqa: PLR0913 - the options of one command
 @as_json
 def refuse(template_id: str, *, abuse: bool, reason: str, by: str | None, as_json: bool) -> None:
     """Refuse the newest version of a template."""
-    _decide(
-        by,
-        lambda runtime, actor: template_reviews.refuse(
+    with deciding(by) as (runtime, actor):
+        decided = template_reviews.refuse(
             runtime, actor, template_id, reason=reason, is_abuse=abuse
-        ),
-        in_json=as_json,
-    )
+        )
+    print_one(_row(decided), in_json=as_json)
 
 
 @template.command()
@@ -205,13 +197,11 @@ def recategorise(
     template_id: str, *, purpose: str, reason: str, by: str | None, as_json: bool
 ) -> None:
     """Put a template under another purpose, at once."""
-    _decide(
-        by,
-        lambda runtime, actor: template_reviews.recategorise(
+    with deciding(by) as (runtime, actor):
+        decided = template_reviews.recategorise(
             runtime, actor, template_id, purpose=_purpose(purpose), reason=reason
-        ),
-        in_json=as_json,
-    )
+        )
+    print_one(_row(decided), in_json=as_json)
 
 
 @template.command()
@@ -221,11 +211,9 @@ def recategorise(
 @as_json
 def hold(template_id: str, *, reason: str, by: str | None, as_json: bool) -> None:
     """Hold an approved template until somebody has looked at it."""
-    _decide(
-        by,
-        lambda runtime, actor: template_reviews.hold(runtime, actor, template_id, reason=reason),
-        in_json=as_json,
-    )
+    with deciding(by) as (runtime, actor):
+        decided = template_reviews.hold(runtime, actor, template_id, reason=reason)
+    print_one(_row(decided), in_json=as_json)
 
 
 @template.command()
@@ -235,11 +223,9 @@ def hold(template_id: str, *, reason: str, by: str | None, as_json: bool) -> Non
 @as_json
 def release(template_id: str, *, reason: str, by: str | None, as_json: bool) -> None:
     """Release a held template; a value that was repeated until now does not hold it again."""
-    _decide(
-        by,
-        lambda runtime, actor: template_reviews.release(runtime, actor, template_id, reason=reason),
-        in_json=as_json,
-    )
+    with deciding(by) as (runtime, actor):
+        decided = template_reviews.release(runtime, actor, template_id, reason=reason)
+    print_one(_row(decided), in_json=as_json)
 
 
 @template.command()
@@ -249,22 +235,9 @@ def release(template_id: str, *, reason: str, by: str | None, as_json: bool) -> 
 @as_json
 def withdraw(template_id: str, *, reason: str, by: str | None, as_json: bool) -> None:
     """Withdraw a template for good; its text may not be submitted again by the control group."""
-    _decide(
-        by,
-        lambda runtime, actor: template_reviews.withdraw(
-            runtime, actor, template_id, reason=reason
-        ),
-        in_json=as_json,
-    )
-
-
-def _decide(
-    by: str | None, decision: Callable[[Runtime, Actor], TemplateVersion], *, in_json: bool
-) -> None:
-    """Decide as an operator, and print the version as it is now."""
-    with open_context() as context:
-        decided = decision(context.runtime, acting(context.runtime, by))
-    print_one(_row(decided), in_json=in_json)
+    with deciding(by) as (runtime, actor):
+        decided = template_reviews.withdraw(runtime, actor, template_id, reason=reason)
+    print_one(_row(decided), in_json=as_json)
 
 
 def _row(each: TemplateVersion) -> dict[str, Any]:

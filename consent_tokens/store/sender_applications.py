@@ -7,10 +7,9 @@ from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
-from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.store.admission_tables import sender_applications as table
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.purpose_classes import read_classes, write_classes
+from consent_tokens.store.senders import Sender, columns_of, members_of
 
 
 class SenderApplicationStatus(StrEnum):
@@ -23,45 +22,25 @@ class SenderApplicationStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SenderApplication:
-    """A sender as a merchant asks for it; once admitted, the sender has the same id."""
+    """A sender as a merchant asks for it, which is none until it is admitted."""
 
-    id: str
-    merchant_id: str
-    port: str
-    extension: str
-    signature: str
+    sender: Sender  # `admitted_at` is when it was applied for
     source: str  # of the signature
     evidence: str | None
-    classes: frozenset[PurposeClass] | None
-    carrier: str | None
-    licence: str | None
-    filed_use: str | None
-    valid_until: datetime | None
     status: SenderApplicationStatus
-    submitted_at: datetime
     decided_at: datetime | None = None
     reason: str | None = None  # of a refusal
 
 
 def add(transaction: Transaction, application: SenderApplication) -> None:
     """Insert an application for a sender."""
-    classes = application.classes
     transaction.execute(
         insert(table).values(
-            id=application.id,
-            merchant_id=application.merchant_id,
-            port=application.port,
-            extension=application.extension,
-            signature=application.signature,
+            **columns_of(application.sender),
             source=application.source,
             evidence=application.evidence,
-            classes=None if classes is None else write_classes(classes),
-            carrier=application.carrier,
-            licence=application.licence,
-            filed_use=application.filed_use,
-            valid_until=application.valid_until,
             status=application.status,
-            submitted_at=application.submitted_at,
+            submitted_at=application.sender.admitted_at,
         )
     )
 
@@ -110,20 +89,10 @@ def list_submitted(transaction: Transaction) -> list[SenderApplication]:
 
 def _application(row: Row[Any]) -> SenderApplication:
     return SenderApplication(
-        id=row.id,
-        merchant_id=row.merchant_id,
-        port=row.port,
-        extension=row.extension,
-        signature=row.signature,
+        sender=Sender(**members_of(row), admitted_at=row.submitted_at),
         source=row.source,
         evidence=row.evidence,
-        classes=None if row.classes is None else read_classes(row.classes),
-        carrier=row.carrier,
-        licence=row.licence,
-        filed_use=row.filed_use,
-        valid_until=row.valid_until,
         status=SenderApplicationStatus(row.status),
-        submitted_at=row.submitted_at,
         decided_at=row.decided_at,
         reason=row.reason,
     )

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, func, insert, literal, select, update
 
@@ -12,6 +12,11 @@ from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.store.admission_tables import senders
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.purpose_classes import read_classes, write_classes
+
+PLAIN_COLUMNS: Final = (  # stored as they are
+    "id", "merchant_id", "port", "extension", "signature", "carrier", "licence", "filed_use",
+    "valid_until",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,19 +79,7 @@ def _ended_at(sender: Sender) -> datetime:
 def add(transaction: Transaction, sender: Sender) -> None:
     """Insert a sender."""
     transaction.execute(
-        insert(senders).values(
-            id=sender.id,
-            merchant_id=sender.merchant_id,
-            port=sender.port,
-            extension=sender.extension,
-            signature=sender.signature,
-            admitted_at=sender.admitted_at,
-            classes=None if sender.classes is None else write_classes(sender.classes),
-            carrier=sender.carrier,
-            licence=sender.licence,
-            filed_use=sender.filed_use,
-            valid_until=sender.valid_until,
-        )
+        insert(senders).values(**columns_of(sender), admitted_at=sender.admitted_at)
     )
 
 
@@ -154,18 +147,17 @@ def revoke(transaction: Transaction, sender_id: str, at: datetime) -> bool:
     return result.rowcount == 1
 
 
+def columns_of(sender: Sender) -> dict[str, Any]:
+    """Return what is stored of a sender, and of an application for one, by column."""
+    classes = None if sender.classes is None else write_classes(sender.classes)
+    return {name: getattr(sender, name) for name in PLAIN_COLUMNS} | {"classes": classes}
+
+
+def members_of(row: Row[Any]) -> dict[str, Any]:
+    """Return the members of a sender that `columns_of` stored."""
+    classes = None if row.classes is None else read_classes(row.classes)
+    return {name: getattr(row, name) for name in PLAIN_COLUMNS} | {"classes": classes}
+
+
 def _sender(row: Row[Any]) -> Sender:
-    return Sender(
-        id=row.id,
-        merchant_id=row.merchant_id,
-        port=row.port,
-        extension=row.extension,
-        signature=row.signature,
-        admitted_at=row.admitted_at,
-        classes=None if row.classes is None else read_classes(row.classes),
-        carrier=row.carrier,
-        licence=row.licence,
-        filed_use=row.filed_use,
-        valid_until=row.valid_until,
-        revoked_at=row.revoked_at,
-    )
+    return Sender(**members_of(row), admitted_at=row.admitted_at, revoked_at=row.revoked_at)

@@ -1,5 +1,7 @@
 """Senders that merchants apply for; an operator admits or refuses them."""
 
+from dataclasses import replace
+
 from consent_tokens.errors import ConflictError, ForbiddenError, NotFoundError
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.relay.admission.sender_rules import SignatureSource
@@ -44,27 +46,16 @@ def submit(
     waiting = [each for each in before if each.status is SenderApplicationStatus.SUBMITTED]
     if len(waiting) >= MAX_UNDECIDED:
         raise ConflictError(f"{MAX_UNDECIDED} senders await a decision")
-    now = runtime.clock.now()
     application = SenderApplication(
-        id=sender.id,
-        merchant_id=merchant_id,
-        port=sender.port,
-        extension=sender.extension,
-        signature=sender.signature,
+        sender=sender,
         source=details.source,
         evidence=details.evidence,
-        classes=sender.classes,
-        carrier=sender.carrier,
-        licence=sender.licence,
-        filed_use=sender.filed_use,
-        valid_until=sender.valid_until,
         status=SenderApplicationStatus.SUBMITTED,
-        submitted_at=now,
     )
     sender_applications.add(transaction, application)
     event = Event(
         partition=merchant.partition,
-        at=now,
+        at=sender.admitted_at,
         kind=EventKind.SENDER_APPLIED,
         merchant_id=merchant_id,
         reason=sender.id,
@@ -88,19 +79,7 @@ def approve(runtime: Runtime, actor: Actor, application_id: str) -> Sender:
         sender_applications.decide(
             transaction, application_id, SenderApplicationStatus.ADMITTED, now
         )
-        sender = Sender(
-            id=found.id,
-            merchant_id=found.merchant_id,
-            port=found.port,
-            extension=found.extension,
-            signature=found.signature,
-            admitted_at=now,
-            classes=found.classes,
-            carrier=found.carrier,
-            licence=found.licence,
-            filed_use=found.filed_use,
-            valid_until=found.valid_until,
-        )
+        sender = replace(found.sender, admitted_at=now)
         details = SenderDetails(source=SignatureSource(found.source), evidence=found.evidence)
         admission.admit(runtime, transaction, actor, sender, details)
         return sender
@@ -119,7 +98,7 @@ def refuse(runtime: Runtime, actor: Actor, application_id: str, reason: str) -> 
         now = runtime.clock.now()
         status = SenderApplicationStatus.REFUSED
         sender_applications.decide(transaction, application_id, status, now, text)
-        merchant = merchants.find(transaction, found.merchant_id)
+        merchant = merchants.find(transaction, found.sender.merchant_id)
         if merchant is None:
             raise NotFoundError("no merchant of that id")
         act = Act(
@@ -137,7 +116,7 @@ def refuse(runtime: Runtime, actor: Actor, application_id: str, reason: str) -> 
 def list_submitted(runtime: Runtime, merchant_id: str | None = None) -> list[SenderApplication]:
     """Return what nobody decided yet, of a merchant or of all, oldest first."""
     found = runtime.database.read(sender_applications.list_submitted)
-    return [each for each in found if merchant_id in {None, each.merchant_id}]
+    return [each for each in found if merchant_id in {None, each.sender.merchant_id}]
 
 
 def _undecided(transaction: Transaction, application_id: str) -> SenderApplication:

@@ -1,7 +1,6 @@
 """How a merchant's senders stand: those that were admitted, and those that it applied for."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from consent_tokens.errors import NotFoundError
@@ -22,20 +21,18 @@ STATUSES: Final = sorted({*map(str, SenderStatus), *map(str, SenderApplicationSt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SenderStanding:
-    """A sender as its merchant sees it; `since` is when it was admitted or applied for."""
+    """A sender as its merchant sees it."""
 
-    sender: Sender | SenderApplication
+    sender: Sender
     status: SenderStatus | SenderApplicationStatus
-    since: datetime
     reason: str | None = None  # of a refusal
 
 
 def of_application(application: SenderApplication) -> SenderStanding:
     """Return how a sender stands that was applied for."""
     return SenderStanding(
-        sender=application,
+        sender=application.sender,
         status=application.status,
-        since=application.submitted_at,
         reason=application.reason,
     )
 
@@ -53,7 +50,7 @@ def list_standings(runtime: Runtime, merchant_id: str, wanted: ListFilter) -> li
 
 def position_of(standing: SenderStanding) -> Position:
     """Return the place of a sender in lists."""
-    return standing.since, int(standing.sender.id.removeprefix(SENDER_ID_PREFIX), 16)
+    return standing.sender.admitted_at, int(standing.sender.id.removeprefix(SENDER_ID_PREFIX), 16)
 
 
 def _read_standings(runtime: Runtime, merchant_id: str) -> list[SenderStanding]:
@@ -62,7 +59,7 @@ def _read_standings(runtime: Runtime, merchant_id: str) -> list[SenderStanding]:
 
     def query(transaction: Transaction) -> list[SenderStanding]:
         admitted = [
-            SenderStanding(sender=each, status=status_of(each, now), since=each.admitted_at)
+            SenderStanding(sender=each, status=status_of(each, now))
             for each in senders.of_merchant(transaction, merchant_id)
         ]
         others = [

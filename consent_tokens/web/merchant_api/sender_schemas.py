@@ -119,7 +119,7 @@ class SenderAnswer(AnswerSchema):
             "classes": classes,
             "carrier": sender.carrier,
             "valid_until": until,
-            "since": standing.since,
+            "since": sender.admitted_at,
             "reason": standing.reason,
         }
 
