@@ -20,12 +20,34 @@ from consent_tokens.relay.decision import Reason, class_of
 from consent_tokens.relay.frequency_cap import next_allowed_at
 from consent_tokens.relay.templates.fill import VariableFault
 from consent_tokens.relay.templates.template import Template
-from consent_tokens.rules.limits import NO_LIMITS, Limits
+from consent_tokens.rules.limits import NO_LIMITS, Limits, limits_for
+from consent_tokens.rules.pack import RuleSet
 from consent_tokens.tokens.claims import Claims
 
 _Limit = TypeVar("_Limit")
 _Step: TypeAlias = Callable[[datetime], datetime]
 MAX_SEARCH_STEPS: Final = 1000  # windows in different time zones may never overlap
+
+
+def limits_of(
+    rule_set: RuleSet,
+    purpose: str,
+    grant: Grant | None,
+    now: datetime,
+    *,
+    is_demonstration: bool,
+) -> Limits:
+    """Return what the rules of the recipient's region make of a message, as they are now."""
+    if grant is None:  # it is refused anyway
+        return NO_LIMITS
+    return limits_for(
+        rule_set,
+        purpose,
+        class_of(purpose),
+        grant.scope.send_window,
+        now.date(),
+        is_demonstration=is_demonstration,
+    )
 
 
 class TemplateUse(Struct, frozen=True):

@@ -172,12 +172,8 @@ def check_rules(case: Case) -> Refused | None:
     if limits.forbidding:
         return Refused(Reason.RULE_FORBIDS, rules=limits.forbidding)
     send_at, sends = case.send_at, case.counted_sends
-    if sends and (
-        used_up := [
-            rule for rule, cap in limits.caps if next_allowed_at(cap, sends, send_at) != send_at
-        ]
-    ):
-        return Refused(Reason.RULE_FORBIDS, case.next_allowed_at, rules=tuple(used_up))
+    if sends and (used_up := _used_up(limits, sends, send_at)):
+        return Refused(Reason.RULE_FORBIDS, case.next_allowed_at, rules=used_up)
     if send_at >= case.valid_until and case.agreed_at < case.valid_until:
         return Refused(Reason.RULE_FORBIDS, send_at, rules=limits.closed_at(case.agreed_at))
     return None
@@ -187,10 +183,12 @@ def stopping_rules(
     limits: Limits, counted_sends: Sequence[datetime], at: datetime
 ) -> tuple[Rule, ...]:
     """Return the rules that would not let a message leave at a time, each looked at by itself."""
-    used_up = tuple(
-        rule for rule, cap in limits.caps if next_allowed_at(cap, counted_sends, at) != at
-    )
-    return (*limits.forbidding, *limits.closed_at(at), *used_up)
+    return (*limits.forbidding, *limits.closed_at(at), *_used_up(limits, counted_sends, at))
+
+
+def _used_up(limits: Limits, counted_sends: Sequence[datetime], at: datetime) -> tuple[Rule, ...]:
+    """Return the rules whose cap has no room for a message at a time."""
+    return tuple(rule for rule, cap in limits.caps if next_allowed_at(cap, counted_sends, at) != at)
 
 
 def check_frequency_caps(case: Case) -> Refused | None:

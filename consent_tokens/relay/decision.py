@@ -84,7 +84,8 @@ def class_of(purpose: str) -> PurposeClass:
 
 def needs_own_admission(purpose: str) -> bool:
     """Whether being admitted for its class is not enough for a purpose, as for debt collection."""
-    return purpose in Purpose and Purpose(purpose).needs_own_admission
+    found = Purpose.members.get(purpose)
+    return found is not None and found.needs_own_admission
 
 
 def is_limited(purpose: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from consent_tokens.consent.purposes import Purpose
+from consent_tokens.relay.decision import is_limited
 from consent_tokens.row_key import RowKey
 
 DEFAULT_VALIDITY: Final = timedelta(days=1)  # unless the merchant sets another
@@ -61,9 +62,9 @@ class Priority(IntEnum):
     MARKETING = 2  # and finance
 
 
-def priority_of(purpose: Purpose) -> Priority:
-    """Return the priority of a merchant's message."""
-    return Priority.MARKETING if purpose.is_limited else Priority.TRANSACTIONAL
+def priority_of(purpose: str) -> Priority:
+    """Return the priority of a merchant's message, also of a purpose outside the catalogue."""
+    return Priority.MARKETING if is_limited(purpose) else Priority.TRANSACTIONAL
 
 
 def max_validity(purpose: str) -> timedelta:

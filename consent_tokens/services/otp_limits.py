@@ -8,7 +8,7 @@ browser that proved the number before has limits of its own, which strangers can
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, ip_network
 from typing import Final
 
 from consent_tokens.consent.phone import PhoneNumber
@@ -16,6 +16,7 @@ from consent_tokens.crypto.encoding import encode
 from consent_tokens.crypto.keyed_hashes import constant_time_equal
 from consent_tokens.errors import TooManyRequestsError
 from consent_tokens.policies import OtpPolicy, RateLimit
+from consent_tokens.relay.admission.api_access import parse_address
 from consent_tokens.relay.frequency_cap import next_allowed_at
 from consent_tokens.services.rate_limits import try_acquire
 from consent_tokens.services.runtime import Runtime
@@ -56,14 +57,11 @@ class Asker:
 
 
 def _network(client_ip: str, ipv6_prefix: int) -> str:
-    try:
-        address: IPv4Address | IPv6Address = ip_address(client_ip.partition("%")[0])
-    except ValueError:
+    address = parse_address(client_ip.partition("%")[0])
+    if address is None:
         return client_ip
     if isinstance(address, IPv4Address):
         return str(address)
-    if address.ipv4_mapped:
-        return str(address.ipv4_mapped)
     return str(ip_network((address, ipv6_prefix), strict=False))
 
 

@@ -9,8 +9,7 @@ from consent_tokens.row_key import RowKey
 from consent_tokens.store.bulk import ROW_KEY_COLUMNS, RowSet
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.tables import grants
-
-KID_BYTES: Final = 8  # with which a stored MAC begins
+from consent_tokens.store.wrapped_keys import KID_BYTES
 
 
 class GrantOfMerchant(NamedTuple):

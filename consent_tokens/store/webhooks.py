@@ -199,16 +199,6 @@ def record(transaction: Transaction, events: Sequence[WebhookEvent]) -> None:
     )
 
 
-def find_event(transaction: Transaction, key: RowKey) -> WebhookEvent | None:
-    """Return a webhook event by its key; None if there is none."""
-    row = transaction.execute(
-        select(webhook_events).where(
-            webhook_events.c.partition == key.partition, webhook_events.c.id == key.id
-        )
-    ).one_or_none()
-    return _webhook_event(row) if row else None
-
-
 def failed(transaction: Transaction, limit: int) -> list[WebhookEvent]:
     """Return up to `limit` events whose delivery failed for good, newest first."""
     rows = transaction.execute(

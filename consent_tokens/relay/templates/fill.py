@@ -16,6 +16,7 @@ from consent_tokens.relay.templates.template import (
     Variable,
     VariableType,
     pieces_of,
+    with_values,
 )
 
 WIDE: Final = frozenset("WF")  # East Asian widths (UAX 11): two columns
@@ -76,11 +77,7 @@ def fill(
         filled = _filled_values(template, values, link_domains, event_id)
     except _Faulty as faulty:
         return faulty.fault
-    fixed, names = pieces_of(template.text)
-    parts = [fixed[0]]
-    for name, piece in zip(names, fixed[1:], strict=True):
-        parts += (filled[name], piece)
-    return FilledText("".join(parts), filled)
+    return FilledText(with_values(template.text, filled), filled)
 
 
 def _filled_values(

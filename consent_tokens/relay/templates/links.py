@@ -33,7 +33,7 @@ def check_pattern(pattern: str, link_domains: frozenset[str]) -> str | None:
     match = PATTERN.fullmatch(pattern) if len(pattern) <= MAX_PATTERN_LENGTH else None
     if match is None:
         return "link_pattern_malformed"
-    if "*" in match["path"] and match["path"].startswith("/*") and not match["host"]:
+    if match["path"].startswith("/*") and not match["host"]:
         return "link_pattern_too_wide"
     if has_redirect(match["query"] or ""):
         return "link_redirects"

@@ -20,6 +20,7 @@ from consent_tokens.relay.templates.check import Draft
 from consent_tokens.relay.templates.template import (
     VariableType,
     pieces_of,
+    with_values,
 )
 from consent_tokens.relay.text_form import links_of
 
@@ -66,12 +67,11 @@ def marks(draft: Draft) -> tuple[str, ...]:
 
 
 def _folded(draft: Draft) -> str:
-    fixed, names = pieces_of(draft.text)
-    text = fixed[0]
-    for name, piece in zip(names, fixed[1:], strict=True):
-        is_number = draft.variables[name].type is VariableType.NUMBER
-        text += (COUNT if is_number else GAP) + piece
-    return fold_characters(text)
+    values = {
+        name: COUNT if variable.type is VariableType.NUMBER else GAP
+        for name, variable in draft.variables.items()
+    }
+    return fold_characters(with_values(draft.text, values))
 
 
 def _word_marks(draft: Draft, folded: str) -> Iterator[str]:

@@ -15,6 +15,7 @@ from consent_tokens.relay.templates.template import (
     Variable,
     VariableType,
     pieces_of,
+    with_values,
 )
 
 WIDE_LETTER, NARROW_LETTER = "国", "W"
@@ -81,9 +82,7 @@ def _longest(template: Template, link_domains: frozenset[str], *, is_wide: bool)
     filled = fill(cut, values, link_domains=link_domains, event_id=None)
     if isinstance(filled, FilledText):
         return filled.text
-    fixed, names = pieces_of(template.text)  # a link whose domain is not registered any more
-    parts = [values[name] + piece for name, piece in zip(names, fixed[1:], strict=True)]
-    return fixed[0] + "".join(parts)
+    return with_values(template.text, values)  # a link's domain is not registered any more
 
 
 def _longest_value(variable: Variable, link_domains: frozenset[str], *, is_wide: bool) -> str:

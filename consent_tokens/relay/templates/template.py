@@ -93,6 +93,15 @@ def pieces_of(text: str) -> Pieces:
     return Pieces(tuple(parts[0::2]), tuple(parts[1::2]))
 
 
+def with_values(text: str, values: Mapping[str, str]) -> str:
+    """Return a template's text with a value in the place of each variable."""
+    fixed, names = pieces_of(text)
+    parts = [fixed[0]]
+    for name, piece in zip(names, fixed[1:], strict=True):
+        parts += (values[name], piece)
+    return "".join(parts)
+
+
 def counted_names(template: Template) -> tuple[str, ...]:
     """Return the variables whose values are counted, in the order of the text."""
     return tuple(

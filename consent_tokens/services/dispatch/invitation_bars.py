@@ -17,16 +17,22 @@ def barred_invitations(
     Since they were accepted, the recipient stopped or declined a merchant that is under one control
     with theirs. No statement if none is due.
     """
+    invited = [each for each in due if each.purpose == INVITATION_PURPOSE]
+    sisters = {
+        merchant_id: set(control_groups.members(transaction, merchant_id)) - {merchant_id}
+        for merchant_id in {each.merchant_id or "" for each in invited}
+    }
     return frozenset(
         each.key
-        for each in due
-        if each.purpose == INVITATION_PURPOSE and _is_barred(transaction, each, now)
+        for each in invited
+        if _is_barred(transaction, each, sisters[each.merchant_id or ""], now)
     )
 
 
-def _is_barred(transaction: Transaction, message: Message, now: datetime) -> bool:
-    merchant_id, partition = message.merchant_id or "", message.key.partition
-    sisters = set(control_groups.members(transaction, merchant_id)) - {merchant_id}
+def _is_barred(
+    transaction: Transaction, message: Message, sisters: set[str], now: datetime
+) -> bool:
+    partition = message.key.partition
     if not sisters:
         return False
     stopped_at = merchant_consents.last_stop(transaction, partition, sisters)

@@ -17,7 +17,7 @@ from consent_tokens.consent.grant import Grant
 from consent_tokens.consent.scope import SendWindow, invitation_window
 from consent_tokens.evidence.events import rules_text
 from consent_tokens.policies import RelayPolicy, ServiceIdentity
-from consent_tokens.relay.case import Case, TemplateUse
+from consent_tokens.relay.case import Case, TemplateUse, limits_of
 from consent_tokens.relay.checks import decide, decide_invitation
 from consent_tokens.relay.composition import Coding, ComposedText
 from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused, class_of
@@ -31,7 +31,6 @@ from consent_tokens.relay.message import (
 )
 from consent_tokens.relay.templates.template import Template
 from consent_tokens.row_key import RowKey
-from consent_tokens.rules.limits import NO_LIMITS, Limits, limits_for
 from consent_tokens.rules.pack import RuleSet
 from consent_tokens.services.dispatch.invitation_bars import barred_invitations
 from consent_tokens.services.dispatch.outcomes import complete, final_outcome
@@ -270,22 +269,13 @@ class _LeaseContext:
             preferences=self.preferences.preferences_of(key),
             marketing_sends=self.preferences.marketing_sends_of(key),
             more_windows=_invitation_windows(message, locked),
-            limits=self._limits(message, locked, merchant),
-        )
-
-    def _limits(
-        self, message: Message, locked: LockedGrant | None, merchant: Merchant | None
-    ) -> Limits:
-        """Return what the rules of the recipient's region make of a message, as they are now."""
-        if locked is None:  # it is refused anyway
-            return NO_LIMITS
-        return limits_for(
-            self.rule_set,
-            message.purpose,
-            class_of(message.purpose),
-            locked.grant.scope.send_window,
-            self.now.date(),
-            is_demonstration=merchant is not None and merchant.is_demonstration,
+            limits=limits_of(
+                self.rule_set,
+                message.purpose,
+                locked.grant if locked else None,
+                self.now,
+                is_demonstration=merchant is not None and merchant.is_demonstration,
+            ),
         )
 
 

@@ -17,7 +17,7 @@ from consent_tokens.errors import TokenError
 from consent_tokens.evidence.events import Event, decision_kind, rules_text
 from consent_tokens.metrics import RULES_SHADOW
 from consent_tokens.policies import RelayPolicy
-from consent_tokens.relay.case import Case
+from consent_tokens.relay.case import Case, limits_of
 from consent_tokens.relay.checks import decide, stopping_rules
 from consent_tokens.relay.composition import ComposedText, compose, with_signature_and_opt_out
 from consent_tokens.relay.decision import Decision, Reason, Refused, class_of
@@ -28,7 +28,7 @@ from consent_tokens.relay.message import (
 )
 from consent_tokens.relay.templates.template import Template
 from consent_tokens.row_key import RowKey
-from consent_tokens.rules.limits import NO_LIMITS, Limits, limits_for
+from consent_tokens.rules.limits import Limits
 from consent_tokens.rules.pack import RuleSet
 from consent_tokens.services.preferences.snapshot import PreferenceSnapshot
 from consent_tokens.services.runtime import Runtime
@@ -213,26 +213,19 @@ class _AcceptContext:
             composed=self._compose(text.text, request.purpose, locked, standing),
             max_segments=self.policy.max_segments,
             counted_sends=self.counted_sends[key, standing.priority] if key else (),
-            limits=self._limits(standing, request.purpose, locked),
+            limits=limits_of(
+                self.rule_set,
+                request.purpose,
+                locked.grant if locked else None,
+                self.now,
+                is_demonstration=standing.is_demonstration,
+            ),
             transactional_cap=self.policy.transactional_frequency_cap,
             not_before=not_before,
             valid_until=max(not_before, self.now) + min(request.validity, standing.max_validity),
             now=self.now,
             preferences=self.preferences.preferences_of(key),
             marketing_sends=self.preferences.marketing_sends_of(key),
-        )
-
-    def _limits(self, standing: Standing, purpose: str, locked: LockedGrant | None) -> Limits:
-        """Return what the rules of the recipient's region make of a message."""
-        if locked is None:  # it is refused anyway
-            return NO_LIMITS
-        return limits_for(
-            self.rule_set,
-            purpose,
-            class_of(purpose),
-            locked.grant.scope.send_window,
-            self.now.date(),
-            is_demonstration=standing.is_demonstration,
         )
 
     def _compose(

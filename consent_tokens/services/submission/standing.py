@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from consent_tokens.consent.purposes import Purpose, PurposeClass
+from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.policies import ServiceIdentity
 from consent_tokens.relay.decision import class_of
 from consent_tokens.relay.message import Priority, max_validity, priority_of
@@ -67,7 +67,6 @@ class Standings:
     def _look_up(self, merchant_id: str, purpose: str) -> Standing:
         merchant = self.merchants.get(merchant_id)
         admitted = self.senders.get(merchant_id, ())
-        is_known = purpose in Purpose
         return Standing(
             partition=merchant.partition if merchant else 0,
             is_active=is_active(merchant, self.service),
@@ -76,6 +75,6 @@ class Standings:
             named_purposes=merchant.purposes if merchant else frozenset(),
             sender=first_usable(admitted, class_of(purpose), self.now),
             link_domains=self.link_domains.get(merchant_id, frozenset()),
-            priority=priority_of(Purpose(purpose)) if is_known else Priority.MARKETING,
+            priority=priority_of(purpose),
             max_validity=max_validity(purpose),
         )
