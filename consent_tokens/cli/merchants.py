@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
@@ -11,7 +11,7 @@ from consent_tokens.cli.api_keys import key_row
 from consent_tokens.cli.context import open_context
 from consent_tokens.cli.groups import proposal_row
 from consent_tokens.cli.output import as_json, print_one, print_rows
-from consent_tokens.cli.senders import sender_row
+from consent_tokens.cli.senders import CLASSES, sender_row
 from consent_tokens.consent.purposes import Purpose, PurposeClass
 from consent_tokens.services import merchants as services
 from consent_tokens.services.admission import applications, control_groups, documents, suspension
@@ -20,8 +20,6 @@ from consent_tokens.services.admission.documents import DocumentFile
 from consent_tokens.services.admission.review_file import ReviewFile, read_review_file
 from consent_tokens.store import merchants
 from consent_tokens.store.merchants import Merchant, MerchantIdentity
-
-CLASSES: Final = [each.value for each in PurposeClass]
 
 
 @click.group()

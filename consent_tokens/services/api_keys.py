@@ -8,8 +8,8 @@ from hashlib import sha256
 from typing import Final
 
 from consent_tokens.crypto.encoding import encode
-from consent_tokens.errors import InvalidError, NotFoundError, UnauthenticatedError
-from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.errors import InvalidError, UnauthenticatedError
+from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay.admission.api_access import (
     ALL_SCOPES,
     MAX_NETWORKS,
@@ -20,8 +20,9 @@ from consent_tokens.relay.admission.api_access import (
     Network,
     parse_networks,
 )
+from consent_tokens.services.merchant_records import get_merchant, record_event
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import api_keys, merchants
+from consent_tokens.store import api_keys
 from consent_tokens.store.database import Transaction
 
 API_KEY_CACHE_SECONDS: Final = 2.0  # how long a revoked key may still be accepted by a process
@@ -156,14 +157,5 @@ def new_api_key(
 
 def record(runtime: Runtime, transaction: Transaction, key: ApiKey, kind: EventKind) -> None:
     """Record an event of an API key. Raises NotFoundError if there is no such merchant."""
-    merchant = merchants.find(transaction, key.merchant_id)
-    if merchant is None:
-        raise NotFoundError("no merchant of that id")
-    event = Event(
-        partition=merchant.partition,
-        at=runtime.clock.now(),
-        kind=kind,
-        merchant_id=merchant.id,
-        reason=key.id,
-    )
-    runtime.record(transaction, event)
+    merchant = get_merchant(transaction, key.merchant_id)
+    record_event(runtime, transaction, merchant, kind, key.id)

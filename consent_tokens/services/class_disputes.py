@@ -11,10 +11,9 @@ from typing import Final
 import structlog
 
 from consent_tokens import metrics
-from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
+from consent_tokens.errors import ConflictError, InvalidError
 from consent_tokens.evidence.class_disputes import COUNTED_PERIOD, REVIEW_WEIGHT, weight_of
 from consent_tokens.evidence.complaints import (
-    CLASS_REASONS,
     SENT_AS_AGREED,
     Complaint,
     ComplaintReason,
@@ -22,7 +21,7 @@ from consent_tokens.evidence.complaints import (
     Verdict,
     is_class_disputed,
 )
-from consent_tokens.evidence.events import Event, EventKind, complaint_event
+from consent_tokens.evidence.events import EventKind, complaint_event
 from consent_tokens.relay.message import Message
 from consent_tokens.row_key import RowKey
 from consent_tokens.services.admission.actors import (
@@ -35,6 +34,7 @@ from consent_tokens.services.admission.actors import (
 )
 from consent_tokens.services.admission.template_reviews import withdraw_within
 from consent_tokens.services.admission.templates import subject_of
+from consent_tokens.services.merchant_records import get_merchant, record_event
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import complaints, grants, merchants, messages, templates
 from consent_tokens.store.database import Transaction
@@ -95,7 +95,7 @@ def verdict_on_class(
     transaction: Transaction, verdict: Verdict, message: Message, reason: ComplaintReason
 ) -> Verdict:
     """Return the verdict on a message, its class first: nothing else is judged before that."""
-    if reason not in CLASS_REASONS or verdict not in SENT_AS_AGREED | {Verdict.OUTSIDE_SCOPE}:
+    if verdict not in SENT_AS_AGREED | {Verdict.OUTSIDE_SCOPE}:
         return verdict
     if not is_class_disputed(message, reason):
         return verdict
@@ -140,14 +140,13 @@ def _record_review(
     merchant = merchants.find(transaction, merchant_id)
     versions = templates.versions_of(transaction, template_id)
     if merchant and versions:
-        event = Event(
-            partition=merchant.partition,
-            at=runtime.clock.now(),
-            kind=EventKind.TEMPLATE_DISPUTED,
-            merchant_id=merchant.id,
-            reason=subject_of(versions[0].template),
+        record_event(
+            runtime,
+            transaction,
+            merchant,
+            EventKind.TEMPLATE_DISPUTED,
+            subject_of(versions[0].template),
         )
-        runtime.record(transaction, event)
 
 
 def announce_review(template_id: str) -> None:
@@ -204,9 +203,7 @@ def _count_as_marketing(transaction: Transaction, found: Sequence[Complaint]) ->
 def _record_decision(
     runtime: Runtime, transaction: Transaction, decision: ClassDecision, complaint: Complaint
 ) -> None:
-    merchant = merchants.find(transaction, complaint.merchant_id or "")
-    if merchant is None:
-        raise NotFoundError("no merchant of that id")
+    merchant = get_merchant(transaction, complaint.merchant_id or "")
     subject = runtime.ids.complaint.encode(complaint.key)
     if complaint.template_id:
         versions = templates.versions_of(transaction, complaint.template_id)

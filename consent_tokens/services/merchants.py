@@ -7,10 +7,11 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from consent_tokens.errors import InvalidError, NotFoundError
-from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay.composition import is_displayable
 from consent_tokens.relay.text_form import normal_domain
 from consent_tokens.services.api_keys import new_api_key
+from consent_tokens.services.merchant_records import get_merchant, record_event
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import api_keys, link_domains, merchants, senders
 from consent_tokens.store.database import Transaction
@@ -60,8 +61,8 @@ def add_merchant(
     def work(transaction: Transaction) -> AdmittedMerchant:
         merchants.add(transaction, merchant)
         api_keys.add(transaction, key)
-        _record(runtime, transaction, merchant, EventKind.MERCHANT_ADMITTED)
-        _record(runtime, transaction, merchant, EventKind.API_KEY_CREATED, key.id)
+        record_event(runtime, transaction, merchant, EventKind.MERCHANT_ADMITTED)
+        record_event(runtime, transaction, merchant, EventKind.API_KEY_CREATED, key.id)
         return AdmittedMerchant(merchant, text)
 
     return runtime.database.run(work)
@@ -86,12 +87,12 @@ def set_identity(
     now = runtime.clock.now()
 
     def work(transaction: Transaction) -> MerchantIdentity:
-        merchant = _get_merchant(transaction, merchant_id)
+        merchant = get_merchant(transaction, merchant_id)
         identity = changed_identity(merchant.identity, changes, now)
         if merchant.is_demonstration and identity.checked_by:
             raise InvalidError({"checked_by": ["nobody checks a demonstration"]})
         merchants.set_identity(transaction, merchant_id, identity)
-        _record(runtime, transaction, merchant, EventKind.IDENTITY_SET, identity.checked_by)
+        record_event(runtime, transaction, merchant, EventKind.IDENTITY_SET, identity.checked_by)
         return identity
 
     return runtime.database.run(work)
@@ -151,7 +152,7 @@ def set_weight(runtime: Runtime, merchant_id: str, weight: int) -> None:
         raise InvalidError({"weight": [f"must be 1 to {MAX_WEIGHT}"]})
 
     def work(transaction: Transaction) -> None:
-        _get_merchant(transaction, merchant_id)
+        get_merchant(transaction, merchant_id)
         merchants.set_weight(transaction, merchant_id, weight)
 
     runtime.database.run(work)
@@ -170,9 +171,9 @@ def set_link_domains(runtime: Runtime, merchant_id: str, domains: Sequence[str])
     normal = sorted({domain for domain in found.values() if domain})
 
     def work(transaction: Transaction) -> None:
-        merchant = _get_merchant(transaction, merchant_id)
+        merchant = get_merchant(transaction, merchant_id)
         link_domains.replace_all(transaction, merchant_id, normal)
-        _record(runtime, transaction, merchant, EventKind.LINK_DOMAINS_SET)
+        record_event(runtime, transaction, merchant, EventKind.LINK_DOMAINS_SET)
 
     runtime.database.run(work)
     return normal
@@ -187,28 +188,3 @@ def read_link_domains(runtime: Runtime, merchant_id: str) -> list[str]:
 def read_weights(runtime: Runtime) -> Mapping[str, int]:
     """Return the merchants' weights that are not 1, by merchant id."""
     return runtime.database.read(merchants.weights)
-
-
-def _get_merchant(transaction: Transaction, merchant_id: str) -> Merchant:
-    merchant = merchants.find(transaction, merchant_id)
-    if merchant is None:
-        raise NotFoundError("no merchant of that id")
-    return merchant
-
-
-def _record(
-    runtime: Runtime,
-    transaction: Transaction,
-    merchant: Merchant,
-    kind: EventKind,
-    subject_id: str | None = None,
-) -> None:
-    """Record an event of a merchant; `subject_id` is the API key or sender that it is about."""
-    event = Event(
-        partition=merchant.partition,
-        at=runtime.clock.now(),
-        kind=kind,
-        merchant_id=merchant.id,
-        reason=subject_id,
-    )
-    runtime.record(transaction, event)

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from consent_tokens.listing import ListFilter
 from consent_tokens.relay.templates.template import OnOverflow, Template, TemplateStatus, Variable
-from consent_tokens.store.admission_tables import merchants, reviews
+from consent_tokens.store.admission_tables import reviews
 from consent_tokens.store.admission_tables import templates as table
 from consent_tokens.store.database import Transaction
 
@@ -189,17 +189,6 @@ def id_of(number: int) -> str:
 def number_of(template_id: str) -> int:
     """Return the 64-bit number that a template's id is."""
     return int(template_id.removeprefix(ID_PREFIX), 16)
-
-
-def group_members(transaction: Transaction, merchant_id: str) -> list[str]:
-    """Return the ids of the merchants of a control group: of a merchant that is alone, its own."""
-    group = select(merchants.c.control_group).where(merchants.c.id == merchant_id).scalar_subquery()
-    rows = transaction.execute(
-        select(merchants.c.id).where(
-            or_(merchants.c.id == merchant_id, merchants.c.control_group == group)
-        )
-    )
-    return [row.id for row in rows]
 
 
 def is_blocked(transaction: Transaction, fingerprint: bytes, merchant_ids: Sequence[str]) -> bool:

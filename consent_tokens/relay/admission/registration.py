@@ -10,7 +10,6 @@ from typing import Final
 
 CHINA: Final = "CN"
 CODE_ALPHABET: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"  # GB 32100-2015, table 1: no I, O, S, V, Z
-CODE_LENGTH: Final = 18
 WEIGHT_BASE: Final = 3  # the weight of place i, from 1, is 3^(i-1) mod 31
 CODE: Final = re.compile(rf"[{CODE_ALPHABET}]{{2}}[0-9]{{6}}[{CODE_ALPHABET}]{{10}}")
 # of other countries: letters, digits and separators, with at least one digit

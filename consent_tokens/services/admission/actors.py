@@ -7,8 +7,9 @@ from types import MappingProxyType
 from typing import Final
 
 from consent_tokens.errors import ForbiddenError, InvalidError
-from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay.composition import is_displayable
+from consent_tokens.services.merchant_records import record_event
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import operators, reviews
 from consent_tokens.store.database import Transaction
@@ -97,31 +98,39 @@ class Act:
     reason: str | None = None
 
 
-def record_act(runtime: Runtime, transaction: Transaction, actor: Actor, act: Act) -> None:
-    """Record what an actor did: an event in the merchant's partition, and a review."""
-    now = runtime.clock.now()
-    event = Event(
-        partition=act.merchant.partition,
-        at=now,
-        kind=act.kind,
-        merchant_id=act.merchant.id,
-        reason=act.subject_id,
-        actor=actor.id,
-    )
-    runtime.record(transaction, event)
-    subject_id = act.subject_id or act.merchant.id
+def record_act(runtime: Runtime, transaction: Transaction, actor: Actor | None, act: Act) -> None:
+    """Record what was done: an event in the merchant's partition, and who decided as a review.
+
+    Without an actor the service did it itself, and there is no review.
+    """
+    actor_id = actor.id if actor else None
+    record_event(runtime, transaction, act.merchant, act.kind, act.subject_id, actor_id)
+    if actor is not None:
+        subject_id = act.subject_id or act.merchant.id
+        add_review(runtime, transaction, actor, act.action, subject_id, act.reason)
+
+
+def add_review(
+    runtime: Runtime,
+    transaction: Transaction,
+    actor: Actor,
+    action: Action,
+    subject_id: str,
+    reason: str | None,
+) -> None:
+    """Add a review: what an actor decided about a merchant, sender, template or operator."""
     review = Review(
-        id=new_review_id(runtime, transaction, subject_id),
+        id=_new_review_id(runtime, transaction, subject_id),
         subject_id=subject_id,
-        action=act.action,
+        action=action,
         operator_id=actor.id,
-        at=now,
-        reason=act.reason,
+        at=runtime.clock.now(),
+        reason=reason,
     )
     reviews.add(transaction, review)
 
 
-def new_review_id(runtime: Runtime, transaction: Transaction, subject_id: str) -> str:
+def _new_review_id(runtime: Runtime, transaction: Transaction, subject_id: str) -> str:
     """Return the id of a new review: behind those of the same subject, at the same second too."""
     count = reviews.count_of(transaction, subject_id)
     return f"rev_{count:08x}{runtime.random.token_bytes(8).hex()}"

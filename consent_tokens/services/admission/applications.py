@@ -7,7 +7,7 @@ from typing import Final
 
 from consent_tokens.consent.purposes import Purpose, PurposeClass
 from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
-from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay.admission.registration import check_registration, normal_registration
 from consent_tokens.relay.composition import is_displayable
 from consent_tokens.relay.text_form import normal_domain
@@ -26,6 +26,7 @@ from consent_tokens.services.admission.documents import (
     check_documents,
 )
 from consent_tokens.services.api_keys import new_api_key
+from consent_tokens.services.merchant_records import record_event
 from consent_tokens.services.merchants import (
     MAX_LINK_DOMAINS,
     AdmittedMerchant,
@@ -88,13 +89,7 @@ def apply(runtime: Runtime, form: ApplicationForm, *, amends: str | None = None)
         link_domains.replace_all(transaction, merchant.id, domains)
         add_documents(runtime, transaction, merchant.id, form.documents)
         propose_twins(runtime, transaction, merchant.id)
-        event = Event(
-            partition=merchant.partition,
-            at=now,
-            kind=EventKind.MERCHANT_APPLIED,
-            merchant_id=merchant.id,
-        )
-        runtime.record(transaction, event)
+        record_event(runtime, transaction, merchant, EventKind.MERCHANT_APPLIED)
         return merchant
 
     return runtime.database.run(work)

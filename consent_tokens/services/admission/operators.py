@@ -8,14 +8,13 @@ from consent_tokens.relay.composition import is_displayable
 from consent_tokens.services.admission.actors import (
     Action,
     Actor,
-    new_review_id,
+    add_review,
     require_right,
 )
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import operators, reviews
+from consent_tokens.store import operators
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.operators import OperatorAccount, Role
-from consent_tokens.store.reviews import Review
 
 MAX_NAME_LENGTH: Final = 60  # characters
 NO_PARTITION: Final = 0  # of an event that concerns no recipient and no merchant
@@ -37,7 +36,7 @@ def add_operator(runtime: Runtime, actor: Actor, name: str, role: Role) -> Opera
     def work(transaction: Transaction) -> OperatorAccount:
         if not operators.add(transaction, account):
             raise ConflictError("an operator of that name exists")
-        _record(runtime, transaction, actor, account, EventKind.OPERATOR_ADDED)
+        _record(runtime, transaction, actor, account, EventKind.OPERATOR_ADDED, Action.ADD_OPERATOR)
         return account
 
     return runtime.database.run(work)
@@ -52,7 +51,14 @@ def disable_operator(runtime: Runtime, actor: Actor, name: str) -> OperatorAccou
         now = runtime.clock.now()
         if account is None or not operators.disable(transaction, account.id, now):
             raise NotFoundError("no operator of that name")
-        _record(runtime, transaction, actor, account, EventKind.OPERATOR_DISABLED)
+        _record(
+            runtime,
+            transaction,
+            actor,
+            account,
+            EventKind.OPERATOR_DISABLED,
+            Action.DISABLE_OPERATOR,
+        )
         return account
 
     return runtime.database.run(work)
@@ -69,17 +75,9 @@ def _record(
     actor: Actor,
     account: OperatorAccount,
     kind: EventKind,
+    action: Action,
 ) -> None:
     now = runtime.clock.now()
     event = Event(partition=NO_PARTITION, at=now, kind=kind, reason=account.id, actor=actor.id)
     runtime.record(transaction, event)
-    is_added = kind is EventKind.OPERATOR_ADDED
-    review = Review(
-        id=new_review_id(runtime, transaction, account.id),
-        subject_id=account.id,
-        action=Action.ADD_OPERATOR if is_added else Action.DISABLE_OPERATOR,
-        operator_id=actor.id,
-        at=now,
-        reason=account.role,
-    )
-    reviews.add(transaction, review)
+    add_review(runtime, transaction, actor, action, account.id, account.role)

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from consent_tokens.errors import NotFoundError
 from consent_tokens.relay.admission.api_access import ApiKey
+from consent_tokens.services.merchant_records import get_merchant
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import (
     api_keys,
@@ -38,9 +38,7 @@ def read_review_file(runtime: Runtime, merchant_id: str) -> ReviewFile:
     """Return what a reviewer reads of a merchant. Raises NotFoundError."""
 
     def query(transaction: Transaction) -> ReviewFile:
-        merchant = merchants.find(transaction, merchant_id)
-        if merchant is None:
-            raise NotFoundError("no merchant of that id")
+        merchant = get_merchant(transaction, merchant_id)
         domains = link_domains.of_merchants(transaction, [merchant_id])
         return ReviewFile(
             merchant=merchant,

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from consent_tokens.errors import ConflictError, ForbiddenError, NotFoundError
-from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay.admission.sender_rules import SignatureSource
 from consent_tokens.services.admission import senders as admission
 from consent_tokens.services.admission.actors import (
@@ -15,6 +15,7 @@ from consent_tokens.services.admission.actors import (
     require_right,
 )
 from consent_tokens.services.admission.senders import SenderDetails
+from consent_tokens.services.merchant_records import get_merchant, record_event
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import checkpoints, merchants, sender_applications
 from consent_tokens.store.database import Transaction
@@ -53,14 +54,7 @@ def submit(
         status=SenderApplicationStatus.SUBMITTED,
     )
     sender_applications.add(transaction, application)
-    event = Event(
-        partition=merchant.partition,
-        at=sender.admitted_at,
-        kind=EventKind.SENDER_APPLIED,
-        merchant_id=merchant_id,
-        reason=sender.id,
-    )
-    runtime.record(transaction, event)
+    record_event(runtime, transaction, merchant, EventKind.SENDER_APPLIED, sender.id)
     return application
 
 
@@ -98,9 +92,7 @@ def refuse(runtime: Runtime, actor: Actor, application_id: str, reason: str) -> 
         now = runtime.clock.now()
         status = SenderApplicationStatus.REFUSED
         sender_applications.decide(transaction, application_id, status, now, text)
-        merchant = merchants.find(transaction, found.sender.merchant_id)
-        if merchant is None:
-            raise NotFoundError("no merchant of that id")
+        merchant = get_merchant(transaction, found.sender.merchant_id)
         act = Act(
             merchant=merchant,
             kind=EventKind.SENDER_REFUSED,

@@ -12,7 +12,7 @@ from typing import Final
 
 from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
-from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay.admission.sender_rules import (
     SignatureSource,
     check_form,
@@ -30,6 +30,7 @@ from consent_tokens.services.admission.actors import (
     record_act,
     require_right,
 )
+from consent_tokens.services.merchant_records import get_merchant
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import checkpoints, merchants, senders
 from consent_tokens.store.database import Transaction
@@ -142,9 +143,7 @@ def admit(
 ) -> None:
     """Insert a sender, if port and signature are free. Raises InvalidError, NotFoundError."""
     checkpoints.lock_admission(transaction)
-    merchant = merchants.find(transaction, sender.merchant_id)
-    if merchant is None:
-        raise NotFoundError("no merchant of that id")
+    merchant = get_merchant(transaction, sender.merchant_id)
     if merchant.status not in {MerchantStatus.ACTIVE, MerchantStatus.SUSPENDED}:
         raise ConflictError("the merchant is not admitted")
     if fault := _check_end(sender.valid_until, runtime.clock.now()):
@@ -206,9 +205,7 @@ def revoke_sender(runtime: Runtime, actor: Actor, sender_id: str, reason: str) -
         sender = senders.find(transaction, sender_id)
         if sender is None or not senders.revoke(transaction, sender_id, runtime.clock.now()):
             raise NotFoundError("no sender of that id that is not revoked")
-        merchant = merchants.find(transaction, sender.merchant_id)
-        if merchant is None:
-            raise NotFoundError("no merchant of that id")
+        merchant = get_merchant(transaction, sender.merchant_id)
         signatures.release(runtime, transaction, sender)
         record(runtime, transaction, actor, merchant, sender, EventKind.SENDER_REVOKED, text)
         return sender
@@ -226,17 +223,6 @@ def record(  # noqa: PLR0913, PLR0917 - what was done by whom to which sender of
     reason: str | None = None,
 ) -> None:
     """Record what was done to a sender; without an actor, the service did it itself."""
-    if actor is not None:
-        is_revoked = kind is EventKind.SENDER_REVOKED
-        action = Action.REVOKE if is_revoked else Action.APPROVE
-        act = Act(merchant=merchant, kind=kind, action=action, subject_id=sender.id, reason=reason)
-        record_act(runtime, transaction, actor, act)
-        return
-    event = Event(
-        partition=merchant.partition,
-        at=runtime.clock.now(),
-        kind=kind,
-        merchant_id=merchant.id,
-        reason=sender.id,
-    )
-    runtime.record(transaction, event)
+    action = Action.REVOKE if kind is EventKind.SENDER_REVOKED else Action.APPROVE
+    act = Act(merchant=merchant, kind=kind, action=action, subject_id=sender.id, reason=reason)
+    record_act(runtime, transaction, actor, act)

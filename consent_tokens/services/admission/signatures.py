@@ -34,11 +34,11 @@ def claim(
     own_names = [merchant.name, merchant.identity.legal_name]
     fault = check_signature(signature, source=source, evidence=evidence, names=own_names)
     folded = skeleton(signature)
-    if fault is None and _is_taken(runtime, transaction, merchant, folded):
+    known = signatures.find(transaction, folded)
+    if fault is None and _is_taken(runtime, transaction, merchant, folded, known):
         fault = TAKEN
     if fault is not None:
         raise InvalidError({"signature": [fault]})
-    known = signatures.find(transaction, folded)
     if known and known.merchant_id == merchant.id and known.status is SignatureStatus.ADMITTED:
         return
     owned = Signature(
@@ -53,9 +53,14 @@ def claim(
     signatures.save(transaction, owned)
 
 
-def _is_taken(runtime: Runtime, transaction: Transaction, merchant: Merchant, folded: str) -> bool:
+def _is_taken(
+    runtime: Runtime,
+    transaction: Transaction,
+    merchant: Merchant,
+    folded: str,
+    known: Signature | None,
+) -> bool:
     """Whether a signature is another's, was until lately, or is the name of another merchant."""
-    known = signatures.find(transaction, folded)
     if known and known.merchant_id != merchant.id:
         is_resting = runtime.clock.now() < known.changed_at + REST
         if known.status is SignatureStatus.ADMITTED or is_resting:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from consent_tokens.consent.purposes import PurposeClass
-from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
+from consent_tokens.errors import ConflictError, InvalidError
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.services.admission.actors import (
     PEOPLE_FOR_TWO,
@@ -16,6 +16,7 @@ from consent_tokens.services.admission.actors import (
     record_act,
     require_right,
 )
+from consent_tokens.services.merchant_records import get_merchant
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import checkpoints, merchants
 from consent_tokens.store.database import Transaction
@@ -152,9 +153,7 @@ def _checked_reason(merchant: Merchant, reason: str | None) -> str | None:
 
 def _get_admitted(transaction: Transaction, merchant_id: str) -> Merchant:
     checkpoints.lock_admission(transaction)
-    merchant = merchants.find(transaction, merchant_id)
-    if merchant is None:
-        raise NotFoundError("no merchant of that id")
+    merchant = get_merchant(transaction, merchant_id)
     if merchant.status not in {MerchantStatus.ACTIVE, MerchantStatus.SUSPENDED}:
         raise ConflictError(NOT_ADMITTED)
     return merchant

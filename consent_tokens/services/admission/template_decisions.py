@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from consent_tokens.errors import NotFoundError
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay.templates.template import Template, TemplateStatus
 from consent_tokens.services.admission.actors import Act, Action, Actor, record_act
 from consent_tokens.services.admission.templates import subject_of
+from consent_tokens.services.merchant_records import get_merchant
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.webhooks import enqueue, template_event
-from consent_tokens.store import merchants, templates
+from consent_tokens.store import control_groups, templates
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.templates import TemplateVersion
 
@@ -38,11 +38,14 @@ class TemplateDecision:
 def decide(
     runtime: Runtime,
     transaction: Transaction,
-    actor: Actor,
+    actor: Actor | None,
     decision: TemplateDecision,
     versions: Sequence[TemplateVersion],
 ) -> None:
-    """Save a decision on versions of one template, the newest first; record and announce it."""
+    """Save a decision on versions of one template, the newest first; record and announce it.
+
+    Without an actor the service decides itself.
+    """
     now = runtime.clock.now()
     templates.set_status(transaction, versions, decision.status, now, decision.reason)
     newest = versions[0].template
@@ -54,14 +57,12 @@ def decide(
 def record(
     runtime: Runtime,
     transaction: Transaction,
-    actor: Actor,
+    actor: Actor | None,
     decision: TemplateDecision,
     template: Template,
 ) -> None:
     """Record who decided: an event of the merchant, and a review."""
-    merchant = merchants.find(transaction, template.merchant_id)
-    if merchant is None:
-        raise NotFoundError("no merchant of that id")
+    merchant = get_merchant(transaction, template.merchant_id)
     act = Act(
         merchant=merchant,
         kind=decision.kind,
@@ -76,7 +77,7 @@ def withdraw_twins(
     runtime: Runtime, transaction: Transaction, actor: Actor, merchant_id: str
 ) -> None:
     """Withdraw what is in use in a control group with a text that may not come back."""
-    group = templates.group_members(transaction, merchant_id)
+    group = control_groups.members(transaction, merchant_id)
     decision = TemplateDecision(
         EventKind.TEMPLATE_WITHDRAWN, Action.WITHDRAW, TemplateStatus.WITHDRAWN, OF_A_TWIN
     )

@@ -14,7 +14,7 @@ from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay.composition import is_displayable
 from consent_tokens.relay.decision import is_limited
-from consent_tokens.relay.templates.check import check_template
+from consent_tokens.relay.templates.check import Draft, check_template
 from consent_tokens.relay.templates.template import (
     MAX_TEXTS_PER_EVENT,
     Template,
@@ -34,14 +34,13 @@ from consent_tokens.services.admission.template_decisions import (
 from consent_tokens.services.admission.template_values import accept_repeated_values
 from consent_tokens.services.admission.templates import (
     EVENT_TYPE,
-    draft_of,
     invalid,
     subject_of,
     with_event,
 )
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.webhooks import enqueue, template_event
-from consent_tokens.store import link_domains, reviews, templates
+from consent_tokens.store import control_groups, link_domains, reviews, templates
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.templates import TemplateVersion
 
@@ -140,7 +139,7 @@ def _locked(transaction: Transaction, template_id: str) -> list[TemplateVersion]
 
 
 def _ensure_not_blocked(transaction: Transaction, version: TemplateVersion) -> None:
-    group = templates.group_members(transaction, version.template.merchant_id)
+    group = control_groups.members(transaction, version.template.merchant_id)
     if templates.is_blocked(transaction, version.fingerprint, group):
         raise ConflictError("a text like this was withdrawn")
 
@@ -211,7 +210,7 @@ def recategorise(
 
 def _ensure_fits(transaction: Transaction, template: Template, purpose: Purpose) -> None:
     domains = link_domains.of_merchants(transaction, [template.merchant_id])
-    draft = draft_of(purpose, template.text, template.variables)
+    draft = Draft(purpose=purpose, text=template.text, variables=template.variables)
     if faults := check_template(draft, domains.get(template.merchant_id, frozenset())):
         raise invalid(faults)
 

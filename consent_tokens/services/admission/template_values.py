@@ -13,12 +13,12 @@ import structlog
 
 from consent_tokens import metrics
 from consent_tokens.crypto.keyed_hashes import VALUE_HASH_BYTES
-from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay.templates.template import Template, TemplateStatus, counted_names
-from consent_tokens.services.admission.templates import subject_of
+from consent_tokens.services.admission.actors import Action
+from consent_tokens.services.admission.template_decisions import TemplateDecision, decide
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.services.webhooks import enqueue, template_event
-from consent_tokens.store import merchants, template_values, templates
+from consent_tokens.store import template_values, templates
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.template_values import (
     TEXTS,
@@ -52,7 +52,7 @@ def count_values(runtime: Runtime) -> int:
         counts = _counts(texts, templates.all_versions(transaction, ids))
         template_values.add_counts(transaction, counts, now)
         found = template_values.repetitions(transaction, ids, min_texts=MIN_TEXTS, share=SHARE)
-        held = [each for each in _one_each(found) if _hold(runtime, transaction, each, now)]
+        held = [each for each in _one_each(found) if _hold(runtime, transaction, each)]
         template_values.halve_counts(transaction, ids, MAX_TEXTS)
         return len(texts), held
 
@@ -93,9 +93,7 @@ def _one_each(found: Sequence[Repetition]) -> list[Repetition]:
     return list(most.values())
 
 
-def _hold(
-    runtime: Runtime, transaction: Transaction, repetition: Repetition, now: datetime
-) -> bool:
+def _hold(runtime: Runtime, transaction: Transaction, repetition: Repetition) -> bool:
     """Hold the approved versions of a template; return whether there were any."""
     versions = [
         each
@@ -104,24 +102,12 @@ def _hold(
     ]
     if not versions:
         return False
-    newest = versions[0].template
     reason = (
         f"one value of {repetition.variable} is in {repetition.repeated} of "
         f"{repetition.texts} texts"
     )
-    templates.set_status(transaction, versions, TemplateStatus.HELD, now, reason)
-    merchant = merchants.find(transaction, newest.merchant_id)
-    if merchant is not None:
-        event = Event(
-            partition=merchant.partition,
-            at=now,
-            kind=EventKind.TEMPLATE_HELD,
-            merchant_id=merchant.id,
-            reason=subject_of(newest),
-        )
-        runtime.record(transaction, event)
-    told = template_event(newest, TemplateStatus.HELD, reason, newest.purpose)
-    enqueue(runtime, transaction, [told], now)
+    decision = TemplateDecision(EventKind.TEMPLATE_HELD, Action.HOLD, TemplateStatus.HELD, reason)
+    decide(runtime, transaction, None, decision, versions)
     return True
 
 

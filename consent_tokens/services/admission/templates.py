@@ -16,7 +16,7 @@ from consent_tokens.errors import (
     NotFoundError,
     TooManyRequestsError,
 )
-from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.evidence.events import EventKind
 from consent_tokens.listing import ListFilter, Position
 from consent_tokens.relay.decision import class_of
 from consent_tokens.relay.templates.check import Draft, TemplateFault, check_template
@@ -30,8 +30,16 @@ from consent_tokens.relay.templates.template import (
     TemplateStatus,
     Variable,
 )
+from consent_tokens.services.merchant_records import get_merchant, record_event
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import link_domains, merchants, reviews, senders, templates
+from consent_tokens.store import (
+    control_groups,
+    link_domains,
+    merchants,
+    reviews,
+    senders,
+    templates,
+)
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant
 from consent_tokens.store.reviews import Review
@@ -85,41 +93,30 @@ def submit(
     Raises InvalidError with its faults, NotFoundError, ConflictError for a withdrawn template, and
     TooManyRequestsError after MAX_RESUBMISSIONS of a refused one.
     """
-    merchant = merchants.find(transaction, merchant_id)
-    if merchant is None:
-        raise NotFoundError("no merchant of that id")
+    merchant = get_merchant(transaction, merchant_id)
     earlier = _earlier_versions(transaction, merchant_id, submission)
     domains = _domains(transaction, merchant_id)
-    _ensure_faultless(merchant, submission, earlier, domains)
-    _ensure_may_come_back(runtime, transaction, merchant_id, submission)
-    draft = draft_of(submission.purpose, submission.text, submission.variables)
+    draft = Draft(purpose=submission.purpose, text=submission.text, variables=submission.variables)
+    faults = [*_terms_faults(merchant, submission, earlier), *check_template(draft, domains)]
+    if faults:
+        raise invalid(faults)
+    known = fingerprint(submission.text)
+    _ensure_may_come_back(runtime, transaction, merchant_id, submission, known)
     template = _new_template(runtime, merchant_id, submission, earlier)
     version = TemplateVersion(
         template=template,
-        fingerprint=fingerprint(submission.text),
+        fingerprint=known,
         findings=marks(draft),
         submitted_at=runtime.clock.now(),
     )
     templates.add(transaction, version)
-    event = Event(
-        partition=merchant.partition,
-        at=version.submitted_at,
-        kind=EventKind.TEMPLATE_SUBMITTED,
-        merchant_id=merchant_id,
-        reason=subject_of(template),
-    )
-    runtime.record(transaction, event)
+    record_event(runtime, transaction, merchant, EventKind.TEMPLATE_SUBMITTED, subject_of(template))
     return _standings(runtime, transaction, [version])[0]
 
 
 def subject_of(template: Template) -> str:
     """Return the name of a version of a template in events and reviews: `tpl_...:2`."""
     return f"{template.id}:{template.version}"
-
-
-def draft_of(purpose: str, text: str, variables: Mapping[str, Variable]) -> Draft:
-    """Return a template as it is checked."""
-    return Draft(purpose=purpose, text=text, variables=variables)
 
 
 def _earlier_versions(
@@ -138,18 +135,6 @@ def _earlier_versions(
 
 def _domains(transaction: Transaction, merchant_id: str) -> frozenset[str]:
     return link_domains.of_merchants(transaction, [merchant_id]).get(merchant_id, frozenset())
-
-
-def _ensure_faultless(
-    merchant: Merchant,
-    submission: Submission,
-    earlier: Sequence[TemplateVersion],
-    domains: frozenset[str],
-) -> None:
-    draft = draft_of(submission.purpose, submission.text, submission.variables)
-    faults = [*_terms_faults(merchant, submission, earlier), *check_template(draft, domains)]
-    if faults:
-        raise invalid(faults)
 
 
 def invalid(faults: Iterable[TemplateFault]) -> InvalidError:
@@ -178,11 +163,17 @@ def _terms_faults(
 
 
 def _ensure_may_come_back(
-    runtime: Runtime, transaction: Transaction, merchant_id: str, submission: Submission
+    runtime: Runtime,
+    transaction: Transaction,
+    merchant_id: str,
+    submission: Submission,
+    known: bytes,
 ) -> None:
-    """Refuse a text that the control group may not submit again, or not again today."""
-    known = fingerprint(submission.text)
-    group = templates.group_members(transaction, merchant_id)
+    """Refuse a text that the control group may not submit again, or not again today.
+
+    `known` is its fingerprint.
+    """
+    group = control_groups.members(transaction, merchant_id)
     if templates.is_blocked(transaction, known, group):
         raise invalid([TemplateFault("text", "text_withdrawn")])
     template_id = submission.template_id or ""

@@ -4,6 +4,7 @@ from base64 import b64encode
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from flask import Response, current_app, json
 from flask_babel import gettext as _
@@ -40,13 +41,15 @@ def download_json(partition: int) -> Response:
 def download_html(partition: int) -> Response:
     """Return all that is kept, as a page that needs no other file: its style is in it."""
     export = export_recipient(runtime(), partition)
+    zones = export.consents[0].grant.scope.send_window.timezones if export.consents else None
+    timezone = zones[0] if zones else app_context().consent.default_timezone
     style = _stylesheet(str(current_app.static_folder))
     response = page(
         "data.html",
         export=export,
-        zones=export.consents[0].grant.scope.send_window.timezones if export.consents else None,
+        zones=zones,
         message_count=sum(len(each.messages) for each in export.consents),
-        settings=_settings_in_words(export),
+        settings=_settings_in_words(export, timezone),
         stylesheet=Markup(style),  # noqa: S704 - our own file
         base_url=runtime().service.base_url,
     )
@@ -62,14 +65,9 @@ def _stylesheet(folder: str) -> str:
     return (Path(folder) / "design.css").read_text("utf-8")
 
 
-def _settings_in_words(export: SubjectAccessExport) -> list[str]:
+def _settings_in_words(export: SubjectAccessExport, timezone: ZoneInfo) -> list[str]:
     """Return what holds for all merchants: quiet periods, limits, quiet hours and invitations."""
     preferences = export.preferences
-    timezone, *_others = (
-        export.consents[0].grant.scope.send_window.timezones
-        if export.consents
-        else (app_context().consent.default_timezone,)
-    )
     periods = [
         period_text(each, export.exported_at, timezone) for each in preferences.quiet_periods
     ]

@@ -70,7 +70,18 @@ class ApiKeyAnswer(AnswerSchema):
     @pre_dump
     def to_members(self, key: ApiKey, **_: object) -> dict[str, Any]:
         """Return the members."""
-        return members_of(key)
+        access = key.access
+        is_expired = access.is_expired_at(runtime().clock.now())
+        return {
+            "id": key.id,
+            "status": "revoked" if key.revoked_at else "expired" if is_expired else "active",
+            "scopes": sorted(access.scopes),
+            "networks": access.networks and [str(each) for each in access.networks],
+            "expires_at": access.expires_at,
+            "rate": access.rate,
+            "created_at": key.created_at,
+            "created_by": key.created_by,
+        }
 
 
 class CreatedApiKey(ApiKeyAnswer):
@@ -82,7 +93,7 @@ class CreatedApiKey(ApiKeyAnswer):
     def to_members(self, created: Any, **_: object) -> dict[str, Any]:  # noqa: ANN401 - key and text
         """Return the members."""
         key, text = created
-        return {**members_of(key), "api_key": text}
+        return {**super().to_members(key), "api_key": text}
 
 
 class ApiKeyList(AnswerSchema):
@@ -90,19 +101,3 @@ class ApiKeyList(AnswerSchema):
 
     items = fields.List(fields.Nested(ApiKeyAnswer), required=True)
     next = fields.String(required=True, allow_none=True)
-
-
-def members_of(key: ApiKey) -> dict[str, Any]:
-    """Return the members of an answer about a key."""
-    access = key.access
-    is_expired = access.is_expired_at(runtime().clock.now())
-    return {
-        "id": key.id,
-        "status": "revoked" if key.revoked_at else "expired" if is_expired else "active",
-        "scopes": sorted(access.scopes),
-        "networks": access.networks and [str(each) for each in access.networks],
-        "expires_at": access.expires_at,
-        "rate": access.rate,
-        "created_at": key.created_at,
-        "created_by": key.created_by,
-    }

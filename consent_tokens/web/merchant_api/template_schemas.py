@@ -20,12 +20,14 @@ from consent_tokens.relay.templates.template import (
 )
 from consent_tokens.services.admission.templates import Submission, TemplateStanding
 from consent_tokens.web.merchant_api.answers import AnswerSchema, PageAnswer
+from consent_tokens.web.merchant_api.message_decoding import (
+    MAX_NAME_LENGTH,
+    MAX_TEMPLATE_ID_LENGTH,
+)
 from consent_tokens.web.merchant_api.purpose_field import PurposeField
 from consent_tokens.web.merchant_api.schemas import PageQuery, Strict, is_printable
 
 MAX_DECLARED: Final = 20  # variables; more than five are a fault that is named
-MAX_NAME_LENGTH: Final = 40  # characters
-MAX_TEMPLATE_ID_LENGTH: Final = 40  # characters
 
 
 class VariableIn(Strict):

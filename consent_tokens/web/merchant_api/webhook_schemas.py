@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import fields, validate
+from marshmallow import fields, pre_dump, validate
 
 from consent_tokens.services.webhooks import MAX_URL_LENGTH, WebhookEventType
 from consent_tokens.web.merchant_api.answers import AnswerSchema
@@ -40,11 +40,28 @@ class WebhookAnswer(AnswerSchema):
         metadata={"description": "Until when the previous secret signs too."},
     )
 
+    @pre_dump
+    def to_members(self, webhook: Any, **_: object) -> dict[str, Any]:  # noqa: ANN401 - the store's own type
+        """Return the members."""
+        return {
+            "id": webhook.id,
+            "url": webhook.url,
+            "events": sorted(webhook.event_types),
+            "created_at": webhook.created_at,
+            "previous_secret_until": webhook.previous_until,
+        }
+
 
 class SecretWebhook(WebhookAnswer):
     """A webhook with its new secret, which is shown this once."""
 
     secret = fields.String(required=True, metadata={"description": "Shown this once."})
+
+    @pre_dump
+    def to_members(self, created: Any, **_: object) -> dict[str, Any]:  # noqa: ANN401 - webhook and secret
+        """Return the members."""
+        webhook, secret = created
+        return {**super().to_members(webhook), "secret": secret}
 
 
 class WebhookList(AnswerSchema):
@@ -52,14 +69,3 @@ class WebhookList(AnswerSchema):
 
     items = fields.List(fields.Nested(WebhookAnswer), required=True)
     next = fields.String(required=True, allow_none=True)
-
-
-def webhook_members(webhook: Any) -> dict[str, Any]:  # noqa: ANN401 - the store's own type
-    """Return the members of an answer about a webhook."""
-    return {
-        "id": webhook.id,
-        "url": webhook.url,
-        "events": sorted(webhook.event_types),
-        "created_at": webhook.created_at,
-        "previous_secret_until": webhook.previous_until,
-    }

@@ -11,7 +11,6 @@ from consent_tokens.web.merchant_api.webhook_schemas import (
     WebhookAnswer,
     WebhookIn,
     WebhookList,
-    webhook_members,
 )
 from consent_tokens.web.request_context import app_context, runtime
 
@@ -26,28 +25,22 @@ def create_webhook(merchant_id: str, body: dict[str, Any], answer: Answer) -> Ap
     """Register a webhook. Its secret is shown this once."""
     client = app_context().webhook_client
     webhook, secret = new_webhook(runtime(), client, merchant_id, body["url"], body["events"])
-    return answer.once(
-        lambda transaction: {
-            **webhook_members(own_webhooks.register(transaction, webhook)),
-            "secret": secret,
-        }
-    )
+    return answer.once(lambda transaction: (own_webhooks.register(transaction, webhook), secret))
 
 
 @bp.get("/webhooks")
 @bp.answer(200, WebhookList())
 def list_webhooks(merchant_id: str) -> dict[str, Any]:
     """List the merchant's webhooks, the oldest first."""
-    found = own_webhooks.list_own(runtime(), merchant_id)
-    return {"items": [webhook_members(each) for each in found], "next": None}
+    return {"items": own_webhooks.list_own(runtime(), merchant_id), "next": None}
 
 
 @bp.get("/webhooks/<webhook_id>")
 @bp.answer(200, WebhookAnswer())
 @bp.problems(404)
-def get_webhook(merchant_id: str, webhook_id: str) -> dict[str, Any]:
+def get_webhook(merchant_id: str, webhook_id: str) -> Any:  # noqa: ANN401 - the store's own type
     """Return a webhook, without its secret."""
-    return webhook_members(own_webhooks.get_own(runtime(), merchant_id, webhook_id))
+    return own_webhooks.get_own(runtime(), merchant_id, webhook_id)
 
 
 @bp.post("/webhooks/<webhook_id>/rotate-secret")
@@ -55,14 +48,11 @@ def get_webhook(merchant_id: str, webhook_id: str) -> dict[str, Any]:
 @bp.problems(404)
 def rotate_webhook_secret(merchant_id: str, webhook_id: str, answer: Answer) -> ApiResponse:
     """Give a webhook a new secret; the previous one signs too for 24 hours."""
-
-    def work(transaction: Any) -> dict[str, Any]:  # noqa: ANN401 - the store's own type
-        webhook, secret = own_webhooks.rotate_secret(
+    return answer.once(
+        lambda transaction: own_webhooks.rotate_secret(
             runtime(), transaction, merchant_id, webhook_id
         )
-        return {**webhook_members(webhook), "secret": secret}
-
-    return answer.once(work)
+    )
 
 
 @bp.post("/webhooks/<webhook_id>/remove")
@@ -71,7 +61,5 @@ def rotate_webhook_secret(merchant_id: str, webhook_id: str, answer: Answer) -> 
 def remove_webhook(merchant_id: str, webhook_id: str, answer: Answer) -> ApiResponse:
     """Remove a webhook, and the events that wait for it."""
     return answer.once(
-        lambda transaction: webhook_members(
-            own_webhooks.remove_own(transaction, merchant_id, webhook_id)
-        )
+        lambda transaction: own_webhooks.remove_own(transaction, merchant_id, webhook_id)
     )
