@@ -22,7 +22,6 @@ from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import admission_tables as tables
 from consent_tokens.store import templates
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.merchants import MerchantKind
 from consent_tokens.store.purpose_classes import write_classes
 from consent_tokens.store.templates import TemplateVersion
 from tests.service import ORDERS, Merchant, Service
@@ -32,21 +31,6 @@ ORDER_VARIABLES = {
     "order": Variable(VariableType.ORDER, 32),
     "day": Variable(VariableType.DATE, 20),
 }
-
-
-def legal_merchant(
-    service: Service,
-    classes: Collection[PurposeClass] = tuple(PurposeClass),
-    *,
-    sender_classes: Collection[PurposeClass] | None = None,
-    name: str = "晨光书店",
-) -> Merchant:
-    """Return a merchant that is a legal entity, with a sender, both admitted for these classes."""
-    merchant = service.merchant(name)
-    set_classes(service, merchant, classes)
-    if sender_classes is not None:
-        set_sender(service, merchant, classes=write_classes(sender_classes))
-    return merchant
 
 
 def set_classes(
@@ -60,7 +44,6 @@ def set_classes(
         update(tables.merchants)
         .where(tables.merchants.c.id == merchant.id)
         .values(
-            kind=MerchantKind.LEGAL_ENTITY,
             classes=write_classes(classes),
             suspended_classes=write_classes(suspended),
         )

@@ -180,8 +180,7 @@ def service(
     arguments = ("consent_tokens", "serve", "--bind", f"127.0.0.1:{port}")
     with process(*arguments, environment=environment) as (_, lines):
         lines.wait_for(lambda line: "ready at" in line)
-        first = 13 if gateway == "simulator:" else 12  # the demonstration has 12
-        running = Running(f"http://127.0.0.1:{port}", environment, lines, extensions=count(first))
+        running = Running(f"http://127.0.0.1:{port}", environment, lines)
         with running.clients:
             yield running
     (folder / "log").write_text("".join(lines.heard))

@@ -426,6 +426,11 @@ class Service:
         template_reviews.approve(self.runtime, REVIEWER, found["id"])
         return found
 
+    def metric(self, sample: str) -> float:
+        """Return the value of a sample, such as `total{reason="x"}`; 0 if nothing was counted."""
+        lines = self.metrics().splitlines()
+        return next((float(each.split()[-1]) for each in lines if each.startswith(f"{sample} ")), 0)
+
     def consumer(self, number: str = NUMBERS[0]) -> Consumer:
         return Consumer(self, number)
 

@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from consent_tokens.consent.scope import ScopeReduction
+from consent_tokens.errors import ConflictError
 from consent_tokens.services.consents.amendments import extend, narrow, pause, resume
+from consent_tokens.services.consents.undo import undo
 from consent_tokens.services.integrity.readiness import save_checkpoints
 from consent_tokens.services.journal_replay import replay
 from tests.backups import Backup
+from tests.number_scan import NUMBERS
 from tests.service import ORDERS, PROMOTIONS, WIDE, Page, Service, SignedIn, found
 
 UNDO = re.compile(r'name="undo" value="([^"]+)"')
@@ -122,8 +126,13 @@ def test_another_session_or_consumer_undoes_nothing(quick: Person) -> None:
     offered = quick.offered("narrow", purposes=[ORDERS])
     other = quick.in_service(quick.service)
     assert other.undo(offered).status_code == 409, "a session that was not offered it"
-    other.consumer.number = "+8613912345678"
-    assert other.undo(offered).status_code == 409
+    stranger = replace(quick, consumer=quick.service.consumer(NUMBERS[1]))
+    stranger.consumer.agree(quick.merchant.ask(ORDERS)["path"], ORDERS)
+    stranger.consumer.log_in()
+    assert stranger.undo(offered).status_code == 404, "the consent of another"
+    partition = quick.grant_key().partition
+    with pytest.raises(ConflictError, match="no change of yours"):
+        undo(quick.service.runtime, partition + 1, [offered])
     assert quick.undo(offered).status_code == 303
 
 

@@ -14,7 +14,6 @@ from consent_tokens.relay.templates.template import TemplateStatus, Variable, Va
 from tests.admissions import (
     ORDER_VARIABLES,
     add_template,
-    legal_merchant,
     set_classes,
     set_sender,
     set_template,
@@ -51,7 +50,7 @@ def status_of(merchant: Merchant, answer: Page) -> tuple[str, str | None]:
 # --- the story ------------------------------------------------------------------------------------
 def test_an_advert_under_an_order_does_not_leave(service: Service) -> None:
     """As text, and through each variable of an approved template; also at night."""
-    merchant, consumer = legal_merchant(service), service.consumer()
+    merchant, consumer = service.legal_merchant(), service.consumer()
     token = service.obtain_token(merchant, consumer, ORDERS)
     template = add_template(service, merchant)
     before = consumer.texts()
@@ -72,7 +71,7 @@ def test_an_advert_under_an_order_does_not_leave(service: Service) -> None:
 
 def test_a_free_variable_takes_no_price_link_number_or_signature(service: Service) -> None:
     """Letters remain: what they say is counted, reported and reviewed."""
-    merchant, consumer = legal_merchant(service), service.consumer()
+    merchant, consumer = service.legal_merchant(), service.consumer()
     token = service.obtain_token(merchant, consumer, ORDERS)
     template = add_template(
         service, merchant, text="您好，{name}，您的订单{order}将在{day}由快递员送达，请留意",
@@ -111,7 +110,7 @@ def test_the_demonstration_tries_without_templates(service: Service) -> None:
 # --- class by sender by template by purpose -------------------------------------------------------
 def test_class_by_sender_by_template_by_purpose(service: Service) -> None:
     """tests/unit/test_admission_decision.py has every combination; these go through the API."""
-    merchant, consumer = legal_merchant(service), service.consumer()
+    merchant, consumer = service.legal_merchant(), service.consumer()
     token = service.obtain_token(merchant, consumer, PROMOTIONS, ORDERS, max_messages=100)
     approved = add_template(service, merchant, texts_per_event=5)
     withdrawn = add_template(service, merchant, status=TemplateStatus.WITHDRAWN)
@@ -140,7 +139,7 @@ def test_class_by_sender_by_template_by_purpose(service: Service) -> None:
 
 
 def test_a_template_is_its_merchants_and_of_its_purpose(service: Service) -> None:
-    merchant, other = legal_merchant(service), legal_merchant(service, name="另一家")
+    merchant, other = service.legal_merchant(), service.legal_merchant(name="另一家")
     token = service.obtain_token(merchant, service.consumer(), PROMOTIONS, ORDERS)
     theirs, mine = add_template(service, other), add_template(service, merchant)
     for template in (theirs, "tpl_0000000000000000", "x"):
@@ -159,7 +158,7 @@ def test_a_template_is_its_merchants_and_of_its_purpose(service: Service) -> Non
 
 @pytest.mark.parametrize("status", [each for each in TemplateStatus if each != "approved"])
 def test_only_an_approved_template_makes_texts(small: Service, status: TemplateStatus) -> None:
-    merchant = legal_merchant(small)
+    merchant = small.legal_merchant()
     token = small.obtain_token(merchant, small.consumer(), ORDERS)
     template = add_template(small, merchant, status=status)
     expected = "held_back" if status is TemplateStatus.HELD else "template_rejected"
@@ -170,7 +169,7 @@ def test_only_an_approved_template_makes_texts(small: Service, status: TemplateS
 
 # --- events ---------------------------------------------------------------------------------------
 def test_an_order_has_as_many_texts_as_were_approved(service: Service) -> None:
-    merchant = legal_merchant(service)
+    merchant = service.legal_merchant()
     token = service.obtain_token(merchant, service.consumer(), ORDERS)
     once, twice = (
         add_template(service, merchant),
@@ -196,7 +195,7 @@ def test_an_order_has_as_many_texts_as_were_approved(service: Service) -> None:
 
 
 def test_the_texts_of_one_batch_count_for_each_other(service: Service) -> None:
-    merchant = legal_merchant(service)
+    merchant = service.legal_merchant()
     token = service.obtain_token(merchant, service.consumer(), ORDERS)
     template = add_template(service, merchant, texts_per_event=2)
     body = {"token": token, "purpose": ORDERS, "template": template, "variables": VALUES}
@@ -207,7 +206,7 @@ def test_the_texts_of_one_batch_count_for_each_other(service: Service) -> None:
 
 
 def test_what_was_refused_after_all_leaves_its_place_free(service: Service) -> None:
-    merchant = legal_merchant(service)
+    merchant = service.legal_merchant()
     token = service.obtain_token(merchant, service.consumer(), ORDERS)
     template = add_template(service, merchant)
     accepted = order_text(merchant, token, template)
@@ -220,7 +219,7 @@ def test_what_was_refused_after_all_leaves_its_place_free(service: Service) -> N
 
 
 def test_two_consumers_have_events_of_their_own(service: Service) -> None:
-    merchant = legal_merchant(service)
+    merchant = service.legal_merchant()
     template = add_template(service, merchant)
     for number in NUMBERS[:2]:
         token = service.obtain_token(merchant, service.consumer(number), ORDERS)
@@ -228,7 +227,7 @@ def test_two_consumers_have_events_of_their_own(service: Service) -> None:
 
 
 def test_many_race_for_the_last_text_of_an_order(service: Service) -> None:
-    merchant = legal_merchant(service)
+    merchant = service.legal_merchant()
     token = service.obtain_token(merchant, service.consumer(), ORDERS)
     template = add_template(service, merchant, texts_per_event=3)
 
@@ -247,7 +246,7 @@ def test_many_race_for_the_last_text_of_an_order(service: Service) -> None:
 
 
 def test_an_essential_template_needs_no_event(service: Service) -> None:
-    merchant = legal_merchant(service)
+    merchant = service.legal_merchant()
     token = service.obtain_token(merchant, service.consumer(), ORDERS)
     recall = add_template(
         service, merchant, text="请勿食用批次{batch}，退货请到任一门店", is_essential=True,
@@ -297,7 +296,7 @@ def let_sender_end(service: Service, merchant: Merchant, _: str) -> None:
 def test_what_is_no_longer_admitted_does_not_leave(
     service: Service, change: Callable[[Service, Merchant, str], None], reason: str
 ) -> None:
-    merchant, consumer = legal_merchant(service), service.consumer()
+    merchant, consumer = service.legal_merchant(), service.consumer()
     token = service.obtain_token(merchant, consumer, ORDERS)
     template = add_template(service, merchant)
     accepted = order_text(merchant, token, template)
@@ -310,7 +309,7 @@ def test_what_is_no_longer_admitted_does_not_leave(
 
 def test_a_held_template_keeps_its_texts_back(service: Service) -> None:
     """They wait while it is held and they are valid; once released, they leave."""
-    merchant, consumer = legal_merchant(service), service.consumer()
+    merchant, consumer = service.legal_merchant(), service.consumer()
     token = service.obtain_token(merchant, consumer, ORDERS)
     template = add_template(service, merchant, texts_per_event=2)
     day, hour = (
@@ -334,7 +333,7 @@ def test_a_held_template_keeps_its_texts_back(service: Service) -> None:
 
 
 def test_an_invitation_is_marketing(small: Service) -> None:
-    merchant = legal_merchant(small)
+    merchant = small.legal_merchant()
     token = small.obtain_token(merchant, small.consumer(), ORDERS)
     set_classes(small, merchant, [TRANSACTIONAL])
     asked = {"purposes": ["orders.deliveries"], "token": token}
@@ -345,7 +344,7 @@ def test_an_invitation_is_marketing(small: Service) -> None:
 
 # --- codes ----------------------------------------------------------------------------------------
 def test_a_code_is_valid_for_ten_minutes_at_most(service: Service) -> None:
-    merchant, consumer = legal_merchant(service), service.consumer()
+    merchant, consumer = service.legal_merchant(), service.consumer()
     token = service.obtain_token(merchant, consumer, "account.code")
     template = add_template(
         service, merchant, "account.code", text="您的验证码是{code}，请勿告诉他人",
@@ -369,7 +368,7 @@ def test_a_code_is_valid_for_ten_minutes_at_most(service: Service) -> None:
 
 # --- evidence -------------------------------------------------------------------------------------
 def test_each_refusal_is_recorded(small: Service) -> None:
-    merchant, consumer = legal_merchant(small), small.consumer()
+    merchant, consumer = small.legal_merchant(), small.consumer()
     token = small.obtain_token(merchant, consumer, ORDERS)
     template = add_template(small, merchant)
     merchant.send(token, ORDERS, ADVERT)

@@ -216,14 +216,10 @@ def test_a_rule_in_shadow_is_reported_and_refuses_nothing(service: Service) -> N
     new = rules_of('holidays = ["11-11"]', shadow=True)
     service = service.with_runtime(rules=RulesSource(new))
     merchant, consumer = service.legal_merchant(), service.consumer()
-    counted = 'consent_rules_shadow_total{rule="cn.r0"} '
-
-    def count() -> float:
-        return float((service.metrics().partition(counted)[2].splitlines() or ["0"])[0] or 0)
-
-    before = count()
+    counted = 'consent_rules_shadow_total{rule="cn.r0"}'
+    before = service.metric(counted)
     assert merchant.send(service.obtain_token(merchant, consumer)).status_code == 202
-    assert count() == before + 1
+    assert service.metric(counted) == before + 1
 
 
 def test_a_message_that_a_new_rule_forbids_is_refused_at_dispatch(service: Service) -> None:
