@@ -67,7 +67,7 @@ def show_complaint(complaint_id: str, picture: Path | None, *, as_json: bool) ->
 def decide(
     complaint_id: str, status: str, *, reason: str | None, by: str | None, as_json: bool
 ) -> None:
-    """Set the status of a complaint; its consumer and its merchant see it.
+    """Set the status of a complaint; its consumer sees it.
 
     Where a transactional text was reported as an advert, all undecided complaints about its
     template are decided. `upheld` withdraws the template.
