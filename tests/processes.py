@@ -67,11 +67,7 @@ class Lines:
 def process(
     *arguments: str, reads: bool = False, environment: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[tuple[Any, Lines]]:
-    """Run a Python module as a process; stop it by SIGTERM, and check that it exits with 0.
-
-    Under libfaketime a sleep of a millisecond may fail (its deadline is past before it begins), and
-    granian sleeps so while it stops: a failure of that kind alone is accepted.
-    """
+    """Run a Python module as a process; stop it by SIGTERM, and check that it exits with 0."""
     lines = Lines()
     started = subprocess.Popen(
         [sys.executable, "-m", *arguments],
@@ -110,8 +106,7 @@ def process(
             listening.join(5)
             if stream:
                 stream.close()
-        is_faked = "LD_PRELOAD" in environment and "time.sleep(0.001)" in "".join(lines.heard)
-        assert code == 0 or is_faked, f"it ended with {code}: {''.join(lines.heard)[-3000:]}"
+        assert code == 0, f"it ended with {code}: {''.join(lines.heard)[-3000:]}"
 
 
 @dataclass
