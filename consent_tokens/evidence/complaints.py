@@ -52,9 +52,9 @@ class Verdict(StrEnum):
     RIGHT_CLASS = "right_class"  # decided: transactional, and sent under a consent
 
 
-# with a verdict of the one, a complaint for a reason of the other is disputed
 # reasons that deny that a text is transactional
 CLASS_REASONS: Final = frozenset({ComplaintReason.ADVERT, ComplaintReason.NO_SUCH_ORDER})
+# verdicts by which a complaint that denies the consent is disputed
 SENT_AS_AGREED: Final = frozenset({Verdict.UNDER_CONSENT, Verdict.INVITATION})
 
 
