@@ -247,10 +247,10 @@ def test_the_disk_is_full_while_accepting(tmp_path: Path, carrier: Carrier) -> N
     with small_disk(tmp_path / "disk", "8m") as disk, deployment(disk, carrier.url) as here:
         here.load(1)
         ballast = disk / "ballast"
-        with ballast.open("wb") as file, suppress(OSError):  # that is what a full disk says
+        # unbuffered: a buffer that does not fit is written, and fails, once more when it is closed
+        with ballast.open("wb", buffering=0) as file, suppress(OSError):
             while True:
                 file.write(bytes(65536))
-                file.flush()
         here.until(lambda: not _accepts(here), 30)
         here.load(2)
         assert set(here.refused) == {"store_unavailable"}
