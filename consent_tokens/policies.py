@@ -3,7 +3,7 @@
 `settings` creates them once; nothing else keeps a copy of a setting.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -13,6 +13,7 @@ from typing import Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 LOGO_TYPES: Final = {".svg": "image/svg+xml", ".png": "image/png"}  # content types, by suffix
 
 
@@ -127,12 +128,34 @@ class OtpPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PacingPolicy:
+    """In which parts the texts of a new template leave, and what holds the rest back."""
+
+    parts: tuple[int, ...] = (1000, 10_000)  # texts; then all
+    transactional_parts: tuple[int, ...] = (200,)  # after one of the merchant's was withdrawn
+    withdrawn_within: timedelta = timedelta(days=7)  # that many days before its approval
+    wait: timedelta = timedelta(hours=2)  # of daytime, for people to react to a part
+    opens: int = 9 * 60  # of daytime, minutes since midnight
+    closes: int = 21 * 60
+    timezone: ZoneInfo = SHANGHAI  # of daytime
+    min_stops: int = 29
+    stop_rate: float = 0.02
+    min_complainants: int = 3
+    complaint_rate: float = 0.001
+    max_hold: timedelta = timedelta(hours=12)  # until a person has to decide
+    group_budget: int = 20_000  # texts a day of all unproven templates of a control group
+    proven_templates: int = 3  # that exempt a control group from its budget, without a measure
+    clean_period: timedelta = timedelta(days=90)  # in that long
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RelayPolicy:
     """Limits on the messages that the relay accepts."""
 
     max_segments: int  # of one message, with signature and opt-out
     transactional_frequency_cap: RateLimit  # under one grant
     outbox_limit: int  # limited messages in the outbox; more are rejected (backpressure)
+    pacing: PacingPolicy = field(default_factory=PacingPolicy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ from consent_tokens.policies import (
     Operator,
     OtpPolicy,
     OtpRateLimits,
+    PacingPolicy,
     RateLimit,
     RelayPolicy,
     RetentionPolicy,
@@ -181,6 +182,9 @@ class _Reader:
             max_segments=self.whole("CONSENT_MAX_SEGMENTS", 8, least=1, limit=255),
             transactional_frequency_cap=parse_rate_limit(self.text(cap, "20/day"), cap),
             outbox_limit=self.whole("CONSENT_OUTBOX_LIMIT", 1_000_000, least=1, limit=MAX_OUTBOX),
+            pacing=PacingPolicy(
+                timezone=self.timezone("CONSENT_DEFAULT_TIMEZONE", "Asia/Shanghai")
+            ),
         )
 
     def dispatch(self) -> DispatchPolicy:
