@@ -11,15 +11,25 @@ from consent_tokens.cli.actor import by_operator, deciding
 from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.errors import NotFoundError
+from consent_tokens.evidence.as_marketing import Finding
 from consent_tokens.evidence.complaints import Complaint, ComplaintStatus
 from consent_tokens.evidence.events import EventKind
-from consent_tokens.services.complaints import decide_complaint, read_statement
+from consent_tokens.services.complaint_additions import read_shown_text, read_statement
+from consent_tokens.services.complaints import decide_complaint
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import complaints, events
 
 MAX_SHOWN: Final = 200  # complaints of one list
 MAX_REASON_DAYS: Final = 366  # such events are deleted earlier
 DECISIONS: Final = [each.value for each in ComplaintStatus if each is not ComplaintStatus.RECEIVED]
+
+FINDING_WORDS: Final = {
+    Finding.NOT_AGREED: "the consent covered no marketing",
+    Finding.OUTSIDE_HOURS: "outside the hours that the consent allows for marketing",
+    Finding.OVER_CAP: "more marketing than the consent allows",
+    Finding.QUIET_PERIOD: "in a quiet period of the consumer",
+    Finding.QUIET_UNKNOWN: "whether it was a quiet period of the consumer is no longer known",
+}
 
 
 @click.group()
@@ -46,16 +56,30 @@ def list_complaints(*, as_json: bool) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the consumer's picture to this file.",
 )
+@by_operator
 @as_json
-def show_complaint(complaint_id: str, picture: Path | None, *, as_json: bool) -> None:
-    """Show one complaint, with the consumer's statement."""
-    with open_context() as context:
-        found = _get_complaint(context.runtime, complaint_id)
-        statement, image = read_statement(context.runtime, found)
-        row = _row(context.runtime, found)
+def show_complaint(
+    complaint_id: str, picture: Path | None, *, by: str | None, as_json: bool
+) -> None:
+    """Show one complaint, with what the consumer added to it.
+
+    The text that it is about is shown to whoever decides on it, if the consumer allowed that; that
+    it was read is recorded.
+    """
+    with deciding(by) as (runtime, actor):
+        found = _get_complaint(runtime, complaint_id)
+        statement, image = read_statement(runtime, found)
+        row = {
+            **_row(runtime, found),
+            **_judged(found),
+            "ordered": found.has_ordered,
+            "text": read_shown_text(runtime, actor, found),
+            "statement": statement,
+            "has_picture": bool(image),
+        }
     if picture and image:
         picture.write_bytes(image)
-    print_one({**row, "statement": statement, "has_picture": bool(image)}, in_json=as_json)
+    print_one(row, in_json=as_json)
 
 
 @complaint.command()
@@ -80,7 +104,7 @@ def decide(
             actor=actor,
             reason=reason,
         )
-        row = _row(runtime, decided)
+        row = {**_row(runtime, decided), **_judged(decided)}
     print_one(row, in_json=as_json)
 
 
@@ -134,6 +158,13 @@ def _get_complaint(runtime: Runtime, complaint_id: str) -> Complaint:
     if found is None:
         raise NotFoundError("no complaint of that id")
     return found
+
+
+def _judged(found: Complaint) -> dict[str, list[str]]:
+    """Return what an advert that was sent as transactional broke as marketing, in words."""
+    if found.findings is None:
+        return {}
+    return {"as_marketing": [FINDING_WORDS[each] for each in found.findings]}
 
 
 def _row(runtime: Runtime, found: Complaint) -> Mapping[str, Any]:

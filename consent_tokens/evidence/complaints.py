@@ -10,6 +10,7 @@ from typing import Final
 
 from consent_tokens.consent.grant import Grant
 from consent_tokens.consent.scope import Scope
+from consent_tokens.evidence.as_marketing import Findings
 from consent_tokens.relay.decision import is_limited
 from consent_tokens.relay.message import INVITATION_PURPOSE, Message
 from consent_tokens.row_key import RowKey
@@ -117,7 +118,7 @@ def comparable_sender(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Complaint:
-    """One complaint. `statement` and `picture` of the consumer are in sealed envelopes."""
+    """One complaint. `statement`, `picture` and `shown_text` are in sealed envelopes."""
 
     key: RowKey  # in the recipient's partition if a message was found, else in a new one
     case_number_hash: bytes  # keyed hash of the case number
@@ -130,8 +131,12 @@ class Complaint:
     reason: ComplaintReason
     verdict: Verdict
     status: ComplaintStatus
+    # what a disputed text is as marketing; None: not judged
+    as_marketing: Findings | None = None
+    has_ordered: bool | None = None  # as the consumer says; None: not said
     statement: bytes | None = None
     picture: bytes | None = None
+    shown_text: bytes | None = None  # the text that it is about, if the consumer shows it
     filed_at: datetime
     changed_at: datetime
 
@@ -139,6 +144,17 @@ class Complaint:
     def is_open(self) -> bool:
         """Whether nobody has decided yet."""
         return self.status in OPEN_STATUSES
+
+    @property
+    def findings(self) -> Findings | None:
+        """Return what an advert that was sent as transactional broke; None if it is none."""
+        return self.as_marketing if self.verdict is Verdict.WRONG_CLASS else None
+
+    @property
+    def may_show_text(self) -> bool:
+        """Whether its consumer may show the text to whoever decides about its class."""
+        is_undecided = self.is_open and self.verdict is Verdict.CLASS_DISPUTED
+        return is_undecided and self.message_id is not None
 
     @property
     def is_disputed(self) -> bool:

@@ -37,6 +37,8 @@ class EventKind(StrEnum):
     INVITATION_REFUSED = "invitation_refused"
     COMPLAINT_FILED = "complaint_filed"
     COMPLAINT_DECIDED = "complaint_decided"
+    COMPLAINT_ANSWERED = "complaint_answered"  # what its consumer says of a disputed text
+    COMPLAINT_TEXT_READ = "complaint_text_read"  # by an operator, to whom the consumer shows it
     NUMBER_REASSIGNED = "number_reassigned"
     REPLY_ANSWERED = "reply_answered"
     STOP_REASON_GIVEN = "stop_reason_given"
@@ -142,8 +144,15 @@ def request_event(request: ConsentRequest, kind: EventKind, at: datetime) -> Eve
     return Event(partition=request.key.partition, at=at, kind=kind, merchant_id=request.merchant_id)
 
 
-def complaint_event(complaint: Complaint, kind: EventKind, at: datetime, reason: str) -> Event:
-    """Return an event about a complaint."""
+def complaint_event(
+    complaint: Complaint,
+    kind: EventKind,
+    at: datetime,
+    reason: str | None,
+    *,
+    actor: str | None = None,
+) -> Event:
+    """Return an event about a complaint; `actor` is the id of the operator who did it, if any."""
     return Event(
         partition=complaint.key.partition,
         at=at,
@@ -152,6 +161,7 @@ def complaint_event(complaint: Complaint, kind: EventKind, at: datetime, reason:
         grant_id=complaint.grant_id,
         message_id=complaint.message_id,
         reason=reason,
+        actor=actor,
     )
 
 

@@ -12,6 +12,7 @@ import structlog
 
 from consent_tokens import metrics
 from consent_tokens.errors import ConflictError, InvalidError
+from consent_tokens.evidence.as_marketing import Findings
 from consent_tokens.evidence.class_disputes import COUNTED_PERIOD, REVIEW_WEIGHT, weight_of
 from consent_tokens.evidence.complaints import (
     SENT_AS_AGREED,
@@ -34,6 +35,7 @@ from consent_tokens.services.admission.actors import (
 )
 from consent_tokens.services.admission.template_reviews import withdraw_within
 from consent_tokens.services.admission.templates import subject_of
+from consent_tokens.services.as_marketing import find_quiet, judge
 from consent_tokens.services.merchant_records import get_merchant, record_event
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import complaints, grants, merchants, messages, templates
@@ -162,13 +164,15 @@ def decide_class(
     """Decide whether a text was an advert: of all undecided complaints about its template.
 
     Upheld, the template is withdrawn, and each of these texts counts towards the recipient's caps
-    on marketing. Raises ConflictError if it was decided meanwhile, NotFoundError.
+    on marketing, and is judged as marketing. Raises ConflictError if it was decided meanwhile,
+    NotFoundError.
     """
     decided = _undecided(transaction, complaint)
     if complaint.key not in {each.key for each in decided}:
         raise ConflictError("this complaint was decided")
     if decision.status is ComplaintStatus.UPHELD:
         _count_as_marketing(transaction, decided)
+        decided = [_judged(transaction, each) for each in decided]
         if complaint.template_id:
             withdraw_within(
                 runtime, transaction, decision.actor, complaint.template_id, decision.reason
@@ -180,6 +184,32 @@ def decide_class(
         complaints.decide_class(transaction, changed)
         event = complaint_event(changed, EventKind.COMPLAINT_DECIDED, now, decision.status.value)
         runtime.record(transaction, event)
+
+
+def findings_when_filed(
+    transaction: Transaction, verdict: Verdict, message: Message
+) -> Findings | None:
+    """Return what is found of a text as marketing when a complaint about it is filed.
+
+    Of one whose class is still to be decided, that is what will not be known later.
+    """
+    if verdict not in {Verdict.CLASS_DISPUTED, Verdict.WRONG_CLASS}:
+        return None
+    quiet = find_quiet(transaction, message)
+    return quiet if verdict is Verdict.CLASS_DISPUTED else judge(transaction, message, quiet)
+
+
+def _judged(transaction: Transaction, complaint: Complaint) -> Complaint:
+    """Return a complaint with what its text is as marketing."""
+    message_id = complaint.message_id
+    key = RowKey(complaint.key.partition, message_id) if message_id else None
+    message = messages.find(transaction, key) if key else None
+    if message is None:
+        return replace(complaint, as_marketing=None)
+    quiet = complaint.as_marketing
+    if quiet is None:  # filed before this was recorded
+        quiet = find_quiet(transaction, message)
+    return replace(complaint, as_marketing=judge(transaction, message, quiet))
 
 
 def _undecided(transaction: Transaction, complaint: Complaint) -> Sequence[Complaint]:

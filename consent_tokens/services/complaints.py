@@ -1,8 +1,7 @@
 """Complaints: a consumer reports a message and at once sees what the records say about it.
 
-The message is identified by its link, or by its pasted text after a one-time code. Pasted texts are
-matched by keyed fingerprint of number, sender and text. Statements and pictures are sealed, because
-they may contain anything, including phone numbers.
+The message is identified by its link, or by its pasted text after a one-time code. It is assessed
+in `complaint_assessment`; what the consumer adds is in `complaint_additions`.
 """
 
 from dataclasses import dataclass, replace
@@ -16,14 +15,11 @@ from consent_tokens.crypto.keyed_hashes import derived_digits
 from consent_tokens.errors import ConflictError, InvalidError, NotFoundError, TooManyRequestsError
 from consent_tokens.evidence.complaints import (
     CASE_NUMBER_DIGITS,
-    MAX_STATEMENT_LENGTH,
     Complaint,
     ComplaintGroup,
     ComplaintReason,
     ComplaintStatus,
     Verdict,
-    comparable_sender,
-    comparable_text,
 )
 from consent_tokens.evidence.events import EventKind, complaint_event
 from consent_tokens.policies import OtpPolicy, RateLimit
@@ -36,44 +32,29 @@ from consent_tokens.services.class_disputes import (
     announce_review,
     class_decision,
     decide_class,
-    initial_status,
     lock_disputed_template,
-    verdict_on_class,
 )
-from consent_tokens.services.consents.sent_texts import verdict_on
+from consent_tokens.services.complaint_assessment import (
+    Assessment,
+    PastedText,
+    assess,
+    assess_without_message,
+    find_message,
+)
 from consent_tokens.services.number_verification import ChallengeSecret, verify_code
-from consent_tokens.services.outbox.sent_text_fingerprints import fingerprint_of
-from consent_tokens.services.pictures import NotAPictureError, reencode
 from consent_tokens.services.rate_limits import try_acquire
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.webhooks import complaint_events, enqueue
 from consent_tokens.store import (
     checkpoints,
     complaints,
-    erased_texts,
-    fingerprints,
     merchants,
-    messages,
-    recipients,
-    retention,
-    senders,
 )
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant
 
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
-MATCH_WINDOW: Final = timedelta(days=2)  # between the reported and the recorded time of a message
 REPORTS_PER_DAY: Final = RateLimit(10, timedelta(days=1))  # pasted texts per phone number
-RECORDS_OF_SENDING: Final = ("sent_texts", "erased_texts")  # kinds that tell what was sent
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PastedText:
-    """A text message as the consumer's phone shows it."""
-
-    sender: str  # as `comparable_sender` returns it
-    text: str
-    at: datetime  # as the consumer remembers it
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +89,7 @@ def report_within(
 ) -> FiledComplaint:
     """File a complaint in the caller's transaction; after it has ended, call `announce`."""
     template_id = lock_disputed_template(transaction, message, reason)
-    assessment = _assess(transaction, message, reason, template_id)
+    assessment = assess(transaction, message, reason, template_id)
     return _file_complaint(runtime, transaction, reason, message=message, assessment=assessment)
 
 
@@ -136,10 +117,10 @@ def report_pasted_text(
         if number is None:
             return None
         _require_within_limit(runtime, transaction, number)
-        message = _find_message(runtime, transaction, number, pasted)
+        message = find_message(runtime, transaction, number, pasted)
         if message is not None:
             return report_within(runtime, transaction, message, reason)
-        assessment = _assess_without_message(runtime, transaction, number, pasted)
+        assessment = assess_without_message(runtime, transaction, number, pasted)
         return _file_complaint(runtime, transaction, reason, message=None, assessment=assessment)
 
     filed = runtime.database.run(work)
@@ -222,42 +203,6 @@ def enqueue_complaint_groups(runtime: Runtime) -> None:
     runtime.database.run(work)
 
 
-def add_statement(runtime: Runtime, complaint: Complaint, statement: str, picture: bytes) -> None:
-    """Add the consumer's statement and picture; neither can be replaced once it is there.
-
-    A picture is encoded anew, without metadata.
-
-    Raises InvalidError naming the form field.
-    """
-    statement = statement.strip()
-    if len(statement) > MAX_STATEMENT_LENGTH:
-        raise InvalidError({"said": ["too_long"]})
-    try:
-        picture = reencode(picture) if picture else b""
-    except NotAPictureError:
-        raise InvalidError({"picture": ["not_a_picture"]}) from None
-    sealed_statement = _seal(runtime, complaint.key, statement.encode()) if statement else None
-    sealed_picture = _seal(runtime, complaint.key, picture) if picture else None
-    runtime.database.run(
-        lambda transaction: complaints.add_statement(
-            transaction,
-            complaint.key,
-            statement=None if complaint.statement else sealed_statement,
-            picture=None if complaint.picture else sealed_picture,
-        )
-    )
-
-
-def read_statement(runtime: Runtime, complaint: Complaint) -> tuple[str, bytes]:
-    """Return the consumer's statement and picture, for the operator; empty if there is none."""
-    associated_data = _associated_data(runtime, complaint.key)
-    statement, picture = (
-        runtime.open_envelope(each, associated_data) if each else b""
-        for each in (complaint.statement, complaint.picture)
-    )
-    return statement.decode(), picture
-
-
 def decide_complaint(
     runtime: Runtime,
     public_id: str,
@@ -293,84 +238,13 @@ def decide_complaint(
     return runtime.database.run(work)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Assessment:
-    """The verdict on a message or pasted text, and what the complaint's row takes from it."""
-
-    verdict: Verdict
-    merchant_id: str | None
-    partition: int
-    sent_at: datetime
-    template_id: str | None = None
-    status: ComplaintStatus = ComplaintStatus.RECEIVED
-
-
-def _assess(
-    transaction: Transaction, message: Message, reason: ComplaintReason, template_id: str | None
-) -> _Assessment:
-    """Assess a recorded message; `template_id` is that of the template put in question."""
-    by_records = verdict_on(transaction, message)
-    verdict = verdict_on_class(transaction, by_records, message, reason)
-    return _Assessment(
-        verdict=verdict,
-        template_id=template_id,
-        status=initial_status(transaction, verdict, template_id),
-        merchant_id=message.merchant_id,
-        partition=message.key.partition,
-        sent_at=message.send_at,
-    )
-
-
-def _assess_without_message(
-    runtime: Runtime, transaction: Transaction, number: PhoneNumber, pasted: PastedText
-) -> _Assessment:
-    """Assess a pasted text whose message was erased or deleted, or never existed."""
-    with_source = senders.with_source(transaction, pasted.sender)
-    found = senders.latest_owners(with_source, runtime.clock.now())
-    partition = recipients.find(transaction, runtime.blind_index(number))
-    if found:
-        verdict = _verdict_without_message(runtime, transaction, number, pasted)
-    elif pasted.sender.casefold() == comparable_sender(runtime.service.sender).casefold():
-        verdict = Verdict.OWN_SENDER
-    else:
-        verdict = Verdict.NOT_THROUGH_US
-    return _Assessment(
-        verdict=verdict,
-        merchant_id=found[0].merchant_id if found else None,
-        partition=runtime.new_partition() if partition is None else partition,
-        sent_at=pasted.at,
-    )
-
-
-def _verdict_without_message(
-    runtime: Runtime, transaction: Transaction, number: PhoneNumber, pasted: PastedText
-) -> Verdict:
-    """Return the verdict on a text of an admitted sender of which no message is recorded.
-
-    That there was no consent is said only of a time whose records are all still there.
-    """
-    since, until = pasted.at - MATCH_WINDOW, pasted.at + MATCH_WINDOW
-    fingerprint = _fingerprint(runtime, number, pasted)
-    erased = erased_texts.find(
-        transaction, fingerprint, since=start_of_day(since), until=start_of_day(until)
-    )
-    if erased:
-        return min(erased, key=lambda each: abs(each.sent_on - pasted.at)).verdict
-    if fingerprints.find(transaction, fingerprint, since=since, until=until):
-        return Verdict.RECORDS_GONE  # the text was sent, but its message is deleted
-    deleted = (retention.deleted_before(transaction, kind) for kind in RECORDS_OF_SENDING)
-    if any(before is not None and since < before for before in deleted):
-        return Verdict.RECORDS_GONE
-    return Verdict.NO_CONSENT
-
-
 def _file_complaint(
     runtime: Runtime,
     transaction: Transaction,
     reason: ComplaintReason,
     *,
     message: Message | None,
-    assessment: _Assessment,
+    assessment: Assessment,
 ) -> FiledComplaint:
     if message and (existing := complaints.find_by_message(transaction, message.key)):
         return FiledComplaint(_case_number(runtime, existing.key), existing, is_new=False)
@@ -388,6 +262,7 @@ def _file_complaint(
         sent_at=assessment.sent_at,
         reason=reason,
         verdict=assessment.verdict,
+        as_marketing=assessment.as_marketing,
         status=assessment.status,
         filed_at=now,
         changed_at=now,
@@ -399,26 +274,6 @@ def _file_complaint(
     if review_of:
         complaint = replace(complaint, status=ComplaintStatus.IN_REVIEW)
     return FiledComplaint(case_number, complaint, review_of=review_of)
-
-
-def _find_message(
-    runtime: Runtime, transaction: Transaction, number: PhoneNumber, pasted: PastedText
-) -> Message | None:
-    """Return the recorded message that matches a pasted text; of several the nearest in time."""
-    matches = fingerprints.find(
-        transaction,
-        _fingerprint(runtime, number, pasted),
-        since=pasted.at - MATCH_WINDOW,
-        until=pasted.at + MATCH_WINDOW,
-    )
-    if not matches:
-        return None
-    key, _sent_at = min(matches, key=lambda match: abs(match[1] - pasted.at))
-    return messages.find(transaction, key)
-
-
-def _fingerprint(runtime: Runtime, number: PhoneNumber, pasted: PastedText) -> bytes:
-    return fingerprint_of(runtime, number, pasted.sender, comparable_text(pasted.text))
 
 
 def _require_within_limit(runtime: Runtime, transaction: Transaction, number: PhoneNumber) -> None:
@@ -436,11 +291,3 @@ def _case_number(runtime: Runtime, key: RowKey) -> str:
 
 def _case_number_hash(runtime: Runtime, case_number: str) -> bytes:
     return runtime.rate_limit_key("case_number", case_number)
-
-
-def _seal(runtime: Runtime, key: RowKey, plaintext: bytes) -> bytes:
-    return runtime.seal_envelope(plaintext, _associated_data(runtime, key))
-
-
-def _associated_data(runtime: Runtime, key: RowKey) -> bytes:
-    return f"complaint statement\n{runtime.ids.complaint.encode(key)}".encode()

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, ColumnElement, Row, func, insert, select, type_coerce, update
 
+from consent_tokens.evidence.as_marketing import Finding, Findings
 from consent_tokens.evidence.class_disputes import ClassDispute
 from consent_tokens.evidence.complaints import (
     OPEN_STATUSES,
@@ -43,6 +44,7 @@ def add(transaction: Transaction, complaint: Complaint) -> None:
             status=complaint.status,
             statement=complaint.statement,
             picture=complaint.picture,
+            as_marketing=_findings_text(complaint.as_marketing),
             filed_at=complaint.filed_at,
             changed_at=complaint.changed_at,
         )
@@ -226,11 +228,16 @@ def count_disputes_by_template(transaction: Transaction, limit: int) -> list[tup
 
 
 def decide_class(transaction: Transaction, complaint: Complaint) -> None:
-    """Save the verdict and the status of a complaint about the class of a text."""
+    """Save the verdict, findings and status of a complaint about the class of a text."""
     transaction.execute(
         update(table)
         .where(table.c.partition == complaint.key.partition, table.c.id == complaint.key.id)
-        .values(verdict=complaint.verdict, status=complaint.status, changed_at=complaint.changed_at)
+        .values(
+            verdict=complaint.verdict,
+            status=complaint.status,
+            as_marketing=_findings_text(complaint.as_marketing),
+            changed_at=complaint.changed_at,
+        )
     )
 
 
@@ -251,11 +258,44 @@ def add_statement(
         )
 
 
-def delete_statements(transaction: Transaction, partition: int) -> None:
-    """Delete the statements and pictures of a recipient; the complaints themselves stay."""
+def add_answers(
+    transaction: Transaction,
+    key: RowKey,
+    *,
+    has_ordered: bool | None,
+    shown_text: bytes | None,
+) -> None:
+    """Save what the consumer says of a disputed text, the text sealed. None leaves what is stored.
+
+    At least one is given.
+    """
+    values: dict[str, Any] = {}
+    if has_ordered is not None:
+        values["has_ordered"] = int(has_ordered)
+    if shown_text is not None:
+        values["shown_text"] = shown_text
     transaction.execute(
-        update(table).where(table.c.partition == partition).values(statement=None, picture=None)
+        update(table)
+        .where(table.c.partition == key.partition, table.c.id == key.id)
+        .values(**values)
     )
+
+
+def delete_statements(transaction: Transaction, partition: int) -> None:
+    """Delete what a recipient added to complaints; the complaints themselves stay."""
+    transaction.execute(
+        update(table)
+        .where(table.c.partition == partition)
+        .values(statement=None, picture=None, has_ordered=None, shown_text=None)
+    )
+
+
+def _findings_text(found: Findings | None) -> str | None:
+    return None if found is None else " ".join(found)
+
+
+def _findings(text: str) -> Findings:
+    return tuple(Finding(each) for each in text.split())
 
 
 def _group(row: tuple[Any, ...], place: int) -> ComplaintGroup:
@@ -285,6 +325,9 @@ def _complaint(row: Row[Any]) -> Complaint:
         status=ComplaintStatus(row.status),
         statement=row.statement,
         picture=row.picture,
+        as_marketing=None if row.as_marketing is None else _findings(row.as_marketing),
+        has_ordered=None if row.has_ordered is None else bool(row.has_ordered),
+        shown_text=row.shown_text,
         filed_at=row.filed_at,
         changed_at=row.changed_at,
     )

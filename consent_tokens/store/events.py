@@ -83,6 +83,14 @@ def has_event_since(
     return row is not None
 
 
+def last_of_kind(transaction: Transaction, partition: int, kind: EventKind) -> datetime | None:
+    """Return when a partition had its last event of a kind; None if it has none."""
+    last: datetime | None = transaction.scalar(
+        select(func.max(events.c.at)).where(events.c.partition == partition, events.c.kind == kind)
+    )
+    return last
+
+
 def count_by_merchant_and_reason(
     transaction: Transaction, kind: EventKind, since: datetime
 ) -> list[tuple[str, str, int]]:

@@ -491,6 +491,10 @@ complaints = Table(
     Column("filed_at", Timestamp, nullable=False),
     Column("changed_at", Timestamp, nullable=False),
     Column("template_id", String(40), index=True),
+    # of a disputed class: what is found of it as marketing; only of quiet periods until decided
+    Column("as_marketing", String(100)),
+    Column("has_ordered", SmallInteger),  # as the consumer says: 1, 0; null: not said
+    Column("shown_text", LargeBinary),  # the text, as its consumer shows it to who decides; sealed
     Index("complaints_by_merchant", "merchant_id", "filed_at", "id"),
     Index("complaints_by_change", "changed_at"),
 )

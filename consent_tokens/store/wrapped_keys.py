@@ -55,6 +55,7 @@ LASTING: Final = (  # what is kept for a day or longer, and is wrapped again aft
     WrappedColumn(tables.webhooks, "secret"),
     WrappedColumn(tables.complaints, "statement"),
     WrappedColumn(tables.complaints, "picture", PICTURE_PAGE_ROWS),
+    WrappedColumn(tables.complaints, "shown_text"),
     WrappedColumn(admission_tables.merchant_documents, "content", DOCUMENT_PAGE_ROWS),
 )
 # of the service's own messages until they are sent or expire: not wrapped again

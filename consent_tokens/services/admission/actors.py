@@ -63,9 +63,14 @@ ACTION_ROLES: Final[Mapping[Action, frozenset[Role]]] = MappingProxyType(
 )
 
 
+def may(actor: Actor, action: Action) -> bool:
+    """Whether the actor's role may do this."""
+    return actor.role in ACTION_ROLES[action]
+
+
 def require_right(actor: Actor, action: Action) -> None:
     """Raise ForbiddenError unless the actor's role may do this."""
-    if actor.role not in ACTION_ROLES[action]:
+    if not may(actor, action):
         raise ForbiddenError(f"the role {actor.role} may not {action.replace('_', ' ')}")
 
 

@@ -152,6 +152,8 @@ def export_json(runtime: Runtime, export: SubjectAccessExport) -> dict[str, Any]
                 "reason": each.reason.value,
                 "verdict": each.verdict.value,
                 "status": each.status.value,
+                "as_marketing": each.findings and [finding.value for finding in each.findings],
+                "has_ordered": each.has_ordered,
                 "at": each.filed_at.isoformat(),
             }
             for each in export.complaints

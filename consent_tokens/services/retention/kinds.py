@@ -146,7 +146,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind(
         name="complaints",
         tables=("complaints",),
-        what=N_("Your reports, with what you wrote and your picture"),
+        what=N_("Your reports, with what you added: your words, a picture, the text itself"),
         since=N_("after the last change"),
         basis=SENDING,
         period=_records,

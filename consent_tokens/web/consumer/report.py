@@ -21,11 +21,16 @@ from consent_tokens.evidence.referrals import (
     referral_of_text,
     region_to_report_in,
 )
+from consent_tokens.services.complaint_additions import (
+    Answers,
+    add_statement,
+    answer,
+    has_text,
+)
+from consent_tokens.services.complaint_assessment import PastedText
 from consent_tokens.services.complaints import (
     Case,
     FiledComplaint,
-    PastedText,
-    add_statement,
     find_by_case_number,
     read_case,
     report_pasted_text,
@@ -59,6 +64,7 @@ MAX_SENDER_LENGTH: Final = 40  # characters, with the blanks of a number
 MAX_CASE_NUMBER_LENGTH: Final = 40  # characters, with the blanks that people add
 CASE_NUMBER_GROUP: Final = 4  # digits between blanks
 REPORT_CHALLENGE: Final = "report_challenge"  # keys of the cookie session
+HAS_ORDERED: Final = {"yes": True, "no": False}  # another answer says neither
 CASE_NUMBER: Final = "case_number"
 REPORT_REGION: Final = "report_region"
 
@@ -185,9 +191,10 @@ def show_report() -> Response:
 
 @bp.post("/reports")
 def update_report() -> Response:
-    """Look a complaint up by its case number, or add a statement to it."""
-    if request.form.get("action") == "more":
-        return _add_statement()
+    """Look a complaint up by its case number, or add a statement or answers to it."""
+    action = request.form.get("action")
+    if action in ADDITIONS:
+        return ADDITIONS[action]()
     case_number = form.text("number", MAX_CASE_NUMBER_LENGTH)
     try:
         find_by_case_number(runtime(), case_number)
@@ -198,6 +205,18 @@ def update_report() -> Response:
     return redirect_after_post("report.show_report")
 
 
+def _answer() -> Response:
+    """Save whether the consumer ordered there, and the text if its consumer shows it."""
+    case = read_case(runtime(), session.get(CASE_NUMBER, ""))
+    given = Answers(
+        has_ordered=HAS_ORDERED.get(request.form.get("ordered", "")),
+        shows_text=request.form.get("show_text") == "yes",
+    )
+    if answer(runtime(), case.complaint, given):
+        set_result("statement_added")
+    return redirect_after_post("report.show_report")
+
+
 def _add_statement() -> Response:
     case_number = session.get(CASE_NUMBER, "")
     case = read_case(runtime(), case_number)
@@ -205,6 +224,9 @@ def _add_statement() -> Response:
         return _report_status_page(case_number, case, errors)
     set_result("statement_added")
     return redirect_after_post("report.show_report")
+
+
+ADDITIONS: Final = {"more": _add_statement, "answer": _answer}  # by the value of the button
 
 
 def _add(complaint: Complaint, said: str, picture: bytes) -> dict[str, str]:
@@ -240,6 +262,7 @@ def _report_status_page(
         "report_status.html",
         422 if errors else 200,
         complaint=case.complaint,
+        has_text=case.complaint.may_show_text and has_text(runtime(), case.complaint),
         case_number=" ".join(case_number[at : at + CASE_NUMBER_GROUP] for at in groups),
         merchant=case.merchant,
         referral=where if is_elsewhere else None,

@@ -19,10 +19,15 @@ from consent_tokens.consent.purposes import Purpose, in_catalogue_order
 from consent_tokens.consent.quiet_periods import QuietPeriod
 from consent_tokens.consent.scope import Scope, parse_time_of_day
 from consent_tokens.consent.timezones import Timezones, city_name
-from consent_tokens.evidence.complaints import ComplaintReason, ComplaintStatus, Verdict
 from consent_tokens.localization import LOCALES, join_list
 from consent_tokens.relay.message import MessageStatus
 from consent_tokens.services.consents.amendments import Amendment
+from consent_tokens.web.consumer.complaint_labels import (
+    complaint_reason_label,
+    complaint_status_label,
+    finding_label,
+    verdict_label,
+)
 from consent_tokens.web.consumer.error_texts import duration
 from consent_tokens.web.consumer.locale import language, locale_of_dates
 from consent_tokens.web.reasons import consumer_text
@@ -192,75 +197,6 @@ def reason_label(code: str | None) -> str:
     return str(_(consumer_text(code)))
 
 
-def complaint_reason_label(reason: ComplaintReason) -> str:
-    """Return the reason of a complaint, as its consumer says it."""
-    labels: dict[ComplaintReason, str] = {
-        ComplaintReason.ADVERT: _("This was an advert"),
-        ComplaintReason.TOO_OFTEN: _("They write too often"),
-        ComplaintReason.NEVER_AGREED: _("I never agreed to this"),
-        ComplaintReason.AFTER_REFUSAL: _("It came after I said stop"),
-        ComplaintReason.AT_NIGHT: _("It came at night"),
-        ComplaintReason.NO_SUCH_ORDER: _("I have no such order"),
-        ComplaintReason.FRAUD: _("It looks like fraud"),
-        ComplaintReason.OTHER: _("Something else"),
-    }
-    return labels[reason]
-
-
-def verdict_label(result: Verdict) -> str:
-    """Return what the records say of a message that was reported."""
-    labels: dict[Verdict, str] = {
-        Verdict.UNDER_CONSENT: _("Our records say: it was sent under a consent of yours."),
-        Verdict.OUTSIDE_SCOPE: _("Our records say: it went beyond what you agreed to."),
-        Verdict.AFTER_END: _("Our records say: it was sent after your consent had ended."),
-        Verdict.INVITATION: _(
-            "Our records say: it was an invitation. It asks for a consent, and needs none of its "
-            "own; you agreed to nothing by it."
-        ),
-        Verdict.FORMER_OWNER: _(
-            "Our records say: it was sent under a consent of whoever had this number before."
-        ),
-        Verdict.NO_CONSENT: _(
-            "Our records say: the sender is one of ours, but no consent stands behind this text: "
-            "we have no record of sending it to you."
-        ),
-        Verdict.OWN_SENDER: _(
-            "It came from our own sender, or claims to. Of our codes and answers we do not keep "
-            "the words, so we cannot tell."
-        ),
-        Verdict.RECORDS_GONE: _(
-            "Our records of that time are deleted, so we cannot tell whether you had agreed."
-        ),
-        Verdict.NOT_THROUGH_US: _("Our records say: this text was not sent through us."),
-        Verdict.CLASS_DISPUTED: _(
-            "It was sent as a text about an order or account of yours. Whether it was an advert, a "
-            "person decides first."
-        ),
-        Verdict.WRONG_CLASS: _(
-            "A person decided: it was an advert, sent as a text about an order or account. It "
-            "counts as one of the adverts that the shop may send you, and texts of its kind "
-            "may not be sent again."
-        ),
-        Verdict.RIGHT_CLASS: _(
-            "A person decided: it was no advert. It was about an order or account of yours, and "
-            "sent under a consent of yours."
-        ),
-    }
-    return labels[result]
-
-
-def complaint_status_label(status: ComplaintStatus) -> str:
-    """Return the status of a complaint."""
-    labels: dict[ComplaintStatus, str] = {
-        ComplaintStatus.RECEIVED: _("We have it. A person will look at it."),
-        ComplaintStatus.IN_REVIEW: _("A person is looking at it."),
-        ComplaintStatus.UPHELD: _("You were right; the shop was told to put it right."),
-        ComplaintStatus.NOT_UPHELD: _("We looked, and found nothing against the rules."),
-        ComplaintStatus.REFERRED: _("We have handed it on to the regulator."),
-    }
-    return labels[status]
-
-
 def message_count_options(counts: Sequence[int]) -> list[tuple[int, str]]:
     """Return the options of a choice of numbers of messages."""
     return [(each, ngettext("%(n)s text", "%(n)s texts", each, n=each)) for each in counts]
@@ -308,5 +244,6 @@ FILTERS: Final[dict[str, Callable[..., str]]] = {
     "reason_label": reason_label,
     "complaint_reason_label": complaint_reason_label,
     "verdict_label": verdict_label,
+    "finding_label": finding_label,
     "complaint_status_label": complaint_status_label,
 }
