@@ -8,7 +8,7 @@ import click
 from consent_tokens.cli.actor import by_operator, deciding
 from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_one, print_rows
-from consent_tokens.consent.purposes import Purpose
+from consent_tokens.cli.purposes import find_purpose
 from consent_tokens.errors import InvalidError
 from consent_tokens.listing import ListFilter
 from consent_tokens.relay.templates.declaration import read_declaration, with_well_known
@@ -62,7 +62,7 @@ def add(  # noqa: PLR0913 - the options of one command
     variables = _variables(text, declarations)
     with open_context() as context:
         submission = Submission(
-            purpose=_purpose(purpose),
+            purpose=find_purpose(purpose),
             text=text,
             variables=variables,
             on_overflow=OnOverflow(on_overflow or OnOverflow.REFUSE),
@@ -76,14 +76,6 @@ def add(  # noqa: PLR0913 - the options of one command
         )
     found = added.version.template
     print_one({"id": found.id} if as_json else _shown(added), in_json=as_json)
-
-
-def _purpose(text: str) -> Purpose:
-    """Return a purpose of the catalogue. Raises InvalidError."""
-    try:
-        return Purpose(text)
-    except ValueError:
-        raise InvalidError({"purpose": ["must be a purpose of the catalogue"]}) from None
 
 
 def _variables(text: str, declarations: Sequence[str]) -> Mapping[str, Variable]:
@@ -199,7 +191,7 @@ def recategorise(
     """Put a template under another purpose, at once."""
     with deciding(by) as (runtime, actor):
         decided = template_reviews.recategorise(
-            runtime, actor, template_id, purpose=_purpose(purpose), reason=reason
+            runtime, actor, template_id, purpose=find_purpose(purpose), reason=reason
         )
     print_one(_row(decided), in_json=as_json)
 

@@ -81,8 +81,7 @@ def add_api_key(
     key, text = new_api_key(runtime, merchant_id, access)
 
     def work(transaction: Transaction) -> tuple[ApiKey, str]:
-        api_keys.add(transaction, key)
-        record(runtime, transaction, key, EventKind.API_KEY_CREATED)
+        add_new(runtime, transaction, key)
         return key, text
 
     return runtime.database.run(work)
@@ -155,7 +154,21 @@ def new_api_key(
     return key, text
 
 
-def record(runtime: Runtime, transaction: Transaction, key: ApiKey, kind: EventKind) -> None:
+def add_new(
+    runtime: Runtime, transaction: Transaction, key: ApiKey, actor_id: str | None = None
+) -> None:
+    """Store a new API key, with the event of its creation. Raises NotFoundError as `record`."""
+    api_keys.add(transaction, key)
+    record(runtime, transaction, key, EventKind.API_KEY_CREATED, actor_id)
+
+
+def record(
+    runtime: Runtime,
+    transaction: Transaction,
+    key: ApiKey,
+    kind: EventKind,
+    actor_id: str | None = None,
+) -> None:
     """Record an event of an API key. Raises NotFoundError if there is no such merchant."""
     merchant = get_merchant(transaction, key.merchant_id)
-    record_event(runtime, transaction, merchant, kind, key.id)
+    record_event(runtime, transaction, merchant, kind, key.id, actor_id)

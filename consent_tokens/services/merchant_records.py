@@ -1,11 +1,11 @@
 """A merchant by its id, and the events that are recorded about it."""
 
-from consent_tokens.errors import NotFoundError
+from consent_tokens.errors import ConflictError, NotFoundError
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import merchants
+from consent_tokens.store import checkpoints, merchants
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.merchants import Merchant
+from consent_tokens.store.merchants import ADMITTED_STATUSES, Merchant
 
 
 def get_merchant(transaction: Transaction, merchant_id: str) -> Merchant:
@@ -13,6 +13,18 @@ def get_merchant(transaction: Transaction, merchant_id: str) -> Merchant:
     merchant = merchants.find(transaction, merchant_id)
     if merchant is None:
         raise NotFoundError("no merchant of that id")
+    return merchant
+
+
+def get_admitted(transaction: Transaction, merchant_id: str) -> Merchant:
+    """Return a merchant that was admitted, also a suspended one, under the lock of admission.
+
+    Raises NotFoundError, ConflictError.
+    """
+    checkpoints.lock_admission(transaction)
+    merchant = get_merchant(transaction, merchant_id)
+    if merchant.status not in ADMITTED_STATUSES:
+        raise ConflictError("the merchant is not admitted")
     return merchant
 
 

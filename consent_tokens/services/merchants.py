@@ -10,10 +10,10 @@ from consent_tokens.errors import InvalidError, NotFoundError
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay.composition import is_displayable
 from consent_tokens.relay.text_form import normal_domain
-from consent_tokens.services.api_keys import new_api_key
+from consent_tokens.services.api_keys import add_new, new_api_key
 from consent_tokens.services.merchant_records import get_merchant, record_event
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import api_keys, link_domains, merchants, senders
+from consent_tokens.store import link_domains, merchants, senders
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant, MerchantIdentity, MerchantStatus
 
@@ -60,9 +60,8 @@ def add_merchant(
 
     def work(transaction: Transaction) -> AdmittedMerchant:
         merchants.add(transaction, merchant)
-        api_keys.add(transaction, key)
         record_event(runtime, transaction, merchant, EventKind.MERCHANT_ADMITTED)
-        record_event(runtime, transaction, merchant, EventKind.API_KEY_CREATED, key.id)
+        add_new(runtime, transaction, key)
         return AdmittedMerchant(merchant, text)
 
     return runtime.database.run(work)
@@ -181,8 +180,7 @@ def set_link_domains(runtime: Runtime, merchant_id: str, domains: Sequence[str])
 
 def read_link_domains(runtime: Runtime, merchant_id: str) -> list[str]:
     """Return the domains that a merchant's texts may link to; none means any."""
-    found = runtime.database.read(lambda at: link_domains.of_merchants(at, [merchant_id]))
-    return sorted(found.get(merchant_id, ()))
+    return sorted(runtime.database.read(lambda at: link_domains.of_merchant(at, merchant_id)))
 
 
 def read_weights(runtime: Runtime) -> Mapping[str, int]:

@@ -6,7 +6,7 @@ from typing import Final
 from consent_tokens.errors import ConflictError, InvalidError, NotFoundError, UnauthenticatedError
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay.admission.api_access import ApiAccess, ApiKey
-from consent_tokens.services.api_keys import MAX_LIVE_KEYS, record
+from consent_tokens.services.api_keys import MAX_LIVE_KEYS, add_new, record
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import api_keys
 from consent_tokens.store.database import Transaction
@@ -40,8 +40,7 @@ def create_narrower(
     listed = api_keys.of_merchant(transaction, caller.merchant_id)
     if sum(each.is_live_at(runtime.clock.now()) for each in listed) >= MAX_LIVE_KEYS:
         raise ConflictError(f"there are {MAX_LIVE_KEYS} keys already")
-    api_keys.add(transaction, new)
-    record(runtime, transaction, new, EventKind.API_KEY_CREATED)
+    add_new(runtime, transaction, new)
     return new
 
 

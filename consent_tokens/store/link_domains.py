@@ -19,6 +19,11 @@ def of_merchants(
     return {merchant_id: frozenset(domains) for merchant_id, domains in found.items()}
 
 
+def of_merchant(transaction: Transaction, merchant_id: str) -> frozenset[str]:
+    """Return the domains of one merchant; none if it has registered none."""
+    return of_merchants(transaction, [merchant_id]).get(merchant_id, frozenset())
+
+
 def replace_all(transaction: Transaction, merchant_id: str, domains: Collection[str]) -> None:
     """Replace the domains of a merchant."""
     transaction.execute(delete(table).where(table.c.merchant_id == merchant_id))

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, insert, select, update
 
@@ -79,6 +79,8 @@ class Merchant:
         return purpose.purpose_class in self.usable_classes and (is_named or self.is_demonstration)
 
 
+# it was admitted, and may be restored if it is suspended
+ADMITTED_STATUSES: Final = frozenset({MerchantStatus.ACTIVE, MerchantStatus.SUSPENDED})
 IDENTITY_COLUMNS = tuple(each.name for each in fields(MerchantIdentity))
 
 

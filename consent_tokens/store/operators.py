@@ -1,5 +1,6 @@
 """Queries on operators: the people who decide on merchants, senders and templates."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -53,6 +54,16 @@ def find_by_name(transaction: Transaction, name: str) -> OperatorAccount | None:
     """Return an operator, also a disabled one; None if there is none."""
     row = transaction.execute(select(operators).where(operators.c.name == name)).one_or_none()
     return _account(row) if row else None
+
+
+def disabled_of(transaction: Transaction, operator_ids: Collection[str]) -> frozenset[str]:
+    """Return which of these operators are disabled; ids of others are left out."""
+    rows = transaction.execute(
+        select(operators.c.id).where(
+            operators.c.id.in_(operator_ids), operators.c.disabled_at.is_not(None)
+        )
+    )
+    return frozenset(row.id for row in rows)
 
 
 def disable(transaction: Transaction, operator_id: str, at: datetime) -> bool:

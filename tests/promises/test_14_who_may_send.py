@@ -127,7 +127,9 @@ def test_a_company_applies_is_sent_back_mends_and_is_admitted(service: Service) 
     assert [(each.action, each.operator_id) for each in found.reviews] == [
         ("return", REVIEWER.id), ("approve", REVIEWER.id),
     ]  # fmt: skip
-    assert (EventKind.MERCHANT_ADMITTED, REVIEWER.id) in kinds(service, applied.id)
+    told = kinds(service, applied.id)
+    assert (EventKind.MERCHANT_ADMITTED, REVIEWER.id) in told
+    assert (EventKind.API_KEY_CREATED, REVIEWER.id) in told
     with pytest.raises(ConflictError):
         applications.approve(runtime, REVIEWER, applied.id, checked_by="Harbour")
 
@@ -193,6 +195,16 @@ def test_two_people_restore_what_one_suspended(service: Service) -> None:
     assert merchant.post("/v1/consent-requests", {"purposes": [PROMOTIONS]}).status_code == 201
     suspend(runtime, ADMIN, merchant.id, "again")  # what was said before does not count any more
     assert restore(runtime, SECOND_ADMIN, merchant.id, "mended").needs_another
+
+
+def test_who_was_disabled_meanwhile_is_none_of_two_people(small: Service) -> None:
+    runtime, merchant = small.runtime, small.legal_merchant()
+    suspend(runtime, ADMIN, merchant.id, "complaints")
+    gone = operators.add_operator(runtime, ADMIN, "Lin", Role.ADMIN)
+    restore(runtime, Actor(gone.id, gone.role), merchant.id, "mended")
+    operators.disable_operator(runtime, ADMIN, "Lin")
+    assert restore(runtime, ADMIN, merchant.id, "mended").needs_another
+    assert not restore(runtime, SECOND_ADMIN, merchant.id, "mended").needs_another
 
 
 def test_a_class_is_suspended_alone(service: Service) -> None:

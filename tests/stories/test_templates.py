@@ -11,7 +11,7 @@ from consent_tokens.consent.purposes import Purpose
 from consent_tokens.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay.templates.template import TemplateStatus
-from consent_tokens.services.admission import control_groups
+from consent_tokens.services.admission import control_groups, operators
 from consent_tokens.services.admission import template_reviews as reviews
 from consent_tokens.services.admission.actors import Actor
 from consent_tokens.services.admission.template_reviews import Terms
@@ -208,6 +208,19 @@ def test_essential_template_needs_two_people_and_no_event(service: Service) -> N
         ("template_submitted", None), ("template_first_approved", REVIEWER.id),
         ("template_approved", OTHER.id),
     }  # fmt: skip
+
+
+def test_who_was_disabled_meanwhile_has_approved_nothing_essential(small: Service) -> None:
+    merchant, runtime = small.merchant(), small.runtime
+    text = "您购买的{item}可能有安全隐患，请停止使用"
+    found = submit(merchant, text, purpose="service.notices", essential=True)
+    gone = operators.add_operator(runtime, OTHER, "Lin", Role.REVIEWER)
+    reviews.approve(runtime, Actor(gone.id, gone.role), found["id"])
+    operators.disable_operator(runtime, OTHER, "Lin")
+    approved = reviews.approve(runtime, REVIEWER, found["id"])
+    assert approved.template.status is TemplateStatus.SUBMITTED
+    approved = reviews.approve(runtime, OTHER, found["id"])
+    assert approved.template.status is TemplateStatus.APPROVED
 
 
 def test_essential_is_for_transactional_texts_only(service: Service) -> None:

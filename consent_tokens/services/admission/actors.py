@@ -142,12 +142,16 @@ def _new_review_id(runtime: Runtime, transaction: Transaction, subject_id: str) 
 
 
 def approvers(
-    transaction: Transaction, subject_id: str, action: Action, since: Action
+    transaction: Transaction, subject_id: str, action: Action, *, since: Action | None = None
 ) -> frozenset[str]:
-    """Return the ids of the actors who did `action` on a subject after the last `since`."""
+    """Return the ids of the actors who did `action` on a subject, after the last `since` if given.
+
+    Operators who have been disabled meanwhile do not count.
+    """
     found = reviews.of_subject(transaction, subject_id)
     last = max((place for place, each in enumerate(found) if each.action == since), default=-1)
-    return frozenset(each.operator_id for each in found[last + 1 :] if each.action == action)
+    ids = frozenset(each.operator_id for each in found[last + 1 :] if each.action == action)
+    return ids - operators.disabled_of(transaction, ids)
 
 
 def check_reason(reason: str | None) -> str:

@@ -25,7 +25,7 @@ from consent_tokens.services.admission.documents import (
     add_documents,
     check_documents,
 )
-from consent_tokens.services.api_keys import new_api_key
+from consent_tokens.services.api_keys import add_new, new_api_key
 from consent_tokens.services.merchant_records import record_event
 from consent_tokens.services.merchants import (
     MAX_LINK_DOMAINS,
@@ -34,7 +34,7 @@ from consent_tokens.services.merchants import (
     check_name,
 )
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import api_keys, applications, checkpoints, link_domains, merchants
+from consent_tokens.store import applications, checkpoints, link_domains, merchants
 from consent_tokens.store.applications import Application, ApplicationStatus
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import (
@@ -223,7 +223,7 @@ def approve(
         )
         merchants.update_one(transaction, active)
         key, text = new_api_key(runtime, merchant_id)
-        api_keys.add(transaction, key)
+        add_new(runtime, transaction, key, actor.id)
         decision = ApplicationStatus.APPROVED, EventKind.MERCHANT_ADMITTED, Action.APPROVE
         named = " ".join(sorted(purposes)) or None
         _decide(runtime, transaction, actor, (merchant, application), decision, named)

@@ -39,12 +39,11 @@ def read_review_file(runtime: Runtime, merchant_id: str) -> ReviewFile:
 
     def query(transaction: Transaction) -> ReviewFile:
         merchant = get_merchant(transaction, merchant_id)
-        domains = link_domains.of_merchants(transaction, [merchant_id])
         return ReviewFile(
             merchant=merchant,
             application=applications.find(transaction, merchant_id),
             documents=applications.documents_of(transaction, merchant_id),
-            link_domains=sorted(domains.get(merchant_id, ())),
+            link_domains=sorted(link_domains.of_merchant(transaction, merchant_id)),
             weight=merchants.weights(transaction).get(merchant_id, 1),
             senders=senders.of_merchant(transaction, merchant_id),
             api_keys=api_keys.of_merchant(transaction, merchant_id),

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from consent_tokens.consent.purposes import PurposeClass
-from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
+from consent_tokens.errors import InvalidError, NotFoundError
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay.admission.sender_rules import (
     SignatureSource,
@@ -30,11 +30,11 @@ from consent_tokens.services.admission.actors import (
     record_act,
     require_right,
 )
-from consent_tokens.services.merchant_records import get_merchant
+from consent_tokens.services.merchant_records import get_admitted, get_merchant
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import checkpoints, merchants, senders
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.merchants import Merchant, MerchantStatus
+from consent_tokens.store.merchants import Merchant
 from consent_tokens.store.senders import Sender
 
 SENDER_ID_PREFIX: Final = "snd_"
@@ -142,10 +142,7 @@ def admit(
     details: SenderDetails,
 ) -> None:
     """Insert a sender, if port and signature are free. Raises InvalidError, NotFoundError."""
-    checkpoints.lock_admission(transaction)
-    merchant = get_merchant(transaction, sender.merchant_id)
-    if merchant.status not in {MerchantStatus.ACTIVE, MerchantStatus.SUSPENDED}:
-        raise ConflictError("the merchant is not admitted")
+    merchant = get_admitted(transaction, sender.merchant_id)
     if fault := _check_end(sender.valid_until, runtime.clock.now()):
         raise InvalidError({"valid_until": [fault]})
     if sender.classes is not None and not sender.classes <= merchant.classes:

@@ -7,7 +7,7 @@ from consent_tokens.relay.templates.fingerprint import skeleton
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import merchants, senders, signatures
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.merchants import Merchant, MerchantStatus
+from consent_tokens.store.merchants import ADMITTED_STATUSES, Merchant
 from consent_tokens.store.senders import Sender
 from consent_tokens.store.signatures import Signature, SignatureStatus
 
@@ -65,11 +65,12 @@ def _is_taken(
         is_resting = runtime.clock.now() < known.changed_at + REST
         if known.status is SignatureStatus.ADMITTED or is_resting:
             return True
-    admitted = {MerchantStatus.ACTIVE, MerchantStatus.SUSPENDED}
     return any(
         folded in normal_names([other.name, other.identity.legal_name])
         for other in merchants.list_all(transaction)
-        if other.id != merchant.id and not other.is_demonstration and other.status in admitted
+        if other.id != merchant.id
+        and not other.is_demonstration
+        and other.status in ADMITTED_STATUSES
     )
 
 

@@ -16,13 +16,11 @@ from consent_tokens.services.admission.actors import (
     record_act,
     require_right,
 )
-from consent_tokens.services.merchant_records import get_merchant
+from consent_tokens.services.merchant_records import get_admitted
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import checkpoints, merchants
+from consent_tokens.store import merchants
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant, MerchantStatus
-
-NOT_ADMITTED = "the merchant is not admitted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ def suspend(
     wanted = frozenset(classes)
 
     def work(transaction: Transaction) -> Merchant:
-        merchant = _get_admitted(transaction, merchant_id)
+        merchant = get_admitted(transaction, merchant_id)
         text = _checked_reason(merchant, reason)
         if not wanted <= merchant.classes:
             raise InvalidError({"class": ["the merchant is not admitted for it"]})
@@ -87,7 +85,7 @@ def restore(
     wanted = frozenset(classes)
 
     def work(transaction: Transaction) -> Restored:
-        merchant = _get_admitted(transaction, merchant_id)
+        merchant = get_admitted(transaction, merchant_id)
         text = _checked_reason(merchant, reason)
         is_suspended = (
             wanted <= merchant.suspended_classes
@@ -149,11 +147,3 @@ def _subject_id(merchant: Merchant, subject: PurposeClass | None) -> str | None:
 def _checked_reason(merchant: Merchant, reason: str | None) -> str | None:
     """Return the reason, which nobody asks for about a demonstration. Raises InvalidError."""
     return None if merchant.is_demonstration and not reason else check_reason(reason)
-
-
-def _get_admitted(transaction: Transaction, merchant_id: str) -> Merchant:
-    checkpoints.lock_admission(transaction)
-    merchant = get_merchant(transaction, merchant_id)
-    if merchant.status not in {MerchantStatus.ACTIVE, MerchantStatus.SUSPENDED}:
-        raise ConflictError(NOT_ADMITTED)
-    return merchant

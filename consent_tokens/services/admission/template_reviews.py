@@ -21,8 +21,10 @@ from consent_tokens.relay.templates.template import (
     TemplateStatus,
 )
 from consent_tokens.services.admission.actors import (
+    PEOPLE_FOR_TWO,
     Action,
     Actor,
+    approvers,
     require_right,
 )
 from consent_tokens.services.admission.template_decisions import (
@@ -40,14 +42,13 @@ from consent_tokens.services.admission.templates import (
 )
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.webhooks import enqueue, template_event
-from consent_tokens.store import control_groups, link_domains, reviews, templates
+from consent_tokens.store import control_groups, link_domains, templates
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.templates import TemplateVersion
 
 MAX_REASON_LENGTH: Final = 400  # characters
 # of a text that may not come back: no other template with it stays in use either
 BLOCKING: Final = frozenset({Action.WITHDRAW, Action.REFUSE_AS_ABUSE})
-APPROVALS_OF_ESSENTIAL: Final = 2  # by different people
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,14 +147,10 @@ def _ensure_not_blocked(transaction: Transaction, version: TemplateVersion) -> N
 
 def _lacks_approval(transaction: Transaction, actor: Actor, template: Template) -> bool:
     """Whether one more person has to approve. Raises ConflictError if this one has already."""
-    approvers = {
-        each.operator_id
-        for each in reviews.of_subject(transaction, subject_of(template))
-        if each.action == Action.APPROVE
-    }
-    if actor.id in approvers:
+    before = approvers(transaction, subject_of(template), Action.APPROVE)
+    if actor.id in before:
         raise ConflictError("an essential template is approved by two different people")
-    return len(approvers) + 1 < APPROVALS_OF_ESSENTIAL
+    return len(before | {actor.id}) < PEOPLE_FOR_TWO
 
 
 def refuse(
@@ -209,9 +206,9 @@ def recategorise(
 
 
 def _ensure_fits(transaction: Transaction, template: Template, purpose: Purpose) -> None:
-    domains = link_domains.of_merchants(transaction, [template.merchant_id])
+    domains = link_domains.of_merchant(transaction, template.merchant_id)
     draft = Draft(purpose=purpose, text=template.text, variables=template.variables)
-    if faults := check_template(draft, domains.get(template.merchant_id, frozenset())):
+    if faults := check_template(draft, domains):
         raise invalid(faults)
 
 

@@ -95,7 +95,7 @@ def submit(
     """
     merchant = get_merchant(transaction, merchant_id)
     earlier = _earlier_versions(transaction, merchant_id, submission)
-    domains = _domains(transaction, merchant_id)
+    domains = link_domains.of_merchant(transaction, merchant_id)
     draft = Draft(purpose=submission.purpose, text=submission.text, variables=submission.variables)
     faults = [*_terms_faults(merchant, submission, earlier), *check_template(draft, domains)]
     if faults:
@@ -131,10 +131,6 @@ def _earlier_versions(
     if any(each.template.status is TemplateStatus.WITHDRAWN for each in earlier):
         raise ConflictError("the template was withdrawn")
     return earlier
-
-
-def _domains(transaction: Transaction, merchant_id: str) -> frozenset[str]:
-    return link_domains.of_merchants(transaction, [merchant_id]).get(merchant_id, frozenset())
 
 
 def invalid(faults: Iterable[TemplateFault]) -> InvalidError:
