@@ -35,6 +35,7 @@ def api_key() -> None:
     help="When it ends, in UTC.",
 )
 @click.option("--rate", type=int, help="Requests a minute. Without: the limit of its merchant.")
+@click.option("--test", "is_test", is_flag=True, help="For tests: nothing leaves.")
 @as_json
 def add_key(
     merchant_id: str,
@@ -42,8 +43,8 @@ def add_key(
     scopes: Sequence[str],
     networks: Sequence[str],
     expires: datetime | None,
-    rate: int | None,
     as_json: bool,
+    **others: Any,  # noqa: ANN401 - rate and is_test
 ) -> None:
     """Add an API key. It is shown this once, and is not stored."""
     with open_context() as context:
@@ -51,8 +52,8 @@ def add_key(
             scopes=scopes or None,
             networks=networks or None,
             expires_at=expires and expires.replace(tzinfo=UTC),
-            rate=rate,
             now=context.runtime.clock.now(),
+            **others,
         )
         key, text = services.add_api_key(context.runtime, merchant_id, access)
     print_one({"id": key.id, "api_key": text}, in_json=as_json)
@@ -93,5 +94,6 @@ def key_row(key: ApiKey) -> dict[str, Any]:
         "networks": " ".join(map(str, access.networks or ())),
         "expires_at": access.expires_at.isoformat() if access.expires_at else "",
         "rate": access.rate or "",
+        "test": access.is_test,
         "created_by": key.created_by or "",
     }

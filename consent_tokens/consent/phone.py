@@ -22,6 +22,10 @@ CARRIER_ADDRESS = re.compile(r"\+?[\d\s().-]+")  # the library would read letter
 INTERNATIONAL_PREFIX: Final = "00"  # ITU-T E.123; other prefixes by the rules of a region
 INTERNATIONAL: Final = "001"  # what it calls the region of numbers of no country
 NATIONWIDE_MOBILE_PREFIXES: Final = frozenset({62})  # country codes; it says they have area codes
+# no country has this code (ITU-T, list of assigned country codes): whoever types such a number is
+# refused, and no phone has it
+TEST_COUNTRY_CODE: Final = "+999"
+TEST_DIGITS: Final = 12  # after it: E.164 has 15 at most
 SMS_CAPABLE_TYPES: Final = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 
 
@@ -91,6 +95,25 @@ class PhoneNumber:
         if not found:
             raise ValueError("not a phone number")
         return max(found, key=lambda number: number.plausibility)  # of equals, the first
+
+    @classmethod
+    def for_tests(cls, digits: str) -> Self:
+        """Return the test number with these digits. Raises ValueError unless TEST_DIGITS."""
+        if len(digits) != TEST_DIGITS or not digits.isdecimal() or not digits.isascii():
+            raise ValueError("not the digits of a test number")
+        return cls(TEST_COUNTRY_CODE + digits)
+
+    @property
+    def is_test(self) -> bool:
+        """Whether it is a test number, which is nobody's and reaches no gateway."""
+        return self._e164.startswith(TEST_COUNTRY_CODE)
+
+    @property
+    def test_digits(self) -> str:
+        """Return the digits of a test number. Raises ValueError if it is none."""
+        if not self.is_test:
+            raise ValueError("not a test number")
+        return self._e164.removeprefix(TEST_COUNTRY_CODE)
 
     @property
     def plausibility(self) -> int:

@@ -20,8 +20,10 @@ from consent_tokens.relay.admission.api_access import (
     Network,
     parse_networks,
 )
+from consent_tokens.relay.sandbox import is_sandbox, owner_id, sandbox_id
 from consent_tokens.services.merchant_records import get_merchant, record_event
 from consent_tokens.services.runtime import Runtime
+from consent_tokens.services.sandboxes import ensure_sandbox
 from consent_tokens.store import api_keys
 from consent_tokens.store.database import Transaction
 
@@ -102,7 +104,7 @@ def authenticate(runtime: Runtime, text: str, client_ip: str) -> ApiKey:
     access = key.access
     if access.expires_at is not None and access.is_expired_at(runtime.clock.now()):
         raise UnauthenticatedError("expired", key.id)
-    if access.is_test:  # nothing keeps what it sends from leaving yet
+    if access.is_test != is_sandbox(key.merchant_id):  # what it sends must not leave
         raise UnauthenticatedError("test", key.id)
     if not access.allows_client(client_ip):
         raise UnauthenticatedError("network", key.id)
@@ -139,13 +141,13 @@ def new_api_key(
     access: ApiAccess = FULL_ACCESS,
     created_by: str | None = None,
 ) -> tuple[ApiKey, str]:
-    """Return a new API key and its text; nothing is stored."""
+    """Return a new API key and its text; nothing is stored. A test key acts for the sandbox."""
     key_id = runtime.random.token_bytes(8).hex()
     prefix = "ctk_test" if access.is_test else "ctk"
     text = f"{prefix}_{key_id}_{encode(runtime.random.token_bytes(32))}"
     key = ApiKey(
         id=f"key_{key_id}",
-        merchant_id=merchant_id,
+        merchant_id=sandbox_id(merchant_id) if access.is_test else merchant_id,
         digest=sha256(text.encode("ascii")).digest(),
         created_at=runtime.clock.now(),
         access=access,
@@ -157,7 +159,12 @@ def new_api_key(
 def add_new(
     runtime: Runtime, transaction: Transaction, key: ApiKey, actor_id: str | None = None
 ) -> None:
-    """Store a new API key, with the event of its creation. Raises NotFoundError as `record`."""
+    """Store a new API key, with the event of its creation; with a test key its sandbox.
+
+    Raises NotFoundError as `record`.
+    """
+    if key.access.is_test:
+        ensure_sandbox(runtime, transaction, owner_id(key.merchant_id))
     api_keys.add(transaction, key)
     record(runtime, transaction, key, EventKind.API_KEY_CREATED, actor_id)
 

@@ -87,9 +87,12 @@ def clear_cache(runtime: Runtime) -> None:
 
 
 def _managed(transaction: Transaction, caller: ApiKey) -> list[ApiKey]:
-    """Return all keys of the merchant for an unlimited key; else itself, and those of its own."""
+    """Return all keys of the merchant for an unlimited key; else itself, and those of its own.
+
+    Those of a merchant's sandbox are the merchant's too.
+    """
     listed = api_keys.of_merchant(transaction, caller.merchant_id)
-    if caller.access == ApiAccess():
+    if caller.access == ApiAccess(is_test=caller.access.is_test):
         return listed
     ids = {caller.id, *(each.id for each in _descendants(listed, caller.id))}
     return [each for each in listed if each.id in ids]

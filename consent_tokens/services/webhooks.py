@@ -26,6 +26,7 @@ from consent_tokens.errors import InvalidError, NotFoundError
 from consent_tokens.evidence.complaints import ComplaintGroup
 from consent_tokens.gateways.webhook_client import CallResult, WebhookClient, WebhookRequest
 from consent_tokens.relay.message import MessageOutcome, MessageStatus
+from consent_tokens.relay.sandbox import is_sandbox
 from consent_tokens.relay.templates.template import Template, TemplateStatus
 from consent_tokens.row_key import RowKey
 from consent_tokens.services.runtime import Runtime
@@ -248,7 +249,12 @@ def _webhook_event(
 ) -> WebhookEvent:
     is_by_day = is_spread or event.event_type in SHOWN_BY_DAY
     timestamp = (start_of_day(now) if is_by_day else now).isoformat()
-    body = {"type": event.event_type.value, "timestamp": timestamp, "data": event.data}
+    body = {
+        "type": event.event_type.value,
+        "timestamp": timestamp,
+        "data": event.data,
+        "test": is_sandbox(event.merchant_id),
+    }
     return WebhookEvent(
         key=runtime.new_key(partition),
         merchant_id=event.merchant_id,

@@ -12,6 +12,7 @@ from consent_tokens.relay.admission.api_access import (
     ApiScope,
     parse_networks,
 )
+from consent_tokens.relay.sandbox import sandbox_id
 from consent_tokens.store.admission_tables import api_keys
 from consent_tokens.store.database import Transaction
 
@@ -42,10 +43,10 @@ def _access_columns(access: ApiAccess) -> dict[str, Any]:
 
 
 def of_merchant(transaction: Transaction, merchant_id: str) -> list[ApiKey]:
-    """Return a merchant's API keys, oldest first."""
+    """Return a merchant's API keys, its test keys too, oldest first."""
     rows = transaction.execute(
         select(api_keys)
-        .where(api_keys.c.merchant_id == merchant_id)
+        .where(api_keys.c.merchant_id.in_({merchant_id, sandbox_id(merchant_id)}))
         .order_by(api_keys.c.created_at, api_keys.c.id)
     )
     return [_api_key(row) for row in rows]

@@ -12,6 +12,7 @@ from sqlalchemy import Row, insert, select, update
 from consent_tokens.clock import utc_from_epoch
 from consent_tokens.consent.purposes import Purpose, PurposeClass
 from consent_tokens.policies import ServiceIdentity
+from consent_tokens.relay.sandbox import is_sandbox
 from consent_tokens.store.admission_tables import merchant_weights, merchants
 from consent_tokens.store.bulk import RowSet
 from consent_tokens.store.database import Transaction, insert_or_ignore
@@ -69,6 +70,11 @@ class Merchant:
         return self.kind is MerchantKind.DEMONSTRATION
 
     @property
+    def is_sandbox(self) -> bool:
+        """Whether it is what the test keys of another merchant act for."""
+        return is_sandbox(self.id)
+
+    @property
     def usable_classes(self) -> frozenset[PurposeClass]:
         """Return the classes of purposes that it may use now."""
         return self.classes - self.suspended_classes
@@ -92,36 +98,48 @@ def is_admitted(merchant: Merchant) -> bool:
 def is_active(merchant: Merchant | None, service: ServiceIdentity) -> bool:
     """Whether the merchant exists and may ask for consent and send.
 
-    A demonstration may while the base URL of the service is a loopback address.
+    A demonstration may while the base URL of the service is a loopback address; a sandbox always
+    may, because nothing leaves it.
     """
-    if merchant is None or merchant.status is not MerchantStatus.ACTIVE:
+    if merchant is None:
+        return False
+    if merchant.is_sandbox:
+        return True
+    if merchant.status is not MerchantStatus.ACTIVE:
         return False
     return service.is_loopback or not merchant.is_demonstration
 
 
 def add(transaction: Transaction, merchant: Merchant) -> None:
     """Insert a merchant."""
-    transaction.execute(
-        insert(merchants).values(
-            id=merchant.id,
-            partition=merchant.partition,
-            name=merchant.name,
-            status=merchant.status,
-            admitted_at=merchant.admitted_at,
-            kind=merchant.kind,
-            classes=None if merchant.is_demonstration else write_classes(merchant.classes),
-            suspended_classes=write_classes(merchant.suspended_classes) or None,
-            purposes=" ".join(sorted(merchant.purposes)) or None,
-            control_group=merchant.control_group,
-            **_identity_columns(merchant.identity),
-        )
-    )
+    transaction.execute(insert(merchants).values(**_columns(merchant)))
+
+
+def add_if_absent(transaction: Transaction, merchant: Merchant) -> bool:
+    """Insert a merchant unless there is one of that id; return whether it was inserted."""
+    return insert_or_ignore(transaction, merchants, **_columns(merchant))
+
+
+def _columns(merchant: Merchant) -> dict[str, Any]:
+    return {
+        "id": merchant.id,
+        "partition": merchant.partition,
+        "name": merchant.name,
+        "status": merchant.status,
+        "admitted_at": merchant.admitted_at,
+        "kind": merchant.kind,
+        "classes": None if merchant.is_demonstration else write_classes(merchant.classes),
+        "suspended_classes": write_classes(merchant.suspended_classes) or None,
+        "purposes": " ".join(sorted(merchant.purposes)) or None,
+        "control_group": merchant.control_group,
+        **_identity_columns(merchant.identity),
+    }
 
 
 def list_all(transaction: Transaction) -> list[Merchant]:
-    """Return all merchants, oldest first."""
+    """Return all merchants but sandboxes, oldest first."""
     rows = transaction.execute(select(merchants).order_by(merchants.c.admitted_at, merchants.c.id))
-    return [_merchant(row) for row in rows]
+    return [_merchant(row) for row in rows if not is_sandbox(row.id)]
 
 
 def active_demonstrations(transaction: Transaction) -> list[str]:

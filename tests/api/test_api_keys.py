@@ -63,12 +63,6 @@ def test_a_key_works_only_from_its_networks(small: Service) -> None:
     assert (refused.status_code, refused.json["code"]) == (401, "unauthenticated")
 
 
-def test_a_test_key_is_refused_while_nothing_keeps_what_it_sends(small: Service) -> None:
-    assert (
-        with_access(small.merchant(), ApiAccess(is_test=True)).get("/v1/grants").status_code == 401
-    )
-
-
 def test_messages_can_be_read_with_a_key_that_cannot_send(small: Service) -> None:
     reader = with_access(small.merchant(), ApiAccess(scopes=frozenset({ApiScope.MESSAGES_READ})))
     assert reader.get("/v1/messages").status_code == 200

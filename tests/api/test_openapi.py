@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -191,6 +191,16 @@ def test_every_operation_answers_as_it_is_described(small: Service, api: Checked
     api.call("revoke_api_key", {}, status=200, ids={"key_id": created["id"]})
     api.call("revoke_api_key", {}, status=404, ids={"key_id": created["id"]})
 
+    test_key = api.call("create_api_key", {"scopes": ["consents"], "test": True}, status=201)
+    tests = replace(api, merchant=replace(api.merchant, api_key=test_key["api_key"]))
+    for decision in ("grant", "decline"):
+        asked = tests.call("create_consent_request", {"purposes": [PROMOTIONS]}, status=201)
+        of_request, answer = {"request_id": asked["id"]}, {"decision": decision}
+        tests.call("answer_consent_request", answer, ids=of_request, status=200)
+        tests.call("answer_consent_request", answer, ids=of_request, status=409)
+    no = {"decision": "decline"}
+    api.call("answer_consent_request", no, ids={"request_id": request_id}, status=403)
+
     hook = api.call("create_webhook", {"url": "https://127.0.0.1/"}, status=201)
     api.call("create_webhook", {"url": "https://10.0.0.1/"}, status=422)
     of_hook = {"webhook_id": hook["id"]}
@@ -249,7 +259,7 @@ def test_every_object_says_which_members_it_has(description: Description) -> Non
 
 def test_every_operation_has_an_id_a_tag_a_summary_and_enums(description: Description) -> None:
     found = operations(description)
-    assert len(found) == 30
+    assert len(found) == 31
     for _, _, operation in found.values():
         assert operation["tags"]
         assert operation["summary"].endswith(".")

@@ -39,7 +39,7 @@ class ApiAccess:
     networks: tuple[Network, ...] | None = None  # of clients; None: any
     expires_at: datetime | None = None
     rate: int | None = None  # requests a minute; None: only the merchant's limit
-    is_test: bool = False  # not served yet: docs/limitations.md
+    is_test: bool = False  # for the sandbox of the merchant: nothing leaves
 
     def has_any(self, scopes: Collection[ApiScope]) -> bool:
         """Whether it has one of these scopes."""

@@ -41,6 +41,8 @@ def submit(
     Raises ForbiddenError if the merchant is suspended, or has too many that await a decision.
     """
     merchant = merchants.find(transaction, merchant_id)
+    if merchant is not None and merchant.is_sandbox:
+        raise ForbiddenError("a test key has a sender already")
     if merchant is None or not is_active(merchant, runtime.service):
         raise ForbiddenError("the platform does not let this merchant apply at present")
     before = sender_applications.of_merchant(transaction, merchant_id)

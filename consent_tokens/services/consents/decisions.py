@@ -127,7 +127,7 @@ def find_open_request(runtime: Runtime, page_id: str) -> OpenRequest:
     def query(transaction: Transaction) -> OpenRequest:
         request = requests.find(transaction, key) if key else None
         merchant = merchants.find(transaction, request.merchant_id) if request else None
-        if request is None or merchant is None:
+        if request is None or merchant is None or merchant.is_sandbox:
             raise NotFoundError("no consent request of that id")
         return OpenRequest(page_id, request, merchant)
 
@@ -140,19 +140,27 @@ def decline(runtime: Runtime, policy: ConsentPolicy, open_request: OpenRequest) 
     Raises ConflictError if the request is closed, JournalUnavailableError.
     """
     ensure_writable(runtime)
-    now = runtime.clock.now()
 
     def work(transaction: Transaction) -> None:
         request = _lock_request(transaction, open_request)
-        declined = request.declined(now)
-        requests.record_decision(transaction, declined)
-        webhooks.enqueue(runtime, transaction, [webhooks.request_event(runtime, declined)], now)
-        if invitation := invitations.find_by_request(transaction, request.key):
-            record_refusal(runtime, policy, transaction, invitation)
-        runtime.record(transaction, request_event(request, EventKind.REQUEST_DECLINED, now))
+        decline_within(runtime, policy, transaction, request)
 
     runtime.database.run(work)
     flush_journal(runtime)
+
+
+def decline_within(
+    runtime: Runtime, policy: ConsentPolicy, transaction: Transaction, request: ConsentRequest
+) -> ConsentRequest:
+    """Decline a locked request, and return it. Raises ConflictError if it is closed."""
+    now = runtime.clock.now()
+    declined = request.declined(now)
+    requests.record_decision(transaction, declined)
+    webhooks.enqueue(runtime, transaction, [webhooks.request_event(runtime, declined)], now)
+    if invitation := invitations.find_by_request(transaction, request.key):
+        record_refusal(runtime, policy, transaction, invitation)
+    runtime.record(transaction, request_event(request, EventKind.REQUEST_DECLINED, now))
+    return declined
 
 
 def grant_consent(

@@ -29,15 +29,18 @@ from consent_tokens.relay.message import (
     MessageStatus,
     Priority,
 )
+from consent_tokens.relay.sandbox import is_sandbox
 from consent_tokens.relay.templates.template import Template
 from consent_tokens.row_key import RowKey
 from consent_tokens.rules.pack import RuleSet
 from consent_tokens.services.dispatch.invitation_bars import barred_invitations
-from consent_tokens.services.dispatch.outcomes import complete, final_outcome
+from consent_tokens.services.dispatch.outcomes import complete, deferred, final_outcome
+from consent_tokens.services.dispatch.sandbox_outcomes import SandboxOutcomes
 from consent_tokens.services.outbox.in_flight_wait import LEASE_SECONDS
 from consent_tokens.services.outbox.service_messages import WITHHELD
 from consent_tokens.services.preferences.snapshot import PreferenceSnapshot
 from consent_tokens.services.runtime import Runtime
+from consent_tokens.services.sandboxes import sandbox_sender
 from consent_tokens.store import grants, merchants, messages, outbox, senders, templates
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.grants import LockedGrant
@@ -146,6 +149,7 @@ class _LeaseContext:
     counted_sends: dict[tuple[RowKey, Priority], list[datetime]]
     preferences: PreferenceSnapshot
     barred_invitations: frozenset[RowKey]
+    sandbox_outcomes: SandboxOutcomes
     now: datetime
 
     @classmethod
@@ -181,6 +185,7 @@ class _LeaseContext:
                 transaction, locked, now, excluding=due_ids, submitted_only=True
             ),
             barred_invitations=barred_invitations(transaction, due, now),
+            sandbox_outcomes=SandboxOutcomes(runtime, now),
             now=now,
         )
 
@@ -190,7 +195,7 @@ class _LeaseContext:
             if message.reason == Reason.HELD_BACK:
                 return self._refused(message, message.reason)
             return final_outcome(message, MessageStatus.EXPIRED, self.now)
-        sender = self.senders.get(message.sender_id or "")
+        sender = self._sender(message)
         key = message.grant_key
         if key is None:  # a service message, which carries its own data key
             return LeasedMessage(message, None, message.wrapped_key or b"", sender)
@@ -201,22 +206,29 @@ class _LeaseContext:
         self, message: Message, key: RowKey, locked: LockedGrant | None, sender: Sender | None
     ) -> LeasedMessage | MessageOutcome:
         is_invitation = message.purpose == INVITATION_PURPOSE
-        if is_invitation and self.preferences.preferences_of(key).no_invitations:
-            return self._refused(message, WITHHELD)
-        if message.key in self.barred_invitations:
+        is_unwanted = is_invitation and self.preferences.preferences_of(key).no_invitations
+        if is_unwanted or message.key in self.barred_invitations:
             return self._refused(message, WITHHELD)
         case = self._case(message, key, locked, sender)
         match decide_invitation(case) if is_invitation else decide(case):
             case Refused() as refusal:
                 return self._not_sent(message, refusal)
             case Deferred(send_at=send_at):
-                return _deferred(message, send_at)
+                return deferred(message, send_at)
             case Accepted():
                 if locked is None or locked.wrapped_key is None:
                     return self._refused(message, Reason.CONSENT_REVOKED.value)
                 self.counted_sends[key, message.priority].append(self.now)
                 self.preferences.count(key, message.priority, self.now)
+                if is_sandbox(message.merchant_id):  # it never gets to a gateway
+                    return self.sandbox_outcomes.of(message, locked.grant, locked.wrapped_key)
                 return LeasedMessage(message, locked.grant, locked.wrapped_key, sender)
+
+    def _sender(self, message: Message) -> Sender | None:
+        merchant = self.merchants.get(message.merchant_id or "")
+        if merchant is not None and merchant.is_sandbox:
+            return sandbox_sender(merchant)
+        return self.senders.get(message.sender_id or "")
 
     def _not_sent(self, message: Message, refusal: Refused) -> MessageOutcome:
         """Return the outcome of a refusal: a later time if there is one within the validity."""
@@ -226,7 +238,7 @@ class _LeaseContext:
         elif refusal.reason is Reason.HELD_BACK:
             retry_at, reason = self.now + HELD_TEMPLATE_RETRY, refusal.reason.value
         if retry_at and retry_at < message.valid_until:
-            return _deferred(message, retry_at, reason)
+            return deferred(message, retry_at, reason)
         rules = rules_text(self.rule_set.version, refusal.rules)
         return self._refused(message, refusal.reason.value, rules)
 
@@ -292,17 +304,6 @@ def _invitation_windows(message: Message, locked: LockedGrant | None) -> tuple[S
     if message.purpose != INVITATION_PURPOSE or locked is None:
         return ()
     return (invitation_window(locked.grant.scope.send_window),)
-
-
-def _deferred(message: Message, send_at: datetime, reason: str | None = None) -> MessageOutcome:
-    return MessageOutcome(
-        key=message.key,
-        attempts=message.attempts,
-        status=MessageStatus.DEFERRED,
-        send_at=send_at,
-        reason=reason,
-        counts_as_attempt=False,
-    )
 
 
 def _present(ids: Iterable[str | None]) -> list[str]:

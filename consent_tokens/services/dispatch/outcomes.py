@@ -36,6 +36,7 @@ QUARANTINED: Final = "quarantined"  # the message itself caused an error
 QUARANTINE_REASONS: Final = frozenset({UNCERTAIN, QUARANTINED})
 
 EVENT_KINDS: Final = {
+    MessageStatus.DELIVERED: EventKind.MESSAGE_REPORTED,  # of a sandbox only
     MessageStatus.SENT: EventKind.MESSAGE_SUBMITTED,
     MessageStatus.REFUSED: EventKind.MESSAGE_REFUSED,
     MessageStatus.UNDELIVERABLE: EventKind.MESSAGE_FAILED,
@@ -120,6 +121,18 @@ def final_outcome(
     )
 
 
+def deferred(message: Message, send_at: datetime, reason: str | None = None) -> MessageOutcome:
+    """Return the outcome of a message that may leave later, at `send_at`."""
+    return MessageOutcome(
+        key=message.key,
+        attempts=message.attempts,
+        status=MessageStatus.DEFERRED,
+        send_at=send_at,
+        reason=reason,
+        counts_as_attempt=False,
+    )
+
+
 def _retry(
     message: Message, send_at: datetime, reason: str | None, *, counts_as_attempt: bool = True
 ) -> MessageOutcome:
@@ -158,14 +171,15 @@ def complete(
             if outcome.status in EVENT_KINDS
         ),
     )
-    failed = [
+    announced = [
         webhooks.message_status_event(
             runtime, message.key, message.merchant_id, message.reference, outcome
         )
         for message, outcome in recorded
-        if outcome.status.is_failure and message.merchant_id
+        if message.merchant_id
+        and (outcome.status.is_failure or outcome.status is MessageStatus.DELIVERED)
     ]
-    webhooks.enqueue(runtime, transaction, failed, now)
+    webhooks.enqueue(runtime, transaction, announced, now)
 
 
 def recover_expired_leases(runtime: Runtime, *, is_only_dispatcher: bool = False) -> int:

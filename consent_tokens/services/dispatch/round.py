@@ -242,6 +242,8 @@ def _open_message(
         grant_key = runtime.unwrap(leased.wrapped_key, GrantKey)
         binding = Binding(runtime.service.issuer, ids.grant, grant.merchant_id)
         number = open_number(message.sealed_number or b"", grant_key, binding)
+        if number.is_test:  # of a sandbox, whose messages were completed when they were leased
+            raise KeyUnavailableError("a test number")
         signature = sender.signature if sender else ""
         comparable = comparable_text(f"{signature}\n{message.text}")
         is_limited = message.priority is Priority.MARKETING

@@ -26,6 +26,7 @@ from consent_tokens.relay.message import (
     MessageStatus,
     Priority,
 )
+from consent_tokens.relay.sandbox import refusal_of
 from consent_tokens.relay.templates.template import Template
 from consent_tokens.row_key import RowKey
 from consent_tokens.rules.limits import Limits
@@ -63,12 +64,12 @@ def verify_requests(
     return [
         VerifiedRequest(
             request,
-            Reason(token.claims.error_code)
+            refusal_of(merchant_id, request.token) or Reason(token.claims.error_code)
             if isinstance(token.claims, TokenError)
             else token.claims,
             token.change,
         )
-        for (_, request), token in zip(requests, verified, strict=True)
+        for (merchant_id, request), token in zip(requests, verified, strict=True)
     ]
 
 

@@ -13,6 +13,7 @@ from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.policies import ServiceIdentity
 from consent_tokens.relay.decision import class_of
 from consent_tokens.relay.message import Priority, max_validity, priority_of
+from consent_tokens.services.sandboxes import sandbox_sender
 from consent_tokens.store import link_domains, merchants
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant, is_active
@@ -73,7 +74,9 @@ class Standings:
             is_demonstration=merchant is not None and merchant.is_demonstration,
             classes=merchant.usable_classes if merchant else frozenset(),
             named_purposes=merchant.purposes if merchant else frozenset(),
-            sender=first_usable(admitted, class_of(purpose), self.now),
+            sender=sandbox_sender(merchant)
+            if merchant and merchant.is_sandbox
+            else first_usable(admitted, class_of(purpose), self.now),
             link_domains=self.link_domains.get(merchant_id, frozenset()),
             priority=priority_of(purpose),
             max_validity=max_validity(purpose),

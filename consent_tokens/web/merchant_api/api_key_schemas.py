@@ -32,6 +32,11 @@ class ApiKeyIn(Strict):
         validate=validate.Range(1, MAX_RATE),
         metadata={"description": "Requests a minute."},
     )
+    test = fields.Boolean(
+        truthy={True},
+        falsy={False},
+        metadata={"description": "Whether it is for tests: nothing leaves."},
+    )
 
 
 class RevocationIn(Strict):
@@ -52,6 +57,9 @@ class ApiKeyAnswer(AnswerSchema):
     status = fields.String(required=True, validate=validate.OneOf(["active", "revoked", "expired"]))
     scopes = fields.List(
         fields.String(validate=validate.OneOf([each.value for each in ApiScope])), required=True
+    )
+    test = fields.Boolean(
+        required=True, metadata={"description": "Whether it is for tests: nothing leaves."}
     )
     networks = fields.List(
         fields.String(), required=True, allow_none=True, metadata={"description": "Null: any."}
@@ -76,6 +84,7 @@ class ApiKeyAnswer(AnswerSchema):
             "id": key.id,
             "status": "revoked" if key.revoked_at else "expired" if is_expired else "active",
             "scopes": sorted(access.scopes),
+            "test": access.is_test,
             "networks": access.networks and [str(each) for each in access.networks],
             "expires_at": access.expires_at,
             "rate": access.rate,

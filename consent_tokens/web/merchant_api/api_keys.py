@@ -30,9 +30,11 @@ def create_api_key(merchant_id: str, body: dict[str, Any], answer: Answer) -> Ap
         "networks": own.access.networks and [str(each) for each in own.access.networks],
         "expires_at": own.access.expires_at,
         "rate": own.access.rate,
+        "test": own.access.is_test,
         **body,
     }
-    access = parse_access(now=runtime().clock.now(), is_test=own.access.is_test, **members)
+    is_test = members.pop("test")
+    access = parse_access(now=runtime().clock.now(), is_test=is_test, **members)
     key, text = new_api_key(runtime(), merchant_id, access, own.id)
     return answer.once(
         lambda transaction: (own_api_keys.create_narrower(runtime(), transaction, own, key), text)

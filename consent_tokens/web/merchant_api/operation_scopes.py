@@ -21,6 +21,7 @@ SCOPES: Final[Mapping[str, tuple[ApiScope, ...]]] = {
     "list_consent_requests": CONSENTS,
     "get_consent_request": CONSENTS,
     "fetch_consent_token": CONSENTS,
+    "answer_consent_request": CONSENTS,
     "list_grants": CONSENTS,
     "get_grant": CONSENTS,
     "introspect_token": TOKENS,

@@ -3,8 +3,9 @@
 from typing import Any
 
 from consent_tokens.consent.request import AskedTerms
-from consent_tokens.services.consents import requests, tokens
+from consent_tokens.services.consents import requests, sandbox_answers, tokens
 from consent_tokens.services.consents.requests import RequestStanding
+from consent_tokens.services.consents.sandbox_answers import SandboxAnswer
 from consent_tokens.services.idempotency import ApiResponse
 from consent_tokens.services.token_verification import PresentedToken, verify_token
 from consent_tokens.web.merchant_api.answers import (
@@ -18,6 +19,7 @@ from consent_tokens.web.merchant_api.schemas import (
     ConsentRequestIn,
     ConsentRequestsQuery,
     RequestedPage,
+    SandboxAnswerIn,
 )
 from consent_tokens.web.request_context import app_context, runtime
 
@@ -65,6 +67,25 @@ def list_consent_requests(merchant_id: str, query: RequestedPage) -> dict[str, A
 def get_consent_request(merchant_id: str, request_id: str) -> RequestStanding:
     """Return a consent request: its status, and the scope as granted."""
     return requests.read_request(runtime(), merchant_id, request_id)
+
+
+@bp.post("/test/consent-requests/<request_id>/answer")
+@bp.body(SandboxAnswerIn())
+@bp.answer_once(200, ConsentRequestAnswer())
+@bp.problems(404, 409)
+def answer_consent_request(
+    merchant_id: str, request_id: str, body: SandboxAnswer, answer: Answer
+) -> ApiResponse:
+    """Answer a consent request as its consumer would; with a test key only."""
+    sandbox_answers.require_sandbox(merchant_id)
+    policy = app_context().consent
+
+    def work(transaction: Any) -> RequestStanding:  # noqa: ANN401 - of the store
+        asked = requests.get_request(runtime(), transaction, merchant_id, request_id)
+        return sandbox_answers.answer_for_tests(runtime(), policy, transaction, asked, body)
+
+    with sandbox_answers.journalled(runtime()):
+        return answer.once(work)
 
 
 @bp.post("/consent-requests/<request_id>/token")

@@ -24,6 +24,8 @@ from consent_tokens.consent.scope import MAX_DAYS, MAX_MESSAGES, parse_time_of_d
 from consent_tokens.listing import ListFilter
 from consent_tokens.localization import DEFAULT_LANGUAGE, LANGUAGES
 from consent_tokens.relay.message import MessageStatus
+from consent_tokens.relay.sandbox import SandboxRecipient
+from consent_tokens.services.consents.sandbox_answers import SandboxAnswer
 from consent_tokens.web.merchant_api.purpose_field import PurposeField
 
 MAX_REFERENCE_LENGTH: Final = 100
@@ -146,6 +148,32 @@ class ConsentRequestIn(Strict):
             reference=members["reference"],
             return_url=members["return_url"],
         ), members["token"]
+
+
+class SandboxAnswerIn(Strict):
+    """What the consumer of a consent request would answer."""
+
+    decision = fields.String(required=True, validate=validate.OneOf(["grant", "decline"]))
+    purposes = fields.List(
+        PurposeField(),
+        validate=validate.Length(1, MAX_PURPOSES),
+        metadata={"description": "Those that are granted; without, all that were asked for."},
+    )
+    recipient = fields.Enum(
+        SandboxRecipient,
+        by_value=fields.String,
+        load_default=SandboxRecipient.DELIVERED,
+        metadata={"description": "What becomes of messages under the consent."},
+    )
+
+    @post_load
+    def to_answer(self, members: Mapping[str, Any], **_: object) -> SandboxAnswer:
+        """Return the answer."""
+        return SandboxAnswer(
+            is_yes=members["decision"] == "grant",
+            purposes=frozenset(members.get("purposes", ())),
+            recipient=members["recipient"],
+        )
 
 
 class TokenIn(Strict):

@@ -13,6 +13,7 @@ Schema = dict[str, Any]
 
 TEXT: Final[Schema] = {"type": "string"}
 NULLABLE: Final[Schema] = {"type": ["string", "null"]}
+TEST: Final[Schema] = {"type": "boolean", "description": "Of what a test key caused."}
 TIME: Final[Schema] = {"type": "string", "format": "date-time"}
 NUMBER: Final[Schema] = {"type": "integer"}
 REQUEST: Final = {"request": NULLABLE, "reference": NULLABLE}
@@ -121,7 +122,7 @@ def _operation(kind: WebhookEventType, summary: str, members: Members) -> dict[s
 
 def _body(kind: WebhookEventType, members: Members) -> Schema:
     data = _object(members)
-    return _object({"type": {"const": kind.value}, "timestamp": TIME, "data": data})
+    return _object({"type": {"const": kind.value}, "timestamp": TIME, "data": data, "test": TEST})
 
 
 def _object(members: Members) -> Schema:
@@ -151,4 +152,5 @@ def _example(kind: WebhookEventType, members: Members) -> dict[str, Any]:
         name: schema["enum"][0] if name == "status" else known[name]
         for name, schema in members.items()
     }
-    return {"type": kind.value, "timestamp": "2026-11-11T00:00:00+00:00", "data": data}
+    timestamp = "2026-11-11T00:00:00+00:00"
+    return {"type": kind.value, "timestamp": timestamp, "data": data, "test": False}
