@@ -4,9 +4,9 @@ A change that is not valid keeps the rules as they were: messages go on, and `fa
 metric say why. Only a process that starts without valid rules does not start.
 """
 
-import threading
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -16,12 +16,12 @@ import structlog
 
 from consent_tokens.clock import Clock
 from consent_tokens.errors import RulesInvalidError
+from consent_tokens.folder_watch import FolderWatch
 from consent_tokens.metrics import RULES_RELOADS
 from consent_tokens.rules.pack import RuleSet, rule_set
 
 log = structlog.get_logger()
 
-CHECK_SECONDS: Final = 5.0  # between looks at the folder: a few system calls
 MAX_PACK_BYTES: Final = 500_000
 MAX_PACKS: Final = 300
 SUFFIX: Final = ".toml"
@@ -34,12 +34,7 @@ class RulesSource:
     """The rules as last read, from a folder that is watched; without a folder they are fixed."""
 
     rule_set: RuleSet
-    folder: Path | None = None
-    clock: Clock | None = None
-    fault: str = ""  # of the last reading; empty if that is in use
-    _seen: FolderState = frozenset()
-    _checked_at: float = float("-inf")  # monotonic seconds
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _watch: FolderWatch[FolderState] | None = None
 
     @classmethod
     def open(cls, folder: Path | None, clock: Clock) -> Self:
@@ -50,49 +45,49 @@ class RulesSource:
         if folder is None:
             return cls(packaged_rules())
         seen = _state_of(folder)
-        return cls(read_rules(folder), folder, clock, _seen=seen, _checked_at=clock.monotonic())
+        source = cls(read_rules(folder))
+        source._watch = FolderWatch(
+            read_state=lambda: _state_of(folder),
+            reread=lambda: source._take(read_rules(folder)),
+            monotonic=clock.monotonic,
+            errors=(RulesInvalidError,),
+            on_fault=source._report,
+            seen=seen,
+            looked_at=clock.monotonic(),
+        )
+        return source
+
+    @property
+    def fault(self) -> str:
+        """Return what is wrong with the files as last read; empty if they are in use."""
+        return self._watch.fault if self._watch else ""
 
     def current(self) -> RuleSet:
         """Return the rules; look at the folder first if that was not done for a while."""
-        if (
-            self.clock is not None
-            and self.clock.monotonic() - self._checked_at >= CHECK_SECONDS
-            and self._lock.acquire(blocking=False)  # one thread looks, the others go on
-        ):
-            try:
-                self._check(self.clock)
-            finally:
-                self._lock.release()
+        if self._watch:
+            self._watch.look_if_due()
         return self.rule_set
 
-    def _check(self, clock: Clock) -> None:
-        if self.folder is None:
-            return
-        self._checked_at = clock.monotonic()
-        try:
-            state = _state_of(self.folder)
-            if state == self._seen:
-                return
-            found = read_rules(self.folder)
-        except RulesInvalidError as error:
-            self._fail(str(error))
-            return
+    def _take(self, found: RuleSet) -> None:
         if found.version != self.rule_set.version:
             log.info("rules_reread", version=found.version, before=self.rule_set.version)
             RULES_RELOADS.labels("read").inc()
             self.rule_set = found
-        self._seen, self.fault = state, ""
 
-    def _fail(self, fault: str) -> None:
-        if fault != self.fault:
-            log.critical("rules_invalid", fault=fault, kept=self.rule_set.version)
-            RULES_RELOADS.labels("invalid").inc()
-        self.fault, self._seen = fault, frozenset()
+    def _report(self, fault: str) -> None:
+        log.critical("rules_invalid", fault=fault, kept=self.rule_set.version)
+        RULES_RELOADS.labels("invalid").inc()
 
 
 def packaged_rules() -> RuleSet:
     """Return the rules of this version of the program. Raises RulesInvalidError."""
     return rule_set(_read_all(files("consent_tokens.rules") / "packs"))
+
+
+def touch(folder: Path) -> None:
+    """Mark the files of a folder as changed, so that processes read them. Raises OSError."""
+    for file in folder.glob(f"*{SUFFIX}"):
+        os.utime(file)
 
 
 def read_rules(folder: Path) -> RuleSet:

@@ -7,11 +7,12 @@ from typing import Any
 import click
 
 from consent_tokens.cli.context import open_context
-from consent_tokens.cli.output import as_json, print_rows
+from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.clock import SystemClock
+from consent_tokens.folder_watch import CHECK_SECONDS
 from consent_tokens.rules.pack import Pack, parse_pack
 from consent_tokens.rules.rule import Rule
-from consent_tokens.rules_source import RulesSource, read_pack_file, read_rules
+from consent_tokens.rules_source import RulesSource, read_pack_file, read_rules, touch
 from consent_tokens.services.rules_dry_run import dry_run
 from consent_tokens.settings import Settings
 
@@ -53,6 +54,25 @@ def show(pack_id: str, *, as_json: bool) -> None:
         for rule in pack.rules
     ]
     print_rows(found, in_json=as_json)
+
+
+@rules.command("reload")
+@as_json
+def reload(*, as_json: bool) -> None:
+    """Check the rule packs in CONSENT_RULES_DIR, and have running processes read them.
+
+    Processes read them within five seconds, on every machine that shares the folder; `/rules` and
+    the log of each say the version that it uses. Nothing changes where a pack is not valid.
+    """
+    folder = Settings.from_environment().rules_dir
+    if folder is None:
+        raise click.ClickException(
+            "CONSENT_RULES_DIR names no folder: the rules are those of this version"
+        )
+    rule_set = read_rules(folder)
+    touch(folder)
+    row = {"version": rule_set.version, "read_within_seconds": int(CHECK_SECONDS)}
+    print_one(row, in_json=as_json)
 
 
 @rules.command("dry-run")

@@ -1,9 +1,8 @@
 """The keyring of a running process: reread when its folder changes, or a new key comes into use."""
 
-import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 import structlog
 
@@ -11,10 +10,9 @@ from consent_tokens.clock import Clock
 from consent_tokens.crypto.key_files import KeyKind, TokenBytes, key_files
 from consent_tokens.crypto.keyring import Keyring
 from consent_tokens.errors import KeyUnavailableError
+from consent_tokens.folder_watch import FolderWatch
 
 log = structlog.get_logger()
-
-CHECK_SECONDS: Final = 5.0  # between looks at the folder: a few system calls
 
 FolderState = frozenset[tuple[str, int, int, bool]]  # path, inode, ctime, whether it is in use
 
@@ -29,29 +27,30 @@ class KeySource:
 
     keyring: Keyring  # as last read
     folder: Path | None = None
-    clock: Clock | None = None
-    fault: str = ""
-    _seen: FolderState = frozenset()
-    _checked_at: float = float("-inf")  # monotonic seconds
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _watch: FolderWatch[FolderState] | None = None
 
     @classmethod
     def open(cls, folder: Path, token_bytes: TokenBytes, clock: Clock) -> Self:
         """Load the keys, or create them on first start. Raises KeyUnavailableError."""
-        keyring = Keyring.load_or_create(folder, token_bytes, clock.now())
-        return cls(keyring, folder, clock)
+        source = cls(Keyring.load_or_create(folder, token_bytes, clock.now()), folder)
+        source._watch = FolderWatch(
+            read_state=lambda: _state_of(folder, clock),
+            reread=lambda: source._take(Keyring.load(folder, clock.now()), folder),
+            monotonic=clock.monotonic,
+            errors=(KeyUnavailableError, OSError, ValueError),
+            on_fault=lambda fault: log.critical("keys_unreadable", fault=fault),
+        )
+        return source
+
+    @property
+    def fault(self) -> str:
+        """Return why the keys could not be read again; empty if they were."""
+        return self._watch.fault if self._watch else ""
 
     def current(self) -> Keyring:
         """Return the keyring; look at the folder first if that was not done for a while."""
-        if (
-            self.clock is not None
-            and self.clock.monotonic() - self._checked_at >= CHECK_SECONDS
-            and self._lock.acquire(blocking=False)  # one thread looks, the others go on
-        ):
-            try:
-                self._check(self.clock)
-            finally:
-                self._lock.release()
+        if self._watch:
+            self._watch.look_if_due()
         return self.keyring
 
     def latest(self) -> Keyring:
@@ -59,37 +58,18 @@ class KeySource:
 
         For a value under an unknown key: another process may have begun to use a new one.
         """
-        if self.clock is not None:
-            with self._lock:
-                self._check(self.clock)
+        if self._watch:
+            self._watch.look()
         return self.keyring
 
-    def _check(self, clock: Clock) -> None:
-        if self.folder is None:
-            return
-        self._checked_at = clock.monotonic()
-        try:
-            state = _state_of(self.folder, clock)
-            if state == self._seen:
-                return
-            keyring = Keyring.load(self.folder, clock.now())
-        except (KeyUnavailableError, OSError, ValueError) as error:
-            self._fail(str(error))
-            return
-        if (keyring.fingerprint, keyring.journal) != (
-            self.keyring.fingerprint,
-            self.keyring.journal,
-        ):
-            self._fail(f"{self.folder} holds the keys of another installation")
-            return
-        if keyring.names != self.keyring.names:
+    def _take(self, keyring: Keyring, folder: Path) -> None:
+        """Use these keys. Raises KeyUnavailableError if they are of another installation."""
+        before = self.keyring
+        if (keyring.fingerprint, keyring.journal) != (before.fingerprint, before.journal):
+            raise KeyUnavailableError(f"{folder} holds the keys of another installation")
+        if keyring.names != before.names:
             log.info("keys_reread", count=len(keyring.names))
-        self.keyring, self._seen, self.fault = keyring, state, ""
-
-    def _fail(self, fault: str) -> None:
-        if fault != self.fault:
-            log.critical("keys_unreadable", fault=fault)
-        self.fault, self._seen = fault, frozenset()
+        self.keyring = keyring
 
 
 def _state_of(folder: Path, clock: Clock) -> FolderState:

@@ -16,13 +16,14 @@ from consent_tokens.clock import ManualClock
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.request import AskedTerms
 from consent_tokens.errors import RulesInvalidError
+from consent_tokens.folder_watch import CHECK_SECONDS
 from consent_tokens.policies import RateLimit
 from consent_tokens.relay.frequency_cap import next_allowed_at
 from consent_tokens.rules.applicable import applicable
 from consent_tokens.rules.ceilings import excesses, is_more, with_defaults
 from consent_tokens.rules.pack import parse_pack
 from consent_tokens.rules.rule import RuleMode
-from consent_tokens.rules_source import CHECK_SECONDS, RulesSource, packaged_rules
+from consent_tokens.rules_source import RulesSource, packaged_rules
 from tests.service import PROMOTIONS, Service
 
 PACKAGED = packaged_rules()
@@ -268,7 +269,18 @@ def test_the_commands_show_and_check_packs(tmp_path: Path) -> None:
     }
     tried = run(main, ["rules", "dry-run", "--json"], env=environment)
     assert '"id": "cn.a", "mode": ' in tried.output
+    source = RulesSource.open(tmp_path, clock := ManualClock())
+    before = (tmp_path / "cn.toml").stat().st_ctime_ns
+    loaded = run(main, ["rules", "reload", "--json"], env=environment)
+    assert f'"version": "{source.rule_set.version}"' in loaded.output
+    assert (tmp_path / "cn.toml").stat().st_ctime_ns > before
     folder_of(tmp_path, PACK.replace("max_messages", "messages"))
+    refused = run(main, ["rules", "reload"], env=environment)
+    assert (refused.exit_code, "unknown field `messages`" in refused.output) == (1, True)
+    clock.advance(timedelta(seconds=CHECK_SECONDS))
+    assert source.current().version in loaded.output, "the rules before stay"
+    fixed = run(main, ["rules", "reload"], env={**environment, "CONSENT_RULES_DIR": ""})
+    assert fixed.exit_code == 1
     wrong = run(main, ["rules", "check", str(tmp_path / "cn.toml")])
     assert wrong.exit_code == 1
     assert "cn.toml: rule 'cn.a': Object contains unknown field `messages`" in wrong.output
