@@ -33,6 +33,7 @@ WEBHOOK_CALLS: Final = Counter("consent_webhooks", "Calls to merchants' webhooks
 AUTHENTICATION_FAILURES: Final = Counter(
     "consent_authentication_failures", "Calls of the merchant API without a valid key.", ["reason"]
 )
+LINK_MISSES: Final = Counter("consent_link_misses", "Links of texts that lead nowhere.")
 REQUESTS_REFUSED: Final = Counter(
     "consent_requests_refused",
     "Requests that no view looked at, by HTTP status: 408 late, 413 too large, 503 queue full.",
@@ -69,6 +70,7 @@ ALL: Final[tuple[MetricWrapperBase, ...]] = (
     GATEWAY_EVENTS,
     WEBHOOK_CALLS,
     AUTHENTICATION_FAILURES,
+    LINK_MISSES,
     REQUESTS_REFUSED,
     DISPATCH_WITHHELD,
     TEMPLATES_HELD,

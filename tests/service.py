@@ -56,7 +56,7 @@ NO_WAITS = (0,)  # between codes to one asker: time stands still in most tests
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 NOTICE = re.compile(r'name="notice" value="([^"]+)"')
 CODE = re.compile(r"(?:验证码|驗證碼|code is) (\d{6})")
-LINK = re.compile(r"/m/([A-Za-z0-9_-]{22})")
+LINK = re.compile(r"/m/([A-Za-z0-9]{11})\b")
 GRANT = re.compile(r'name="grant" value="([^"]+)"')
 # most tests are not about rules: those of demonstrations bind everybody in them
 DEMO_RULES = (files("consent_tokens.rules") / "packs" / "demo.toml").read_text("utf-8")

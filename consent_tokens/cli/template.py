@@ -258,6 +258,7 @@ def _shown(standing: TemplateStanding) -> dict[str, Any]:
         "essential": found.is_essential,
         "preview": preview.text,
         "segments": preview.segments,
+        "characters_left": preview.characters_left,
         "max_segments": preview.max_segments,
         "coding": preview.coding.value,
         "submitted_at": standing.version.submitted_at.isoformat(),

@@ -19,7 +19,6 @@ from consent_tokens.row_key import RowKey
 ROW_KEY_STRUCT: Final = struct.Struct(">qq")  # signed, as databases keep 64 bits
 ID_CHARACTERS: Final = 22
 PUBLIC_ID_BYTES: Final = 16  # before encoding: partition and id
-PLACEHOLDER_ID: Final = encode(bytes(PUBLIC_ID_BYTES))  # as long as the ids in links
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +78,10 @@ class OpaqueIdCodec:
 class OpaqueIds:
     """One codec for each kind of thing that has a public id.
 
-    `grant`, `message`, `request` and `webhook_event` are known to the merchant; `message_link` and
-    `consent_page`, which are in links that consumers open, name the same rows as `message` and
-    `request` and cannot be matched with them. `receipt`, `complaint` and `change` (of a grant) are
-    the consumer's.
+    `grant`, `message`, `request` and `webhook_event` are known to the merchant; `message_link` (in
+    texts sent before links were drawn, and on pages behind a login) and `consent_page` name the
+    same rows as `message` and `request` and cannot be matched with them. `receipt`, `complaint`
+    and `change` (of a grant) are the consumer's.
     """
 
     grant: OpaqueIdCodec

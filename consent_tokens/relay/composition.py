@@ -55,6 +55,14 @@ class ComposedText(Struct, frozen=True):
     coding: Coding
     segments: tuple[bytes, ...]
 
+    @property
+    def characters_left(self) -> int:
+        """How many more characters the last segment takes: letters of UCS-2, septets of GSM."""
+        is_whole, used = len(self.segments) == 1, len(self.segments[-1])
+        if self.coding is Coding.UCS2:
+            return ((UCS2_WHOLE if is_whole else UCS2_SEGMENT) - used) // 2
+        return (GSM_WHOLE if is_whole else GSM_SEGMENT) - used
+
 
 def is_displayable(text: str) -> bool:
     """Whether a text has no control, bidirectional or zero-width characters."""

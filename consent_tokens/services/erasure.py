@@ -25,6 +25,7 @@ from consent_tokens.store import (
     grants,
     invitations,
     merchant_consents,
+    message_links,
     messages,
     preferences,
     receipts,
@@ -76,7 +77,7 @@ def delete_data(transaction: Transaction, partition: int, *, is_former_owner: bo
     erase_sent_texts(transaction, partition, is_former_owner=is_former_owner)
     messages.delete_texts_of(transaction, partition)
     sessions.delete_of_recipient(transaction, partition)
-    for table in (preferences, invitations, merchant_consents, receipts):
+    for table in (preferences, invitations, merchant_consents, receipts, message_links):
         table.delete_of_recipient(transaction, partition)
     complaints.delete_statements(transaction, partition)
     recipients.delete_recipient(transaction, partition)

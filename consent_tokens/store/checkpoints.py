@@ -15,6 +15,8 @@ REWRAPPED: Final = "rewrapped"  # id of the wrapping key under which every data 
 DISPATCHER: Final = "dispatcher"
 COMPLAINT_GROUPS: Final = "complaint_groups"  # start of the first day that is not enqueued yet
 ISSUER: Final = "issuer"  # that the tokens of this database name
+# messages accepted before it may have links of the form before 0020; seconds
+ENCRYPTED_LINKS: Final = "encrypted_links_until"
 ADMISSION: Final = "admission"  # no value: locked by whoever decides on merchants and senders
 
 
@@ -43,6 +45,12 @@ def lock(transaction: Transaction, name: str) -> str | None:
         .returning(checkpoints.c.value)
     ).scalar_one_or_none()
     return value
+
+
+def encrypted_links_until(transaction: Transaction) -> datetime | None:
+    """Return until when messages were accepted whose links may be encrypted row keys."""
+    value = find(transaction, ENCRYPTED_LINKS)
+    return datetime.fromtimestamp(int(value), UTC) if value else None
 
 
 def lock_admission(transaction: Transaction) -> None:

@@ -49,6 +49,7 @@ from consent_tokens.store.tables import (
     idempotency_responses,
     invitations,
     merchant_consents,
+    message_links,
     message_segments,
     messages,
     preferences,
@@ -344,6 +345,7 @@ _RULES: Final[Mapping[str, _Rule]] = {  # by kind
         ),
         _clear(text=null()),
     ),
+    "message_links": _Rule(message_links, lambda before: message_links.c.expires_at <= before),
     "sent_texts": _Rule(fingerprints, lambda before: fingerprints.c.sent_at < before),
     # by the end of the day, so that none is deleted too soon
     "erased_texts": _Rule(erased_texts, lambda before: erased_texts.c.sent_on < before - DAY),

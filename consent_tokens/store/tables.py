@@ -452,6 +452,16 @@ fingerprints = Table(
     sqlite_with_rowid=False,  # the key holds nearly all columns: one B-tree instead of two
 )
 
+message_links = Table(  # on Citus distributed by the hash
+    "message_links",
+    metadata,
+    Column("link_hash", LargeBinary(32), primary_key=True),
+    Column("partition", BigInteger, nullable=False, index=True),  # of the message
+    Column("id", BigInteger, nullable=False),
+    Column("expires_at", Timestamp, nullable=False, index=True),
+    sqlite_with_rowid=False,
+)
+
 # what stays of a text after its recipient was erased: it answers whoever shows the text again, and
 # leads to nothing else; `sent_on` is a midnight, so that it matches no other row
 erased_texts = Table(

@@ -27,8 +27,14 @@ from consent_tokens.web.consumer import (
 )
 from consent_tokens.web.consumer.locale import language
 from consent_tokens.web.failed_authentications import FailedAuthentications
+from consent_tokens.web.link_misses import LinkMisses
 from consent_tokens.web.proxies import trust_proxies
-from consent_tokens.web.request_context import API_RATES, EXTENSION, FAILED_AUTHENTICATIONS
+from consent_tokens.web.request_context import (
+    API_RATES,
+    EXTENSION,
+    FAILED_AUTHENTICATIONS,
+    LINK_MISSES,
+)
 from consent_tokens.web.request_id import give_request_ids
 from consent_tokens.web.security import csrf_token, secure
 
@@ -52,6 +58,7 @@ def create_app(context: AppContext) -> Flask:
     app = Flask(__name__)
     app.extensions[EXTENSION] = context
     app.extensions[API_RATES] = ApiRates(context.runtime, context.api_rate)
+    app.extensions[LINK_MISSES] = LinkMisses(context.runtime.clock)
     app.extensions[FAILED_AUTHENTICATIONS] = FailedAuthentications(context.runtime.clock)
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # of Flask's default provider
     app.json.sort_keys = False  # type: ignore[attr-defined]  # members in the order of the schemas

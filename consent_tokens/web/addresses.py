@@ -8,12 +8,19 @@ from urllib.parse import quote, urlsplit
 
 from flask import Response, redirect, request
 
+from consent_tokens.crypto.message_link_ids import LINK_ID_CHARACTERS
 from consent_tokens.crypto.opaque_ids import ID_CHARACTERS
 
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 LINK_ID: Final = rf"[A-Za-z0-9_-]{{1,{ID_CHARACTERS}}}"
-LINK = re.compile(rf"(?P<page>/(?:m|c|receipts)/{LINK_ID})(?P<appended>.+)", re.DOTALL)
+# drawn, or an encrypted row key
+MESSAGE_LINK_ID: Final = (
+    rf"(?:[A-Za-z0-9_-]{{{ID_CHARACTERS}}}(?![A-Za-z0-9_-])|[A-Za-z0-9]{{{LINK_ID_CHARACTERS}}})"
+)
+LINK = re.compile(
+    rf"(?P<page>/(?:m/{MESSAGE_LINK_ID}|(?:c|receipts)/{LINK_ID}))(?P<appended>.+)", re.DOTALL
+)
 
 
 def base_path(base_url: str) -> str:
@@ -59,4 +66,5 @@ def redirect_to_link() -> Response | None:
 def _is_page() -> bool:
     """Whether the path is one of a page, with an id that can be one."""
     ids = (request.view_args or {}).values()
-    return request.url_rule is not None and all(re.fullmatch(LINK_ID, str(each)) for each in ids)
+    form = MESSAGE_LINK_ID if request.path.startswith("/m/") else LINK_ID
+    return request.url_rule is not None and all(re.fullmatch(form, str(each)) for each in ids)

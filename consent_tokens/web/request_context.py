@@ -9,11 +9,13 @@ from consent_tokens.relay.admission.api_access import ApiKey
 from consent_tokens.services.api_rates import ApiRates
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.web.failed_authentications import FailedAuthentications
+from consent_tokens.web.link_misses import LinkMisses
 
 EXTENSION = "consent_tokens"  # key of the context in `Flask.extensions`
 API_KEY = "consent_tokens.api_key"  # in a WSGI environ
 RATE = "consent_tokens.rate"  # in a WSGI environ
 API_RATES = "consent_tokens.api_rates"
+LINK_MISSES = "consent_tokens.link_misses"
 FAILED_AUTHENTICATIONS = "consent_tokens.failed_authentications"
 
 
@@ -30,6 +32,11 @@ def runtime() -> Runtime:
 def failed_authentications() -> FailedAuthentications:
     """Return where failed authentications of the current app are counted and logged."""
     return cast("FailedAuthentications", current_app.extensions[FAILED_AUTHENTICATIONS])
+
+
+def link_misses() -> LinkMisses:
+    """Return where the current app counts links that lead nowhere."""
+    return cast("LinkMisses", current_app.extensions[LINK_MISSES])
 
 
 def client_ip() -> str:

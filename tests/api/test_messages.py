@@ -101,7 +101,10 @@ def test_a_message_tells_where_it_stands(service: Service) -> None:
     token = service.obtain_token(merchant, consumer, ORDERS)
     accepted = merchant.send(token, ORDERS, reference="order-1")
     assert accepted.status_code == 202
-    assert accepted.json.keys() == {"id", "status", "send_after", "segments"}
+    assert accepted.json.keys() == {
+        "id", "status", "send_after", "segments", "characters_left",
+    }  # fmt: skip
+    assert accepted.json["characters_left"] == 70 - len("【晨光书店】你好")
     path = f"/v1/messages/{accepted.json['id']}"
     assert merchant.get(path).json["status"] == "queued"
     service.work()

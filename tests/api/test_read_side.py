@@ -20,6 +20,7 @@ from consent_tokens.evidence.receipts import Receipt, ReceiptKind
 from consent_tokens.listing import ListFilter
 from consent_tokens.relay.message import Message, MessageStatus, Priority
 from consent_tokens.services.consents.revocation import revoke
+from consent_tokens.services.outbox.message_links import draw_links
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import grants, merchants, outbox, receipts
 from consent_tokens.store.database import Database, Transaction
@@ -246,8 +247,9 @@ class Large:
         return f"/my/consents/{self.service.runtime.ids.grant.encode(self.kept[place].grant.key)}"
 
     def link_path(self, place: int) -> str:
-        newest = self.kept[place].messages[0].key
-        return f"/m/{self.service.runtime.ids.message_link.encode(newest)}"
+        newest, runtime = self.kept[place].messages[0], self.service.runtime
+        drawn = runtime.database.run(lambda transaction: draw_links(runtime, transaction, [newest]))
+        return f"/m/{drawn[newest.key]}"
 
 
 @pytest.fixture

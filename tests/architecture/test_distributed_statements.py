@@ -24,7 +24,7 @@ DISTRIBUTED_BY: Final = {
     "recipients": "blind_index", "fingerprints": "fingerprint", "erased_texts": "fingerprint",
     "challenges": "id", "rate_limits": "id", "consumer_sessions": "id",
     "idempotency_responses": "key_hash", "waiting_entries": "tag",
-    "api_rates": "bucket",
+    "api_rates": "bucket", "message_links": "link_hash",
 }  # fmt: skip
 # a parameter, the rows of input, or a list of parameters: not a column of another table
 GIVEN: Final = r"(= (input\.|%\()|(NOT )?IN \((?!\s*SELECT))"
@@ -44,7 +44,7 @@ ALL_SHARDS: Final = {
         "pauses.until <=", "consent_requests.expires_at <=", "quiet_until IS NOT NULL",
         "grants.status_since <", "challenges.sent_at <", "rate_limits.idle_at <=",
         "consumer_sessions.seen_at <", "fingerprints.sent_at <", "message_segments.sent_at <",
-        "messages.accepted_at <",
+        "messages.accepted_at <", "message_links.expires_at <=",
         "erased_texts.sent_on <",
         "events.at <",
         "consent_requests.decided_at <",

@@ -19,15 +19,17 @@ import pytest
 from consent_tokens.app_context import AppContext
 from consent_tokens.errors import DispatcherRunningError
 from consent_tokens.services.dispatch.dispatcher_lock import acquire_dispatcher_lock
+from consent_tokens.services.outbox.message_links import find_linked
 from consent_tokens.services.submission.message_request import MessageRequest
 from consent_tokens.settings import Settings
 from consent_tokens.store import schema
+from consent_tokens.store.database import Transaction
 from tests.crash_harness import POINTS
-from tests.faults.ledger import Ledger, arrived, count_unfinished, statuses_of
+from tests.faults.ledger import NAME, Ledger, arrived, count_unfinished, statuses_of
 from tests.fixtures import accept_messages, admit_merchant, insert_grants
 from tests.number_scan import WRITTEN
 from tests.processes import Lines, free_port, process
-from tests.service import ORDERS, PROMOTIONS
+from tests.service import LINK, ORDERS, PROMOTIONS
 
 pytestmark = pytest.mark.processes
 
@@ -178,6 +180,25 @@ def check(ledger: Ledger, kills: int, title: str) -> None:
     assert sum(ledger.duplicated.values()) <= kills * WINDOW
 
 
+def check_links(here: Outbox) -> None:
+    """Check that each link that arrived leads to its own message, whoever drew it."""
+    runtime = here.context.runtime
+    texts = [str(json.loads(line).get("text", "")) for line in here.lines.heard]
+    linked = [(NAME.findall(text), LINK.findall(text)) for text in texts if "/m/" in text]
+    assert {name for (name,), _ in linked} == here.marketing & here.ledger().arrived.keys()
+
+    def lead_to_their_own(transaction: Transaction) -> bool:
+        found = {
+            name: find_linked(runtime, transaction, link_id, None) for (name,), (link_id,) in linked
+        }
+        return all(
+            message and runtime.ids.message.encode(message.key) == here.ids[name]
+            for name, message in found.items()
+        )
+
+    assert runtime.database.read(lead_to_their_own)
+
+
 @pytest.mark.parametrize("point", POINTS)
 def test_killed_at_a_named_point(
     point: str, database_url: str, fill: FillOutbox, harness: CrashHarness
@@ -190,6 +211,7 @@ def test_killed_at_a_named_point(
         pid = harness.begin(here.environment, point=point, nth=nth, lease=lease)
         assert harness.wait(pid) == 9, "it lived"
     check(drained(here, harness, lease), harness.kills, point)
+    check_links(here)
 
 
 @pytest.mark.parametrize("point", ["in_submit", "before_record"])

@@ -96,7 +96,11 @@ def test_rulings_on_a_borderline_text_are_found() -> None:
 
 def test_preview_has_the_longest_values_and_the_signature() -> None:
     assert longest("订单{order}已发出") == Preview(
-        f"【晨光书店】订单{'8' * 32}已发出", Coding.UCS2, segments=1, max_segments=1
+        f"【晨光书店】订单{'8' * 32}已发出",
+        Coding.UCS2,
+        segments=1,
+        characters_left=27,
+        max_segments=1,
     )
     assert longest("您好，您的包裹已到{place}请领取", "place=place:8").text == (
         f"【晨光书店】您好，您的包裹已到{'国' * 8}请领取"

@@ -36,12 +36,14 @@ DIGITS: Final = frozenset({VariableType.CODE, VariableType.ORDER, VariableType.N
 class Preview:
     """The longest text of a template, as a phone shows it, and how it is sent.
 
-    `max_segments` is what it takes if the values are in letters that GSM 7-bit does not have.
+    `characters_left` is what the last segment still takes, in this coding. `max_segments` is what
+    it takes if the values are in letters that GSM 7-bit does not have.
     """
 
     text: str
     coding: Coding
     segments: int
+    characters_left: int
     max_segments: int
 
 
@@ -70,7 +72,7 @@ def preview(
     shown = made(is_wide=is_wide)
     composed = compose(shown)
     most = max(len(composed.segments), len(compose(made(is_wide=True)).segments))
-    return Preview(shown, composed.coding, len(composed.segments), most)
+    return Preview(shown, composed.coding, len(composed.segments), composed.characters_left, most)
 
 
 def _longest(template: Template, link_domains: frozenset[str], *, is_wide: bool) -> str:

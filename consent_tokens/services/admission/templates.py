@@ -10,6 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from consent_tokens.consent.purposes import Purpose, PurposeClass
+from consent_tokens.crypto.message_link_ids import PLACEHOLDER_LINK_ID
 from consent_tokens.errors import (
     ConflictError,
     InvalidError,
@@ -56,7 +57,6 @@ DEFAULT_EVENT_TYPES: Final[Mapping[str, str]] = {
     Purpose.NOTICES: "notice",
     Purpose.CODES: "code",
 }
-EXAMPLE_LINK_ID: Final = "0" * 22  # in the preview of marketing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,7 +310,7 @@ def _standings(
                 template,
                 signature=sender.signature if sender else found[template.merchant_id].name,
                 link_domains=domains.get(template.merchant_id, frozenset()),
-                opt_out_link=runtime.service.opt_out_link(purpose_class, EXAMPLE_LINK_ID),
+                opt_out_link=runtime.service.opt_out_link(purpose_class, PLACEHOLDER_LINK_ID),
                 is_limited=purpose_class.is_limited,
             ),
             rulings=rulings_on(template.text),

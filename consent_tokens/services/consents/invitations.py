@@ -15,7 +15,7 @@ from consent_tokens.consent.notice import Notice, compose_invitation
 from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.consent.request import ConsentRequest, RequestedTerms, RequestStatus
 from consent_tokens.consent.scope import SendWindow, format_time_of_day, invitation_window
-from consent_tokens.crypto.opaque_ids import PLACEHOLDER_ID
+from consent_tokens.crypto.message_link_ids import PLACEHOLDER_LINK_ID
 from consent_tokens.errors import (
     ConflictError,
     ForbiddenError,
@@ -181,7 +181,7 @@ def _message(
         text,
         signature=sender.signature,
         language=grant.language,
-        link=runtime.service.opt_out_link(PurposeClass.MARKETING, PLACEHOLDER_ID),
+        link=runtime.service.opt_out_link(PurposeClass.MARKETING, PLACEHOLDER_LINK_ID),
         is_limited=True,
     )
     return Message(

@@ -6,7 +6,7 @@ A consent that ended because the number has another owner now is shown to nobody
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from consent_tokens.consent.grant import Grant, GrantStatus
@@ -20,13 +20,13 @@ from consent_tokens.relay.decision import Reason
 from consent_tokens.relay.message import Message
 from consent_tokens.services.consents.amendments import own_grant_key
 from consent_tokens.services.consents.stop_reasons import may_give_stop_reason
+from consent_tokens.services.outbox.message_links import LINK_LIFETIME, find_linked
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import events, grants, merchants, messages, receipts, weekly_counts
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant
 from consent_tokens.store.weekly_counts import NO_COUNTS, WeekCount
 
-LINK_LIFETIME: Final = timedelta(days=180)  # of the link in a message, from its acceptance
 MAX_MESSAGES_SHOWN: Final = 50  # of one consent, on its page; of its refusals, too
 
 
@@ -209,19 +209,24 @@ def _report_links(runtime: Runtime, shown: Sequence[Message], now: datetime) -> 
     }
 
 
-def find_linked_message(runtime: Runtime, link_id: str) -> LinkedMessage:
-    """Return the message behind `/m/{link_id}`. Raises NotFoundError, also if it is too old."""
+def find_linked_message(runtime: Runtime, link_id: str, reader: int | None) -> LinkedMessage:
+    """Return the message behind `/m/{link_id}`; `reader` is the partition of who is signed in.
+
+    Raises NotFoundError, also if it is too old.
+    """
     return runtime.database.read(
-        lambda transaction: _find_linked_message(runtime, transaction, link_id)
+        lambda transaction: _find_linked_message(runtime, transaction, link_id, reader)
     )
 
 
-def find_linked_message_detail(runtime: Runtime, link_id: str) -> LinkedMessageDetail:
+def find_linked_message_detail(
+    runtime: Runtime, link_id: str, reader: int | None
+) -> LinkedMessageDetail:
     """Return what the page `/m/{link_id}` shows. Raises NotFoundError, also if it is too old."""
     now = runtime.clock.now()
 
     def query(transaction: Transaction) -> LinkedMessageDetail:
-        linked = _find_linked_message(runtime, transaction, link_id)
+        linked = _find_linked_message(runtime, transaction, link_id, reader)
         key = linked.grant.key
         visible = [
             each
@@ -261,11 +266,11 @@ def _last_submitted_at(transaction: Transaction, found: Sequence[Grant]) -> date
     return max((at for at in times if at), default=None)
 
 
-def _find_linked_message(runtime: Runtime, transaction: Transaction, link_id: str) -> LinkedMessage:
-    key = runtime.ids.message_link.decode(link_id)
-    since = runtime.clock.now() - LINK_LIFETIME
-    message = messages.find(transaction, key) if key else None
-    if message is None or message.grant_key is None or message.accepted_at < since:
+def _find_linked_message(
+    runtime: Runtime, transaction: Transaction, link_id: str, reader: int | None
+) -> LinkedMessage:
+    message = find_linked(runtime, transaction, link_id, reader)
+    if message is None or message.grant_key is None:
         raise NotFoundError("this link leads nowhere")
     grant = grants.find(transaction, message.grant_key)
     merchant = merchants.find(transaction, grant.merchant_id) if grant else None

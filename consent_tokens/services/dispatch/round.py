@@ -1,7 +1,8 @@
 """One round of a dispatcher: lease, decide again, decrypt the numbers, submit, record.
 
 The first transaction leases messages, decides each again and reads the keys of their grants, so
-a message whose grant was revoked by then is not submitted (promises 2 and 3). Numbers are decrypted
+a message whose grant was revoked by then is not submitted (promises 2 and 3). It draws the links,
+which are on disk before a text leaves. Numbers are decrypted
 after it, in memory only. Further transactions record the outcomes in groups.
 """
 
@@ -40,10 +41,12 @@ from consent_tokens.policies import RelayPolicy
 from consent_tokens.relay.composition import compose, with_signature_and_opt_out
 from consent_tokens.relay.decision import class_of
 from consent_tokens.relay.message import Message, MessageOutcome, MessageStatus, Priority
+from consent_tokens.row_key import RowKey
 from consent_tokens.services.dispatch.lease import LeasedMessage, LeaseQuota, lease_messages
 from consent_tokens.services.dispatch.outcomes import complete, is_quarantined, outcome_of
 from consent_tokens.services.integrity.readiness import ensure_ready
 from consent_tokens.services.outbox.in_flight_wait import LEASE_SECONDS
+from consent_tokens.services.outbox.message_links import draw_links
 from consent_tokens.services.outbox.sent_text_fingerprints import fingerprint_of
 from consent_tokens.services.outbox.service_messages import open_service_message
 from consent_tokens.services.runtime import Runtime
@@ -65,7 +68,7 @@ _Result: TypeAlias = tuple[Message, SubmitOutcome, bytes | None]  # and the text
 class _PublicIds(NamedTuple):
     """The public ids of a message's link and of its grant."""
 
-    link: str
+    link: str  # empty if the text carries none
     grant: str
 
 
@@ -89,9 +92,15 @@ def start_round(
     """
     ensure_ready(runtime)
     started = runtime.clock.monotonic()
-    leased, completed = runtime.database.run(
-        lambda transaction: lease_messages(runtime, policy, transaction, quota)
-    )
+
+    def lease(
+        transaction: Transaction,
+    ) -> tuple[list[LeasedMessage], list[MessageOutcome], Mapping[RowKey, str]]:
+        leased, completed = lease_messages(runtime, policy, transaction, quota)
+        links = draw_links(runtime, transaction, [each.message for each in leased])
+        return leased, completed, links
+
+    leased, completed, links = runtime.database.run(lease)
     submit_until = started + SUBMIT_WITHIN_SECONDS
     deadline = Deadline(submit_until, runtime.clock.monotonic)
     return Round(
@@ -101,7 +110,7 @@ def start_round(
         _outcomes=completed,
         _submit_until=submit_until,
         _submitted_at=runtime.clock.monotonic(),
-        _groups=_submit_all(runtime, gateway, leased, deadline),
+        _groups=_submit_all(runtime, gateway, leased, links, deadline),
     )
 
 
@@ -167,16 +176,20 @@ def _summarize(
 
 
 def _submit_all(
-    runtime: Runtime, gateway: Gateway, leased: Sequence[LeasedMessage], deadline: Deadline
+    runtime: Runtime,
+    gateway: Gateway,
+    leased: Sequence[LeasedMessage],
+    links: Mapping[RowKey, str],
+    deadline: Deadline,
 ) -> Iterator[list[_Result]]:
     """Decrypt the numbers, submit the messages, and return the gateway's answers in groups."""
     failed: list[_Result] = []
     batch: list[_Opened] = []
     quarantined: list[_Opened] = []
-    links = runtime.ids.message_link.encode_all([each.message.key for each in leased])
     keys = [each.message.grant_key or each.message.key for each in leased]
     grant_ids = runtime.ids.grant.encode_all(keys)
-    for each, link, grant_id in zip(leased, links, grant_ids, strict=True):
+    for each, grant_id in zip(leased, grant_ids, strict=True):
+        link = links.get(each.message.key, "")
         match _open_or_fail(runtime, each, _PublicIds(link, grant_id), deadline):
             case Submission() as submission:
                 group = quarantined if is_quarantined(each.message) else batch
@@ -251,7 +264,6 @@ def _open_message(
             message.text or "",
             signature=signature,
             language=grant.language,
-            # the link is not stored: it is derived from the row key at submission
             link=runtime.service.opt_out_link(class_of(message.purpose), ids.link),
             is_limited=is_limited,
         )

@@ -130,6 +130,14 @@ KINDS: Final[tuple[Kind, ...]] = (
         period=_records,
     ),
     Kind(
+        name="message_links",
+        tables=("message_links",),
+        what=N_("A keyed hash of the link in a text, to find the text when you open the link"),
+        since=N_("until the link ends, 180 days after the text was accepted"),
+        basis=SHORTEST,
+        is_own_time=True,
+    ),
+    Kind(
         name="erased_texts",
         tables=("erased_texts",),
         what=N_(

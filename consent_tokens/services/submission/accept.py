@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from consent_tokens.consent.scope import MAX_DAYS
-from consent_tokens.crypto.opaque_ids import PLACEHOLDER_ID
+from consent_tokens.crypto.message_link_ids import PLACEHOLDER_LINK_ID
 from consent_tokens.errors import TokenError
 from consent_tokens.evidence.events import Event, decision_kind, rules_text
 from consent_tokens.metrics import RULES_SHADOW
@@ -170,7 +170,8 @@ class _AcceptContext:
         insort(self.counted_sends[key, priority], decision.send_at)
         self.preferences.count(key, priority, decision.send_at)
         self._record(case, standing, decision, key, message.key.id)
-        return SubmissionResult(decision, message.key, message.segments)
+        left = case.composed.characters_left
+        return SubmissionResult(decision, message.key, message.segments, left)
 
     def _prepare(
         self, merchant_id: str, standing: Standing, request: MessageRequest, key: RowKey | None
@@ -239,7 +240,7 @@ class _AcceptContext:
                 text,
                 signature=sender.signature if sender else "",
                 language=locked.grant.language if locked else "zh-CN",
-                link=self.runtime.service.opt_out_link(class_of(purpose), PLACEHOLDER_ID),
+                link=self.runtime.service.opt_out_link(class_of(purpose), PLACEHOLDER_LINK_ID),
                 is_limited=standing.priority is Priority.MARKETING,
             )
         )

@@ -37,8 +37,9 @@ class VerifiedRequest(Struct, frozen=True):
 
 
 class SubmissionResult(Struct, frozen=True):
-    """The relay's decision on one message; `key` and `segments` if it was accepted."""
+    """The relay's decision on one message; key, segments and what is left if it was accepted."""
 
     decision: Decision
     key: RowKey | None = None
     segments: int = 0
+    characters_left: int = 0  # in the last segment, in the coding of the text

@@ -1,14 +1,16 @@
 """`/m/{link_id}`: the link in a marketing message. It needs no login and only reduces consent."""
 
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from flask import Response, request, session
 from flask_babel import gettext as _
 from werkzeug.exceptions import BadRequest
 
 from consent_tokens.consent.grant import Grant, GrantStatus
-from consent_tokens.errors import ConflictError
+from consent_tokens.crypto.message_link_ids import is_link_id
+from consent_tokens.errors import ConflictError, NotFoundError
 from consent_tokens.evidence.complaints import ComplaintReason
 from consent_tokens.services.complaints import report_message
 from consent_tokens.services.consents.amendments import pause_merchant
@@ -19,27 +21,40 @@ from consent_tokens.services.consents.views import (
     find_linked_message,
     find_linked_message_detail,
 )
+from consent_tokens.services.runtime import Runtime
 from consent_tokens.web.consumer import (
     blueprint,
     page,
     redirect_after_post,
     set_result,
+    signed_in_recipient,
     take_result,
 )
 from consent_tokens.web.consumer.confirmations import paused_text
 from consent_tokens.web.consumer.report import CASE_NUMBER
-from consent_tokens.web.request_context import app_context, runtime
+from consent_tokens.web.request_context import app_context, client_ip, link_misses, runtime
 from consent_tokens.web.security import check_link_token, link_csrf_token
 
 bp = blueprint("message_link", check_link_token)
 
 PAUSE: Final = timedelta(days=30)
+Linked = TypeVar("Linked")
+
+
+def _found(find: Callable[[Runtime, str, int | None], Linked], link_id: str) -> Linked:
+    """Return what a link leads to. Raises NotFoundError, and TooManyRequestsError after many."""
+    reader = None if is_link_id(link_id) else signed_in_recipient()
+    try:
+        return find(runtime(), link_id, reader)
+    except NotFoundError:
+        link_misses().record(client_ip())
+        raise
 
 
 @bp.get("/m/<link_id>")
 def show(link_id: str) -> Response:
     """Show who sent the message, and under which consent. A GET changes nothing (promise 8)."""
-    detail = find_linked_message_detail(runtime(), link_id)
+    detail = _found(find_linked_message_detail, link_id)
     grant = detail.linked.grant
     now = runtime().clock.now()
     return page(
@@ -59,7 +74,7 @@ def show(link_id: str) -> Response:
 @bp.post("/m/<link_id>")
 def act(link_id: str) -> Response:
     """Stop or pause the merchant, or go on to report the message."""
-    linked = find_linked_message(runtime(), link_id)
+    linked = _found(find_linked_message, link_id)
     match request.form.get("action"):
         case "revoke":
             _revoke(linked.grant)
@@ -99,7 +114,7 @@ def _pause(linked: LinkedMessage) -> None:
 @bp.get("/m/<link_id>/report")
 def ask_reason(link_id: str) -> Response:
     """Ask what is wrong with the message: each reason is a button."""
-    linked = find_linked_message(runtime(), link_id)
+    linked = _found(find_linked_message, link_id)
     return page(
         "report_message.html",
         csrf=link_csrf_token(link_id),
@@ -114,7 +129,7 @@ def ask_reason(link_id: str) -> Response:
 @bp.post("/m/<link_id>/report")
 def report(link_id: str) -> Response:
     """File a complaint about the message."""
-    linked = find_linked_message(runtime(), link_id)
+    linked = _found(find_linked_message, link_id)
     if request.form.get("reason") not in set(ComplaintReason):
         raise BadRequest
     try:

@@ -72,6 +72,7 @@ ACCEPTED: Final = {
     "status": "queued",
     "send_after": "2026-11-11T02:00:00+00:00",
     "segments": 1,
+    "characters_left": 9,
 }
 MESSAGE: Final = {
     "id": MESSAGE_ID,
@@ -112,6 +113,7 @@ ACCEPTED_RESULT: Final = {
     "id": MESSAGE_ID,
     "send_after": "2026-11-11T02:00:00+00:00",
     "segments": 1,
+    "characters_left": 9,
 }
 
 TEMPLATE_ID: Final = "tpl_3f9c2a7b1d4e8f60"
@@ -134,6 +136,7 @@ TEMPLATE: Final = {
         "text": "【晨光书店】订单88888888888888888888888888888888已发出",
         "coding": "ucs2",
         "segments": 1,
+        "characters_left": 27,
         "max_segments": 1,
     },
     "marks": [],

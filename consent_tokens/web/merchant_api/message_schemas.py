@@ -55,6 +55,9 @@ from consent_tokens.web.merchant_api.schemas import (
 from consent_tokens.web.request_context import runtime
 
 MAX_BATCH_SIZE: Final = 1000
+CHARACTERS_LEFT: Final = {  # metadata of the member
+    "description": "How many more the last segment takes, in the coding of the text."
+}
 BATCH_LENGTH: Final = validate.Length(1, MAX_BATCH_SIZE)
 
 
@@ -219,6 +222,7 @@ class AcceptedAnswer(AnswerSchema):
     status = fields.String(required=True, validate=validate.OneOf(["queued", "deferred"]))
     send_after = fields.DateTime(required=True)
     segments = fields.Integer(required=True)
+    characters_left = fields.Integer(required=True, metadata=CHARACTERS_LEFT)
 
     def dump(self, obj: SubmissionResult, **_: object) -> dict[str, Any]:
         """Return the answer as `Schema.dump` does, faster."""
@@ -237,6 +241,7 @@ class AcceptedAnswer(AnswerSchema):
             "status": "queued" if is_due else "deferred",
             "send_after": result.decision.send_at,
             "segments": result.segments,
+            "characters_left": result.characters_left,
         }
 
 
@@ -247,6 +252,7 @@ class ResultAnswer(AnswerSchema):
     id = PublicId("message")
     send_after = fields.DateTime()
     segments = fields.Integer()
+    characters_left = fields.Integer(metadata=CHARACTERS_LEFT)
     problem = fields.Nested(Problem)
 
     @pre_dump
@@ -259,6 +265,7 @@ class ResultAnswer(AnswerSchema):
             "id": result.key,
             "send_after": result.decision.send_at,
             "segments": result.segments,
+            "characters_left": result.characters_left,
         }
 
 
@@ -295,6 +302,7 @@ class _Result(Struct):
     id: str | UnsetType = UNSET
     send_after: str | UnsetType = UNSET
     segments: int | UnsetType = UNSET
+    characters_left: int | UnsetType = UNSET
     problem: dict[str, Any] | UnsetType = UNSET
 
 
@@ -313,7 +321,8 @@ def _try_decode(item: bytes) -> MessageRequest | None:
 def _result(result: ItemResult, ids: Iterator[str]) -> _Result:
     if isinstance(result, ConsentTokensError) or isinstance(result.decision, Refused):
         return _Result("refused", problem=_problem(result))
-    return _Result("accepted", next(ids), result.decision.send_at.isoformat(), result.segments)
+    send_after = result.decision.send_at.isoformat()
+    return _Result("accepted", next(ids), send_after, result.segments, result.characters_left)
 
 
 def _problem(result: ItemResult) -> dict[str, Any]:

@@ -150,6 +150,9 @@ class PreviewAnswer(AnswerSchema):
     text = fields.String(required=True)
     coding = fields.Enum(Coding, by_value=fields.String, required=True)
     segments = fields.Integer(required=True)
+    characters_left = fields.Integer(
+        required=True, metadata={"description": "In the last segment, in this coding."}
+    )
     max_segments = fields.Integer(
         required=True, metadata={"description": "With values that GSM 7-bit cannot encode."}
     )
