@@ -1,33 +1,34 @@
 """`template`: merchants' templates are submitted, looked at and decided on."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import click
 
-from consent_tokens.cli.actor import by_operator, deciding
+from consent_tokens.cli import template_decisions
 from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.cli.purposes import find_purpose
+from consent_tokens.cli.template_decisions import DEFAULT_LIMIT, move_row, template_row
 from consent_tokens.errors import InvalidError
 from consent_tokens.listing import ListFilter
 from consent_tokens.relay.templates.declaration import read_declaration, with_well_known
 from consent_tokens.relay.templates.fault_texts import explain
 from consent_tokens.relay.templates.marks import Ruling, rulings
 from consent_tokens.relay.templates.template import OnOverflow, TemplateStatus, Variable
-from consent_tokens.services.admission import template_reviews, templates
-from consent_tokens.services.admission.templates import Submission, TemplateStanding
+from consent_tokens.services.admission import template_standings, templates
+from consent_tokens.services.admission.template_standings import TemplateStanding
+from consent_tokens.services.admission.templates import Submission
 from consent_tokens.store.reviews import Review
-from consent_tokens.store.templates import TemplateVersion
-
-DEFAULT_LIMIT: Final = 200
-
-reason_given = click.option("--reason", required=True, help="Why; the merchant reads it.")
 
 
 @click.group()
 def template() -> None:
     """Submit, list, show and decide on templates."""
+
+
+for each in template_decisions.COMMANDS:
+    template.add_command(each)
 
 
 @template.command()
@@ -106,8 +107,8 @@ def list_templates(
     """List the newest version of each template, the oldest first."""
     wanted = ListFilter(limit=limit, status=status, purpose=purpose)
     with open_context() as context:
-        found = templates.list_templates(context.runtime, wanted, merchant_id=merchant_id)
-    print_rows([_row(each.version) for each in found], in_json=as_json)
+        found = template_standings.list_templates(context.runtime, wanted, merchant_id=merchant_id)
+    print_rows([template_row(each.version) for each in found], in_json=as_json)
 
 
 @template.command()
@@ -116,11 +117,12 @@ def list_templates(
 def show(template_id: str, *, as_json: bool) -> None:
     """Show a template: its preview, what was marked, rulings on texts like it, all versions."""
     with open_context() as context:
-        standing = templates.read_template(context.runtime, None, template_id)
-        versions, reviews = templates.read_versions(context.runtime, template_id)
+        standing = template_standings.read_template(context.runtime, None, template_id)
+        versions, reviews = template_standings.read_versions(context.runtime, template_id)
     lists = {
         "rulings": [_ruling_row(each) for each in standing.rulings],
-        "versions": [_row(each) for each in versions],
+        "moves": [move_row(standing.move)] if standing.move else [],
+        "versions": [template_row(each) for each in versions],
         "reviews": [_review_row(each) for rows in reviews.values() for each in rows],
     }
     members = _shown(standing)
@@ -137,119 +139,10 @@ def list_rulings(*, as_json: bool) -> None:
     print_rows([_ruling_row(each) for each in rulings()], in_json=as_json)
 
 
-@template.command()
-@click.argument("template_id")
-@click.option("--texts-per-event", type=int, help="1 to 5; by default 1.")
-@click.option("--event-type", help="The kind of event that each text is about.")
-@click.option("--essential/--not-essential", default=None, help="Whether two people approve it.")
-@click.option("--reason", help="A note; the merchant reads it.")
-@by_operator
-@as_json
-def approve(  # noqa: PLR0913 - the options of one command
-    *,
-    template_id: str,
-    texts_per_event: int | None,
-    event_type: str | None,
-    essential: bool | None,
-    reason: str | None,
-    by: str | None,
-    as_json: bool,
-) -> None:
-    """Approve the newest version of a template. An essential one needs two people."""
-    terms = template_reviews.Terms(
-        texts_per_event=texts_per_event, event_type=event_type, is_essential=essential
-    )
-    with deciding(by) as (runtime, actor):
-        decided = template_reviews.approve(runtime, actor, template_id, terms=terms, reason=reason)
-    print_one(_row(decided), in_json=as_json)
-
-
-@template.command()
-@click.argument("template_id")
-@click.option("--abuse", is_flag=True, help="Its text may not be submitted again by the group.")
-@reason_given
-@by_operator
-@as_json
-def refuse(template_id: str, *, abuse: bool, reason: str, by: str | None, as_json: bool) -> None:
-    """Refuse the newest version of a template."""
-    with deciding(by) as (runtime, actor):
-        decided = template_reviews.refuse(
-            runtime, actor, template_id, reason=reason, is_abuse=abuse
-        )
-    print_one(_row(decided), in_json=as_json)
-
-
-@template.command()
-@click.argument("template_id")
-@click.option("--purpose", required=True)
-@reason_given
-@by_operator
-@as_json
-def recategorise(
-    template_id: str, *, purpose: str, reason: str, by: str | None, as_json: bool
-) -> None:
-    """Put a template under another purpose, at once."""
-    with deciding(by) as (runtime, actor):
-        decided = template_reviews.recategorise(
-            runtime, actor, template_id, purpose=find_purpose(purpose), reason=reason
-        )
-    print_one(_row(decided), in_json=as_json)
-
-
-@template.command()
-@click.argument("template_id")
-@reason_given
-@by_operator
-@as_json
-def hold(template_id: str, *, reason: str, by: str | None, as_json: bool) -> None:
-    """Hold an approved template until somebody has looked at it."""
-    with deciding(by) as (runtime, actor):
-        decided = template_reviews.hold(runtime, actor, template_id, reason=reason)
-    print_one(_row(decided), in_json=as_json)
-
-
-@template.command()
-@click.argument("template_id")
-@reason_given
-@by_operator
-@as_json
-def release(template_id: str, *, reason: str, by: str | None, as_json: bool) -> None:
-    """Release a held template; a value that was repeated until now does not hold it again."""
-    with deciding(by) as (runtime, actor):
-        decided = template_reviews.release(runtime, actor, template_id, reason=reason)
-    print_one(_row(decided), in_json=as_json)
-
-
-@template.command()
-@click.argument("template_id")
-@reason_given
-@by_operator
-@as_json
-def withdraw(template_id: str, *, reason: str, by: str | None, as_json: bool) -> None:
-    """Withdraw a template for good; its text may not be submitted again by the control group."""
-    with deciding(by) as (runtime, actor):
-        decided = template_reviews.withdraw(runtime, actor, template_id, reason=reason)
-    print_one(_row(decided), in_json=as_json)
-
-
-def _row(each: TemplateVersion) -> dict[str, Any]:
-    found = each.template
-    return {
-        "id": found.id,
-        "version": found.version,
-        "merchant": found.merchant_id,
-        "status": found.status.value,
-        "purpose": found.purpose,
-        "text": found.text,
-        "marks": "; ".join(each.findings),
-        "reason": each.reason or "",
-    }
-
-
 def _shown(standing: TemplateStanding) -> dict[str, Any]:
     found, preview = standing.version.template, standing.preview
     return {
-        **_row(standing.version),
+        **template_row(standing.version),
         "approved_version": standing.approved_version or "",
         "variables": ", ".join(map(_declared, found.variables.items())),
         "on_overflow": found.on_overflow.value,

@@ -70,7 +70,10 @@ class EventKind(StrEnum):
     TEMPLATE_SUBMITTED = "template_submitted"
     TEMPLATE_FIRST_APPROVED = "template_first_approved"  # the first of two approvals
     TEMPLATE_APPROVED = "template_approved"
-    TEMPLATE_RECATEGORISED = "template_recategorised"
+    TEMPLATE_RECATEGORISED = "template_recategorised"  # decided, and announced if it is in use
+    TEMPLATE_PURPOSE_CHANGED = "template_purpose_changed"
+    TEMPLATE_APPEALED = "template_appealed"  # by its merchant, against the other purpose
+    TEMPLATE_APPEAL_DECIDED = "template_appeal_decided"
     TEMPLATE_REFUSED = "template_refused"
     TEMPLATE_HELD = "template_held"
     TEMPLATE_RELEASED = "template_released"

@@ -34,7 +34,7 @@ from consent_tokens.services.admission.actors import (
     require_right,
 )
 from consent_tokens.services.admission.template_reviews import withdraw_within
-from consent_tokens.services.admission.templates import subject_of
+from consent_tokens.services.admission.template_standings import subject_of
 from consent_tokens.services.as_marketing import find_quiet, judge
 from consent_tokens.services.merchant_records import get_merchant, record_event
 from consent_tokens.services.runtime import Runtime

@@ -25,6 +25,7 @@ from consent_tokens.crypto.encoding import encode
 from consent_tokens.errors import InvalidError, NotFoundError
 from consent_tokens.evidence.complaints import ComplaintGroup
 from consent_tokens.gateways.webhook_client import CallResult, WebhookClient, WebhookRequest
+from consent_tokens.relay.decision import class_of
 from consent_tokens.relay.message import MessageOutcome, MessageStatus
 from consent_tokens.relay.sandbox import is_sandbox
 from consent_tokens.relay.templates.template import Template, TemplateStatus
@@ -173,15 +174,25 @@ def complaint_events(groups: Iterable[ComplaintGroup]) -> list[MerchantEvent]:
 
 
 def template_event(
-    template: Template, status: TemplateStatus, reason: str | None, previous_purpose: str
+    template: Template,
+    status: TemplateStatus,
+    reason: str | None,
+    previous_purpose: str,
+    takes_effect_at: datetime | None = None,
 ) -> MerchantEvent:
-    """Return the event that a version of a template was reviewed, held, released or withdrawn."""
+    """Return the event that a version of a template was reviewed, held, released or withdrawn.
+
+    With `takes_effect_at` its purpose is `previous_purpose` until then.
+    """
     data = {
         "template": template.id,
         "version": template.version,
         "status": status.value,
         "purpose": template.purpose,
+        "class": class_of(template.purpose).value,
         "previous_purpose": previous_purpose,
+        "previous_class": class_of(previous_purpose).value,
+        "takes_effect_at": takes_effect_at.isoformat() if takes_effect_at else None,
         "reason": reason,
     }
     return MerchantEvent(template.merchant_id, WebhookEventType.TEMPLATE_REVIEWED, data)

@@ -219,6 +219,25 @@ templates = Table(  # versions of texts with variables; the text of a version ne
     Index("templates_by_fingerprint", "fingerprint"),
 )
 
+template_moves = Table(  # to another purpose, as a reviewer decided
+    "template_moves",
+    metadata,
+    Column("template_id", String(40), primary_key=True),
+    Column("place", SmallInteger, primary_key=True),  # among the moves of the template, from 1
+    Column("previous_purpose", String(64), nullable=False),
+    Column("purpose", String(64), nullable=False),
+    Column("status", String(16), nullable=False),  # announced, in_effect, reversed, dropped
+    Column("decided_at", Timestamp, nullable=False),
+    Column("decided_by", String(40), nullable=False),
+    Column("reason", String(400), nullable=False),
+    Column("takes_effect_at", Timestamp, nullable=False),
+    Column("appeal", String(400)),  # what the merchant says against it
+    Column("appealed_at", Timestamp),
+    Column("appeal_status", String(16)),  # open, upheld, dismissed
+    Index("template_moves_by_status", "status", "takes_effect_at"),
+    Index("template_moves_by_appeal", "appeal_status", "appealed_at"),
+)
+
 # how often each value of a variable was sent: keyed hashes, no value
 template_value_counts = Table(
     "template_value_counts",

@@ -1,4 +1,4 @@
-"""The loop around `services.admission.template_values`: counts off the way of a message."""
+"""The loop around what is done to templates off the way of a message: values and moves."""
 
 import threading
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 
 from consent_tokens.errors import ConsentTokensError
+from consent_tokens.services.admission.template_moves import apply_due_moves
 from consent_tokens.services.admission.template_values import BATCH_SIZE, count_values
 from consent_tokens.services.runtime import Runtime
 
@@ -18,7 +19,7 @@ ERROR_PAUSE_SECONDS: Final = 10.0
 
 @dataclass
 class TemplateCounter:
-    """Count the values of accepted texts in a thread, until it is stopped."""
+    """Count the values of accepted texts, and move templates, in a thread until it is stopped."""
 
     runtime: Runtime
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -38,6 +39,7 @@ class TemplateCounter:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
+                apply_due_moves(self.runtime)
                 if count_values(self.runtime) == BATCH_SIZE:
                     continue
             except ConsentTokensError as error:

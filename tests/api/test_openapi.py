@@ -12,7 +12,9 @@ from marshmallow import Schema
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from consent_tokens.consent.purposes import Purpose
 from consent_tokens.evidence.complaints import ComplaintReason
+from consent_tokens.services.admission.template_moves import recategorise
 from consent_tokens.services.admission.template_reviews import withdraw
 from consent_tokens.services.complaints import enqueue_complaint_groups, report_message
 from consent_tokens.services.consents.amendments import pause
@@ -178,6 +180,12 @@ def test_every_operation_answers_as_it_is_described(small: Service, api: Checked
     template = api.call("submit_template", order_text, status=201, headers={"Idempotency-Key": "t"})
     api.call("submit_template", {**order_text, "text": "{order}已发出"}, status=422)
     api.call("submit_template", {**order_text, "template": "tpl_x"}, status=404)
+    of_template = {"template_id": template["id"]}
+    because = {"reason": "这是订单通知"}
+    api.call("appeal_template", because, status=409, ids=of_template)
+    recategorise(small.runtime, REVIEWER, template["id"], purpose=Purpose.DELIVERIES, reason="送货")
+    appealed = api.call("appeal_template", because, status=200, ids=of_template)
+    assert appealed["other_purpose"]["appeal_status"] == "open"
     withdraw(small.runtime, REVIEWER, template["id"], reason="广告")
     api.call("submit_template", {**order_text, "template": template["id"]}, status=409)
     api.call("get_template", ids={"template_id": template["id"]})
@@ -255,6 +263,23 @@ def test_every_object_says_which_members_it_has(description: Description) -> Non
             assert schema["properties"], name
             assert schema.get("required"), name
     Draft202012Validator.check_schema(description["components"]["schemas"]["Problem"])
+
+
+def test_each_member_of_what_was_admitted_is_explained(description: Description) -> None:
+    schemas = description["components"]["schemas"]
+    silent = [
+        f"{name}.{member}"
+        for name in (
+            "TemplateAnswer",
+            "MoveAnswer",
+            "PreviewAnswer",
+            "RulingAnswer",
+            "SenderAnswer",
+        )
+        for member, schema in schemas[name]["properties"].items()
+        if not schema.get("description")
+    ]
+    assert silent == []
 
 
 def test_every_operation_has_an_id_a_tag_a_summary_and_enums(description: Description) -> None:

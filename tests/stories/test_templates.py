@@ -10,15 +10,24 @@ from sqlalchemy import text as sql
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from consent_tokens.evidence.events import EventKind
+from consent_tokens.relay.templates.moves import AppealStatus, MoveStatus
 from consent_tokens.relay.templates.template import TemplateStatus
 from consent_tokens.services.admission import control_groups, operators
 from consent_tokens.services.admission import template_reviews as reviews
 from consent_tokens.services.admission.actors import Actor
+from consent_tokens.services.admission.template_moves import (
+    APPEAL_DECISIONS,
+    apply_due_moves,
+    decide_appeal,
+    list_appeals,
+    recategorise,
+)
 from consent_tokens.services.admission.template_reviews import Terms
 from consent_tokens.services.webhooks import add_webhook
 from consent_tokens.store import events, merchants, templates
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.operators import Role
+from consent_tokens.store.template_moves import TemplateMove
 from tests.service import ORDERS, PROMOTIONS, REVIEWER, Merchant, Service
 
 OTHER = Actor("opr_other", Role.ADMIN)
@@ -167,7 +176,7 @@ def test_who_only_reads_decides_nothing(service: Service, role: Role) -> None:
         lambda: reviews.hold(service.runtime, reader, template_id, reason="x"),
         lambda: reviews.release(service.runtime, reader, template_id, reason="x"),
         lambda: reviews.withdraw(service.runtime, reader, template_id, reason="x"),
-        lambda: reviews.recategorise(
+        lambda: recategorise(
             service.runtime, reader, template_id, purpose=Purpose(PROMOTIONS), reason="x"
         ),
     )
@@ -234,25 +243,95 @@ def test_essential_is_for_transactional_texts_only(service: Service) -> None:
         reviews.approve(service.runtime, REVIEWER, advert, terms=Terms(is_essential=True))
 
 
-def test_recategorised_template_has_the_other_purpose_at_once(service: Service) -> None:
-    merchant = service.merchant()
-    found = service.template(merchant, ORDERS, "您购物车里的{item}还在等您，请尽快购买")
-
-    reviews.recategorise(
-        service.runtime, REVIEWER, found["id"], purpose=Purpose(PROMOTIONS), reason="未成交"
+def moved(service: Service, template_id: str, purpose: str = PROMOTIONS) -> TemplateMove:
+    return recategorise(
+        service.runtime, REVIEWER, template_id, purpose=Purpose(purpose), reason="未成交"
     )
 
-    shown = merchant.get(f"/v1/templates/{found['id']}").json
-    assert (shown["purpose"], shown["status"], shown["event_type"]) == (
-        PROMOTIONS,
-        "approved",
-        None,
-    )
-    code = service.template(merchant, ORDERS, "您的取件码是{code}，请尽快领取{item}哦")
+
+def test_a_text_that_is_not_in_use_is_moved_at_once(small: Service) -> None:
+    merchant = small.merchant()
+    template_id = submit(merchant, "您购物车里的{item}还在等您，请尽快购买")["id"]
+    assert moved(small, template_id).status is MoveStatus.IN_EFFECT
+    shown = merchant.get(f"/v1/templates/{template_id}").json
+    assert (shown["purpose"], shown["event_type"]) == (PROMOTIONS, None)
+    with pytest.raises(ConflictError):
+        moved(small, template_id)
+    code = submit(merchant, "您的取件码是{code}，请尽快领取{item}哦")
     with pytest.raises(InvalidError):  # a one-time code has no other variable
-        reviews.recategorise(
-            service.runtime, REVIEWER, code["id"], purpose=Purpose("account.code"), reason="x"
-        )
+        moved(small, code["id"], "account.code")
+
+
+def test_a_text_in_use_is_moved_after_a_day_of_notice(service: Service) -> None:
+    merchant = service.merchant()
+    template_id = service.template(merchant, ORDERS, "您购物车里的{item}还在等您，请尽快购买")["id"]
+    day = timedelta(days=1)
+    assert moved(service, template_id).takes_effect_at == service.clock.now() + day
+
+    def standing() -> tuple[str, str, str]:
+        shown = merchant.get(f"/v1/templates/{template_id}").json
+        return shown["purpose"], shown["status"], shown["other_purpose"]["status"]
+
+    service.clock.advance(day - timedelta(seconds=1))
+    assert apply_due_moves(service.runtime) == 0
+    assert standing() == (ORDERS, "approved", "announced")
+    service.clock.advance(timedelta(seconds=1))
+    assert apply_due_moves(service.runtime) == 1
+    assert standing() == (PROMOTIONS, "approved", "in_effect")
+    assert apply_due_moves(service.runtime) == 0
+    kinds = [(kind, actor) for kind, _, actor in events_of(service, merchant)]
+    assert ("template_recategorised", REVIEWER.id) in kinds
+    assert ("template_purpose_changed", None) in kinds
+
+
+@pytest.mark.parametrize("is_in_effect", [False, True])
+@pytest.mark.parametrize("decision", list(APPEAL_DECISIONS))
+def test_another_person_decides_an_appeal(
+    small: Service, decision: AppealStatus, *, is_in_effect: bool
+) -> None:
+    merchant, runtime = small.merchant(), small.runtime
+    template_id = small.template(merchant, ORDERS, TEXT)["id"]
+    path = f"/v1/templates/{template_id}/appeal"
+    assert merchant.post(path, {"reason": "订单通知"}).status_code == 409
+    moved(small, template_id, "orders.deliveries")
+    if is_in_effect:
+        small.clock.advance(timedelta(days=1))
+        apply_due_moves(runtime)
+    assert merchant.post(path, {"reason": "订单通知"}).status_code == 200
+    assert merchant.post(path, {"reason": "订单通知"}).status_code == 409, "once"
+    assert [each.appeal for each in list_appeals(runtime, 10)] == ["订单通知"]
+    with pytest.raises(ForbiddenError):
+        decide_appeal(runtime, REVIEWER, template_id, decision, "复核")
+    decide_appeal(runtime, OTHER, template_id, decision, "复核")
+    assert list_appeals(runtime, 10) == []
+    small.clock.advance(timedelta(days=1))
+    apply_due_moves(runtime)
+    shown = merchant.get(f"/v1/templates/{template_id}").json
+    is_upheld = decision is AppealStatus.UPHELD
+    assert shown["purpose"] == (ORDERS if is_upheld else "orders.deliveries")
+    assert shown["other_purpose"]["status"] == ("reversed" if is_upheld else "in_effect")
+
+
+def test_an_appeal_comes_within_sixty_days_from_its_own_merchant(small: Service) -> None:
+    merchant, stranger = small.merchant(), small.merchant("海港茶馆")
+    template_id = small.template(merchant, ORDERS, TEXT)["id"]
+    moved(small, template_id, "orders.deliveries")
+    path = f"/v1/templates/{template_id}/appeal"
+    assert stranger.post(path, {"reason": "x"}).status_code == 404
+    small.clock.advance(timedelta(days=61))
+    assert merchant.post(path, {"reason": "x"}).status_code == 409
+
+
+def test_a_text_that_was_withdrawn_is_not_moved(small: Service) -> None:
+    merchant = small.merchant()
+    template_id = small.template(merchant, ORDERS, TEXT)["id"]
+    moved(small, template_id, "orders.deliveries")
+    moved(small, template_id, PROMOTIONS)  # the first is dropped
+    reviews.withdraw(small.runtime, REVIEWER, template_id, reason="广告")
+    small.clock.advance(timedelta(days=1))
+    assert apply_due_moves(small.runtime) == 1
+    shown = merchant.get(f"/v1/templates/{template_id}").json
+    assert (shown["purpose"], shown["other_purpose"]["status"]) == (ORDERS, "dropped")
 
 
 def test_newest_approved_version_is_the_one_that_leaves(service: Service) -> None:
@@ -376,17 +455,17 @@ def test_merchant_is_notified_of_each_decision(service: Service) -> None:
         ["template.reviewed"],
     )  # fmt: skip
     template_id = service.template(merchant, ORDERS, TEXT)["id"]
-    reviews.recategorise(
-        service.runtime, REVIEWER, template_id, purpose=Purpose.DELIVERIES, reason="送货"
-    )
+    moved(service, template_id, "orders.deliveries")
     reviews.withdraw(service.runtime, REVIEWER, template_id, reason="广告")
 
     with service.runtime.database.engine.connect() as connection:
         bodies = [row.body for row in connection.execute(sql("SELECT body FROM webhook_events"))]
     assert len(bodies) == 3
     assert any('"status":"withdrawn"' in each and '"reason":"广告"' in each for each in bodies)
-    assert any('"previous_purpose":"orders.updates"' in each and '"orders.deliveries"' in each
-               for each in bodies)  # fmt: skip
+    announced = [each for each in bodies if '"takes_effect_at":"2021' in each]
+    assert len(announced) == 1
+    for member in ('"previous_purpose":"orders.updates"', '"purpose":"orders.deliveries"'):
+        assert member in announced[0]
 
 
 def test_class_that_a_merchant_is_not_admitted_for_is_refused(service: Service) -> None:

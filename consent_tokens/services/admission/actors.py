@@ -47,6 +47,8 @@ class Action(StrEnum):
     WITHDRAW = "withdraw"
     UPHOLD_DISPUTE = "uphold_dispute"  # of complaints that texts are adverts
     DISMISS_DISPUTE = "dismiss_dispute"
+    UPHOLD_APPEAL = "uphold_appeal"  # of a merchant, against another purpose of its template
+    DISMISS_APPEAL = "dismiss_appeal"
     JOIN = "join"
     REJECT = "reject"
     ADD_OPERATOR = "add_operator"

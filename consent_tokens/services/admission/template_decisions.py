@@ -11,7 +11,7 @@ from typing import Final
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay.templates.template import Template, TemplateStatus
 from consent_tokens.services.admission.actors import Act, Action, Actor, record_act
-from consent_tokens.services.admission.templates import subject_of
+from consent_tokens.services.admission.template_standings import subject_of
 from consent_tokens.services.merchant_records import get_merchant
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.webhooks import enqueue, template_event

@@ -1,4 +1,4 @@
-"""Decisions on templates: approve, refuse, put under another purpose, hold, release, withdraw.
+"""Decisions on templates: approve, refuse, hold, release, withdraw; `template_moves` moves them.
 
 Each is recorded with its actor in the transaction that makes it, and announced to the merchant.
 """
@@ -9,12 +9,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from consent_tokens.consent.purposes import Purpose
 from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay.composition import is_displayable
 from consent_tokens.relay.decision import is_limited
-from consent_tokens.relay.templates.check import Draft, check_template
 from consent_tokens.relay.templates.template import (
     MAX_TEXTS_PER_EVENT,
     Template,
@@ -33,16 +31,11 @@ from consent_tokens.services.admission.template_decisions import (
     record,
     withdraw_twins,
 )
+from consent_tokens.services.admission.template_standings import subject_of
 from consent_tokens.services.admission.template_values import accept_repeated_values
-from consent_tokens.services.admission.templates import (
-    EVENT_TYPE,
-    invalid,
-    subject_of,
-    with_event,
-)
+from consent_tokens.services.admission.templates import EVENT_TYPE, with_event
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.services.webhooks import enqueue, template_event
-from consent_tokens.store import control_groups, link_domains, templates
+from consent_tokens.store import control_groups, templates
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.templates import TemplateVersion
 
@@ -172,49 +165,6 @@ def refuse(
         return _decide(runtime, transaction, actor, decision, [newest])
 
     return runtime.database.run(work)
-
-
-def recategorise(
-    runtime: Runtime, actor: Actor, template_id: str, *, purpose: Purpose, reason: str
-) -> TemplateVersion:
-    """Put a template under another purpose, at once; its status stays.
-
-    Raises InvalidError if it may not have that purpose, ForbiddenError, NotFoundError, and
-    ConflictError if it was withdrawn.
-    """
-    require_right(actor, Action.RECATEGORISE)
-    stated = _checked_reason(reason, is_required=True)
-
-    def work(transaction: Transaction) -> TemplateVersion:
-        versions = _locked(transaction, template_id)
-        if versions[0].template.status is TemplateStatus.WITHDRAWN:
-            raise ConflictError("it was withdrawn")
-        before = versions[0].template
-        _ensure_fits(transaction, before, purpose)
-        for each in versions:
-            templates.set_review(transaction, _moved(each.template, purpose))
-        changed = _moved(before, purpose)
-        decision = TemplateDecision(
-            EventKind.TEMPLATE_RECATEGORISED, Action.RECATEGORISE, changed.status, stated
-        )
-        record(runtime, transaction, actor, decision, changed)
-        told = template_event(changed, changed.status, stated, before.purpose)
-        enqueue(runtime, transaction, [told], runtime.clock.now())
-        return _reread(transaction, changed)
-
-    return runtime.database.run(work)
-
-
-def _ensure_fits(transaction: Transaction, template: Template, purpose: Purpose) -> None:
-    domains = link_domains.of_merchant(transaction, template.merchant_id)
-    draft = Draft(purpose=purpose, text=template.text, variables=template.variables)
-    if faults := check_template(draft, domains):
-        raise invalid(faults)
-
-
-def _moved(template: Template, purpose: Purpose) -> Template:
-    is_essential = template.is_essential and not purpose.is_limited
-    return with_event(replace(template, purpose=purpose.value, is_essential=is_essential))
 
 
 def hold(runtime: Runtime, actor: Actor, template_id: str, *, reason: str) -> TemplateVersion:

@@ -1,4 +1,4 @@
-"""Templates of merchants: submitted, checked at once, and shown. `template_reviews` decides."""
+"""Templates of merchants: submitted, and checked at once. `template_reviews` decides."""
 
 import re
 from collections import defaultdict
@@ -10,7 +10,6 @@ from typing import Final
 from msgspec.structs import replace
 
 from consent_tokens.consent.purposes import Purpose, PurposeClass
-from consent_tokens.crypto.message_link_ids import PLACEHOLDER_LINK_ID
 from consent_tokens.errors import (
     ConflictError,
     InvalidError,
@@ -18,33 +17,31 @@ from consent_tokens.errors import (
     TooManyRequestsError,
 )
 from consent_tokens.evidence.events import EventKind
-from consent_tokens.listing import ListFilter, Position
 from consent_tokens.relay.decision import class_of
 from consent_tokens.relay.templates.check import Draft, TemplateFault, check_template
 from consent_tokens.relay.templates.fault_texts import explain
 from consent_tokens.relay.templates.fingerprint import fingerprint
-from consent_tokens.relay.templates.marks import Ruling, marks, rulings_on
-from consent_tokens.relay.templates.preview import Preview, preview
+from consent_tokens.relay.templates.marks import marks
 from consent_tokens.relay.templates.template import (
     OnOverflow,
     Template,
     TemplateStatus,
     Variable,
 )
+from consent_tokens.services.admission.template_standings import (
+    TemplateStanding,
+    standings_of,
+    subject_of,
+)
 from consent_tokens.services.merchant_records import get_merchant, record_event
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import (
     control_groups,
     link_domains,
-    merchants,
-    reviews,
-    senders,
     templates,
 )
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant
-from consent_tokens.store.reviews import Review
-from consent_tokens.store.senders import first_usable
 from consent_tokens.store.templates import TemplateVersion
 
 MAX_RESUBMISSIONS: Final = 3  # of a text that was refused, in RESUBMISSION_WINDOW
@@ -73,16 +70,6 @@ class Submission:
     event_type: str | None = None
     is_essential: bool = False
     template_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TemplateStanding:
-    """The newest version of a template, and what a merchant and a reviewer are shown of it."""
-
-    version: TemplateVersion
-    approved_version: int | None  # whose texts leave now
-    preview: Preview
-    rulings: tuple[Ruling, ...]
 
 
 def submit(
@@ -115,12 +102,7 @@ def submit(
     )
     templates.add(transaction, version)
     record_event(runtime, transaction, merchant, EventKind.TEMPLATE_SUBMITTED, subject_of(template))
-    return _standings(runtime, transaction, [version])[0]
-
-
-def subject_of(template: Template) -> str:
-    """Return the name of a version of a template in events and reviews: `tpl_...:2`."""
-    return f"{template.id}:{template.version}"
+    return standings_of(runtime, transaction, [version])[0]
 
 
 def _earlier_versions(
@@ -229,91 +211,3 @@ def with_event(template: Template) -> Template:
     needs_event = is_transactional and not template.is_essential
     usual = DEFAULT_EVENT_TYPES.get(template.purpose, "event")
     return replace(template, event_type=(template.event_type or usual) if needs_event else None)
-
-
-# --- What is shown ------------------------------------------------------------------------------
-
-
-def read_template(runtime: Runtime, merchant_id: str | None, template_id: str) -> TemplateStanding:
-    """Return a template, of one merchant or any. Raises NotFoundError."""
-
-    def query(transaction: Transaction) -> TemplateStanding:
-        versions = templates.versions_of(transaction, template_id)
-        if not versions or merchant_id not in {None, versions[0].template.merchant_id}:
-            raise NotFoundError("no template of that id")
-        return _standings(runtime, transaction, versions[:1])[0]
-
-    return runtime.database.read(query)
-
-
-def list_templates(
-    runtime: Runtime,
-    wanted: ListFilter,
-    *,
-    merchant_id: str | None = None,
-) -> list[TemplateStanding]:
-    """Return a page of templates, of one merchant or all, the oldest first."""
-
-    def query(transaction: Transaction) -> list[TemplateStanding]:
-        versions = templates.list_newest(transaction, wanted, merchant_id)
-        return _standings(runtime, transaction, versions)
-
-    return runtime.database.read(query)
-
-
-def position_of(standing: TemplateStanding) -> Position:
-    """Return the place of a template in lists."""
-    version = standing.version
-    return version.submitted_at, templates.number_of(version.template.id)
-
-
-def read_versions(
-    runtime: Runtime, template_id: str
-) -> tuple[list[TemplateVersion], dict[str, list[Review]]]:
-    """Return the versions of a template, the newest first, and the reviews of each by subject.
-
-    Raises NotFoundError.
-    """
-
-    def query(
-        transaction: Transaction,
-    ) -> tuple[list[TemplateVersion], dict[str, list[Review]]]:
-        versions = templates.versions_of(transaction, template_id)
-        if not versions:
-            raise NotFoundError("no template of that id")
-        subjects = [subject_of(each.template) for each in versions]
-        return versions, {each: reviews.of_subject(transaction, each) for each in subjects}
-
-    return runtime.database.read(query)
-
-
-def _standings(
-    runtime: Runtime, transaction: Transaction, versions: Sequence[TemplateVersion]
-) -> list[TemplateStanding]:
-    merchant_ids = sorted({each.template.merchant_id for each in versions})
-    domains = link_domains.of_merchants(transaction, merchant_ids)
-    found = merchants.find_many(transaction, merchant_ids)
-    of_merchants = {each: senders.of_merchant(transaction, each) for each in merchant_ids}
-    in_use = templates.for_relay(transaction, [each.template.id for each in versions])
-
-    def standing(version: TemplateVersion) -> TemplateStanding:
-        template = version.template
-        purpose_class = class_of(template.purpose)
-        now = runtime.clock.now()
-        sender = first_usable(of_merchants[template.merchant_id], purpose_class, now)
-        used = in_use[template.id]
-        is_approved = used.status is TemplateStatus.APPROVED
-        return TemplateStanding(
-            version=version,
-            approved_version=used.version if is_approved else None,
-            preview=preview(
-                template,
-                signature=sender.signature if sender else found[template.merchant_id].name,
-                link_domains=domains.get(template.merchant_id, frozenset()),
-                opt_out_link=runtime.service.opt_out_link(purpose_class, PLACEHOLDER_LINK_ID),
-                is_limited=purpose_class.is_limited,
-            ),
-            rulings=rulings_on(template.text),
-        )
-
-    return [standing(each) for each in versions]

@@ -298,7 +298,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         tables=("merchants", "api_keys", "api_rates", "senders", "merchant_weights", "link_domains",
                 "webhooks", "merchant_applications", "merchant_documents", "sender_applications",
                 "operators", "reviews",
-                "control_group_proposals", "signatures", "templates", "events"),
+                "control_group_proposals", "signatures", "templates", "template_moves", "events"),
         what="Merchants, with their senders, templates, keys, webhooks and admission",
         since="as long as the service runs",
         basis="MIIT Order 74",

@@ -141,6 +141,16 @@ TEMPLATE: Final = {
     },
     "marks": [],
     "rulings": [],
+    "other_purpose": None,
+}
+MOVED: Final = {
+    "previous_purpose": "orders.updates",
+    "purpose": "marketing.promotions",
+    "status": "announced",
+    "reason": "The text asks for a purchase.",
+    "decided_at": "2026-11-10T02:00:00+00:00",
+    "takes_effect_at": "2026-11-11T02:00:00+00:00",
+    "appeal_status": "open",
 }
 
 API_KEY: Final = {
@@ -200,6 +210,7 @@ REQUESTS: Final[dict[str, Any]] = {  # by operation id
     "send_message": {**SENT, "reference": "spring", "valid_for_minutes": 720},
     "send_batch": {"messages": [{**SENT, "reference": "spring"}, OF_TEMPLATE]},
     "submit_template": {"purpose": "orders.updates", "text": "订单{order}已发出"},
+    "appeal_template": {"reason": "It states when an order arrives."},
 }
 ANSWERS: Final[dict[str, Any]] = {  # by operation id
     "create_consent_request": PENDING,
@@ -219,6 +230,7 @@ ANSWERS: Final[dict[str, Any]] = {  # by operation id
     "submit_template": TEMPLATE,
     "list_templates": {"items": [TEMPLATE], "next": None},
     "get_template": TEMPLATE,
+    "appeal_template": {**TEMPLATE, "other_purpose": MOVED},
     "create_sender": SENDER,
     "get_sender": SENDER,
     "list_senders": {"items": [SENDER], "next": None},

@@ -34,6 +34,7 @@ SCOPES: Final[Mapping[str, tuple[ApiScope, ...]]] = {
     "submit_template": TEMPLATES,
     "list_templates": TEMPLATES,
     "get_template": TEMPLATES,
+    "appeal_template": TEMPLATES,
     "create_sender": SENDERS,
     "list_senders": SENDERS,
     "get_sender": SENDERS,

@@ -84,19 +84,37 @@ class SenderIn(Strict):
 class SenderAnswer(AnswerSchema):
     """A sender, and whether texts may leave from it."""
 
-    id = fields.String(required=True)
-    status = fields.String(required=True, validate=validate.OneOf(STATUSES))
-    port = fields.String(required=True)
-    extension = fields.String(required=True)
-    signature = fields.String(required=True)
+    id = fields.String(required=True, metadata={"description": "The same once it is admitted."})
+    status = fields.String(
+        required=True,
+        validate=validate.OneOf(STATUSES),
+        metadata={
+            "description": "`submitted`: nobody has decided; nothing leaves from it. `admitted`: "
+            "texts may leave from it. `refused`: it was not admitted; see reason. `expired`: its "
+            "valid_until is past. `revoked`: for good; nothing leaves from it any more."
+        },
+    )
+    port = fields.String(required=True, metadata={"description": "The carrier's number."})
+    extension = fields.String(
+        required=True, metadata={"description": "The digits behind the port; may be empty."}
+    )
+    signature = fields.String(required=True, metadata={"description": "The name before texts."})
     classes = fields.List(
         fields.Enum(PurposeClass, by_value=fields.String),
         required=True,
         allow_none=True,
         metadata={"description": "What may leave from it; null: all that you are admitted for."},
     )
-    carrier = fields.String(required=True, allow_none=True)
-    valid_until = fields.DateTime(required=True, allow_none=True)
+    carrier = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "That admitted the port; null if it was not said."},
+    )
+    valid_until = fields.DateTime(
+        required=True,
+        allow_none=True,
+        metadata={"description": "When nothing leaves from it any more; null: no end is set."},
+    )
     since = fields.DateTime(
         required=True, metadata={"description": "When it was admitted, or applied for."}
     )

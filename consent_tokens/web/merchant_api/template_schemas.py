@@ -3,23 +3,20 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from marshmallow import fields, post_load, pre_dump, validate
+from marshmallow import fields, post_load, validate
 
-from consent_tokens.consent.purposes import PurposeClass
-from consent_tokens.relay.composition import Coding
 from consent_tokens.relay.templates.declaration import MAX_CHOICES, with_well_known
 from consent_tokens.relay.templates.grammar import DEFAULT_LENGTHS, MAX_LENGTHS
 from consent_tokens.relay.templates.links import MAX_PATTERN_LENGTH
 from consent_tokens.relay.templates.template import (
     MAX_TEXT_LENGTH,
-    MAX_TEXTS_PER_EVENT,
     OnOverflow,
     TemplateStatus,
     Variable,
     VariableType,
 )
-from consent_tokens.services.admission.templates import Submission, TemplateStanding
-from consent_tokens.web.merchant_api.answers import AnswerSchema, PageAnswer
+from consent_tokens.services.admission.actors import MAX_REASON_LENGTH
+from consent_tokens.services.admission.templates import Submission
 from consent_tokens.web.merchant_api.message_decoding import (
     MAX_NAME_LENGTH,
     MAX_TEMPLATE_ID_LENGTH,
@@ -133,107 +130,11 @@ class TemplatesQuery(PageQuery):
     )
 
 
-class VariableAnswer(AnswerSchema):
-    """A variable of a template."""
+class AppealIn(Strict):
+    """An appeal against another purpose."""
 
-    type = fields.Enum(VariableType, by_value=fields.String, required=True)
-    max_length = fields.Integer(required=True)
-    pattern = fields.String(required=True, metadata={"description": "Empty unless a link."})
-    choices = fields.List(
-        fields.String(), required=True, metadata={"description": "Empty unless a choice."}
-    )
-
-
-class PreviewAnswer(AnswerSchema):
-    """The longest text that a template can make."""
-
-    text = fields.String(required=True)
-    coding = fields.Enum(Coding, by_value=fields.String, required=True)
-    segments = fields.Integer(required=True)
-    characters_left = fields.Integer(
-        required=True, metadata={"description": "In the last segment, in this coding."}
-    )
-    max_segments = fields.Integer(
-        required=True, metadata={"description": "With values that GSM 7-bit cannot encode."}
-    )
-
-
-class RulingAnswer(AnswerSchema):
-    """How texts of a kind are classed, and why."""
-
-    id = fields.String(required=True)
-    purpose_class = fields.Enum(
-        PurposeClass, by_value=fields.String, required=True, data_key="class"
-    )
-    about = fields.String(required=True)
-    why = fields.String(required=True)
-
-
-class TemplateAnswer(AnswerSchema):
-    """The newest version of a template."""
-
-    id = fields.String(required=True)
-    version = fields.Integer(required=True)
-    status = fields.Enum(TemplateStatus, by_value=fields.String, required=True)
-    purpose = fields.String(required=True)
-    text = fields.String(required=True)
-    variables = fields.Dict(
-        keys=fields.String(), values=fields.Nested(VariableAnswer), required=True
-    )
-    on_overflow = fields.Enum(OnOverflow, by_value=fields.String, required=True)
-    event_type = fields.String(
+    reason = fields.String(
         required=True,
-        allow_none=True,
-        metadata={"description": "Null if its texts need no event."},
+        validate=[validate.Length(1, MAX_REASON_LENGTH), is_printable],
+        metadata={"description": "Why the previous purpose is the right one."},
     )
-    texts_per_event = fields.Integer(required=True, validate=validate.Range(1, MAX_TEXTS_PER_EVENT))
-    essential = fields.Boolean(required=True)
-    approved_version = fields.Integer(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The version whose texts leave now; null if none does."},
-    )
-    reason = fields.String(required=True, allow_none=True)
-    submitted_at = fields.AwareDateTime(required=True)
-    decided_at = fields.AwareDateTime(required=True, allow_none=True)
-    preview = fields.Nested(PreviewAnswer, required=True)
-    marks = fields.List(
-        fields.String(),
-        required=True,
-        metadata={"description": "What the automatic check shows to the reviewer; advisory."},
-    )
-    rulings = fields.List(
-        fields.Nested(RulingAnswer),
-        required=True,
-        metadata={"description": "Public rulings that the text may fall under."},
-    )
-
-    @pre_dump
-    def to_members(self, standing: TemplateStanding, **_: object) -> dict[str, Any]:
-        """Return the members of the answer."""
-        version, template = standing.version, standing.version.template
-        return {
-            "id": template.id,
-            "version": template.version,
-            "status": template.status,
-            "purpose": template.purpose,
-            "text": template.text,
-            "variables": template.variables,
-            "on_overflow": template.on_overflow,
-            "event_type": template.event_type,
-            "texts_per_event": template.texts_per_event,
-            "essential": template.is_essential,
-            "approved_version": standing.approved_version,
-            "reason": version.reason,
-            "submitted_at": version.submitted_at,
-            "decided_at": version.decided_at,
-            "preview": standing.preview,
-            "marks": version.findings,
-            "rulings": standing.rulings,
-        }
-
-
-class TemplatePage(PageAnswer):
-    """A page of templates, the oldest first."""
-
-    items = fields.List(fields.Nested(TemplateAnswer), required=True)

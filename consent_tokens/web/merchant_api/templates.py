@@ -2,18 +2,15 @@
 
 from typing import Any
 
-from consent_tokens.services.admission import templates
-from consent_tokens.services.admission.templates import Submission, TemplateStanding
+from consent_tokens.services.admission import template_moves, template_standings, templates
+from consent_tokens.services.admission.template_standings import TemplateStanding
+from consent_tokens.services.admission.templates import Submission
 from consent_tokens.services.idempotency import ApiResponse
 from consent_tokens.web.merchant_api.blueprint import Answer, ApiBlueprint
 from consent_tokens.web.merchant_api.paging import list_page
 from consent_tokens.web.merchant_api.schemas import RequestedPage
-from consent_tokens.web.merchant_api.template_schemas import (
-    TemplateAnswer,
-    TemplateIn,
-    TemplatePage,
-    TemplatesQuery,
-)
+from consent_tokens.web.merchant_api.template_answers import TemplateAnswer, TemplatePage
+from consent_tokens.web.merchant_api.template_schemas import AppealIn, TemplateIn, TemplatesQuery
 from consent_tokens.web.request_context import runtime
 
 bp = ApiBlueprint("templates", "Reviewed texts with variables; transactional texts need one.")
@@ -39,8 +36,10 @@ def list_templates(merchant_id: str, query: RequestedPage) -> dict[str, Any]:
         merchant_id,
         "templates",
         query,
-        lambda wanted: templates.list_templates(runtime(), wanted, merchant_id=merchant_id),
-        templates.position_of,
+        lambda wanted: template_standings.list_templates(
+            runtime(), wanted, merchant_id=merchant_id
+        ),
+        template_standings.position_of,
     )
 
 
@@ -49,4 +48,19 @@ def list_templates(merchant_id: str, query: RequestedPage) -> dict[str, Any]:
 @bp.problems(404)
 def get_template(merchant_id: str, template_id: str) -> TemplateStanding:
     """Return a template: its newest version, what was decided, and a preview."""
-    return templates.read_template(runtime(), merchant_id, template_id)
+    return template_standings.read_template(runtime(), merchant_id, template_id)
+
+
+@bp.post("/templates/<template_id>/appeal")
+@bp.body(AppealIn())
+@bp.answer_once(200, TemplateAnswer())
+@bp.problems(404, 409)
+def appeal_template(
+    merchant_id: str, template_id: str, body: dict[str, str], answer: Answer
+) -> ApiResponse:
+    """Appeal against another purpose of a template, once; another person decides."""
+    return answer.once(
+        lambda transaction: template_moves.appeal(
+            runtime(), transaction, merchant_id, template_id, body["reason"]
+        )
+    )

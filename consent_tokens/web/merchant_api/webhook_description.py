@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from consent_tokens.consent.grant import GrantStatus
-from consent_tokens.consent.purposes import Purpose
+from consent_tokens.consent.purposes import Purpose, PurposeClass
 from consent_tokens.relay.message import FAILURES, MessageStatus
 from consent_tokens.relay.templates.template import TemplateStatus
 from consent_tokens.services.webhooks import WebhookEventType
@@ -15,6 +15,7 @@ TEXT: Final[Schema] = {"type": "string"}
 NULLABLE: Final[Schema] = {"type": ["string", "null"]}
 TEST: Final[Schema] = {"type": "boolean", "description": "Of what a test key caused."}
 TIME: Final[Schema] = {"type": "string", "format": "date-time"}
+NULLABLE_TIME: Final[Schema] = {"type": ["string", "null"], "format": "date-time"}
 NUMBER: Final[Schema] = {"type": "integer"}
 REQUEST: Final = {"request": NULLABLE, "reference": NULLABLE}
 GRANT: Final = {**REQUEST, "grant": TEXT}
@@ -80,7 +81,10 @@ DATA: Final[dict[WebhookEventType, tuple[str, Members]]] = {
             "version": NUMBER,
             "status": _one_of(*TemplateStatus),
             "purpose": TEXT,
+            "class": _one_of(*PurposeClass),
             "previous_purpose": TEXT,
+            "previous_class": _one_of(*PurposeClass),
+            "takes_effect_at": NULLABLE_TIME,
             "reason": NULLABLE,
         },
     ),
@@ -145,7 +149,10 @@ def _example(kind: WebhookEventType, members: Members) -> dict[str, Any]:
         "template": examples.TEMPLATE_ID,
         "version": 1,
         "purpose": "orders.updates",
+        "class": "transactional",
         "previous_purpose": "orders.updates",
+        "previous_class": "transactional",
+        "takes_effect_at": None,
         "reason": None,
     }
     data = {
