@@ -98,6 +98,7 @@ class Event(Struct, frozen=True, kw_only=True):
     reason: str | None = None  # a reason code, an end reason, an amendment ...
     actor: str | None = None  # id of the operator who decided; None: nobody did
     rules: str | None = None  # version of the rules, and the ids of those that refused
+    inputs: bytes | None = None  # of a decision on a message: relay.case_record
 
 
 MAX_RULES_LENGTH: Final = 200  # characters

@@ -4,7 +4,7 @@ Pure: no clock, key or row is read here.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from typing import Final, TypeAlias, TypeVar
 
@@ -20,8 +20,10 @@ from consent_tokens.relay.decision import Reason, class_of
 from consent_tokens.relay.frequency_cap import next_allowed_at
 from consent_tokens.relay.templates.fill import VariableFault
 from consent_tokens.relay.templates.template import Template
+from consent_tokens.relay.text_form import TextFault
 from consent_tokens.rules.limits import NO_LIMITS, Limits, limits_for
 from consent_tokens.rules.pack import RuleSet
+from consent_tokens.rules.rule import Rule
 from consent_tokens.tokens.claims import Claims
 
 _Limit = TypeVar("_Limit")
@@ -97,6 +99,7 @@ class Case:
     link_domains: frozenset[str] = frozenset()  # that the merchant has registered
     more_windows: tuple[SendWindow, ...] = ()  # besides those of token and row
     limits: Limits = NO_LIMITS  # of the rules
+    text_fault: TextFault | None = None  # of a case that is decided again, without its text
 
     # derived once, because several checks need them
     claims: Claims | None = field(init=False)
@@ -133,6 +136,26 @@ class Case:
             if self.limits.days:
                 steps.append(self.limits.next_day)
         return steps
+
+    @property
+    def without_rules(self) -> "Case":
+        """Return the case as it would be if no rule bound it."""
+        return replace(self, limits=NO_LIMITS)
+
+    @property
+    def moving_rules(self) -> tuple[Rule, ...]:
+        """Return the rules that moved `send_at`, in the order in which they closed a time."""
+        at, found = max(self.now, self.not_before), dict[str, Rule]()
+        for _ in range(MAX_SEARCH_STEPS):
+            before = at
+            for step in self.window_steps:
+                if (moved := step(at)) != at:
+                    closed = self.limits.closed_between(at, moved)
+                    found |= {rule.id: rule for rule in closed}
+                    at = moved
+            if at == before:
+                break
+        return tuple(found.values())
 
     @property
     def agreed_at(self) -> datetime:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
+from msgspec.structs import replace
+
 from consent_tokens.consent.grant import GrantStatus
 from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.consent.scope import SMS
@@ -127,6 +129,8 @@ def check_text(case: Case) -> Refused | None:
 
     The form is checked at acceptance: what it is checked against may change afterwards.
     """
+    if case.text_fault is not None:
+        return Refused(Reason.CONTENT_REJECTED, text_fault=case.text_fault)
     if not is_displayable(case.text):
         return Refused(Reason.CONTENT_REJECTED, text_fault=TextFault.INVISIBLE)
     if case.token is not None and (fault := check_form(case.text, case.link_domains)):
@@ -173,9 +177,10 @@ def check_rules(case: Case) -> Refused | None:
         return Refused(Reason.RULE_FORBIDS, rules=limits.forbidding)
     send_at, sends = case.send_at, case.counted_sends
     if sends and (used_up := _used_up(limits, sends, send_at)):
-        return Refused(Reason.RULE_FORBIDS, case.next_allowed_at, rules=used_up)
+        rules = (*case.moving_rules, *used_up)
+        return Refused(Reason.RULE_FORBIDS, case.next_allowed_at, rules=rules)
     if send_at >= case.valid_until and case.agreed_at < case.valid_until:
-        return Refused(Reason.RULE_FORBIDS, send_at, rules=limits.closed_at(case.agreed_at))
+        return Refused(Reason.RULE_FORBIDS, send_at, rules=case.moving_rules)
     return None
 
 
@@ -252,9 +257,16 @@ def decide_invitation(case: Case) -> Decision:
     return _decide(case, INVITATION_CHECKS)
 
 
+def _with_rules(case: Case, check: Callable[[Case], Refused | None], refusal: Refused) -> Refused:
+    """Return a refusal with the rules that led to it: without them it would be sent earlier."""
+    if refusal.rules or not case.limits.binds or check(case.without_rules) is not None:
+        return refusal
+    return replace(refusal, rules=case.moving_rules)
+
+
 def _decide(case: Case, checks: Sequence[Callable[[Case], Refused | None]]) -> Decision:
     for check in checks:
         if refusal := check(case):
-            return refusal
+            return _with_rules(case, check, refusal)
     send_at = case.send_at
     return Accepted(send_at) if send_at <= case.now else Deferred(send_at)

@@ -70,7 +70,7 @@ class Refused(Struct, frozen=True):
     next_at: datetime | None = None
     text_fault: TextFault | None = None  # of `content_rejected`
     field_fault: FieldFault | None = None  # of `template_rejected` and `event_required`
-    rules: tuple[Rule, ...] = ()  # of `rule_forbids`: those that do not allow it
+    rules: tuple[Rule, ...] = ()  # that led to it, in the order in which they were met
 
 
 Decision: TypeAlias = Accepted | Deferred | Refused

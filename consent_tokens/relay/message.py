@@ -128,7 +128,10 @@ class MessageOutcome(Struct, frozen=True, kw_only=True):
     status: MessageStatus
     send_at: datetime
     reason: str | None = None
-    rules: str | None = None  # of a refusal: their version, and the ids of those that refused
+    # of a decision: the version of the rules with the ids of those that led to it, and what it was
+    # made of (relay.case_record)
+    rules: str | None = None
+    inputs: bytes | None = None
     gateway_id: str | None = None
     segment_ids: tuple[str | None, ...] = ()  # the gateway's, of a message in several segments
     counts_as_attempt: bool = True  # towards MAX_ATTEMPTS

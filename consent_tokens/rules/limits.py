@@ -5,7 +5,7 @@ A message leaves within the smallest of its token, its grant and these limits.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
@@ -61,6 +61,16 @@ class Limits:
         return by_hours + tuple(
             rule for rule in self.days if any(rule.is_closed_on(day) for day in days)
         )
+
+    def closed_between(self, at: datetime, until: datetime) -> tuple[Rule, ...]:
+        """Return the rules by which none may leave at `at`, or on a day between it and `until`."""
+        found = {rule.id: rule for rule in self.closed_at(at)}
+        for passed in range(1, min((until - at).days, MAX_CLOSED_DAYS) + 1):
+            day = at + timedelta(days=passed)
+            days = {day.astimezone(zone).date() for zone in self.timezones}
+            closed = [rule for rule in self.days if any(map(rule.is_closed_on, days))]
+            found |= {rule.id: rule for rule in closed}
+        return tuple(found.values())
 
     def _is_closed(self, day: date) -> bool:
         return any(rule.is_closed_on(day) for rule in self.days)

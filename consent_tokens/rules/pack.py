@@ -46,6 +46,7 @@ class RuleSet:
     version: str
     packs: Mapping[str, Pack]  # by id
     by_region: Mapping[str, Pack]
+    files: Mapping[str, str]  # that they were read from, by name
 
     @cached_property
     def longest_cap(self) -> timedelta:
@@ -131,7 +132,7 @@ def rule_set(files: Mapping[str, str]) -> RuleSet:
         raise RulesInvalidError(
             f"there must be a pack {DEMONSTRATION!r}, and one with the region {EVERYWHERE_ELSE!r}"
         )
-    return RuleSet(_version(files), packs, by_region)
+    return RuleSet(_version(files), packs, by_region, dict(files))
 
 
 def _version(files: Mapping[str, str]) -> str:

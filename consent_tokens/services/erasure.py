@@ -21,6 +21,7 @@ from consent_tokens.services.number_verification import ChallengeSecret, verify_
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import (
     complaints,
+    decision_inputs,
     events,
     grants,
     invitations,
@@ -77,7 +78,14 @@ def delete_data(transaction: Transaction, partition: int, *, is_former_owner: bo
     erase_sent_texts(transaction, partition, is_former_owner=is_former_owner)
     messages.delete_texts_of(transaction, partition)
     sessions.delete_of_recipient(transaction, partition)
-    for table in (preferences, invitations, merchant_consents, receipts, message_links):
+    for table in (
+        preferences,
+        invitations,
+        merchant_consents,
+        receipts,
+        message_links,
+        decision_inputs,
+    ):
         table.delete_of_recipient(transaction, partition)
     complaints.delete_statements(transaction, partition)
     recipients.delete_recipient(transaction, partition)

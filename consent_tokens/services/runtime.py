@@ -66,6 +66,8 @@ class Runtime:
     rules: RulesSource = field(default_factory=lambda: RulesSource(packaged_rules()))
     wake_dispatcher: threading.Event = field(default_factory=threading.Event)  # set on enqueueing
     readiness: ReadinessState = field(default_factory=ReadinessState)
+    # versions of the rules that are known to be stored
+    stored_rules: set[str] = field(default_factory=set)
     # by SHA-256 of the API key: the key, and when it was verified (monotonic seconds)
     api_key_cache: dict[bytes, tuple[ApiKey, float]] = field(default_factory=dict, repr=False)
 

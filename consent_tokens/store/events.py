@@ -21,7 +21,7 @@ from consent_tokens.store.tables import (
 
 COLUMNS: Final = (
     "partition", "id", "at", "kind", "merchant_id", "grant_id", "message_id", "reason",
-    "actor", "rules",
+    "actor", "rules", "inputs",
 )  # fmt: skip
 EVENT_ID_BYTES: Final = 8
 
@@ -50,6 +50,7 @@ def record(
                 event.reason,
                 event.actor,
                 event.rules,
+                event.inputs,
             )
             for event_id, event in zip(ids, events_to_record, strict=True)
         ],
@@ -63,7 +64,7 @@ def of_partition(transaction: Transaction, partition: int, since: datetime) -> l
         .where(events.c.partition == partition, events.c.at >= since)
         .order_by(events.c.at, events.c.id)
     )
-    return [_event(row) for row in rows]
+    return [event_from_row(row) for row in rows]
 
 
 def has_event_since(
@@ -122,7 +123,7 @@ def refusals_under_grant(transaction: Transaction, grant: RowKey, limit: int) ->
         .order_by(events.c.at.desc(), events.c.id)
         .limit(limit)
     )
-    return [_event(row) for row in rows]
+    return [event_from_row(row) for row in rows]
 
 
 def reassigned_grants_of(transaction: Transaction, partition: int) -> frozenset[int]:
@@ -153,7 +154,8 @@ def is_reassigned(transaction: Transaction, grant: RowKey) -> bool:
     return row is not None
 
 
-def _event(row: Row[Any]) -> Event:
+def event_from_row(row: Row[Any]) -> Event:
+    """Return the event in a row of SQLAlchemy."""
     return Event(
         partition=row.partition,
         at=row.at,
@@ -164,4 +166,5 @@ def _event(row: Row[Any]) -> Event:
         reason=row.reason,
         actor=row.actor,
         rules=row.rules,
+        inputs=row.inputs,
     )

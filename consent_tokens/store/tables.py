@@ -212,6 +212,7 @@ events = Table(
     Column("reason", String(64)),
     Column("actor", String(40)),  # id of the operator who decided; null: nobody did, or unknown
     Column("rules", String(200)),  # version of the rules, and the ids of those that refused
+    Column("inputs", LargeBinary),  # of a decision on a message: relay.case_record
     # what the consumer's pages ask of a partition: none of them is written for an accepted message
     Index("events_of_refusals", "partition", "grant_id", "at",
           postgresql_where=IS_UNACCEPTED_REFUSAL, sqlite_where=IS_UNACCEPTED_REFUSAL),
@@ -317,6 +318,14 @@ key_records = Table(
     Column("starts_at", Timestamp, nullable=False),  # since when it is in use
     Column("withdrawn_at", Timestamp),
     Column("withdrawn_by", String(64)),
+)
+
+rule_versions = Table(  # that decisions were made by; rows are only added
+    "rule_versions",
+    metadata,
+    Column("version", String(12), primary_key=True),
+    Column("first_used_at", Timestamp, nullable=False),
+    Column("files", Text, nullable=False),  # JSON: the text of each pack, by the name of its file
 )
 
 token_mac_keys = Table(  # as key_records, of another kind

@@ -32,6 +32,7 @@ YEAR = timedelta(days=366)
 LASTING = {
     "merchants", "api_keys", "senders", "webhooks", "events", "checkpoints", "retention_runs",
     "key_records", "token_mac_keys", "purposes", "api_rates",
+    "rule_versions",
 }  # fmt: skip
 
 

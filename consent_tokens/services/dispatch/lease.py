@@ -18,6 +18,7 @@ from consent_tokens.consent.scope import SendWindow, invitation_window
 from consent_tokens.evidence.events import rules_text
 from consent_tokens.policies import RelayPolicy, ServiceIdentity
 from consent_tokens.relay.case import Case, TemplateUse, limits_of
+from consent_tokens.relay.case_recorder import CaseRecorder
 from consent_tokens.relay.checks import decide, decide_invitation
 from consent_tokens.relay.composition import Coding, ComposedText
 from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused, class_of
@@ -39,6 +40,7 @@ from consent_tokens.services.dispatch.sandbox_outcomes import SandboxOutcomes
 from consent_tokens.services.outbox.in_flight_wait import LEASE_SECONDS
 from consent_tokens.services.outbox.service_messages import WITHHELD
 from consent_tokens.services.preferences.snapshot import PreferenceSnapshot
+from consent_tokens.services.rule_versions import rules_in_force
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.sandboxes import sandbox_sender
 from consent_tokens.store import grants, merchants, messages, outbox, senders, templates
@@ -151,6 +153,7 @@ class _LeaseContext:
     barred_invitations: frozenset[RowKey]
     sandbox_outcomes: SandboxOutcomes
     now: datetime
+    recorder: CaseRecorder
 
     @classmethod
     def load(
@@ -161,10 +164,10 @@ class _LeaseContext:
         due: Sequence[Message],
         now: datetime,
     ) -> "_LeaseContext":
+        rule_set = rules_in_force(runtime, transaction)
         locked = grants.lock(transaction, [each.grant_key for each in due if each.grant_key])
         due_ids = {message.key.id for message in due}  # what is decided now does not count yet
         windows = [each.grant.scope.frequency_cap.window for each in locked.values()]
-        rule_set = runtime.rules.current()
         since = now - max(rule_set.longest_cap, *windows, timedelta(days=1))
         counted_sends: dict[tuple[RowKey, Priority], list[datetime]] = defaultdict(list)
         counted = messages.counted_sends(transaction, list(locked), since, but=due_ids)
@@ -187,6 +190,7 @@ class _LeaseContext:
             barred_invitations=barred_invitations(transaction, due, now),
             sandbox_outcomes=SandboxOutcomes(runtime, now),
             now=now,
+            recorder=CaseRecorder(),
         )
 
     def decide(self, message: Message) -> LeasedMessage | MessageOutcome:
@@ -212,9 +216,9 @@ class _LeaseContext:
         case = self._case(message, key, locked, sender)
         match decide_invitation(case) if is_invitation else decide(case):
             case Refused() as refusal:
-                return self._not_sent(message, refusal)
-            case Deferred(send_at=send_at):
-                return deferred(message, send_at)
+                return self._with_evidence(self._not_sent(message, refusal), case, refusal)
+            case Deferred(send_at=send_at) as deferral:
+                return self._with_evidence(deferred(message, send_at), case, deferral)
             case Accepted():
                 if locked is None or locked.wrapped_key is None:
                     return self._refused(message, Reason.CONSENT_REVOKED.value)
@@ -239,12 +243,21 @@ class _LeaseContext:
             retry_at, reason = self.now + HELD_TEMPLATE_RETRY, refusal.reason.value
         if retry_at and retry_at < message.valid_until:
             return deferred(message, retry_at, reason)
-        rules = rules_text(self.rule_set.version, refusal.rules)
-        return self._refused(message, refusal.reason.value, rules)
+        return self._refused(message, refusal.reason.value)
 
-    def _refused(self, message: Message, reason: str, rules: str | None = None) -> MessageOutcome:
-        outcome = final_outcome(message, MessageStatus.REFUSED, self.now, reason=reason)
-        return replace(outcome, rules=rules)
+    def _refused(self, message: Message, reason: str) -> MessageOutcome:
+        return final_outcome(message, MessageStatus.REFUSED, self.now, reason=reason)
+
+    def _with_evidence(
+        self, outcome: MessageOutcome, case: Case, decision: Refused | Deferred
+    ) -> MessageOutcome:
+        """Return an outcome with what its event keeps of the decision."""
+        rules = decision.rules if isinstance(decision, Refused) else ()
+        return replace(
+            outcome,
+            rules=rules_text(self.rule_set.version, rules),
+            inputs=self.recorder.encode(case, decision),
+        )
 
     def _template_use(self, message: Message) -> TemplateUse | None:
         """Return the version of the template that the text was made of, as it is now."""

@@ -166,6 +166,7 @@ def complete(
             replace(
                 message_event(message, EVENT_KINDS[outcome.status], now, outcome.reason),
                 rules=outcome.rules,
+                inputs=outcome.inputs,
             )
             for message, outcome in recorded
             if outcome.status in EVENT_KINDS

@@ -306,7 +306,8 @@ KINDS: Final[tuple[Kind, ...]] = (
     ),
     Kind(
         name="bookkeeping",
-        tables=("checkpoints", "retention_runs", "key_records", "token_mac_keys", "purposes"),
+        tables=("checkpoints", "retention_runs", "key_records", "token_mac_keys", "purposes",
+                "rule_versions"),
         what="Bookkeeping of the service, about nobody",
         since="as long as the service runs",
         basis="",

@@ -18,6 +18,7 @@ from consent_tokens.evidence.events import Event, decision_kind, rules_text
 from consent_tokens.metrics import RULES_SHADOW
 from consent_tokens.policies import RelayPolicy
 from consent_tokens.relay.case import Case, limits_of
+from consent_tokens.relay.case_recorder import CaseRecorder
 from consent_tokens.relay.checks import decide, stopping_rules
 from consent_tokens.relay.composition import ComposedText, compose, with_signature_and_opt_out
 from consent_tokens.relay.decision import Decision, Reason, Refused, class_of
@@ -32,6 +33,7 @@ from consent_tokens.row_key import RowKey
 from consent_tokens.rules.limits import Limits
 from consent_tokens.rules.pack import RuleSet
 from consent_tokens.services.preferences.snapshot import PreferenceSnapshot
+from consent_tokens.services.rule_versions import rules_in_force
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.submission.message_request import (
     MessageRequest,
@@ -107,6 +109,7 @@ class _AcceptContext:
     now: datetime
     enqueued: list[Message]
     events: list[Event]
+    recorder: CaseRecorder
 
     @classmethod
     def load(
@@ -117,6 +120,7 @@ class _AcceptContext:
         submissions: Sequence[tuple[str, VerifiedRequest]],
     ) -> "_AcceptContext":
         now = runtime.clock.now()
+        rule_set = rules_in_force(runtime, transaction)
         merchant_ids = {merchant_id for merchant_id, _ in submissions}
         standings = Standings.load(transaction, merchant_ids, runtime.service, now)
         # only grants of the submitting merchant are read (promise 4)
@@ -127,7 +131,6 @@ class _AcceptContext:
         }
         keys = runtime.ids.grant.decode_all(grant_ids)
         locked = grants.lock(transaction, list(keys.values()))
-        rule_set = runtime.rules.current()
         since = _counted_since(locked, now, rule_set.longest_cap)
         counted_sends: dict[tuple[RowKey, Priority], list[datetime]] = defaultdict(list)
         for key, sends in messages.counted_sends(transaction, list(locked), since).items():
@@ -146,6 +149,7 @@ class _AcceptContext:
             now=now,
             enqueued=[],
             events=[],
+            recorder=CaseRecorder(),
         )
 
     def decide(self, merchant_id: str, verified: VerifiedRequest) -> SubmissionResult:
@@ -304,6 +308,7 @@ class _AcceptContext:
                 message_id=message_id,
                 reason=reason,
                 rules=self._rules_of(decision),
+                inputs=self.recorder.encode(case, decision),
             )
         )
 

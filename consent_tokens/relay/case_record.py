@@ -1,0 +1,281 @@
+"""What is kept of a case so that it can be decided again: derived inputs, never text or number.
+
+A record names no merchant, grant, template or event, only whether they belong together. Times are
+whole seconds from the time of the decision, which the event has, as it has the version of the
+rules. `relay.case_recorder` writes records.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from consent_tokens.consent.grant import Grant, GrantStatus
+from consent_tokens.consent.preferences import NO_PREFERENCES, Preferences, quiet_hours_of
+from consent_tokens.consent.purposes import Purpose
+from consent_tokens.consent.quiet_periods import QuietPeriod
+from consent_tokens.consent.scope import (
+    SMS,
+    FrequencyCap,
+    Scope,
+    SendWindow,
+    send_window_of,
+)
+from consent_tokens.policies import RateLimit
+from consent_tokens.relay.case import Case, EventUse, TemplateUse, limits_of
+from consent_tokens.relay.composition import Coding, ComposedText
+from consent_tokens.relay.decision import Accepted, Decision, Deferred, Reason, Refused, class_of
+from consent_tokens.relay.templates.fill import VariableFault
+from consent_tokens.relay.templates.template import OnOverflow, Template, TemplateStatus
+from consent_tokens.relay.text_form import TextFault
+from consent_tokens.row_key import RowKey
+from consent_tokens.rules.limits import NO_LIMITS
+from consent_tokens.rules.pack import RuleSet
+from consent_tokens.tokens.claims import Claims
+
+OURS, OTHERS = "ours", "others"  # in place of ids: of the merchant that sends, or of another
+UNKNOWN: Final = "unknown"  # in place of a purpose or a variable that nobody has registered
+EVENT, OTHER_EVENT = "event", "other event"  # in place of the types of events
+
+Window: TypeAlias = tuple[int, int, str]  # opens, closes, time zones
+Limit: TypeAlias = tuple[int, int]  # messages, seconds
+Result: TypeAlias = int | tuple[str, int | None] | None  # deferred to; reason, next time; accepted
+
+
+class Head(Struct, frozen=True, array_like=True):
+    """What the merchant may do, and the size of the text: the same for texts of a campaign."""
+
+    purpose: str
+    is_active: bool
+    has_sender: bool
+    has_class: bool  # may use the class of the purpose
+    is_named: bool  # admitted for the purpose by name
+    is_demonstration: bool
+    segments: int
+    max_segments: int
+    transactional_cap: Limit
+
+
+class Party(Struct, frozen=True, array_like=True):
+    """Grant or token, without its end: `detail` is the grant's status, or the token's channels."""
+
+    is_ours: bool
+    detail: str
+    covers: bool  # the purpose
+    cap: Limit
+    window: Window
+
+
+class TemplatePart(Struct, frozen=True, array_like=True):
+    """The template that was named, and the event; `variable` and `why` are of a value's fault."""
+
+    status: TemplateStatus | None  # None: there is none of this id
+    is_ours: bool
+    is_of_purpose: bool
+    needs_event_type: bool
+    texts_per_event: int
+    is_essential: bool
+    variable: str
+    why: str
+    texts: int | None  # that the event had; None: no event was named
+    is_event_type: bool  # the event is of the template's type
+
+
+class Tail(Struct, frozen=True, array_like=True):
+    """What differs from message to message."""
+
+    result: Result
+    token: int | str | None  # when it ends, or why it is invalid; None after acceptance
+    grant: int | None  # when it ends; None: there is none
+    not_before: int
+    valid_until: int
+    sends: Sequence[int]
+    left_out: int = 0  # older sends
+
+
+class Extra(Struct, frozen=True, array_like=True):
+    """What most messages have nothing of."""
+
+    text_fault: TextFault | None = None
+    daily_limit: int | None = None
+    weekly_limit: int | None = None
+    quiet_hours: Window | None = None
+    quiet_periods: list[tuple[int, int]] = []
+    marketing_sends: list[int] = []
+    more_windows: list[Window] = []
+
+
+class CaseRecord(Struct, frozen=True, array_like=True):
+    """The derived inputs of one decision, and its result.
+
+    `token` is None also where the token says what the grant says, but for its end.
+    """
+
+    head: Head
+    grant: Party | None
+    token: Party | None
+    tail: Tail
+    template: TemplatePart | None = None
+    extra: Extra | None = None
+
+    @property
+    def is_of_dispatch(self) -> bool:
+        """Whether it was decided when it was to be sent, and not when it was submitted."""
+        return self.tail.token is None
+
+    def result_at(self, now: datetime) -> Decision:
+        """Return the decision that was recorded at `now`, without rules and faults."""
+        result = self.tail.result
+        if result is None:
+            return Accepted(now)
+        if isinstance(result, int):
+            return Deferred(after(now, result))
+        reason, next_at = result
+        return Refused(Reason(reason), None if next_at is None else after(now, next_at))
+
+
+DECODER: Final = msgspec.msgpack.Decoder(CaseRecord)
+
+
+def decode_record(data: bytes) -> CaseRecord:
+    """Return a record. Raises msgspec.DecodeError, msgspec.ValidationError."""
+    return DECODER.decode(data)
+
+
+def case_of(record: CaseRecord, now: datetime, rules: RuleSet | None = None) -> Case:
+    """Return a case that is decided as the original was at `now`, under these rules."""
+    head, tail, extra = record.head, record.tail, record.extra or Extra()
+    grant = _grant_of(record, now)
+    is_demonstration = head.is_demonstration
+    return Case(
+        merchant_id=OURS,
+        is_merchant_active=head.is_active,
+        classes=frozenset({class_of(head.purpose)} if head.has_class else ()),
+        has_sender=head.has_sender,
+        token=_token_of(record, now),
+        grant=grant,
+        purpose=head.purpose,
+        text="",
+        text_fault=extra.text_fault,
+        composed=ComposedText(Coding.GSM7, (b"",) * head.segments),
+        max_segments=head.max_segments,
+        counted_sends=[after(now, each) for each in tail.sends],
+        transactional_cap=RateLimit(*_limit_of(head.transactional_cap)),
+        not_before=after(now, tail.not_before),
+        valid_until=after(now, tail.valid_until),
+        now=now,
+        named_purposes=frozenset({head.purpose} if head.is_named else ()),
+        is_demonstration=is_demonstration,
+        template=_use_of(record),
+        event=_event_of(record.template),
+        preferences=_preferences_of(extra, now) if record.extra else NO_PREFERENCES,
+        marketing_sends=[after(now, each) for each in extra.marketing_sends],
+        more_windows=tuple(_window_of(each) for each in extra.more_windows),
+        limits=limits_of(rules, head.purpose, grant, now, is_demonstration=is_demonstration)
+        if rules
+        else NO_LIMITS,
+    )
+
+
+def after(now: datetime, seconds: int) -> datetime:
+    """Return the time so many seconds after the decision."""
+    return now + timedelta(seconds=seconds)
+
+
+def _limit_of(limit: Limit) -> tuple[int, timedelta]:
+    return limit[0], timedelta(seconds=limit[1])
+
+
+def _window_of(window: Window) -> SendWindow:
+    return send_window_of(*window)
+
+
+def _scope_of(party: Party, ends: int, now: datetime, purpose: str) -> Scope:
+    return Scope(
+        purposes=frozenset({Purpose(purpose)} if party.covers else ()),
+        frequency_cap=FrequencyCap(*_limit_of(party.cap)),
+        send_window=_window_of(party.window),
+        ends_at=after(now, ends),
+    )
+
+
+def _token_of(record: CaseRecord, now: datetime) -> Claims | Reason | None:
+    ends, party = record.tail.token, record.token
+    if isinstance(ends, str):
+        return Reason(ends)
+    if party is None:
+        party = record.grant
+    if ends is None or party is None:
+        return None
+    is_like_the_grant = record.token is None
+    return Claims(
+        issuer="",
+        merchant_id=OURS if party.is_ours else OTHERS,
+        jti="",
+        issued_at=now,
+        scope=_scope_of(party, ends, now, record.head.purpose),
+        channels=(SMS,) if is_like_the_grant else tuple(party.detail.split()),
+        notice=b"",
+        sealed_number=b"",
+    )
+
+
+def _grant_of(record: CaseRecord, now: datetime) -> Grant | None:
+    party, ends = record.grant, record.tail.grant
+    if party is None or ends is None:
+        return None
+    return Grant(
+        key=RowKey(0, 0),
+        merchant_id=OURS if party.is_ours else OTHERS,
+        scope=_scope_of(party, ends, now, record.head.purpose),
+        language="en",
+        granted_at=now,
+        status=GrantStatus(party.detail),
+        status_since=now,
+    )
+
+
+def _use_of(record: CaseRecord) -> TemplateUse | None:
+    part = record.template
+    if part is None:
+        return None
+    fault = VariableFault(part.variable, part.why) if part.why else None
+    if part.status is None:
+        return TemplateUse(None, fault)
+    return TemplateUse(_template_of(part, part.status, record.head.purpose), fault)
+
+
+def _template_of(part: TemplatePart, status: TemplateStatus, purpose: str) -> Template:
+    return Template(
+        id="",
+        version=1,
+        merchant_id=OURS if part.is_ours else OTHERS,
+        purpose=purpose if part.is_of_purpose else UNKNOWN,
+        text="",
+        variables={},
+        on_overflow=OnOverflow.REFUSE,
+        event_type=EVENT if part.needs_event_type else None,
+        texts_per_event=part.texts_per_event,
+        is_essential=part.is_essential,
+        status=status,
+    )
+
+
+def _event_of(part: TemplatePart | None) -> EventUse | None:
+    if part is None or part.texts is None:
+        return None
+    return EventUse(EVENT if part.is_event_type else OTHER_EVENT, part.texts)
+
+
+def _preferences_of(extra: Extra, now: datetime) -> Preferences:
+    return Preferences(
+        quiet_periods=tuple(
+            QuietPeriod(after(now, begins), after(now, ends))
+            for begins, ends in extra.quiet_periods
+        ),
+        daily_limit=extra.daily_limit,
+        weekly_limit=extra.weekly_limit,
+        quiet_hours=quiet_hours_of(*extra.quiet_hours) if extra.quiet_hours else None,
+    )
