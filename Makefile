@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 CHECKS := mypy lint-imports djlint ruff-check ruff-format deptry interrogate vulture
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
-.PHONY: run test test-fast check $(CHECKS) faults mutation bench soak translations lock upgrade clean measure-inbound
+.PHONY: run test test-fast check $(CHECKS) faults mutation bench bench-quick soak translations lock upgrade clean measure-inbound
 
 run: .make/run
 	@$(BIN)/consent-tokens serve
@@ -63,7 +63,12 @@ faults: .make/test .make/system
 		tests/promises/test_03_revocation_is_at_once_and_for_good.py
 
 bench: .make/test .make/system
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench --json docs/images/bench.json
+	$(BIN)/python -m tests.bench.chart docs/images/bench.json docs/images/bench.svg
+
+# two minutes, for those who change the way of a message
+bench-quick: .make/test .make/system
+	$(BIN)/python -m tests.bench --quick
 
 soak: .make/test .make/system
 	$(BIN)/python -m tests.bench.soak

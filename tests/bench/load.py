@@ -26,11 +26,12 @@ class Figures:
     statuses: dict[int, int]
 
 
-def request(path: str, body: bytes, api_key: str = "") -> bytes:
-    """Return the bytes of one POST."""
+def request(path: str, body: bytes, api_key: str = "", key: str = "") -> bytes:
+    """Return the bytes of one POST, with an Idempotency-Key if there is one."""
+    idempotency = f'Idempotency-Key: "{key}"\r\n' if key else ""
     head = (
         f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
-        f"Authorization: Bearer {api_key}\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"Authorization: Bearer {api_key}\r\n{idempotency}Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 
@@ -40,13 +41,15 @@ def draft(token: str) -> dict[str, str]:
     return {"token": token, "purpose": PURPOSE, "text": TEXT}
 
 
+def batch_bodies(tokens: Sequence[str]) -> list[bytes]:
+    """Return the bodies of batch calls, with a message for each token."""
+    parts = [tokens[at : at + BATCH] for at in range(0, len(tokens), BATCH)]
+    return [dumps({"messages": [draft(each) for each in part]}) for part in parts]
+
+
 def batches(tokens: Sequence[str], api_key: str) -> list[bytes]:
     """Return batch calls, with a message for each token."""
-    parts = [tokens[at : at + BATCH] for at in range(0, len(tokens), BATCH)]
-    return [
-        request("/v1/messages/batch", dumps({"messages": [draft(each) for each in part]}), api_key)
-        for part in parts
-    ]
+    return [request("/v1/messages/batch", each, api_key) for each in batch_bodies(tokens)]
 
 
 def ask(sock: socket.socket, data: bytes) -> tuple[int, bytes]:
