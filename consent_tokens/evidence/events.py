@@ -84,6 +84,22 @@ class EventKind(StrEnum):
     IDENTITY_SET = "identity_set"
     API_KEY_CREATED = "api_key_created"
     API_KEY_REVOKED = "api_key_revoked"
+    PERSON_ADDED = "person_added"  # to the team of a merchant
+    PERSON_INVITED = "person_invited"
+    PERSON_DISABLED = "person_disabled"
+    PERSON_ENABLED = "person_enabled"
+    ROLE_CHANGED = "role_changed"
+    SIGNED_IN = "signed_in"  # to a console
+    SIGN_IN_FAILED = "sign_in_failed"
+    SIGNED_OUT = "signed_out"
+    SESSION_ENDED = "session_ended"
+    PASSWORD_SET = "password_set"  # noqa: S105 - a kind, not a secret
+    SECOND_FACTOR_ADDED = "second_factor_added"
+    SECOND_FACTOR_REMOVED = "second_factor_removed"
+    RECOVERY_CODE_USED = "recovery_code_used"
+    ACTION_PROPOSED = "action_proposed"
+    ACTION_APPROVED = "action_approved"
+    ACTION_REJECTED = "action_rejected"
 
 
 class Event(Struct, frozen=True, kw_only=True):

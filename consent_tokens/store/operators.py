@@ -66,6 +66,24 @@ def disabled_of(transaction: Transaction, operator_ids: Collection[str]) -> froz
     return frozenset(row.id for row in rows)
 
 
+def find(transaction: Transaction, operator_id: str) -> OperatorAccount | None:
+    """Return an operator, also a disabled one; None if there is none."""
+    row = transaction.execute(select(operators).where(operators.c.id == operator_id)).one_or_none()
+    return _account(row) if row else None
+
+
+def set_role(transaction: Transaction, operator_id: str, role: Role) -> None:
+    """Give an operator another role."""
+    transaction.execute(update(operators).where(operators.c.id == operator_id).values(role=role))
+
+
+def enable(transaction: Transaction, operator_id: str) -> None:
+    """Enable an operator who was disabled."""
+    transaction.execute(
+        update(operators).where(operators.c.id == operator_id).values(disabled_at=None)
+    )
+
+
 def disable(transaction: Transaction, operator_id: str, at: datetime) -> bool:
     """Disable an operator; return whether there was one that was not disabled."""
     result = transaction.execute(

@@ -18,10 +18,11 @@ from sqlalchemy import (
     text,
 )
 
-from consent_tokens.store.admission_tables import merchants
+from consent_tokens.store import admission_tables, console_tables
 from consent_tokens.store.table_metadata import Timestamp
 
-metadata = merchants.metadata  # of all tables, those of admission too
+OTHER_MODULES = (admission_tables, console_tables)  # that define tables of the same metadata
+metadata = admission_tables.merchants.metadata  # of all tables
 
 # IANA names, separated by a space. SQLite limits no length, and would have to copy the table for it
 TIMEZONES = String(1000).with_variant(String(64), "sqlite")
