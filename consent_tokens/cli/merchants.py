@@ -15,8 +15,11 @@ from consent_tokens.cli.senders import sender_row
 from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.services import merchants as services
 from consent_tokens.services.admission import control_groups, suspension
+from consent_tokens.services.admission.actors import Action, require_right
 from consent_tokens.services.admission.review_file import ReviewFile, read_review_file
+from consent_tokens.services.people import team
 from consent_tokens.store import merchants
+from consent_tokens.store.merchant_people import MerchantRole
 from consent_tokens.store.merchants import Merchant, MerchantIdentity
 
 
@@ -232,3 +235,25 @@ def _identity_row(identity: MerchantIdentity) -> dict[str, str]:
         "checked_by": identity.checked_by or "",
         "checked_at": identity.checked_at.isoformat() if identity.checked_at else "",
     }
+
+
+@merchant.command("invite")
+@click.argument("merchant_id")
+@click.argument("name")
+@click.option(
+    "--role",
+    default=MerchantRole.OWNER.value,
+    type=click.Choice([each.value for each in MerchantRole]),
+    help="An owner invites further people in the merchant console.",
+)
+@by_operator
+@as_json
+def invite_person(merchant_id: str, name: str, *, role: str, by: str | None, as_json: bool) -> None:
+    """Invite somebody to the merchant console, and print the link with which they set a password.
+
+    NAME is what they sign in with, such as their e-mail address.
+    """
+    with deciding(by) as (runtime, actor):
+        require_right(actor, Action.APPROVE)
+        added, link = team.add_merchant_person(runtime, actor.id, merchant_id, name, role)
+    print_one({"id": added.id, "invitation": link}, in_json=as_json)

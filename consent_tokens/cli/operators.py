@@ -6,6 +6,9 @@ from consent_tokens.cli.actor import by_operator, deciding
 from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.services.admission import operators
+from consent_tokens.services.admission.actors import Action, require_right
+from consent_tokens.services.people import team
+from consent_tokens.services.people.person import Console
 from consent_tokens.store.operators import OperatorAccount, Role
 
 
@@ -25,10 +28,26 @@ def operator() -> None:
 @by_operator
 @as_json
 def add_operator(name: str, *, role: str, by: str | None, as_json: bool) -> None:
-    """Add an operator."""
+    """Add an operator, and print the link with which they set a password for the console.
+
+    The link works once, for three days, and is not shown again.
+    """
     with deciding(by) as (runtime, actor):
-        added = operators.add_operator(runtime, actor, name, Role(role))
-    print_one({"id": added.id}, in_json=as_json)
+        added, link = team.add_operator(runtime, actor, name, role)
+    print_one({"id": added.id, "invitation": link}, in_json=as_json)
+
+
+@operator.command("invite")
+@click.argument("name")
+@by_operator
+@as_json
+def invite_operator(name: str, *, by: str | None, as_json: bool) -> None:
+    """Invite an operator to the console again: the password and second factors are deleted."""
+    with deciding(by) as (runtime, actor):
+        require_right(actor, Action.ADD_OPERATOR)
+        person_id = team.find_operator_id(runtime, name)
+        invited, link = team.invite_again(runtime, actor.id, Console.OPERATOR, person_id)
+    print_one({"id": invited.id, "invitation": link}, in_json=as_json)
 
 
 @operator.command("list")

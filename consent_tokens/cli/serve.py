@@ -27,6 +27,7 @@ from consent_tokens.services.integrity.key_set import ensure_own_database
 from consent_tokens.services.integrity.purposes import ensure_purposes
 from consent_tokens.services.merchants import add_merchant
 from consent_tokens.services.metrics_collector import metrics_registry
+from consent_tokens.services.people import team
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.settings import Settings, default_base_url, parse_bind
 from consent_tokens.store import merchants
@@ -39,6 +40,7 @@ from consent_tokens.workers.dispatcher import Dispatcher
 GC_THRESHOLDS: Final = (50_000, 20, 50)  # new objects, then collections of the younger generation
 FINALIZER_PRIORITY: Final = 100
 DEMO_MERCHANT: Final = "晨光书店"
+DEMONSTRATION_PERSON: Final = "Demonstration"
 DEMO_PORT, DEMO_EXTENSION = "10690001", "01"  # not what an operator tries first
 
 
@@ -134,6 +136,8 @@ def _initialize(settings: Settings) -> None:
     acquire_dispatcher_lock(runtime.database).release()
     if context.simulator and not runtime.database.read(merchants.list_all):
         _add_demo_merchant(runtime)
+    if context.simulator and settings.service.is_loopback:
+        _print_demonstration_links(runtime)
     runtime.database.close()
 
 
@@ -148,6 +152,20 @@ def _add_demo_merchant(runtime: Runtime) -> None:
     )
     click.echo(f"Demo merchant: {DEMO_MERCHANT}, {admitted.merchant.id}", err=True)
     click.echo(f"Its API key, shown this once: {admitted.api_key}", err=True)
+
+
+def _print_demonstration_links(runtime: Runtime) -> None:
+    """Print links that sign in to the consoles: only this machine reaches the service."""
+    of_demonstration = [
+        each for each in runtime.database.read(merchants.list_all) if each.is_demonstration
+    ]
+    if not of_demonstration:
+        return
+    operator, owner = team.demonstration_links(
+        runtime, of_demonstration[0].id, DEMONSTRATION_PERSON
+    )
+    click.echo(f"Operator console, for a day: {operator}", err=True)
+    click.echo(f"Merchant console, for a day: {owner}", err=True)
 
 
 def _serve(

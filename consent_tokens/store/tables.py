@@ -43,6 +43,7 @@ HAS_TEXT = text("text IS NOT NULL")
 HAS_TOKEN = text("token IS NOT NULL")
 HAS_QUIET_PERIOD = text("quiet_until IS NOT NULL")
 HAS_SEVERAL_QUIET_PERIODS = text("quiet_first_end IS NOT NULL")
+IS_UNDECIDED = text("status IN ('received', 'in_review')")
 HAS_NO_GRANT = text("grant_id IS NULL")
 # events that are deleted by their time; others with their message or grant; kept: admissions, and
 # what an operator decided
@@ -517,4 +518,7 @@ complaints = Table(
     Column("shown_text", LargeBinary),  # the text, as its consumer shows it to who decides; sealed
     Index("complaints_by_merchant", "merchant_id", "filed_at", "id"),
     Index("complaints_by_change", "changed_at"),
+    Index(
+        "complaints_undecided", "filed_at", postgresql_where=IS_UNDECIDED, sqlite_where=IS_UNDECIDED
+    ),
 )

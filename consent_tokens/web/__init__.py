@@ -12,8 +12,19 @@ from flask_babel import Babel
 from consent_tokens.app_context import AppContext
 from consent_tokens.localization import LANGUAGES, LOCALES, TRANSLATIONS
 from consent_tokens.services.api_rates import ApiRates
-from consent_tokens.web import about, demo, home, openapi, problems, public, rules_page
+from consent_tokens.web import (
+    about,
+    console,
+    demo,
+    home,
+    merchant_console,
+    openapi,
+    problems,
+    public,
+    rules_page,
+)
 from consent_tokens.web.addresses import BasePath, base_path, redirect_to_link
+from consent_tokens.web.consoles import filters as console_filters
 from consent_tokens.web.consumer import (
     consent_request,
     data_export,
@@ -51,6 +62,7 @@ BLUEPRINTS: Final = (
     about.bp,
     rules_page.bp,
 )
+CONSOLES: Final = (*console.BLUEPRINTS, *merchant_console.BLUEPRINTS)
 
 
 def create_app(context: AppContext) -> Flask:
@@ -80,10 +92,12 @@ def create_app(context: AppContext) -> Flask:
         **template_filters.OPTIONS,
         gap=template_filters.gap,
     )
-    app.jinja_env.filters.update(template_filters.FILTERS)
+    app.jinja_env.filters.update(template_filters.FILTERS | console_filters.FILTERS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.register_error_handler(Exception, _error_response)
     for bp in (*openapi.BLUEPRINTS, *BLUEPRINTS):
+        app.register_blueprint(bp)
+    for bp in CONSOLES:
         app.register_blueprint(bp)
     if context.simulator:
         app.register_blueprint(demo.bp)

@@ -120,8 +120,13 @@ def read_cookie(name: str) -> str:
     )
 
 
-def set_cookie(response: Response, name: str, value: str, max_age_seconds: int) -> None:
-    """Set a cookie as strict as that of the session, which outlives it."""
+def set_cookie(
+    response: Response, name: str, value: str, max_age_seconds: int, *, is_strict: bool = False
+) -> None:
+    """Set a cookie as strict as that of the session, which outlives it.
+
+    With `is_strict` a browser sends it only where the request is from a page of this service.
+    """
     service = runtime().service
     path = base_path(service.base_url)
     response.set_cookie(
@@ -131,7 +136,7 @@ def set_cookie(response: Response, name: str, value: str, max_age_seconds: int) 
         path=path or "/",
         secure=service.is_https,
         httponly=True,
-        samesite="Lax",
+        samesite="Strict" if is_strict else "Lax",
     )
 
 

@@ -22,24 +22,32 @@ NO_PARTITION: Final = 0  # of an event that concerns no recipient and no merchan
 
 def add_operator(runtime: Runtime, actor: Actor, name: str, role: Role) -> OperatorAccount:
     """Add an operator. Raises ForbiddenError, InvalidError, and ConflictError for a known name."""
+    account = new_account(runtime, actor, name, role)
+    runtime.database.run(lambda at: store_account(runtime, at, actor, account))
+    return account
+
+
+def new_account(runtime: Runtime, actor: Actor, name: str, role: Role) -> OperatorAccount:
+    """Return an operator who is not stored yet. Raises ForbiddenError, InvalidError."""
     require_right(actor, Action.ADD_OPERATOR)
     name = name.strip()
     if not name or len(name) > MAX_NAME_LENGTH or not is_displayable(name) or "\n" in name:
         raise InvalidError({"name": [f"must be one line of 1 to {MAX_NAME_LENGTH} characters"]})
-    account = OperatorAccount(
+    return OperatorAccount(
         id=f"opr_{runtime.random.token_bytes(8).hex()}",
         name=name,
         role=role,
         added_at=runtime.clock.now(),
     )
 
-    def work(transaction: Transaction) -> OperatorAccount:
-        if not operators.add(transaction, account):
-            raise ConflictError("an operator of that name exists")
-        _record(runtime, transaction, actor, account, EventKind.OPERATOR_ADDED, Action.ADD_OPERATOR)
-        return account
 
-    return runtime.database.run(work)
+def store_account(
+    runtime: Runtime, transaction: Transaction, actor: Actor, account: OperatorAccount
+) -> None:
+    """Store an operator and who added them. Raises ConflictError for a known name."""
+    if not operators.add(transaction, account):
+        raise ConflictError("an operator of that name exists")
+    _record(runtime, transaction, actor, account, EventKind.OPERATOR_ADDED, Action.ADD_OPERATOR)
 
 
 def disable_operator(runtime: Runtime, actor: Actor, name: str) -> OperatorAccount:

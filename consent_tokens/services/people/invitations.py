@@ -103,6 +103,11 @@ def _new_link(
 def open_invitation(runtime: Runtime, console: Console, secret: str) -> Enrolment:
     """Return what the form of an invitation shows. Raises NotFoundError, also once it was used."""
     person = runtime.database.read(lambda at: _linked(runtime, at, console, secret, INVITATION))
+    return offer_totp(runtime, person)
+
+
+def offer_totp(runtime: Runtime, person: Person) -> Enrolment:
+    """Return a new TOTP secret for a person, which is theirs once a code of it is entered."""
     totp = new_totp_secret(runtime)
     return Enrolment(person, totp, runtime.sign_value(TOTP_USE, f"{person.id}\n{totp}"))
 

@@ -7,7 +7,8 @@ from typing import Final
 from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay.composition import is_displayable
-from consent_tokens.services.admission.actors import Action, Actor, add_review, require_right
+from consent_tokens.services.admission.actors import Actor
+from consent_tokens.services.admission.operators import new_account, store_account
 from consent_tokens.services.merchant_records import get_merchant
 from consent_tokens.services.people.invitations import demonstration_link, invite
 from consent_tokens.services.people.person import (
@@ -80,21 +81,12 @@ def add_operator(runtime: Runtime, actor: Actor, name: str, role: str) -> tuple[
 
     Raises ForbiddenError, InvalidError, and ConflictError for a known name.
     """
-    require_right(actor, Action.ADD_OPERATOR)
-    account = OperatorAccount(
-        id=f"opr_{runtime.random.token_bytes(8).hex()}",
-        name=_checked_name(name),
-        role=Role(_checked_role(Console.OPERATOR, role)),
-        added_at=runtime.clock.now(),
-    )
+    checked = Role(_checked_role(Console.OPERATOR, role))
+    account = new_account(runtime, actor, name, checked)
 
     def work(transaction: Transaction) -> tuple[Person, str]:
-        if not operators.add(transaction, account):
-            raise ConflictError("an operator of that name exists")
+        store_account(runtime, transaction, actor, account)
         person = operator_person(account)
-        record(runtime, transaction, person, EventKind.OPERATOR_ADDED, reason=person.id,
-               actor_id=actor.id)  # fmt: skip
-        add_review(runtime, transaction, actor, Action.ADD_OPERATOR, person.id, person.role)
         return person, invite(runtime, transaction, person, actor_id=actor.id)
 
     return runtime.database.run(work)
@@ -176,6 +168,14 @@ def enable(runtime: Runtime, by: Person, person_id: str) -> Person:
         return person
 
     return runtime.database.run(work)
+
+
+def find_operator_id(runtime: Runtime, name: str) -> str:
+    """Return the id of an operator by name. Raises NotFoundError."""
+    account = runtime.database.read(lambda at: operators.find_by_name(at, name))
+    if account is None:
+        raise NotFoundError("no operator of that name")
+    return account.id
 
 
 def invite_again(
@@ -271,11 +271,11 @@ def _is_operator(person: Person) -> bool:
 def _checked_name(name: str) -> str:
     name = name.strip()
     if not name or len(name) > MAX_NAME_LENGTH or not is_displayable(name) or "\n" in name:
-        raise InvalidError({"name": ["malformed"]})
+        raise InvalidError({"name": [f"must be one line of 1 to {MAX_NAME_LENGTH} characters"]})
     return name
 
 
 def _checked_role(console: Console, role: str) -> str:
     if role not in ROLES[console]:
-        raise InvalidError({"role": ["unknown"]})
+        raise InvalidError({"role": [f"must be one of: {', '.join(ROLES[console])}"]})
     return role

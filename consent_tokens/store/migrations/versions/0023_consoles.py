@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0022"
-down_revision = "0021"
+revision = "0023"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 
@@ -124,9 +124,19 @@ def _create_proposals() -> None:
     op.create_index(
         "proposed_actions_by_status", "proposed_actions", ["status", "proposed_at"], unique=False
     )
+    undecided = sa.text("status IN ('received', 'in_review')")
+    op.create_index(
+        "complaints_undecided",
+        "complaints",
+        ["filed_at"],
+        unique=False,
+        postgresql_where=undecided,
+        sqlite_where=undecided,
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("complaints_undecided", "complaints")
     for table in (
         "proposed_actions",
         "sign_in_waits",

@@ -1,0 +1,41 @@
+"""Queries that count what waits for a decision of a person."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import func, select
+
+from consent_tokens.store.admission_tables import (
+    merchant_applications,
+    sender_applications,
+    templates,
+)
+from consent_tokens.store.console_tables import proposed_actions
+from consent_tokens.store.database import Transaction
+from consent_tokens.store.proposed_actions import ProposalStatus
+from consent_tokens.store.tables import IS_UNDECIDED, complaints
+
+SUBMITTED: Final = "submitted"
+
+
+def count(transaction: Transaction, now: datetime) -> Mapping[str, int]:
+    """Return how many of each kind wait, by the kind's name."""
+    queries = {
+        "applications": select(func.count())
+        .select_from(merchant_applications)
+        .where(merchant_applications.c.status == SUBMITTED),
+        "senders": select(func.count())
+        .select_from(sender_applications)
+        .where(sender_applications.c.status == SUBMITTED),
+        "templates": select(func.count())
+        .select_from(templates)
+        .where(templates.c.status == SUBMITTED),
+        "complaints": select(func.count()).select_from(complaints).where(IS_UNDECIDED),
+        "proposals": select(func.count())
+        .select_from(proposed_actions)
+        .where(
+            proposed_actions.c.status == ProposalStatus.OPEN, proposed_actions.c.expires_at > now
+        ),
+    }
+    return {name: transaction.execute(query).scalar_one() for name, query in queries.items()}

@@ -1,0 +1,16 @@
+"""The operator's console: `/console`. Each page is a module with a blueprint of its own."""
+
+from typing import Final
+
+from flask import Blueprint
+
+from consent_tokens.web.console import overview
+from consent_tokens.web.consoles import account, people, sign_in
+from consent_tokens.web.consoles.site import OPERATOR
+
+BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
+    sign_in.blueprint(OPERATOR),
+    account.blueprint(OPERATOR),
+    people.blueprint(people.OPERATORS),
+    overview.bp,
+)

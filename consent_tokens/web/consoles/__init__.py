@@ -1,0 +1,1 @@
+"""What the operator's and the merchants' console share: sign-in, permissions, pages, tables."""

@@ -1,0 +1,103 @@
+"""Who may open what: one row for every route of both consoles.
+
+A route without a row is refused to everybody, and a test fails until it has one. Reading is a route
+of its own, apart from changing: the roles that only read have rows of GET routes alone. What cannot
+be undone asks for a second factor of the last five minutes (`step_up`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+ADMIN, REVIEWER, ANALYST, AUDITOR = "admin", "reviewer", "analyst", "auditor"
+OWNER, DEVELOPER, MARKETER, VIEWER = "owner", "developer", "marketer", "viewer"
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """The roles that may use a route; `is_public` is before the sign-in.
+
+    `is_own` marks what everybody changes about themselves, the roles that only read too.
+    """
+
+    roles: frozenset[str] = frozenset()
+    is_public: bool = False
+    is_own: bool = False
+    step_up: bool = False
+
+
+def to(*roles: str, step_up: bool = False) -> Permission:
+    """Return a permission of these roles."""
+    return Permission(frozenset(roles), step_up=step_up)
+
+
+PUBLIC: Final = Permission(is_public=True)
+OPERATORS: Final = to(ADMIN, REVIEWER, ANALYST, AUDITOR)  # everybody reads
+REVIEWERS: Final = to(ADMIN, REVIEWER)
+ADMINS: Final = to(ADMIN)
+ADMINS_AGAIN: Final = to(ADMIN, step_up=True)
+MERCHANT_PEOPLE: Final = to(OWNER, DEVELOPER, MARKETER, VIEWER)
+DEVELOPERS: Final = to(OWNER, DEVELOPER)
+MARKETERS: Final = to(OWNER, MARKETER)
+OWNERS: Final = to(OWNER)
+OWNERS_AGAIN: Final = to(OWNER, step_up=True)
+EVERYBODY: Final = OPERATORS.roles | MERCHANT_PEOPLE.roles
+OWN: Final = Permission(EVERYBODY, is_own=True)
+OWN_AGAIN: Final = Permission(EVERYBODY, is_own=True, step_up=True)
+
+# by name of the blueprint without its console: the same pages in both consoles
+_SHARED: Final = {
+    "sign_in.show": PUBLIC,
+    "sign_in.sign_in": PUBLIC,
+    "sign_in.show_code": PUBLIC,
+    "sign_in.finish": PUBLIC,
+    "sign_in.finish_with_passkey": PUBLIC,
+    "sign_in.show_invitation": PUBLIC,
+    "sign_in.accept": PUBLIC,
+    "sign_in.show_demonstration": PUBLIC,
+    "sign_in.enter_demonstration": PUBLIC,
+    "sign_in.sign_out": OWN,
+    "account.show": OWN,
+    "account.change_password": OWN,
+    "account.show_totp": OWN,
+    "account.change_totp": OWN_AGAIN,
+    "account.renew_recovery_codes": OWN_AGAIN,
+    "account.show_passkey": OWN,
+    "account.add_passkey": OWN_AGAIN,
+    "account.delete_passkey": OWN_AGAIN,
+    "account.end_session": OWN,
+}
+
+PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
+    {f"{console}_{name}": each for console in ("console", "merchant")
+     for name, each in _SHARED.items()}
+    | {
+        # --- /console, by page ---
+        "console_overview.show": OPERATORS,
+        "console_people.show": OPERATORS,
+        "console_people.invite": ADMINS_AGAIN,
+        "console_people.show_person": OPERATORS,
+        "console_people.change_role": ADMINS_AGAIN,
+        "console_people.disable": ADMINS_AGAIN,
+        "console_people.enable": ADMINS_AGAIN,
+        "console_people.invite_again": ADMINS_AGAIN,
+        "console_people.end_session": ADMINS,
+        # --- /merchant, by page ---
+        "merchant_overview.show": MERCHANT_PEOPLE,
+        "merchant_team.show": MERCHANT_PEOPLE,
+        "merchant_team.invite": OWNERS_AGAIN,
+        "merchant_team.show_person": MERCHANT_PEOPLE,
+        "merchant_team.change_role": OWNERS_AGAIN,
+        "merchant_team.disable": OWNERS_AGAIN,
+        "merchant_team.enable": OWNERS_AGAIN,
+        "merchant_team.invite_again": OWNERS_AGAIN,
+        "merchant_team.end_session": OWNERS,
+    }
+)  # fmt: skip
+
+
+def may(role: str, endpoint: str) -> bool:
+    """Whether a role may use a route; False for a route without a row."""
+    found = PERMISSIONS.get(endpoint)
+    return found is not None and role in found.roles

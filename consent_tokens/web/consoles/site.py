@@ -1,0 +1,78 @@
+"""The two consoles: where each is, its cookies, and its navigation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from consent_tokens.localization import N_
+from consent_tokens.services.people.person import Console
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A link of the navigation; `waiting` names the count of what waits for a person, if any."""
+
+    endpoint: str
+    label: str  # a msgid
+    waiting: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Links of the navigation under one heading; without one they stand first."""
+
+    label: str  # a msgid, or empty
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """One console: `name` is in front of its blueprints, `path` in front of its pages."""
+
+    console: Console
+    name: str
+    path: str
+    title: str  # a msgid
+    cookie: str
+    navigation: tuple[Group, ...]
+
+    @property
+    def home(self) -> str:
+        """Return the endpoint that a sign-in leads to."""
+        return f"{self.name}_overview.show"
+
+    def endpoint(self, shared: str) -> str:
+        """Return the endpoint of a page that both consoles have, such as `account.show`."""
+        return f"{self.name}_{shared}"
+
+
+OPERATOR: Final = Site(
+    console=Console.OPERATOR,
+    name="console",
+    path="/console",
+    title=N_("Operator console"),
+    cookie="console",
+    navigation=(
+        Group("", (Item("console_overview.show", N_("Overview")),)),
+        Group(N_("Needs a person"), ()),
+        Group(N_("Supervise"), ()),
+        Group(N_("Operate"), (Item("console_people.show", N_("People")),)),
+    ),
+)
+MERCHANT: Final = Site(
+    console=Console.MERCHANT,
+    name="merchant",
+    path="/merchant",
+    title=N_("Merchant console"),
+    cookie="merchant-console",
+    navigation=(
+        Group("", (Item("merchant_overview.show", N_("Overview")),)),
+        Group(N_("Consents"), ()),
+        Group(N_("Send"), ()),
+        Group(N_("Develop"), (Item("merchant_team.show", N_("Team")),)),
+    ),
+)
+SITES: Final[Mapping[Console, Site]] = MappingProxyType(
+    {each.console: each for each in (OPERATOR, MERCHANT)}
+)

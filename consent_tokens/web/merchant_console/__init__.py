@@ -1,0 +1,16 @@
+"""The merchants' console: `/merchant`. Each page is a module with a blueprint of its own."""
+
+from typing import Final
+
+from flask import Blueprint
+
+from consent_tokens.web.consoles import account, people, sign_in
+from consent_tokens.web.consoles.site import MERCHANT
+from consent_tokens.web.merchant_console import overview
+
+BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
+    sign_in.blueprint(MERCHANT),
+    account.blueprint(MERCHANT),
+    people.blueprint(people.TEAM),
+    overview.bp,
+)
