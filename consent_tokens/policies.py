@@ -155,6 +155,7 @@ class RelayPolicy:
     max_segments: int  # of one message, with signature and opt-out
     transactional_frequency_cap: RateLimit  # under one grant
     outbox_limit: int  # limited messages in the outbox; more are rejected (backpressure)
+    invitation_cooldown: timedelta  # as of ConsentPolicy
     pacing: PacingPolicy = field(default_factory=PacingPolicy)
 
 

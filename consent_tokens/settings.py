@@ -182,6 +182,7 @@ class _Reader:
             max_segments=self.whole("CONSENT_MAX_SEGMENTS", 8, least=1, limit=255),
             transactional_frequency_cap=parse_rate_limit(self.text(cap, "20/day"), cap),
             outbox_limit=self.whole("CONSENT_OUTBOX_LIMIT", 1_000_000, least=1, limit=MAX_OUTBOX),
+            invitation_cooldown=self.invitation_cooldown(),
             pacing=PacingPolicy(
                 timezone=self.timezone("CONSENT_DEFAULT_TIMEZONE", "Asia/Shanghai")
             ),
@@ -211,14 +212,15 @@ class _Reader:
     def consent(self) -> ConsentPolicy:
         return ConsentPolicy(
             request_ttl=self.days("CONSENT_REQUEST_TTL_DAYS", 7, least=1, limit=90),
-            invitation_cooldown=self.days(
-                "CONSENT_INVITATION_COOLDOWN_DAYS", 90, least=1, limit=3650
-            ),
+            invitation_cooldown=self.invitation_cooldown(),
             opt_in_by_reply=self.flag("CONSENT_OPT_IN_BY_REPLY"),
             default_region=self.region("CONSENT_DEFAULT_REGION", "CN"),
             default_timezone=self.timezone("CONSENT_DEFAULT_TIMEZONE", "Asia/Shanghai"),
             retention=self.retention(),
         )
+
+    def invitation_cooldown(self) -> timedelta:
+        return self.days("CONSENT_INVITATION_COOLDOWN_DAYS", 90, least=1, limit=3650)
 
     def days(self, name: str, default: int, *, least: int, limit: int) -> timedelta:
         return timedelta(days=self.whole(name, default, least=least, limit=limit))

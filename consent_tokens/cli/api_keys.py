@@ -10,6 +10,7 @@ from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.relay.admission.api_access import ApiKey, ApiScope
 from consent_tokens.services import api_keys as services
+from consent_tokens.services.admission.key_networks import add_api_key
 from consent_tokens.services.own_api_keys import revoke_api_key
 from consent_tokens.store import api_keys
 
@@ -55,7 +56,7 @@ def add_key(
             now=context.runtime.clock.now(),
             **others,
         )
-        key, text = services.add_api_key(context.runtime, merchant_id, access)
+        key, text = add_api_key(context.runtime, merchant_id, access)
     print_one({"id": key.id, "api_key": text}, in_json=as_json)
 
 

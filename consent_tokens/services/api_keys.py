@@ -73,22 +73,6 @@ def parse_access(
     )
 
 
-def add_api_key(
-    runtime: Runtime, merchant_id: str, access: ApiAccess = FULL_ACCESS
-) -> tuple[ApiKey, str]:
-    """Add an API key as the operator; return it with its text, which is shown only once.
-
-    Raises NotFoundError.
-    """
-    key, text = new_api_key(runtime, merchant_id, access)
-
-    def work(transaction: Transaction) -> tuple[ApiKey, str]:
-        add_new(runtime, transaction, key)
-        return key, text
-
-    return runtime.database.run(work)
-
-
 def authenticate(runtime: Runtime, text: str, client_ip: str) -> ApiKey:
     """Return the API key with this text, which a client uses from an IP address.
 

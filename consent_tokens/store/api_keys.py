@@ -10,6 +10,7 @@ from consent_tokens.relay.admission.api_access import (
     ApiAccess,
     ApiKey,
     ApiScope,
+    Network,
     parse_networks,
 )
 from consent_tokens.relay.sandbox import sandbox_id
@@ -50,6 +51,18 @@ def of_merchant(transaction: Transaction, merchant_id: str) -> list[ApiKey]:
         .order_by(api_keys.c.created_at, api_keys.c.id)
     )
     return [_api_key(row) for row in rows]
+
+
+def networks_of_merchants(transaction: Transaction) -> dict[str, frozenset[Network]]:
+    """Return the networks of all keys that were ever narrowed to some, by merchant id."""
+    rows = transaction.execute(
+        select(api_keys.c.merchant_id, api_keys.c.networks).where(api_keys.c.networks.is_not(None))
+    )
+    found: dict[str, frozenset[Network]] = {}
+    for row in rows:
+        before = found.get(row.merchant_id, frozenset())
+        found[row.merchant_id] = before.union(parse_networks(row.networks.split()))
+    return found
 
 
 def find(transaction: Transaction, key_id: str) -> ApiKey | None:

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 import pytest
 
 from consent_tokens.relay.admission.api_access import ALL_SCOPES, ApiAccess, ApiScope
-from consent_tokens.services.api_keys import add_api_key
+from consent_tokens.services.admission.key_networks import add_api_key
 from consent_tokens.web import create_app
 from consent_tokens.web.merchant_api.operation_scopes import SCOPES
 from tests.service import Merchant, Service

@@ -325,6 +325,22 @@ def test_an_invitation_that_waits_does_not_leave_after_a_no_to_a_sister(
     assert len(consumer.texts()) == before
 
 
+def test_an_invitation_that_waits_does_not_leave_once_a_stopped_sister_is_joined(
+    small: Service,
+) -> None:
+    consumer, ((asker, _), (sister, theirs)) = two_of_one_owner(small)
+    small.reply(consumer.number, service_source(small, asker), "R")
+    small.clock.advance(timedelta(days=1))
+    wait_over_night(small)
+    assert invited(sister, theirs) == (201, "")
+    joined(small, asker, sister)
+    small.work()
+    before = len(consumer.texts())
+    small.clock.advance(timedelta(hours=14))
+    small.work()
+    assert len(consumer.texts()) == before
+
+
 def test_a_reference_of_a_consumer_who_stopped_a_sister_is_barred_too(service: Service) -> None:
     consumer = service.consumer()
     one, sister = service.merchant("甲店"), service.merchant("乙店")

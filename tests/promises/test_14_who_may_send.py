@@ -16,9 +16,11 @@ from consent_tokens.errors import (
     NotFoundError,
 )
 from consent_tokens.evidence.events import EventKind
+from consent_tokens.relay.admission.api_access import ApiAccess, parse_networks
 from consent_tokens.services.admission import applications, control_groups, documents, operators
 from consent_tokens.services.admission import sender_applications as sender_reviews
 from consent_tokens.services.admission.actors import Actor, find_actor
+from consent_tokens.services.admission.key_networks import add_api_key
 from consent_tokens.services.admission.review_file import read_review_file
 from consent_tokens.services.admission.sender_list import CARRIER_COLUMNS, carrier_rows, end_of_day
 from consent_tokens.services.admission.senders import SenderDetails, add_sender, revoke_sender
@@ -238,6 +240,35 @@ def test_a_twin_and_a_look_alike_are_proposed_to_the_reviewer(service: Service) 
     assert len(control_groups.list_proposals(service.runtime, twin.id)) == 1
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "is_shared"),
+    [
+        ("1.2.3.0/24", "1.2.3.64/26", True),
+        ("2a00:1450:1::/48", "2a00:1450:1:2::/64", True),
+        ("1.2.3.0/24", "1.2.4.0/24", False),
+        ("1.2.0.0/16", "1.2.3.0/24", False),  # many firms call from it
+        ("10.0.0.0/24", "10.0.0.0/24", False),  # everybody has it at home
+    ],
+)
+def test_keys_of_one_network_are_proposed_to_the_reviewer(
+    small: Service, one: str, other: str, *, is_shared: bool
+) -> None:
+    first, second = small.legal_merchant("晨光书店"), small.legal_merchant("海港茶馆")
+    for merchant, network in ((first, one), (second, other)):
+        access = ApiAccess(networks=parse_networks([network]))
+        add_api_key(small.runtime, merchant.id, access)
+    found = [each.proposal.signals for each in control_groups.list_proposals(small.runtime)]
+    assert found == ([("network",)] if is_shared else [])
+
+
+def test_a_merchant_that_narrows_its_own_key_is_compared(small: Service) -> None:
+    first, second = small.legal_merchant("晨光书店"), small.legal_merchant("海港茶馆")
+    for merchant in (first, second):
+        body = {"scopes": ["messages"], "networks": ["1.2.3.0/24"]}
+        assert merchant.post("/v1/api-keys", body).status_code == 201
+    assert len(control_groups.list_proposals(small.runtime)) == 1
+
+
 # --- senders --------------------------------------------------------------------------------------
 
 
@@ -386,10 +417,11 @@ def test_a_merchant_applies_for_a_sender_and_texts_once_it_is_admitted(service: 
     assert (applied.status_code, applied.json["status"]) == (201, "submitted")
     token = service.obtain_token(merchant, service.consumer())
     assert merchant.send(token).json["code"] == "sender_not_admitted"
+    # of two that apply for one port, the first that is approved gets it
+    theirs = other.post("/v1/senders", {**asked, "signature": "海港茶馆"}).json["id"]
     sender_reviews.approve(service.runtime, REVIEWER, applied.json["id"])
     assert merchant.send(token).status_code == 202
     assert [each["status"] for each in merchant.get("/v1/senders").json["items"]] == ["admitted"]
-    theirs = other.post("/v1/senders", {**asked, "signature": "海港茶馆"}).json["id"]
     with pytest.raises(InvalidError):
         sender_reviews.approve(service.runtime, REVIEWER, theirs)
     sender_reviews.refuse(service.runtime, REVIEWER, theirs, "the port is another's")
@@ -419,6 +451,22 @@ def test_no_command_admits_a_sender_until_the_last_of_days(small: Service) -> No
     with pytest.raises(InvalidError) as error:
         add(small, merchant, "31", valid_until=end_of_day(date.max))
     assert list(error.value.fields) == ["valid_until"]
+
+
+def test_what_approval_would_refuse_is_refused_at_once(small: Service) -> None:
+    owner = small.legal_merchant("晨光书店", sends=False)
+    add(small, owner, "31")
+    other = small.legal_merchant("海港茶馆", [PurposeClass.MARKETING], sends=False)
+    free = {"port": PORT, "extension": "41", "signature": "海港茶馆"}
+    wrong: list[tuple[str, object]] = [
+        ("extension", "31"), ("extension", "3"), ("signature", "晨光書店"),
+        ("signature", "全场五折"), ("classes", ["finance"]),
+    ]  # fmt: skip
+    for member, value in wrong:
+        answer = other.post("/v1/senders", {**free, member: value})
+        field = "port" if member == "extension" else member
+        assert (answer.status_code, list(answer.json["errors"])) == (422, [field])
+    assert other.post("/v1/senders", free).status_code == 201
 
 
 def test_senders_are_listed_by_page(small: Service) -> None:

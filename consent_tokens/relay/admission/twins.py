@@ -11,12 +11,14 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import urlsplit
 
+from consent_tokens.relay.admission.api_access import Network
 from consent_tokens.relay.templates.fingerprint import skeleton
 
 EMAIL: Final = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 TELEPHONE: Final = re.compile(r"\+?[0-9][0-9 ()./-]{5,}[0-9]")
 TELEPHONE_DIGITS: Final = 8  # the last ones: those before are codes of country and area
 MIN_TELEPHONE_DIGITS: Final = 7
+MIN_PREFIX_LENGTHS: Final = {4: 24, 6: 48}  # by IP version; wider ones many firms share
 MIN_NAME_PART: Final = 3  # characters of a name that another may not contain unnoticed
 
 
@@ -27,6 +29,7 @@ class Signal(StrEnum):
     LEGAL_PERSON = "legal_person"
     CONTACT = "contact"
     DOMAIN = "domain"
+    NETWORK = "network"  # that API keys may be used from
     NAME = "name"  # it looks the same
     NAME_PART = "name_part"  # one contains the other
 
@@ -41,6 +44,16 @@ class Profile:
     legal_person: str | None = None
     contacts: frozenset[str] = frozenset()
     domains: frozenset[str] = frozenset()
+    networks: frozenset[Network] = frozenset()  # of its API keys, but those that tell nothing
+
+
+def telling_networks(networks: Iterable[Network]) -> frozenset[Network]:
+    """Return the networks that are small enough to be one firm's, and public."""
+    return frozenset(
+        each
+        for each in networks
+        if each.is_global and each.prefixlen >= MIN_PREFIX_LENGTHS[each.version]
+    )
 
 
 def normal_person(name: str | None) -> str | None:
@@ -83,6 +96,8 @@ def shared_signals(one: Profile, other: Profile) -> tuple[Signal, ...]:
         found.append(Signal.CONTACT)
     if any(_is_same_site(a, b) for a in one.domains for b in other.domains):
         found.append(Signal.DOMAIN)
+    if any(a.overlaps(b) for a in one.networks for b in other.networks):
+        found.append(Signal.NETWORK)
     if one.names & other.names:
         found.append(Signal.NAME)
     elif any(_contains(a, b) or _contains(b, a) for a in one.names for b in other.names):

@@ -5,9 +5,11 @@ A consumer's no to one of them bars them all from inviting (promise 12).
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from consent_tokens.errors import InvalidError, NotFoundError
 from consent_tokens.evidence.events import EventKind
+from consent_tokens.relay.admission.api_access import Network
 from consent_tokens.relay.admission.registration import normal_registration
 from consent_tokens.relay.admission.twins import (
     Profile,
@@ -16,6 +18,7 @@ from consent_tokens.relay.admission.twins import (
     normal_names,
     normal_person,
     shared_signals,
+    telling_networks,
 )
 from consent_tokens.services.admission.actors import (
     Act,
@@ -27,7 +30,14 @@ from consent_tokens.services.admission.actors import (
 )
 from consent_tokens.services.admission.template_decisions import withdraw_twins
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import applications, checkpoints, control_groups, link_domains, merchants
+from consent_tokens.store import (
+    api_keys,
+    applications,
+    checkpoints,
+    control_groups,
+    link_domains,
+    merchants,
+)
 from consent_tokens.store.applications import Application
 from consent_tokens.store.control_groups import Proposal, ProposalStatus
 from consent_tokens.store.database import Transaction
@@ -54,15 +64,18 @@ def propose_twins(runtime: Runtime, transaction: Transaction, merchant_id: str) 
     own = compared.get(merchant_id)
     if own is None:
         return []
-    applied = applications.list_all(transaction)
-    domains = link_domains.of_merchants(transaction, list(compared))
-    profile = _profile(own, applied, domains)
+    told = _Told(
+        applications.list_all(transaction),
+        link_domains.of_merchants(transaction, list(compared)),
+        api_keys.networks_of_merchants(transaction),
+    )
+    profile = _profile(own, told)
     now, proposed = runtime.clock.now(), []
     for other in compared.values():
         is_known = own.control_group is not None and other.control_group == own.control_group
         if other.id == own.id or is_known:
             continue
-        if signals := shared_signals(profile, _profile(other, applied, domains)):
+        if signals := shared_signals(profile, _profile(other, told)):
             smaller, greater = sorted((own.id, other.id))
             proposal = Proposal(
                 merchant_id=smaller, other_id=greater, signals=signals, proposed_at=now
@@ -72,12 +85,16 @@ def propose_twins(runtime: Runtime, transaction: Transaction, merchant_id: str) 
     return proposed
 
 
-def _profile(
-    merchant: Merchant,
-    applied: Mapping[str, Application],
-    domains: Mapping[str, frozenset[str]],
-) -> Profile:
-    identity, application = merchant.identity, applied.get(merchant.id)
+class _Told(NamedTuple):
+    """What merchants have told besides their identity, by merchant id."""
+
+    applied: Mapping[str, Application]
+    domains: Mapping[str, frozenset[str]]
+    networks: Mapping[str, frozenset[Network]]  # of API keys
+
+
+def _profile(merchant: Merchant, told: _Told) -> Profile:
+    identity, application = merchant.identity, told.applied.get(merchant.id)
     country = application.country if application else ""
     site = host_of(identity.website)
     registration = identity.registration
@@ -87,7 +104,8 @@ def _profile(
         registration=normal_registration(registration, country) if registration else None,
         legal_person=normal_person(application.legal_person if application else None),
         contacts=normal_contacts(identity.contact),
-        domains=domains.get(merchant.id, frozenset()) | ({site} if site else set()),
+        domains=told.domains.get(merchant.id, frozenset()) | ({site} if site else set()),
+        networks=telling_networks(told.networks.get(merchant.id, ())),
     )
 
 

@@ -38,7 +38,8 @@ def submit(
 ) -> SenderApplication:
     """Store what a merchant applies for: no sender yet.
 
-    Raises ForbiddenError if the merchant is suspended, or has too many that await a decision.
+    Raises ForbiddenError if the merchant is suspended, ConflictError if it has too many that await
+    a decision, and InvalidError if the sender could not be admitted now.
     """
     merchant = merchants.find(transaction, merchant_id)
     if merchant is not None and merchant.is_sandbox:
@@ -49,6 +50,7 @@ def submit(
     waiting = [each for each in before if each.status is SenderApplicationStatus.SUBMITTED]
     if len(waiting) >= MAX_UNDECIDED:
         raise ConflictError(f"{MAX_UNDECIDED} senders await a decision")
+    admission.check(runtime, transaction, merchant, sender, details)
     application = SenderApplication(
         sender=sender,
         source=details.source,

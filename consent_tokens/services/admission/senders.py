@@ -141,13 +141,14 @@ def admit(
     sender: Sender,
     details: SenderDetails,
 ) -> None:
-    """Insert a sender, if port and signature are free. Raises InvalidError, NotFoundError."""
+    """Insert a sender, if port and signature are free. Raises as `check`, and ConflictError.
+
+    The demonstrations' that are in its way are revoked.
+    """
     merchant = get_admitted(transaction, sender.merchant_id)
-    if fault := _check_end(sender.valid_until, runtime.clock.now()):
-        raise InvalidError({"valid_until": [fault]})
-    if sender.classes is not None and not sender.classes <= merchant.classes:
-        raise InvalidError({"classes": ["the merchant is not admitted for it"]})
-    _take_port(runtime, transaction, merchant, sender)
+    for each, owner in check(runtime, transaction, merchant, sender, details):
+        if senders.revoke(transaction, each.id, runtime.clock.now()):
+            record(runtime, transaction, None, owner, each, EventKind.SENDER_REVOKED)
     signatures.claim(
         runtime,
         transaction,
@@ -160,21 +161,48 @@ def admit(
     record(runtime, transaction, actor, merchant, sender, EventKind.SENDER_ADMITTED)
 
 
-def _take_port(
+def check(
+    runtime: Runtime,
+    transaction: Transaction,
+    merchant: Merchant,
+    sender: Sender,
+    details: SenderDetails,
+) -> list[tuple[Sender, Merchant]]:
+    """Return the senders of demonstrations, with these, that would give way to a new sender.
+
+    Raises InvalidError if it cannot be admitted: for its end, its classes, its port or its
+    signature.
+    """
+    if fault := _check_end(sender.valid_until, runtime.clock.now()):
+        raise InvalidError({"valid_until": [fault]})
+    if sender.classes is not None and not sender.classes <= merchant.classes:
+        raise InvalidError({"classes": ["the merchant is not admitted for it"]})
+    in_the_way = _check_port(runtime, transaction, merchant, sender)
+    signatures.check(
+        runtime,
+        transaction,
+        merchant,
+        sender.signature,
+        source=details.source,
+        evidence=details.evidence,
+    )
+    return in_the_way
+
+
+def _check_port(
     runtime: Runtime, transaction: Transaction, merchant: Merchant, sender: Sender
-) -> None:
-    """Raise InvalidError if a port is not free; revoke the demonstrations' that are in the way."""
+) -> list[tuple[Sender, Merchant]]:
+    """Return what gives way to a sender. Raises InvalidError if its port is not free."""
     now, own = runtime.clock.now(), runtime.service.sender
     if own.isdigit() and overlap(sender.source, own):
         raise InvalidError({"port": ["is the service's own, or overlaps it"]})
     in_the_way = list(_in_the_way(transaction, sender, now))
     owners = merchants.find_many(transaction, [each.merchant_id for each in in_the_way])
-    for each in in_the_way:
-        owner = owners[each.merchant_id]
-        if merchant.is_demonstration or not owner.is_demonstration:
-            raise InvalidError({"port": [PORT_TAKEN]})
-        if senders.revoke(transaction, each.id, now):
-            record(runtime, transaction, None, owner, each, EventKind.SENDER_REVOKED)
+    if merchant.is_demonstration and in_the_way:
+        raise InvalidError({"port": [PORT_TAKEN]})
+    if not all(owners[each.merchant_id].is_demonstration for each in in_the_way):
+        raise InvalidError({"port": [PORT_TAKEN]})
+    return [(each, owners[each.merchant_id]) for each in in_the_way]
 
 
 def _in_the_way(transaction: Transaction, sender: Sender, now: datetime) -> Iterator[Sender]:

@@ -14,7 +14,7 @@ from consent_tokens.store.signatures import Signature, SignatureStatus
 TAKEN = "belongs to another merchant, or looks like one that does"
 
 
-def claim(
+def check(
     runtime: Runtime,
     transaction: Transaction,
     merchant: Merchant,
@@ -23,11 +23,10 @@ def claim(
     source: SignatureSource,
     evidence: str | None,
 ) -> None:
-    """Make a legal entity the owner of a signature, under the lock of admission.
+    """Raise InvalidError if a merchant cannot have a signature.
 
-    Raises InvalidError if it is another's or looks like it, if it is the name of another admitted
-    merchant, or if it reads like an offer and is no name of the merchant's. A demonstration owns
-    nothing.
+    It is another's or looks like it, is the name of another admitted merchant, or reads like an
+    offer and is no name of the merchant's. A demonstration owns none, and may have any.
     """
     if merchant.is_demonstration:
         return
@@ -39,6 +38,25 @@ def claim(
         fault = TAKEN
     if fault is not None:
         raise InvalidError({"signature": [fault]})
+
+
+def claim(
+    runtime: Runtime,
+    transaction: Transaction,
+    merchant: Merchant,
+    signature: str,
+    *,
+    source: SignatureSource,
+    evidence: str | None,
+) -> None:
+    """Make a legal entity the owner of a signature that was checked, under the lock of admission.
+
+    A demonstration owns nothing.
+    """
+    if merchant.is_demonstration:
+        return
+    folded = skeleton(signature)
+    known = signatures.find(transaction, folded)
     if known and known.merchant_id == merchant.id and known.status is SignatureStatus.ADMITTED:
         return
     owned = Signature(

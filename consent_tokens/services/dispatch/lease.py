@@ -187,7 +187,7 @@ class _LeaseContext:
             preferences=PreferenceSnapshot.load(
                 transaction, locked, now, excluding=due_ids, submitted_only=True
             ),
-            barred_invitations=barred_invitations(transaction, due, now),
+            barred_invitations=barred_invitations(transaction, due, policy, now),
             sandbox_outcomes=SandboxOutcomes(runtime, now),
             now=now,
             recorder=CaseRecorder(),

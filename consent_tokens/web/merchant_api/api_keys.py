@@ -4,6 +4,7 @@ from typing import Any
 
 from consent_tokens.relay.admission.api_access import ApiKey
 from consent_tokens.services import own_api_keys
+from consent_tokens.services.admission.key_networks import create_own_key
 from consent_tokens.services.api_keys import new_api_key, parse_access
 from consent_tokens.services.idempotency import ApiResponse
 from consent_tokens.web.merchant_api.api_key_schemas import (
@@ -36,9 +37,7 @@ def create_api_key(merchant_id: str, body: dict[str, Any], answer: Answer) -> Ap
     is_test = members.pop("test")
     access = parse_access(now=runtime().clock.now(), is_test=is_test, **members)
     key, text = new_api_key(runtime(), merchant_id, access, own.id)
-    return answer.once(
-        lambda transaction: (own_api_keys.create_narrower(runtime(), transaction, own, key), text)
-    )
+    return answer.once(lambda transaction: (create_own_key(runtime(), transaction, own, key), text))
 
 
 @bp.get("/api-keys")
