@@ -178,12 +178,13 @@ class Case:
     def next_allowed_at(self) -> datetime:
         """Return when it could be sent as far as caps, limits and windows are concerned.
 
-        The recipient's limits over all merchants move it by whole days, so that it does not reveal
-        when another merchant's message was sent (promise 5).
+        Limits over all merchants, the recipient's and those of rules, move it by whole days, so
+        that it does not reveal when another merchant's message was sent (promise 5).
         """
         of_rules = [cap for _, cap in self.limits.caps]
+        over_all = [cap for _, cap in self.limits.recipient_caps]
         caps = [_cap_step(cap, self.counted_sends) for cap in (*self.frequency_caps, *of_rules)]
-        limits = [_daily_limit_step(self, limit) for limit in self.recipient_limits]
+        limits = [_daily_limit_step(self, each) for each in (*self.recipient_limits, *over_all)]
         return _first_fixed_point(
             max(self.now, self.not_before), [*self.window_steps, *caps, *limits]
         )

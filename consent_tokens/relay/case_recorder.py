@@ -196,9 +196,11 @@ def _since(now: datetime, at: datetime) -> int:
 def _extra(case: Case, decision: Decision) -> Extra | None:
     fault = decision.text_fault if isinstance(decision, Refused) else None
     now, preferences = case.now, case.preferences
-    if fault is None and preferences is NO_PREFERENCES and not case.more_windows:
+    is_counted = bool(case.limits.recipient_caps or case.recipient_limits)
+    is_plain = fault is None and preferences is NO_PREFERENCES and not case.more_windows
+    if is_plain and not (is_counted and case.marketing_sends):
         return None
-    marketing: Sequence[datetime] = case.marketing_sends if case.recipient_limits else ()
+    marketing: Sequence[datetime] = case.marketing_sends if is_counted else ()
     return Extra(
         text_fault=fault,
         daily_limit=preferences.daily_limit,

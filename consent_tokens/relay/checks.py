@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from consent_tokens.consent.grant import GrantStatus
 from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.consent.scope import SMS
+from consent_tokens.policies import RateLimit
 from consent_tokens.relay.case import Case, TemplateUse
 from consent_tokens.relay.composition import is_displayable
 from consent_tokens.relay.decision import (
@@ -175,8 +176,8 @@ def check_rules(case: Case) -> Refused | None:
         return None
     if limits.forbidding:
         return Refused(Reason.RULE_FORBIDS, rules=limits.forbidding)
-    send_at, sends = case.send_at, case.counted_sends
-    if sends and (used_up := _used_up(limits, sends, send_at)):
+    send_at, sends, of_all = case.send_at, case.counted_sends, case.marketing_sends
+    if (sends or of_all) and (used_up := _used_up(limits, sends, of_all, send_at)):
         rules = (*case.moving_rules, *used_up)
         return Refused(Reason.RULE_FORBIDS, case.next_allowed_at, rules=rules)
     if send_at >= case.valid_until and case.agreed_at < case.valid_until:
@@ -185,15 +186,33 @@ def check_rules(case: Case) -> Refused | None:
 
 
 def stopping_rules(
-    limits: Limits, counted_sends: Sequence[datetime], at: datetime
+    limits: Limits,
+    counted_sends: Sequence[datetime],
+    marketing_sends: Sequence[datetime],
+    at: datetime,
 ) -> tuple[Rule, ...]:
     """Return the rules that would not let a message leave at a time, each looked at by itself."""
-    return (*limits.forbidding, *limits.closed_at(at), *_used_up(limits, counted_sends, at))
+    used_up = _used_up(limits, counted_sends, marketing_sends, at)
+    return (*limits.forbidding, *limits.closed_at(at), *used_up)
 
 
-def _used_up(limits: Limits, counted_sends: Sequence[datetime], at: datetime) -> tuple[Rule, ...]:
+def _used_up(
+    limits: Limits,
+    counted_sends: Sequence[datetime],
+    marketing_sends: Sequence[datetime],
+    at: datetime,
+) -> tuple[Rule, ...]:
     """Return the rules whose cap has no room for a message at a time."""
-    return tuple(rule for rule, cap in limits.caps if next_allowed_at(cap, counted_sends, at) != at)
+    return (
+        *_without_room(limits.caps, counted_sends, at),
+        *_without_room(limits.recipient_caps, marketing_sends, at),
+    )
+
+
+def _without_room(
+    caps: Sequence[tuple[Rule, RateLimit]], sends: Sequence[datetime], at: datetime
+) -> list[Rule]:
+    return [rule for rule, cap in caps if next_allowed_at(cap, sends, at) != at]
 
 
 def check_frequency_caps(case: Case) -> Refused | None:

@@ -36,6 +36,13 @@ class Rules:
         return tuple((rule, rule.cap.rate_limit) for rule in self.rules if rule.cap)
 
     @property
+    def recipient_caps(self) -> tuple[tuple[Rule, RateLimit], ...]:
+        """Return the caps on the texts of all merchants to one person."""
+        return tuple(
+            (rule, rule.recipient_cap.rate_limit) for rule in self.rules if rule.recipient_cap
+        )
+
+    @property
     def hours(self) -> tuple[tuple[Rule, Hours], ...]:
         """Return the hours, in the recipient's time."""
         return tuple((rule, rule.hours) for rule in self.rules if rule.hours)
@@ -102,4 +109,10 @@ def applicable_to(
 
 
 def _in_modes(packs: Sequence[Pack], day: date, modes: frozenset[RuleMode]) -> list[Rule]:
-    return [rule for pack in packs for rule in pack.rules if rule.mode_on(day) in modes]
+    """Return rules in these modes on a day (UTC) in their season."""
+    return [
+        rule
+        for pack in packs
+        for rule in pack.rules
+        if rule.mode_on(day) in modes and rule.is_in_season(day)
+    ]

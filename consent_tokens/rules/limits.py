@@ -18,6 +18,7 @@ from consent_tokens.rules.pack import Pack, RuleSet
 from consent_tokens.rules.rule import Rule, RuleMode
 
 SHADOW: Final = frozenset({RuleMode.SHADOW})
+COUNTED: Final = frozenset({RuleMode.SHADOW, RuleMode.ENFORCED})
 MAX_CLOSED_DAYS: Final = 400  # searched for a day on which texts may leave
 
 
@@ -30,6 +31,7 @@ class Limits:
 
     forbidding: tuple[Rule, ...] = ()
     caps: tuple[tuple[Rule, RateLimit], ...] = ()
+    recipient_caps: tuple[tuple[Rule, RateLimit], ...] = ()  # over all merchants
     windows: tuple[tuple[Rule, SendWindow], ...] = ()
     days: tuple[Rule, ...] = ()  # those with weekdays or holidays
     timezones: Timezones = ()
@@ -37,7 +39,9 @@ class Limits:
     binds: bool = field(init=False)  # whether there is anything to compare
 
     def __post_init__(self) -> None:
-        found = bool(self.forbidding or self.caps or self.windows or self.days)
+        found = bool(
+            self.forbidding or self.caps or self.recipient_caps or self.windows or self.days
+        )
         object.__setattr__(self, "binds", found)
 
     def next_day(self, at: datetime) -> datetime:
@@ -77,6 +81,32 @@ class Limits:
 
 
 NO_LIMITS: Final = Limits()
+
+
+@lru_cache(maxsize=64)
+def counts_recipients(rule_set: RuleSet, day: date) -> bool:
+    """Whether a rule counts the texts of all merchants to one person on a day (UTC)."""
+    return any(
+        rule.recipient_cap and rule.is_in_season(day) and rule.mode_on(day) in COUNTED
+        for pack in rule_set.packs.values()
+        for rule in pack.rules
+    )
+
+
+def rules_over_all(rule_set: RuleSet, zones: Timezones, day: date) -> tuple[Rule, ...]:
+    """Return the enforced rules that limit the texts of all merchants to a person, in any season.
+
+    `zones` are the time zones that the person's number may be in.
+    """
+    regions = regions_of(zones)
+    return tuple(
+        rule
+        for pack in rule_set.packs_for(regions, is_demonstration=False)
+        for rule in pack.rules
+        if rule.recipient_cap
+        and rule.mode_on(day) is RuleMode.ENFORCED
+        and (not rule.regions or rule.regions & regions)
+    )
 
 
 @lru_cache(maxsize=8192)
@@ -132,6 +162,7 @@ def _limits_of(rules: Rules, agreed: SendWindow | None, zones: Timezones) -> Lim
     return Limits(
         forbidding=(*rules.forbidding, *impossible),
         caps=rules.caps,
+        recipient_caps=rules.recipient_caps,
         windows=tuple(windows),
         days=_with_days(rules.rules),
         timezones=zones,

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct, field
 
+from consent_tokens.consent.preferences import MAX_WEEKLY_LIMIT, WEEK
 from consent_tokens.consent.purposes import Purpose, PurposeClass
 from consent_tokens.consent.scope import MAX_DAYS, MAX_MESSAGES, parse_time_of_day
 from consent_tokens.localization import LANGUAGES
@@ -18,6 +19,7 @@ from consent_tokens.policies import RateLimit
 SHADOW_DAYS: Final = 7  # in which a new rule is reported, and refuses nothing
 MAX_SHADOW_DAYS: Final = 90
 MAX_EXPIRY: Final = 1825  # days
+MAX_SEASONS: Final = 60  # of a rule: those of a moving calendar are listed by year
 MAX_WORDS: Final = 400  # characters of a rule in one language
 
 Count = Annotated[int, Meta(ge=1, le=MAX_MESSAGES)]
@@ -86,6 +88,39 @@ class Cap(Struct, frozen=True, forbid_unknown_fields=True):
         return RateLimit(self.max_messages, dt.timedelta(days=self.per_days))
 
 
+class RecipientCap(Struct, frozen=True, forbid_unknown_fields=True):
+    """At most `max_messages` in any `per_days` days to one person, from all merchants together."""
+
+    max_messages: Annotated[int, Meta(ge=1, le=MAX_WEEKLY_LIMIT)]
+    per_days: Annotated[int, Meta(ge=1, le=WEEK.days)]  # counted as a person's own limits are
+
+    @property
+    def rate_limit(self) -> RateLimit:
+        """Return it as a rate limit."""
+        return RateLimit(self.max_messages, dt.timedelta(days=self.per_days))
+
+
+class Season(Struct, frozen=True, forbid_unknown_fields=True):
+    """Days from `first` to `last`, both included: of every year (`11-01`), or of one."""
+
+    first: str
+    last: str
+
+    def __post_init__(self) -> None:
+        for name in ("first", "last"):
+            if not _is_day(getattr(self, name)):
+                raise ValueError(f"`{name}` is no day such as 11-01 or 2027-01-23")
+        if len(self.first) != len(self.last):
+            raise ValueError("`first` and `last` must both have a year, or neither")
+        if self.first > self.last:
+            raise ValueError("`last` must not be before `first`")
+
+    def covers(self, day: dt.date) -> bool:
+        """Whether a day is within it."""
+        text = day.isoformat()
+        return self.first <= text[-len(self.first) :] <= self.last
+
+
 class Defaults(Struct, frozen=True, forbid_unknown_fields=True):
     """What a consent request asks for where it does not say."""
 
@@ -111,8 +146,11 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     purposes: frozenset[str] = frozenset()  # only these; empty: all of its classes
     regions: frozenset[str] = frozenset()  # only these of the pack's; empty: all
 
+    seasons: Annotated[tuple[Season, ...], Meta(max_length=MAX_SEASONS)] = ()  # empty: always
+
     forbidden: bool = False  # nothing may be asked or sent
     cap: Cap | None = None  # under one consent
+    recipient_cap: RecipientCap | None = None  # to one person, from all merchants
     hours: Hours | None = None
     weekdays: frozenset[Weekday] = frozenset()  # on which texts may leave; empty: all
     holidays: frozenset[str] = frozenset()  # on which none may: `12-25`, or `2027-03-29`
@@ -128,6 +166,8 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(f"`purposes`: {unknown[0]!r} is no purpose")
         if wrong := [each for each in self.holidays if not _is_day(each)]:
             raise ValueError(f"`holidays`: {wrong[0]!r} is no day such as 12-25 or 2027-03-29")
+        if self.recipient_cap and not all(each.is_limited for each in self.classes):
+            raise ValueError("`recipient_cap` counts marketing and finance only")
         if not self._limits:
             raise ValueError("it limits nothing")
 
@@ -136,6 +176,7 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return bool(
             self.forbidden
             or self.cap
+            or self.recipient_cap
             or self.hours
             or self.weekdays
             or self.holidays
@@ -154,6 +195,10 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return RuleMode.ADVISORY
         is_new = self.shadow_days and day < self.enforced_from
         return RuleMode.SHADOW if is_new else RuleMode.ENFORCED
+
+    def is_in_season(self, day: dt.date) -> bool:
+        """Whether it is about a day (UTC): in one of its seasons, or without any."""
+        return not self.seasons or any(each.covers(day) for each in self.seasons)
 
     def binds(self, purpose: str, purpose_class: PurposeClass, regions: frozenset[str]) -> bool:
         """Whether it is about a purpose, and about a recipient who may be in these regions."""

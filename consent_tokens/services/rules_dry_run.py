@@ -11,6 +11,7 @@ from consent_tokens.consent.grant import Grant
 from consent_tokens.consent.timezones import regions_of
 from consent_tokens.relay.checks import stopping_rules
 from consent_tokens.relay.decision import class_of
+from consent_tokens.relay.message import Priority
 from consent_tokens.row_key import RowKey
 from consent_tokens.rules.limits import limits_in_modes
 from consent_tokens.rules.pack import RuleSet
@@ -40,7 +41,7 @@ def dry_run(runtime: Runtime, rule_set: RuleSet) -> DryRun:
     Each rule is tried by itself, at the time at which the message was sent.
     """
     now, found, partition = runtime.clock.now(), DryRun(), -(2**63)
-    since = now - WEEK - rule_set.longest_cap
+    since = now - WEEK - max(rule_set.longest_cap, WEEK)  # a cap over all merchants has a week
 
     while True:
         first = partition
@@ -93,6 +94,7 @@ def _try(
 ) -> None:
     """Try rules on the messages of one recipient that were sent after `since`."""
     counted: dict[tuple[RowKey, int], list[datetime]] = defaultdict(list)
+    marketing_sends: list[datetime] = []  # of all merchants
     for message in sent:
         sends = counted[message.grant_key, message.priority]
         grant, merchant = page.grants.get(message.grant_key), page.merchants[message.merchant_id]
@@ -107,6 +109,9 @@ def _try(
                 modes=TRIED,
             )
             found.messages += 1
-            for rule_id in {each.id for each in stopping_rules(limits, sends, message.send_at)}:
+            stopping = stopping_rules(limits, sends, marketing_sends, message.send_at)
+            for rule_id in {each.id for each in stopping}:
                 found.stopped[rule_id] += 1
         sends.append(message.send_at)
+        if message.priority == Priority.MARKETING:
+            marketing_sends.append(message.send_at)

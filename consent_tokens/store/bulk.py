@@ -35,16 +35,21 @@ def insert_rows(
     rows: Sequence[tuple[Any, ...]],
     *,
     or_ignore: bool = False,
+    or_update: tuple[str, str] | None = None,
 ) -> int:
     """Insert rows with one statement; return how many.
 
     Values are the driver's: times are seconds, enums strings. With `or_ignore`, rows whose key
-    exists already are skipped.
+    exists already are skipped; with `or_update`, the name of the key and of another column, that
+    column is updated in them.
     """
     if not rows:
         return 0
     # table and column names come from this package, never from input
     conflict = " ON CONFLICT DO NOTHING" if or_ignore else ""
+    if or_update:
+        key, updated = or_update
+        conflict = f" ON CONFLICT ({key}) DO UPDATE SET {updated} = excluded.{updated}"
     if transaction.dialect.name == "sqlite":
         # in-process, so one call a row is cheap; a multi-row text would be parsed for each length
         placeholders = ", ".join("?" * len(columns))

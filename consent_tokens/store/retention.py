@@ -54,6 +54,7 @@ from consent_tokens.store.tables import (
     messages,
     preferences,
     rate_limits,
+    recipient_locks,
     retention_runs,
     waiting_entries,
     webhook_events,
@@ -324,6 +325,7 @@ _RULES: Final[Mapping[str, _Rule]] = {  # by kind
     "template_values": _Rule(
         template_value_counts, lambda before: template_value_counts.c.counted_at < before
     ),
+    "recipient_locks": _Rule(recipient_locks, lambda before: recipient_locks.c.locked_at < before),
     "message_segments": _Rule(message_segments, lambda before: message_segments.c.sent_at < before),
     "webhook_events": _Rule(webhook_events, lambda before: webhook_events.c.created_at < before),
     "quiet_periods": _Rule(

@@ -392,6 +392,13 @@ preferences = Table(  # of a recipient, over all merchants; one without a row ha
           postgresql_where=HAS_SEVERAL_QUIET_PERIODS, sqlite_where=HAS_SEVERAL_QUIET_PERIODS),
 )  # fmt: skip
 
+recipient_locks = Table(  # locked while the texts of all merchants to a recipient are counted
+    "recipient_locks",
+    metadata,
+    Column("partition", BigInteger, primary_key=True),
+    Column("locked_at", Timestamp, nullable=False, index=True),  # last
+)
+
 pauses = Table(  # at the row key of the grant; an open-ended pause has no row
     "pauses",
     metadata,

@@ -44,7 +44,7 @@ ALL_SHARDS: Final = {
         "pauses.until <=", "consent_requests.expires_at <=", "quiet_until IS NOT NULL",
         "grants.status_since <", "challenges.sent_at <", "rate_limits.idle_at <=",
         "consumer_sessions.seen_at <", "fingerprints.sent_at <", "message_segments.sent_at <",
-        "messages.accepted_at <", "message_links.expires_at <=",
+        "messages.accepted_at <", "message_links.expires_at <=", "recipient_locks.locked_at <",
         "erased_texts.sent_on <",
         "events.at <",
         "consent_requests.decided_at <",

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from hypothesis import given
@@ -12,8 +13,10 @@ from sqlalchemy import text
 from consent_tokens.clock import SystemClock
 from consent_tokens.consent.scope import FrequencyCap
 from consent_tokens.relay.frequency_cap import next_allowed_at, remaining
+from consent_tokens.rules_source import RulesSource
 from tests.fixtures import dispatch_round
-from tests.service import ORDERS, PROMOTIONS, Service
+from tests.service import ORDERS, PROMOTIONS, WIDE, Merchant, Service
+from tests.unit.test_rule_limits import rules_of
 
 START = datetime(2021, 11, 11, tzinfo=UTC)
 MINUTES = st.integers(0, 60 * 24 * 90)
@@ -166,3 +169,31 @@ def test_many_racing_for_the_last_one_get_exactly_the_cap(
     assert [row.n for row in left] == [cap] * 5
     one.close()
     two.close()
+
+
+def test_merchants_racing_for_one_person_get_no_more_than_the_rules_give_all_of_them(
+    service: Service,
+) -> None:
+    """Nobody has set a limit, so no row of the recipient's own is there to lock."""
+    started = service.with_context(otp=WIDE)
+    consumer, ready = started.consumer(), []
+    for name in ("甲书店", "乙茶铺", "丙鞋店", "丁花店"):
+        merchant = started.legal_merchant(name)
+        ready.append((merchant, started.obtain_token(merchant, consumer, max_messages=10)))
+    cap = rules_of("recipient_cap = { max_messages = 1, per_days = 7 }")
+    services = [started.with_runtime(rules=RulesSource(cap)) for _ in ready]
+    begun = len(consumer.texts())
+
+    def send(place: int) -> int:
+        merchant, token = ready[place]
+        together.wait()
+        return Merchant(services[place], merchant.id, merchant.api_key).send(token).status_code
+
+    for turn in range(1, 7):
+        together = Barrier(len(ready))
+        with ThreadPoolExecutor(len(ready)) as pool:
+            assert sorted(pool.map(send, range(len(ready)))) == [202, 403, 403, 403]
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(dispatch_round, [each.context for each in services[:2]]))
+        assert len(consumer.texts()) == begun + turn
+        service.clock.advance(timedelta(days=7))

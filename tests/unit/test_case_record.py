@@ -41,6 +41,20 @@ cap = {{ max_messages = {cap}, per_days = 30 }}
 hours = {{ from = "{opens:02}:00", to = "20:00" }}
 weekdays = ["mon", "tue", "wed", "thu"]
 """
+OF_ALL = """
+[[rules]]
+id = "cn.test.of_all"
+classes = ["marketing"]
+words = { "zh-CN" = "改", "zh-TW" = "改", en = "Change" }
+basis = "operator"
+source = "test"
+article = ""
+date = 2020-01-01
+verified = true
+since = 2020-01-01
+shadow_days = 0
+recipient_cap = { max_messages = 1, per_days = 1 }
+"""
 # members of a case that a record says nothing of: they are looked at before it is written, or
 # follow from other members
 NOT_KEPT = {"text", "link_domains", "limits"}
@@ -56,6 +70,8 @@ KEPT = {
 def changed(number: int) -> RuleSet:
     """Return the packs after so many changes, each stricter for China."""
     change = CHANGE.format(cap=4 - number, opens=9 + number) if number else ""
+    if number == 1:
+        change += OF_ALL
     return rule_set({**FILES, "cn.toml": FILES["cn.toml"] + change})
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import text as sql
 from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.consent.scope import SendWindow
 from consent_tokens.consent.timezones import parse_timezones
+from consent_tokens.errors import RulesInvalidError
 from consent_tokens.relay.checks import decide
 from consent_tokens.relay.decision import Accepted, Reason, Refused
 from consent_tokens.rules.limits import Limits, limits_for
@@ -18,7 +19,7 @@ from consent_tokens.rules.pack import RuleSet, rule_set
 from consent_tokens.rules_source import RulesSource, packaged_rules
 from consent_tokens.services.rules_dry_run import dry_run
 from tests.number_scan import NUMBERS
-from tests.service import DEMO_RULES, PROMOTIONS, Service
+from tests.service import DEMO_RULES, PROMOTIONS, WIDE, Service
 from tests.unit.test_relay_decision import a_case
 
 PACKAGED = packaged_rules()
@@ -45,13 +46,13 @@ def rules_of(*limits: str, shadow: bool = False) -> RuleSet:
     return rule_set({"cn.toml": head + "".join(rules), "demo.toml": DEMO_RULES})
 
 
-def limits(rules: RuleSet, zones: str, *, purpose: str = PROMOTIONS) -> Limits:
+def limits(
+    rules: RuleSet, zones: str, *, purpose: str = PROMOTIONS, day: date = date(2026, 11, 27)
+) -> Limits:
     first, *also = parse_timezones(zones)
     window = SendWindow(0, 1440, first, tuple(also))
     purpose_class = PurposeClass.MARKETING if "marketing" in purpose else PurposeClass.TRANSACTIONAL
-    return limits_for(
-        rules, purpose, purpose_class, window, date(2026, 11, 27), is_demonstration=False
-    )
+    return limits_for(rules, purpose, purpose_class, window, day, is_demonstration=False)
 
 
 def leaves(rules: Limits, at: datetime) -> datetime:
@@ -128,6 +129,13 @@ LIMITS = st.one_of(
     st.builds('holidays = ["11-{:02}"]'.format, st.integers(1, 30)),
     st.just('weekdays = ["mon", "wed", "thu"]'),
     st.just("forbidden = true"),
+    st.builds(
+        "recipient_cap = {{ max_messages = {}, per_days = {} }}\n"
+        'seasons = [{{ first = "11-10", last = "11-{}" }}]'.format,
+        st.integers(1, 3),
+        st.integers(1, 7),
+        st.integers(10, 14),
+    ),
 )
 
 
@@ -144,10 +152,10 @@ def test_a_further_rule_never_allows_more(
     counted = sorted(now - timedelta(hours=each) for each in sends)
 
     def send_at(*texts: str) -> datetime | None:
-        found = limits(rules_of(*texts), "Asia/Shanghai")
+        found = limits(rules_of(*texts), "Asia/Shanghai", day=now.date())
         valid = now + timedelta(days=1)
-        decision = decide(a_case(limits=found, counted_sends=counted, now=now, not_before=now,
-                               valid_until=valid))  # fmt: skip
+        decision = decide(a_case(limits=found, counted_sends=counted, marketing_sends=counted,
+                               now=now, not_before=now, valid_until=valid))  # fmt: skip
         return None if isinstance(decision, Refused) else decision.send_at
 
     before, after = send_at(*rules), send_at(*rules, added)
@@ -237,3 +245,68 @@ def test_a_message_that_a_new_rule_forbids_is_refused_at_dispatch(service: Servi
             sql("SELECT rules FROM events WHERE kind = 'message_refused' AND rules IS NOT NULL")
         )
         assert [row.rules for row in kept] == [f"{forbid.version} cn.r0"]
+
+
+CAP_OF_ALL = "recipient_cap = { max_messages = 2, per_days = 1 }"
+IN_NOVEMBER = 'seasons = [{ first = "11-01", last = "11-15" }]'
+
+
+@pytest.mark.parametrize(
+    ("seasons", "day", "binds"),
+    [
+        ('{ first = "11-01", last = "11-15" }', date(2026, 11, 1), True),
+        ('{ first = "11-01", last = "11-15" }', date(2027, 11, 15), True),
+        ('{ first = "11-01", last = "11-15" }', date(2026, 11, 16), False),
+        ('{ first = "2027-01-23", last = "2027-02-20" }', date(2027, 2, 20), True),
+        ('{ first = "2027-01-23", last = "2027-02-20" }', date(2028, 2, 1), False),
+        ('{ first = "01-01", last = "01-02" }, { first = "12-30", last = "12-31" }',
+         date(2026, 12, 31), True),
+    ],
+)  # fmt: skip
+def test_a_rule_binds_in_its_season(seasons: str, day: date, binds: bool) -> None:
+    rules = rules_of(f"{CAP_OF_ALL}\nseasons = [{seasons}]")
+    assert bool(limits(rules, "Asia/Shanghai", day=day).recipient_caps) is binds
+
+
+@pytest.mark.parametrize(
+    ("wrong", "fault"),
+    [
+        ('seasons = [{ first = "11-31", last = "12-01" }]', "`first` is no day"),
+        ('seasons = [{ first = "11-02", last = "11-01" }]', "must not be before"),
+        ('seasons = [{ first = "11-02", last = "2027-11-09" }]', "both have a year"),
+        ('classes = ["transactional"]', "counts marketing and finance only"),
+    ],
+)
+def test_a_wrong_season_is_named(wrong: str, fault: str) -> None:
+    text = RULE.format(name="r", limit=f"shadow_days = 0\n{CAP_OF_ALL}\n{wrong}")
+    if "classes" in wrong:
+        text = text.replace('classes = ["marketing"]\n', "", 1)
+    head = 'id = "cn"\nname = { "zh-CN" = "一", "zh-TW" = "一", en = "one" }\nregions = ["*"]\n'
+    with pytest.raises(RulesInvalidError, match=fault):
+        rule_set({"cn.toml": head + text, "demo.toml": DEMO_RULES})
+
+
+def test_in_a_season_all_merchants_together_keep_the_limit_of_a_person(small: Service) -> None:
+    service = small.with_context(otp=WIDE)
+    consumer = service.consumer()
+    tokens = {}
+    for name in ("甲书店", "乙茶铺", "丙鞋店"):
+        merchant = service.legal_merchant(name)
+        tokens[name] = merchant, service.obtain_token(merchant, consumer, max_messages=10)
+    service = service.with_runtime(rules=RulesSource(rules_of(f"{CAP_OF_ALL}\n{IN_NOVEMBER}")))
+    for merchant, _ in tokens.values():
+        merchant.service = service
+    consumer.service, consumer.browser = service, service.app.test_client()
+    sent = [merchant.send(token) for merchant, token in tokens.values()]
+    assert [each.status_code for each in sent] == [202, 202, 403]
+    assert [rule["id"] for rule in sent[2].json["rules"]] == ["cn.r0"]
+    assert sent[2].json["next_at"] == "2021-11-12T16:00:00+00:00", "the day tells no more"
+    service.work()
+    consumer.log_in()
+    shown = consumer.get("/my/wishes?lang=en").text
+    assert "the rules of the platform limit all shops together" in shown
+    service.clock.advance(timedelta(hours=12))
+    merchant, token = tokens["甲书店"]
+    assert merchant.send(token, "marketing.promotions").status_code == 403
+    service.clock.advance(timedelta(days=5))
+    assert [merchant.send(token).status_code for _ in range(3)] == [202, 202, 202], "out of season"

@@ -33,6 +33,7 @@ from consent_tokens.relay.message import (
 from consent_tokens.relay.sandbox import is_sandbox
 from consent_tokens.relay.templates.template import Template
 from consent_tokens.row_key import RowKey
+from consent_tokens.rules.limits import counts_recipients
 from consent_tokens.rules.pack import RuleSet
 from consent_tokens.services.dispatch.invitation_bars import barred_invitations
 from consent_tokens.services.dispatch.outcomes import complete, deferred, final_outcome
@@ -185,7 +186,12 @@ class _LeaseContext:
             templates=_load_templates(transaction, due),
             counted_sends=counted_sends,
             preferences=PreferenceSnapshot.load(
-                transaction, locked, now, excluding=due_ids, submitted_only=True
+                transaction,
+                locked,
+                now,
+                excluding=due_ids,
+                submitted_only=True,
+                counted=_counted_over_all(rule_set, now, due),
             ),
             barred_invitations=barred_invitations(transaction, due, policy, now),
             sandbox_outcomes=SandboxOutcomes(runtime, now),
@@ -302,6 +308,13 @@ class _LeaseContext:
                 is_demonstration=merchant is not None and merchant.is_demonstration,
             ),
         )
+
+
+def _counted_over_all(rule_set: RuleSet, now: datetime, due: Sequence[Message]) -> set[int]:
+    """Return the recipients of whom rules count the texts of all merchants: of limited texts."""
+    if not counts_recipients(rule_set, now.date()):
+        return set()
+    return {each.key.partition for each in due if each.priority is Priority.MARKETING}
 
 
 def _load_templates(

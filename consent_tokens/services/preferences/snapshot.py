@@ -8,7 +8,7 @@ from datetime import datetime
 from consent_tokens.consent.preferences import NO_PREFERENCES, WEEK, Preferences
 from consent_tokens.relay.message import Priority
 from consent_tokens.row_key import RowKey
-from consent_tokens.store import messages, preferences
+from consent_tokens.store import messages, preferences, recipient_locks
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.grants import LockedGrant
 
@@ -21,7 +21,7 @@ class PreferenceSnapshot:
     """
 
     preferences: Mapping[int, Preferences]
-    # of all merchants, ascending; only for recipients that have set a limit
+    # of all merchants, ascending; only for recipients with a limit, their own or of a rule
     marketing_sends: dict[int, list[datetime]]
 
     @classmethod
@@ -33,18 +33,23 @@ class PreferenceSnapshot:
         *,
         excluding: Collection[int] = (),
         submitted_only: bool = False,
+        counted: Collection[int] = (),
     ) -> "PreferenceSnapshot":
         """Lock and read the preferences of the recipients of `locked` grants.
 
         Messages whose ids are in `excluding` are not counted against the recipients' limits; with
-        `submitted_only`, neither are messages that are still queued.
+        `submitted_only`, neither are messages that are still queued. Those in `counted` have a
+        limit over all merchants by a rule; they are locked too.
         """
         if not locked:
             return cls({}, {})
         found = preferences.lock(transaction, {key.partition for key in locked})
-        limited = [partition for partition, each in found.items() if each.rate_limits]
+        by_rule = {key.partition for key in locked if key.partition in counted}
+        recipient_locks.lock(transaction, by_rule, now)
+        own = {partition for partition, each in found.items() if each.rate_limits}
+        limited = own | by_rule
         sends = messages.marketing_sends_of(transaction, limited, now - WEEK)
-        counted = {
+        of_all = {
             partition: [
                 send.send_at
                 for send in sends.get(partition, ())
@@ -52,7 +57,7 @@ class PreferenceSnapshot:
             ]
             for partition in limited
         }
-        return cls(found, counted)
+        return cls(found, of_all)
 
     def preferences_of(self, grant: RowKey | None) -> Preferences:
         """Return the preferences of a grant's recipient; NO_PREFERENCES without a grant."""

@@ -25,6 +25,7 @@ SENDING: Final = "MIIT Order 74"  # records of sending and refusing: at least si
 SENDING_AFTER_ERASURE: Final = f"{SENDING}; PIPL 47"  # and only stored, where it must be
 CHOICE: Final = "PIPL 15, 44"  # a no, or a limit, has to be remembered to be honoured
 
+LOCK_RETENTION: Final = timedelta(days=1)  # a lock is held for milliseconds
 VALUE_COUNT_RETENTION: Final = timedelta(days=90)  # a value that is abused is repeated sooner
 SEGMENT_RETENTION: Final = MAX_VALIDITY * 2  # no report comes that late
 
@@ -264,6 +265,15 @@ KINDS: Final[tuple[Kind, ...]] = (
         since="after it was sent",
         basis=SHORTEST,
         period=lambda _policy: SEGMENT_RETENTION,
+        is_on_page=False,
+    ),
+    Kind(
+        name="recipient_locks",
+        tables=("recipient_locks",),
+        what="When the texts of all merchants to a recipient were last counted",
+        since="after that",
+        basis=SHORTEST,
+        period=lambda _policy: LOCK_RETENTION,
         is_on_page=False,
     ),
     Kind(

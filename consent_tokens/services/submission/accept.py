@@ -21,7 +21,7 @@ from consent_tokens.relay.case import Case, limits_of
 from consent_tokens.relay.case_recorder import CaseRecorder
 from consent_tokens.relay.checks import decide, stopping_rules
 from consent_tokens.relay.composition import ComposedText, compose, with_signature_and_opt_out
-from consent_tokens.relay.decision import Decision, Reason, Refused, class_of
+from consent_tokens.relay.decision import Decision, Reason, Refused, class_of, is_limited
 from consent_tokens.relay.message import (
     Message,
     MessageStatus,
@@ -30,7 +30,7 @@ from consent_tokens.relay.message import (
 from consent_tokens.relay.sandbox import refusal_of
 from consent_tokens.relay.templates.template import Template
 from consent_tokens.row_key import RowKey
-from consent_tokens.rules.limits import Limits
+from consent_tokens.rules.limits import Limits, counts_recipients
 from consent_tokens.rules.pack import RuleSet
 from consent_tokens.services.preferences.snapshot import PreferenceSnapshot
 from consent_tokens.services.rule_versions import rules_in_force
@@ -132,6 +132,7 @@ class _AcceptContext:
         keys = runtime.ids.grant.decode_all(grant_ids)
         locked = grants.lock(transaction, list(keys.values()))
         since = _counted_since(locked, now, rule_set.longest_cap)
+        counted = _counted_over_all(rule_set, now, submissions, keys)
         counted_sends: dict[tuple[RowKey, Priority], list[datetime]] = defaultdict(list)
         for key, sends in messages.counted_sends(transaction, list(locked), since).items():
             for send in sends:
@@ -145,7 +146,7 @@ class _AcceptContext:
             grants=locked,
             counted_sends=counted_sends,
             template_texts=_load_template_texts(runtime, transaction, submissions, keys),
-            preferences=PreferenceSnapshot.load(transaction, locked, now),
+            preferences=PreferenceSnapshot.load(transaction, locked, now, counted=counted),
             now=now,
             enqueued=[],
             events=[],
@@ -320,7 +321,7 @@ class _AcceptContext:
 
 def _count_shadow(shadow: Limits, case: Case) -> None:
     """Count what new rules would not have let leave."""
-    for rule in stopping_rules(shadow, case.counted_sends, case.send_at):
+    for rule in stopping_rules(shadow, case.counted_sends, case.marketing_sends, case.send_at):
         RULES_SHADOW.labels(rule.id).inc()
 
 
@@ -341,6 +342,24 @@ def _load_template_texts(
         if each.request.template is not None
     ]
     return TemplateTexts.load(transaction, runtime.keyring.index, named)
+
+
+def _counted_over_all(
+    rule_set: RuleSet,
+    now: datetime,
+    submissions: Sequence[tuple[str, VerifiedRequest]],
+    keys: Mapping[str, RowKey],
+) -> set[int]:
+    """Return the recipients of whom rules count the texts of all merchants: of limited texts."""
+    if not counts_recipients(rule_set, now.date()):
+        return set()
+    return {
+        key.partition
+        for _, each in submissions
+        if is_limited(each.request.purpose)
+        and isinstance(each.claims, Claims)
+        and (key := keys.get(each.claims.jti))
+    }
 
 
 def _counted_since(

@@ -31,6 +31,7 @@ from consent_tokens.consent.scope import MINUTES_PER_DAY
 from consent_tokens.consent.timezones import Timezones
 from consent_tokens.errors import InvalidError
 from consent_tokens.localization import N_
+from consent_tokens.rules.limits import rules_over_all
 from consent_tokens.services.preferences.update import (
     find_preferences,
     find_timezones,
@@ -51,6 +52,7 @@ from consent_tokens.web.consumer.confirmations import (
     preferences_text,
     quiet_hours_state,
 )
+from consent_tokens.web.consumer.locale import language
 from consent_tokens.web.request_context import app_context, runtime
 
 bp = blueprint("preferences")
@@ -90,6 +92,7 @@ def _preferences_page(
         periods=named_periods(preferences.quiet_periods, now, timezone),
         seasons=seasons_to_offer(preferences.quiet_periods, now, timezone),
         limits_state=limits_state(preferences),
+        limits_of_rules=_limits_of_rules(timezones, now),
         quiet_hours_state=quiet_hours_state(preferences),
         invitations_state=invitations_state(preferences),
         timezone=timezone,
@@ -104,6 +107,12 @@ def _preferences_page(
         entered=request.form if errors else {},
         result=take_result(),
     )
+
+
+def _limits_of_rules(timezones: Timezones, now: datetime) -> list[str]:
+    """Return in words how many texts the rules let all shops together send to the consumer."""
+    found = rules_over_all(runtime().rules.current(), timezones, now.date())
+    return [rule.words[language()] for rule in found]
 
 
 def named_periods(
