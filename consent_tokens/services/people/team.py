@@ -41,6 +41,7 @@ class Member:
 
     person: Person
     added_at: datetime
+    is_invited: bool
     has_accepted: bool  # the invitation: a password is set
 
 
@@ -235,7 +236,8 @@ def demonstration_links(runtime: Runtime, merchant_id: str, name: str) -> tuple[
 
 def _member(transaction: Transaction, person: Person, added_at: datetime) -> Member:
     found = console_credentials.find(transaction, person.id)
-    return Member(person, added_at, found is not None and found.password_hash is not None)
+    has_accepted = found is not None and found.password_hash is not None
+    return Member(person, added_at, found is not None, has_accepted)
 
 
 def _get(

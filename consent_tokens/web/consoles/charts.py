@@ -3,14 +3,13 @@
 A chart has a text for screen readers with totals, a legend, a title on each point, and a table.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 WIDTH: Final = 640
 HEIGHT: Final = 112  # of the plot; dates are below
 TOP: Final = 8
-KINDS: Final = ("a", "b", "c")  # classes of the stylesheet: accent, grey, red
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +18,7 @@ class Series:
 
     name: str
     values: Sequence[float]
-    kind: str = "a"
+    kind: str = "a"  # class of the stylesheet: a accent, b grey, c red
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,7 @@ class Chart:
     is_bars: bool
     bar_width: float
     top: float  # the value of the upper axis
+    values: Sequence[Sequence[float]]  # of each series
 
     @property
     def rows(self) -> list[tuple[str, list[float]]]:
@@ -64,8 +64,6 @@ class Chart:
             (label, [self.values[line][place] for line in range(len(self.lines))])
             for place, label in enumerate(self.labels)
         ]
-
-    values: Sequence[Sequence[float]] = ()
 
 
 def line_chart(title: str, labels: Sequence[str], series: Sequence[Series]) -> Chart:
@@ -102,6 +100,22 @@ def _points(
         )
         for place, (label, value) in enumerate(zip(labels, series.values, strict=True))
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """A value of one category, and the length of its bar in per cent of the longest."""
+
+    label: str
+    value: float
+    percent: float
+
+
+def ranking(values: Mapping[str, float], limit: int = 10) -> list[Rank]:
+    """Return the greatest values with their labels, for the macro `ranking`; greatest first."""
+    greatest = sorted(values.items(), key=lambda each: (-each[1], each[0]))[:limit]
+    longest = max((value for _label, value in greatest), default=0) or 1
+    return [Rank(label, value, round(100 * value / longest, 1)) for label, value in greatest]
 
 
 def nice_top(most: float) -> float:

@@ -89,7 +89,7 @@ def _list_page(
         Column[Member]("name", _("Name"), lambda each: each.person.name),
         Column[Member]("role", _("Role"), lambda each: role_label(each.person.role)),
         Column[Member]("status", _("Status"), status_of),
-        Column[Member]("added", _("Added"), lambda each: each.added_at),
+        Column[Member]("added", _("Added on"), lambda each: each.added_at),
     ]
     query = table_query(sort="name", columns=columns)
     view = table_of(pages.members(runtime(), person()), columns, query)
@@ -111,7 +111,9 @@ def status_of(member: Member) -> str:
     """Return whether somebody can sign in."""
     if member.person.is_disabled:
         return str(_("Disabled"))
-    return str(_("Active") if member.has_accepted else _("Invited"))
+    if member.has_accepted:
+        return str(_("Active"))
+    return str(_("Invited") if member.is_invited else _("Not invited yet"))
 
 
 def invite(pages: PeoplePages) -> Response:

@@ -179,7 +179,9 @@ def enter(site: Site, secret: str) -> Response:
 def totp_qr(person: Person, secret: str) -> Markup:
     """Return the QR code of a TOTP secret as inline SVG."""
     uri = totp_uri(secret, person.name, runtime().service.english_name)
-    drawn = segno.make(uri, error="m").svg_inline(scale=4, border=4, svgclass="qr", lineclass=None)
+    drawn = segno.make(uri, error="m").svg_inline(
+        border=4, omitsize=True, svgclass="qr", lineclass=None
+    )
     return Markup(drawn)  # noqa: S704 - drawn by segno from a URI, in which it writes no text
 
 
