@@ -16,7 +16,7 @@ from consent_tokens.crypto.keyring import Keyring
 from consent_tokens.crypto.opaque_ids import OpaqueIds
 from consent_tokens.crypto.sealing import Key, open_envelope, seal_envelope, unwrap
 from consent_tokens.crypto.signed_values import open_value, sign_value
-from consent_tokens.errors import KeyUnavailableError, NotReadyError, TokenMalformedError
+from consent_tokens.errors import KeyUnavailableError, NotReadyError
 from consent_tokens.evidence.events import Event
 from consent_tokens.policies import ServiceIdentity
 from consent_tokens.randomness import RandomSource
@@ -29,8 +29,6 @@ from consent_tokens.row_key import ID_BYTES, RowKey, new_partition
 from consent_tokens.rules_source import RulesSource, packaged_rules
 from consent_tokens.store import events
 from consent_tokens.store.database import Database, Transaction
-from consent_tokens.tokens.claims import Claims
-from consent_tokens.tokens.verify import verify
 
 
 class ClockJump(NamedTuple):
@@ -80,20 +78,6 @@ class Runtime:
     def ids(self) -> OpaqueIds:
         """Return the codec of public ids, whose key never changes."""
         return self.keys.keyring.ids
-
-    def verify_token(self, token: str) -> Claims:
-        """Return the claims of a token of this service (`tokens.verify`).
-
-        Raises TokenMalformedError, also for one under an unknown key, and TokenSignatureError.
-        """
-        held, issuer = self.keyring, self.service.issuer
-        try:
-            return verify(token, held.verifying, issuer=issuer)
-        except TokenMalformedError:
-            latest = self.keys.latest()
-            if latest is held:
-                raise
-            return verify(token, latest.verifying, issuer=issuer)
 
     def unwrap(self, wrapped: bytes, kind: type[Key]) -> Key:
         """Return a wrapped data key. Raises KeyUnavailableError, SealBrokenError."""

@@ -136,6 +136,28 @@ def test_the_newest_token_is_proven_by_its_mac_and_an_older_one_by_its_signature
     assert code(merchant.send(second, ORDERS)) == "consent_revoked"
 
 
+def test_a_token_is_introspected_and_revoked_by_its_mac_and_an_older_one_by_its_signature(
+    small: Service,
+) -> None:
+    merchant = small.merchant()
+    first = small.obtain_token(merchant, small.consumer(), ORDERS)
+    second = renewed(merchant, first)
+    by_macs = elsewhere(without_signatures(small), merchant)
+
+    def is_active(caller: Merchant, token: str) -> bool:
+        answer = caller.post("/v1/tokens/introspect", {"token": token})
+        return answer.status_code == 200 and bool(answer.json["active"])
+
+    assert is_active(by_macs, second)
+    assert not is_active(by_macs, first)
+    assert is_active(merchant, first)
+    assert not is_active(elsewhere(small, small.merchant()), second), "another's"
+    assert by_macs.post("/v1/tokens/revoke", {"token": first}).status_code == 200
+    assert is_active(merchant, second), "a token that nothing proves revokes nothing"
+    assert by_macs.post("/v1/tokens/revoke", {"token": second}).status_code == 200
+    assert not is_active(merchant, second)
+
+
 CHANGES: dict[str, Callable[[str, str], str]] = {
     "purposes": lambda token, _: altered(token, scope=f"{ORDERS} {PROMOTIONS}"),
     "end": lambda token, _: altered(token, exp=253402300799),

@@ -20,7 +20,11 @@ from consent_tokens.relay.frequency_cap import next_allowed_at, remaining
 from consent_tokens.relay.message import Priority
 from consent_tokens.row_key import RowKey
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.services.token_verification import VerifiedToken
+from consent_tokens.services.token_verification import (
+    PresentedToken,
+    VerifiedToken,
+    verify_token,
+)
 from consent_tokens.store import grants, messages, requests, token_macs
 from consent_tokens.store.database import Transaction
 from consent_tokens.tokens.claims import Claims
@@ -78,12 +82,14 @@ class Introspection:
 
 
 def claims_of_merchant(runtime: Runtime, merchant_id: str, token: str) -> Claims | None:
-    """Return the claims of a token of this merchant; None if it is invalid or another's."""
-    try:
-        claims = runtime.verify_token(token)
-    except TokenError:
+    """Return the claims of a token of this merchant; None if it is invalid or another's.
+
+    Reads the MAC in a transaction of its own, so it is called outside those that write.
+    """
+    claims = verify_token(runtime, PresentedToken(merchant_id, token)).claims
+    if isinstance(claims, TokenError) or claims.merchant_id != merchant_id:
         return None
-    return claims if claims.merchant_id == merchant_id else None
+    return claims
 
 
 def get_grant(
@@ -115,13 +121,13 @@ def list_grants(runtime: Runtime, merchant_id: str, wanted: ListFilter) -> list[
 
 
 def introspect(
-    runtime: Runtime, transaction: Transaction, merchant_id: str, token: str
+    runtime: Runtime, transaction: Transaction, merchant_id: str, claims: Claims | None
 ) -> Introspection | None:
-    """Return what a token is worth; None if it is invalid, expired, revoked or another merchant's.
+    """Return what a token of a merchant is worth, by its verified claims.
 
-    Raises NotFoundError if the grant of a valid token is not in the database.
+    None if there are none, or if token or grant ended. Raises NotFoundError if the grant of a valid
+    token is not in the database.
     """
-    claims = claims_of_merchant(runtime, merchant_id, token)
     if claims is None:
         return None
     found = Introspection(claims, get_grant(runtime, transaction, merchant_id, claims.jti))

@@ -22,8 +22,9 @@ bp = ApiBlueprint("tokens", "Consent tokens.")
 @bp.problems(404)
 def introspect_token(merchant_id: str, body: str, answer: Answer) -> ApiResponse:
     """Introspect a token (RFC 7662); another merchant's is inactive."""
+    claims = tokens.claims_of_merchant(runtime(), merchant_id, body)
     return answer.once(
-        lambda transaction: tokens.introspect(runtime(), transaction, merchant_id, body),
+        lambda transaction: tokens.introspect(runtime(), transaction, merchant_id, claims),
         read_only=True,
     )
 
