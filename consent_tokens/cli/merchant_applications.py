@@ -7,7 +7,7 @@ import click
 
 from consent_tokens.cli.actor import by_operator, deciding
 from consent_tokens.cli.context import open_context
-from consent_tokens.cli.merchant_options import of_classes
+from consent_tokens.cli.merchant_options import daily_limits, of_classes, parse_daily_limits
 from consent_tokens.cli.output import as_json, print_one
 from consent_tokens.cli.purposes import find_purpose
 from consent_tokens.consent.purposes import PurposeClass
@@ -77,14 +77,16 @@ def _read_file(path: Path) -> bytes:
     multiple=True,
     help="A purpose that needs an admission of its own, such as finance.collection.",
 )
+@daily_limits
 @click.option("--checked-by", help="Who checked the identity, as consumers read it.")
 @by_operator
 @as_json
-def approve_merchant(
+def approve_merchant(  # noqa: PLR0913 - the options of one command
     merchant_id: str,
     *,
     classes: tuple[str, ...],
     purposes: tuple[str, ...],
+    daily_limits: tuple[str, ...],
     checked_by: str | None,
     by: str | None,
     as_json: bool,
@@ -102,6 +104,7 @@ def approve_merchant(
             checked_by=checked_by or runtime.service.operator.legal_name or runtime.service.name,
             classes=frozenset(map(PurposeClass, classes)) or None,
             purposes=frozenset(map(find_purpose, purposes)),
+            daily_limits=parse_daily_limits(daily_limits),
         )
     print_one({"id": admitted.merchant.id, "api_key": admitted.api_key}, in_json=as_json)
 

@@ -9,18 +9,24 @@ from consent_tokens.cli.actor import by_operator, deciding
 from consent_tokens.cli.api_keys import key_row
 from consent_tokens.cli.context import open_context
 from consent_tokens.cli.groups import proposal_row
-from consent_tokens.cli.merchant_options import of_classes, with_identity
+from consent_tokens.cli.merchant_options import (
+    daily_limits,
+    of_classes,
+    parse_daily_limits,
+    with_identity,
+)
 from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.cli.senders import sender_row
 from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.services import merchants as services
 from consent_tokens.services.admission import control_groups, suspension
+from consent_tokens.services.admission import daily_limits as limits_service
 from consent_tokens.services.admission.actors import Action, require_right
 from consent_tokens.services.admission.review_file import ReviewFile, read_review_file
 from consent_tokens.services.people import team
 from consent_tokens.store import merchants
 from consent_tokens.store.merchant_people import MerchantRole
-from consent_tokens.store.merchants import Merchant, MerchantIdentity
+from consent_tokens.store.merchants import Merchant, MerchantIdentity, write_limits
 
 
 @click.group()
@@ -113,6 +119,7 @@ def _members(found: ReviewFile) -> dict[str, Any]:
         "link_domains": " ".join(found.link_domains),
         "control_group": found.merchant.control_group or "",
         "weight": found.weight,
+        "daily_limits": write_limits(found.merchant.daily_limits),
     }
 
 
@@ -125,6 +132,23 @@ def set_weight(merchant_id: str, weight: int, *, as_json: bool) -> None:
     with open_context() as context:
         services.set_weight(context.runtime, merchant_id, weight)
     print_one({"id": merchant_id, "weight": weight}, in_json=as_json)
+
+
+@merchant.command("set-daily-limits")
+@click.argument("merchant_id")
+@daily_limits
+@by_operator
+@as_json
+def set_daily_limits(
+    merchant_id: str, *, daily_limits: tuple[str, ...], by: str | None, as_json: bool
+) -> None:
+    """Set how many messages of each class are accepted in a day; without --daily-limit: any."""
+    with deciding(by) as (runtime, actor):
+        limits = parse_daily_limits(daily_limits)
+        changed = limits_service.set_daily_limits(runtime, actor, merchant_id, limits)
+    print_one(
+        {"id": merchant_id, "daily_limits": write_limits(changed.daily_limits)}, in_json=as_json
+    )
 
 
 @merchant.command("set-link-domains")

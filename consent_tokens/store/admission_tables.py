@@ -39,6 +39,7 @@ merchants = Table(
     Column("suspended_classes", String(64)),  # of those, what it may not use now
     Column("control_group", String(40), index=True),  # id of its control group; null: it is alone
     Column("purposes", Text),  # that need an admission of their own, and that it is admitted for
+    Column("daily_limits", String(200)),  # messages a day by class, "marketing=500"; null: none
 )
 
 api_keys = Table(
@@ -55,6 +56,15 @@ api_keys = Table(
     Column("rate", Integer),  # requests a minute
     Column("created_by", String(40)),  # id of the API key that created it; null: the operator
     Column("is_test", Boolean),  # null: no
+)
+
+daily_counts = Table(  # messages accepted on a day, of merchants with a limit for the class
+    "daily_counts",
+    metadata,
+    Column("merchant_id", String(40), primary_key=True),
+    Column("class", String(16), primary_key=True),
+    Column("day", Integer, nullable=False),  # as Python's date.toordinal
+    Column("accepted", Integer, nullable=False),
 )
 
 api_rates = Table(  # requests of this minute, of a key or a merchant

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -63,6 +63,8 @@ class Merchant:
     suspended_classes: frozenset[PurposeClass] = frozenset()
     control_group: str | None = None  # id of its control group; None: it is alone
     purposes: frozenset[str] = frozenset()  # of those that need an admission of their own, its own
+    # messages a day; a class without one is unlimited
+    daily_limits: Mapping[PurposeClass, int] = field(default_factory=dict)
 
     @property
     def is_demonstration(self) -> bool:
@@ -131,6 +133,7 @@ def _columns(merchant: Merchant) -> dict[str, Any]:
         "classes": None if merchant.is_demonstration else write_classes(merchant.classes),
         "suspended_classes": write_classes(merchant.suspended_classes) or None,
         "purposes": " ".join(sorted(merchant.purposes)) or None,
+        "daily_limits": write_limits(merchant.daily_limits) or None,
         "control_group": merchant.control_group,
         **_identity_columns(merchant.identity),
     }
@@ -162,7 +165,8 @@ def find_many(transaction: Transaction, ids: Sequence[str]) -> dict[str, Merchan
 
 WITH_SENDERS = """
 SELECT m.id, m.partition, m.name, m.status, m.admitted_at, m.kind, m.classes, m.suspended_classes,
-    m.control_group, m.purposes, s.id AS sender_id, s.port, s.extension, s.signature,
+    m.control_group, m.purposes, m.daily_limits, s.id AS sender_id, s.port, s.extension,
+    s.signature,
     s.admitted_at AS sender_admitted_at, s.classes AS sender_classes, s.valid_until
 FROM {input} JOIN merchants m ON m.id = input.id
     LEFT JOIN senders s ON s.merchant_id = m.id AND s.revoked_at IS NULL
@@ -230,6 +234,7 @@ def update_one(transaction: Transaction, merchant: Merchant) -> None:
             classes=None if merchant.is_demonstration else write_classes(merchant.classes),
             suspended_classes=write_classes(merchant.suspended_classes) or None,
             purposes=" ".join(sorted(merchant.purposes)) or None,
+            daily_limits=write_limits(merchant.daily_limits) or None,
             **_identity_columns(merchant.identity),
         )
     )
@@ -255,7 +260,19 @@ def _admission_columns(row: Any) -> dict[str, Any]:  # noqa: ANN401 - a row of e
         "suspended_classes": read_classes(row.suspended_classes),
         "control_group": row.control_group,
         "purposes": frozenset((row.purposes or "").split()),
+        "daily_limits": read_limits(row.daily_limits) if row.daily_limits else {},
     }
+
+
+def write_limits(limits: Mapping[PurposeClass, int]) -> str:
+    """Return limits by class as they are stored: `marketing=500 transactional=20000`."""
+    return " ".join(f"{each}={limits[each]}" for each in sorted(limits))
+
+
+def read_limits(text: str) -> dict[PurposeClass, int]:
+    """Return limits by class from `marketing=500 transactional=20000`. Raises ValueError."""
+    pairs = (each.split("=") for each in text.split())
+    return {PurposeClass(name): int(limit) for name, limit in pairs}
 
 
 def _merchant(row: Row[Any]) -> Merchant:

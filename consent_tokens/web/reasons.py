@@ -82,8 +82,8 @@ REFUSALS: Final = (
     ),
     ReasonText(
         Reason.CLASS_NOT_ADMITTED,
-        "The platform has not admitted this merchant for messages of this class, or has suspended "
-        "it for them.",
+        "The platform has not admitted this merchant for messages of this class, or not for as "
+        "many a day, or has suspended it for them.",
         N_("the platform does not allow the shop this kind of text"),
     ),
     ReasonText(

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from consent_tokens.relay.admission.api_access import ApiAccess, parse_networks
 from consent_tokens.services.admission import applications, control_groups, documents, operators
 from consent_tokens.services.admission import sender_applications as sender_reviews
 from consent_tokens.services.admission.actors import Actor, find_actor
+from consent_tokens.services.admission.daily_limits import set_daily_limits
 from consent_tokens.services.admission.key_networks import add_api_key
 from consent_tokens.services.admission.review_file import read_review_file
 from consent_tokens.services.admission.sender_list import CARRIER_COLUMNS, carrier_rows, end_of_day
@@ -31,6 +33,7 @@ from consent_tokens.store.merchants import MerchantStatus
 from consent_tokens.store.operators import Role
 from tests.service import (
     ADMIN,
+    ALWAYS,
     PORT,
     PROMOTIONS,
     REVIEWER,
@@ -221,6 +224,43 @@ def test_a_class_is_suspended_alone(service: Service) -> None:
     assert restored.merchant.suspended_classes == frozenset()
     with pytest.raises(ConflictError):
         restore(runtime, ADMIN, merchant.id, "mended", marketing)
+
+
+def test_no_more_a_day_than_a_company_was_admitted_for(service: Service) -> None:
+    runtime, merchant, consumer = service.runtime, service.legal_merchant(), service.consumer()
+    token = service.obtain_token(merchant, consumer, PROMOTIONS, max_messages=100, **ALWAYS)
+
+    def send() -> str | None:
+        code: str | None = merchant.send(token).json.get("code")
+        return code
+
+    set_daily_limits(runtime, REVIEWER, merchant.id, {PurposeClass.MARKETING: 3})
+    message = {"token": token, "purpose": PROMOTIONS, "text": "你好"}
+    body = {"messages": [message, {**message, "purpose": "orders.updates"}, message]}
+    answer = merchant.post("/v1/messages/batch", body).json["results"]
+    assert [each["status"] for each in answer] == ["accepted", "refused", "accepted"]
+    assert [send(), send()] == [None, "class_not_admitted"], "what was refused does not count"
+    service.clock.advance(timedelta(days=1))
+    assert [send() for _ in range(4)] == [None, None, None, "class_not_admitted"]
+    set_daily_limits(runtime, REVIEWER, merchant.id, {})
+    assert send() is None
+    assert (EventKind.DAILY_LIMITS_SET, REVIEWER.id) in kinds(service, merchant.id)
+
+
+def test_limits_are_set_with_the_approval_and_are_of_its_classes(small: Service) -> None:
+    applied = applications.apply(small.runtime, application(classes=[PurposeClass.MARKETING]))
+    approve = partial(
+        applications.approve, small.runtime, REVIEWER, applied.id, checked_by="Harbour"
+    )
+    for wrong in ({PurposeClass.FINANCE: 5}, {PurposeClass.MARKETING: 0}):
+        assert refused_fields(partial(approve, daily_limits=wrong)) == ["daily_limit"]
+    approve(daily_limits={PurposeClass.MARKETING: 500})
+    found = read_review_file(small.runtime, applied.id)
+    assert found.merchant.daily_limits == {PurposeClass.MARKETING: 500}
+    assert found.reviews[-1].reason == "marketing=500"
+    for actor in READERS:
+        with pytest.raises(ForbiddenError):
+            set_daily_limits(small.runtime, actor, applied.id, {})
 
 
 # --- twins ----------------------------------------------------------------------------------------

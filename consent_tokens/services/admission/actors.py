@@ -49,6 +49,7 @@ class Action(StrEnum):
     DISMISS_DISPUTE = "dismiss_dispute"
     UPHOLD_APPEAL = "uphold_appeal"  # of a merchant, against another purpose of its template
     DISMISS_APPEAL = "dismiss_appeal"
+    SET_LIMITS = "set_limits"
     JOIN = "join"
     REJECT = "reject"
     ADD_OPERATOR = "add_operator"

@@ -1,8 +1,9 @@
 """Applications of merchants: submitted, then returned to be mended, refused, or approved."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 from consent_tokens.consent.purposes import Purpose, PurposeClass
@@ -20,6 +21,7 @@ from consent_tokens.services.admission.actors import (
     require_right,
 )
 from consent_tokens.services.admission.control_groups import propose_twins
+from consent_tokens.services.admission.daily_limits import check_limits
 from consent_tokens.services.admission.documents import (
     DocumentFile,
     add_documents,
@@ -42,10 +44,12 @@ from consent_tokens.store.merchants import (
     MerchantIdentity,
     MerchantKind,
     MerchantStatus,
+    write_limits,
 )
 
 # finance is asked for by name: most merchants have no business with it
 DEFAULT_CLASSES: Final = frozenset({PurposeClass.MARKETING, PurposeClass.TRANSACTIONAL})
+NO_LIMITS: Final[Mapping[PurposeClass, int]] = MappingProxyType({})
 NO_CLASSES: Final[frozenset[PurposeClass]] = frozenset()
 MAX_LENGTHS: Final = {"legal_person": 100, "licences": 400, "wanted_use": 1000}  # characters
 COUNTRY_LENGTH: Final = 2
@@ -185,7 +189,7 @@ def get_applied(transaction: Transaction, merchant_id: str) -> tuple[Merchant, A
     return merchant, application
 
 
-def approve(
+def approve(  # noqa: PLR0913 - what is decided about an application
     runtime: Runtime,
     actor: Actor,
     merchant_id: str,
@@ -193,11 +197,13 @@ def approve(
     checked_by: str,
     classes: frozenset[PurposeClass] | None = None,
     purposes: frozenset[Purpose] = frozenset(),
+    daily_limits: Mapping[PurposeClass, int] = NO_LIMITS,
 ) -> AdmittedMerchant:
     """Admit a merchant for classes that it asked for, all by default, with its first API key.
 
-    `purposes` are those of these classes that need an admission of their own. `checked_by` is who
-    checked its identity, as consumers are shown. Raises ForbiddenError, InvalidError,
+    `purposes` are those of these classes that need an admission of their own, `daily_limits` how
+    many messages of a class are accepted in a day. `checked_by` is who checked its identity, as
+    consumers are shown. Raises ForbiddenError, InvalidError,
     NotFoundError, and ConflictError unless the application awaits a decision.
     """
     require_right(actor, Action.APPROVE)
@@ -205,12 +211,8 @@ def approve(
     def work(transaction: Transaction) -> AdmittedMerchant:
         merchant, application = _undecided(transaction, merchant_id)
         admitted = application.classes if classes is None else classes
-        if not admitted or not admitted <= application.classes:
-            asked = ", ".join(sorted(application.classes))
-            raise InvalidError({"class": [f"must be of those that it asked for: {asked}"]})
-        if wrong := [each for each in purposes if not _can_be_named(each, admitted)]:
-            why = f"{wrong[0]} needs no admission of its own, or is of no class that it gets"
-            raise InvalidError({"purpose": [why]})
+        _check_approval(application, admitted, purposes)
+        check_limits(daily_limits, admitted)
         now = runtime.clock.now()
         identity = changed_identity(merchant.identity, {"checked_by": checked_by}, now)
         active = replace(
@@ -219,17 +221,30 @@ def approve(
             admitted_at=now,
             classes=admitted,
             purposes=purposes,
+            daily_limits=daily_limits,
             identity=identity,
         )
         merchants.update_one(transaction, active)
         key, text = new_api_key(runtime, merchant_id)
         add_new(runtime, transaction, key, actor.id)
         decision = ApplicationStatus.APPROVED, EventKind.MERCHANT_ADMITTED, Action.APPROVE
-        named = " ".join(sorted(purposes)) or None
+        named = " ".join([*sorted(purposes), write_limits(daily_limits)]).strip() or None
         _decide(runtime, transaction, actor, (merchant, application), decision, named)
         return AdmittedMerchant(active, text)
 
     return runtime.database.run(work)
+
+
+def _check_approval(
+    application: Application, admitted: frozenset[PurposeClass], purposes: frozenset[Purpose]
+) -> None:
+    """Raise InvalidError for classes that were not asked for, and purposes of other classes."""
+    if not admitted or not admitted <= application.classes:
+        asked = ", ".join(sorted(application.classes))
+        raise InvalidError({"class": [f"must be of those that it asked for: {asked}"]})
+    if wrong := [each for each in purposes if not _can_be_named(each, admitted)]:
+        why = f"{wrong[0]} needs no admission of its own, or is of no class that it gets"
+        raise InvalidError({"purpose": [why]})
 
 
 def _can_be_named(purpose: Purpose, admitted: frozenset[PurposeClass]) -> bool:

@@ -305,7 +305,8 @@ KINDS: Final[tuple[Kind, ...]] = (
     ),
     Kind(
         name="merchants",
-        tables=("merchants", "api_keys", "api_rates", "senders", "merchant_weights", "link_domains",
+        tables=("merchants", "api_keys", "api_rates", "daily_counts", "senders",
+                "merchant_weights", "link_domains",
                 "webhooks", "merchant_applications", "merchant_documents", "sender_applications",
                 "operators", "reviews",
                 "control_group_proposals", "signatures", "templates", "template_moves", "events",

@@ -35,6 +35,7 @@ from consent_tokens.rules.pack import RuleSet
 from consent_tokens.services.preferences.snapshot import PreferenceSnapshot
 from consent_tokens.services.rule_versions import rules_in_force
 from consent_tokens.services.runtime import Runtime
+from consent_tokens.services.submission.daily_limits import DailyLimits
 from consent_tokens.services.submission.message_request import (
     MessageRequest,
     SubmissionResult,
@@ -88,6 +89,7 @@ def accept_all(
     context = _AcceptContext.load(runtime, policy, transaction, submissions)
     results = [context.decide(merchant_id, verified) for merchant_id, verified in submissions]
     outbox.enqueue(transaction, context.enqueued)
+    context.daily_limits.save(transaction)
     token_macs.replace(transaction, [each.mac for _, each in submissions if each.mac])
     runtime.record(transaction, *context.events)
     return results
@@ -110,6 +112,7 @@ class _AcceptContext:
     enqueued: list[Message]
     events: list[Event]
     recorder: CaseRecorder
+    daily_limits: DailyLimits
 
     @classmethod
     def load(
@@ -151,6 +154,12 @@ class _AcceptContext:
             enqueued=[],
             events=[],
             recorder=CaseRecorder(),
+            daily_limits=DailyLimits.load(
+                transaction,
+                standings.merchants,
+                [(merchant_id, each.request.purpose) for merchant_id, each in submissions],
+                now.astimezone(policy.pacing.timezone).date(),
+            ),
         )
 
     def decide(self, merchant_id: str, verified: VerifiedRequest) -> SubmissionResult:
@@ -174,6 +183,7 @@ class _AcceptContext:
         self.template_texts.count(key, text)
         insort(self.counted_sends[key, priority], decision.send_at)
         self.preferences.count(key, priority, decision.send_at)
+        self.daily_limits.count(merchant_id, case.purpose_class)
         self._record(case, standing, decision, key, message.key.id)
         left = case.composed.characters_left
         return SubmissionResult(decision, message.key, message.segments, left)
@@ -206,7 +216,7 @@ class _AcceptContext:
         return Case(
             merchant_id=merchant_id,
             is_merchant_active=standing.is_active,
-            classes=standing.classes,
+            classes=self.daily_limits.left_of(merchant_id, standing.classes),
             named_purposes=standing.named_purposes,
             is_demonstration=standing.is_demonstration,
             has_sender=standing.sender is not None,
