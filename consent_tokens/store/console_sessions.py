@@ -156,19 +156,9 @@ def delete_link(transaction: Transaction, link_id: bytes) -> bool:
     return result.rowcount == 1
 
 
-def add_challenge(transaction: Transaction, challenge_id: bytes, expires_at: datetime) -> None:
-    """Store a challenge of a passkey."""
-    transaction.execute(insert(console_challenges).values(id=challenge_id, expires_at=expires_at))
-
-
-def take_challenge(transaction: Transaction, challenge_id: bytes, now: datetime) -> bool:
-    """Delete a challenge; return whether it was there and has not expired."""
-    result = transaction.execute(
-        delete(console_challenges).where(
-            console_challenges.c.id == challenge_id, console_challenges.c.expires_at > now
-        )
-    )
-    return result.rowcount == 1
+def use_challenge(transaction: Transaction, challenge_id: bytes, expires_at: datetime) -> bool:
+    """Store that a challenge was answered; return False if it was before."""
+    return insert_or_ignore(transaction, console_challenges, id=challenge_id, expires_at=expires_at)
 
 
 def count_attempt(

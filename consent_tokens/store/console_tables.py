@@ -72,7 +72,7 @@ console_sessions = Table(
     Column("client", String(200), nullable=False),  # the User-Agent
 )
 
-console_challenges = Table(  # of passkeys: each is answered once
+console_challenges = Table(  # of passkeys, that were answered: each is answered once
     "console_challenges",
     metadata,
     Column("id", LargeBinary(32), primary_key=True),  # SHA-256 of the challenge

@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from consent_tokens.crypto.encoding import decode
+from consent_tokens.crypto.encoding import decode, encode
 from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.policies import ServiceIdentity
@@ -22,6 +22,7 @@ from consent_tokens.store.console_credentials import Passkey
 from consent_tokens.store.database import Transaction
 
 CHALLENGE_BYTES: Final = 32
+CHALLENGE_USE: Final = "console-passkey"  # of a signed value
 CHALLENGE_LIFETIME: Final = timedelta(minutes=10)
 MAX_PASSKEYS: Final = 10  # of one person
 MAX_RESPONSE_LENGTH: Final = 16_000  # characters of JSON
@@ -176,24 +177,25 @@ def use_passkey(runtime: Runtime, transaction: Transaction, response: str) -> st
 
 
 def _new_challenge(runtime: Runtime, subject: str) -> bytes:
-    challenge = runtime.random.token_bytes(CHALLENGE_BYTES)
-    expires_at = runtime.clock.now() + CHALLENGE_LIFETIME
-    runtime.database.run(
-        lambda at: console_sessions.add_challenge(at, _challenge_id(subject, challenge), expires_at)
-    )
-    return challenge
+    """Return a challenge that says by itself what it is for: showing a page stores nothing."""
+    nonce = encode(runtime.random.token_bytes(CHALLENGE_BYTES))
+    return runtime.sign_value(CHALLENGE_USE, f"{subject}\n{nonce}").encode("ascii")
 
 
 def _take_challenge(
     runtime: Runtime, transaction: Transaction, subject: str, challenge: bytes
 ) -> bool:
-    return console_sessions.take_challenge(
-        transaction, _challenge_id(subject, challenge), runtime.clock.now()
+    """Whether a challenge was for this, not too long ago, and is answered for the first time."""
+    lifetime = CHALLENGE_LIFETIME
+    value = runtime.open_value(
+        CHALLENGE_USE,
+        challenge.decode("ascii", "replace"),
+        max_age_seconds=int(lifetime.total_seconds()),
     )
-
-
-def _challenge_id(subject: str, challenge: bytes) -> bytes:
-    return sha256(subject.encode() + b"\n" + challenge).digest()
+    if value is None or value.partition("\n")[0] != subject:
+        return False
+    expires_at = runtime.clock.now() + 2 * lifetime
+    return console_sessions.use_challenge(transaction, sha256(challenge).digest(), expires_at)
 
 
 def _challenge_in(response: str) -> bytes:

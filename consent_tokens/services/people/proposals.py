@@ -34,6 +34,7 @@ def propose(
     kind: ProposedKind,
     subject_id: str,
     reason: str,
+    /,
     **details: str | int | bool,
 ) -> Proposal:
     """Propose an action about a subject; `details` is what it needs besides.

@@ -81,7 +81,12 @@ def _chart(title: str, labels: Sequence[str], series: Sequence[Series], *, is_ba
     slot = WIDTH / max(1, len(labels) if is_bars else len(labels) - 1)
     bar = slot * 0.7 / max(1, len(series))
     lines = [
-        Line(each.name, each.kind, _points(labels, each, top, slot, place * bar), sum(each.values))
+        Line(
+            each.name,
+            each.kind,
+            _points(labels, each, top, slot, place * bar * is_bars),
+            sum(each.values),
+        )
         for place, each in enumerate(series)
     ]
     return Chart(
