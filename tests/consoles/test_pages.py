@@ -141,9 +141,9 @@ def test_what_one_proposes_another_approves_once(small: Service) -> None:
     listed = runtime.database.read(
         lambda at: events.of_partition(at, NO_PARTITION, small.clock.at - timedelta(days=30))
     )
-    assert [(each.kind, each.actor) for each in listed if each.reason == made.id] == [
+    assert {(each.kind, each.actor) for each in listed if each.reason == made.id} == {
         (EventKind.ACTION_PROPOSED, ADMIN.id), (EventKind.ACTION_APPROVED, SECOND_ADMIN.id),
-    ]  # fmt: skip
+    }  # fmt: skip
 
 
 def test_an_action_that_fails_is_not_approved(small: Service) -> None:
