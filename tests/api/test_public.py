@@ -26,7 +26,7 @@ def test_there_is_no_debugger(small: Service, path: str) -> None:
     assert "Traceback" not in answer.text
 
 
-@pytest.mark.parametrize("path", ["/console", "/static/../keys/index.key", "/.git/config"])
+@pytest.mark.parametrize("path", ["/operator", "/static/../keys/index.key", "/.git/config"])
 def test_there_is_nothing_where_others_have_left_something(small: Service, path: str) -> None:
     assert small.app.test_client().get(path).status_code == 404
 
