@@ -1,7 +1,7 @@
 """Scopes: the purposes, frequency cap, send window and end that a consumer agreed to."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from dataclasses import replace as replace_hours
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -70,12 +70,18 @@ class SendWindow:
     closes: int
     timezone: ZoneInfo
     also: Timezones = ()
+    _hash: int = field(init=False, repr=False, compare=False)  # each message looks it up
 
     def __post_init__(self) -> None:
+        key = self.opens, self.closes, self.timezone, self.also
+        object.__setattr__(self, "_hash", hash(key))
         if not 0 <= self.opens < self.closes <= MINUTES_PER_DAY:
             raise ValueError("a send window opens before it closes, within one day")
         if self.also and not all(self._opens_within_days(moment) for moment in SEASONS):
             raise ValueError("a send window is open in all of its time zones at some time")
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @classmethod
     def parse(cls, opens: str, closes: str, timezone: ZoneInfo, also: Timezones = ()) -> Self:

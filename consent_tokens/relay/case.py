@@ -5,7 +5,8 @@ Pure: no clock, key or row is read here.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Final, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -42,13 +43,20 @@ def limits_of(
     """Return what the rules of the recipient's region make of a message, as they are now."""
     if grant is None:  # it is refused anyway
         return NO_LIMITS
+    return _limits_on(rule_set, purpose, grant.scope.send_window, now.date(), is_demonstration)
+
+
+@lru_cache(maxsize=8192)  # by few and short arguments: each message looks it up
+def _limits_on(
+    rule_set: RuleSet,
+    purpose: str,
+    window: SendWindow,
+    day: date,
+    is_demonstration: bool,  # noqa: FBT001 - a keyword takes longer to look up
+) -> Limits:
+    purpose_class = class_of(purpose)
     return limits_for(
-        rule_set,
-        purpose,
-        class_of(purpose),
-        grant.scope.send_window,
-        now.date(),
-        is_demonstration=is_demonstration,
+        rule_set, purpose, purpose_class, window, day, is_demonstration=is_demonstration
     )
 
 
@@ -131,7 +139,7 @@ class Case:
     def window_steps(self) -> "list[_Step]":
         """Return the steps that move a time to where consumer and rules let texts leave."""
         steps = self._own_steps
-        if self.limits.binds:
+        if self.limits.moves:
             steps += [window.next_open for _, window in self.limits.windows]
             if self.limits.days:
                 steps.append(self.limits.next_day)

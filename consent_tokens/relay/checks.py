@@ -26,7 +26,7 @@ from consent_tokens.relay.decision import (
     Refused,
     needs_own_admission,
 )
-from consent_tokens.relay.frequency_cap import next_allowed_at
+from consent_tokens.relay.frequency_cap import fits
 from consent_tokens.relay.templates.fault_texts import FAULT_TEXTS
 from consent_tokens.relay.templates.template import Template, TemplateStatus
 from consent_tokens.relay.text_form import TextFault, check_form
@@ -177,8 +177,10 @@ def check_rules(case: Case) -> Refused | None:
     if limits.forbidding:
         return Refused(Reason.RULE_FORBIDS, rules=limits.forbidding)
     send_at, sends, of_all = case.send_at, case.counted_sends, case.marketing_sends
-    if (sends or of_all) and (used_up := _used_up(limits, sends, of_all, send_at)):
-        rules = (*case.moving_rules, *used_up)
+    if (sends and _lacks_room(limits.caps, sends, send_at)) or (
+        of_all and _lacks_room(limits.recipient_caps, of_all, send_at)
+    ):
+        rules = (*case.moving_rules, *_used_up(limits, sends, of_all, send_at))
         return Refused(Reason.RULE_FORBIDS, case.next_allowed_at, rules=rules)
     if send_at >= case.valid_until and case.agreed_at < case.valid_until:
         return Refused(Reason.RULE_FORBIDS, send_at, rules=case.moving_rules)
@@ -203,27 +205,28 @@ def _used_up(
     at: datetime,
 ) -> tuple[Rule, ...]:
     """Return the rules whose cap has no room for a message at a time."""
-    return (
-        *_without_room(limits.caps, counted_sends, at),
-        *_without_room(limits.recipient_caps, marketing_sends, at),
-    )
+    own = [rule for rule, cap in limits.caps if not fits(cap, counted_sends, at)]
+    of_all = [rule for rule, cap in limits.recipient_caps if not fits(cap, marketing_sends, at)]
+    return (*own, *of_all)
 
 
-def _without_room(
+def _lacks_room(
     caps: Sequence[tuple[Rule, RateLimit]], sends: Sequence[datetime], at: datetime
-) -> list[Rule]:
-    return [rule for rule, cap in caps if next_allowed_at(cap, sends, at) != at]
+) -> bool:
+    """Whether a cap has no room for a message at a time; quicker than `_used_up`."""
+    count = len(sends)
+    for _, cap in caps:  # noqa: SIM110 - twice as quick as any()
+        if count >= cap.limit and not fits(cap, sends, at):
+            return True
+    return False
 
 
 def check_frequency_caps(case: Case) -> Refused | None:
     """Refuse beyond a frequency cap or a limit of the recipient, as of `send_at` (promise 6)."""
     send_at = case.send_at
-    fits = all(
-        next_allowed_at(cap, case.counted_sends, send_at) == send_at for cap in case.frequency_caps
-    )
-    if fits and all(
-        next_allowed_at(each, case.marketing_sends, send_at) == send_at
-        for each in case.recipient_limits
+    has_room = all(fits(cap, case.counted_sends, send_at) for cap in case.frequency_caps)
+    if has_room and all(
+        fits(each, case.marketing_sends, send_at) for each in case.recipient_limits
     ):
         return None
     return Refused(Reason.CAP_REACHED, case.next_allowed_at)

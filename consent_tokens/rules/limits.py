@@ -37,12 +37,13 @@ class Limits:
     timezones: Timezones = ()
     shadow: "Limits | None" = None  # of new rules, which refuse nothing yet
     binds: bool = field(init=False)  # whether there is anything to compare
+    moves: bool = field(init=False)  # whether there are hours or days
 
     def __post_init__(self) -> None:
-        found = bool(
-            self.forbidding or self.caps or self.recipient_caps or self.windows or self.days
-        )
+        moves = bool(self.windows or self.days)
+        found = bool(moves or self.forbidding or self.caps or self.recipient_caps)
         object.__setattr__(self, "binds", found)
+        object.__setattr__(self, "moves", moves)
 
     def next_day(self, at: datetime) -> datetime:
         """Return `at` if texts may leave on that day in all time zones, else a later day's start.
@@ -109,7 +110,6 @@ def rules_over_all(rule_set: RuleSet, zones: Timezones, day: date) -> tuple[Rule
     )
 
 
-@lru_cache(maxsize=8192)
 def limits_for(
     rule_set: RuleSet,
     purpose: str,

@@ -20,6 +20,7 @@ import structlog
 from tests.bench.accepting import Accepting, measure_peers
 from tests.bench.campaign import measure_campaign
 from tests.bench.contexts import QUICK, WHOLE, Size, database
+from tests.bench.deciding import measure_decisions
 from tests.bench.dispatching import Dispatching
 from tests.bench.http_load import generator
 from tests.bench.measures import Report
@@ -36,6 +37,7 @@ def measure(report: Report, size: Size, folder: Path, server: Any) -> None:  # n
         dispatching = Dispatching(folder, server, smsc.port)
         sizes = _sizes(size, folder, server) if size.grants else []
         for turn in range(size.rounds):
+            measure_decisions(report)
             beside = measure_peers(report, size)
             for accepting in (sqlite, postgres):
                 accepting.measure(report, size, beside)
