@@ -137,7 +137,7 @@ def _initialize(settings: Settings) -> None:
     if context.simulator and not runtime.database.read(merchants.list_all):
         _add_demo_merchant(runtime)
     if context.simulator and settings.service.is_loopback:
-        _print_demonstration_links(runtime)
+        print_demonstration_links(runtime)
     runtime.database.close()
 
 
@@ -154,7 +154,7 @@ def _add_demo_merchant(runtime: Runtime) -> None:
     click.echo(f"Its API key, shown this once: {admitted.api_key}", err=True)
 
 
-def _print_demonstration_links(runtime: Runtime) -> None:
+def print_demonstration_links(runtime: Runtime) -> None:
     """Print links that sign in to the consoles: only this machine reaches the service."""
     of_demonstration = [
         each for each in runtime.database.read(merchants.list_all) if each.is_demonstration
