@@ -62,6 +62,10 @@ TEMPLATES_HELD: Final = Counter(
 TEMPLATES_DISPUTED: Final = Counter(
     "consent_templates_disputed", "Reviews started because people reported texts as adverts."
 )
+MANY_TEXTS_PER_EVENT: Final = Counter(
+    "consent_many_texts_per_event",
+    "Merchants that had far more texts for each event on a day than is usual.",
+)
 ALL: Final[tuple[MetricWrapperBase, ...]] = (
     MESSAGES_ACCEPTED,
     MESSAGES_REFUSED,
@@ -76,6 +80,7 @@ ALL: Final[tuple[MetricWrapperBase, ...]] = (
     TEMPLATES_HELD,
     RULES_RELOADS,
     TEMPLATES_DISPUTED,
+    MANY_TEXTS_PER_EVENT,
     RULES_SHADOW,
 )
 

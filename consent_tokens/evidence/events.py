@@ -82,6 +82,7 @@ class EventKind(StrEnum):
     TEMPLATE_CLASS_DECIDED = "template_class_decided"
     LINK_DOMAINS_SET = "link_domains_set"
     IDENTITY_SET = "identity_set"
+    MANY_TEXTS_PER_EVENT = "many_texts_per_event"  # on a day, compared with other merchants
     DAILY_LIMITS_SET = "daily_limits_set"
     API_KEY_CREATED = "api_key_created"
     API_KEY_REVOKED = "api_key_revoked"

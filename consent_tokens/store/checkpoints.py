@@ -17,6 +17,7 @@ COMPLAINT_GROUPS: Final = "complaint_groups"  # start of the first day that is n
 ISSUER: Final = "issuer"  # that the tokens of this database name
 # messages accepted before it may have links of the form before 0020; seconds
 ENCRYPTED_LINKS: Final = "encrypted_links_until"
+EVENT_TEXTS: Final = "event_texts"  # the day on which merchants were last compared
 ADMISSION: Final = "admission"  # no value: locked by whoever decides on merchants and senders
 
 

@@ -9,6 +9,7 @@ import structlog
 from consent_tokens.errors import ConsentTokensError
 from consent_tokens.services.admission.template_moves import apply_due_moves
 from consent_tokens.services.admission.template_values import BATCH_SIZE, count_values
+from consent_tokens.services.admission.texts_per_event import watch_texts_per_event
 from consent_tokens.services.runtime import Runtime
 
 log = structlog.get_logger()
@@ -40,6 +41,7 @@ class TemplateCounter:
         while not self._stop.is_set():
             try:
                 apply_due_moves(self.runtime)
+                watch_texts_per_event(self.runtime)
                 if count_values(self.runtime) == BATCH_SIZE:
                     continue
             except ConsentTokensError as error:

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text as sql
+from structlog.testing import capture_logs
 
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay.templates.moves import AppealStatus, MoveStatus
 from consent_tokens.relay.templates.template import TemplateStatus
+from consent_tokens.relay.texts_per_event import MIN_EVENTS
 from consent_tokens.services.admission import control_groups, operators
 from consent_tokens.services.admission import template_reviews as reviews
 from consent_tokens.services.admission.actors import Actor
@@ -23,8 +25,10 @@ from consent_tokens.services.admission.template_moves import (
     recategorise,
 )
 from consent_tokens.services.admission.template_reviews import Terms
+from consent_tokens.services.admission.texts_per_event import watch_texts_per_event
 from consent_tokens.services.webhooks import add_webhook
 from consent_tokens.store import events, merchants, templates
+from consent_tokens.store.bulk import insert_rows
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.operators import Role
 from consent_tokens.store.template_moves import TemplateMove
@@ -466,6 +470,34 @@ def test_merchant_is_notified_of_each_decision(service: Service) -> None:
     assert len(announced) == 1
     for member in ('"previous_purpose":"orders.updates"', '"purpose":"orders.deliveries"'):
         assert member in announced[0]
+
+
+def test_many_texts_for_each_order_are_reported_once_a_day(service: Service) -> None:
+    merchants_texts = {f"店{place}": 1 for place in range(4)} | {"多多": 3}
+    shops = {name: service.merchant(name) for name in merchants_texts}
+    columns = (
+        "partition", "id", "merchant_id", "priority", "purpose", "status", "accepted_at",
+        "send_at", "valid_until", "changed_at", "segments", "attempts", "event_hash",
+    )  # fmt: skip
+    now = int(service.clock.now().timestamp())
+    rows = [
+        (hashed, text, shop.id, 1, ORDERS, "sent", now, now, now, now, 1, 1, hashed)
+        for place, (name, shop) in enumerate(shops.items())
+        for hashed in range(1000 * place, 1000 * place + MIN_EVENTS)
+        for text in range(merchants_texts[name])
+    ]
+    service.runtime.database.run(lambda at: insert_rows(at, "messages", columns, rows))
+    assert watch_texts_per_event(service.runtime) == [], "the day is not over"
+    service.clock.advance(timedelta(days=1))
+    before = service.metric("consent_many_texts_per_event_total")
+    with capture_logs() as lines:
+        (found,) = watch_texts_per_event(service.runtime)
+        assert watch_texts_per_event(service.runtime) == [], "once a day"
+    assert found.counted == (shops["多多"].id, 3 * MIN_EVENTS, MIN_EVENTS)
+    assert [line["merchant"] for line in lines if line["event"] == "many_texts_per_event"] == [
+        shops["多多"].id
+    ]
+    assert service.metric("consent_many_texts_per_event_total") == before + 1
 
 
 def test_class_that_a_merchant_is_not_admitted_for_is_refused(service: Service) -> None:
