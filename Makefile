@@ -2,6 +2,7 @@
 #   make check       lint, types, import contracts: under a minute
 #   make test-fast   the quick tests on SQLite: no PostgreSQL, no other processes, no browser
 #   make test        check, then every test; with COVERAGE=1 also prints the coverage
+#   make test-all    every test, with each case on both databases: an hour
 #   make faults      the tests of kills, crashes and races, with more of each, and every browser
 PYTHON ?= python3
 COVERAGE ?=
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 CHECKS := mypy lint-imports djlint ruff-check ruff-format deptry interrogate vulture
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
-.PHONY: run test test-fast check $(CHECKS) faults mutation bench bench-quick soak translations lock upgrade clean measure-inbound
+.PHONY: run test test-fast test-all check $(CHECKS) faults mutation bench bench-quick soak translations lock upgrade clean measure-inbound
 
 run: .make/run
 	@$(BIN)/consent-tokens serve
@@ -20,6 +21,10 @@ run: .make/run
 test: .make/test .make/system check
 	$(PYTEST) $(if $(COVERAGE),--cov --cov-report= --hypothesis-profile=ci)
 	$(if $(COVERAGE),@echo "coverage: $$($(BIN)/coverage report --format=total) % of the lines of consent_tokens")
+
+# Of a test with several cases, `make test` runs every second one on SQLite, the others on PostgreSQL.
+test-all: .make/test .make/system check
+	CASES=all FAULTS=all BROWSER=all $(PYTEST)
 
 test-fast: .make/test
 	$(PYTEST) -m "not processes and not browser and not postgres and not slow"

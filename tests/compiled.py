@@ -1,9 +1,12 @@
-"""What SQLAlchemy and Jinja compile, kept for all services of a test process."""
+"""What SQLAlchemy, Jinja and Werkzeug compile: once for all services of a test process, or late."""
 
+from collections.abc import Callable
+from functools import cache
 from types import CodeType
 from typing import Any
 
 from jinja2.bccache import Bucket, BytecodeCache
+from werkzeug.routing.rules import Rule
 
 
 class CompiledStatements(dict[Any, Any]):
@@ -35,3 +38,18 @@ class CompiledTemplates(BytecodeCache):
 
 STATEMENTS = {"sqlite": CompiledStatements(), "postgresql": CompiledStatements()}
 TEMPLATES = CompiledTemplates()
+
+compile_now = Rule._compile_builder
+
+
+def compile_late(self: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:  # noqa: FBT002 - as what it replaces
+    """Compile what builds a URL of a rule when the first is built: of most rules, none is."""
+    builder = cache(lambda: compile_now(self, append_unknown))
+
+    def build(*args: Any, **values: Any) -> tuple[str, str]:  # noqa: ANN401 - as Werkzeug's
+        return builder()(*args, **values)
+
+    return build
+
+
+Rule._compile_builder = compile_late  # type: ignore[method-assign]  # that is the point

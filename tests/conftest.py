@@ -1,6 +1,7 @@
 """Fixtures: real databases, services and browsers; and a line about what was skipped."""
 
 import fcntl
+import gc
 import os
 import shutil
 import tempfile
@@ -31,7 +32,19 @@ SEARCH = pytest.StashKey[str]()
 IN_CI = os.environ.get("CI", "").lower() == "true"
 # what a process of a test has compiled need not be compiled by the next: there are hundreds
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+gc.set_threshold(50_000, 20, 50)
+# `make test-all` runs every case of every test on each database
+IS_WHOLE = os.environ.get("CASES") == "all"
+DATABASES = ("sqlite", "postgres")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def leave_to_the_system(fd: Any) -> None:  # noqa: ANN401 - as os.fsync
+    """Do not wait for the disk: nobody cuts the power of tests."""
+    del fd
+
+
+os.fsync = leave_to_the_system
 
 
 def need(*, is_there: bool, what: str) -> None:
@@ -77,9 +90,36 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "postgres_url" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.postgres)
+    if not IS_WHOLE:
+        each_case_on_one_database(config, items)
     items.sort(key=lambda item: ("what_the_whole_suite_wrote" in item.name, not is_long(item)))
     if is_part(config):
         items[:] = [item for item in items if "what_the_whole_suite_wrote" not in item.name]
+
+
+def each_case_on_one_database(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run every second case of a test on SQLite, the others on PostgreSQL.
+
+    Of what starts processes, that holds for the tests of a file: they are its cases. Other tests
+    without cases run on both, and so does what is marked `both_databases`.
+    """
+    cases: dict[str, list[tuple[Any, ...]]] = {}
+    left_out = []
+    for item in items:
+        indices = dict(getattr(getattr(item, "callspec", None), "indices", {}))
+        database = indices.pop("database_url", None)
+        is_slow = any(item.iter_markers("processes"))
+        if database is None or not (indices or is_slow) or any(item.iter_markers("both_databases")):
+            continue
+        test = item.nodeid.partition("[")[0]
+        of_test = cases.setdefault(item.nodeid.partition("::")[0] if is_slow else test, [])
+        case = (test, *sorted(indices.items()))
+        if case not in of_test:
+            of_test.append(case)
+        if (of_test.index(case) + database) % 2:
+            left_out.append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 def is_long(item: pytest.Item) -> bool:
@@ -156,7 +196,7 @@ def empty_postgres_url(postgres_url: str) -> str:
     return postgres_url
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(params=DATABASES)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Each of the two databases, empty."""
     if request.param == "sqlite":

@@ -3,8 +3,10 @@
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from alembic.script import ScriptDirectory
+from sqlalchemy import event
 
 from consent_tokens.store import schema
 from consent_tokens.store.database import Database
@@ -16,7 +18,14 @@ def open_database(url: str) -> Database:
     database = Database.open(url)
     engine = database.engine
     engine.update_execution_options(compiled_cache=STATEMENTS[engine.dialect.name])
+    if database.is_sqlite:
+        event.listen(engine, "connect", _write_without_waiting)
     return database
+
+
+def _write_without_waiting(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own type
+    """Leave it to the system when the disk is written: nobody cuts the power."""
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 def upgrade(database: Database) -> None:

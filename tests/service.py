@@ -343,7 +343,9 @@ class Service:
     def from_context(cls, context: AppContext) -> "Service":
         app = create_app(context)
         app.jinja_env.bytecode_cache = TEMPLATES
-        return cls(context, app, Dispatcher(context))
+        dispatcher = Dispatcher(context)
+        dispatcher._maintained_at = context.runtime.clock.monotonic()  # not in each first round
+        return cls(context, app, dispatcher)
 
     def with_context(self, **changes: Any) -> "Service":  # noqa: ANN401 - fields of AppContext
         """Return a service on the same database with other policies, gateway or client."""
@@ -450,6 +452,11 @@ class Service:
         """Run the dispatcher until nothing more is due."""
         while self.dispatcher.round():
             pass
+
+    def maintain(self) -> None:
+        """Work, and maintain first, as a dispatcher does in its first round and every minute."""
+        self.dispatcher._maintained_at = float("-inf")
+        self.work()
 
     def texts(self, number: str) -> list[str]:
         """Return the texts that a phone received, the oldest first."""

@@ -227,12 +227,13 @@ def test_killed_while_one_round_is_submitted_and_the_next_is_leased(
     check(drained(here, harness, lease), harness.kills, f"{point}, running ahead")
 
 
+@pytest.mark.both_databases
 def test_killed_at_random_moments_under_load(
     database_url: str, fill: FillOutbox, harness: CrashHarness
 ) -> None:
     """On PostgreSQL two dispatchers at once, of which now one dies and now the other."""
     is_sqlite = database_url.startswith("sqlite")
-    kills, enough = (100, 60) if IS_WHOLE else (30, 18)
+    kills, enough = (100, 60) if IS_WHOLE else (15, 9)
     here = fill(database_url, 30 * kills, rate=150 if is_sqlite else 75)
     lease = None if is_sqlite else 1
     chance, wait = random.Random(11), threading.Event()  # noqa: S311 - the same each time

@@ -137,6 +137,7 @@ def test_every_table_has_a_kind_that_says_how_long_it_is_kept() -> None:
 
 
 def test_after_four_years_nothing_of_a_consumer_is_left(wide: Service, tmp_path: Path) -> None:
+    wide.maintain()
     live_through_everything(wide)
     before = rows(wide)
     never_filled = {

@@ -113,6 +113,7 @@ def until(merchant: httpx.Client, message_id: str, status: str) -> None:
     pytest.fail(f"never {status}: {merchant.get(f'/v1/messages/{message_id}').json()}")
 
 
+@pytest.mark.both_databases
 def test_from_a_yes_to_a_text_on_a_phone_and_back_to_no(running: Running, carrier: Carrier) -> None:
     merchant = running.merchant()
     token = agree(running, carrier, merchant)
@@ -200,6 +201,7 @@ def test_when_the_carrier_goes_away_messages_wait_and_then_leave(tmp_path: Path)
                 until(merchant, message_id, "delivered")
 
 
+@pytest.mark.both_databases
 def test_an_advert_sent_as_an_order_never_reaches_the_carrier(
     running: Running, carrier: Carrier
 ) -> None:
@@ -238,6 +240,7 @@ def test_an_advert_sent_as_an_order_never_reaches_the_carrier(
     assert not [each for each in carrier.taken() if "双11" in each["text"]]
 
 
+@pytest.mark.both_databases
 def test_an_advert_in_a_variable_is_counted_reported_found_and_stopped(
     running: Running, carrier: Carrier, database_url: str
 ) -> None:

@@ -130,12 +130,13 @@ class ApiBlueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smor
 
     def problems(self, *statuses: int) -> Decorator:
         """Describe problems that an operation may answer with."""
-        return _chain(
-            *(
-                self.alt_response(each, schema=Problem(), content_type=problems.PROBLEM_JSON)
-                for each in statuses
-            )
-        )
+        # not by `alt_response`: each would wrap the view once more, and copy all that was described
+        content = {problems.PROBLEM_JSON: {"schema": Problem}}
+        described = {
+            str(each): {"description": HTTPStatus(each).phrase, "content": content}
+            for each in statuses
+        }
+        return cast("Decorator", self.doc(responses=described))
 
     def _operation(self, method: str, rule: str) -> Decorator:
         def decorator(view: View) -> View:
