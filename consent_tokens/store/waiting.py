@@ -6,9 +6,11 @@ from typing import Final
 
 from sqlalchemy import func, select
 
+from consent_tokens.relay.templates.moves import AppealStatus
 from consent_tokens.store.admission_tables import (
     merchant_applications,
     sender_applications,
+    template_moves,
     templates,
 )
 from consent_tokens.store.console_tables import proposed_actions
@@ -31,6 +33,9 @@ def count(transaction: Transaction, now: datetime) -> Mapping[str, int]:
         "templates": select(func.count())
         .select_from(templates)
         .where(templates.c.status == SUBMITTED),
+        "appeals": select(func.count())
+        .select_from(template_moves)
+        .where(template_moves.c.appeal_status == AppealStatus.OPEN),
         "complaints": select(func.count()).select_from(complaints).where(IS_UNDECIDED),
         "proposals": select(func.count())
         .select_from(proposed_actions)

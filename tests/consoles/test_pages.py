@@ -6,8 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from consent_tokens.consent.purposes import Purpose
 from consent_tokens.errors import ConflictError, ForbiddenError
 from consent_tokens.evidence.events import EventKind
+from consent_tokens.relay.templates.moves import AppealStatus
+from consent_tokens.services.admission import template_moves
 from consent_tokens.services.admission.actors import Actor
 from consent_tokens.services.people import proposals, team
 from consent_tokens.services.people.person import NO_PARTITION
@@ -21,7 +24,16 @@ from consent_tokens.web.consoles.permissions import PERMISSIONS
 from consent_tokens.web.consoles.tables import csv_cell
 from tests.console_people import ConsoleUser, merchant_person, operator
 from tests.number_scan import NUMBERS, found_in
-from tests.service import ADMIN, ORDERS, PROMOTIONS, SECOND_ADMIN, Page, Service, SignedIn
+from tests.service import (
+    ADMIN,
+    ORDERS,
+    PROMOTIONS,
+    REVIEWER,
+    SECOND_ADMIN,
+    Page,
+    Service,
+    SignedIn,
+)
 
 
 def readable(user: ConsoleUser) -> list[tuple[str, Page]]:
@@ -65,6 +77,19 @@ def test_a_refusal_of_today_is_counted_on_both_overviews(small: Service) -> None
     assert "consent_revoked" in operator(small).get().text
     assert "consent_revoked" in owner.get().text
     assert "consent_revoked" not in stranger.get().text
+
+
+def test_an_appeal_waits_on_the_overview_until_it_is_decided(small: Service) -> None:
+    merchant = small.merchant()
+    template_id = small.template(merchant, ORDERS, "订单{order}已发出")["id"]
+    template_moves.recategorise(
+        small.runtime, REVIEWER, template_id, purpose=Purpose.DELIVERIES, reason="a parcel"
+    )
+    merchant.post(f"/v1/templates/{template_id}/appeal", {"reason": "It is about an order."})
+    ann = operator(small)
+    assert "Appeals about the purpose of templates" in ann.get().text
+    template_moves.decide_appeal(small.runtime, ADMIN, template_id, AppealStatus.DISMISSED, "No.")
+    assert "Appeals about the purpose of templates" not in ann.get().text
 
 
 def test_tables_sort_filter_page_and_export(small: Service) -> None:

@@ -8,7 +8,7 @@ from consent_tokens.store.database import Transaction
 
 
 def count_waiting(runtime: Runtime) -> Mapping[str, int]:
-    """Return how many applications, senders, templates, complaints and proposals are undecided."""
+    """Return how many applications, senders, templates, appeals, complaints and proposals wait."""
     now = runtime.clock.now()
 
     def query(transaction: Transaction) -> Mapping[str, int]:

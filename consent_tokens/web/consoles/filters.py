@@ -38,6 +38,7 @@ def waiting_label(kind: str) -> str:
         "applications": _("Applications of merchants"),
         "senders": _("Applications for senders"),
         "templates": _("Templates to review"),
+        "appeals": _("Appeals about the purpose of templates"),
         "complaints": _("Complaints"),
         "proposals": _("Proposals for a second person"),
     }
