@@ -59,6 +59,11 @@ TEMPLATES_HELD: Final = Counter(
     "consent_templates_held", "Templates held because one value was in too many of their texts."
 )
 
+PACING_CHANGES: Final = Counter(
+    "consent_pacing_changes",
+    "Changes of how new templates may leave: advanced, held, waiting, resumed, dropped, finished.",
+    ["change"],
+)
 TEMPLATES_DISPUTED: Final = Counter(
     "consent_templates_disputed", "Reviews started because people reported texts as adverts."
 )
@@ -81,6 +86,7 @@ ALL: Final[tuple[MetricWrapperBase, ...]] = (
     RULES_RELOADS,
     TEMPLATES_DISPUTED,
     MANY_TEXTS_PER_EVENT,
+    PACING_CHANGES,
     RULES_SHADOW,
 )
 

@@ -133,7 +133,6 @@ class PacingPolicy:
 
     parts: tuple[int, ...] = (1000, 10_000)  # texts; then all
     transactional_parts: tuple[int, ...] = (200,)  # after one of the merchant's was withdrawn
-    withdrawn_within: timedelta = timedelta(days=7)  # that many days before its approval
     wait: timedelta = timedelta(hours=2)  # of daytime, for people to react to a part
     opens: int = 9 * 60  # of daytime, minutes since midnight
     closes: int = 21 * 60
@@ -144,8 +143,6 @@ class PacingPolicy:
     complaint_rate: float = 0.001
     max_hold: timedelta = timedelta(hours=12)  # until a person has to decide
     group_budget: int = 20_000  # texts a day of all unproven templates of a control group
-    proven_templates: int = 3  # that exempt a control group from its budget, without a measure
-    clean_period: timedelta = timedelta(days=90)  # in that long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "api-key": "api_keys",
     "sender": "senders",
     "template": "template",
+    "pacing": "pacing",
     "webhook": "webhook",
     "complaint": "complaint",
     "reassigned-numbers": "reassigned_numbers",

@@ -80,6 +80,12 @@ class EventKind(StrEnum):
     TEMPLATE_WITHDRAWN = "template_withdrawn"
     TEMPLATE_DISPUTED = "template_disputed"  # consumers say that its texts are adverts
     TEMPLATE_CLASS_DECIDED = "template_class_decided"
+    PACING_ADVANCED = "pacing_advanced"  # the next part of a template's texts may leave
+    PACING_HELD = "pacing_held"
+    PACING_WAITING = "pacing_waiting"  # for a person, who has to decide
+    PACING_RESUMED = "pacing_resumed"
+    PACING_DROPPED = "pacing_dropped"
+    PACING_FINISHED = "pacing_finished"
     LINK_DOMAINS_SET = "link_domains_set"
     IDENTITY_SET = "identity_set"
     MANY_TEXTS_PER_EVENT = "many_texts_per_event"  # on a day, compared with other merchants
@@ -192,7 +198,7 @@ def decision_kind(decision: Decision) -> tuple[EventKind, str | None]:
     match decision:
         case Accepted():
             return EventKind.MESSAGE_ACCEPTED, None
-        case Deferred():
-            return EventKind.MESSAGE_DEFERRED, None
+        case Deferred(reason=why):
+            return EventKind.MESSAGE_DEFERRED, why.value if why else None
         case Refused(reason=reason):
             return EventKind.MESSAGE_REFUSED, reason.value

@@ -108,6 +108,8 @@ class Case:
     more_windows: tuple[SendWindow, ...] = ()  # besides those of token and row
     limits: Limits = NO_LIMITS  # of the rules
     text_fault: TextFault | None = None  # of a case that is decided again, without its text
+    is_held_back: bool = False  # the pacing of its texts has no place left for now
+    is_dropped: bool = False  # the pacing of its texts has ended: they are refused
 
     # derived once, because several checks need them
     claims: Claims | None = field(init=False)

@@ -105,6 +105,8 @@ class Extra(Struct, frozen=True, array_like=True):
     quiet_periods: list[tuple[int, int]] = []
     marketing_sends: list[int] = []
     more_windows: list[Window] = []
+    is_held_back: bool = False  # by pacing
+    is_dropped: bool = False
 
 
 class CaseRecord(Struct, frozen=True, array_like=True):
@@ -131,7 +133,8 @@ class CaseRecord(Struct, frozen=True, array_like=True):
         if result is None:
             return Accepted(now)
         if isinstance(result, int):
-            return Deferred(after(now, result))
+            is_held_back = self.extra is not None and self.extra.is_held_back
+            return Deferred(after(now, result), Reason.HELD_BACK if is_held_back else None)
         reason, next_at = result
         return Refused(Reason(reason), None if next_at is None else after(now, next_at))
 
@@ -173,6 +176,8 @@ def case_of(record: CaseRecord, now: datetime, rules: RuleSet | None = None) -> 
         preferences=_preferences_of(extra, now) if record.extra else NO_PREFERENCES,
         marketing_sends=[after(now, each) for each in extra.marketing_sends],
         more_windows=tuple(_window_of(each) for each in extra.more_windows),
+        is_held_back=extra.is_held_back,
+        is_dropped=extra.is_dropped,
         limits=limits_of(rules, head.purpose, grant, now, is_demonstration=is_demonstration)
         if rules
         else NO_LIMITS,

@@ -197,8 +197,9 @@ def _extra(case: Case, decision: Decision) -> Extra | None:
     fault = decision.text_fault if isinstance(decision, Refused) else None
     now, preferences = case.now, case.preferences
     is_counted = bool(case.limits.recipient_caps or case.recipient_limits)
+    is_paced = case.is_held_back or case.is_dropped
     is_plain = fault is None and preferences is NO_PREFERENCES and not case.more_windows
-    if is_plain and not (is_counted and case.marketing_sends):
+    if is_plain and not is_paced and not (is_counted and case.marketing_sends):
         return None
     marketing: Sequence[datetime] = case.marketing_sends if is_counted else ()
     return Extra(
@@ -211,6 +212,8 @@ def _extra(case: Case, decision: Decision) -> Extra | None:
         ],
         marketing_sends=[_since(now, each) for each in marketing],
         more_windows=[_window(each) for each in case.more_windows],
+        is_held_back=case.is_held_back,
+        is_dropped=case.is_dropped,
     )
 
 

@@ -240,10 +240,13 @@ def check_send_window(case: Case) -> Refused | None:
 
 
 def check_measures(case: Case) -> Refused | None:
-    """Refuse while the template is held for review; the refusal costs nothing of the cap."""
+    """Refuse while the template is held for review, or what its pacing has dropped.
+
+    The refusal costs nothing of the cap.
+    """
     template = case.template.template if case.template else None
     is_held = template is not None and template.status is TemplateStatus.HELD
-    return Refused(Reason.HELD_BACK) if is_held else None
+    return Refused(Reason.HELD_BACK) if is_held or case.is_dropped else None
 
 
 CHECKS: Final[tuple[Callable[[Case], Refused | None], ...]] = (
@@ -291,4 +294,6 @@ def _decide(case: Case, checks: Sequence[Callable[[Case], Refused | None]]) -> D
         if refusal := check(case):
             return _with_rules(case, check, refusal)
     send_at = case.send_at
+    if case.is_held_back:
+        return Deferred(send_at, Reason.HELD_BACK)
     return Accepted(send_at) if send_at <= case.now else Deferred(send_at)

@@ -50,9 +50,13 @@ class Accepted(Struct, frozen=True):
 
 
 class Deferred(Struct, frozen=True):
-    """The message may be sent at `send_at`: when its window opens, or as the merchant planned."""
+    """The message may be sent at `send_at`: when its window opens, or as the merchant planned.
+
+    With HELD_BACK as `reason` it may not be sent before the pacing of its template lets it.
+    """
 
     send_at: datetime
+    reason: Reason | None = None
 
 
 class FieldFault(Struct, frozen=True):

@@ -16,6 +16,11 @@ MAX_CODE_VALIDITY: Final = timedelta(minutes=10)  # a one-time code that comes l
 MAX_SCHEDULE_AHEAD: Final = timedelta(days=30)  # of `send_at`
 MAX_SCHEDULE_BEHIND: Final = timedelta(minutes=15)  # of `send_at`: a request that was on its way
 MAX_ATTEMPTS: Final = 5
+# `pacing` of a message: held back, or counted in a part, with what its recipient did
+HELD_BACK: Final = 0
+COUNTED: Final = 1
+STOPPED: Final = 2
+COMPLAINED: Final = 4
 INVITATION_PURPOSE: Final = "service.invitation"  # of a consent request sent by SMS
 
 
@@ -101,6 +106,14 @@ class Message(Struct, frozen=True):
     template_version: int | None = None
     value_hashes: bytes | None = None  # of the template's counted variables, keyed
     event_hash: int | None = None  # of the event that it is about, keyed
+    pacing_id: str | None = None  # subject and version of the pacing that it counts for
+    pacing: int | None = None  # HELD_BACK, or COUNTED and reactions
+    held_from: datetime | None = None  # while it is held back: when it was to be sent
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether it waits for the pacing of its template."""
+        return self.held_from is not None
 
     @property
     def grant_id(self) -> int | None:

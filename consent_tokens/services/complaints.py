@@ -41,6 +41,7 @@ from consent_tokens.services.complaint_assessment import (
     assess_without_message,
     find_message,
 )
+from consent_tokens.services.complaint_reactions import count_complaint
 from consent_tokens.services.number_verification import ChallengeSecret, verify_code
 from consent_tokens.services.rate_limits import try_acquire
 from consent_tokens.services.runtime import Runtime
@@ -268,6 +269,8 @@ def _file_complaint(
         changed_at=now,
     )
     complaints.add(transaction, complaint)
+    if message:
+        count_complaint(transaction, message)
     event = complaint_event(complaint, EventKind.COMPLAINT_FILED, now, reason.value)
     runtime.record(transaction, event)
     review_of = after_filing(runtime, transaction, complaint)

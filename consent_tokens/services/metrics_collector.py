@@ -12,7 +12,7 @@ from consent_tokens.gateways.base import Gateway
 from consent_tokens.relay.message import Priority
 from consent_tokens.services.integrity.readiness import ensure_ready
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import outbox
+from consent_tokens.store import outbox, pacings
 from consent_tokens.store.database import Transaction
 
 MAX_COUNTED: Final = 100_000  # messages; counting more would cost too much
@@ -60,6 +60,9 @@ class MetricsCollector:
             "Seconds since the first queued message became due.",
             labels=["priority"],
         )
+        waiting = GaugeMetricFamily(
+            "consent_pacings_waiting", "Held new templates that wait for a person's decision."
+        )
         now = self.runtime.clock.now()
 
         def query(transaction: Transaction) -> None:
@@ -68,6 +71,7 @@ class MetricsCollector:
                 overdue = max(0.0, (now - first_due).total_seconds()) if first_due else 0.0
                 depth.add_metric([priority.name.lower()], count)
                 age.add_metric([priority.name.lower()], overdue)
+            waiting.add_metric([], pacings.count_waiting(transaction))
 
         try:
             self.runtime.database.read(query)
@@ -75,6 +79,7 @@ class MetricsCollector:
             return
         yield depth
         yield age
+        yield waiting
 
 
 def metrics_registry(

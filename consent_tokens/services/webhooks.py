@@ -24,9 +24,11 @@ from consent_tokens.consent.scope import format_time_of_day
 from consent_tokens.crypto.encoding import encode
 from consent_tokens.errors import InvalidError, NotFoundError
 from consent_tokens.evidence.complaints import ComplaintGroup
+from consent_tokens.evidence.events import EventKind
 from consent_tokens.gateways.webhook_client import CallResult, WebhookClient, WebhookRequest
 from consent_tokens.relay.decision import class_of
 from consent_tokens.relay.message import MessageOutcome, MessageStatus
+from consent_tokens.relay.pacing import Pacing
 from consent_tokens.relay.sandbox import is_sandbox
 from consent_tokens.relay.templates.template import Template, TemplateStatus
 from consent_tokens.row_key import RowKey
@@ -61,6 +63,7 @@ class WebhookEventType(StrEnum):
     MESSAGE_FAILED = "message.failed"
     COMPLAINT_OPENED = "complaint.opened"
     TEMPLATE_REVIEWED = "template.reviewed"
+    MERCHANT_MEASURE = "merchant.measure"
 
 
 # of which merchants are shown the day and not the time (promise 5)
@@ -196,6 +199,21 @@ def template_event(
         "reason": reason,
     }
     return MerchantEvent(template.merchant_id, WebhookEventType.TEMPLATE_REVIEWED, data)
+
+
+def measure_event(pacing: Pacing, kind: EventKind) -> MerchantEvent:
+    """Return the event that pacing holds a template or a sender's free texts back, or lets them go.
+
+    Complaints are not counted in it: merchants see those by the day.
+    """
+    data = {
+        "measure": kind.value.removeprefix("pacing_"),
+        "subject": pacing.subject_id,
+        "version": pacing.version,
+        "people": pacing.seen.people,
+        "stops": pacing.seen.stops,
+    }
+    return MerchantEvent(pacing.merchant_id, WebhookEventType.MERCHANT_MEASURE, data)
 
 
 def enqueue(

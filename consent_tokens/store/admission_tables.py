@@ -259,3 +259,42 @@ template_value_counts = Table(
     Column("counted_at", Timestamp, nullable=False, index=True),
     Column("accepted_at", Timestamp),  # since when it may be repeated: somebody has looked at it
 )
+
+# templates whose texts leave in parts, until they are proven (relay/pacing.py); one without a row
+# is not paced
+pacings = Table(
+    "pacings",
+    metadata,
+    Column("subject_id", String(40), primary_key=True),  # a template, or a sender of free texts
+    Column("version", Integer, primary_key=True),  # of the template; the day, of free texts
+    Column("merchant_id", String(40), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),  # limited, transactional: which parts it has
+    Column("is_budgeted", SmallInteger, nullable=False),  # counts in unproven_texts
+    Column("status", String(16), nullable=False),  # open, held, dropped, proven
+    Column("stage", SmallInteger, nullable=False),  # from 0
+    Column("taken", BigInteger, nullable=False),  # places of its parts, of all stages
+    Column("created_at", Timestamp, nullable=False),
+    Column("active_until", Timestamp, nullable=False, index=True),  # until when it is looked at
+    Column("left_at", Timestamp),  # since when the part of its stage has left
+    Column("held_at", Timestamp),
+    Column("waiting_since", Timestamp),  # since when a person has to decide
+    Column("changed_at", Timestamp, nullable=False),
+    # as last counted
+    Column("checked_at", Timestamp, nullable=False),
+    Column("people", BigInteger, nullable=False),  # who got a text
+    Column("stops", BigInteger, nullable=False),
+    Column("complainants", BigInteger, nullable=False),
+    Column("held", BigInteger, nullable=False),  # messages
+    # when a person let it go on
+    Column("accepted_people", BigInteger, nullable=False),
+    Column("accepted_stops", BigInteger, nullable=False),
+    Column("accepted_complainants", BigInteger, nullable=False),
+)
+
+unproven_texts = Table(  # of all unproven templates of a control group, or a merchant alone
+    "unproven_texts",
+    metadata,
+    Column("group_id", String(40), primary_key=True),
+    Column("day", Integer, nullable=False),  # since 1970, of UTC
+    Column("texts", BigInteger, nullable=False),
+)

@@ -32,7 +32,7 @@ COLUMN_NAMES: Final = (
     "partition", "id", "grant_id", "merchant_id", "sender_id", "priority", "purpose", "reference",
     "status", "reason", "accepted_at", "send_at", "valid_until", "changed_at", "segments",
     "attempts", "sealed_number", "wrapped_key", "text", "template_id", "template_version",
-    "value_hashes", "event_hash",
+    "value_hashes", "event_hash", "pacing_id", "pacing", "held_from",
 )  # fmt: skip
 COLUMNS: Final = ", ".join(COLUMN_NAMES)
 # a look-up in a dict is faster than calling the enumeration
@@ -46,12 +46,14 @@ SUBMITTED_STATUSES: Final = (
     MessageStatus.UNKNOWN,
 )
 ARRIVED_STATUSES: Final = (MessageStatus.SENT, MessageStatus.DELIVERED, MessageStatus.UNKNOWN)
+# a message that is held back counts where it was to be sent: its `send_at` is when it expires
 COUNTED_SENDS = """
-SELECT m.partition, m.id, m.grant_id, m.priority, m.send_at, m.status
+SELECT m.partition, m.id, m.grant_id, m.priority,
+    COALESCE(m.held_from, m.send_at) AS counted_at, m.status
 FROM {input} JOIN messages m ON m.partition = input.partition AND m.grant_id = input.id
 WHERE m.accepted_at > :accepted_since AND m.send_at > :since
     AND m.status NOT IN ('refused', 'expired')
-ORDER BY m.send_at
+ORDER BY counted_at
 """
 MAX_TIME_IN_OUTBOX: Final = MAX_SCHEDULE_AHEAD + MAX_VALIDITY  # from acceptance to submission
 
@@ -84,10 +86,10 @@ def counted_sends(
 
 
 MARKETING_SENDS = """
-SELECT m.partition, m.id, m.priority, m.send_at, m.status
+SELECT m.partition, m.id, m.priority, COALESCE(m.held_from, m.send_at) AS counted_at, m.status
 FROM {input} JOIN messages m ON m.partition = input.partition
 WHERE m.send_at > :since AND m.priority = :priority AND m.status NOT IN ('refused', 'expired')
-ORDER BY m.send_at
+ORDER BY counted_at
 """
 
 
@@ -351,4 +353,7 @@ def message_from_row(row: Row[Any]) -> Message:
         template_version=row.template_version,
         value_hashes=row.value_hashes,
         event_hash=row.event_hash,
+        pacing_id=row.pacing_id,
+        pacing=row.pacing,
+        held_from=row.held_from,
     )

@@ -306,6 +306,9 @@ def _row(message: Message) -> tuple[Any, ...]:
         message.template_version,
         message.value_hashes,
         message.event_hash,
+        message.pacing_id,
+        message.pacing,
+        int(message.held_from.timestamp()) if message.held_from else None,
     )
 
 
@@ -315,6 +318,7 @@ def _leased_message(row: Sequence[Any]) -> Message:
         partition, message_id, grant_id, merchant_id, sender_id, priority, purpose, reference,
         status, reason, accepted, send_at, valid_until, changed, segments, attempts,
         sealed_number, wrapped_key, text_, template_id, template_version, value_hashes, event_hash,
+        pacing_id, pacing, held_from,
     ) = row  # fmt: skip
     return Message(  # positional, because keywords are slower: this runs for every message
         RowKey(partition, message_id),
@@ -339,4 +343,7 @@ def _leased_message(row: Sequence[Any]) -> Message:
         template_version,
         value_hashes,
         event_hash,
+        pacing_id,
+        pacing,
+        None if held_from is None else utc_from_epoch(held_from),
     )

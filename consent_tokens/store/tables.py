@@ -35,6 +35,7 @@ HAS_GATEWAY_ID = text("gateway_id IS NOT NULL")
 IS_PARTLY_REPORTED = text("settle_at IS NOT NULL")
 HAS_EVENT = text("event_hash IS NOT NULL")
 HAS_VALUES = text("value_hashes IS NOT NULL")
+IS_PACED = text("pacing_id IS NOT NULL")
 HAS_KEY = text("wrapped_key IS NOT NULL")
 IS_UNACCEPTED_REFUSAL = text("kind = 'message_refused' AND message_id IS NULL")
 IS_GRANT_END = text("kind IN ('grant_ended', 'number_reassigned')")
@@ -162,6 +163,10 @@ messages = Table(  # in the recipient's partition; what waits here is the outbox
     Column("template_version", SmallInteger),
     Column("value_hashes", LargeBinary),  # of its variables, eight bytes each, keyed; until counted
     Column("event_hash", BigInteger),  # keyed, of grant, type and id of the event
+    Column("pacing_id", String(48)),  # subject and version of the pacing that it counts for
+    # 0: held back; else 1, with 2 added if its recipient stopped the merchant, 4 if they complained
+    Column("pacing", SmallInteger),
+    Column("held_from", Timestamp),  # while it is held back: send_at as planned
     Index("messages_waiting", "priority", "merchant_id", "send_at",
           postgresql_where=IS_WAITING, sqlite_where=IS_WAITING),
     Index("messages_sending", "lease_until", postgresql_where=IS_SENDING, sqlite_where=IS_SENDING),
@@ -182,6 +187,8 @@ messages = Table(  # in the recipient's partition; what waits here is the outbox
           postgresql_where=HAS_VALUES, sqlite_where=HAS_VALUES),
     Index("messages_of_event", "partition", "event_hash",
           postgresql_where=HAS_EVENT, sqlite_where=HAS_EVENT),
+    Index("messages_paced", "pacing_id", "pacing", "accepted_at", "id",
+          postgresql_where=IS_PACED, sqlite_where=IS_PACED),
     postgresql_with={"fillfactor": 70},
 )  # fmt: skip
 

@@ -145,7 +145,8 @@ REFUSALS: Final = (
     ),
     ReasonText(
         Reason.HELD_BACK,
-        "The platform holds this template back until somebody has reviewed it again.",
+        "The platform holds texts of this template back: until people have reacted to its first "
+        "ones, or until somebody has reviewed it again.",
         N_("the platform reviews its text again first"),
     ),
 )

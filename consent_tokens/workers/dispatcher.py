@@ -37,6 +37,7 @@ from consent_tokens.services.integrity.readiness import save_checkpoints
 from consent_tokens.services.integrity.rewrapping import Rewrapper
 from consent_tokens.services.merchants import read_weights
 from consent_tokens.services.retention.sweep import apply_retention
+from consent_tokens.workers.pacing_worker import PacingWorker
 from consent_tokens.workers.template_counter import TemplateCounter
 from consent_tokens.workers.webhook_worker import WebhookWorker
 
@@ -77,6 +78,7 @@ class Dispatcher:
     _lock: DispatcherLock = field(default_factory=DispatcherLock)
     _webhook_worker: WebhookWorker | None = None
     _template_counter: TemplateCounter | None = None
+    _pacing_worker: PacingWorker | None = None
     _thread: threading.Thread | None = None
 
     def __post_init__(self) -> None:
@@ -86,7 +88,7 @@ class Dispatcher:
         self._rewrapper = Rewrapper(self.context.runtime)
 
     def start(self) -> None:
-        """Open the gateway, and start the dispatching thread, webhook worker and template counter.
+        """Open the gateway, and start the threads: dispatching, webhooks, templates, pacing.
 
         Raises DispatcherRunningError if another one works on this SQLite database.
         """
@@ -99,6 +101,8 @@ class Dispatcher:
         self._webhook_worker.start()
         self._template_counter = TemplateCounter(runtime)
         self._template_counter.start()
+        self._pacing_worker = PacingWorker(runtime, self.context.relay.pacing)
+        self._pacing_worker.start()
 
     def stop(self) -> None:
         """Finish the round in flight, start no other, and close the gateway and the database."""
@@ -110,6 +114,8 @@ class Dispatcher:
             self._webhook_worker.stop()
         if self._template_counter:
             self._template_counter.stop()
+        if self._pacing_worker:
+            self._pacing_worker.stop()
         self.context.close()
         self._lock.release()
 

@@ -14,6 +14,8 @@ from werkzeug.test import TestResponse
 
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.evidence.complaints import ComplaintReason
+from consent_tokens.relay.pacing import PacingKind, new_pacing
+from consent_tokens.services.admission.pacing_decisions import drop
 from consent_tokens.services.admission.template_moves import recategorise
 from consent_tokens.services.admission.template_reviews import withdraw
 from consent_tokens.services.complaints import enqueue_complaint_groups, report_message
@@ -21,6 +23,7 @@ from consent_tokens.services.consents.amendments import pause
 from consent_tokens.services.retention.sweep import apply_retention
 from consent_tokens.services.submission.message_status import get_message
 from consent_tokens.services.webhooks import WebhookEventType, add_webhook
+from consent_tokens.store import pacings
 from consent_tokens.store.tables import webhook_events
 from tests.service import ALWAYS, ORDERS, PROMOTIONS, REVIEWER, Merchant, Service
 
@@ -366,7 +369,13 @@ def test_every_webhook_is_as_described(small: Service, description: Description)
     small.clock.advance(timedelta(days=20))
     apply_retention(small.runtime, small.context.consent)
     enqueue_complaint_groups(small.runtime)
-    small.template(merchant, ORDERS, "订单{order}已发出")
+    template_id = small.template(merchant, ORDERS, "订单{order}已发出")["id"]
+    paced = new_pacing(
+        template_id, 1, merchant_id=merchant.id, kind=PacingKind.TRANSACTIONAL,
+        is_budgeted=True, now=small.clock.now(),
+    )  # fmt: skip
+    small.runtime.database.run(lambda transaction: pacings.add(transaction, paced))
+    drop(small.runtime, REVIEWER, template_id, reason="an advert")
     with small.runtime.database.engine.connect() as connection:
         bodies = list(connection.scalars(select(webhook_events.c.body)))
     enqueued = [json.loads(body) for body in bodies]

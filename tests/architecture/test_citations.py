@@ -22,7 +22,7 @@ THREATS = ROOT / "docs" / "threat-model.md"
 GLOSSARY = ROOT / "docs" / "glossary.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-LAST_PROMISE, LAST_THREAT = 15, 32
+LAST_PROMISE, LAST_THREAT = 15, 33
 
 SKIPPED = frozenset(
     {".git", ".hypothesis", ".make", ".venv", "build", "dist", "node_modules", "var"}
@@ -214,11 +214,11 @@ def test_a_page_that_cites_what_is_not_there_is_found(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     page = tmp_path / "docs" / "page.md"
     page.write_text(
-        "Held by promise\n1 and T33, not `T34`.\n\n```\npromise 99\n```\n"
+        "Held by promise\n1 and T34, not `T35`.\n\n```\npromise 99\n```\n"
         "See `tests/promises/test_99_gone.py`, `docs/page.md` and [more](more.md).\n",
         "utf-8",
     )
-    assert unresolved(tmp_path, entries()) == [("docs/page.md", "T33")]
+    assert unresolved(tmp_path, entries()) == [("docs/page.md", "T34")]
     assert missing_files(page, tmp_path) == ["tests/promises/test_99_gone.py", "more.md"]
 
 

@@ -63,8 +63,10 @@ KEPT = {
     "merchant_id", "is_merchant_active", "classes", "has_sender", "token", "grant", "purpose",
     "composed", "max_segments", "counted_sends", "transactional_cap", "not_before", "valid_until",
     "now", "named_purposes", "is_demonstration", "template", "event", "preferences",
-    "marketing_sends", "more_windows", "text_fault",
+    "marketing_sends", "more_windows", "text_fault", "is_held_back", "is_dropped",
 }  # fmt: skip
+
+SOMETIMES = 0.05
 
 
 def changed(number: int) -> RuleSet:
@@ -90,6 +92,8 @@ def some_case(rnd: random.Random, rules: RuleSet) -> Case:
         "template": rnd.choice((None, using())),
         "event": EventUse(rnd.choice(("order", "other")), rnd.randrange(3)),
         "is_demonstration": False,
+        "is_held_back": rnd.random() < SOMETIMES,
+        "is_dropped": rnd.random() < SOMETIMES,
     }
     members["valid_until"] = members["not_before"] + timedelta(hours=rnd.choice((1, 24, 72)))
     if rnd.random() < 0.3:

@@ -137,7 +137,7 @@ def test_the_lower_bound_is_below_the_rate(hits: int, more: int) -> None:
 
 
 @given(st.lists(st.integers(1, 20_000), min_size=1, max_size=4))
-def test_each_stage_has_room_for_its_part_and_the_last_for_all(parts: list[int]) -> None:
+def test_each_stage_holds_its_part_and_the_last_all_texts(parts: list[int]) -> None:
     assert [places(tuple(parts), stage) for stage in range(len(parts))] == [*accumulate(parts)]
     assert places(tuple(parts), len(parts)) is None
     assert 0 < needed_to_have_left(parts[0]) <= parts[0]

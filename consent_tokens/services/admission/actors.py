@@ -44,6 +44,7 @@ class Action(StrEnum):
     RECATEGORISE = "recategorise"
     HOLD = "hold"
     RELEASE = "release"
+    DROP = "drop"  # what pacing holds back
     WITHDRAW = "withdraw"
     UPHOLD_DISPUTE = "uphold_dispute"  # of complaints that texts are adverts
     DISMISS_DISPUTE = "dismiss_dispute"

@@ -15,10 +15,12 @@ from msgspec.structs import replace as changed
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from consent_tokens.evidence.events import EventKind
+from consent_tokens.relay.decision import is_limited
 from consent_tokens.relay.templates.check import Draft, check_template
 from consent_tokens.relay.templates.moves import AppealStatus, MoveStatus
 from consent_tokens.relay.templates.template import Template, TemplateStatus
 from consent_tokens.services.admission.actors import Action, Actor, check_reason, require_right
+from consent_tokens.services.admission.pacing import start_within
 from consent_tokens.services.admission.template_decisions import IN_USE, TemplateDecision, record
 from consent_tokens.services.admission.template_standings import (
     TemplateStanding,
@@ -225,6 +227,8 @@ def _move_all(
     moved = [replace(each, template=_moved(each.template, purpose)) for each in versions]
     for each in moved:
         templates.set_review(transaction, each.template)
+        if each.template.status in IN_USE and not is_limited(before.purpose):
+            start_within(runtime, transaction, each.template)
     newest = moved[0].template
     merchant = get_merchant(transaction, newest.merchant_id)
     kind = EventKind.TEMPLATE_PURPOSE_CHANGED

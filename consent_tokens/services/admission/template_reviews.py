@@ -3,7 +3,7 @@
 Each is recorded with its actor in the transaction that makes it, and announced to the merchant.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +25,9 @@ from consent_tokens.services.admission.actors import (
     approvers,
     require_right,
 )
+from consent_tokens.services.admission.pacing import start_within
+from consent_tokens.services.admission.pacing_decisions import release_within
+from consent_tokens.services.admission.pacing_records import PacingChange, announce
 from consent_tokens.services.admission.template_decisions import (
     TemplateDecision,
     decide,
@@ -85,6 +88,7 @@ def approve(
             )
             record(runtime, transaction, actor, first, template)
             return _reread(transaction, template)
+        start_within(runtime, transaction, template)
         return _decide(
             runtime,
             transaction,
@@ -176,21 +180,32 @@ def hold(runtime: Runtime, actor: Actor, template_id: str, *, reason: str) -> Te
 
 
 def release(runtime: Runtime, actor: Actor, template_id: str, *, reason: str) -> TemplateVersion:
-    """Release all held versions of a template. Raises as `withdraw`.
+    """Release all held versions of a template, and what pacing holds of it. Raises as `withdraw`.
 
-    A value that was repeated until now was looked at: it does not hold the template again.
+    A value that was repeated until now was looked at: it does not hold the template again, nor do
+    the stops and complaints until now.
     """
+    stated = _checked_reason(reason)
     decision = TemplateDecision(
-        EventKind.TEMPLATE_RELEASED,
-        Action.RELEASE,
-        TemplateStatus.APPROVED,
-        _checked_reason(reason),
+        EventKind.TEMPLATE_RELEASED, Action.RELEASE, TemplateStatus.APPROVED, stated
     )
+    require_right(actor, Action.RELEASE)
 
-    def accept_values(transaction: Transaction) -> None:
+    def work(transaction: Transaction) -> tuple[TemplateVersion, list[PacingChange]]:
+        versions = _locked(transaction, template_id)
+        held = [each for each in versions if each.template.status is TemplateStatus.HELD]
+        resumed = release_within(runtime, transaction, actor, template_id, stated)
+        if not held and not resumed:
+            raise ConflictError("no version is in a status that allows this")
         accept_repeated_values(transaction, template_id, runtime.clock.now())
+        if not held:
+            return versions[0], resumed
+        return _decide(runtime, transaction, actor, decision, held), resumed
 
-    return _decide_all(runtime, actor, template_id, decision, {TemplateStatus.HELD}, accept_values)
+    released, resumed = runtime.database.run(work)
+    for change in resumed:
+        announce(change)
+    return released
 
 
 def withdraw(runtime: Runtime, actor: Actor, template_id: str, *, reason: str) -> TemplateVersion:
@@ -235,7 +250,6 @@ def _decide_all(
     template_id: str,
     decision: TemplateDecision,
     allowed: set[TemplateStatus],
-    also: Callable[[Transaction], None] | None = None,
 ) -> TemplateVersion:
     """Record a decision on all versions of a template whose status allows it."""
     require_right(actor, decision.action)
@@ -246,8 +260,6 @@ def _decide_all(
         ]
         if not versions:
             raise ConflictError("no version is in a status that allows this")
-        if also:
-            also(transaction)
         return _decide(runtime, transaction, actor, decision, versions)
 
     return runtime.database.run(work)

@@ -7,6 +7,7 @@ from consent_tokens.crypto.message_link_ids import PLACEHOLDER_LINK_ID
 from consent_tokens.errors import NotFoundError
 from consent_tokens.listing import ListFilter, Position
 from consent_tokens.relay.decision import class_of
+from consent_tokens.relay.pacing import Pacing
 from consent_tokens.relay.templates.marks import Ruling, rulings_on
 from consent_tokens.relay.templates.preview import Preview, preview
 from consent_tokens.relay.templates.template import Template, TemplateStatus
@@ -14,6 +15,7 @@ from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import (
     link_domains,
     merchants,
+    pacings,
     reviews,
     senders,
     template_moves,
@@ -35,6 +37,7 @@ class TemplateStanding:
     preview: Preview
     rulings: tuple[Ruling, ...]
     move: TemplateMove | None = None  # the last to another purpose
+    pacing: Pacing | None = None  # of the version whose texts leave; None: it is not paced
 
 
 def subject_of(template: Template) -> str:
@@ -103,8 +106,12 @@ def standings_of(
     domains = link_domains.of_merchants(transaction, merchant_ids)
     found = merchants.find_many(transaction, merchant_ids)
     of_merchants = {each: senders.of_merchant(transaction, each) for each in merchant_ids}
-    moves = template_moves.last_of(transaction, [each.template.id for each in versions])
-    in_use = templates.for_relay(transaction, [each.template.id for each in versions])
+    ids = [each.template.id for each in versions]
+    moves = template_moves.last_of(transaction, ids)
+    in_use = templates.for_relay(transaction, ids)
+    paced = {
+        (each.subject_id, each.version): each for each in pacings.of_subjects(transaction, ids)
+    }
 
     def standing(version: TemplateVersion) -> TemplateStanding:
         template = version.template
@@ -124,6 +131,7 @@ def standings_of(
                 is_limited=purpose_class.is_limited,
             ),
             rulings=rulings_on(template.text),
+            pacing=paced.get((used.id, used.version)),
             move=moves.get(template.id),
         )
 

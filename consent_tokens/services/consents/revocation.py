@@ -6,7 +6,7 @@ consumer stops a merchant, not one of its grants (promise 12).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from consent_tokens.consent.grant import EndReason, Grant
@@ -15,7 +15,7 @@ from consent_tokens.evidence.journal import EntryKind, GrantRevoked
 from consent_tokens.evidence.receipts import Propagation
 from consent_tokens.policies import ConsentPolicy
 from consent_tokens.relay.decision import Reason
-from consent_tokens.relay.message import Message, MessageStatus
+from consent_tokens.relay.message import STOPPED, Message, MessageStatus
 from consent_tokens.row_key import RowKey
 from consent_tokens.services import webhooks
 from consent_tokens.services.consents.invitations import decline_open_invitations
@@ -33,12 +33,14 @@ from consent_tokens.store import (
     merchant_consents,
     messages,
     outbox,
+    paced_messages,
     requests,
 )
 from consent_tokens.store.database import Transaction
 
 # by which a consumer says no to the merchant; a replayed journal does not know by whom it was
 STOPS: Final = frozenset({EndReason.CONSUMER, EndReason.REPLY, EndReason.JOURNAL})
+COUNTED_FOR: Final = timedelta(days=7)  # after a text, a stop is a reaction to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,7 @@ def revoke_within(
         grants.record_end(transaction, ended)
         if reason in STOPS:
             merchant_consents.record_stop(transaction, key.partition, ended.merchant_id, now)
+            _count_stop(transaction, ended, reason, now, is_spread=is_spread)
         requests.delete_token_of(transaction, key)
         kind = EventKind.GRANT_ENDED
         runtime.record(transaction, grant_event(ended, kind, ended.status_since, reason.value))
@@ -175,6 +178,21 @@ def revoke_within(
             Propagation(stopped_messages=len(refused), last_submitted_at=last),
         )
     return ended
+
+
+def _count_stop(
+    transaction: Transaction, ended: Grant, reason: EndReason, now: datetime, *, is_spread: bool
+) -> None:
+    """Count a stop for the text that the consumer got last from the merchant (relay/pacing.py).
+
+    A stop of all merchants at once is about none of them; a replayed one was counted before.
+    """
+    if is_spread or reason is EndReason.JOURNAL:
+        return
+    partition, merchant_id = ended.key.partition, ended.merchant_id
+    since = now - COUNTED_FOR
+    if key := paced_messages.last_text_key(transaction, partition, merchant_id, since):
+        paced_messages.add_reaction(transaction, key, STOPPED)
 
 
 def _record_refused(

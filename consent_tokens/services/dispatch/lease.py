@@ -202,7 +202,7 @@ class _LeaseContext:
     def decide(self, message: Message) -> LeasedMessage | MessageOutcome:
         """Decide whether a message may be submitted now."""
         if self.now >= message.valid_until:
-            if message.reason == Reason.HELD_BACK:
+            if message.reason == Reason.HELD_BACK and not message.is_held_back:
                 return self._refused(message, message.reason)
             return final_outcome(message, MessageStatus.EXPIRED, self.now)
         sender = self._sender(message)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from msgspec.structs import replace
+
 from consent_tokens.consent.scope import MAX_DAYS
 from consent_tokens.crypto.message_link_ids import PLACEHOLDER_LINK_ID
 from consent_tokens.errors import TokenError
@@ -23,10 +25,13 @@ from consent_tokens.relay.checks import decide, stopping_rules
 from consent_tokens.relay.composition import ComposedText, compose, with_signature_and_opt_out
 from consent_tokens.relay.decision import Decision, Reason, Refused, class_of, is_limited
 from consent_tokens.relay.message import (
+    COUNTED,
+    HELD_BACK,
     Message,
     MessageStatus,
     Priority,
 )
+from consent_tokens.relay.pacing import Pacing, PacingStatus
 from consent_tokens.relay.sandbox import refusal_of
 from consent_tokens.relay.templates.template import Template
 from consent_tokens.row_key import RowKey
@@ -41,6 +46,7 @@ from consent_tokens.services.submission.message_request import (
     SubmissionResult,
     VerifiedRequest,
 )
+from consent_tokens.services.submission.paces import Paces
 from consent_tokens.services.submission.standing import Standing, Standings
 from consent_tokens.services.submission.template_texts import (
     PreparedText,
@@ -88,6 +94,7 @@ def accept_all(
     """
     context = _AcceptContext.load(runtime, policy, transaction, submissions)
     results = [context.decide(merchant_id, verified) for merchant_id, verified in submissions]
+    context.paces.save(transaction)
     outbox.enqueue(transaction, context.enqueued)
     context.daily_limits.save(transaction)
     token_macs.replace(transaction, [each.mac for _, each in submissions if each.mac])
@@ -103,6 +110,7 @@ class _AcceptContext:
     policy: RelayPolicy
     rule_set: RuleSet
     standings: Standings
+    paces: Paces
     keys: Mapping[str, RowKey]  # by public grant id
     grants: Mapping[RowKey, LockedGrant]
     counted_sends: dict[tuple[RowKey, Priority], list[datetime]]
@@ -126,6 +134,9 @@ class _AcceptContext:
         rule_set = rules_in_force(runtime, transaction)
         merchant_ids = {merchant_id for merchant_id, _ in submissions}
         standings = Standings.load(transaction, merchant_ids, runtime.service, now)
+        # before the grants, as whoever lets held messages go locks nothing else with a pacing
+        requests = [(merchant_id, verified.request) for merchant_id, verified in submissions]
+        paces = Paces.load(transaction, policy.pacing, standings, requests, now)
         # only grants of the submitting merchant are read (promise 4)
         grant_ids = {
             verified.claims.jti
@@ -145,6 +156,7 @@ class _AcceptContext:
             policy=policy,
             rule_set=rule_set,
             standings=standings,
+            paces=paces,
             keys=keys,
             grants=locked,
             counted_sends=counted_sends,
@@ -172,6 +184,7 @@ class _AcceptContext:
         sender, priority = standing.sender, standing.priority
         text = self._prepare(merchant_id, standing, verified.request, key)
         case = self._case(merchant_id, standing, verified, key, text)
+        pacing = self._set_pacing(case, verified.request, standing)
         decision = decide(case)
         if isinstance(decision, Refused) or key is None or sender is None:
             self._record(case, standing, decision, key if key in self.grants else None)
@@ -179,6 +192,8 @@ class _AcceptContext:
         if case.limits.shadow:
             _count_shadow(case.limits.shadow, case)
         message = self._message(case, verified.request, key, priority, sender, text)
+        if pacing is not None:
+            message = self._paced(pacing, message, case)
         self.enqueued.append(message)
         self.template_texts.count(key, text)
         insort(self.counted_sends[key, priority], decision.send_at)
@@ -187,6 +202,30 @@ class _AcceptContext:
         self._record(case, standing, decision, key, message.key.id)
         left = case.composed.characters_left
         return SubmissionResult(decision, message.key, message.segments, left)
+
+    def _set_pacing(self, case: Case, request: MessageRequest, standing: Standing) -> Pacing | None:
+        """Say in a case what pacing makes of it; return the pacing, None if it is not paced."""
+        template = case.template.template if case.template else None
+        pacing = self.paces.of(request, standing, template)
+        if pacing is not None:
+            case.is_held_back = not self.paces.has_place(pacing)
+            case.is_dropped = pacing.status is PacingStatus.DROPPED
+        return pacing
+
+    def _paced(self, pacing: Pacing, message: Message, case: Case) -> Message:
+        """Return an accepted message with its place in a part, or held back."""
+        self.paces.take(pacing)
+        if not case.is_held_back:
+            return replace(message, pacing_id=pacing.id, pacing=COUNTED)
+        return replace(
+            message,
+            status=MessageStatus.DEFERRED,
+            reason=Reason.HELD_BACK.value,
+            pacing_id=pacing.id,
+            pacing=HELD_BACK,
+            held_from=message.send_at,
+            send_at=message.valid_until,  # until somebody lets it go, it expires
+        )
 
     def _prepare(
         self, merchant_id: str, standing: Standing, request: MessageRequest, key: RowKey | None

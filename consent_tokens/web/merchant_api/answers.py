@@ -250,7 +250,7 @@ class MessageAnswer(AnswerSchema):
             "purpose": message.purpose,
             "reference": message.reference,
             "accepted_at": message.accepted_at,
-            "send_after": message.send_at,
+            "send_after": message.held_from or message.send_at,
             "valid_until": message.valid_until,
             "changed_at": _shown_change(message),
             "segments": message.segments,

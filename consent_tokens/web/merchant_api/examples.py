@@ -142,6 +142,7 @@ TEMPLATE: Final = {
     "marks": [],
     "rulings": [],
     "other_purpose": None,
+    "pacing": None,
 }
 MOVED: Final = {
     "previous_purpose": "orders.updates",

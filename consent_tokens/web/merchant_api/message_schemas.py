@@ -23,7 +23,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.errors import ConsentTokensError, InvalidError
-from consent_tokens.relay.decision import Accepted, Refused
+from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused
 from consent_tokens.relay.message import DEFAULT_VALIDITY
 from consent_tokens.services.submission.message_request import MessageRequest, SubmissionResult
 from consent_tokens.services.submission.submit import ItemResult
@@ -59,6 +59,9 @@ CHARACTERS_LEFT: Final = {  # metadata of the member
     "description": "How many more the last segment takes, in the coding of the text."
 }
 BATCH_LENGTH: Final = validate.Length(1, MAX_BATCH_SIZE)
+HELD_BACK_WORDS: Final = (
+    "Of a message that waits until people have reacted to the first texts of its template."
+)
 
 
 class EventIn(Strict):
@@ -223,6 +226,9 @@ class AcceptedAnswer(AnswerSchema):
     send_after = fields.DateTime(required=True)
     segments = fields.Integer(required=True)
     characters_left = fields.Integer(required=True, metadata=CHARACTERS_LEFT)
+    reason = fields.String(
+        validate=validate.Equal(Reason.HELD_BACK.value), metadata={"description": HELD_BACK_WORDS}
+    )
 
     def dump(self, obj: SubmissionResult, **_: object) -> dict[str, Any]:
         """Return the answer as `Schema.dump` does, faster."""
@@ -235,14 +241,17 @@ class AcceptedAnswer(AnswerSchema):
     def to_members(self, result: SubmissionResult, **_: object) -> dict[str, Any]:
         """Return the members of a result that is no refusal."""
         assert not isinstance(result.decision, Refused)  # noqa: S101 - a refusal is a problem
-        is_due = isinstance(result.decision, Accepted)
-        return {
+        decision = result.decision
+        members: dict[str, Any] = {
             "id": result.key,
-            "status": "queued" if is_due else "deferred",
-            "send_after": result.decision.send_at,
+            "status": "queued" if isinstance(decision, Accepted) else "deferred",
+            "send_after": decision.send_at,
             "segments": result.segments,
             "characters_left": result.characters_left,
         }
+        if isinstance(decision, Deferred) and decision.reason:
+            members["reason"] = decision.reason.value
+        return members
 
 
 class ResultAnswer(AnswerSchema):
@@ -253,6 +262,9 @@ class ResultAnswer(AnswerSchema):
     send_after = fields.DateTime()
     segments = fields.Integer()
     characters_left = fields.Integer(metadata=CHARACTERS_LEFT)
+    reason = fields.String(
+        validate=validate.Equal(Reason.HELD_BACK.value), metadata={"description": HELD_BACK_WORDS}
+    )
     problem = fields.Nested(Problem)
 
     @pre_dump
@@ -260,13 +272,17 @@ class ResultAnswer(AnswerSchema):
         """Return the members of a result, or of the error in its place."""
         if isinstance(result, ConsentTokensError) or isinstance(result.decision, Refused):
             return {"status": "refused", "problem": _problem(result)}
-        return {
+        decision = result.decision
+        members: dict[str, Any] = {
             "status": "accepted",
             "id": result.key,
-            "send_after": result.decision.send_at,
+            "send_after": decision.send_at,
             "segments": result.segments,
             "characters_left": result.characters_left,
         }
+        if isinstance(decision, Deferred) and decision.reason:
+            members["reason"] = decision.reason.value
+        return members
 
 
 class BatchAnswer(AnswerSchema):
@@ -303,6 +319,7 @@ class _Result(Struct):
     send_after: str | UnsetType = UNSET
     segments: int | UnsetType = UNSET
     characters_left: int | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
     problem: dict[str, Any] | UnsetType = UNSET
 
 
@@ -321,8 +338,12 @@ def _try_decode(item: bytes) -> MessageRequest | None:
 def _result(result: ItemResult, ids: Iterator[str]) -> _Result:
     if isinstance(result, ConsentTokensError) or isinstance(result.decision, Refused):
         return _Result("refused", problem=_problem(result))
-    send_after = result.decision.send_at.isoformat()
-    return _Result("accepted", next(ids), send_after, result.segments, result.characters_left)
+    decision = result.decision
+    reason: str | UnsetType = UNSET
+    if isinstance(decision, Deferred) and decision.reason:
+        reason = decision.reason.value
+    send_after, left = decision.send_at.isoformat(), result.characters_left
+    return _Result("accepted", next(ids), send_after, result.segments, left, reason)
 
 
 def _problem(result: ItemResult) -> dict[str, Any]:

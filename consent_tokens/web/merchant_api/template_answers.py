@@ -6,6 +6,7 @@ from marshmallow import fields, pre_dump, validate
 
 from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.relay.composition import Coding
+from consent_tokens.relay.pacing import Pacing, PacingStatus
 from consent_tokens.relay.templates.moves import AppealStatus, MoveStatus
 from consent_tokens.relay.templates.template import (
     MAX_TEXTS_PER_EVENT,
@@ -98,6 +99,61 @@ class MoveAnswer(AnswerSchema):
         allow_none=True,
         metadata={"description": "Null if there is no appeal; upheld, the purpose is as before."},
     )
+
+
+class PacingAnswer(AnswerSchema):
+    """How the texts of a new template leave: part by part, as people react to them."""
+
+    status = fields.Enum(
+        PacingStatus,
+        by_value=fields.String,
+        required=True,
+        metadata={
+            "description": "`open`: in one of its parts. `held`: nothing leaves. `dropped`: what "
+            "was held is refused. `proven`: its texts leave at once."
+        },
+    )
+    stage = fields.Integer(
+        required=True, metadata={"description": "1 is the first part of its texts."}
+    )
+    let_go = fields.Integer(
+        required=True, metadata={"description": "Texts that were let go, until it is proven."}
+    )
+    held = fields.Integer(required=True, metadata={"description": "Messages that are held back."})
+    people = fields.Integer(required=True, metadata={"description": "Who got a text of it."})
+    stops = fields.Integer(
+        required=True, metadata={"description": "People who stopped you after a text of it."}
+    )
+    part_left_at = fields.AwareDateTime(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Since when people have time to react to this part."},
+    )
+    held_at = fields.AwareDateTime(
+        required=True, allow_none=True, metadata={"description": "Since when it is held."}
+    )
+    waiting_since = fields.AwareDateTime(
+        required=True, allow_none=True, metadata={"description": "For the decision of a person."}
+    )
+    checked_at = fields.AwareDateTime(
+        required=True, metadata={"description": "When these figures were counted."}
+    )
+
+    @pre_dump
+    def to_members(self, pacing: Pacing, **_: object) -> dict[str, Any]:
+        """Return the members. Complaints are not among them: those are shown by the day."""
+        return {
+            "status": pacing.status,
+            "stage": pacing.stage + 1,
+            "let_go": pacing.taken,
+            "held": pacing.held,
+            "people": pacing.seen.people,
+            "stops": pacing.seen.stops,
+            "part_left_at": pacing.left_at,
+            "held_at": pacing.held_at,
+            "waiting_since": pacing.waiting_since,
+            "checked_at": pacing.checked_at,
+        }
 
 
 class TemplateAnswer(AnswerSchema):
@@ -193,6 +249,12 @@ class TemplateAnswer(AnswerSchema):
         allow_none=True,
         metadata={"description": "Null if it was never put under another purpose."},
     )
+    pacing = fields.Nested(
+        PacingAnswer,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null if its texts leave at once."},
+    )
 
     @pre_dump
     def to_members(self, standing: TemplateStanding, **_: object) -> dict[str, Any]:
@@ -217,6 +279,7 @@ class TemplateAnswer(AnswerSchema):
             "marks": version.findings,
             "rulings": standing.rulings,
             "other_purpose": standing.move,
+            "pacing": standing.pacing,
         }
 
 

@@ -88,6 +88,16 @@ DATA: Final[dict[WebhookEventType, tuple[str, Members]]] = {
             "reason": NULLABLE,
         },
     ),
+    WebhookEventType.MERCHANT_MEASURE: (
+        "Texts of a new template, or free texts of a sender, are held back or go on.",
+        {
+            "measure": _one_of("held", "waiting", "resumed", "dropped"),
+            "subject": TEXT,
+            "version": NUMBER,
+            "people": NUMBER,
+            "stops": NUMBER,
+        },
+    ),
 }
 
 
@@ -154,6 +164,10 @@ def _example(kind: WebhookEventType, members: Members) -> dict[str, Any]:
         "previous_class": "transactional",
         "takes_effect_at": None,
         "reason": None,
+        "measure": "held",
+        "subject": examples.TEMPLATE_ID,
+        "people": 1000,
+        "stops": 31,
     }
     data = {
         name: schema["enum"][0] if name == "status" else known[name]
