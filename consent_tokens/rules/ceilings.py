@@ -1,6 +1,6 @@
 """What a consent request may ask for: no more than the rules allow."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -63,6 +63,50 @@ def excesses(terms: RequestedTerms, rules: Rules) -> list[Excess]:
         Excess("expires_in_days", rule) for rule, most in rules.expiries if terms.valid_for > most
     ]
     return found
+
+
+def cut_terms(terms: RequestedTerms, rules: Rules) -> tuple[RequestedTerms, tuple[Rule, ...]]:
+    """Return what the rules allow of terms, and the rules by which that is less.
+
+    Never more than was asked. Without a purpose where all are forbidden. Hours that no rule leaves
+    anything of stay as they are; a rule never lets a text leave in them.
+    """
+    cutting = tuple({each.rule.id: each.rule for each in excesses(terms, rules)}.values())
+    if not cutting:
+        return terms, ()
+    forbidding = rules.forbidding
+    purposes = frozenset(
+        purpose
+        for purpose in terms.purposes
+        if not any(rule.is_about(purpose, purpose.purpose_class) for rule in forbidding)
+    )
+    opens, closes = _cut_hours(terms, rules)
+    cut = replace(
+        terms,
+        purposes=purposes,
+        frequency_cap=_cut_cap(terms.frequency_cap, rules),
+        opens=opens,
+        closes=closes,
+        valid_for=min([terms.valid_for, *(most for _, most in rules.expiries)]),
+    )
+    return cut, cutting
+
+
+def _cut_hours(terms: RequestedTerms, rules: Rules) -> tuple[str, str]:
+    hours = [hours for _, hours in rules.hours]
+    opens = max([terms.opens, *(each.opens for each in hours)], key=parse_time_of_day)
+    closes = min([terms.closes, *(each.closes for each in hours)], key=parse_time_of_day)
+    is_open = parse_time_of_day(opens) < parse_time_of_day(closes)
+    return (opens, closes) if is_open else (terms.opens, terms.closes)
+
+
+def _cut_cap(cap: FrequencyCap, rules: Rules) -> FrequencyCap:
+    """Return the most that is within a cap and those of the rules, as one cap can say it."""
+    by_window = sorted((most for _, most in rules.caps), key=lambda each: each.window, reverse=True)
+    for most in by_window:
+        if is_more(cap, most):
+            cap = FrequencyCap(min(cap.limit, most.limit), max(cap.window, most.window))
+    return cap
 
 
 def is_more(asked: RateLimit, allowed: RateLimit) -> bool:

@@ -202,9 +202,12 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def binds(self, purpose: str, purpose_class: PurposeClass, regions: frozenset[str]) -> bool:
         """Whether it is about a purpose, and about a recipient who may be in these regions."""
-        is_about = purpose in self.purposes if self.purposes else True
         is_there = bool(self.regions & regions) if self.regions else True
-        return purpose_class in self.classes and is_about and is_there
+        return is_there and self.is_about(purpose, purpose_class)
+
+    def is_about(self, purpose: str, purpose_class: PurposeClass) -> bool:
+        """Whether it is about a purpose, wherever the recipient is."""
+        return purpose_class in self.classes and (not self.purposes or purpose in self.purposes)
 
     def explanation(self, language: str) -> dict[str, str]:
         """Return what it says and where that is written, for an answer."""

@@ -14,7 +14,7 @@ from consent_tokens.services.integrity.heartbeat import readiness_warnings
 from consent_tokens.services.integrity.readiness import unready_reasons
 from consent_tokens.web import api_reference, openapi, problems
 from consent_tokens.web.reasons import FAILURES, REFUSALS
-from consent_tokens.web.request_context import runtime
+from consent_tokens.web.request_context import app_context, runtime
 
 bp = Blueprint("public", __name__)
 bp.register_error_handler(Exception, problems.handle_exception)
@@ -114,7 +114,7 @@ def docs_section(section_id: str) -> str:
 @bp.get("/c/<page_id>/qr.svg")
 def qr(page_id: str) -> Response:
     """Return the QR code of a consent request, as SVG."""
-    find_open_request(runtime(), page_id)
+    find_open_request(runtime(), app_context().consent, page_id)
     symbol = segno.make(f"{runtime().service.base_url}/c/{page_id}", error="m", micro=False)
     svg = BytesIO()
     symbol.save(svg, kind="svg", scale=8, border=4)

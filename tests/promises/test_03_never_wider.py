@@ -202,7 +202,7 @@ class Acts:
         answer = self.merchant.post("/v1/consent-requests", asked)
         if answer.status_code == 201:
             page_id = answer.json["consent_url"].rpartition("/")[2]
-            request = find_open_request(self.runtime, page_id)
+            request = find_open_request(self.runtime, self.service.context.consent, page_id)
             decline(self.runtime, self.service.context.consent, request)
 
 

@@ -19,7 +19,7 @@ from consent_tokens.rules.pack import RuleSet, rule_set
 from consent_tokens.rules_source import RulesSource, packaged_rules
 from consent_tokens.services.rules_dry_run import dry_run
 from tests.number_scan import NUMBERS
-from tests.service import DEMO_RULES, PROMOTIONS, WIDE, Service
+from tests.service import ALWAYS, DEMO_RULES, PROMOTIONS, WIDE, Service
 from tests.unit.test_relay_decision import a_case
 
 PACKAGED = packaged_rules()
@@ -310,3 +310,31 @@ def test_in_a_season_all_merchants_together_keep_the_limit_of_a_person(small: Se
     assert merchant.send(token, "marketing.promotions").status_code == 403
     service.clock.advance(timedelta(days=5))
     assert [merchant.send(token).status_code for _ in range(3)] == [202, 202, 202], "out of season"
+
+
+def test_an_open_request_is_cut_to_stricter_rules_and_granted_as_it_is_shown(
+    small: Service,
+) -> None:
+    merchant, consumer = small.legal_merchant(), small.consumer()
+    asked = merchant.ask(PROMOTIONS, max_messages=10, expires_in_days=300, **ALWAYS)
+    assert "You are asked for less" not in consumer.get(f"{asked['path']}?lang=en").text
+    consumer.post(asked["path"], purposes=[PROMOTIONS], phone=consumer.number, decision="grant")
+    stricter = rules_of(
+        "cap = { max_messages = 3, per_days = 30 }", 'hours = { from = "10:00", to = "20:00" }'
+    )
+    service = small.with_runtime(rules=RulesSource(stricter))
+    browser = service.app.test_client()
+    merchant.service = consumer.service = service
+    consumer.browser = browser
+    shown = consumer.get(f"{asked['path']}?lang=en").text
+    assert "You are asked for less, because of these rules" in shown
+    assert "at most 3" in shown.lower()
+    consumer.agree(asked["path"], PROMOTIONS)
+    granted = merchant.get(f"/v1/consent-requests/{asked['id']}").json
+    scope = granted["scope"]
+    assert (granted["status"], scope["max_messages"]) == ("granted", 3)
+    assert (scope["from"], scope["to"]) == ("10:00", "20:00")
+    other = merchant.ask(PROMOTIONS, max_messages=1, **{"from": "11:00", "to": "12:00"})
+    none = service.with_runtime(rules=RulesSource(rules_of("forbidden = true")))
+    closed = none.consumer(NUMBERS[1]).get(f"{other['path']}?lang=en").text
+    assert "The rules of the platform do not allow it any more." in closed

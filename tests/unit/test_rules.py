@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from consent_tokens.cli import main
 from consent_tokens.clock import ManualClock
 from consent_tokens.consent.purposes import Purpose
-from consent_tokens.consent.request import AskedTerms
+from consent_tokens.consent.request import AskedTerms, RequestedTerms
+from consent_tokens.consent.scope import FrequencyCap
 from consent_tokens.errors import RulesInvalidError
 from consent_tokens.folder_watch import CHECK_SECONDS
 from consent_tokens.policies import RateLimit
 from consent_tokens.relay.frequency_cap import next_allowed_at
-from consent_tokens.rules.applicable import applicable
-from consent_tokens.rules.ceilings import excesses, is_more, with_defaults
+from consent_tokens.rules.applicable import Rules, applicable
+from consent_tokens.rules.ceilings import cut_terms, excesses, is_more, with_defaults
 from consent_tokens.rules.pack import parse_pack
 from consent_tokens.rules.rule import RuleMode
 from consent_tokens.rules_source import RulesSource, packaged_rules
@@ -164,6 +165,58 @@ def test_a_cap_that_is_more_could_never_be_kept(
         sends.append(at)
     fits = at < start + cap.window * periods
     assert is_more(cap, most) is not fits
+
+
+def of(*limits: str) -> Rules:
+    """Return the rules of a pack with these limits, for marketing."""
+    head, rule = PACK.split("[[rules]]")
+    rule = rule.replace("since = 2026-11-20", "since = 2026-11-20\nshadow_days = 0")
+    rules = "".join(
+        "[[rules]]"
+        + rule.replace("cn.a", f"cn.r{number}").replace(
+            "cap = { max_messages = 1, per_days = 1 }", limit
+        )
+        for number, limit in enumerate(limits)
+    )
+    return Rules(parse_pack("cn.toml", head + rules).rules)
+
+
+LIMITS = st.one_of(
+    st.builds("cap = {{ max_messages = {}, per_days = {} }}".format,
+              st.integers(1, 9), st.integers(1, 40)),
+    st.builds('hours = {{ from = "{:02}:00", to = "{:02}:00" }}'.format,
+              st.integers(0, 12), st.integers(13, 23)),
+    st.builds("expires_in_days = {}".format, st.integers(1, 400)),
+)  # fmt: skip
+
+
+@given(
+    limits=st.lists(LIMITS, min_size=1, max_size=4),
+    most=st.integers(1, 50),
+    days=st.integers(1, 60),
+    opens=st.integers(8, 12),
+    valid=st.integers(1, 800),
+)
+def test_cut_terms_are_within_the_rules_and_what_was_asked(
+    limits: list[str], most: int, days: int, opens: int, valid: int
+) -> None:
+    terms = RequestedTerms(
+        purposes=frozenset({Purpose.PROMOTIONS}),
+        frequency_cap=FrequencyCap(most, timedelta(days=days)),
+        opens=f"{opens:02}:00",
+        closes="22:00",
+        valid_for=timedelta(days=valid),
+        locale="en",
+    )
+    rules = of(*limits)
+    cut, cutting = cut_terms(terms, rules)
+    assert excesses(cut, rules) == []
+    assert {each.id for each in cutting} == {each.rule.id for each in excesses(terms, rules)}
+    assert cut.valid_for <= terms.valid_for
+    assert terms.opens <= cut.opens < cut.closes <= terms.closes
+    cap, before = cut.frequency_cap, terms.frequency_cap
+    assert cap.limit <= before.limit
+    assert cap.window >= before.window
 
 
 DEMO = PACK.replace('"cn', '"demo').replace('regions = ["CN", "*"]', "regions = []")

@@ -18,7 +18,9 @@ from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
 from consent_tokens.evidence.events import EventKind, grant_event, request_event
 from consent_tokens.localization import catalogue
 from consent_tokens.policies import ConsentPolicy, OtpPolicy, RetentionPolicy
+from consent_tokens.rules.rule import Rule
 from consent_tokens.services import webhooks
+from consent_tokens.services.consents.allowed_terms import within_rules
 from consent_tokens.services.consents.invitations import record_refusal
 from consent_tokens.services.consents.receipts import (
     find_consent_receipt,
@@ -59,8 +61,9 @@ class OpenRequest:
     """A consent request as the consumer sees it, with the merchant that asks."""
 
     page_id: str  # of `/c/{page_id}`
-    request: ConsentRequest
+    request: ConsentRequest  # with what the rules allow of it now
     merchant: Merchant
+    cut_by: tuple[Rule, ...] = ()  # the rules that allow less than was asked
 
     @property
     def otp_intent(self) -> str:
@@ -120,8 +123,8 @@ class CreatedGrant:
     replacement: Replacement
 
 
-def find_open_request(runtime: Runtime, page_id: str) -> OpenRequest:
-    """Return the request behind `/c/{page_id}`. Raises NotFoundError."""
+def find_open_request(runtime: Runtime, policy: ConsentPolicy, page_id: str) -> OpenRequest:
+    """Return the request behind `/c/{page_id}`, as the rules allow it now. Raises NotFoundError."""
     key = runtime.ids.consent_page.decode(page_id)
 
     def query(transaction: Transaction) -> OpenRequest:
@@ -129,7 +132,8 @@ def find_open_request(runtime: Runtime, page_id: str) -> OpenRequest:
         merchant = merchants.find(transaction, request.merchant_id) if request else None
         if request is None or merchant is None or merchant.is_sandbox:
             raise NotFoundError("no consent request of that id")
-        return OpenRequest(page_id, request, merchant)
+        allowed, cut_by = within_rules(runtime, policy, request, merchant)
+        return OpenRequest(page_id, allowed, merchant, cut_by)
 
     return runtime.database.read(query)
 
@@ -195,7 +199,8 @@ def _grant_within(
     open_request: OpenRequest,
     decision: ConsentDecision,
 ) -> CreatedGrant | None:
-    request = _lock_request(transaction, open_request)
+    locked = _lock_request(transaction, open_request)
+    request, _ = within_rules(runtime, policy, locked, open_request.merchant)
     intent = open_request.otp_intent
     if created := _created_before(runtime, transaction, request, intent, decision.challenge):
         return created

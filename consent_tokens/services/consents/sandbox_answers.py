@@ -10,6 +10,7 @@ from consent_tokens.consent.scope import ScopeReduction
 from consent_tokens.errors import ForbiddenError, InvalidError, NotFoundError
 from consent_tokens.policies import ConsentPolicy
 from consent_tokens.relay.sandbox import SandboxRecipient, is_sandbox, sandbox_number
+from consent_tokens.services.consents.allowed_terms import within_rules
 from consent_tokens.services.consents.decisions import (
     OpenRequest,
     create_grant,
@@ -67,6 +68,7 @@ def answer_for_tests(
     if not answer.is_yes:
         declined = decline_within(runtime, policy, transaction, request)
         return RequestStanding(declined, None)
+    request, _ = within_rules(runtime, policy, request, merchant)
     reduction = _reduction(request, answer)
     timezones = (policy.default_timezone,)
     now = runtime.clock.now()

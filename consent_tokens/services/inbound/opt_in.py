@@ -6,6 +6,7 @@ from consent_tokens.consent.grant import Grant, GrantStatus
 from consent_tokens.consent.request import ConsentRequest
 from consent_tokens.consent.scope import Scope, ScopeReduction
 from consent_tokens.localization import supported_language
+from consent_tokens.services.consents.allowed_terms import within_rules
 from consent_tokens.services.consents.amendments import resume_within
 from consent_tokens.services.consents.decisions import create_grant
 from consent_tokens.services.consents.invitations import (
@@ -39,7 +40,8 @@ def grant(conversation: Conversation) -> None:
         if not is_active(merchant, conversation.runtime.service):
             continue
         language = supported_language(request.terms.locale) or conversation.language
-        scope = _scope(conversation, request)
+        allowed, _ = within_rules(conversation.runtime, policy, request, merchant)
+        scope = _scope(conversation, allowed)
         if scope is None:
             send_help(conversation)
             return
@@ -55,12 +57,12 @@ def grant(conversation: Conversation) -> None:
 
 
 def _scope(conversation: Conversation, request: ConsentRequest) -> Scope | None:
-    """Return what a request asks, in the phone's time zones; None if that is never possible."""
+    """Return what a request asks, in the phone's time zones; None if that is not possible."""
     timezones = conversation.inbound.number.timezones(conversation.policy.default_timezone)
     reduction, now = ScopeReduction(), conversation.runtime.clock.now()
     try:
         return request.scope_for(reduction, timezones, now)
-    except ValueError:  # the hours are never open in all time zones: only a page can ask for one
+    except ValueError:  # the hours are never open in all time zones, or rules forbid all of it
         return None
 
 

@@ -67,6 +67,7 @@ def question_page(
         window=window,
         timezone=policy.default_timezone,
         agreed=_agreed_already(open_request),
+        cut_by=[rule.words[notice_language(open_request)] for rule in open_request.cut_by],
         errors=errors,
     )
 

@@ -64,13 +64,20 @@ DECIDED: Final = "decision"  # key of the cookie session: the decision that was 
 @bp.get("/c/<page_id>")
 def show(page_id: str) -> Response:
     """Show the request; to the browser that has just answered it, the decision."""
-    open_request = find_open_request(runtime(), page_id)
+    open_request = find_open_request(runtime(), app_context().consent, page_id)
     decision = _own_decision(open_request)
     if decision is not None:
         return decided_page(open_request, decision)
     status = open_request.request.status_at(runtime().clock.now())
     if status is not RequestStatus.PENDING:
         return page("closed.html", merchant=open_request.merchant, request_status=status.value)
+    if not open_request.request.terms.purposes:  # the rules forbid all that was asked for
+        return page("closed.html", merchant=open_request.merchant, request_status="forbidden")
+    if (pending := pending_choice(page_id)) and not _is_within_terms(
+        open_request, pending_reduction(pending)
+    ):  # rules have become stricter since
+        session.pop(PENDING, None)
+        return question_page(open_request)
     if pending_choice(page_id) and "again" not in request.args:
         return confirmation_page(open_request)
     return question_page(open_request, chosen=pending_reduction(pending_choice(page_id)))
@@ -83,7 +90,7 @@ def decide(page_id: str) -> Response:
     A form that is submitted again after the decision changes nothing and shows the decision, but
     for a no after a yes: that takes the yes back.
     """
-    open_request = find_open_request(runtime(), page_id)
+    open_request = find_open_request(runtime(), app_context().consent, page_id)
     decision, is_no = _own_decision(open_request), request.form.get("decision") == "decline"
     if decision is not None:
         return _answer_again(open_request, decision, is_no=is_no)
@@ -101,7 +108,7 @@ def show_expired_session(error: Forbidden) -> Response:
     """Show the question again, with what was ticked, where the session of the form is gone."""
     page_id = str((request.view_args or {}).get("page_id", ""))
     try:
-        open_request = find_open_request(runtime(), page_id)
+        open_request = find_open_request(runtime(), app_context().consent, page_id)
     except NotFoundError:
         return error_page(error)
     if not is_own_form() or open_request.request.status is not RequestStatus.PENDING:
@@ -234,7 +241,8 @@ def _verify_code(open_request: OpenRequest) -> Response:
     try:
         created = grant_consent(runtime(), context.otp, context.consent, open_request, decision)
     except ConflictError:  # it was answered elsewhere, or the merchant may not ask at present
-        if find_open_request(runtime(), page_id).request.status is RequestStatus.PENDING:
+        meanwhile = find_open_request(runtime(), context.consent, page_id)
+        if meanwhile.request.status is RequestStatus.PENDING:
             raise
         return redirect_after_post("consent_request.show", page_id=page_id)
     if created is None:
