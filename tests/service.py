@@ -36,7 +36,8 @@ from consent_tokens.rules.pack import rule_set
 from consent_tokens.rules_source import RulesSource
 from consent_tokens.services.admission import template_reviews
 from consent_tokens.services.admission.actors import Actor
-from consent_tokens.services.admission.applications import ApplicationForm, apply, approve
+from consent_tokens.services.admission.application_form import ApplicationForm
+from consent_tokens.services.admission.applications import apply, approve
 from consent_tokens.services.admission.senders import add_sender
 from consent_tokens.services.merchants import add_merchant
 from consent_tokens.services.metrics_collector import metrics_registry

@@ -12,7 +12,7 @@ from consent_tokens.cli.output import as_json, print_one
 from consent_tokens.cli.purposes import find_purpose
 from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.services.admission import applications, documents
-from consent_tokens.services.admission.applications import ApplicationForm
+from consent_tokens.services.admission.application_form import DEFAULT_CLASSES, ApplicationForm
 from consent_tokens.services.admission.documents import DocumentFile
 
 
@@ -51,7 +51,7 @@ def apply_merchant(
     """Submit a company's application. It sends nothing until it is approved."""
     files = [DocumentFile(path.name, _read_file(path)) for path in document_paths]
     form = ApplicationForm(
-        classes=frozenset(map(PurposeClass, classes)) or applications.DEFAULT_CLASSES,
+        classes=frozenset(map(PurposeClass, classes)) or DEFAULT_CLASSES,
         link_domains=link_domains,
         licences="; ".join(licences) or None,
         documents=files,
