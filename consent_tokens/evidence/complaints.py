@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
@@ -70,6 +70,44 @@ class ComplaintStatus(StrEnum):
 
 
 OPEN_STATUSES: Final = frozenset({ComplaintStatus.RECEIVED, ComplaintStatus.IN_REVIEW})
+TIME_TO_DECIDE: Final = timedelta(days=5)  # chosen; the law of mainland China has 15 days
+
+
+class Ground(StrEnum):
+    """Why a complaint was decided as it was, in the order in which the console offers it."""
+
+    NO_CONSENT = "no_consent"
+    AFTER_STOP = "after_stop"
+    OUTSIDE_TERMS = "outside_terms"  # hours, number or purposes that were agreed to
+    ADVERT = "advert"
+    AS_AGREED = "as_agreed"
+    NO_ADVERT = "no_advert"
+    NOT_THROUGH_US = "not_through_us"
+    CANNOT_TELL = "cannot_tell"  # the records do not say
+    FOR_REGULATOR = "for_regulator"
+
+    @property
+    def status(self) -> ComplaintStatus:
+        """Return the status of a complaint that is decided for this reason."""
+        return _STATUS_OF_GROUND[self]
+
+    @property
+    def is_of_class(self) -> bool:
+        """Whether it says if a text was an advert, which is decided for its template."""
+        return self in {Ground.ADVERT, Ground.NO_ADVERT}
+
+
+_STATUS_OF_GROUND: Final = {
+    Ground.NO_CONSENT: ComplaintStatus.UPHELD,
+    Ground.AFTER_STOP: ComplaintStatus.UPHELD,
+    Ground.OUTSIDE_TERMS: ComplaintStatus.UPHELD,
+    Ground.ADVERT: ComplaintStatus.UPHELD,
+    Ground.AS_AGREED: ComplaintStatus.NOT_UPHELD,
+    Ground.NO_ADVERT: ComplaintStatus.NOT_UPHELD,
+    Ground.NOT_THROUGH_US: ComplaintStatus.NOT_UPHELD,
+    Ground.CANNOT_TELL: ComplaintStatus.NOT_UPHELD,
+    Ground.FOR_REGULATOR: ComplaintStatus.REFERRED,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,8 +175,16 @@ class Complaint:
     statement: bytes | None = None
     picture: bytes | None = None
     shown_text: bytes | None = None  # the text that it is about, if the consumer shows it
+    owner_id: str | None = None  # of the operator who has taken it
+    ground: Ground | None = None  # why it was decided so; None: not decided in the console
+    remark: str | None = None  # what the operator wrote about the decision, for colleagues
     filed_at: datetime
     changed_at: datetime
+
+    @property
+    def decide_by(self) -> datetime:
+        """Return when it is due to be decided."""
+        return self.filed_at + TIME_TO_DECIDE
 
     @property
     def is_open(self) -> bool:

@@ -36,6 +36,8 @@ class EventKind(StrEnum):
     INVITATION_SENT = "invitation_sent"
     INVITATION_REFUSED = "invitation_refused"
     COMPLAINT_FILED = "complaint_filed"
+    COMPLAINT_TAKEN = "complaint_taken"  # by an operator, who decides on it
+    COMPLAINT_RELEASED = "complaint_released"
     COMPLAINT_DECIDED = "complaint_decided"
     COMPLAINT_ANSWERED = "complaint_answered"  # what its consumer says of a disputed text
     COMPLAINT_TEXT_READ = "complaint_text_read"  # by an operator, to whom the consumer shows it

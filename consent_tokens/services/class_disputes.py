@@ -182,7 +182,13 @@ def decide_class(
     for each in decided:
         changed = replace(each, status=decision.status, verdict=decision.verdict, changed_at=now)
         complaints.decide_class(transaction, changed)
-        event = complaint_event(changed, EventKind.COMPLAINT_DECIDED, now, decision.status.value)
+        event = complaint_event(
+            changed,
+            EventKind.COMPLAINT_DECIDED,
+            now,
+            decision.status.value,
+            actor=decision.actor.id,
+        )
         runtime.record(transaction, event)
 
 

@@ -217,26 +217,45 @@ def decide_complaint(
     That needs an actor and a reason. Raises NotFoundError, ConflictError if already decided;
     InvalidError and ForbiddenError as `class_decision`.
     """
+    return runtime.database.run(
+        lambda transaction: decide_within(
+            runtime, transaction, public_id, status, actor=actor, reason=reason
+        )
+    )
+
+
+def decide_within(
+    runtime: Runtime,
+    transaction: Transaction,
+    public_id: str,
+    status: ComplaintStatus,
+    *,
+    actor: Actor | None,
+    reason: str | None,
+) -> Complaint:
+    """Record a decision in the caller's transaction; see `decide_complaint`."""
+    found = find_complaint(runtime, transaction, public_id)
+    if not found.is_open:
+        raise ConflictError("this complaint was decided")
+    if found.verdict is Verdict.CLASS_DISPUTED and status in CLASS_DECISIONS:
+        if actor is None:
+            raise InvalidError({"actor": ["is needed to decide whether a text is an advert"]})
+        decide_class(runtime, transaction, class_decision(actor, status, reason), found)
+        return complaints.find(transaction, found.key) or found
+    now, by = runtime.clock.now(), actor.id if actor else None
+    complaints.set_status(transaction, found.key, status, now)
+    event = complaint_event(found, EventKind.COMPLAINT_DECIDED, now, status.value, actor=by)
+    runtime.record(transaction, event)
+    return replace(found, status=status, changed_at=now)
+
+
+def find_complaint(runtime: Runtime, transaction: Transaction, public_id: str) -> Complaint:
+    """Return a complaint by its public id. Raises NotFoundError."""
     key = runtime.ids.complaint.decode(public_id)
-    now = runtime.clock.now()
-
-    def work(transaction: Transaction) -> Complaint:
-        found = complaints.find(transaction, key) if key else None
-        if found is None:
-            raise NotFoundError("no complaint of that id")
-        if not found.is_open:
-            raise ConflictError("this complaint was decided")
-        if found.verdict is Verdict.CLASS_DISPUTED and status in CLASS_DECISIONS:
-            if actor is None:
-                raise InvalidError({"actor": ["is needed to decide whether a text is an advert"]})
-            decide_class(runtime, transaction, class_decision(actor, status, reason), found)
-            return complaints.find(transaction, found.key) or found
-        complaints.set_status(transaction, found.key, status, now)
-        event = complaint_event(found, EventKind.COMPLAINT_DECIDED, now, status.value)
-        runtime.record(transaction, event)
-        return replace(found, status=status, changed_at=now)
-
-    return runtime.database.run(work)
+    found = complaints.find(transaction, key) if key else None
+    if found is None:
+        raise NotFoundError("no complaint of that id")
+    return found
 
 
 def _file_complaint(

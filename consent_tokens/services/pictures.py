@@ -11,6 +11,7 @@ MAX_PIXELS: Final = 25_000_000  # a photo of a phone; more would take too much m
 MAX_SIDE: Final = 2000  # pixels of what is kept; a screenshot stays readable
 FORMATS: Final = ("PNG", "JPEG")
 SIGNATURES: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
+KEPT_TYPE: Final = "image/jpeg"  # of what `reencode` returns
 
 
 class NotAPictureError(ValueError):

@@ -15,6 +15,7 @@ from consent_tokens.evidence.complaints import (
     ComplaintGroup,
     ComplaintReason,
     ComplaintStatus,
+    Ground,
     Verdict,
 )
 from consent_tokens.row_key import RowKey
@@ -56,7 +57,7 @@ def find(transaction: Transaction, key: RowKey) -> Complaint | None:
     row = transaction.execute(
         select(table).where(table.c.partition == key.partition, table.c.id == key.id)
     ).one_or_none()
-    return _complaint(row) if row else None
+    return complaint_from_row(row) if row else None
 
 
 def find_by_case_number(transaction: Transaction, case_number_hash: bytes) -> Complaint | None:
@@ -64,7 +65,7 @@ def find_by_case_number(transaction: Transaction, case_number_hash: bytes) -> Co
     row = transaction.execute(
         select(table).where(table.c.case_number_hash == case_number_hash)
     ).one_or_none()
-    return _complaint(row) if row else None
+    return complaint_from_row(row) if row else None
 
 
 def find_by_message(transaction: Transaction, message: RowKey) -> Complaint | None:
@@ -74,7 +75,7 @@ def find_by_message(transaction: Transaction, message: RowKey) -> Complaint | No
             table.c.partition == message.partition, table.c.message_id == message.id
         )
     ).first()
-    return _complaint(row) if row else None
+    return complaint_from_row(row) if row else None
 
 
 def of_recipient(transaction: Transaction, partition: int) -> list[Complaint]:
@@ -84,7 +85,7 @@ def of_recipient(transaction: Transaction, partition: int) -> list[Complaint]:
         .where(table.c.partition == partition)
         .order_by(table.c.filed_at.desc(), table.c.id)
     )
-    return [_complaint(row) for row in rows]
+    return [complaint_from_row(row) for row in rows]
 
 
 def groups(
@@ -122,7 +123,7 @@ def latest(transaction: Transaction, limit: int) -> list[Complaint]:
     """Return up to `limit` complaints, newest first."""
     query = select(table).order_by(table.c.filed_at.desc(), table.c.id).limit(limit)
     rows = transaction.execute(query)
-    return [_complaint(row) for row in rows]
+    return [complaint_from_row(row) for row in rows]
 
 
 def set_status(
@@ -177,7 +178,7 @@ def open_disputes(transaction: Transaction, template_id: str) -> list[Complaint]
         .where(table.c.status.in_(OPEN_STATUSES))
         .order_by(table.c.partition, table.c.id)
     )
-    return [_complaint(row) for row in rows]
+    return [complaint_from_row(row) for row in rows]
 
 
 def is_decided_advert(transaction: Transaction, template_id: str) -> bool:
@@ -310,7 +311,8 @@ def _group(row: tuple[Any, ...], place: int) -> ComplaintGroup:
     )
 
 
-def _complaint(row: Row[Any]) -> Complaint:
+def complaint_from_row(row: Row[Any]) -> Complaint:
+    """Return the complaint in a row of SQLAlchemy."""
     return Complaint(
         key=RowKey(row.partition, row.id),
         case_number_hash=row.case_number_hash,
@@ -328,6 +330,9 @@ def _complaint(row: Row[Any]) -> Complaint:
         as_marketing=None if row.as_marketing is None else _findings(row.as_marketing),
         has_ordered=None if row.has_ordered is None else bool(row.has_ordered),
         shown_text=row.shown_text,
+        owner_id=row.owner_id,
+        ground=None if row.ground is None else Ground(row.ground),
+        remark=row.remark,
         filed_at=row.filed_at,
         changed_at=row.changed_at,
     )

@@ -530,6 +530,9 @@ complaints = Table(
     Column("as_marketing", String(100)),
     Column("has_ordered", SmallInteger),  # as the consumer says: 1, 0; null: not said
     Column("shown_text", LargeBinary),  # the text, as its consumer shows it to who decides; sealed
+    Column("owner_id", String(40)),  # the operator who has taken it; null: nobody
+    Column("ground", String(16)),  # why it was decided so, from a list
+    Column("remark", String(400)),  # what the operator wrote about that
     Index("complaints_by_merchant", "merchant_id", "filed_at", "id"),
     Index("complaints_by_change", "changed_at"),
     Index(

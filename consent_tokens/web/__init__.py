@@ -25,6 +25,7 @@ from consent_tokens.web import (
 )
 from consent_tokens.web.addresses import BasePath, base_path, redirect_to_link
 from consent_tokens.web.consoles import filters as console_filters
+from consent_tokens.web.consoles import record_labels
 from consent_tokens.web.consumer import (
     consent_request,
     data_export,
@@ -92,7 +93,9 @@ def create_app(context: AppContext) -> Flask:
         **template_filters.OPTIONS,
         gap=template_filters.gap,
     )
-    app.jinja_env.filters.update(template_filters.FILTERS | console_filters.FILTERS)
+    app.jinja_env.filters.update(
+        template_filters.FILTERS | console_filters.FILTERS | record_labels.FILTERS
+    )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.register_error_handler(Exception, _error_response)
     for bp in (*openapi.BLUEPRINTS, *BLUEPRINTS):

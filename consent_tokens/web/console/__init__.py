@@ -4,7 +4,7 @@ from typing import Final
 
 from flask import Blueprint
 
-from consent_tokens.web.console import overview
+from consent_tokens.web.console import complaints, overview
 from consent_tokens.web.consoles import account, people, sign_in
 from consent_tokens.web.consoles.site import OPERATOR
 
@@ -13,4 +13,5 @@ BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     account.blueprint(OPERATOR),
     people.blueprint(people.OPERATORS),
     overview.bp,
+    complaints.bp,
 )

@@ -75,6 +75,13 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
     | {
         # --- /console, by page ---
         "console_overview.show": OPERATORS,
+        "console_complaints.show": OPERATORS,
+        "console_complaints.show_complaint": OPERATORS,
+        "console_complaints.take": REVIEWERS,
+        "console_complaints.release": REVIEWERS,
+        "console_complaints.read_additions": REVIEWERS,
+        "console_complaints.read_picture": REVIEWERS,
+        "console_complaints.decide": REVIEWERS,
         "console_people.show": OPERATORS,
         "console_people.invite": ADMINS_AGAIN,
         "console_people.show_person": OPERATORS,

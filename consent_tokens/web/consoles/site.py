@@ -55,7 +55,10 @@ OPERATOR: Final = Site(
     cookie="console",
     navigation=(
         Group("", (Item("console_overview.show", N_("Overview")),)),
-        Group(N_("Needs a person"), ()),
+        Group(
+            N_("Needs a person"),
+            (Item("console_complaints.show", N_("Complaints"), waiting="complaints"),),
+        ),
         Group(N_("Supervise"), ()),
         Group(N_("Operate"), (Item("console_people.show", N_("People")),)),
     ),

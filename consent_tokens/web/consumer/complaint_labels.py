@@ -3,7 +3,12 @@
 from flask_babel import gettext as _
 
 from consent_tokens.evidence.as_marketing import Finding
-from consent_tokens.evidence.complaints import ComplaintReason, ComplaintStatus, Verdict
+from consent_tokens.evidence.complaints import (
+    ComplaintReason,
+    ComplaintStatus,
+    Ground,
+    Verdict,
+)
 
 
 def complaint_reason_label(reason: ComplaintReason) -> str:
@@ -87,3 +92,19 @@ def complaint_status_label(status: ComplaintStatus) -> str:
         ComplaintStatus.REFERRED: _("We have handed it on to the regulator."),
     }
     return labels[status]
+
+
+def ground_label(ground: Ground) -> str:
+    """Return why a complaint was decided as it was, for its consumer."""
+    labels: dict[Ground, str] = {
+        Ground.NO_CONSENT: _("You had not agreed to this text."),
+        Ground.AFTER_STOP: _("The text came after you had said stop."),
+        Ground.OUTSIDE_TERMS: _("The text went beyond what you agreed to."),
+        Ground.ADVERT: _("The text was an advert."),
+        Ground.AS_AGREED: _("The text was sent as you had agreed."),
+        Ground.NO_ADVERT: _("The text was about an order or account of yours."),
+        Ground.NOT_THROUGH_US: _("The text was not sent through us."),
+        Ground.CANNOT_TELL: _("Our records do not say what happened."),
+        Ground.FOR_REGULATOR: _("The regulator decides on this, not we."),
+    }
+    return labels[ground]

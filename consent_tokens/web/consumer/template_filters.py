@@ -26,6 +26,7 @@ from consent_tokens.web.consumer.complaint_labels import (
     complaint_reason_label,
     complaint_status_label,
     finding_label,
+    ground_label,
     verdict_label,
 )
 from consent_tokens.web.consumer.error_texts import duration
@@ -245,5 +246,6 @@ FILTERS: Final[dict[str, Callable[..., str]]] = {
     "complaint_reason_label": complaint_reason_label,
     "verdict_label": verdict_label,
     "finding_label": finding_label,
+    "ground_label": ground_label,
     "complaint_status_label": complaint_status_label,
 }

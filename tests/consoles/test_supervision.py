@@ -1,0 +1,147 @@
+"""The operator's pages about complaints, messages, rules and consumers who ask for help."""
+
+import io
+import re
+from datetime import timedelta
+
+from PIL import Image
+
+from consent_tokens.store.tables import events
+from tests.console_people import ConsoleUser, operator
+from tests.number_scan import NUMBERS
+from tests.service import LINK, PROMOTIONS, Consumer, Service, found
+from tests.stories.test_class_disputes import ADVERT_NAME, Shop
+
+ITEM = re.compile(r'href="/console/complaints/([\w-]+)"')
+GROUPED = re.compile(r"((?:\d{4} ){3}\d{4})")  # a case number
+TEXT = "今晚八点新书签售"
+STATEMENT = "我从来没有同意过"
+REMARK = "the consent was ticked by a shop assistant"
+
+
+def sent_text(service: Service) -> tuple[Consumer, str]:
+    """Return a consumer with a text that arrived, and the link in it."""
+    merchant, consumer = service.merchant(), service.consumer()
+    token = service.obtain_token(merchant, consumer, PROMOTIONS)
+    assert merchant.send(token, PROMOTIONS, TEXT).status_code == 202
+    service.work()
+    return consumer, found(LINK, consumer.texts()[-1])
+
+
+def report(consumer: Consumer, link: str, reason: str = "never_agreed") -> str:
+    """Report the text of a link; return the case number."""
+    assert consumer.post(f"/m/{link}/report", reason=reason).status_code == 303
+    return found(GROUPED, consumer.get("/reports").text)
+
+
+def add_statement(consumer: Consumer) -> None:
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(picture, "PNG")
+    picture.seek(0)
+    added = consumer.post("/reports", action="more", said=STATEMENT, picture=(picture, "text.png"))
+    assert added.status_code == 303
+
+
+def first_item(user: ConsoleUser) -> str:
+    return found(ITEM, user.get("/complaints").text)
+
+
+def acts_of(service: Service, *kinds: str) -> list[tuple[str, str | None]]:
+    """Return kind and actor of the events of these kinds, in all partitions."""
+    with service.runtime.database.engine.connect() as connection:
+        rows = connection.execute(events.select().order_by(events.c.at))
+        return [(row.kind, row.actor) for row in rows if row.kind in kinds]
+
+
+def test_a_complaint_is_taken_read_and_decided_by_its_owner_alone(small: Service) -> None:
+    consumer, link = sent_text(small)
+    case_number = report(consumer, link)
+    add_statement(consumer)
+    ann, ben = operator(small, "reviewer", "Ann"), operator(small, "reviewer", "Ben")
+    auditor = operator(small, "auditor", "Eve")
+    item = first_item(ann)
+    path = f"/complaints/{item}"
+
+    shown = ann.get(path).text
+    for said in ("I never agreed", "Sent under a consent", "Decide by", "message_accepted"):
+        assert said in shown
+    for hidden in (STATEMENT, TEXT, NUMBERS[0]):
+        assert hidden not in shown
+    assert "Take it" not in auditor.get(path).text
+    # nothing is read or decided before it is taken
+    assert ann.post(f"{path}/additions").status_code == 409
+    assert ann.post(f"{path}/take").status_code == 303
+    assert "looking at it" in status_page(small, case_number)
+    assert ben.post(f"{path}/take").status_code == 409
+    for act in ("additions", "picture", "decision"):
+        form = {"ground": "no_consent", "remark": REMARK} if act == "decision" else {}
+        assert ben.post(f"{path}/{act}", **form).status_code == 409, act
+    assert STATEMENT in ann.post(f"{path}/additions").text
+    assert ann.post(f"{path}/picture").content_type == "image/jpeg"
+
+    for wrong in ({"ground": "no_consent"}, {"ground": "advert", "remark": REMARK}, {}):
+        assert ann.post(f"{path}/decision", **wrong).status_code == 422, wrong
+    decided = ann.post(f"{path}/decision", ground="no_consent", remark=REMARK)
+    assert decided.status_code == 303
+    shown = ann.get(path).text
+    assert REMARK in shown
+    assert "Upheld" in shown
+    status = status_page(small, case_number)
+    assert "You had not agreed to this text." in status
+    assert REMARK not in status
+    assert ann.post(f"{path}/additions").status_code == 409, "it is decided"
+    assert item in ann.get("/complaints?part=decided").text
+    by = ann.person.id
+    expected = ["complaint_taken", "complaint_text_read", "complaint_text_read",
+                "complaint_decided"]  # fmt: skip
+    assert acts_of(small, *expected) == [(kind, by) for kind in expected]
+
+
+def status_page(service: Service, case_number: str) -> str:
+    anybody = service.consumer()
+    anybody.browser.get("/reports?lang=en")
+    anybody.post("/reports", number=case_number)
+    return anybody.get("/reports").text
+
+
+def test_complaints_about_one_template_are_one_entry_and_show_a_released_text(
+    small: Service,
+) -> None:
+    shop = Shop(small, people=2)
+    for each in shop.people:
+        assert shop.send(each) is None
+    first = shop.people[0]
+    answers = [shop.report(each) for each in shop.people]
+    ann = operator(small, "reviewer")
+    queue = ann.get("/complaints").text
+    assert "2 complaints" in queue
+    path = f"/complaints/{found(ITEM, queue)}"
+    ann.post(f"{path}/take")
+    shown = ann.get(path).text
+    assert "Advert or not: to be decided" in shown
+    assert ADVERT_NAME not in shown
+    assert "What the consumer added" not in shown
+    shop.case_page(first, answers[0])
+    first.post("/reports", action="answer", ordered="no", show_text="yes")
+    assert ADVERT_NAME in ann.post(f"{path}/additions").text
+    assert ann.post(f"{path}/decision", ground="advert", remark="名字里是广告").status_code == 303
+    assert shop.status() == "withdrawn"
+    assert "Nobody waits for a decision." in ann.get("/complaints").text
+    assert {each.ground for each in shop.filed()} == {"advert"}
+
+
+def test_an_administrator_gives_back_what_somebody_else_took(small: Service) -> None:
+    consumer, link = sent_text(small)
+    report(consumer, link)
+    ann, admin = operator(small, "reviewer", "Ann"), operator(small, "admin", "Boss")
+    ben = operator(small, "reviewer", "Ben")
+    path = f"/complaints/{first_item(ann)}"
+    ann.post(f"{path}/take")
+    assert "None is yours" in ben.get("/complaints?part=mine").text
+    assert "I never agreed" in ann.get("/complaints?part=mine").text
+    assert ben.post(f"{path}/release").status_code == 409
+    assert admin.post(f"{path}/release").status_code == 303
+    small.clock.advance(timedelta(days=6))
+    ben.sign_in()
+    assert "overdue" in ben.get("/complaints").text
+    assert ben.post(f"{path}/take").status_code == 303
