@@ -34,6 +34,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "reassigned-numbers": "reassigned_numbers",
     "retention": "retention",
     "rules": "rules",
+    "explain": "decisions",
+    "replay": "decisions",
     "send": "send",
     "demo": "demo",
     "doctor": "doctor",

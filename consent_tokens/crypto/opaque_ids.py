@@ -81,7 +81,7 @@ class OpaqueIds:
     `grant`, `message`, `request` and `webhook_event` are known to the merchant; `message_link` (in
     texts sent before links were drawn, and on pages behind a login) and `consent_page` name the
     same rows as `message` and `request` and cannot be matched with them. `receipt`, `complaint`
-    and `change` (of a grant) are the consumer's.
+    and `change` (of a grant) are the consumer's; `decision` is of an event.
     """
 
     grant: OpaqueIdCodec
@@ -93,6 +93,7 @@ class OpaqueIds:
     receipt: OpaqueIdCodec
     complaint: OpaqueIdCodec
     change: OpaqueIdCodec
+    decision: OpaqueIdCodec
 
     @classmethod
     def from_key(cls, key: IdKey) -> Self:
@@ -111,4 +112,5 @@ class OpaqueIds:
             receipt=kind("receipt"),
             complaint=kind("complaint", "cmp_"),
             change=kind("change"),
+            decision=kind("decision", "dec_"),
         )

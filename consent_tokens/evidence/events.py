@@ -125,6 +125,7 @@ class Event(Struct, frozen=True, kw_only=True):
     actor: str | None = None  # id of the operator who decided; None: nobody did
     rules: str | None = None  # version of the rules, and the ids of those that refused
     inputs: bytes | None = None  # of a decision on a message: relay.case_record
+    id: int | None = None  # None: drawn when it is stored
 
 
 MAX_RULES_LENGTH: Final = 200  # characters

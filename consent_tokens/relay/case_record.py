@@ -1,8 +1,7 @@
 """What is kept of a case so that it can be decided again: derived inputs, never text or number.
 
-A record names no merchant, grant, template or event, only whether they belong together. Times are
-whole seconds from the time of the decision, which the event has, as it has the version of the
-rules. `relay.case_recorder` writes records.
+A record names no merchant, grant, template or event, only whether they belong together. The time of
+the decision and the version of the rules are in the event. `relay.case_recorder` writes records.
 """
 
 from collections.abc import Sequence
@@ -41,7 +40,8 @@ EVENT, OTHER_EVENT = "event", "other event"  # in place of the types of events
 
 Window: TypeAlias = tuple[int, int, str]  # opens, closes, time zones
 Limit: TypeAlias = tuple[int, int]  # messages, seconds
-Result: TypeAlias = int | tuple[str, int | None] | None  # deferred to; reason, next time; accepted
+# deferred to; or reason and next time; or accepted
+Result: TypeAlias = datetime | tuple[str, datetime | None] | None
 
 
 class Head(Struct, frozen=True, array_like=True):
@@ -87,12 +87,13 @@ class Tail(Struct, frozen=True, array_like=True):
     """What differs from message to message."""
 
     result: Result
-    token: int | str | None  # when it ends, or why it is invalid; None after acceptance
-    grant: int | None  # when it ends; None: there is none
-    not_before: int
-    valid_until: int
-    sends: Sequence[int]
+    token: datetime | None  # when it ends; None: it is invalid, or was verified before
+    grant: datetime | None  # when it ends; None: there is none
+    not_before: datetime | None  # None: the time of the decision
+    valid_until: datetime
+    sends: Sequence[datetime]
     left_out: int = 0  # older sends
+    token_fault: Reason | None = None  # why the token is invalid
 
 
 class Extra(Struct, frozen=True, array_like=True):
@@ -102,9 +103,10 @@ class Extra(Struct, frozen=True, array_like=True):
     daily_limit: int | None = None
     weekly_limit: int | None = None
     quiet_hours: Window | None = None
-    quiet_periods: list[tuple[int, int]] = []
-    marketing_sends: list[int] = []
-    more_windows: list[Window] = []
+    quiet_periods: Sequence[tuple[datetime, datetime]] = ()
+    marketing_sends: Sequence[datetime] = ()
+    more_windows: Sequence[Window] = ()
+    left_out: int = 0  # older sends of all merchants
     is_held_back: bool = False  # by pacing
     is_dropped: bool = False
 
@@ -123,20 +125,25 @@ class CaseRecord(Struct, frozen=True, array_like=True):
     extra: Extra | None = None
 
     @property
+    def left_out(self) -> int:
+        """Return how many older sends are not in it."""
+        return self.tail.left_out + (self.extra.left_out if self.extra else 0)
+
+    @property
     def is_of_dispatch(self) -> bool:
         """Whether it was decided when it was to be sent, and not when it was submitted."""
-        return self.tail.token is None
+        return self.tail.token is None and self.tail.token_fault is None
 
     def result_at(self, now: datetime) -> Decision:
         """Return the decision that was recorded at `now`, without rules and faults."""
         result = self.tail.result
         if result is None:
             return Accepted(now)
-        if isinstance(result, int):
+        if isinstance(result, datetime):
             is_held_back = self.extra is not None and self.extra.is_held_back
-            return Deferred(after(now, result), Reason.HELD_BACK if is_held_back else None)
+            return Deferred(result, Reason.HELD_BACK if is_held_back else None)
         reason, next_at = result
-        return Refused(Reason(reason), None if next_at is None else after(now, next_at))
+        return Refused(Reason(reason), next_at)
 
 
 DECODER: Final = msgspec.msgpack.Decoder(CaseRecord)
@@ -164,17 +171,17 @@ def case_of(record: CaseRecord, now: datetime, rules: RuleSet | None = None) -> 
         text_fault=extra.text_fault,
         composed=ComposedText(Coding.GSM7, (b"",) * head.segments),
         max_segments=head.max_segments,
-        counted_sends=[after(now, each) for each in tail.sends],
+        counted_sends=tail.sends,
         transactional_cap=RateLimit(*_limit_of(head.transactional_cap)),
-        not_before=after(now, tail.not_before),
-        valid_until=after(now, tail.valid_until),
+        not_before=tail.not_before or now,
+        valid_until=tail.valid_until,
         now=now,
         named_purposes=frozenset({head.purpose} if head.is_named else ()),
         is_demonstration=is_demonstration,
         template=_use_of(record),
         event=_event_of(record.template),
-        preferences=_preferences_of(extra, now) if record.extra else NO_PREFERENCES,
-        marketing_sends=[after(now, each) for each in extra.marketing_sends],
+        preferences=_preferences_of(extra) if record.extra else NO_PREFERENCES,
+        marketing_sends=extra.marketing_sends,
         more_windows=tuple(_window_of(each) for each in extra.more_windows),
         is_held_back=extra.is_held_back,
         is_dropped=extra.is_dropped,
@@ -182,11 +189,6 @@ def case_of(record: CaseRecord, now: datetime, rules: RuleSet | None = None) -> 
         if rules
         else NO_LIMITS,
     )
-
-
-def after(now: datetime, seconds: int) -> datetime:
-    """Return the time so many seconds after the decision."""
-    return now + timedelta(seconds=seconds)
 
 
 def _limit_of(limit: Limit) -> tuple[int, timedelta]:
@@ -197,30 +199,26 @@ def _window_of(window: Window) -> SendWindow:
     return send_window_of(*window)
 
 
-def _scope_of(party: Party, ends: int, now: datetime, purpose: str) -> Scope:
+def _scope_of(party: Party, ends_at: datetime, purpose: str) -> Scope:
     return Scope(
         purposes=frozenset({Purpose(purpose)} if party.covers else ()),
         frequency_cap=FrequencyCap(*_limit_of(party.cap)),
         send_window=_window_of(party.window),
-        ends_at=after(now, ends),
+        ends_at=ends_at,
     )
 
 
 def _token_of(record: CaseRecord, now: datetime) -> Claims | Reason | None:
-    ends, party = record.tail.token, record.token
-    if isinstance(ends, str):
-        return Reason(ends)
-    if party is None:
-        party = record.grant
-    if ends is None or party is None:
-        return None
+    ends_at, party = record.tail.token, record.token or record.grant
+    if ends_at is None or party is None:
+        return record.tail.token_fault
     is_like_the_grant = record.token is None
     return Claims(
         issuer="",
         merchant_id=OURS if party.is_ours else OTHERS,
         jti="",
         issued_at=now,
-        scope=_scope_of(party, ends, now, record.head.purpose),
+        scope=_scope_of(party, ends_at, record.head.purpose),
         channels=(SMS,) if is_like_the_grant else tuple(party.detail.split()),
         notice=b"",
         sealed_number=b"",
@@ -228,13 +226,13 @@ def _token_of(record: CaseRecord, now: datetime) -> Claims | Reason | None:
 
 
 def _grant_of(record: CaseRecord, now: datetime) -> Grant | None:
-    party, ends = record.grant, record.tail.grant
-    if party is None or ends is None:
+    party, ends_at = record.grant, record.tail.grant
+    if party is None or ends_at is None:
         return None
     return Grant(
         key=RowKey(0, 0),
         merchant_id=OURS if party.is_ours else OTHERS,
-        scope=_scope_of(party, ends, now, record.head.purpose),
+        scope=_scope_of(party, ends_at, record.head.purpose),
         language="en",
         granted_at=now,
         status=GrantStatus(party.detail),
@@ -274,12 +272,9 @@ def _event_of(part: TemplatePart | None) -> EventUse | None:
     return EventUse(EVENT if part.is_event_type else OTHER_EVENT, part.texts)
 
 
-def _preferences_of(extra: Extra, now: datetime) -> Preferences:
+def _preferences_of(extra: Extra) -> Preferences:
     return Preferences(
-        quiet_periods=tuple(
-            QuietPeriod(after(now, begins), after(now, ends))
-            for begins, ends in extra.quiet_periods
-        ),
+        quiet_periods=tuple(QuietPeriod(begins, ends) for begins, ends in extra.quiet_periods),
         daily_limit=extra.daily_limit,
         weekly_limit=extra.weekly_limit,
         quiet_hours=quiet_hours_of(*extra.quiet_hours) if extra.quiet_hours else None,

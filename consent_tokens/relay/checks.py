@@ -7,7 +7,7 @@ when it is dispatched, with grant, sender, classes and template as they are then
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
@@ -27,11 +27,14 @@ from consent_tokens.relay.decision import (
     needs_own_admission,
 )
 from consent_tokens.relay.frequency_cap import fits
+from consent_tokens.relay.message import INVITATION_PURPOSE
 from consent_tokens.relay.templates.fault_texts import FAULT_TEXTS
 from consent_tokens.relay.templates.template import Template, TemplateStatus
 from consent_tokens.relay.text_form import TextFault, check_form
 from consent_tokens.rules.limits import Limits
 from consent_tokens.rules.rule import Rule
+
+Check: TypeAlias = Callable[[Case], Refused | None]
 
 # of any other class a text needs a template
 FREE_TEXT_CLASSES: Final = frozenset({PurposeClass.MARKETING, PurposeClass.FINANCE})
@@ -249,7 +252,7 @@ def check_measures(case: Case) -> Refused | None:
     return Refused(Reason.HELD_BACK) if is_held or case.is_dropped else None
 
 
-CHECKS: Final[tuple[Callable[[Case], Refused | None], ...]] = (
+CHECKS: Final[tuple[Check, ...]] = (
     check_merchant,
     check_token,
     check_expiry,
@@ -277,19 +280,30 @@ def decide(case: Case) -> Decision:
     return _decide(case, CHECKS)
 
 
+def checks_of(case: Case) -> Sequence[Check]:
+    """Return the checks of a message: an invitation has a purpose of its own at dispatch."""
+    is_invitation = case.token is None and case.purpose == INVITATION_PURPOSE
+    return INVITATION_CHECKS if is_invitation else CHECKS
+
+
+def decide_again(case: Case) -> Decision:
+    """Return the decision on a case that was recorded (`relay.case_record`)."""
+    return _decide(case, checks_of(case))
+
+
 def decide_invitation(case: Case) -> Decision:
     """Return the decision on an invitation: all that binds marketing binds it, but the purpose."""
     return _decide(case, INVITATION_CHECKS)
 
 
-def _with_rules(case: Case, check: Callable[[Case], Refused | None], refusal: Refused) -> Refused:
+def _with_rules(case: Case, check: Check, refusal: Refused) -> Refused:
     """Return a refusal with the rules that led to it: without them it would be sent earlier."""
     if refusal.rules or not case.limits.binds or check(case.without_rules) is not None:
         return refusal
     return replace(refusal, rules=case.moving_rules)
 
 
-def _decide(case: Case, checks: Sequence[Callable[[Case], Refused | None]]) -> Decision:
+def _decide(case: Case, checks: Sequence[Check]) -> Decision:
     for check in checks:
         if refusal := check(case):
             return _with_rules(case, check, refusal)

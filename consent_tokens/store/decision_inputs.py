@@ -3,7 +3,6 @@
 It is the only part of an event that can be deleted before the event is: an erasure does that.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -44,7 +43,7 @@ def of_message(transaction: Transaction, message: RowKey) -> list[RecordedEvent]
 
 def decisions_from(
     transaction: Transaction, after: RowKey | None, since: datetime, limit: int
-) -> Sequence[RecordedEvent]:
+) -> list[RecordedEvent]:
     """Return up to `limit` events with inputs from `since` on, by key, of those after a key."""
     query = select(events).where(events.c.inputs.is_not(None), events.c.at >= since)
     if after is not None:

@@ -31,7 +31,7 @@ TokenBytes = Callable[[int], bytes]  # returns that many random bytes
 def record(
     transaction: Transaction, events_to_record: Sequence[Event], token_bytes: TokenBytes
 ) -> None:
-    """Insert events with one statement, each with a random id from `token_bytes`."""
+    """Insert events with one statement, each with its id or a random one from `token_bytes`."""
     count = len(events_to_record)
     ids = struct.unpack(f">{count}q", token_bytes(EVENT_ID_BYTES * count))
     insert_rows(
@@ -41,7 +41,7 @@ def record(
         [
             (
                 event.partition,
-                event_id,
+                event_id if event.id is None else event.id,
                 int(event.at.timestamp()),
                 event.kind.value,
                 event.merchant_id,

@@ -30,6 +30,7 @@ from consent_tokens.errors import (
     UnauthenticatedError,
 )
 from consent_tokens.relay.decision import Refused
+from consent_tokens.row_key import RowKey
 from consent_tokens.web.reasons import REASON_TEXTS, TEXT_FAULTS
 from consent_tokens.web.request_context import runtime
 
@@ -129,10 +130,12 @@ def problem(code: str, status: HTTPStatus, **members: object) -> dict[str, Any]:
     }
 
 
-def refusal_problem(refusal: Refused) -> dict[str, Any]:
-    """Return a refusal of the relay as a problem."""
+def refusal_problem(refusal: Refused, event: RowKey | None = None) -> dict[str, Any]:
+    """Return a refusal of the relay as a problem, with the id under which it is recorded."""
     text = REASON_TEXTS[refusal.reason]
     members: dict[str, object] = {"detail": text.explanation, "explain": explain(text.code)}
+    if event is not None:
+        members["decision"] = runtime().ids.decision.encode(event)
     if refusal.text_fault is not None:
         form = refusal.text_fault
         members["errors"] = {"text": [f"{form.value}: {TEXT_FAULTS[form]}"]}

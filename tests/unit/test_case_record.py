@@ -196,6 +196,23 @@ def test_what_cases_share_is_not_taken_from_another() -> None:
             assert recorder.encode(case, decision) == CaseRecorder().encode(case, decision)
 
 
+def test_cases_of_one_merchant_share_what_is_theirs_only() -> None:
+    recorder, standing = CaseRecorder(), object()
+    nothing = replace(SCOPE, purposes=frozenset())
+    reasons = ("text_too_long", "consent_paused", "token_not_yours", "channel_not_granted")
+    changes: list[dict[str, Any]] = [
+        {},
+        {"classes": frozenset()},
+        *(FAULTS[Reason(each)] for each in reasons),
+    ]
+    changes += [{"grant": replace(GRANT, scope=nothing)}, {"token": replace(CLAIMS, scope=nothing)}]
+    for change in changes:
+        case = Case(**GOOD | change)
+        decision = decide(case)
+        alone = CaseRecorder().encode(case, decision)
+        assert recorder.encode(case, decision, standing) == alone
+
+
 def replace_limit() -> object:
     limit = GOOD["transactional_cap"]
     return type(limit)(limit.limit - 1, limit.window)
@@ -211,7 +228,7 @@ def test_of_many_sends_the_last_ones_are_kept() -> None:
     planned = [NOON + timedelta(days=1)]
     case = Case(**GOOD | {"counted_sends": sends + planned})
     record = decode_record(CaseRecorder().encode(case, decide(case)))
-    assert record.tail.left_out == 300 - MAX_PAST_SENDS
+    assert record.left_out == 300 - MAX_PAST_SENDS
     kept = case_of(record, NOON)
     assert kept.counted_sends == sends[-MAX_PAST_SENDS:] + planned
     assert decide(kept) == decide(case)

@@ -187,21 +187,30 @@ class _AcceptContext:
         pacing = self._set_pacing(case, verified.request, standing)
         decision = decide(case)
         if isinstance(decision, Refused) or key is None or sender is None:
-            self._record(case, standing, decision, key if key in self.grants else None)
-            return SubmissionResult(decision)
+            return self._refuse(case, standing, decision, key if key in self.grants else None)
         if case.limits.shadow:
             _count_shadow(case.limits.shadow, case)
         message = self._message(case, verified.request, key, priority, sender, text)
         if pacing is not None:
             message = self._paced(pacing, message, case)
         self.enqueued.append(message)
+        # before the message counts, because the case has the lists that it is counted in
+        self.events.append(self._event(case, standing, decision, key, message.key.id))
         self.template_texts.count(key, text)
         insort(self.counted_sends[key, priority], decision.send_at)
         self.preferences.count(key, priority, decision.send_at)
         self.daily_limits.count(merchant_id, case.purpose_class)
-        self._record(case, standing, decision, key, message.key.id)
         left = case.composed.characters_left
         return SubmissionResult(decision, message.key, message.segments, left)
+
+    def _refuse(
+        self, case: Case, standing: Standing, decision: Decision, grant: RowKey | None
+    ) -> SubmissionResult:
+        """Return a refusal, with the key of the event that it is recorded as."""
+        event = self._event(case, standing, decision, grant)
+        key = self.runtime.new_key(event.partition)
+        self.events.append(replace(event, id=key.id))
+        return SubmissionResult(decision, event=key)
 
     def _set_pacing(self, case: Case, request: MessageRequest, standing: Standing) -> Pacing | None:
         """Say in a case what pacing makes of it; return the pacing, None if it is not paced."""
@@ -338,28 +347,26 @@ class _AcceptContext:
             return None
         return self.runtime.value_hashes(template, text.filled) or None
 
-    def _record(
+    def _event(
         self,
         case: Case,
         standing: Standing,
         decision: Decision,
         grant: RowKey | None,
         message_id: int | None = None,
-    ) -> None:
-        """Collect an event: in the recipient's partition if it is known, else the merchant's."""
+    ) -> Event:
+        """Return an event: in the recipient's partition if it is known, else the merchant's."""
         kind, reason = decision_kind(decision)
-        self.events.append(
-            Event(
-                partition=grant.partition if grant else standing.partition,
-                at=self.now,
-                kind=kind,
-                merchant_id=case.merchant_id,
-                grant_id=grant.id if grant else None,
-                message_id=message_id,
-                reason=reason,
-                rules=self._rules_of(decision),
-                inputs=self.recorder.encode(case, decision),
-            )
+        return Event(
+            partition=grant.partition if grant else standing.partition,
+            at=self.now,
+            kind=kind,
+            merchant_id=case.merchant_id,
+            grant_id=grant.id if grant else None,
+            message_id=message_id,
+            reason=reason,
+            rules=self._rules_of(decision),
+            inputs=self.recorder.encode(case, decision, standing),
         )
 
     def _rules_of(self, decision: Decision) -> str:

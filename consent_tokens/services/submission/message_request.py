@@ -43,3 +43,4 @@ class SubmissionResult(Struct, frozen=True):
     key: RowKey | None = None
     segments: int = 0
     characters_left: int = 0  # in the last segment, in the coding of the text
+    event: RowKey | None = None  # of a refusal

@@ -80,7 +80,13 @@ class Problem(AnswerSchema):
     errors = fields.Dict(keys=fields.String(), values=fields.List(fields.String()))
     rules = fields.List(
         fields.Nested(RuleAnswer),
-        metadata={"description": "The rules that do not allow it."},
+        metadata={"description": "The rules that led to it, in the order in which they were met."},
+    )
+    decision = fields.String(
+        metadata={
+            "description": "The id of a refused message's decision: the operator can explain it.",
+            "example": "dec_q83vEjRWeJCrze8SNFZ4kA",
+        }
     )
     pointer = fields.String(
         metadata={"description": "JSON pointer (RFC 6901) of the fault in a body."}

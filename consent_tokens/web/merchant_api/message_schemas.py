@@ -351,4 +351,4 @@ def _problem(result: ItemResult) -> dict[str, Any]:
     if isinstance(result, ConsentTokensError):
         return problems.error_problem(result)
     assert isinstance(result.decision, Refused)  # noqa: S101 - the callers ask
-    return problems.refusal_problem(result.decision)
+    return problems.refusal_problem(result.decision, result.event)

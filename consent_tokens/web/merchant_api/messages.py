@@ -70,5 +70,5 @@ def list_messages(merchant_id: str, query: RequestedPage) -> dict[str, Any]:
 def _refusal(result: SubmissionResult) -> ApiResponse | None:
     if not isinstance(result.decision, Refused):
         return None
-    problem = problems.refusal_problem(result.decision)
+    problem = problems.refusal_problem(result.decision, result.event)
     return ApiResponse.render(problem["status"], problem)

@@ -1,0 +1,1 @@
+"""Past decisions on messages: explained, and decided again."""
