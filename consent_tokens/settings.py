@@ -44,7 +44,19 @@ BASE_PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)+")
 # the first parts of the service's own paths: a proxy that strips the base path would make the two
 # look alike
 RESERVED_PATHS: Final = frozenset(
-    {".well-known", "c", "demo", "docs", "healthz", "help", "logo", "m", "my"}
+    {
+        ".well-known",
+        "c",
+        "console",
+        "demo",
+        "docs",
+        "healthz",
+        "help",
+        "logo",
+        "m",
+        "merchant",
+        "my",
+    }
     | {
         "openapi.json",
         "privacy",

@@ -2,7 +2,9 @@
 
 import csv
 import io
+import re
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 
@@ -24,8 +26,10 @@ from consent_tokens.web.consoles.permissions import PERMISSIONS
 from consent_tokens.web.consoles.tables import csv_cell
 from tests.console_people import ConsoleUser, merchant_person, operator
 from tests.number_scan import NUMBERS, found_in
+from tests.promises.test_13_naughty_strings import NAUGHTY
 from tests.service import (
     ADMIN,
+    CSRF,
     ORDERS,
     PROMOTIONS,
     REVIEWER,
@@ -33,7 +37,13 @@ from tests.service import (
     Page,
     Service,
     SignedIn,
+    found,
 )
+
+FIELDS = (
+    "name", "password", "present", "code", "secret", "response", "role", "session", "passkey",
+    "step_up_code", "step_up_passkey", "reason",
+)  # fmt: skip
 
 
 def readable(user: ConsoleUser) -> list[tuple[str, Page]]:
@@ -66,6 +76,27 @@ def test_no_page_shows_a_number_and_each_has_the_headers(small: Service) -> None
         assert "unsafe" not in policy
         assert "no-store" in page.headers["Cache-Control"]
         assert 'style="' not in page.text, path
+
+
+def test_naughty_strings_get_an_answer_on_every_route(small: Service) -> None:
+    ann, stranger = operator(small), small.app.test_client()
+    token, before = (
+        found(CSRF, each.text) for each in (ann.get(), stranger.get("/console/sign-in"))
+    )
+    rules = [each for each in small.app.url_map.iter_rules() if each.rule.startswith("/console")]
+    assert len(rules) > 20
+    for at, rule in enumerate(rules):
+        is_public = PERMISSIONS[rule.endpoint].is_public
+        browser, csrf = (stranger, before) if is_public else (ann.browser, token)
+        for text in NAUGHTY[at % 9 :: 9]:  # each on some routes
+            inside = quote(text) or "-"
+            path = inside.join(re.split(r"<(?:\w+:)?\w+>", rule.rule))
+            if "POST" in (rule.methods or set()):
+                form = dict.fromkeys(FIELDS, text) | {"csrf": csrf}
+                answer = browser.post(path, data=form)
+            else:
+                answer = browser.get(f"{path}?q={inside}&sort={inside}&page={inside}")
+            assert answer.status_code < 500, (path, text)
 
 
 def test_a_refusal_of_today_is_counted_on_both_overviews(small: Service) -> None:

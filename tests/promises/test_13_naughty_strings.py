@@ -62,7 +62,9 @@ def known(small: Service) -> tuple[Consumer, dict[str, str]]:
 def pages(service: Service, method: str) -> Iterator[str]:
     """The rules of all pages that take a method."""
     for rule in service.app.url_map.iter_rules():
-        is_page = not rule.rule.startswith(("/v1", "/static", "/metrics"))
+        # those of the consoles: tests/consoles/test_pages.py
+        others = ("/v1", "/static", "/metrics", "/console", "/merchant")
+        is_page = not rule.rule.startswith(others)
         if is_page and method in (rule.methods or ()):
             yield rule.rule.replace("<", "{").replace(">", "}")
 

@@ -8,7 +8,7 @@ from typing import Final
 from consent_tokens.clock import start_of_day
 from consent_tokens.relay.message import Priority
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import overview
+from consent_tokens.store import events, overview
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.outbox import depth
 
@@ -42,7 +42,7 @@ def operator_overview(runtime: Runtime) -> OperatorOverview:
         return OperatorOverview(
             since=since,
             merchants=overview.count_merchants(transaction),
-            refusals=overview.count_refusals(transaction, since),
+            refusals=events.count_refusals(transaction, since),
             queue={
                 each.name.lower(): depth(transaction, each, MAX_COUNTED)[0] for each in Priority
             },
@@ -60,7 +60,7 @@ def merchant_overview(runtime: Runtime, merchant_id: str) -> MerchantOverview:
         return MerchantOverview(
             since=since,
             live_consents=overview.count_live_grants(transaction, merchant_id, now),
-            refusals=overview.count_refusals(transaction, since, merchant_id),
+            refusals=events.count_refusals(transaction, since, merchant_id),
         )
 
     return runtime.database.read(query)

@@ -52,7 +52,6 @@ _SHARED: Final = {
     "sign_in.sign_in": PUBLIC,
     "sign_in.show_code": PUBLIC,
     "sign_in.finish": PUBLIC,
-    "sign_in.finish_with_passkey": PUBLIC,
     "sign_in.show_invitation": PUBLIC,
     "sign_in.accept": PUBLIC,
     "sign_in.show_demonstration": PUBLIC,

@@ -41,7 +41,6 @@ def blueprint(site: Site) -> Blueprint:
     bp.post("/sign-in", endpoint="sign_in")(partial(enter_password, site))
     bp.get("/sign-in/code", endpoint="show_code")(partial(show_code, site))
     bp.post("/sign-in/code", endpoint="finish")(partial(finish, site))
-    bp.post("/sign-in/passkey", endpoint="finish_with_passkey")(partial(enter_passkey, site))
     bp.post("/sign-out", endpoint="sign_out")(partial(leave, site))
     bp.get("/join/<secret>", endpoint="show_invitation")(partial(show_invitation, site))
     bp.post("/join/<secret>", endpoint="accept")(partial(accept, site))
@@ -74,7 +73,9 @@ def _sign_in_page(site: Site, errors: dict[str, str] | None = None, name: str = 
 
 
 def enter_password(site: Site) -> Response:
-    """Check name and password; ask for the second factor."""
+    """Check name and password, and ask for the second factor; or sign in with a passkey."""
+    if "response" in request.form:
+        return _enter_passkey(site)
     name = text("name", sign_in.MAX_NAME_LENGTH)
     password = password_field("password")
     pending = sign_in.check_password(runtime(), site.console, name, password, browser())
@@ -108,7 +109,7 @@ def finish(site: Site) -> Response:
     return begin(site, redirect_to(site.home), begun)
 
 
-def enter_passkey(site: Site) -> Response:
+def _enter_passkey(site: Site) -> Response:
     """Sign in with what a passkey signed."""
     response = text("response", MAX_RESPONSE_LENGTH)
     begun = sign_in.finish_with_passkey(runtime(), site.console, response, browser())
