@@ -163,6 +163,36 @@ class RowSet:
         return f"unnest({arrays}) AS input({', '.join(by_name)})", parameters
 
 
+def find_rows(
+    transaction: Transaction,
+    table: str,
+    key: Mapping[str, str],
+    wanted: Sequence[Sequence[Any]],
+    *,
+    columns: Sequence[str],
+) -> Sequence[Any]:
+    """Return the rows with these keys, with the columns of the key; it may be of bytes.
+
+    `key` maps each column to its PostgreSQL type. SQLite is asked once for each row: in-process, so
+    a call is cheap, and JSON has no bytes.
+    """
+    # table and column names come from this package, never from input
+    selected = ", ".join(f"{table}.{name} AS {name}" for name in (*key, *columns))
+    if transaction.dialect.name != "sqlite":
+        matches = " AND ".join(f"{table}.{name} = input.{name}" for name in key)
+        return RowSet(key, wanted).run(
+            transaction,
+            f"SELECT {selected} FROM {{input}} JOIN {table} ON {matches}",  # noqa: S608 - see above
+        )
+    matches = " AND ".join(f"{table}.{name} = :{name}" for name in key)
+    statement = f"SELECT {selected} FROM {table} WHERE {matches}"  # noqa: S608 - see above
+    return [
+        row
+        for values in wanted
+        for row in _fetch_rows(transaction, statement, dict(zip(key, values, strict=True)))
+    ]
+
+
 def _array(type_: str, column: list[Any]) -> list[Any] | str:
     """Return a column as an array parameter: integers as a text literal, which adapts faster."""
     if type_ != "bigint":

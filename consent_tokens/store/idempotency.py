@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import select, update
 
-from consent_tokens.store.bulk import insert_rows
+from consent_tokens.store.bulk import find_rows, insert_rows
 from consent_tokens.store.database import Transaction, insert_or_ignore
 from consent_tokens.store.tables import idempotency_responses as table
 
@@ -52,12 +52,18 @@ def find_all(
     transaction: Transaction, keys: Collection[tuple[str, bytes]]
 ) -> Mapping[tuple[str, bytes], StoredResponse]:
     """Return the stored responses under these (merchant id, key hash)."""
-    query = select(table).where(tuple_(table.c.merchant_id, table.c.key_hash).in_(list(keys)))
+    rows = find_rows(
+        transaction,
+        "idempotency_responses",
+        {"merchant_id": "text", "key_hash": "bytea"},
+        list(keys),
+        columns=("request_fingerprint", "sealed_response"),
+    )
     return {
         (row.merchant_id, bytes(row.key_hash)): StoredResponse(
             row.request_fingerprint, row.sealed_response
         )
-        for row in transaction.execute(query)
+        for row in rows
     }
 
 

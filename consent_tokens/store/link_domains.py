@@ -3,9 +3,10 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert
 
 from consent_tokens.store.admission_tables import link_domains as table
+from consent_tokens.store.bulk import find_rows
 from consent_tokens.store.database import Transaction
 
 
@@ -14,7 +15,9 @@ def of_merchants(
 ) -> Mapping[str, frozenset[str]]:
     """Return the domains of merchants that have registered some, by merchant id."""
     found: dict[str, set[str]] = defaultdict(set)
-    for row in transaction.execute(select(table).where(table.c.merchant_id.in_(merchant_ids))):
+    wanted = [(merchant_id,) for merchant_id in sorted(merchant_ids)]
+    key = {"merchant_id": "text"}
+    for row in find_rows(transaction, "link_domains", key, wanted, columns=("domain",)):
         found[row.merchant_id].add(row.domain)
     return {merchant_id: frozenset(domains) for merchant_id, domains in found.items()}
 

@@ -26,7 +26,7 @@ from consent_tokens.randomness import SystemRandomSource
 from consent_tokens.row_key import RowKey
 from consent_tokens.services.runtime import ReadinessState
 from consent_tokens.settings import Settings
-from consent_tokens.store import grants, schema
+from consent_tokens.store import database, grants, schema
 from consent_tokens.store.bulk import insert_rows
 from consent_tokens.store.database import Database, Transaction
 from tests.service import Service
@@ -223,6 +223,21 @@ def test_a_connection_that_was_cut_is_said_to_be_away_and_not_used_again(
     for each in range(3):
         store.run(lambda transaction, each=each: statements(transaction)[each]())  # type: ignore[misc]  # a default in a lambda
     store.close()
+
+
+def test_a_connection_that_was_cut_while_it_was_idle_is_replaced(
+    empty_postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "PING_AFTER_SECONDS", 0.0)
+    store, other = Database.open(empty_postgres_url), Database.open(empty_postgres_url)
+    backend = "SELECT pg_backend_pid()"
+    for _ in range(2):
+        pid = store.read(lambda transaction: transaction.exec_driver_sql(backend).scalar_one())
+        with other.engine.begin() as killer:
+            killer.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+        assert store.run(lambda transaction: transaction.exec_driver_sql(backend).scalar()) != pid
+    store.close()
+    other.close()
 
 
 @pytest.mark.parametrize("way", range(3))
