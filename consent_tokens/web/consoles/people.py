@@ -112,7 +112,7 @@ def status_of(member: Member) -> str:
     if member.person.is_disabled:
         return str(_("Disabled"))
     if member.has_accepted:
-        return str(_("Active"))
+        return str(_("Can sign in"))
     return str(_("Invited") if member.is_invited else _("Not invited yet"))
 
 
