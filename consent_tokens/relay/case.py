@@ -141,11 +141,17 @@ class Case:
     def window_steps(self) -> "list[_Step]":
         """Return the steps that move a time to where consumer and rules let texts leave."""
         steps = self._own_steps
-        if self.limits.moves:
+        if self.limits.moves and not self._is_essential:
             steps += [window.next_open for _, window in self.limits.windows]
             if self.limits.days:
                 steps.append(self.limits.next_day)
         return steps
+
+    @property
+    def _is_essential(self) -> bool:
+        """Whether it must leave at any hour, such as a recall of food."""
+        template = self.template.template if self.template else None
+        return template is not None and template.is_essential
 
     @property
     def without_rules(self) -> "Case":

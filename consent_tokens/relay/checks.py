@@ -113,6 +113,13 @@ def check_template(case: Case) -> Refused | None:
     return Refused(Reason.TEMPLATE_REJECTED, field_fault=fault) if fault else None
 
 
+def check_template_rules(case: Case) -> Refused | None:
+    """Refuse a text without a template where a rule wants one; invitations have none."""
+    if not case.limits.templates or case.template is not None or case.is_demonstration:
+        return None
+    return Refused(Reason.TEMPLATE_REQUIRED, rules=case.limits.templates)
+
+
 def _template_fault(case: Case, use: TemplateUse) -> FieldFault | None:
     template = use.template
     if template is None or template.merchant_id != case.merchant_id:
@@ -262,6 +269,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_sender,
     check_class,
     check_template,
+    check_template_rules,
     check_text,
     check_event,
     check_rules,
@@ -272,7 +280,9 @@ CHECKS: Final[tuple[Check, ...]] = (
 
 
 # an invitation leaves under a grant for other purposes, which it asks to add to (promise 12)
-INVITATION_CHECKS: Final = tuple(each for each in CHECKS if each is not check_purpose_and_channel)
+INVITATION_CHECKS: Final = tuple(
+    each for each in CHECKS if each not in {check_purpose_and_channel, check_template_rules}
+)
 
 
 def decide(case: Case) -> Decision:

@@ -34,6 +34,7 @@ class Limits:
     recipient_caps: tuple[tuple[Rule, RateLimit], ...] = ()  # over all merchants
     windows: tuple[tuple[Rule, SendWindow], ...] = ()
     days: tuple[Rule, ...] = ()  # those with weekdays or holidays
+    templates: tuple[Rule, ...] = ()  # by which free texts are refused
     timezones: Timezones = ()
     shadow: "Limits | None" = None  # of new rules, which refuse nothing yet
     binds: bool = field(init=False)  # whether there is anything to compare
@@ -165,6 +166,7 @@ def _limits_of(rules: Rules, agreed: SendWindow | None, zones: Timezones) -> Lim
         recipient_caps=rules.recipient_caps,
         windows=tuple(windows),
         days=_with_days(rules.rules),
+        templates=tuple(rule for rule in rules.rules if rule.needs_template),
         timezones=zones,
     )
 

@@ -4,7 +4,7 @@ import hashlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from typing import Annotated, Any, Final
 
@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 from consent_tokens.consent.phone import is_region
 from consent_tokens.errors import RulesInvalidError
 from consent_tokens.localization import LANGUAGES
-from consent_tokens.rules.rule import Line, Rule
+from consent_tokens.rules.rule import Line, Rule, RuleMode
 
 DEMONSTRATION: Final = "demo"  # the pack of merchants of that kind, whatever the region
 EVERYWHERE_ELSE: Final = "*"  # the region of a pack for recipients of regions without one
@@ -53,6 +53,20 @@ class RuleSet:
         """Return the longest period that a rule counts texts in; zero if none counts."""
         rules = (rule for pack in self.packs.values() for rule in pack.rules)
         return max((rule.cap.rate_limit.window for rule in rules if rule.cap), default=timedelta())
+
+    def invitation_rest(self, day: date) -> timedelta:
+        """Return how long the enforced rules have invitations rest on a day (UTC): the longest."""
+        return max(
+            (
+                timedelta(days=rule.invitation_rest_days)
+                for pack in self.packs.values()
+                for rule in pack.rules
+                if rule.invitation_rest_days
+                and rule.mode_on(day) is RuleMode.ENFORCED
+                and rule.is_in_season(day)
+            ),
+            default=timedelta(),
+        )
 
     def packs_for(self, regions: frozenset[str], *, is_demonstration: bool) -> tuple[Pack, ...]:
         """Return the packs for a recipient whose number may be of these regions.

@@ -19,12 +19,14 @@ from consent_tokens.policies import RateLimit
 SHADOW_DAYS: Final = 7  # in which a new rule is reported, and refuses nothing
 MAX_SHADOW_DAYS: Final = 90
 MAX_EXPIRY: Final = 1825  # days
+MAX_REST: Final = 3650  # days
 MAX_SEASONS: Final = 60  # of a rule: those of a moving calendar are listed by year
 MAX_WORDS: Final = 400  # characters of a rule in one language
 
 Count = Annotated[int, Meta(ge=1, le=MAX_MESSAGES)]
 Days = Annotated[int, Meta(ge=1, le=MAX_DAYS)]
 ExpiryDays = Annotated[int, Meta(ge=1, le=MAX_EXPIRY)]
+RestDays = Annotated[int, Meta(ge=1, le=MAX_REST)]
 Line = Annotated[str, Meta(min_length=1, max_length=MAX_WORDS)]
 RuleId = Annotated[str, Meta(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$", max_length=60)]
 
@@ -156,6 +158,8 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     holidays: frozenset[str] = frozenset()  # on which none may: `12-25`, or `2027-03-29`
     expires_in_days: ExpiryDays | None = None  # of a consent, at most
     defaults: Defaults | None = None
+    needs_template: bool = False  # free texts are refused
+    invitation_rest_days: RestDays | None = None  # after an invitation or a no, at least
 
     def __post_init__(self) -> None:
         if self.words.keys() != set(LANGUAGES):
@@ -182,6 +186,8 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             or self.holidays
             or self.expires_in_days
             or self.defaults
+            or self.needs_template
+            or self.invitation_rest_days
         )
 
     @property

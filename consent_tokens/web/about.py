@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from consent_tokens.errors import NotFoundError
 from consent_tokens.policies import LOGO_TYPES, ConsentPolicy, ServiceIdentity
+from consent_tokens.services.cooldown import with_rest_of_rules
 from consent_tokens.services.retention.kinds import KINDS
 from consent_tokens.web.consumer import blueprint, page
 from consent_tokens.web.consumer.locale import language
@@ -91,7 +92,8 @@ def _kept(policy: ConsentPolicy) -> str:
 
 def _values() -> dict[str, str]:
     """Return the values of the placeholders in a text."""
-    service, policy = runtime().service, app_context().consent
+    service = runtime().service
+    policy = with_rest_of_rules(runtime(), app_context().consent)
     unnamed = _("not named: this is a demonstration")
     operator = service.operator
     return {

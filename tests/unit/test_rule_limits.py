@@ -6,21 +6,23 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from sqlalchemy import text as sql
 
 from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.consent.scope import SendWindow
 from consent_tokens.consent.timezones import parse_timezones
 from consent_tokens.errors import RulesInvalidError
+from consent_tokens.relay.case import EventUse, TemplateUse
 from consent_tokens.relay.checks import decide
-from consent_tokens.relay.decision import Accepted, Reason, Refused
+from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused
 from consent_tokens.rules.limits import Limits, limits_for
 from consent_tokens.rules.pack import RuleSet, rule_set
 from consent_tokens.rules_source import RulesSource, packaged_rules
 from consent_tokens.services.rules_dry_run import dry_run
 from tests.number_scan import NUMBERS
 from tests.service import ALWAYS, DEMO_RULES, PROMOTIONS, WIDE, Service
-from tests.unit.test_relay_decision import a_case
+from tests.unit.test_relay_decision import TEMPLATE, a_case
 
 PACKAGED = packaged_rules()
 RULE = """
@@ -338,3 +340,67 @@ def test_an_open_request_is_cut_to_stricter_rules_and_granted_as_it_is_shown(
     none = service.with_runtime(rules=RulesSource(rules_of("forbidden = true")))
     closed = none.consumer(NUMBERS[1]).get(f"{other['path']}?lang=en").text
     assert "The rules of the platform do not allow it any more." in closed
+
+
+def test_free_marketing_needs_a_template_where_a_rule_says_so(small: Service) -> None:
+    merchant, consumer = small.legal_merchant(), small.consumer()
+    token = small.obtain_token(merchant, consumer, max_messages=9)
+    waiting = merchant.send(token)
+    assert waiting.status_code == 202
+    merchant.service = service = small.with_runtime(
+        rules=RulesSource(rules_of("needs_template = true"))
+    )
+    refused = merchant.send(token)
+    assert refused.json["code"] == "template_required"
+    service.work()
+    left = merchant.get(f"/v1/messages/{waiting.json['id']}").json
+    assert (left["status"], left["reason"]) == ("refused", "template_required")
+    made = service.template(
+        merchant, PROMOTIONS, "新书{title}到店", variables={"title": {"type": "name"}}
+    )
+    named = {"template": made["id"], "variables": {"title": "海"}}
+    draft = {"token": token, "purpose": PROMOTIONS, **named}
+    assert merchant.post("/v1/messages", draft).status_code == 202
+
+
+@pytest.mark.parametrize(("is_essential", "hour"), [(False, 23), (True, 16)])
+def test_essential_texts_leave_at_night(is_essential: bool, hour: int) -> None:
+    """16:00 UTC is midnight in Shanghai."""
+    at = datetime(2021, 11, 11, 16, tzinfo=UTC)
+    template = replace(TEMPLATE, is_essential=is_essential, purpose="orders.updates")
+    night = RULE.format(name="night", limit='hours = { from = "07:00", to = "22:00" }')
+    text = night.replace('["marketing"]', '["transactional"]').replace("2021-11-08", "2021-11-01")
+    head = 'id = "cn"\nname = { "zh-CN" = "一", "zh-TW" = "一", en = "one" }\nregions = ["*"]\n'
+    rules = rule_set({"cn.toml": head + text + "shadow_days = 0\n", "demo.toml": DEMO_RULES})
+    decision = decide(
+        a_case(
+            purpose="orders.updates",
+            template=TemplateUse(template),
+            event=EventUse("order", 0),
+            limits=limits(rules, "Asia/Shanghai", purpose="orders.updates", day=at.date()),
+            now=at,
+            not_before=at,
+            valid_until=at + timedelta(days=1),
+        )
+    )
+    assert isinstance(decision, Accepted | Deferred)
+    assert decision.send_at.hour == hour
+
+
+def test_invitations_rest_as_long_as_the_rules_want_if_that_is_longer(small: Service) -> None:
+    service = small.with_runtime(
+        rules=RulesSource(rules_of("invitation_rest_days = 120"))
+    ).with_context(otp=WIDE)
+    merchant, consumer = service.legal_merchant(), service.consumer()
+    token = service.obtain_token(merchant, consumer, PROMOTIONS)
+    asked = merchant.ask("marketing.events", token=token)
+    consumer.post(asked["path"], decision="decline")
+    for days, status in ((95, 403), (20, 403), (10, 201)):
+        service.clock.advance(timedelta(days=days))
+        service.work()
+        again = merchant.post(
+            "/v1/consent-requests", {"purposes": ["marketing.events"], "token": token}
+        )
+        assert again.status_code == status, again.text
+    privacy = service.app.test_client().get("/privacy?lang=en").text
+    assert "120 days" in privacy

@@ -30,6 +30,7 @@ from consent_tokens.relay.composition import compose, with_signature_and_opt_out
 from consent_tokens.relay.message import INVITATION_PURPOSE, Message, MessageStatus, Priority
 from consent_tokens.row_key import RowKey
 from consent_tokens.services import webhooks
+from consent_tokens.services.cooldown import with_rest_of_rules
 from consent_tokens.services.integrity.journal_outbox import enqueue_entry, tag_of
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.token_verification import VerifiedToken
@@ -67,6 +68,7 @@ def require_no_cooldown(
     if reference is None:
         return
     now = runtime.clock.now()
+    rest = with_rest_of_rules(runtime, policy).invitation_cooldown
     granted = requests.latest_grant_for_reference(transaction, merchant_id, reference)
     refused_at: list[datetime | None] = []
     if granted is not None:
@@ -75,7 +77,7 @@ def require_no_cooldown(
     last = requests.latest_for_reference(transaction, merchant_id, reference)
     if last and last.status_at(now) in {RequestStatus.DECLINED, RequestStatus.EXPIRED}:
         refused_at.append(last.decided_at or last.expires_at)
-    next_at = max((at + policy.invitation_cooldown for at in refused_at if at), default=now)
+    next_at = max((at + rest for at in refused_at if at), default=now)
     if now < next_at:
         raise InvitationRefusedError(next_at)
     if granted is not None:
@@ -97,7 +99,8 @@ def _require_no_refusal(
     """
     now = runtime.clock.now()
     stopped_at = merchant_consents.last_stop(transaction, partition, merchant_ids)
-    is_stopped = stopped_at is not None and now < stopped_at + policy.invitation_cooldown
+    rest = with_rest_of_rules(runtime, policy).invitation_cooldown
+    is_stopped = stopped_at is not None and now < stopped_at + rest
     if is_stopped or invitations.resting_of(transaction, partition, merchant_ids, now):
         raise InvitationRefusedError
 
@@ -224,7 +227,7 @@ def record_invitation(
         merchant_id=request.merchant_id,
         request_key=request.key,
         invited_at=now,
-        next_allowed_at=now + policy.invitation_cooldown,
+        next_allowed_at=now + with_rest_of_rules(runtime, policy).invitation_cooldown,
     )
     invitations.add(transaction, invitation)
     enqueue_invitation(runtime, transaction, EntryKind.INVITED, invitation)
@@ -242,7 +245,7 @@ def record_refusal(
     The caller flushes the revocation journal after the commit.
     """
     now = runtime.clock.now()
-    next_allowed_at = now + policy.invitation_cooldown
+    next_allowed_at = now + with_rest_of_rules(runtime, policy).invitation_cooldown
     invitations.record_refusal(transaction, invitation, next_allowed_at)
     refused = replace(invitation, is_open=False, next_allowed_at=next_allowed_at)
     enqueue_invitation(runtime, transaction, EntryKind.DECLINED, refused)

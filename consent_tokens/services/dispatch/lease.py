@@ -35,6 +35,7 @@ from consent_tokens.relay.templates.template import Template
 from consent_tokens.row_key import RowKey
 from consent_tokens.rules.limits import counts_recipients
 from consent_tokens.rules.pack import RuleSet
+from consent_tokens.services.cooldown import with_rest_of_rules
 from consent_tokens.services.dispatch.invitation_bars import barred_invitations
 from consent_tokens.services.dispatch.outcomes import complete, deferred, final_outcome
 from consent_tokens.services.dispatch.sandbox_outcomes import SandboxOutcomes
@@ -193,7 +194,9 @@ class _LeaseContext:
                 submitted_only=True,
                 counted=_counted_over_all(rule_set, now, due),
             ),
-            barred_invitations=barred_invitations(transaction, due, policy, now),
+            barred_invitations=barred_invitations(
+                transaction, due, with_rest_of_rules(runtime, policy), now
+            ),
             sandbox_outcomes=SandboxOutcomes(runtime, now),
             now=now,
             recorder=CaseRecorder(),

@@ -31,6 +31,7 @@ from consent_tokens.services.consents.views import (
     merchant_of,
 )
 from consent_tokens.services.consumer_sessions import log_in, log_out, revoke_own
+from consent_tokens.services.cooldown import with_rest_of_rules
 from consent_tokens.services.erasure import claim_number, erase_recipient, revoke_all
 from consent_tokens.services.merchants import find_source
 from consent_tokens.services.number_verification import ChallengeSecret
@@ -195,7 +196,7 @@ def _consent_page(consent: ConsentDetail, status: int = 200, **errors: str) -> R
 @for_signed_in
 def confirm_all(_partition: int) -> Response:
     """Ask for confirmation before all consents are revoked, or all data is erased."""
-    policy = app_context().consent
+    policy = with_rest_of_rules(runtime(), app_context().consent)
     kept = [
         (_(kind.after_erasure), how_long(kind, policy), _(BASES[kind.basis]))
         for kind in KINDS
