@@ -1,6 +1,7 @@
 """Sign in to the consoles: two factors, each once; waits; sessions that end; invitations."""
 
 import re
+import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -78,6 +79,23 @@ def test_an_unknown_name_a_wrong_password_and_a_disabled_person_get_one_answer(
     answers.append(ann.enter_password())
     assert {each.status_code for each in answers} == {422}
     assert {alert(each.text) for each in answers} == {"Name or password is wrong."}
+
+
+def test_an_unknown_name_takes_as_much_work_as_a_known_one(small: Service) -> None:
+    ann = operator(small)
+
+    def work_of(name: str, client: int) -> float:
+        """Return the processor time of an attempt in seconds: other processes change it little."""
+        browser = sign_in.Browser(client_ip=f"192.0.2.{client}", user_agent="")
+        begun = time.thread_time()
+        password = "wrong-wrong-wrong"
+        assert not sign_in.check_password(small.runtime, Console.OPERATOR, name, password, browser)
+        return time.thread_time() - begun
+
+    work_of("somebody else", 1)  # the hash of nobody is made once
+    known = min(work_of(ann.person.name, client) for client in range(2, 5))
+    unknown = min(work_of(f"nobody {client}", client) for client in range(5, 8))
+    assert 0.5 < unknown / known < 2
 
 
 def test_the_other_console_and_letter_case(small: Service) -> None:

@@ -14,7 +14,13 @@ from consent_tokens.services.otp_limits import Asker
 from consent_tokens.services.people import sessions, waits
 from consent_tokens.services.people.passkeys import use_passkey
 from consent_tokens.services.people.passwords import is_password
-from consent_tokens.services.people.person import Console, Person, find_person, record
+from consent_tokens.services.people.person import (
+    OPERATOR_PREFIX,
+    Console,
+    Person,
+    find_person,
+    record,
+)
 from consent_tokens.services.people.second_factors import use_code
 from consent_tokens.services.people.sessions import SignedIn
 from consent_tokens.services.runtime import Runtime
@@ -67,7 +73,8 @@ def check_password(
     is_right = is_password(found.password_hash if found else None, password)
 
     def work(transaction: Transaction) -> str | None:
-        person = find_person(transaction, found.person_id) if found else None
+        # looked for under an unknown name too, so that both take as long
+        person = find_person(transaction, found.person_id if found else OPERATOR_PREFIX)
         if found is None or person is None or person.is_disabled or not is_right:
             reason = "password" if person and not person.is_disabled else "name"
             record(runtime, transaction, person, EventKind.SIGN_IN_FAILED, reason=reason)
