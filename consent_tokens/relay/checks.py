@@ -234,8 +234,8 @@ def _lacks_room(
 def check_frequency_caps(case: Case) -> Refused | None:
     """Refuse beyond a frequency cap or a limit of the recipient, as of `send_at` (promise 6)."""
     send_at = case.send_at
-    has_room = all(fits(cap, case.counted_sends, send_at) for cap in case.frequency_caps)
-    if has_room and all(
+    is_within_caps = all(fits(cap, case.counted_sends, send_at) for cap in case.frequency_caps)
+    if is_within_caps and all(
         fits(each, case.marketing_sends, send_at) for each in case.recipient_limits
     ):
         return None

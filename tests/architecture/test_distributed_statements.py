@@ -162,6 +162,7 @@ def test_each_statement_on_the_way_of_a_message_names_its_shards(
     small_postgres: Service, statements: list[str]
 ) -> None:
     end_in_every_way(send_in_every_way(small_postgres))
+    small_postgres.maintain()
     all_shards = [part for parts in ALL_SHARDS.values() for part in parts]
     asked = dict.fromkeys(statements)
     faults = [each for each in asked if is_refused(each)]
