@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -159,6 +160,20 @@ class Running:
         return self.clients.enter_context(httpx.Client(base_url=self.base, follow_redirects=True))
 
 
+def rules_at_any_hour(folder: Path) -> Path:
+    """Return a folder with the rules, but for that by which orders wait at night.
+
+    Processes have the real time, and tests run at any hour.
+    """
+    rules = folder / "rules"
+    shutil.copytree(ROOT / "consent_tokens" / "rules" / "packs", rules, dirs_exist_ok=True)
+    china = (rules / "cn.toml").read_text("utf-8")
+    changed = china.replace('from = "07:00", to = "22:00"', 'from = "00:00", to = "24:00"')
+    assert changed != china
+    (rules / "cn.toml").write_text(changed, "utf-8")
+    return rules
+
+
 @contextmanager
 def service(
     folder: Path, *, gateway: str = "simulator:", database: str | None = None
@@ -171,6 +186,7 @@ def service(
         "CONSENT_GATEWAY_URL": gateway,
         "CONSENT_BASE_URL": f"http://127.0.0.1:{port}",
         "CONSENT_METRICS_BIND": f"127.0.0.1:{free_port()}",
+        "CONSENT_RULES_DIR": str(rules_at_any_hour(folder)),
     }
     arguments = ("consent_tokens", "serve", "--bind", f"127.0.0.1:{port}")
     with process(*arguments, environment=environment) as (_, lines):
