@@ -61,6 +61,7 @@ class EventKind(StrEnum):
     MERCHANT_REFUSED = "merchant_refused"
     MERCHANT_RESTORING = "merchant_restoring"  # one of the two people who are needed said so
     MERCHANT_RESTORED = "merchant_restored"
+    MERCHANT_NOTED = "merchant_noted"  # a reviewer wrote a note about it
     GROUP_JOINED = "group_joined"
     GROUP_REJECTED = "group_rejected"
     SENDER_APPLIED = "sender_applied"

@@ -142,7 +142,7 @@ def _columns(merchant: Merchant) -> dict[str, Any]:
 def list_all(transaction: Transaction) -> list[Merchant]:
     """Return all merchants but sandboxes, oldest first."""
     rows = transaction.execute(select(merchants).order_by(merchants.c.admitted_at, merchants.c.id))
-    return [_merchant(row) for row in rows if not is_sandbox(row.id)]
+    return [from_row(row) for row in rows if not is_sandbox(row.id)]
 
 
 def active_demonstrations(transaction: Transaction) -> list[str]:
@@ -154,13 +154,13 @@ def active_demonstrations(transaction: Transaction) -> list[str]:
 def find(transaction: Transaction, merchant_id: str) -> Merchant | None:
     """Return a merchant; None if there is none."""
     row = transaction.execute(select(merchants).where(merchants.c.id == merchant_id)).one_or_none()
-    return _merchant(row) if row else None
+    return from_row(row) if row else None
 
 
 def find_many(transaction: Transaction, ids: Sequence[str]) -> dict[str, Merchant]:
     """Return merchants by their ids; unknown ids are left out."""
     rows = transaction.execute(select(merchants).where(merchants.c.id.in_(set(ids))))
-    return {row.id: _merchant(row) for row in rows}
+    return {row.id: from_row(row) for row in rows}
 
 
 WITH_SENDERS = """
@@ -275,7 +275,8 @@ def read_limits(text: str) -> dict[PurposeClass, int]:
     return {PurposeClass(name): int(limit) for name, limit in pairs}
 
 
-def _merchant(row: Row[Any]) -> Merchant:
+def from_row(row: Row[Any]) -> Merchant:
+    """Return the merchant in a row of `merchants`."""
     return Merchant(
         id=row.id,
         partition=row.partition,

@@ -1,5 +1,6 @@
 """Queries on reviews: who decided what. Rows are added, never changed."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -47,6 +48,17 @@ def of_subject(transaction: Transaction, subject_id: str) -> list[Review]:
     """Return the reviews of a subject, oldest first: their ids count up."""
     rows = transaction.execute(
         select(reviews).where(reviews.c.subject_id == subject_id).order_by(reviews.c.id)
+    )
+    return [_review(row) for row in rows]
+
+
+def newest_of(transaction: Transaction, subject_ids: Collection[str], limit: int) -> list[Review]:
+    """Return up to `limit` reviews of any of these subjects, the newest first."""
+    rows = transaction.execute(
+        select(reviews)
+        .where(reviews.c.subject_id.in_(set(subject_ids)))
+        .order_by(reviews.c.at.desc(), reviews.c.id.desc())
+        .limit(limit)
     )
     return [_review(row) for row in rows]
 

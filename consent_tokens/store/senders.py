@@ -90,7 +90,7 @@ def of_merchant(transaction: Transaction, merchant_id: str) -> list[Sender]:
         .where(senders.c.merchant_id == merchant_id)
         .order_by(senders.c.admitted_at, senders.c.id)
     )
-    return [_sender(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 def find(transaction: Transaction, sender_id: str) -> Sender | None:
@@ -101,7 +101,7 @@ def find(transaction: Transaction, sender_id: str) -> Sender | None:
 def find_many(transaction: Transaction, ids: Sequence[str]) -> dict[str, Sender]:
     """Return senders by their ids; unknown ids are left out."""
     rows = transaction.execute(select(senders).where(senders.c.id.in_(set(ids))))
-    return {row.id: _sender(row) for row in rows}
+    return {row.id: from_row(row) for row in rows}
 
 
 def with_source(transaction: Transaction, source: str) -> list[Sender]:
@@ -109,14 +109,14 @@ def with_source(transaction: Transaction, source: str) -> list[Sender]:
     rows = transaction.execute(
         select(senders).where((senders.c.port + senders.c.extension) == source)
     )
-    return [_sender(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 def under(transaction: Transaction, address: str) -> list[Sender]:
     """Return every sender whose port is the beginning of `address`, revoked ones too."""
     is_under = func.substr(literal(address), 1, func.length(senders.c.port)) == senders.c.port
     rows = transaction.execute(select(senders).where(is_under).order_by(senders.c.id))
-    return [_sender(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 def overlapping(transaction: Transaction, source: str) -> list[Sender]:
@@ -128,13 +128,13 @@ def overlapping(transaction: Transaction, source: str) -> list[Sender]:
     rows = transaction.execute(
         select(senders).where(is_beginning | begins_with).order_by(senders.c.id)
     )
-    return [_sender(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 def list_all(transaction: Transaction) -> list[Sender]:
     """Return all senders, in order of admission, also those that are revoked."""
     rows = transaction.execute(select(senders).order_by(senders.c.admitted_at, senders.c.id))
-    return [_sender(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 def revoke(transaction: Transaction, sender_id: str, at: datetime) -> bool:
@@ -159,5 +159,6 @@ def members_of(row: Row[Any]) -> dict[str, Any]:
     return {name: getattr(row, name) for name in PLAIN_COLUMNS} | {"classes": classes}
 
 
-def _sender(row: Row[Any]) -> Sender:
+def from_row(row: Row[Any]) -> Sender:
+    """Return the sender in a row of `senders`."""
     return Sender(**members_of(row), admitted_at=row.admitted_at, revoked_at=row.revoked_at)

@@ -191,3 +191,25 @@ def count_of(transaction: Transaction, template_id: str) -> dict[str, int]:
         .group_by(table.c.variable)
     )
     return {row.variable: row.most for row in rows}
+
+
+def most_repeated(transaction: Transaction, template_id: str) -> tuple[int, list[Repetition]]:
+    """Return how many texts of a template are counted, and each variable's most frequent value.
+
+    Values that a reviewer has accepted are left out.
+    """
+    total = transaction.execute(
+        select(table.c.texts).where(table.c.template_id == template_id, _is_total(table))
+    ).scalar_one_or_none()
+    rows = transaction.execute(
+        select(table.c.variable, func.max(table.c.texts))
+        .where(
+            table.c.template_id == template_id,
+            table.c.variable != "",
+            table.c.accepted_at.is_(None),
+        )
+        .group_by(table.c.variable)
+        .order_by(table.c.variable)
+    )
+    texts = int(total or 0)
+    return texts, [Repetition(template_id, row[0], row[1], texts) for row in rows]

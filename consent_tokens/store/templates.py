@@ -107,7 +107,7 @@ def versions_of(transaction: Transaction, template_id: str) -> list[TemplateVers
     rows = transaction.execute(
         select(table).where(table.c.id == template_id).order_by(table.c.version.desc())
     )
-    return [_version(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 def lock(transaction: Transaction, template_id: str) -> list[TemplateVersion]:
@@ -165,7 +165,7 @@ def list_newest(
         query = query.where(table.c.purpose == wanted.purpose)
     if wanted.status is not None:
         query = query.where(table.c.status == wanted.status)
-    return [_version(row) for row in transaction.execute(_page(query, wanted))]
+    return [from_row(row) for row in transaction.execute(_page(query, wanted))]
 
 
 def _page(query: Select[Any], wanted: ListFilter) -> Select[Any]:
@@ -248,7 +248,7 @@ def submissions_since(
         )
         .order_by(table.c.submitted_at)
     )
-    return [_version(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 def first_refused_at(
@@ -293,7 +293,8 @@ def _template(row: Row[Any]) -> Template:
     )
 
 
-def _version(row: Row[Any]) -> TemplateVersion:
+def from_row(row: Row[Any]) -> TemplateVersion:
+    """Return the version in a row of `templates`."""
     return TemplateVersion(
         template=_template(row),
         fingerprint=row.fingerprint,

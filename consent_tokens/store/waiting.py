@@ -7,12 +7,14 @@ from typing import Final
 from sqlalchemy import func, select
 
 from consent_tokens.relay.templates.moves import AppealStatus
+from consent_tokens.relay.templates.template import TemplateStatus
 from consent_tokens.store.admission_tables import (
     merchant_applications,
     sender_applications,
     template_moves,
     templates,
 )
+from consent_tokens.store.console_lists import waits_for_review
 from consent_tokens.store.console_tables import proposed_actions
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.proposed_actions import ProposalStatus
@@ -30,9 +32,10 @@ def count(transaction: Transaction, now: datetime) -> Mapping[str, int]:
         "senders": select(func.count())
         .select_from(sender_applications)
         .where(sender_applications.c.status == SUBMITTED),
-        "templates": select(func.count())
-        .select_from(templates)
-        .where(templates.c.status == SUBMITTED),
+        "templates": select(func.count(templates.c.id.distinct())).where(
+            templates.c.status.in_([TemplateStatus.SUBMITTED, TemplateStatus.HELD]),
+            waits_for_review(),
+        ),
         "appeals": select(func.count())
         .select_from(template_moves)
         .where(template_moves.c.appeal_status == AppealStatus.OPEN),

@@ -53,6 +53,7 @@ class Action(StrEnum):
     SET_LIMITS = "set_limits"
     JOIN = "join"
     REJECT = "reject"
+    NOTE = "note"  # about a merchant, for other reviewers
     ADD_OPERATOR = "add_operator"
     DISABLE_OPERATOR = "disable_operator"
 

@@ -1,15 +1,31 @@
 """Lists of senders: for operators, and as carriers ask for it."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final
 
 from consent_tokens.relay.templates.fingerprint import skeleton
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import merchants, senders, signatures
+from consent_tokens.store import console_lists, merchants, senders, signatures
+from consent_tokens.store.console_lists import NO_CARRIER, Search
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.senders import Sender
+
+__all__ = [
+    "CARRIER_COLUMNS",
+    "NO_CARRIER",
+    "ListedSender",
+    "Search",
+    "SenderStatus",
+    "carrier_rows",
+    "end_of_day",
+    "find_senders",
+    "list_carriers",
+    "list_senders",
+    "status_of",
+]
 
 CARRIER_COLUMNS: Final = (
     "port", "extension", "signature", "source", "evidence", "merchant", "legal_name",
@@ -45,6 +61,36 @@ def list_senders(runtime: Runtime, merchant_id: str | None = None) -> list[Sende
     if merchant_id is None:
         return runtime.database.read(senders.list_all)
     return runtime.database.read(lambda at: senders.of_merchant(at, merchant_id))
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSender:
+    """A sender in the operator's list."""
+
+    sender: Sender
+    status: SenderStatus
+    merchant_name: str
+
+
+def find_senders(runtime: Runtime, wanted: Search) -> tuple[list[ListedSender], int]:
+    """Return a page of the senders of all merchants, and how many match."""
+    now = runtime.clock.now()
+
+    def query(transaction: Transaction) -> tuple[list[ListedSender], int]:
+        found, total = console_lists.find_senders(transaction, wanted, now)
+        owners = merchants.find_many(transaction, [each.merchant_id for each in found])
+        listed = [
+            ListedSender(each, status_of(each, now), owners[each.merchant_id].name)
+            for each in found
+        ]
+        return listed, total
+
+    return runtime.database.read(query)
+
+
+def list_carriers(runtime: Runtime) -> list[str]:
+    """Return the carriers that senders name, in order."""
+    return runtime.database.read(console_lists.carriers)
 
 
 def carrier_rows(runtime: Runtime, carrier: str | None = None) -> list[tuple[str, ...]]:

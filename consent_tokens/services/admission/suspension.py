@@ -81,35 +81,50 @@ def restore(
     A legal entity is restored once two different people said so; a demonstration by one. Raises
     ForbiddenError, InvalidError, NotFoundError, and ConflictError if that is not suspended.
     """
-    require_right(actor, Action.RESTORE)
     wanted = frozenset(classes)
+    return runtime.database.run(
+        lambda transaction: restore_within(runtime, transaction, actor, merchant_id, reason, wanted)
+    )
 
-    def work(transaction: Transaction) -> Restored:
-        merchant = get_admitted(transaction, merchant_id)
-        text = _checked_reason(merchant, reason)
-        is_suspended = (
-            wanted <= merchant.suspended_classes
-            if wanted
-            else merchant.status is MerchantStatus.SUSPENDED
-        )
-        if not is_suspended:
-            raise ConflictError("that is not suspended")
-        restored: set[PurposeClass | None] = {
-            subject
-            for subject in _subjects(wanted)
-            if _approve(runtime, transaction, actor, merchant, subject, text)
-        }
-        if not restored:
-            return Restored(merchant, needs_another=True)
-        changed = replace(
-            merchant,
-            status=MerchantStatus.ACTIVE if None in restored else merchant.status,
-            suspended_classes=merchant.suspended_classes - restored,
-        )
-        merchants.update_one(transaction, changed)
-        return Restored(changed, needs_another=len(restored) < len(_subjects(wanted)))
 
-    return runtime.database.run(work)
+def restore_within(
+    runtime: Runtime,
+    transaction: Transaction,
+    actor: Actor,
+    merchant_id: str,
+    reason: str | None,
+    wanted: frozenset[PurposeClass],
+) -> Restored:
+    """Restore a merchant in the caller's transaction; raises as `restore`."""
+    require_right(actor, Action.RESTORE)
+    merchant = get_admitted(transaction, merchant_id)
+    text = _checked_reason(merchant, reason)
+    ensure_suspended(merchant, wanted)
+    restored: set[PurposeClass | None] = {
+        subject
+        for subject in _subjects(wanted)
+        if _approve(runtime, transaction, actor, merchant, subject, text)
+    }
+    if not restored:
+        return Restored(merchant, needs_another=True)
+    changed = replace(
+        merchant,
+        status=MerchantStatus.ACTIVE if None in restored else merchant.status,
+        suspended_classes=merchant.suspended_classes - restored,
+    )
+    merchants.update_one(transaction, changed)
+    return Restored(changed, needs_another=len(restored) < len(_subjects(wanted)))
+
+
+def ensure_suspended(merchant: Merchant, classes: frozenset[PurposeClass]) -> None:
+    """Raise ConflictError unless a merchant is suspended for these classes; without any, wholly."""
+    is_suspended = (
+        classes <= merchant.suspended_classes
+        if classes
+        else merchant.status is MerchantStatus.SUSPENDED
+    )
+    if not is_suspended:
+        raise ConflictError("that is not suspended")
 
 
 def _approve(

@@ -4,7 +4,16 @@ from typing import Final
 
 from flask import Blueprint
 
-from consent_tokens.web.console import complaints, overview
+from consent_tokens.web.console import (
+    applications,
+    complaints,
+    merchants,
+    overview,
+    reviews,
+    sender_applications,
+    senders,
+    templates,
+)
 from consent_tokens.web.consoles import account, people, sign_in
 from consent_tokens.web.consoles.site import OPERATOR
 
@@ -14,4 +23,12 @@ BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     people.blueprint(people.OPERATORS),
     overview.bp,
     complaints.bp,
+    reviews.BLUEPRINTS["reviews"],
+    applications.bp,
+    sender_applications.bp,
+    reviews.BLUEPRINTS["template_reviews"],
+    reviews.BLUEPRINTS["appeals"],
+    merchants.bp,
+    senders.bp,
+    templates.bp,
 )

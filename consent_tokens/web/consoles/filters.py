@@ -6,6 +6,7 @@ from typing import Final
 from flask_babel import gettext as _
 
 from consent_tokens.web.consoles.charts import number
+from consent_tokens.web.consoles.labels import LABELS
 
 # in this order: Chrome's User-Agent names Safari too, and Edge's names both
 BROWSERS: Final = (
@@ -59,4 +60,5 @@ FILTERS: Final[dict[str, Callable[..., str]]] = {
     "waiting_label": waiting_label,
     "browser_label": browser_label,
     "number": number,
+    **LABELS,
 }

@@ -35,6 +35,7 @@ def to(*roles: str, step_up: bool = False) -> Permission:
 PUBLIC: Final = Permission(is_public=True)
 OPERATORS: Final = to(ADMIN, REVIEWER, ANALYST, AUDITOR)  # everybody reads
 REVIEWERS: Final = to(ADMIN, REVIEWER)
+REVIEWERS_AGAIN: Final = to(ADMIN, REVIEWER, step_up=True)
 ADMINS: Final = to(ADMIN)
 ADMINS_AGAIN: Final = to(ADMIN, step_up=True)
 MERCHANT_PEOPLE: Final = to(OWNER, DEVELOPER, MARKETER, VIEWER)
@@ -89,6 +90,41 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "console_people.enable": ADMINS_AGAIN,
         "console_people.invite_again": ADMINS_AGAIN,
         "console_people.end_session": ADMINS,
+        "console_reviews.show": OPERATORS,
+        "console_applications.show": OPERATORS,
+        "console_applications.show_one": OPERATORS,
+        "console_applications.download": REVIEWERS,
+        "console_applications.approve": REVIEWERS_AGAIN,
+        "console_applications.send_back": REVIEWERS,
+        "console_applications.refuse": REVIEWERS_AGAIN,
+        "console_sender_applications.show": OPERATORS,
+        "console_sender_applications.show_one": OPERATORS,
+        "console_sender_applications.approve": REVIEWERS,
+        "console_sender_applications.refuse": REVIEWERS,
+        "console_template_reviews.show": OPERATORS,
+        "console_appeals.show": OPERATORS,
+        "console_templates.show": OPERATORS,
+        "console_templates.show_one": OPERATORS,
+        "console_templates.approve": REVIEWERS,
+        "console_templates.refuse": REVIEWERS,
+        "console_templates.recategorise": REVIEWERS,
+        "console_templates.hold": REVIEWERS,
+        "console_templates.release": REVIEWERS,
+        "console_templates.withdraw": REVIEWERS_AGAIN,
+        "console_templates.decide_appeal": REVIEWERS,
+        "console_merchants.show": OPERATORS,
+        "console_merchants.show_one": OPERATORS,
+        "console_merchants.suspend": ADMINS_AGAIN,
+        "console_merchants.lift": ADMINS_AGAIN,
+        "console_merchants.approve_lifting": ADMINS_AGAIN,
+        "console_merchants.reject_lifting": ADMINS,
+        "console_merchants.write_note": REVIEWERS,
+        "console_merchants.join_group": REVIEWERS_AGAIN,
+        "console_merchants.reject_twin": REVIEWERS,
+        "console_merchants.invite_owner": ADMINS_AGAIN,
+        "console_senders.show": OPERATORS,
+        "console_senders.export": OPERATORS,
+        "console_senders.revoke": REVIEWERS_AGAIN,
         # --- /merchant, by page ---
         "merchant_overview.show": MERCHANT_PEOPLE,
         "merchant_team.show": MERCHANT_PEOPLE,

@@ -57,9 +57,23 @@ OPERATOR: Final = Site(
         Group("", (Item("console_overview.show", N_("Overview")),)),
         Group(
             N_("Needs a person"),
-            (Item("console_complaints.show", N_("Complaints"), waiting="complaints"),),
+            (
+                Item("console_reviews.show", N_("All reviews")),
+                Item("console_applications.show", N_("Applications"), "applications"),
+                Item("console_sender_applications.show", N_("New senders"), "senders"),
+                Item("console_template_reviews.show", N_("Template reviews"), "templates"),
+                Item("console_complaints.show", N_("Complaints"), waiting="complaints"),
+                Item("console_appeals.show", N_("Appeals"), "appeals"),
+            ),
         ),
-        Group(N_("Supervise"), ()),
+        Group(
+            N_("Supervise"),
+            (
+                Item("console_merchants.show", N_("Merchants")),
+                Item("console_senders.show", N_("Senders")),
+                Item("console_templates.show", N_("Templates")),
+            ),
+        ),
         Group(N_("Operate"), (Item("console_people.show", N_("People")),)),
     ),
 )

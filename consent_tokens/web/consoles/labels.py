@@ -1,0 +1,158 @@
+"""What statuses, classes, decisions and marks of admission are called in the consoles."""
+
+from collections.abc import Callable
+from typing import Final
+
+from flask_babel import gettext as _
+
+from consent_tokens.localization import N_
+from consent_tokens.relay.templates.template import Variable
+
+
+def class_label(purpose_class: str) -> str:
+    """Return the name of a class of purposes."""
+    labels = {
+        "marketing": _("Marketing"),
+        "transactional": _("Transactional"),
+        "finance": _("Finance"),
+    }
+    return str(labels.get(purpose_class, purpose_class))
+
+
+def standing_label(status: str) -> str:
+    """Return the name of a status of a merchant, application, sender or template."""
+    labels = {
+        "applied": _("Applied"),
+        "active": _("Active"),
+        "suspended": _("Suspended"),
+        "refused": _("Refused"),
+        "submitted": _("Submitted"),
+        "returned": _("Sent back"),
+        "approved": _("Approved"),
+        "admitted": _("Admitted"),
+        "expired": _("Expired"),
+        "revoked": _("Revoked"),
+        "held": _("Held"),
+        "withdrawn": _("Withdrawn"),
+    }
+    return str(labels.get(status, status))
+
+
+STANDING_TAGS: Final = {
+    "active": "ok", "approved": "ok", "admitted": "ok",
+    "applied": "warn", "submitted": "warn", "returned": "warn", "held": "warn", "expired": "warn",
+    "suspended": "danger", "refused": "off", "revoked": "off", "withdrawn": "off",
+}  # fmt: skip
+
+
+def standing_tag(status: str) -> str:
+    """Return the class of the stylesheet for a status."""
+    return STANDING_TAGS.get(status, "")
+
+
+def review_label(kind: str) -> str:
+    """Return what something is called that waits for a reviewer."""
+    labels = {
+        "applications": _("Application"),
+        "senders": _("Sender"),
+        "templates": _("Template"),
+        "held": _("Held template"),
+        "appeals": _("Appeal"),
+    }
+    return str(labels.get(kind, kind))
+
+
+def signal_label(signal: str) -> str:
+    """Return what two merchants share."""
+    labels = {
+        "registration": _("registration number"),
+        "legal_person": _("legal representative"),
+        "contact": _("contact"),
+        "domain": _("domain"),
+        "network": _("network of API keys"),
+        "name": _("look-alike name"),
+        "name_part": _("part of the name"),
+    }
+    return str(labels.get(signal, signal))
+
+
+def proposal_label(status: str) -> str:
+    """Return what was decided about two merchants that share something."""
+    labels = {"open": _("Undecided"), "joined": _("One group"), "rejected": _("Not related")}
+    return str(labels.get(status, status))
+
+
+ACTIONS: Final = {
+    "approve": N_("Approved"),
+    "return": N_("Sent back"),
+    "refuse": N_("Refused"),
+    "refuse_as_abuse": N_("Refused as abuse"),
+    "suspend": N_("Suspended"),
+    "restore": N_("Restored, or agreed to"),
+    "revoke": N_("Revoked"),
+    "recategorise": N_("Put under another purpose"),
+    "hold": N_("Held"),
+    "release": N_("Released"),
+    "withdraw": N_("Withdrawn"),
+    "uphold_dispute": N_("Reported texts: adverts"),
+    "dismiss_dispute": N_("Reported texts: no adverts"),
+    "uphold_appeal": N_("Appeal upheld"),
+    "dismiss_appeal": N_("Appeal dismissed"),
+    "join": N_("Joined with another merchant"),
+    "reject": N_("Not related to another merchant"),
+    "note": N_("Note"),
+}
+
+
+def action_label(action: str) -> str:
+    """Return what a reviewer decided."""
+    return str(_(ACTIONS[action])) if action in ACTIONS else action
+
+
+MARKS: Final = {
+    "offer": N_("offer"),
+    "finance": N_("finance"),
+    "price": N_("price"),
+    "contact": N_("contact"),
+    "link": N_("link"),
+    "validity": N_("validity of the code"),
+    "code_word": N_("one-time code under another purpose"),
+}
+
+
+def mark_label(mark: str) -> str:
+    """Return a mark of the automatic check, such as `offer: 优惠`, with its kind in words."""
+    kind, _sep, words = mark.partition(": ")
+    return f"{_(MARKS[kind]) if kind in MARKS else kind}: {words}"
+
+
+def variable_label(variable: Variable) -> str:
+    """Return what a variable takes: its type, its bound, and its pattern or choices."""
+    limits = variable.pattern or " / ".join(variable.choices)
+    bound = _("%(type)s, up to %(n)s characters", type=variable.type, n=variable.max_length)
+    return f"{bound}: {limits}" if limits else str(bound)
+
+
+def source_label(source: str) -> str:
+    """Return what a signature is taken from."""
+    labels = {
+        "company": _("name of the company"),
+        "trademark": _("trademark"),
+        "application": _("app"),
+        "site": _("website"),
+    }
+    return str(labels.get(source, source))
+
+
+LABELS: Final[dict[str, Callable[..., str]]] = {
+    "class_label": class_label,
+    "standing_label": standing_label,
+    "standing_tag": standing_tag,
+    "review_label": review_label,
+    "signal_label": signal_label,
+    "proposal_label": proposal_label,
+    "action_label": action_label,
+    "mark_label": mark_label,
+    "variable_label": variable_label,
+    "source_label": source_label,
+}
