@@ -129,7 +129,7 @@ def find_senders(
         "valid_until": senders.c.valid_until,
         "admitted": senders.c.admitted_at,
     }
-    rows, total = _page(transaction, query, wanted, columns, senders.c.id)
+    rows, total = _page(transaction, query, wanted, columns, columns["port"])
     return [sender_rows.from_row(row) for row in rows], total
 
 

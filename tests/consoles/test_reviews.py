@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -12,16 +13,16 @@ from consent_tokens.services.admission.senders import SenderDetails, add_sender,
 from consent_tokens.store import reviews
 from consent_tokens.web.console.difference import Part, difference
 from tests.console_people import ConsoleUser, operator
-from tests.service import ORDERS, PROMOTIONS, REVIEWER, Merchant, Service, application
+from tests.service import ORDERS, PROMOTIONS, REVIEWER, Merchant, Page, Service, application
 
 ADVERT = "订单{order}已发出，领取红包"
 
 
 def submit(merchant: Merchant, text: str, purpose: str = ORDERS, id_: str = "") -> str:
     body = {"purpose": purpose, "text": text} | ({"template": id_} if id_ else {})
-    answer = merchant.post("/v1/templates", body)
-    assert answer.status_code == 201, answer.text
-    return str(answer.get_json()["id"])
+    submitted = merchant.post("/v1/templates", body)
+    assert submitted.status_code == 201, submitted.text
+    return str(submitted.get_json()["id"])
 
 
 def apply_for_sender(service: Service, merchant: Merchant, extension: str) -> str:
@@ -41,12 +42,15 @@ def last_decision(service: Service, subject: str) -> tuple[str, str | None, str]
     return found.action, found.reason, found.operator_id
 
 
-def decide(user: ConsoleUser, path: str, **form: object) -> int:
-    """Submit a decision, with the second factor if it is asked for; return the last status."""
+def answer(user: ConsoleUser, path: str, **form: Any) -> Page:  # noqa: ANN401 - form fields
+    """Submit a form, with the second factor if it is asked for; return the last page."""
     page = user.post(path, **form)
-    if 'name="step_up_code"' in page.text:
-        page = user.step_up(page, path, **form)
-    return page.status_code
+    return user.step_up(page, path, **form) if 'name="step_up_code"' in page.text else page
+
+
+def decide(user: ConsoleUser, path: str, **form: Any) -> int:  # noqa: ANN401 - form fields
+    """Submit a decision; return its status."""
+    return answer(user, path, **form).status_code
 
 
 def test_what_waits_is_in_the_queue_of_its_kind_with_what_is_due_first(small: Service) -> None:
@@ -89,18 +93,16 @@ def test_an_application_is_decided_by_a_reason_of_the_list_and_words(
     link = re.search(r'/console(/documents/[^"]+)"', shown)
     assert link
     assert ann.get(link[1]).data == document.content
-    form: dict[str, object] = {"class": ["marketing"], "checked_by": "Ann"}
+    form: dict[str, Any] = {"class": ["marketing"], "checked_by": "Ann"}
     if decision != "approve":
         assert decide(ann, f"{path}/{decision}") == 422
         assert decide(ann, f"{path}/{decision}", reason="other") == 422
         form = {"reason": "use", "words": "Which\nloans?"}
-    answer = ann.post(f"{path}/{decision}", **form)
-    if 'name="step_up_code"' in answer.text:
-        answer = ann.step_up(answer, f"{path}/{decision}", **form)
+    decided = answer(ann, f"{path}/{decision}", **form)
     action, reason, by = last_decision(small, applicant.id)
     assert (action, by) == (decision, ann.person.id)
     if decision == "approve":
-        assert "<code>ctk_" in answer.text
+        assert "<code>ctk_" in decided.text
         assert "Approved" in ann.get(path).text
     else:
         assert reason
@@ -142,13 +144,9 @@ def test_a_template_is_shown_beside_its_former_version_and_decided(small: Servic
     assert decide(ann, f"{path}/hold", reason="values") == 303
     assert decide(ann, f"{path}/release", reason="values") == 303
     assert decide(ann, f"{path}/withdraw", reason="misleading") == 303
-    actions = {
-        each.action
-        for number in (1, 2)
-        for each in small.runtime.database.read(
-            lambda at, number=number: reviews.of_subject(at, f"{template_id}:{number}")
-        )
-    }
+    subjects = [f"{template_id}:1", f"{template_id}:2"]
+    found = small.runtime.database.read(lambda at: reviews.newest_of(at, subjects, 10))
+    actions = {each.action for each in found}
     assert actions == {"approve", "refuse", "hold", "release", "withdraw"}
 
 

@@ -6,11 +6,15 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final
 
+from consent_tokens.errors import NotFoundError
 from consent_tokens.relay.templates.fingerprint import skeleton
+from consent_tokens.services.merchant_records import get_merchant
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import console_lists, merchants, senders, signatures
+from consent_tokens.store import console_lists, merchants, reviews, senders, signatures
 from consent_tokens.store.console_lists import NO_CARRIER, Search
 from consent_tokens.store.database import Transaction
+from consent_tokens.store.merchants import Merchant
+from consent_tokens.store.reviews import Review
 from consent_tokens.store.senders import Sender
 
 __all__ = [
@@ -24,6 +28,7 @@ __all__ = [
     "find_senders",
     "list_carriers",
     "list_senders",
+    "read_sender",
     "status_of",
 ]
 
@@ -31,6 +36,7 @@ CARRIER_COLUMNS: Final = (
     "port", "extension", "signature", "source", "evidence", "merchant", "legal_name",
     "registration", "classes", "carrier", "licence", "filed_use", "valid_until", "admitted_at",
 )  # fmt: skip
+MAX_REVIEWS: Final = 100
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")  # that a spreadsheet would compute
 
 
@@ -84,6 +90,34 @@ def find_senders(runtime: Runtime, wanted: Search) -> tuple[list[ListedSender], 
             for each in found
         ]
         return listed, total
+
+    return runtime.database.read(query)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadSender:
+    """What an operator is shown of a sender."""
+
+    sender: Sender
+    status: SenderStatus
+    merchant: Merchant
+    reviews: list[Review]  # the newest first
+
+
+def read_sender(runtime: Runtime, sender_id: str) -> ReadSender:
+    """Return what an operator is shown of a sender. Raises NotFoundError."""
+    now = runtime.clock.now()
+
+    def query(transaction: Transaction) -> ReadSender:
+        found = senders.find(transaction, sender_id)
+        if found is None:
+            raise NotFoundError("no sender of that id")
+        return ReadSender(
+            sender=found,
+            status=status_of(found, now),
+            merchant=get_merchant(transaction, found.merchant_id),
+            reviews=reviews.newest_of(transaction, [sender_id], MAX_REVIEWS),
+        )
 
     return runtime.database.read(query)
 

@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 
 from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.errors import ConflictError, InvalidError
+from consent_tokens.relay.admission.api_access import ALL_SCOPES
 from consent_tokens.services.admission import control_groups, suspension
 from consent_tokens.services.admission.merchant_file import (
     MERCHANT_STATUSES,
@@ -22,7 +23,7 @@ from consent_tokens.services.people import lifting, proposals, team
 from consent_tokens.web.console.lists import list_page
 from consent_tokens.web.console.reasons import reason_errors, reason_options, stated_reason
 from consent_tokens.web.consoles.guard import console_blueprint
-from consent_tokens.web.consoles.labels import class_label, standing_label
+from consent_tokens.web.consoles.labels import class_label, in_words, standing_label
 from consent_tokens.web.consoles.pages import page, redirect_to
 from consent_tokens.web.consoles.session import person, set_done
 from consent_tokens.web.consoles.site import OPERATOR
@@ -55,7 +56,9 @@ def show() -> Response:
             is_number=True,
             is_sortable=False,
         ),
-        Column[ListedMerchant]("admitted", _("Since"), lambda each: each.merchant.admitted_at),
+        Column[ListedMerchant](
+            "admitted", _("Merchant since"), lambda each: each.merchant.admitted_at
+        ),
     ]
     query = table_query(sort="name", columns=columns, more=("status", "class", "group"))
     return list_page(
@@ -71,7 +74,7 @@ def show() -> Response:
 
 
 def _classes(listed: ListedMerchant) -> str:
-    return ", ".join(class_label(each) for each in sorted(listed.merchant.classes))
+    return in_words(class_label(each) for each in sorted(listed.merchant.classes))
 
 
 @bp.get(ONE)
@@ -98,6 +101,7 @@ def _merchant_page(merchant_id: str, errors: Mapping[str, str], note: str = "") 
         reason_options=reason_options,
         to_suspend=_to_suspend(found.merchant.usable_classes),
         note=note,
+        scopes=len(ALL_SCOPES),
     )
 
 

@@ -37,7 +37,7 @@ def show(name: str, kinds: Collection[ReviewKind]) -> Response:
         Column[WaitingReview]("what", _("What"), lambda each: each.title),
         Column[WaitingReview]("kind", _("Kind"), lambda each: review_label(each.kind)),
         Column[WaitingReview]("merchant", _("Merchant"), lambda each: each.merchant_name),
-        Column[WaitingReview]("since", _("Since"), lambda each: each.since),
+        Column[WaitingReview]("since", _("Waiting since"), lambda each: each.since),
         Column[WaitingReview]("due", _("Due"), lambda each: each.due_at),
     ]
     reviews = list_reviews(runtime())

@@ -1,12 +1,15 @@
 """`/console/senders`: ports by carrier with the end of their validity, and the carrier's export."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Final
 
 from flask import Response, request
 from flask_babel import gettext as _
 
 from consent_tokens.errors import InvalidError
+from consent_tokens.services.admission.merchant_file import operator_names
 from consent_tokens.services.admission.sender_list import (
     CARRIER_COLUMNS,
     NO_CARRIER,
@@ -15,13 +18,14 @@ from consent_tokens.services.admission.sender_list import (
     carrier_rows,
     find_senders,
     list_carriers,
+    read_sender,
 )
 from consent_tokens.services.admission.senders import revoke_sender
 from consent_tokens.web.console.lists import list_page
-from consent_tokens.web.console.reasons import reason_options, stated_reason
+from consent_tokens.web.console.reasons import reason_errors, reason_options, stated_reason
 from consent_tokens.web.consoles.guard import console_blueprint
 from consent_tokens.web.consoles.labels import standing_label
-from consent_tokens.web.consoles.pages import redirect_to
+from consent_tokens.web.consoles.pages import page, redirect_to
 from consent_tokens.web.consoles.session import person, set_done
 from consent_tokens.web.consoles.site import OPERATOR
 from consent_tokens.web.consoles.tables import (
@@ -34,6 +38,7 @@ from consent_tokens.web.consoles.tables import (
 from consent_tokens.web.request_context import runtime
 
 bp = console_blueprint("senders", OPERATOR)
+ONE: Final = "/senders/<sender_id>"
 SOON: Final = timedelta(days=30)  # before the end of a validity it is marked
 
 
@@ -65,7 +70,6 @@ def show() -> Response:
         statuses=[(each.value, standing_label(each)) for each in SenderStatus],
         now=now,
         soon=now + SOON,
-        revoke_reasons=reason_options("revoke"),
     )
 
 
@@ -84,13 +88,29 @@ def export() -> Response:
     )
 
 
-@bp.post("/senders/<sender_id>/revoke")
+@bp.get(ONE)
+def show_one(sender_id: str) -> Response:
+    """Show a sender."""
+    return _sender_page(sender_id, {})
+
+
+def _sender_page(sender_id: str, errors: Mapping[str, str]) -> Response:
+    return page(
+        "console/sender.html",
+        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
+        errors=errors,
+        file=read_sender(runtime(), sender_id),
+        names=operator_names(runtime()),
+        reason_options=reason_options,
+    )
+
+
+@bp.post(f"{ONE}/revoke")
 def revoke(sender_id: str) -> Response:
     """Revoke a sender at once."""
     try:
         revoked = revoke_sender(runtime(), person().actor, sender_id, stated_reason("revoke"))
-    except InvalidError:
-        set_done(_("Nothing was revoked: choose a reason, or write one."))
-        return redirect_to("console_senders.show", q=request.form.get("port", "")[:32])
+    except InvalidError as error:
+        return _sender_page(sender_id, reason_errors(error, "revoke"))
     set_done(_("%(sender)s was revoked. Its port rests.", sender=revoked.source))
-    return redirect_to("console_senders.show", q=revoked.source)
+    return redirect_to("console_senders.show_one", sender_id=sender_id)

@@ -1,12 +1,15 @@
 """What statuses, classes, decisions and marks of admission are called in the consoles."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Final
 
+from babel.dates import format_date
 from flask_babel import gettext as _
 
-from consent_tokens.localization import N_
+from consent_tokens.localization import N_, join_list
 from consent_tokens.relay.templates.template import Variable
+from consent_tokens.web.consumer.locale import language, locale_of_dates
 
 
 def class_label(purpose_class: str) -> str:
@@ -23,7 +26,7 @@ def standing_label(status: str) -> str:
     """Return the name of a status of a merchant, application, sender or template."""
     labels = {
         "applied": _("Applied"),
-        "active": _("Active"),
+        "active": _("Admitted"),
         "suspended": _("Suspended"),
         "refused": _("Refused"),
         "submitted": _("Submitted"),
@@ -32,6 +35,7 @@ def standing_label(status: str) -> str:
         "admitted": _("Admitted"),
         "expired": _("Expired"),
         "revoked": _("Revoked"),
+        "live": _("In use"),
         "held": _("Held"),
         "withdrawn": _("Withdrawn"),
     }
@@ -39,7 +43,7 @@ def standing_label(status: str) -> str:
 
 
 STANDING_TAGS: Final = {
-    "active": "ok", "approved": "ok", "admitted": "ok",
+    "active": "ok", "live": "ok", "approved": "ok", "admitted": "ok",
     "applied": "warn", "submitted": "warn", "returned": "warn", "held": "warn", "expired": "warn",
     "suspended": "danger", "refused": "off", "revoked": "off", "withdrawn": "off",
 }  # fmt: skip
@@ -144,6 +148,17 @@ def source_label(source: str) -> str:
     return str(labels.get(source, source))
 
 
+def day_label(moment: datetime) -> str:
+    """Return the date of a moment in UTC."""
+    utc = moment.astimezone(UTC)
+    return str(format_date(utc, format="medium", locale=locale_of_dates()))
+
+
+def in_words(texts: Iterable[object]) -> str:
+    """Return texts as a list in the language of the page."""
+    return join_list(language(), [str(each) for each in texts])
+
+
 LABELS: Final[dict[str, Callable[..., str]]] = {
     "class_label": class_label,
     "standing_label": standing_label,
@@ -155,4 +170,6 @@ LABELS: Final[dict[str, Callable[..., str]]] = {
     "mark_label": mark_label,
     "variable_label": variable_label,
     "source_label": source_label,
+    "day_label": day_label,
+    "in_words": in_words,
 }

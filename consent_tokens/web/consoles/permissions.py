@@ -123,6 +123,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "console_merchants.reject_twin": REVIEWERS,
         "console_merchants.invite_owner": ADMINS_AGAIN,
         "console_senders.show": OPERATORS,
+        "console_senders.show_one": OPERATORS,
         "console_senders.export": OPERATORS,
         "console_senders.revoke": REVIEWERS_AGAIN,
         # --- /merchant, by page ---
