@@ -4,7 +4,8 @@ A view parses the request, calls one service and renders what it returns. Views 
 and no carrier.
 """
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from flask import Flask, Response, request
 from flask_babel import Babel
@@ -66,9 +67,17 @@ BLUEPRINTS: Final = (
 CONSOLES: Final = (*console.BLUEPRINTS, *merchant_console.BLUEPRINTS)
 
 
+class App(Flask):
+    """The WSGI app, which has no coroutines."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function as it is: Flask looks at a score of them in each request."""
+        return func
+
+
 def create_app(context: AppContext) -> Flask:
     """Return the WSGI app."""
-    app = Flask(__name__)
+    app = App(__name__)
     app.extensions[EXTENSION] = context
     app.extensions[API_RATES] = ApiRates(context.runtime, context.api_rate)
     app.extensions[LINK_MISSES] = LinkMisses(context.runtime.clock)

@@ -60,7 +60,6 @@ class Submitter:
         Raises NotReadyError, OutboxFullError, IdempotencyKeyReusedError, and what the database
         raises; nothing has been accepted then.
         """
-        ensure_ready(self.runtime)
         if is_limited(request.purpose) and self._backpressure.is_saturated():
             raise OutboxFullError
         done = self._group_commit.accept(Submission(merchant_id, request, render, key))
@@ -109,6 +108,7 @@ class Submitter:
         return done.response
 
     def _accept_all(self, submissions: Sequence[Submission]) -> Sequence[Outcome]:
+        ensure_ready(self.runtime)  # once for the group: it reads the head of the journal
         verified = verify_requests(
             self.runtime, [(each.merchant_id, each.request) for each in submissions]
         )
