@@ -192,6 +192,11 @@ class Complaint:
         return self.status in OPEN_STATUSES
 
     @property
+    def has_additions(self) -> bool:
+        """Whether its consumer added words, a picture or the text to it."""
+        return bool(self.statement or self.picture or self.shown_text)
+
+    @property
     def findings(self) -> Findings | None:
         """Return what an advert that was sent as transactional broke; None if it is none."""
         return self.as_marketing if self.verdict is Verdict.WRONG_CLASS else None

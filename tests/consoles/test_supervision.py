@@ -6,14 +6,16 @@ from datetime import timedelta
 
 from PIL import Image
 
+from consent_tokens.store.merchants import list_all
 from consent_tokens.store.tables import events
 from tests.console_people import ConsoleUser, operator
 from tests.number_scan import NUMBERS
-from tests.service import LINK, PROMOTIONS, Consumer, Service, found
+from tests.service import LINK, PROMOTIONS, Consumer, Page, Service, found
 from tests.stories.test_class_disputes import ADVERT_NAME, Shop
 
 ITEM = re.compile(r'href="/console/complaints/([\w-]+)"')
 GROUPED = re.compile(r"((?:\d{4} ){3}\d{4})")  # a case number
+MESSAGE = re.compile(r'href="/console/messages/([\w-]+)"')
 TEXT = "今晚八点新书签售"
 STATEMENT = "我从来没有同意过"
 REMARK = "the consent was ticked by a shop assistant"
@@ -23,7 +25,7 @@ def sent_text(service: Service) -> tuple[Consumer, str]:
     """Return a consumer with a text that arrived, and the link in it."""
     merchant, consumer = service.merchant(), service.consumer()
     token = service.obtain_token(merchant, consumer, PROMOTIONS)
-    assert merchant.send(token, PROMOTIONS, TEXT).status_code == 202
+    assert merchant.send(token, PROMOTIONS, TEXT, reference="A-1").status_code == 202
     service.work()
     return consumer, found(LINK, consumer.texts()[-1])
 
@@ -123,7 +125,10 @@ def test_complaints_about_one_template_are_one_entry_and_show_a_released_text(
     assert "What the consumer added" not in shown
     shop.case_page(first, answers[0])
     first.post("/reports", action="answer", ordered="no", show_text="yes")
-    assert ADVERT_NAME in ann.post(f"{path}/additions").text
+    places = {path, f"/complaints/{found(ITEM, shown)}"}
+    assert len(places) == 2, "each is decided with the other"
+    texts = [ann.post(f"{each}/additions").text for each in places]
+    assert sum(ADVERT_NAME in each for each in texts) == 1
     assert ann.post(f"{path}/decision", ground="advert", remark="名字里是广告").status_code == 303
     assert shop.status() == "withdrawn"
     assert "Nobody waits for a decision." in ann.get("/complaints").text
@@ -145,3 +150,34 @@ def test_an_administrator_gives_back_what_somebody_else_took(small: Service) -> 
     ben.sign_in()
     assert "overdue" in ben.get("/complaints").text
     assert ben.post(f"{path}/take").status_code == 303
+
+
+def test_a_message_is_found_and_shown_without_text_and_number(small: Service) -> None:
+    sent_text(small)
+    analyst = operator(small, "analyst")
+    of = f"merchant={small.runtime.database.read(list_all)[0].id}"
+    item = found(MESSAGE, analyst.get(f"/messages?{of}&reference=A-1").text)
+    searches = {
+        f"id={item}": True, "id=msg_0": False, of: True, "merchant=mer_0": False,
+        "reason=delivered": True, "reason=refused": False, f"{of}&reference=A-1": True,
+        f"{of}&reference=B": False, "from=2021-11-11T00:00&to=2021-11-12T00:00": True,
+        "to=2021-11-11T00:00": False, f"before={item}": False,
+    }  # fmt: skip
+    for search, is_found in searches.items():
+        assert (item in _rows(analyst.get(f"/messages?{search}"))) is is_found, search
+    for wrong in ("reference=A-1", "from=yesterday", "to=99999-01-01"):
+        assert analyst.get(f"/messages?{wrong}").status_code == 422, wrong
+    exported = analyst.get("/messages?format=csv")
+    assert exported.content_type.startswith("text/csv")
+    shown = analyst.get(f"/messages/{item}").text
+    for said in ("message_accepted", "message_submitted", "A-1", "notice as it was shown"):
+        assert said in shown
+    for hidden in (TEXT, NUMBERS[0], NUMBERS[0].removeprefix("+86")):
+        assert hidden not in shown + exported.text
+    assert analyst.get("/messages/msg_0").status_code == 404
+
+
+def _rows(page: Page) -> str:
+    """Return what a page lists, without its form."""
+    assert page.status_code == 200
+    return page.text.partition("</form>")[2].rpartition("<tbody>")[2]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from consent_tokens.evidence.complaints import Complaint, Verdict
 from consent_tokens.relay.templates.template import TemplateStatus
@@ -16,9 +17,18 @@ from consent_tokens.services.supervision.message_view import (
     events_of,
     view_of,
 )
-from consent_tokens.store import complaint_queue, merchants, messages, operators, templates
+from consent_tokens.store import (
+    complaint_queue,
+    complaints,
+    merchants,
+    messages,
+    operators,
+    templates,
+)
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant
+
+MAX_OTHERS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +54,12 @@ class ComplaintEvidence:
     events: Sequence[EventView]
     consent: ConsentView | None
     template: DisputedTemplate | None
+    others: Sequence[tuple[str, Complaint]]  # that are decided with it, with their public ids
 
     @property
     def has_additions(self) -> bool:
         """Whether its consumer added anything to read."""
-        found = self.complaint
-        return bool(found.statement or found.picture or found.shown_text)
+        return self.complaint.has_additions
 
 
 def gather_evidence(runtime: Runtime, public_id: str) -> ComplaintEvidence:
@@ -73,9 +83,21 @@ def gather_evidence(runtime: Runtime, public_id: str) -> ComplaintEvidence:
             if message
             else None,
             template=_template(transaction, complaint.template_id),
+            others=_others(runtime, transaction, complaint),
         )
 
     return runtime.database.read(query)
+
+
+def _others(
+    runtime: Runtime, transaction: Transaction, complaint: Complaint
+) -> list[tuple[str, Complaint]]:
+    if complaint.template_id is None or not complaint.is_open:
+        return []
+    found = complaints.open_disputes(transaction, complaint.template_id)
+    others = [each for each in found if each.key != complaint.key]
+    others.sort(key=lambda each: (not each.has_additions, each.filed_at, each.key))
+    return [(runtime.ids.complaint.encode(each.key), each) for each in others[:MAX_OTHERS]]
 
 
 def _template(transaction: Transaction, template_id: str | None) -> DisputedTemplate | None:

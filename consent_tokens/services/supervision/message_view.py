@@ -38,7 +38,6 @@ class MessageView:
 class EventView:
     """An event about a message; `rules` are the version and those that refused."""
 
-    id: str
     at: datetime
     kind: str
     reason: str | None
@@ -83,7 +82,6 @@ def events_of(transaction: Transaction, message: RowKey) -> Sequence[EventView]:
     """Return the events of a message, the oldest first."""
     return [
         EventView(
-            id=str(each.key.id),
             at=each.event.at,
             kind=each.event.kind,
             reason=each.event.reason,

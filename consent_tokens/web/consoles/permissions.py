@@ -82,6 +82,8 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "console_complaints.read_additions": REVIEWERS,
         "console_complaints.read_picture": REVIEWERS,
         "console_complaints.decide": REVIEWERS,
+        "console_messages.show": OPERATORS,
+        "console_messages.show_message": OPERATORS,
         "console_people.show": OPERATORS,
         "console_people.invite": ADMINS_AGAIN,
         "console_people.show_person": OPERATORS,

@@ -72,6 +72,7 @@ OPERATOR: Final = Site(
                 Item("console_merchants.show", N_("Merchants")),
                 Item("console_senders.show", N_("Senders")),
                 Item("console_templates.show", N_("Templates")),
+                Item("console_messages.show", N_("Messages")),
             ),
         ),
         Group(N_("Operate"), (Item("console_people.show", N_("People")),)),
