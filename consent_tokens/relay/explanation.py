@@ -139,6 +139,11 @@ def _class(case: Case) -> Compared:
     return compared
 
 
+def _template_rules(case: Case) -> Compared:
+    wanted_by = ", ".join(rule.id for rule in case.limits.templates)
+    return {"has_template": _yes(case.template is not None), "wanted_by": wanted_by or NONE}
+
+
 def _template(case: Case) -> Compared:
     use = case.template
     if use is None:
@@ -259,6 +264,7 @@ EXPLAINED: Final[Mapping[Check, tuple[str, str, Callable[[Case], Compared]]]] = 
     checks.check_sender: ("sender", "admission of senders (docs/admission.md)", _sender),
     checks.check_class: ("class", "admission of classes (docs/admission.md)", _class),
     checks.check_template: ("template", "review of templates (docs/templates.md)", _template),
+    checks.check_template_rules: ("template rules", "rule packs (docs/rules.md)", _template_rules),
     checks.check_text: ("text", "form of a text (docs/refusals.md)", _text),
     checks.check_event: ("event", "events of a template (docs/templates.md)", _event),
     checks.check_rules: ("rules", "rule packs (docs/rules.md); each rule names its own", _rules),

@@ -170,7 +170,13 @@ def test_a_message_is_found_and_shown_without_text_and_number(small: Service) ->
     exported = analyst.get("/messages?format=csv")
     assert exported.content_type.startswith("text/csv")
     shown = analyst.get(f"/messages/{item}").text
-    for said in ("message_accepted", "message_submitted", "A-1", "notice as it was shown"):
+    for said in (
+        "message_accepted",
+        "message_submitted",
+        "A-1",
+        "notice as it was shown",
+        "Step by step",
+    ):
         assert said in shown
     for hidden in (TEXT, NUMBERS[0], NUMBERS[0].removeprefix("+86")):
         assert hidden not in shown + exported.text

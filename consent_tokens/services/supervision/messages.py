@@ -7,6 +7,7 @@ from typing import Final
 
 from consent_tokens.errors import InvalidError, NotFoundError
 from consent_tokens.relay.message import Message
+from consent_tokens.services.decisions.explain import ExplainedDecision, explain
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.supervision.message_view import (
     ConsentView,
@@ -58,6 +59,7 @@ class MessageEvidence:
     events: Sequence[EventView]
     consent: ConsentView | None
     complaint: str | None  # public id
+    decisions: Sequence[ExplainedDecision]  # step by step; none where none is kept
 
 
 def search_messages(runtime: Runtime, wanted: MessageSearch) -> FoundMessages:
@@ -118,6 +120,7 @@ def _place(runtime: Runtime, transaction: Transaction, public_id: str) -> Place 
 def read_message(runtime: Runtime, public_id: str) -> MessageEvidence:
     """Return the evidence on a message. Raises NotFoundError."""
     key = runtime.ids.message.decode(public_id)
+    decisions = _explained(runtime, public_id)
 
     def query(transaction: Transaction) -> MessageEvidence:
         found = message_search.find(transaction, key) if key else None
@@ -131,6 +134,14 @@ def read_message(runtime: Runtime, public_id: str) -> MessageEvidence:
             events=events_of(transaction, found.key),
             consent=consent_of(runtime, transaction, found.grant_key, found.send_at),
             complaint=runtime.ids.complaint.encode(complaint.key) if complaint else None,
+            decisions=decisions,
         )
 
     return runtime.database.read(query)
+
+
+def _explained(runtime: Runtime, public_id: str) -> Sequence[ExplainedDecision]:
+    try:
+        return explain(runtime, public_id)
+    except NotFoundError:
+        return ()

@@ -9,6 +9,7 @@ from consent_tokens.consent.grant import GrantStatus
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.evidence.as_marketing import Finding
 from consent_tokens.evidence.complaints import ComplaintStatus, Ground, Verdict
+from consent_tokens.relay.explanation import Outcome
 from consent_tokens.relay.message import MessageStatus
 from consent_tokens.web.consumer.locale import language
 
@@ -32,6 +33,16 @@ def message_status_name(status: MessageStatus) -> str:
         MessageStatus.UNKNOWN: _("May have been sent"),
     }
     return str(labels[status])
+
+
+def step_outcome(outcome: Outcome) -> str:
+    """Return what came of one check of a decision."""
+    labels: dict[Outcome, str] = {
+        Outcome.PASSED: _("Passed"),
+        Outcome.REFUSED: _("Refused"),
+        Outcome.NOT_REACHED: _("Not reached"),
+    }
+    return str(labels[outcome])
 
 
 def consent_status_name(status: GrantStatus) -> str:
@@ -113,6 +124,7 @@ FILTERS: Final[dict[str, Callable[..., str]]] = {
     "purpose_or_code": purpose_or_code,
     "message_status_name": message_status_name,
     "consent_status_name": consent_status_name,
+    "step_outcome": step_outcome,
     "verdict_name": verdict_name,
     "complaint_status_name": complaint_status_name,
     "ground_name": ground_name,
