@@ -7,6 +7,7 @@ from typing import Any, Final
 from msgspec.structs import asdict
 from sqlalchemy import Row, and_, delete, func, select, update
 
+from consent_tokens.clock import utc_from_epoch
 from consent_tokens.relay.pacing import (
     CLEAN_PERIOD,
     PROVEN_TEMPLATES,
@@ -18,6 +19,7 @@ from consent_tokens.relay.pacing import (
 from consent_tokens.relay.templates.template import TemplateStatus
 from consent_tokens.store.admission_tables import pacings as table
 from consent_tokens.store.admission_tables import templates, unproven_texts
+from consent_tokens.store.bulk import RowSet
 from consent_tokens.store.database import Transaction, insert_or_ignore
 from consent_tokens.store.templates import ID_PREFIX as TEMPLATE_ID_PREFIX
 
@@ -29,10 +31,26 @@ def add(transaction: Transaction, pacing: Pacing) -> None:
     insert_or_ignore(transaction, table, **_values(pacing))
 
 
+OF_SUBJECTS: Final = "SELECT p.* FROM {input} JOIN pacings p ON p.subject_id = input.subject_id"
+TIMES: Final = (
+    "created_at", "active_until", "changed_at", "checked_at", "left_at", "held_at", "waiting_since",
+)  # fmt: skip
+
+
 def of_subjects(transaction: Transaction, subject_ids: Collection[str]) -> list[Pacing]:
-    """Return the pacings of templates and senders."""
-    rows = transaction.execute(select(table).where(table.c.subject_id.in_(sorted(subject_ids))))
-    return [_pacing(row) for row in rows]
+    """Return the pacings of templates and senders; most have none.
+
+    Asked whenever templates are named: a third of what it costs with SQLAlchemy.
+    """
+    ids = RowSet({"subject_id": "text"}, [(each,) for each in sorted(set(subject_ids))])
+    return [_pacing(_with_times(row)) for row in ids.run(transaction, OF_SUBJECTS)]
+
+
+def _with_times(row: Any) -> Any:  # noqa: ANN401 - a row of the driver
+    """Return a row with times in place of seconds."""
+    seconds = {name: getattr(row, name) for name in TIMES}
+    times = {name: None if at is None else utc_from_epoch(at) for name, at in seconds.items()}
+    return row._replace(**times)
 
 
 def lock(transaction: Transaction, subject_id: str, version: int) -> Pacing | None:

@@ -7,6 +7,7 @@ accepted, dispatched, reported, replied to and taken back.
 # ruff: noqa: ANN401 - the driver's own signatures
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,17 +15,21 @@ import psycopg
 import pytest
 from sqlalchemy import event
 
+from consent_tokens.services.admission.pacing_decisions import drop
 from consent_tokens.services.admission.template_values import count_values
 from consent_tokens.store.database import IS_DISTRIBUTED
 from consent_tokens.store.tables import metadata
-from tests.service import ORDERS, Service, SignedIn
+from tests.number_scan import NUMBERS
+from tests.service import ORDERS, REVIEWER, Service, SignedIn
+from tests.stories.test_pacing import AFTER, POLICY, Paced
 
 # docs/data-model.md: other tables are distributed by their partition, or are reference tables
 DISTRIBUTED_BY: Final = {
     "recipients": "blind_index", "fingerprints": "fingerprint", "erased_texts": "fingerprint",
     "challenges": "id", "rate_limits": "id", "consumer_sessions": "id",
     "idempotency_responses": "key_hash", "waiting_entries": "tag",
-    "api_rates": "bucket", "message_links": "link_hash",
+    "api_rates": "bucket", "pacings": "subject_id", "unproven_texts": "group_id",
+    "message_links": "link_hash",
 }  # fmt: skip
 # a parameter, the rows of input, or a list of parameters: not a column of another table
 GIVEN: Final = r"(= (input\.|%\()|(NOT )?IN \((?!\s*SELECT))"
@@ -39,7 +44,14 @@ ALL_SHARDS: Final = {
     "once a second, for backpressure and metrics": ["SELECT count(*), min(send_at) FROM ("],
     "every few seconds: texts whose values are not counted yet": ["value_hashes IS NOT NULL"],
     "at the start: whether the journal must not be missing": ["SELECT grants.wrapped_key"],
+    "every few seconds and unproven template: its messages, by an index of those alone": [
+        "pacing_id ="
+    ],
+    "every few seconds: which templates are to be looked at": ["pacings.active_until >"],
+    "once for each template that is approved, and a day and sender": ["pacings.merchant_id IN ("],
+    "for a template that many people stop: how many stop others": ["pacings.created_at >"],
     "maintenance, once a minute": [
+        "DELETE FROM recipients",
         "SET lease_until = NULL", "SET settle_at = NULL", "grants.ends_at <=",
         "pauses.until <=", "consent_requests.expires_at <=", "quiet_until IS NOT NULL",
         "grants.status_since <", "challenges.sent_at <", "rate_limits.idle_at <=",
@@ -58,7 +70,9 @@ ALL_SHARDS: Final = {
     "once for each end of a consent: its token is deleted": ["consent_requests.grant_partition ="],
 }  # fmt: skip
 REFUSED: Final = re.compile(r"\bRECURSIVE\b|\bLATERAL\b|^\s*INSERT INTO .*\bSELECT\b", re.DOTALL)
-ONE_SHARD: Final = re.compile(r"(partition|bucket|merchants\.id|name) = .*FOR UPDATE", re.DOTALL)
+ONE_SHARD: Final = re.compile(
+    r"(partition|bucket|subject_id|group_id|merchants\.id|name) = .*FOR UPDATE", re.DOTALL
+)
 
 
 def distribution() -> dict[str, str]:
@@ -148,6 +162,24 @@ def send_in_every_way(service: Service) -> SignedIn:
     return signed_in
 
 
+def pace_in_every_way(service: Service) -> None:
+    """Have texts of a new template held back, let go, reacted to, and dropped."""
+    paced = Paced(service, policy=replace(POLICY, parts=(2, 2)), people=9, number=NUMBERS[1])
+    paced.send(6)
+    paced.send(1, "")
+    paced.service.work()
+    paced.wait()
+    paced.wait(AFTER)
+    assert paced.left == 5
+    paced.stop(0, 1, 2)  # one may be free text
+    paced.wait()
+    assert paced.pacing()["status"] == "held"
+    drop(service.runtime, REVIEWER, paced.template, reason="an advert for loans")
+    paced.wait()
+    paced.wait()
+    assert paced.pacing()["held"] == 0, "refused"
+
+
 def end_in_every_way(signed_in: SignedIn) -> None:
     """Have a consent ended on the page, and others by a reply and by the merchant."""
     service, merchant, consumer = signed_in.service, signed_in.merchant, signed_in.consumer
@@ -162,6 +194,7 @@ def test_each_statement_on_the_way_of_a_message_names_its_shards(
     small_postgres: Service, statements: list[str]
 ) -> None:
     end_in_every_way(send_in_every_way(small_postgres))
+    pace_in_every_way(small_postgres)
     small_postgres.maintain()
     all_shards = [part for parts in ALL_SHARDS.values() for part in parts]
     asked = dict.fromkeys(statements)

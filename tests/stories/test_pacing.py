@@ -4,22 +4,29 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace as replace_struct
 from structlog.testing import capture_logs
 
+from consent_tokens.consent.purposes import Purpose
 from consent_tokens.errors import ConflictError, NotFoundError
 from consent_tokens.policies import PacingPolicy
+from consent_tokens.relay.pacing import PacingKind, Reactions, new_pacing
 from consent_tokens.services.admission import template_reviews
 from consent_tokens.services.admission.pacing import pace
 from consent_tokens.services.admission.pacing_decisions import drop
-from consent_tokens.store import events, merchants
+from consent_tokens.services.admission.template_moves import apply_due_moves, recategorise
+from consent_tokens.store import events, merchants, pacings
 from consent_tokens.store.database import Transaction
+from consent_tokens.workers.pacing_worker import PacingWorker
 from tests.fixtures import insert_grants
 from tests.number_scan import NUMBERS
 from tests.receivers import receiver as a_receiver
 from tests.service import LINK, ORDERS, PROMOTIONS, REVIEWER, Merchant, Service, found
+from tests.stories.test_template_commands import answer, run
 from tests.stories.test_webhooks import deliver_due, delivered
 
 TEXT = "新书到店，欢迎光临晨光书店。"
@@ -32,14 +39,19 @@ class Paced:
     """A merchant that was admitted, whose template is new, and its consumers."""
 
     def __init__(
-        self, service: Service, *, policy: PacingPolicy = POLICY, people: int = 20
+        self,
+        service: Service,
+        *,
+        policy: PacingPolicy = POLICY,
+        people: int = 20,
+        number: str = NUMBERS[0],
     ) -> None:
-        self.policy = policy
+        self.policy, self.number = policy, number
         relay = replace(service.context.relay, pacing=policy)
         self.service = service.with_context(relay=relay)
         self.merchant: Merchant = self.service.legal_merchant()
         self.template = str(self.service.template(self.merchant, PROMOTIONS, TEXT)["id"])
-        self.tokens = insert_grants(self.service.runtime, self.merchant.id, people, NUMBERS[:1])
+        self.tokens = insert_grants(self.service.runtime, self.merchant.id, people, [number])
 
     def send(self, count: int, template: str | None = None, **more: object) -> list[str]:
         """Send to that many of the people who have got nothing; return status or reason of each."""
@@ -66,7 +78,7 @@ class Paced:
 
     @property
     def texts(self) -> list[str]:
-        return self.service.texts(NUMBERS[0])
+        return self.service.texts(self.number)
 
     def stop(self, *texts: int) -> None:
         """Have the recipients of these texts stop the merchant on the page of the text."""
@@ -369,3 +381,65 @@ def test_a_part_is_exact_under_races(service: Service) -> None:
     assert paced.left == 20
     assert paced.statuses() == {"deferred held_back": 44, "delivered": 20}
     assert paced.pacing()["let_go"] == 20
+
+
+def test_an_operator_lists_and_decides_by_command(paced: Paced, tmp_path: Path) -> None:
+    paced.send(5)
+    paced.send(1, "")
+    for act, status in (("drop", "dropped"), ("release", "open")):
+        (done,) = answer(tmp_path, "pacing", act, paced.template, "--reason", "looked at")
+        assert (done["id"], done["status"]) == (paced.template, status)
+    listed = answer(tmp_path, "pacing", "list", "--merchant", paced.merchant.id)
+    assert {each["id"][:4] for each in listed} == {"tpl_", "snd_"}
+    assert run(tmp_path, "pacing", "release", paced.template, "--reason", "again").returncode == 1
+    kinds = [(kind, (actor or "")[:3]) for kind, actor in paced.events()]
+    assert sorted(kinds) == [("pacing_dropped", "os:"), ("pacing_resumed", "os:")]
+
+
+def test_what_other_merchants_see_on_the_same_day_holds_nobody(paced: Paced) -> None:
+    def add(transaction: Transaction) -> None:
+        for number in range(5):
+            other = new_pacing(
+                f"tpl_{number:016x}", 1, merchant_id=f"mer_{number}", kind=PacingKind.LIMITED,
+                is_budgeted=True, now=paced.service.clock.now(),
+            )  # fmt: skip
+            pacings.add(transaction, replace_struct(other, seen=Reactions(1000, 300, 0)))
+
+    paced.service.runtime.database.run(add)
+    paced.send(6)
+    paced.service.work()
+    paced.stop(0, 1)
+    paced.wait()
+    assert paced.pacing()["status"] == "open"
+    paced.stop(2, 3)
+    paced.wait()
+    assert paced.pacing()["status"] == "held"
+
+
+def test_a_text_that_is_put_under_marketing_is_paced_from_then_on(paced: Paced) -> None:
+    runtime = paced.service.runtime
+    found = paced.service.template(
+        paced.merchant, ORDERS, "您的订单{order}已发货，请凭订单编号领取。"
+    )
+    path = f"/v1/templates/{found['id']}"
+    recategorise(runtime, REVIEWER, found["id"], purpose=Purpose(PROMOTIONS), reason="an advert")
+    assert paced.merchant.get(path).get_json()["pacing"] is None
+    paced.service.clock.advance(timedelta(days=2))
+    apply_due_moves(runtime)
+    shown = paced.merchant.get(path).get_json()
+    assert (shown["purpose"], shown["pacing"]["status"]) == (PROMOTIONS, "open")
+
+
+def test_the_worker_lets_texts_go_and_ends_when_it_is_stopped(paced: Paced) -> None:
+    paced.send(6)
+    paced.service.work()
+    paced.wait()
+    paced.service.clock.advance(AFTER)
+    worker = PacingWorker(paced.service.runtime, paced.policy)
+    wake = paced.service.runtime.wake_dispatcher
+    wake.clear()
+    worker.start()
+    assert wake.wait(10)
+    worker.stop()
+    paced.service.work()
+    assert paced.left == 6
