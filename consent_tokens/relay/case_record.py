@@ -6,10 +6,11 @@ the decision and the version of the rules are in the event. `relay.case_recorder
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from consent_tokens.consent.grant import Grant, GrantStatus
 from consent_tokens.consent.preferences import NO_PREFERENCES, Preferences, quiet_hours_of
@@ -133,6 +134,13 @@ class CaseRecord(Struct, frozen=True, array_like=True):
     def is_of_dispatch(self) -> bool:
         """Whether it was decided when it was to be sent, and not when it was submitted."""
         return self.tail.token is None and self.tail.token_fault is None
+
+    def members(self) -> dict[str, Any]:
+        """Return all that it holds, by name, as values of JSON."""
+        parts = {name: getattr(self, name) for name in self.__struct_fields__}
+        named = {name: asdict(part) for name, part in parts.items() if part is not None}
+        found: dict[str, Any] = msgspec.to_builtins(named)
+        return found
 
     def result_at(self, now: datetime) -> Decision:
         """Return the decision that was recorded at `now`, without rules and faults."""

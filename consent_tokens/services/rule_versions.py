@@ -1,6 +1,6 @@
 """The rules that decisions are made by: stored with their first decision, and found by version."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from consent_tokens.errors import RulesInvalidError
 from consent_tokens.rules.pack import RuleSet, rule_set
@@ -27,10 +27,12 @@ def rules_in_force(runtime: Runtime, transaction: Transaction) -> RuleSet:
     return rules
 
 
-def stored_rules(transaction: Transaction) -> Mapping[str, RuleSet]:
-    """Return the rules of each stored version that this version of the program can read."""
+def stored_rules(
+    transaction: Transaction, versions: Collection[str] | None = None
+) -> Mapping[str, RuleSet]:
+    """Return the rules of these stored versions, or all, that this version can read."""
     found: dict[str, RuleSet] = {}
-    for each in rule_versions.all_versions(transaction):
+    for each in rule_versions.find(transaction, versions):
         try:
             rules = rule_set(each.files)
         except RulesInvalidError:  # they have a member that is no longer known

@@ -1,6 +1,6 @@
 """The versions of the rules that decisions were made by; rows are only added."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import msgspec
@@ -36,9 +36,11 @@ def add(transaction: Transaction, new: RuleVersion) -> None:
     )
 
 
-def all_versions(transaction: Transaction) -> list[RuleVersion]:
-    """Return all versions, the oldest first."""
+def find(transaction: Transaction, versions: Collection[str] | None = None) -> list[RuleVersion]:
+    """Return these versions, or all, the oldest first."""
     query = select(rule_versions).order_by(rule_versions.c.first_used_at, rule_versions.c.version)
+    if versions is not None:
+        query = query.where(rule_versions.c.version.in_(sorted(versions)))
     return [
         RuleVersion(row.version, row.first_used_at, msgspec.json.decode(row.files))
         for row in transaction.execute(query)

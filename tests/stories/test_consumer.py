@@ -285,6 +285,8 @@ def test_my_data_holds_all_that_is_kept(logged_in: SignedIn) -> None:
     assert consent["messages"][0]["text"] == "hello"
     assert "想给您发短信" in consent["notice"]["text"]
     assert {"grant_created", "message_submitted"} <= {each["kind"] for each in data["events"]}
+    made_of = next(each["inputs"] for each in data["events"] if each["kind"] == "message_accepted")
+    assert (made_of["head"]["segments"], made_of["grant"]["detail"]) == (1, "live")
     assert not found_in(answer.data)
     page = logged_in.consumer.get("/my/data.html")
     assert "hello" in page.text

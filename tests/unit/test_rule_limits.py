@@ -242,6 +242,7 @@ def test_a_message_that_a_new_rule_forbids_is_refused_at_dispatch(service: Servi
     service.work()
     message = merchant.get(f"/v1/messages/{sent.json['id']}").json
     assert (message["status"], message["reason"]) == ("refused", "rule_forbids")
+    assert [(rule["id"], rule["words"]) for rule in message["rules"]] == [("cn.r0", "one")]
     with service.runtime.database.engine.connect() as connection:
         kept = connection.execute(
             sql("SELECT rules FROM events WHERE kind = 'message_refused' AND rules IS NOT NULL")

@@ -14,6 +14,7 @@ from consent_tokens.consent.timezones import format_timezones
 from consent_tokens.evidence.complaints import Complaint
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.evidence.receipts import Receipt
+from consent_tokens.relay.case_record import decode_record
 from consent_tokens.relay.message import Message
 from consent_tokens.services.consents.views import scope_json, visible_grants
 from consent_tokens.services.runtime import Runtime
@@ -158,11 +159,16 @@ def export_json(runtime: Runtime, export: SubjectAccessExport) -> dict[str, Any]
             }
             for each in export.complaints
         ],
-        "events": [
-            {"at": each.at.isoformat(), "kind": each.kind.value, "code": each.reason}
-            for each in export.events
-        ],
+        "events": [_event_json(each) for each in export.events],
     }
+
+
+def _event_json(event: Event) -> dict[str, Any]:
+    """Return an event; of a decision with what it was made of, as it is kept."""
+    members = {"at": event.at.isoformat(), "kind": event.kind.value, "code": event.reason}
+    if event.rules is not None:
+        members["rules"] = event.rules
+    return members | ({"inputs": decode_record(event.inputs).members()} if event.inputs else {})
 
 
 def _preferences_json(found: Preferences) -> dict[str, Any]:

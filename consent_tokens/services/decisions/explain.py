@@ -11,11 +11,13 @@ from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.relay.checks import checks_of
 from consent_tokens.relay.explanation import Step
 from consent_tokens.relay.explanation import explain as explain_case
+from consent_tokens.row_key import RowKey
 from consent_tokens.rules.pack import RuleSet
 from consent_tokens.rules.rule import Rule
 from consent_tokens.services.decisions.past import (
     Missing,
     decide_past,
+    rule_ids_of,
     rules_of,
     version_of,
     words_of,
@@ -56,7 +58,9 @@ def explain(runtime: Runtime, public_id: str) -> list[ExplainedDecision]:
     """
 
     def query(transaction: Transaction) -> tuple[Sequence[RecordedEvent], Mapping[str, RuleSet]]:
-        return _events_of(runtime, transaction, public_id), stored_rules(transaction)
+        recorded = _events_of(runtime, transaction, public_id)
+        versions = {version_of(each.event) or "" for each in recorded}
+        return recorded, stored_rules(transaction, versions)
 
     found, stored = runtime.database.read(query)
     decisions = [each for each in found if each.event.inputs or each.event.kind in DECISIONS]
@@ -102,6 +106,19 @@ def _explain(
         steps=explain_case(past.case, checks_of(past.case)),
         is_same=past.is_same,
     )
+
+
+def rules_that_refused(transaction: Transaction, message: RowKey) -> tuple[Rule, ...]:
+    """Return the rules that led to the refusal of a message at dispatch, in order."""
+    refusals = [
+        each.event
+        for each in decision_inputs.of_message(transaction, message)
+        if each.event.kind is EventKind.MESSAGE_REFUSED
+    ]
+    if not refusals or not rule_ids_of(refusals[-1]):
+        return ()
+    stored = stored_rules(transaction, {version_of(refusals[-1]) or ""})
+    return _chain(refusals[-1].rules, rules_of(refusals[-1], stored))
 
 
 def _words(event: Event) -> str:

@@ -56,9 +56,8 @@ def decide_past(event: Event, rules: RuleSet | None) -> PastDecision | Missing:
 
 
 def _past(event: Event, record: CaseRecord, case: Case) -> PastDecision:
-    rule_ids = tuple(event.rules.split(" ")[1:]) if event.rules else ()
-    recorded = record.result_at(event.at)
-    return PastDecision(case, recorded, rule_ids, decide_again(case), record.is_of_dispatch)
+    recorded, ids = record.result_at(event.at), rule_ids_of(event)
+    return PastDecision(case, recorded, ids, decide_again(case), record.is_of_dispatch)
 
 
 def _highest_cap(case: Case) -> int:
@@ -70,6 +69,11 @@ def _highest_cap(case: Case) -> int:
 def version_of(event: Event) -> str | None:
     """Return the version of the rules that an event names."""
     return event.rules.split(" ")[0] if event.rules else None
+
+
+def rule_ids_of(event: Event) -> tuple[str, ...]:
+    """Return the ids of the rules that led to a decision, as its event keeps them."""
+    return tuple(event.rules.split(" ")[1:]) if event.rules else ()
 
 
 def rules_of(event: Event, stored: Mapping[str, RuleSet]) -> RuleSet | None:

@@ -20,6 +20,7 @@ from consent_tokens.relay.message import Message, MessageStatus
 from consent_tokens.row_key import RowKey
 from consent_tokens.services.consents.requests import RequestStanding
 from consent_tokens.services.consents.tokens import Introspection
+from consent_tokens.services.submission.message_status import ShownMessage
 from consent_tokens.web import problems
 from consent_tokens.web.merchant_api.purpose_field import PurposeField
 from consent_tokens.web.reasons import REASON_TEXTS
@@ -248,21 +249,40 @@ class MessageAnswer(AnswerSchema):
     @pre_dump
     def to_members(self, message: Message, **_: object) -> dict[str, Any]:
         """Return the members."""
-        text = REASON_TEXTS.get(message.reason or "")
-        return {
-            "id": message.key,
-            "grant": message.grant_key,
-            "status": message.status,
-            "purpose": message.purpose,
-            "reference": message.reference,
-            "accepted_at": message.accepted_at,
-            "send_after": message.held_from or message.send_at,
-            "valid_until": message.valid_until,
-            "changed_at": _shown_change(message),
-            "segments": message.segments,
-            "reason": message.reason,
-            "explain": problems.explain(text.code) if text else None,
-        }
+        return message_members(message)
+
+
+class MessageDetail(MessageAnswer):
+    """A message, with the rules that led to a refusal when it was to be sent."""
+
+    rules = fields.List(
+        fields.Nested(RuleAnswer), metadata={"description": "In the order in which they were met."}
+    )
+
+    @pre_dump
+    def to_members(self, shown: ShownMessage, **_: object) -> dict[str, Any]:
+        """Return the members."""
+        rules = {"rules": [rule.explanation("en") for rule in shown.rules]} if shown.rules else {}
+        return message_members(shown.message) | rules
+
+
+def message_members(message: Message) -> dict[str, Any]:
+    """Return the members of a message's answer."""
+    text = REASON_TEXTS.get(message.reason or "")
+    return {
+        "id": message.key,
+        "grant": message.grant_key,
+        "status": message.status,
+        "purpose": message.purpose,
+        "reference": message.reference,
+        "accepted_at": message.accepted_at,
+        "send_after": message.held_from or message.send_at,
+        "valid_until": message.valid_until,
+        "changed_at": _shown_change(message),
+        "segments": message.segments,
+        "reason": message.reason,
+        "explain": problems.explain(text.code) if text else None,
+    }
 
 
 def _shown_change(message: Message) -> datetime:

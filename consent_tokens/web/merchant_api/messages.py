@@ -3,13 +3,13 @@
 from typing import Any
 
 from consent_tokens.relay.decision import Refused
-from consent_tokens.relay.message import Message
 from consent_tokens.services.idempotency import ApiResponse
 from consent_tokens.services.submission import message_status
 from consent_tokens.services.submission.message_request import MessageRequest, SubmissionResult
+from consent_tokens.services.submission.message_status import ShownMessage
 from consent_tokens.services.submission.submit import Item
 from consent_tokens.web import problems
-from consent_tokens.web.merchant_api.answers import MessageAnswer, MessagePage
+from consent_tokens.web.merchant_api.answers import MessageDetail, MessagePage
 from consent_tokens.web.merchant_api.blueprint import Answer, ApiBlueprint
 from consent_tokens.web.merchant_api.message_schemas import (
     AcceptedAnswer,
@@ -46,11 +46,11 @@ def send_batch(merchant_id: str, body: list[Item], answer: Answer) -> ApiRespons
 
 
 @bp.get("/messages/<message_id>")
-@bp.answer(200, MessageAnswer())
+@bp.answer(200, MessageDetail())
 @bp.problems(404)
-def get_message(merchant_id: str, message_id: str) -> Message:
+def get_message(merchant_id: str, message_id: str) -> ShownMessage:
     """Return a message: its status, and why."""
-    return message_status.get_message(runtime(), merchant_id, message_id)
+    return message_status.show_message(runtime(), merchant_id, message_id)
 
 
 @bp.get("/messages")
