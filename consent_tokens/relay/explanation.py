@@ -64,14 +64,18 @@ def explain(case: Case, order: Sequence[Check]) -> tuple[Step, ...]:
                 compare(case) if outcome is not Outcome.NOT_REACHED else {},
                 source,
                 refusal.reason if refusal and is_refused else None,
-                _compared_rules(case) if check is check_rules and case.limits.binds else (),
+                _compared_rules(check, case),
             )
         )
     return tuple(steps)
 
 
-def _compared_rules(case: Case) -> tuple[Rule, ...]:
+def _compared_rules(check: Check, case: Case) -> tuple[Rule, ...]:
     limits = case.limits
+    if check is checks.check_template_rules:
+        return limits.templates
+    if check is not check_rules or not limits.binds:
+        return ()
     limiting = [*limits.forbidding, *limits.days]
     limiting += [rule for rule, _ in (*limits.caps, *limits.recipient_caps, *limits.windows)]
     return tuple({rule.id: rule for rule in limiting}.values())
