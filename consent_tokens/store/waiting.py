@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import ScalarSelect, func, select
 
+from consent_tokens.relay.pacing import PacingStatus
 from consent_tokens.relay.templates.moves import AppealStatus
 from consent_tokens.relay.templates.template import TemplateStatus
 from consent_tokens.store.admission_tables import (
     merchant_applications,
+    pacings,
     sender_applications,
     template_moves,
     templates,
@@ -32,10 +34,7 @@ def count(transaction: Transaction, now: datetime) -> Mapping[str, int]:
         "senders": select(func.count())
         .select_from(sender_applications)
         .where(sender_applications.c.status == SUBMITTED),
-        "templates": select(func.count(templates.c.id.distinct())).where(
-            templates.c.status.in_([TemplateStatus.SUBMITTED, TemplateStatus.HELD]),
-            waits_for_review(),
-        ),
+        "templates": select(_waiting_templates() + _waiting_pacings()),
         "appeals": select(func.count())
         .select_from(template_moves)
         .where(template_moves.c.appeal_status == AppealStatus.OPEN),
@@ -47,3 +46,24 @@ def count(transaction: Transaction, now: datetime) -> Mapping[str, int]:
         ),
     }
     return {name: transaction.execute(query).scalar_one() for name, query in queries.items()}
+
+
+def _waiting_templates() -> ScalarSelect[int]:
+    return (
+        select(func.count(templates.c.id.distinct()))
+        .where(
+            templates.c.status.in_([TemplateStatus.SUBMITTED, TemplateStatus.HELD]),
+            waits_for_review(),
+        )
+        .scalar_subquery()
+    )
+
+
+def _waiting_pacings() -> ScalarSelect[int]:
+    """Count new templates and senders whose rest is held back until a person decides."""
+    return (
+        select(func.count())
+        .select_from(pacings)
+        .where(pacings.c.waiting_since.is_not(None), pacings.c.status != PacingStatus.PROVEN)
+        .scalar_subquery()
+    )

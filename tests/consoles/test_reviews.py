@@ -5,12 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from consent_tokens.relay.pacing import PacingKind, PacingStatus, Reactions, new_pacing
 from consent_tokens.services.admission import sender_applications, template_reviews
 from consent_tokens.services.admission.applications import apply
 from consent_tokens.services.admission.documents import DocumentFile
 from consent_tokens.services.admission.senders import SenderDetails, add_sender, new_sender
-from consent_tokens.store import reviews
+from consent_tokens.store import pacings, reviews
 from consent_tokens.web.console.difference import Part, difference
 from tests.console_people import ConsoleUser, operator
 from tests.service import ORDERS, PROMOTIONS, REVIEWER, Merchant, Page, Service, application
@@ -185,3 +187,33 @@ def test_the_difference_of_two_texts_is_by_word_and_by_character() -> None:
         [Part("订单", False), Part("{order}", True), Part("已发出", False)],
         [Part("订单", False), Part("{code}", True), Part("已发出", False), Part(" now", True)],
     )
+
+
+def test_a_new_template_whose_rest_is_held_back_waits_and_goes_on(small: Service) -> None:
+    shop = small.legal_merchant()
+    ann = operator(small, "reviewer")
+    template_id = submit(shop, "本店新书上架，欢迎选购", PROMOTIONS)
+    template_reviews.approve(small.runtime, REVIEWER, template_id)
+    now = small.clock.now()
+    held = replace(
+        new_pacing(
+            template_id, 1, merchant_id=shop.id, kind=PacingKind.LIMITED, is_budgeted=True, now=now
+        ),
+        status=PacingStatus.HELD,
+        held_at=now,
+        waiting_since=now,
+        seen=Reactions(people=480, stops=31, complainants=4),
+        held=9_520,
+    )
+    small.runtime.database.run(lambda at: pacings.save(at, held))
+    path = f"/templates/{template_id}"
+    assert f'data-item href="/console{path}"' in ann.get("/reviews/templates").text
+    shown = ann.get(path).text
+    assert "9,520" in shown
+    assert "480" in shown
+    assert decide(ann, f"{path}/pacing/release") == 422
+    assert decide(ann, f"{path}/pacing/release", reason="text") == 303
+    assert "Leaves in parts" in ann.get("/templates").text
+    assert path not in ann.get("/reviews").text
+    assert decide(ann, f"{path}/pacing/drop", reason="stops") == 303
+    assert "Rest refused" in ann.get(path).text

@@ -12,7 +12,9 @@ from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import (
     console_lists,
     merchants,
+    pacings,
     sender_applications,
+    senders,
     template_moves,
     templates,
 )
@@ -28,6 +30,7 @@ class ReviewKind(StrEnum):
     SENDERS = "senders"
     TEMPLATES = "templates"
     HELD = "held"  # templates that leave nothing until somebody has looked at them
+    PACING = "pacing"  # new templates, and free texts of senders, whose rest is held back
     APPEALS = "appeals"  # of merchants, against another purpose of a template
 
 
@@ -38,6 +41,7 @@ TARGETS: Final[Mapping[ReviewKind, timedelta]] = MappingProxyType(
         ReviewKind.SENDERS: timedelta(days=5),
         ReviewKind.TEMPLATES: timedelta(days=1),
         ReviewKind.HELD: timedelta(days=1),
+        ReviewKind.PACING: timedelta(days=1),
         ReviewKind.APPEALS: timedelta(days=5),
     }
 )
@@ -69,6 +73,7 @@ def list_reviews(runtime: Runtime) -> list[WaitingReview]:
             *_applications(transaction),
             *_senders(transaction),
             *_templates(transaction),
+            *_pacings(transaction),
             *_appeals(transaction),
         ]
         return _named(transaction, found)
@@ -102,6 +107,26 @@ def _templates(transaction: Transaction) -> Iterator[WaitingReview]:
             title=template.text,
             marks=len(each.findings),
         )
+
+
+def _pacings(transaction: Transaction) -> Iterator[WaitingReview]:
+    for each in pacings.list_unproven(transaction, None, MAX_LISTED):
+        if each.waiting_since is not None:
+            yield _review(
+                ReviewKind.PACING,
+                each.subject_id,
+                each.merchant_id,
+                each.waiting_since,
+                title=_paced_text(transaction, each.subject_id),
+            )
+
+
+def _paced_text(transaction: Transaction, subject_id: str) -> str:
+    """Return the text of a template; of a sender, its port and signature."""
+    if sender := senders.find(transaction, subject_id):
+        return f"{sender.source} {sender.signature}"
+    version = templates.for_relay(transaction, [subject_id]).get(subject_id)
+    return version.text if version else subject_id
 
 
 def _appeals(transaction: Transaction) -> Iterator[WaitingReview]:

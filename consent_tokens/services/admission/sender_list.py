@@ -7,10 +7,11 @@ from enum import StrEnum
 from typing import Final
 
 from consent_tokens.errors import NotFoundError
+from consent_tokens.relay.pacing import Pacing
 from consent_tokens.relay.templates.fingerprint import skeleton
 from consent_tokens.services.merchant_records import get_merchant
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import console_lists, merchants, reviews, senders, signatures
+from consent_tokens.store import console_lists, merchants, pacings, reviews, senders, signatures
 from consent_tokens.store.console_lists import NO_CARRIER, Search
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant
@@ -102,6 +103,7 @@ class ReadSender:
     status: SenderStatus
     merchant: Merchant
     reviews: list[Review]  # the newest first
+    pacing: Pacing | None  # of its free texts, on the last day that had some
 
 
 def read_sender(runtime: Runtime, sender_id: str) -> ReadSender:
@@ -117,6 +119,11 @@ def read_sender(runtime: Runtime, sender_id: str) -> ReadSender:
             status=status_of(found, now),
             merchant=get_merchant(transaction, found.merchant_id),
             reviews=reviews.newest_of(transaction, [sender_id], MAX_REVIEWS),
+            pacing=max(
+                pacings.of_subjects(transaction, [sender_id]),
+                key=lambda each: each.version,
+                default=None,
+            ),
         )
 
     return runtime.database.read(query)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from consent_tokens.errors import NotFoundError
+from consent_tokens.relay.pacing import Pacing
 from consent_tokens.relay.templates.template import TemplateStatus
 from consent_tokens.services.admission.actors import Action, approvers
 from consent_tokens.services.admission.template_standings import (
@@ -18,6 +19,7 @@ from consent_tokens.store import (
     console_lists,
     control_groups,
     merchants,
+    pacings,
     reviews,
     template_values,
     templates,
@@ -49,6 +51,7 @@ class ListedTemplate:
     version: TemplateVersion
     merchant_name: str
     approved_version: int | None  # whose texts leave now
+    pacing: Pacing | None  # of that version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,10 @@ def list_templates(runtime: Runtime, wanted: Search) -> tuple[list[ListedTemplat
         found, total = console_lists.find_templates(transaction, wanted)
         owners = merchants.find_many(transaction, [each.template.merchant_id for each in found])
         used = templates.for_relay(transaction, [each.template.id for each in found])
+        ids = [each.template.id for each in found]
+        paced = {
+            (each.subject_id, each.version): each for each in pacings.of_subjects(transaction, ids)
+        }
         listed = [
             ListedTemplate(
                 each,
@@ -102,6 +109,7 @@ def list_templates(runtime: Runtime, wanted: Search) -> tuple[list[ListedTemplat
                 used[each.template.id].version
                 if used[each.template.id].status is TemplateStatus.APPROVED
                 else None,
+                paced.get((each.template.id, used[each.template.id].version)),
             )
             for each in found
         ]

@@ -51,6 +51,14 @@ REASONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "values": N_("What variables were filled with is in order."),
             "complaints": N_("The complaints were not about the text itself."),
         },
+        "release_pacing": {
+            "text": N_("The text is in order; the reactions had another cause."),
+            "mended": N_("The merchant has mended what people objected to."),
+        },
+        "drop_pacing": {
+            "stops": N_("Too many people have stopped it or complained."),
+            "misleading": _MISLEADING,
+        },
         "withdraw": {"advert": _ADVERT, "misleading": _MISLEADING,
                      "abuse": N_("Its variables were abused.")},
         "recategorise": {

@@ -11,6 +11,7 @@ from consent_tokens.services.admission.review_queue import (
     list_reviews,
     neighbours,
 )
+from consent_tokens.services.admission.senders import SENDER_ID_PREFIX
 from consent_tokens.web.console.reasons import reason_options
 from consent_tokens.web.consoles.pages import page
 from consent_tokens.web.request_context import runtime
@@ -47,5 +48,7 @@ def review_url(review: WaitingReview) -> str:
             return url_for("console_applications.show_one", merchant_id=review.id)
         case ReviewKind.SENDERS:
             return url_for("console_sender_applications.show_one", sender_id=review.id)
-        case ReviewKind.TEMPLATES | ReviewKind.HELD | ReviewKind.APPEALS:
+        case ReviewKind.PACING if review.id.startswith(SENDER_ID_PREFIX):
+            return url_for("console_senders.show_one", sender_id=review.id)
+        case ReviewKind.TEMPLATES | ReviewKind.PACING | ReviewKind.HELD | ReviewKind.APPEALS:
             return url_for("console_templates.show_one", template_id=review.id)

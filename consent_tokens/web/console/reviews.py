@@ -26,7 +26,11 @@ QUEUES: Final = (
     ("reviews", "/reviews", ALL),
     ("applications", "/reviews/applications", {ReviewKind.APPLICATIONS}),
     ("sender_applications", "/reviews/senders", {ReviewKind.SENDERS}),
-    ("template_reviews", "/reviews/templates", {ReviewKind.TEMPLATES, ReviewKind.HELD}),
+    (
+        "template_reviews",
+        "/reviews/templates",
+        {ReviewKind.TEMPLATES, ReviewKind.HELD, ReviewKind.PACING},
+    ),
     ("appeals", "/reviews/appeals", {ReviewKind.APPEALS}),
 )
 

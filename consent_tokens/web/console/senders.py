@@ -9,6 +9,7 @@ from flask import Response, request
 from flask_babel import gettext as _
 
 from consent_tokens.errors import InvalidError
+from consent_tokens.services.admission import pacing_decisions
 from consent_tokens.services.admission.merchant_file import operator_names
 from consent_tokens.services.admission.sender_list import (
     CARRIER_COLUMNS,
@@ -113,4 +114,28 @@ def revoke(sender_id: str) -> Response:
     except InvalidError as error:
         return _sender_page(sender_id, reason_errors(error, "revoke"))
     set_done(_("%(sender)s was revoked. Its port rests.", sender=revoked.source))
+    return redirect_to("console_senders.show_one", sender_id=sender_id)
+
+
+@bp.post(f"{ONE}/pacing/release")
+def release_pacing(sender_id: str) -> Response:
+    """Let what is held back of a sender's free texts go on, with the next part."""
+    try:
+        reason = stated_reason("release_pacing")
+        pacing_decisions.release(runtime(), person().actor, sender_id, reason=reason)
+    except InvalidError as error:
+        return _sender_page(sender_id, reason_errors(error, "release_pacing"))
+    set_done(_("The next part may leave."))
+    return redirect_to("console_senders.show_one", sender_id=sender_id)
+
+
+@bp.post(f"{ONE}/pacing/drop")
+def drop_pacing(sender_id: str) -> Response:
+    """Refuse what is held back of a sender's free texts, until the day of UTC ends."""
+    try:
+        reason = stated_reason("drop_pacing")
+        pacing_decisions.drop(runtime(), person().actor, sender_id, reason=reason)
+    except InvalidError as error:
+        return _sender_page(sender_id, reason_errors(error, "drop_pacing"))
+    set_done(_("What was held back is refused."))
     return redirect_to("console_senders.show_one", sender_id=sender_id)

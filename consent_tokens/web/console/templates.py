@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from consent_tokens.consent.purposes import Purpose, PurposeClass
 from consent_tokens.errors import InvalidError
 from consent_tokens.relay.templates.moves import AppealStatus
-from consent_tokens.services.admission import template_moves, template_reviews
+from consent_tokens.services.admission import pacing_decisions, template_moves, template_reviews
 from consent_tokens.services.admission.review_queue import ReviewKind
 from consent_tokens.services.admission.template_file import (
     TEMPLATE_STATUSES,
@@ -35,7 +35,7 @@ from consent_tokens.web.request_context import runtime
 
 bp = console_blueprint("templates", OPERATOR)
 ONE: Final = "/templates/<template_id>"
-KINDS: Final = (ReviewKind.TEMPLATES, ReviewKind.HELD, ReviewKind.APPEALS)
+KINDS: Final = (ReviewKind.TEMPLATES, ReviewKind.HELD, ReviewKind.PACING, ReviewKind.APPEALS)
 
 
 @bp.get("/templates")
@@ -174,6 +174,28 @@ def release(template_id: str) -> Response:
         template_reviews.release(runtime(), person().actor, template_id, reason=reason)
 
     return _decide(template_id, "release", _("The template was released."), decide)
+
+
+@bp.post(f"{ONE}/pacing/release")
+def release_pacing(template_id: str) -> Response:
+    """Let what is held back of a new template go on, with the next part."""
+
+    def decide() -> None:
+        reason = stated_reason("release_pacing")
+        pacing_decisions.release(runtime(), person().actor, template_id, reason=reason)
+
+    return _decide(template_id, "release_pacing", _("The next part may leave."), decide)
+
+
+@bp.post(f"{ONE}/pacing/drop")
+def drop_pacing(template_id: str) -> Response:
+    """Refuse what is held back of a new template."""
+
+    def decide() -> None:
+        reason = stated_reason("drop_pacing")
+        pacing_decisions.drop(runtime(), person().actor, template_id, reason=reason)
+
+    return _decide(template_id, "drop_pacing", _("What was held back is refused."), decide)
 
 
 @bp.post(f"{ONE}/withdraw")

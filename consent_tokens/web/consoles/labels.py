@@ -61,9 +61,21 @@ def review_label(kind: str) -> str:
         "senders": _("Sender"),
         "templates": _("Template"),
         "held": _("Held template"),
+        "pacing": _("Rest held back"),
         "appeals": _("Appeal"),
     }
     return str(labels.get(kind, kind))
+
+
+def pacing_label(status: str) -> str:
+    """Return how much of a new template may leave."""
+    labels = {
+        "open": _("Leaves in parts"),
+        "held": _("Rest held back"),
+        "dropped": _("Rest refused"),
+        "proven": _("Leaves without parts"),
+    }
+    return str(labels.get(status, status))
 
 
 def signal_label(signal: str) -> str:
@@ -98,6 +110,7 @@ ACTIONS: Final = {
     "hold": N_("Held"),
     "release": N_("Released"),
     "withdraw": N_("Withdrawn"),
+    "drop": N_("Rest refused"),
     "uphold_dispute": N_("Reported texts: adverts"),
     "dismiss_dispute": N_("Reported texts: no adverts"),
     "uphold_appeal": N_("Appeal upheld"),
@@ -164,6 +177,7 @@ LABELS: Final[dict[str, Callable[..., str]]] = {
     "standing_label": standing_label,
     "standing_tag": standing_tag,
     "review_label": review_label,
+    "pacing_label": pacing_label,
     "signal_label": signal_label,
     "proposal_label": proposal_label,
     "action_label": action_label,

@@ -112,6 +112,8 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "console_templates.recategorise": REVIEWERS,
         "console_templates.hold": REVIEWERS,
         "console_templates.release": REVIEWERS,
+        "console_templates.release_pacing": REVIEWERS,
+        "console_templates.drop_pacing": REVIEWERS_AGAIN,
         "console_templates.withdraw": REVIEWERS_AGAIN,
         "console_templates.decide_appeal": REVIEWERS,
         "console_merchants.show": OPERATORS,
@@ -127,6 +129,8 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "console_senders.show": OPERATORS,
         "console_senders.show_one": OPERATORS,
         "console_senders.export": OPERATORS,
+        "console_senders.release_pacing": REVIEWERS,
+        "console_senders.drop_pacing": REVIEWERS_AGAIN,
         "console_senders.revoke": REVIEWERS_AGAIN,
         # --- /merchant, by page ---
         "merchant_overview.show": MERCHANT_PEOPLE,
