@@ -148,9 +148,10 @@ def test_ten_thousand_decisions_are_the_same_after_three_changes_of_rules() -> N
     assert max(len(data) for _, _, data, _ in past) <= MAX_BYTES
     assert {getattr(each, "reason", None) for *_, each in past} >= set(Reason) - {Reason.HELD_BACK}
     newest, differing = list(versions.values())[-1], 0
-    for version, now, data, decision in past:
+    for number, (version, now, data, decision) in enumerate(past):
         assert again(data, now, versions[version]) == decision
-        differing += again(data, now, newest) != decision
+        if number % 5 == 0:
+            differing += again(data, now, newest) != decision
     assert differing > 100  # the changes matter: the version must be that of the decision
 
 
