@@ -443,3 +443,13 @@ def test_the_worker_lets_texts_go_and_ends_when_it_is_stopped(paced: Paced) -> N
     worker.stop()
     paced.service.work()
     assert paced.left == 6
+
+
+def test_consumers_see_what_a_held_message_waits_for(paced: Paced) -> None:
+    paced.send(4)
+    consumer = paced.service.consumer(NUMBERS[1])
+    token = paced.service.obtain_token(paced.merchant, consumer, PROMOTIONS)
+    body = {"token": token, "purpose": PROMOTIONS, "template": paced.template}
+    assert paced.merchant.post("/v1/messages", body).get_json()["reason"] == "held_back"
+    consumer.log_in()
+    assert "等待中：新短信先发给少数人" in consumer.get("/my/data.html").text

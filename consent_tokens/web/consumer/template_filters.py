@@ -165,8 +165,10 @@ def scope_label(scope: Scope) -> str:
     return (", " if language() == "en" else "，").join(parts)
 
 
-def status_label(status: MessageStatus) -> str:
-    """Return the status of a message."""
+def status_label(status: MessageStatus, is_held_back: bool = False) -> str:  # noqa: FBT001, FBT002 - a filter
+    """Return the status of a message; one may be held back by the pacing of its template."""
+    if is_held_back and status is MessageStatus.DEFERRED:
+        return str(_("waits: few people get a new text first"))
     labels: dict[MessageStatus, str] = {
         MessageStatus.QUEUED: _("about to be sent"),
         MessageStatus.DEFERRED: _("waits for the hours you agreed to"),
