@@ -8,7 +8,9 @@ Position = tuple[datetime, int]  # of an item in its list: its time and its row 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListFilter:
-    """Which items of a list to return: at most `limit`, the oldest first, from behind `after`.
+    """Which items of a list to return: at most `limit`, from behind `after`.
+
+    The oldest come first, unless `is_newest_first`.
 
     An item is created when a request was made, a consent given, a message accepted.
     """
@@ -20,3 +22,4 @@ class ListFilter:
     purpose: str | None = None  # of templates
     created_from: datetime | None = None  # at this time or later
     created_before: datetime | None = None
+    is_newest_first: bool = False

@@ -15,6 +15,11 @@ def page(query: Select[Any], table: Table, time: str, wanted: ListFilter) -> Sel
         query = query.where(created >= wanted.created_from)
     if wanted.created_before is not None:
         query = query.where(created < wanted.created_before)
+    if wanted.is_newest_first:
+        if wanted.after is not None:
+            at, last_id = wanted.after
+            query = query.where(or_(created < at, and_(created == at, row_id < last_id)))
+        return query.order_by(created.desc(), row_id.desc()).limit(wanted.limit)
     if wanted.after is not None:
         at, last_id = wanted.after
         query = query.where(or_(created > at, and_(created == at, row_id > last_id)))

@@ -134,6 +134,13 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "console_senders.revoke": REVIEWERS_AGAIN,
         # --- /merchant, by page ---
         "merchant_overview.show": MERCHANT_PEOPLE,
+        "merchant_requests.show": MERCHANT_PEOPLE,
+        "merchant_requests.show_one": MERCHANT_PEOPLE,
+        "merchant_requests.show_form": MARKETERS,
+        "merchant_requests.create": MARKETERS,
+        "merchant_requests.show_card": MERCHANT_PEOPLE,
+        "merchant_consents.show": MERCHANT_PEOPLE,
+        "merchant_consents.show_one": MERCHANT_PEOPLE,
         "merchant_team.show": MERCHANT_PEOPLE,
         "merchant_team.invite": OWNERS_AGAIN,
         "merchant_team.show_person": MERCHANT_PEOPLE,

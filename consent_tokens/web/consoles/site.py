@@ -86,7 +86,13 @@ MERCHANT: Final = Site(
     cookie="merchant-console",
     navigation=(
         Group("", (Item("merchant_overview.show", N_("Overview")),)),
-        Group(N_("Consents"), ()),
+        Group(
+            N_("Consents"),
+            (
+                Item("merchant_requests.show", N_("Requests")),
+                Item("merchant_consents.show", N_("Consents")),
+            ),
+        ),
         Group(N_("Send"), ()),
         Group(N_("Develop"), (Item("merchant_team.show", N_("Team")),)),
     ),

@@ -6,11 +6,13 @@ from flask import Blueprint
 
 from consent_tokens.web.consoles import account, people, sign_in
 from consent_tokens.web.consoles.site import MERCHANT
-from consent_tokens.web.merchant_console import overview
+from consent_tokens.web.merchant_console import consents, overview, requests
 
 BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     sign_in.blueprint(MERCHANT),
     account.blueprint(MERCHANT),
     people.blueprint(people.TEAM),
     overview.bp,
+    requests.bp,
+    consents.bp,
 )
