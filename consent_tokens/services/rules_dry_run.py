@@ -35,14 +35,16 @@ class DryRun:
     stopped: dict[str, int] = field(default_factory=lambda: defaultdict(int))  # by id of the rule
 
 
-def dry_run(runtime: Runtime, rule_set: RuleSet) -> DryRun:
+def dry_run(runtime: Runtime, rule_set: RuleSet, *, max_pages: int | None = None) -> DryRun:
     """Try rules, new ones too, on each message that was sent in the last week.
 
-    Each rule is tried by itself, at the time at which the message was sent.
+    Each rule is tried by itself, at the time at which the message was sent. With `max_pages`,
+    only so many times PAGE_SIZE messages are read: those of some recipients, by random partition.
     """
     now, found, partition = runtime.clock.now(), DryRun(), -(2**63)
     since = now - WEEK - max(rule_set.longest_cap, WEEK)  # a cap over all merchants has a week
 
+    pages = 0
     while True:
         first = partition
 
@@ -52,7 +54,8 @@ def dry_run(runtime: Runtime, rule_set: RuleSet) -> DryRun:
         page = runtime.database.read(query)
         for sent in page.complete():
             _try(rule_set, sent, page, found, now - WEEK)
-        if page.is_last:
+        pages += 1
+        if page.is_last or pages == max_pages:
             return found
         partition = page.next_partition
 

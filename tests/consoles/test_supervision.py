@@ -6,11 +6,12 @@ from datetime import timedelta
 
 from PIL import Image
 
+from consent_tokens.rules.pack import rule_set
 from consent_tokens.store.merchants import list_all
 from consent_tokens.store.tables import events
 from tests.console_people import ConsoleUser, operator
 from tests.number_scan import NUMBERS
-from tests.service import LINK, PROMOTIONS, Consumer, Page, Service, found
+from tests.service import LINK, PROMOTIONS, WIDE_RULES, Consumer, Page, Service, found
 from tests.stories.test_class_disputes import ADVERT_NAME, Shop
 
 ITEM = re.compile(r'href="/console/complaints/([\w-]+)"')
@@ -187,3 +188,24 @@ def _rows(page: Page) -> str:
     """Return what a page lists, without its form."""
     assert page.status_code == 200
     return page.text.partition("</form>")[2].rpartition("<tbody>")[2]
+
+
+def test_rules_are_listed_tried_and_compared(small: Service) -> None:
+    sent_text(small)
+    other = rule_set({name: f"{text}\n# other" for name, text in WIDE_RULES.files.items()})
+    reviewer, auditor = operator(small, "reviewer"), operator(small, "auditor", "Eve")
+    page = auditor.get("/rules").text
+    assert WIDE_RULES.version in page
+    assert "demo." in page
+    assert "Try the rules" not in page
+    assert "one version only" in page
+    assert "Stopped" in reviewer.post("/rules/trial").text
+    small.runtime.rules.rule_set = other
+    consumer = small.consumer(NUMBERS[1])
+    merchant = small.merchant("另一家")
+    token = small.obtain_token(merchant, consumer, PROMOTIONS)
+    merchant.send(token, PROMOTIONS, TEXT)
+    compared = auditor.get(f"/rules/difference?from={WIDE_RULES.version}&to={other.version}")
+    assert "+# other" in compared.text
+    assert auditor.get("/rules/difference?from=0&to=1").status_code == 404
+    assert "text/csv" in auditor.get("/rules?format=csv").content_type

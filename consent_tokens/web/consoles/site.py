@@ -73,6 +73,7 @@ OPERATOR: Final = Site(
                 Item("console_senders.show", N_("Senders")),
                 Item("console_templates.show", N_("Templates")),
                 Item("console_messages.show", N_("Messages")),
+                Item("console_rules.show", N_("Rules")),
             ),
         ),
         Group(N_("Operate"), (Item("console_people.show", N_("People")),)),
