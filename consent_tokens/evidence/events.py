@@ -108,6 +108,7 @@ class EventKind(StrEnum):
     SECOND_FACTOR_ADDED = "second_factor_added"
     SECOND_FACTOR_REMOVED = "second_factor_removed"
     RECOVERY_CODE_USED = "recovery_code_used"
+    CONSUMER_HELPED = "consumer_helped"  # an operator saw the consents of who read out a code
     ACTION_PROPOSED = "action_proposed"
     ACTION_APPROVED = "action_approved"
     ACTION_REJECTED = "action_rejected"

@@ -20,6 +20,8 @@ from consent_tokens.store.database import Transaction
 SESSION_LIFETIME: Final = timedelta(hours=1)
 SESSION_IDLE_TIMEOUT: Final = timedelta(minutes=15)
 SESSION_SECRET_BYTES: Final = 32
+SUPPORT_CODE_DIGITS: Final = 10
+SUPPORT_CODE_LIFETIME: Final = timedelta(minutes=10)
 
 
 def log_in(
@@ -84,3 +86,28 @@ def revoke_own(runtime: Runtime, partition: int, public_id: str) -> Revocation:
 def _session_hash(session: str) -> bytes:
     """Return the SHA-256 under which a session is stored, so that the table holds no secrets."""
     return sha256(session.encode()).digest()
+
+
+def new_support_code(runtime: Runtime, session: str) -> str:
+    """Return a code that its consumer reads out to an operator, who then sees the consents.
+
+    It works once, for SUPPORT_CODE_LIFETIME, and takes the place of one before. Raises
+    NotFoundError without a session.
+    """
+    number = int.from_bytes(runtime.random.token_bytes(16), "big") % 10**SUPPORT_CODE_DIGITS
+    code = f"{number:0{SUPPORT_CODE_DIGITS}}"
+    until = runtime.clock.now() + SUPPORT_CODE_LIFETIME
+    is_saved = runtime.database.run(
+        lambda transaction: sessions.set_support_code(
+            transaction, _session_hash(session), support_code_hash(runtime, code), until
+        )
+    )
+    if not is_saved:
+        raise NotFoundError("nobody is signed in")
+    return code
+
+
+def support_code_hash(runtime: Runtime, code: str) -> bytes:
+    """Return the keyed hash by which a support code is stored; anything but digits is ignored."""
+    digits = "".join(each for each in code if each.isascii() and each.isdigit())
+    return runtime.rate_limit_key("support_code", digits)

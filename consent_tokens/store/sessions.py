@@ -48,3 +48,26 @@ def delete_session(transaction: Transaction, session_id: bytes) -> None:
 def delete_of_recipient(transaction: Transaction, partition: int) -> None:
     """Delete every session of a recipient."""
     transaction.execute(delete(table).where(table.c.partition == partition))
+
+
+def set_support_code(
+    transaction: Transaction, session_id: bytes, code_hash: bytes, until: datetime
+) -> bool:
+    """Save the hash of a session's support code in place of one before; False without a session."""
+    result = transaction.execute(
+        update(table)
+        .where(table.c.id == session_id)
+        .values(support_hash=code_hash, support_until=until)
+    )
+    return result.rowcount == 1
+
+
+def use_support_code(transaction: Transaction, code_hash: bytes, now: datetime) -> int | None:
+    """Return the partition of the session with a support code, once; None if there is none."""
+    partition: int | None = transaction.scalar(
+        update(table)
+        .where(table.c.support_hash == code_hash, table.c.support_until > now)
+        .values(support_hash=None, support_until=None)
+        .returning(table.c.partition)
+    )
+    return partition

@@ -259,6 +259,10 @@ consumer_sessions = Table(
     Column("partition", BigInteger, nullable=False),
     Column("begun_at", Timestamp, nullable=False),
     Column("seen_at", Timestamp, nullable=False, index=True),
+    # a keyed hash of the code that is read out to who helps; null: none, or it was used
+    Column("support_hash", LargeBinary(32)),
+    Column("support_until", Timestamp),
+    Index("consumer_sessions_by_support", "support_hash"),
 )
 
 idempotency_responses = Table(  # the response to an Idempotency-Key, sealed, for 24 hours

@@ -209,3 +209,30 @@ def test_rules_are_listed_tried_and_compared(small: Service) -> None:
     assert "+# other" in compared.text
     assert auditor.get("/rules/difference?from=0&to=1").status_code == 404
     assert "text/csv" in auditor.get("/rules?format=csv").content_type
+
+
+SUPPORT_CODE = re.compile(r"<b>([\d ]{12})</b>")
+
+
+def test_a_support_code_shows_the_consents_once_and_no_number(small: Service) -> None:
+    consumer, _link = sent_text(small)
+    page = consumer.log_in()
+    ann = operator(small, "reviewer")
+
+    def code() -> str:
+        return found(SUPPORT_CODE, consumer.post("/my", page.text, action="support").text)
+
+    replaced, used = code(), code()
+    assert ann.post("/support", code=replaced).status_code == 422
+    shown = ann.post("/support", code=used)
+    assert "晨光书店" in shown.text
+    assert "Live" in shown.text
+    assert NUMBERS[0].removeprefix("+86") not in shown.text
+    assert ann.post("/support", code=used).status_code == 422, "it works once"
+    late = code()
+    small.clock.advance(timedelta(minutes=10))
+    assert ann.post("/support", code=late).status_code == 422
+    assert acts_of(small, "consumer_helped") == [("consumer_helped", ann.person.id)]
+    assert operator(small, "auditor", "Eve").get("/support").status_code == 403
+    statuses = [ann.post("/support", code=str(each)).status_code for each in range(20)]
+    assert statuses[-1] == 429

@@ -14,6 +14,7 @@ from consent_tokens.web.console import (
     rules,
     sender_applications,
     senders,
+    support,
     templates,
 )
 from consent_tokens.web.consoles import account, people, sign_in
@@ -27,6 +28,7 @@ BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     complaints.bp,
     messages.bp,
     rules.bp,
+    support.bp,
     reviews.BLUEPRINTS["reviews"],
     applications.bp,
     sender_applications.bp,

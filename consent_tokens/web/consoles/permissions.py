@@ -82,6 +82,8 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "console_complaints.read_additions": REVIEWERS,
         "console_complaints.read_picture": REVIEWERS,
         "console_complaints.decide": REVIEWERS,
+        "console_support.show": REVIEWERS,
+        "console_support.help_with_code": REVIEWERS,
         "console_messages.show": OPERATORS,
         "console_rules.show": OPERATORS,
         "console_rules.try_out": REVIEWERS,

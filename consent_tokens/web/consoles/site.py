@@ -74,6 +74,7 @@ OPERATOR: Final = Site(
                 Item("console_templates.show", N_("Templates")),
                 Item("console_messages.show", N_("Messages")),
                 Item("console_rules.show", N_("Rules")),
+                Item("console_support.show", N_("Help a consumer")),
             ),
         ),
         Group(N_("Operate"), (Item("console_people.show", N_("People")),)),

@@ -30,7 +30,12 @@ from consent_tokens.services.consents.views import (
     list_consents,
     merchant_of,
 )
-from consent_tokens.services.consumer_sessions import log_in, log_out, revoke_own
+from consent_tokens.services.consumer_sessions import (
+    log_in,
+    log_out,
+    new_support_code,
+    revoke_own,
+)
 from consent_tokens.services.cooldown import with_rest_of_rules
 from consent_tokens.services.erasure import claim_number, erase_recipient, revoke_all
 from consent_tokens.services.merchants import find_source
@@ -339,6 +344,12 @@ def _undo(partition: int) -> Response:
     return _redirect_back()
 
 
+def _show_support_code(_partition: int) -> Response:
+    """Show a code to read out, once: it is in no link and no cookie."""
+    code = new_support_code(runtime(), session.get(SESSION_SECRET, ""))
+    return page("support_code.html", code=code)
+
+
 def _extend(partition: int) -> Response:
     by = timedelta(days=form.whole_number("days") or 0)
     before = find_consent(runtime(), partition, form.text("grant"))
@@ -357,6 +368,7 @@ ACTIONS: Final[Mapping[str, Callable[[int], Response]]] = {  # by the value of `
     "narrow": _narrow,
     "undo": _undo,
     "prolong": _extend,
+    "support": _show_support_code,
     "calm": save_preferences,
     "no_calm": save_preferences,
     "limits": save_preferences,
