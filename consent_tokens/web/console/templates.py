@@ -53,7 +53,9 @@ def show() -> Response:
         Column[ListedTemplate](
             "status", _("Status"), lambda each: standing_label(each.version.template.status)
         ),
-        Column[ListedTemplate]("submitted", _("Submitted"), lambda each: each.version.submitted_at),
+        Column[ListedTemplate](
+            "submitted", _("Submitted on"), lambda each: each.version.submitted_at
+        ),
     ]
     query = table_query(sort="-submitted", columns=columns, more=("status", "purpose"))
     if query.is_csv:  # the page has it under the status
