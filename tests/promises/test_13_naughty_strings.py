@@ -100,8 +100,11 @@ def test_no_address_of_a_page_fails(small: Service, known: tuple[Consumer, dict[
             paths += [rule.format(**dict.fromkeys(ids, quote(text) or "-")) for text in NAUGHTY]
         else:
             paths += [f"{rule}?lang={quote(text)}&x={quote(text)}" for text in NAUGHTY[::3]]
+        # ids of links that lead nowhere are counted: after many, the next is not looked up
+        after_many = {429} if rule.startswith("/m/") else set()
         for path in paths:
-            assert consumer.get(path).status_code in {200, 302, 303, 308, 404}, path
+            answer = consumer.get(path)
+            assert answer.status_code in {200, 302, 303, 308, 404} | after_many, path
 
 
 def test_no_query_is_too_long(small: Service) -> None:
