@@ -227,3 +227,14 @@ def test_a_note_outside_the_project_is_found_by_name(tmp_path: Path) -> None:
     (tmp_path / "module.py").write_text(f"# fixed by {name}, chapter 4\n", "utf-8")
     (tmp_path / "page.md").write_text("REDESIGN" + ".md and DESIGN are fine\n", "utf-8")
     assert outside_names(tmp_path) == [("module.py", name)]
+
+
+def test_no_page_has_marks_of_a_merge() -> None:
+    """A conflict that was committed shows its marks."""
+    marks = re.compile(r"^(?:<{7}|={7}|>{7})(?: |$)", re.MULTILINE)
+    found = [
+        str(page.relative_to(ROOT))
+        for page in files(ROOT, READ_AS_TEXT)
+        if marks.search(page.read_text(encoding="utf-8", errors="replace"))
+    ]
+    assert found == []
