@@ -10,6 +10,8 @@ from consent_tokens.web.console import (
     merchants,
     messages,
     overview,
+    proposals,
+    retention,
     reviews,
     rules,
     sender_applications,
@@ -37,4 +39,6 @@ BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     merchants.bp,
     senders.bp,
     templates.bp,
+    proposals.bp,
+    retention.bp,
 )

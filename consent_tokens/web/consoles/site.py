@@ -77,7 +77,14 @@ OPERATOR: Final = Site(
                 Item("console_support.show", N_("Help a consumer")),
             ),
         ),
-        Group(N_("Operate"), (Item("console_people.show", N_("People")),)),
+        Group(
+            N_("Operate"),
+            (
+                Item("console_proposals.show", N_("Proposals"), "proposals"),
+                Item("console_retention.show", N_("Retention")),
+                Item("console_people.show", N_("People")),
+            ),
+        ),
     ),
 )
 MERCHANT: Final = Site(

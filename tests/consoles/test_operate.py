@@ -1,0 +1,63 @@
+"""The operator's pages about proposals and retention."""
+
+import pytest
+
+from consent_tokens.errors import ConflictError
+from consent_tokens.services.people import proposals
+from consent_tokens.services.people.carrying_out import approve_and_carry_out
+from consent_tokens.services.people.proposals import ProposedKind
+from tests.console_people import ConsoleUser, operator
+from tests.service import SECOND_ADMIN, Service
+
+
+def step(user: ConsoleUser, path: str, **form: str) -> int:
+    answer = user.post(path, **form)
+    if "step_up_code" in answer.text:
+        answer = user.step_up(answer, path, **form)
+    return answer.status_code
+
+
+def test_a_proposal_is_carried_out_by_another_or_rejected(small: Service) -> None:
+    merchant = small.legal_merchant()
+    ann, bob = operator(small, "admin", "Ann"), operator(small, "admin", "Bob")
+    eve = operator(small, "auditor", "Eve")
+    page = f"/merchants/{merchant.id}"
+    assert "Nothing waits for a second person." in eve.get("/proposals").text
+    assert step(ann, f"{page}/suspend", reason="complaints") == 303
+    ways = (("reject", ann, False), ("reject", bob, False), ("approve", bob, True))
+    for way, decider, is_lifted in ways:
+        assert step(ann, f"{page}/lift", reason="mended") == 303
+        (made,) = proposals.list_open(small.runtime)
+        path = f"/proposals/{made.id}"
+        assert f"{path}/approve" not in ann.get("/proposals").text
+        assert f"{path}/approve" in bob.get("/proposals").text
+        shown = eve.get("/proposals").text
+        assert merchant.id in shown
+        assert "What led to the suspension is mended." in shown
+        assert path not in shown
+        assert step(ann, f"{path}/approve") == 403
+        assert step(decider, f"{path}/{way}") == 303
+        assert step(bob, f"{path}/approve") == 409, "it is decided"
+        assert proposals.list_open(small.runtime) == []
+        assert ("Suspended: nothing" not in ann.get(page).text) is is_lifted
+    assert step(bob, "/proposals/prp_0/approve") == 404
+
+
+def test_a_proposal_that_no_service_carries_out_stays_open(small: Service) -> None:
+    kind = ProposedKind.EXPORT_EVIDENCE
+    made = proposals.propose(small.runtime, SECOND_ADMIN, kind, "msg_1", "asked by a court")
+    ann = operator(small)
+    assert f"{made.id}/approve" not in ann.get("/proposals").text
+    with pytest.raises(ConflictError):
+        approve_and_carry_out(small.runtime, ann.person.actor, made.id)
+    assert [each.id for each in proposals.list_open(small.runtime)] == [made.id]
+
+
+def test_retention_shows_what_is_due_and_done(small: Service) -> None:
+    eve = operator(small, "auditor", "Eve")
+    shown = eve.get("/retention").text
+    for kind in ("one_time_codes", "webhook_events", "no fixed time"):
+        assert kind in shown
+    assert eve.get("/retention?format=csv").content_type.startswith("text/csv")
+    small.maintain()
+    assert eve.get("/retention?sort=run").text.count("2021") > shown.count("2021")
