@@ -88,6 +88,7 @@ def secure(app: Flask, context: AppContext) -> None:
         MAX_FORM_PARTS=100,
     )
     app.before_request(_raise_refusal)
+    app.before_request(_refuse_null_bytes)
     app.before_request(_ensure_own_keys)
     app.after_request(_add_headers)
 
@@ -97,6 +98,12 @@ def _raise_refusal() -> None:
     error: HTTPException | None = request.environ.get(REFUSAL)
     if error is not None:
         raise error
+
+
+def _refuse_null_bytes() -> None:
+    """Abort with 404 for a path with a null byte: nothing has such an id; PostgreSQL takes none."""
+    if "\0" in request.path:
+        abort(404)
 
 
 def _ensure_own_keys() -> None:

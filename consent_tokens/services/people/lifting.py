@@ -53,8 +53,8 @@ def lift(
     return False
 
 
-def approve(runtime: Runtime, actor: Actor, proposal_id: str) -> Proposal:
-    """Approve what another administrator proposed, and lift the suspension.
+def approve(runtime: Runtime, actor: Actor, merchant_id: str, proposal_id: str) -> Proposal:
+    """Approve what another administrator proposed, and lift the suspension of that merchant.
 
     Raises ForbiddenError, NotFoundError, and ConflictError if that is not suspended any more, or if
     whoever proposed it may not lift suspensions any more.
@@ -62,10 +62,8 @@ def approve(runtime: Runtime, actor: Actor, proposal_id: str) -> Proposal:
     require_right(actor, Action.RESTORE)
 
     def carry_out(transaction: Transaction, proposal: Proposal) -> None:
-        if proposal.kind != ProposedKind.LIFT_SUSPENSION:
-            raise NotFoundError("no such proposal to lift a suspension")
-        details = details_of(proposal)
-        merchant_id, classes = details["merchant"], _classes(details["suspended"])
+        _ensure_about(proposal, merchant_id)
+        classes = _classes(suspended_of(proposal))
         first = _proposer(transaction, proposal)
         for each in (first, actor):
             restored = restore_within(
@@ -76,6 +74,23 @@ def approve(runtime: Runtime, actor: Actor, proposal_id: str) -> Proposal:
         raise ConflictError("two different people have to say so")
 
     return proposals.approve(runtime, actor, proposal_id, carry_out)
+
+
+def reject(runtime: Runtime, actor: Actor, merchant_id: str, proposal_id: str) -> Proposal:
+    """Reject a proposal about that merchant: its suspension stays.
+
+    Raises ForbiddenError, NotFoundError, ConflictError.
+    """
+    require_right(actor, Action.RESTORE)
+    return proposals.reject(
+        runtime, actor, proposal_id, lambda _at, proposal: _ensure_about(proposal, merchant_id)
+    )
+
+
+def _ensure_about(proposal: Proposal, merchant_id: str) -> None:
+    is_lifting = proposal.kind == ProposedKind.LIFT_SUSPENSION
+    if not is_lifting or details_of(proposal)["merchant"] != merchant_id:
+        raise NotFoundError("no such proposal to lift a suspension of this merchant")
 
 
 def open_proposals(runtime: Runtime, merchant: Merchant) -> list[Proposal]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from consent_tokens.errors import InvalidError
 from consent_tokens.evidence.events import EventKind
+from consent_tokens.services.people import waits
 from consent_tokens.services.people.invitations import check_totp, new_password_hash
 from consent_tokens.services.people.passwords import is_password
 from consent_tokens.services.people.person import Person, record
@@ -38,11 +39,18 @@ def account_state(runtime: Runtime, person: Person) -> AccountState:
 
 
 def change_password(runtime: Runtime, who: SignedIn, *, present: str, new: str) -> None:
-    """Set another password, and end the person's other sessions. Raises InvalidError."""
+    """Set another password, and end the person's other sessions.
+
+    The present one is asked for, and not to be guessed in a session that somebody else got hold of.
+    Raises InvalidError and TooManyRequestsError.
+    """
     person = who.person
+    counter = runtime.rate_limit_key("console_present_password", person.id), waits.BY_CODE
+    waits.count_attempt(runtime, [counter])
     found = runtime.database.read(lambda at: console_credentials.find(at, person.id))
     if not is_password(found.password_hash if found else None, present):
         raise InvalidError({"present": ["wrong"]})
+    runtime.database.run(lambda transaction: waits.forget(transaction, [counter]))
     password_hash = new_password_hash(runtime, person, new)
 
     def work(transaction: Transaction) -> None:

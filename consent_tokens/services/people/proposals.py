@@ -84,11 +84,23 @@ def approve(
     return runtime.database.run(work)
 
 
-def reject(runtime: Runtime, actor: Actor, proposal_id: str) -> Proposal:
-    """Reject a proposal; whoever proposed it may too. Raises NotFoundError, ConflictError."""
-    return runtime.database.run(
-        lambda at: _decide(runtime, at, actor, proposal_id, ProposalStatus.REJECTED)
-    )
+def reject(
+    runtime: Runtime,
+    actor: Actor,
+    proposal_id: str,
+    check: Callable[[Transaction, Proposal], None],
+) -> Proposal:
+    """Reject a proposal; whoever proposed it may too.
+
+    Raises NotFoundError, ConflictError, and as `check` does: nothing is rejected then.
+    """
+
+    def work(transaction: Transaction) -> Proposal:
+        proposal = _decide(runtime, transaction, actor, proposal_id, ProposalStatus.REJECTED)
+        check(transaction, proposal)
+        return proposal
+
+    return runtime.database.run(work)
 
 
 def list_open(runtime: Runtime) -> list[Proposal]:

@@ -19,7 +19,7 @@ from consent_tokens.services.admission.merchant_file import (
     operator_names,
     read_merchant_file,
 )
-from consent_tokens.services.people import lifting, proposals, team
+from consent_tokens.services.people import lifting, team
 from consent_tokens.web.console.lists import list_page
 from consent_tokens.web.console.reasons import reason_errors, reason_options, stated_reason
 from consent_tokens.web.consoles.guard import console_blueprint
@@ -150,7 +150,7 @@ def lift(merchant_id: str) -> Response:
 @bp.post(f"{ONE}/lift/approve")
 def approve_lifting(merchant_id: str) -> Response:
     """Approve what another administrator proposed: the suspension is lifted."""
-    lifting.approve(runtime(), person().actor, text("proposal", 40))
+    lifting.approve(runtime(), person().actor, merchant_id, text("proposal", 40))
     set_done(_("The suspension is lifted."))
     return _to_merchant(merchant_id)
 
@@ -158,7 +158,7 @@ def approve_lifting(merchant_id: str) -> Response:
 @bp.post(f"{ONE}/lift/reject")
 def reject_lifting(merchant_id: str) -> Response:
     """Reject a proposal: the merchant stays suspended."""
-    proposals.reject(runtime(), person().actor, text("proposal", 40))
+    lifting.reject(runtime(), person().actor, merchant_id, text("proposal", 40))
     set_done(_("The proposal was rejected. The suspension stays."))
     return _to_merchant(merchant_id)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
+from urllib.parse import urlencode
 
 from flask import Response, request, url_for
 
@@ -74,9 +75,11 @@ class TableView(Generic[Row]):
 
     def url(self, **changes: object) -> str:
         """Return the address of this table with other parameters; None leaves one out."""
-        parameters = {**request.args.to_dict(), **(request.view_args or {}), **changes}
+        parameters = {**request.args.to_dict(), **changes}
         kept = {name: value for name, value in parameters.items() if value not in (None, "")}
-        return url_for(request.endpoint or "", **kept)
+        # not as arguments of url_for, which takes some as its own: endpoint, _external, _scheme
+        path = url_for(request.endpoint or "", **(request.view_args or {}))
+        return f"{path}?{urlencode(kept)}" if kept else path
 
 
 def table_query(
@@ -94,11 +97,16 @@ def table_query(
     return TableQuery(
         sort=sort.removeprefix("-") if is_first else wanted,
         is_descending=sort.startswith("-") if is_first else request.args.get("dir") == "desc",
-        filter=request.args.get("q", "").replace("\0", "").strip()[:MAX_FILTER_LENGTH],
+        filter=_filter("q").strip(),
         page=max(1, int(digits)) if digits.isascii() and digits.isdigit() else 1,
         is_csv=request.args.get("format") == CSV_FORMAT,
-        more={name: request.args.get(name, "")[:MAX_FILTER_LENGTH] for name in more},
+        more={name: _filter(name) for name in more},
     )
+
+
+def _filter(name: str) -> str:
+    """Return a filter of the address, without null bytes: PostgreSQL compares none."""
+    return request.args.get(name, "").replace("\0", "")[:MAX_FILTER_LENGTH]
 
 
 def table_of(
