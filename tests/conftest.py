@@ -98,27 +98,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def each_case_on_one_database(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run every second case of a test on SQLite, the others on PostgreSQL.
+    """Run every second test of a file on SQLite, the others on PostgreSQL.
 
-    Of what starts processes, that holds for the tests of a file: they are its cases. Other tests
-    without cases run on both, and so does what is marked `both_databases`.
+    The cases of a test are counted as tests. What is marked `both_databases` runs on both.
     """
-    cases: dict[str, list[tuple[Any, ...]]] = {}
-    left_out = []
+    tests: dict[str, list[tuple[Any, ...]]] = {}
+    left_out = set()
     for item in items:
         indices = dict(getattr(getattr(item, "callspec", None), "indices", {}))
         database = indices.pop("database_url", None)
-        is_slow = any(item.iter_markers("processes"))
-        if database is None or not (indices or is_slow) or any(item.iter_markers("both_databases")):
+        if database is None or any(item.iter_markers("both_databases")):
             continue
-        test = item.nodeid.partition("[")[0]
-        of_test = cases.setdefault(item.nodeid.partition("::")[0] if is_slow else test, [])
-        case = (test, *sorted(indices.items()))
-        if case not in of_test:
-            of_test.append(case)
-        if (of_test.index(case) + database) % 2:
-            left_out.append(item)
-    config.hook.pytest_deselected(items=left_out)
+        of_file = tests.setdefault(item.nodeid.partition("::")[0], [])
+        test = (item.nodeid.partition("[")[0], *sorted(indices.items()))
+        if test not in of_file:
+            of_file.append(test)
+        if (of_file.index(test) + database) % 2:
+            left_out.add(item)
+    config.hook.pytest_deselected(items=list(left_out))
     items[:] = [item for item in items if item not in left_out]
 
 
