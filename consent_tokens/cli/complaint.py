@@ -14,7 +14,7 @@ from consent_tokens.errors import NotFoundError
 from consent_tokens.evidence.as_marketing import Finding
 from consent_tokens.evidence.complaints import Complaint, ComplaintStatus
 from consent_tokens.evidence.events import EventKind
-from consent_tokens.services.complaint_additions import read_shown_text, read_statement
+from consent_tokens.services.complaint_additions import read_shown_text, read_statement_as
 from consent_tokens.services.complaints import decide_complaint
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import complaints, events
@@ -63,12 +63,12 @@ def show_complaint(
 ) -> None:
     """Show one complaint, with what the consumer added to it.
 
-    The text that it is about is shown to whoever decides on it, if the consumer allowed that; that
-    it was read is recorded.
+    Statement, picture, and the text that it is about, if the consumer allowed that, are shown to
+    whoever decides on complaints; that they were read is recorded.
     """
     with deciding(by) as (runtime, actor):
         found = _get_complaint(runtime, complaint_id)
-        statement, image = read_statement(runtime, found)
+        statement, image = read_statement_as(runtime, actor, found)
         row = {
             **_row(runtime, found),
             **_judged(found),

@@ -68,6 +68,30 @@ def read_statement(runtime: Runtime, complaint: Complaint) -> tuple[str, bytes]:
     return statement.decode(), picture
 
 
+def read_statement_as(runtime: Runtime, actor: Actor, complaint: Complaint) -> tuple[str, bytes]:
+    """Return the consumer's statement and picture, and record who read them.
+
+    Empty if there are none, or if the actor does not decide on complaints.
+    """
+    if not may(actor, Action.UPHOLD_DISPUTE):
+        return "", b""
+    statement, picture = read_statement(runtime, complaint)
+    if statement:
+        record_reading(runtime, actor, complaint, "statement")
+    if picture:
+        record_reading(runtime, actor, complaint, "picture")
+    return statement, picture
+
+
+def record_reading(
+    runtime: Runtime, actor: Actor, complaint: Complaint, what: str | None = None
+) -> None:
+    """Record who read what of a complaint: `statement`, `picture`, or the text that was shown."""
+    now = runtime.clock.now()
+    event = complaint_event(complaint, EventKind.COMPLAINT_TEXT_READ, now, what, actor=actor.id)
+    runtime.database.run(lambda transaction: runtime.record(transaction, event))
+
+
 def has_text(runtime: Runtime, complaint: Complaint) -> bool:
     """Whether the text that a complaint is about is still stored, so that it can be shown."""
     found = runtime.database.read(lambda transaction: _message(transaction, complaint))
@@ -122,10 +146,7 @@ def read_shown_text(runtime: Runtime, actor: Actor, complaint: Complaint) -> str
     if sealed is None or not may(actor, Action.UPHOLD_DISPUTE):
         return None
     text = runtime.open_envelope(sealed, _text_data(runtime, complaint.key)).decode()
-    event = complaint_event(
-        complaint, EventKind.COMPLAINT_TEXT_READ, runtime.clock.now(), None, actor=actor.id
-    )
-    runtime.database.run(lambda transaction: runtime.record(transaction, event))
+    record_reading(runtime, actor, complaint)
     return text
 
 

@@ -11,6 +11,14 @@ from consent_tokens.services.people import team
 from consent_tokens.services.people.person import Console, Person, find_person
 from tests.commands import run_command
 from tests.console_people import ConsoleUser, operator
+from tests.consoles.test_supervision import (
+    STATEMENT,
+    acts_of,
+    add_statement,
+    first_item,
+    report,
+    sent_text,
+)
 from tests.service import CSRF, Service, found
 
 
@@ -78,3 +86,18 @@ def test_serve_prints_links_that_sign_in_to_both_consoles(
     start = small.app.test_client().get("/").text
     assert 'href="/console"' in start
     assert 'href="/merchant"' in start
+
+
+def test_whoever_reads_what_was_added_to_a_complaint_by_command_is_recorded(
+    small: Service, tmp_path: Path
+) -> None:
+    consumer, link = sent_text(small)
+    report(consumer, link)
+    add_statement(consumer)
+    reviewer, auditor = operator(small, "reviewer", "Ann"), operator(small, "auditor", "Eve")
+    show = ("complaint", "show", first_item(reviewer), "--by")
+    assert command(small, tmp_path, *show, auditor.person.name)["statement"] == ""
+    assert acts_of(small, "complaint_text_read") == []
+    assert command(small, tmp_path, *show, reviewer.person.name)["statement"] == STATEMENT
+    readings = [("complaint_text_read", reviewer.person.id)] * 2  # the statement and the picture
+    assert acts_of(small, "complaint_text_read") == readings

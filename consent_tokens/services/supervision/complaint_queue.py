@@ -13,7 +13,11 @@ from consent_tokens.errors import ConflictError, InvalidError
 from consent_tokens.evidence.complaints import Complaint, ComplaintStatus, Ground, Verdict
 from consent_tokens.evidence.events import EventKind, complaint_event
 from consent_tokens.services.admission.actors import Action, Actor, check_reason, require_right
-from consent_tokens.services.complaint_additions import read_shown_text, read_statement
+from consent_tokens.services.complaint_additions import (
+    read_shown_text,
+    read_statement,
+    record_reading,
+)
 from consent_tokens.services.complaints import decide_within, find_complaint
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import complaint_queue, complaints, merchants, operators, templates
@@ -176,7 +180,7 @@ def read_additions(runtime: Runtime, actor: Actor, public_id: str) -> Additions:
     text = read_shown_text(runtime, actor, complaint)
     statement, picture = read_statement(runtime, complaint)
     if statement:
-        _record_reading(runtime, actor, complaint, "statement")
+        record_reading(runtime, actor, complaint, "statement")
     return Additions(text, statement, bool(picture))
 
 
@@ -185,7 +189,7 @@ def read_picture(runtime: Runtime, actor: Actor, public_id: str) -> bytes:
     complaint = _own(runtime, actor, public_id)
     _statement, picture = read_statement(runtime, complaint)
     if picture:
-        _record_reading(runtime, actor, complaint, "picture")
+        record_reading(runtime, actor, complaint, "picture")
     return picture
 
 
@@ -195,12 +199,6 @@ def _own(runtime: Runtime, actor: Actor, public_id: str) -> Complaint:
     if not found.is_open or found.owner_id != actor.id:
         raise ConflictError("only the owner of an open complaint reads what was added to it")
     return found
-
-
-def _record_reading(runtime: Runtime, actor: Actor, complaint: Complaint, what: str) -> None:
-    now = runtime.clock.now()
-    event = complaint_event(complaint, EventKind.COMPLAINT_TEXT_READ, now, what, actor=actor.id)
-    runtime.database.run(lambda transaction: runtime.record(transaction, event))
 
 
 def _lock_open(runtime: Runtime, transaction: Transaction, public_id: str) -> list[Complaint]:
