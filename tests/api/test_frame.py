@@ -186,7 +186,7 @@ def test_an_unreadable_own_text_does_not_fail(small: Service, tmp_path: Path) ->
 def test_the_help_names_buttons_as_they_are_named(small: Service, language: str) -> None:
     shown = small.app.test_client().get(f"/help?lang={language}").text
     texts = catalogue(language)
-    for button in ("Stop texts", "This number is new to me"):
+    for button in ("Stop texts", "This number is new to me", "Get help: show a support code"):
         assert texts.gettext(button) in shown
 
 
