@@ -2,7 +2,7 @@
 #   make check       lint, types, import contracts: under a minute
 #   make test-fast   the quick tests on SQLite: no PostgreSQL, no other processes, no browser
 #   make test        check, then every test; with COVERAGE=1 also prints the coverage
-#   make test-all    every test, with each case on both databases: an hour
+#   make test-all    every test, each on both databases: an hour
 #   make faults      the tests of kills, crashes and races, with more of each, and every browser
 PYTHON ?= python3
 COVERAGE ?=
@@ -22,7 +22,7 @@ test: .make/test .make/system check
 	$(PYTEST) $(if $(COVERAGE),--cov --cov-report= --hypothesis-profile=ci)
 	$(if $(COVERAGE),@echo "coverage: $$($(BIN)/coverage report --format=total) % of the lines of consent_tokens")
 
-# Of a test with several cases, `make test` runs every second one on SQLite, the others on PostgreSQL.
+# `make test` runs every second test of a file on SQLite, the others on PostgreSQL.
 test-all: .make/test .make/system check
 	CASES=all FAULTS=all BROWSER=all $(PYTEST)
 

@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.service import ORDERS, PROMOTIONS, Service
 
-EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "7"))
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

@@ -250,6 +250,7 @@ def _texts_of(consumer: Consumer, *words: str) -> int:
     return sum(word in text for text in consumer.texts() for word in words)
 
 
+@pytest.mark.both_databases
 def test_no_send_races_past_an_answered_revocation(database_url: str, tmp_path: Path) -> None:
     """Forty grants, one dispatcher at work all the time: what leaves left before the answer."""
     service = Service.start(database_url, tmp_path / "keys", clock=SystemClock())
@@ -305,6 +306,7 @@ NAME = re.compile(r"#(\w+)#")
 
 
 @pytest.mark.slow
+@pytest.mark.both_databases
 def test_many_revocations_race_as_many_sends(database_url: str, tmp_path: Path) -> None:
     """Hundreds of grants (`make faults`: a thousand), each with a message that waits.
 

@@ -137,6 +137,7 @@ def test_a_message_that_left_late_counts_from_when_it_left(service: Service) -> 
 
 
 @pytest.mark.parametrize("cap", [1, 3])
+@pytest.mark.both_databases
 def test_many_racing_for_the_last_one_get_exactly_the_cap(
     database_url: str, tmp_path: Path, cap: int
 ) -> None:
@@ -171,6 +172,7 @@ def test_many_racing_for_the_last_one_get_exactly_the_cap(
     two.close()
 
 
+@pytest.mark.both_databases
 def test_merchants_racing_for_one_person_get_no_more_than_the_rules_give_all_of_them(
     service: Service,
 ) -> None:

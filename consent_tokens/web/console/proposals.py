@@ -4,8 +4,7 @@ from flask import Response
 from flask_babel import gettext as _
 
 from consent_tokens.services.admission.merchant_file import operator_names
-from consent_tokens.services.people import proposals
-from consent_tokens.services.people.carrying_out import APPROVALS, approve_and_carry_out
+from consent_tokens.services.people import carrying_out, proposals
 from consent_tokens.services.people.proposals import ProposedKind, details_of
 from consent_tokens.web.consoles.guard import console_blueprint
 from consent_tokens.web.consoles.pages import page, redirect_to
@@ -23,7 +22,7 @@ def show() -> Response:
         "console/proposals.html",
         proposals=[(each, details_of(each)) for each in proposals.list_open(runtime())],
         names=operator_names(runtime()),
-        carried_out=frozenset(APPROVALS),
+        carried_out=carrying_out.CARRIED_OUT,
         kind_name=kind_name,
     )
 
@@ -42,7 +41,7 @@ def kind_name(kind: str) -> str:
 @bp.post("/proposals/<proposal_id>/approve")
 def approve(proposal_id: str) -> Response:
     """Approve what another operator proposed: it is done at once."""
-    approve_and_carry_out(runtime(), person().actor, proposal_id)
+    carrying_out.approve_and_carry_out(runtime(), person().actor, proposal_id)
     set_done(_("The proposal was approved and carried out."))
     return redirect_to("console_proposals.show")
 
@@ -50,6 +49,6 @@ def approve(proposal_id: str) -> Response:
 @bp.post("/proposals/<proposal_id>/reject")
 def reject(proposal_id: str) -> Response:
     """Reject a proposal, or withdraw one's own: nothing is changed."""
-    proposals.reject(runtime(), person().actor, proposal_id)
+    carrying_out.reject(runtime(), person().actor, proposal_id)
     set_done(_("The proposal was rejected. Nothing was changed."))
     return redirect_to("console_proposals.show")

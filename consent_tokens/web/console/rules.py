@@ -14,7 +14,7 @@ from consent_tokens.services.supervision.rules import (
     try_rules,
 )
 from consent_tokens.web.consoles.guard import console_blueprint
-from consent_tokens.web.consoles.pages import page
+from consent_tokens.web.consoles.pages import page, redirect_to
 from consent_tokens.web.consoles.site import OPERATOR
 from consent_tokens.web.consoles.tables import Column, csv_response, table_of, table_query
 from consent_tokens.web.consumer.locale import language
@@ -68,8 +68,10 @@ def mode_name(mode: RuleMode) -> str:
 
 @bp.get("/rules/difference")
 def compare() -> Response:
-    """Show in what two versions differ."""
+    """Show in what two versions differ; without them, the rules."""
     before, after = (request.args.get(name, "")[:MAX_VERSION] for name in ("from", "to"))
+    if not before and not after:
+        return redirect_to("console_rules.show")
     return page(
         "console/rules_difference.html",
         before=before,
