@@ -1,4 +1,4 @@
-"""The webhook worker's loop around `services.webhooks`: each webhook at its own pace."""
+"""The worker around `services.webhooks`: each webhook at its own pace."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -10,21 +10,22 @@ import structlog
 from consent_tokens.app_context import AppContext
 from consent_tokens.errors import ConsentTokensError
 from consent_tokens.services.webhooks import BATCH_SIZE, deliver, due_webhooks
+from consent_tokens.workers.polling_worker import PollingWorker
 
 log = structlog.get_logger()
 
-POLL_SECONDS: Final = 0.5
-ERROR_PAUSE_SECONDS: Final = 2.0
 MAX_CONCURRENT_RECEIVERS: Final = 32  # receivers that may be called, or hang, at once
 MAX_RECEIVERS_OF_MERCHANT: Final = 2  # of them, of one merchant
 
 
 @dataclass
-class WebhookWorker:
+class WebhookWorker(PollingWorker):
     """Poll for due webhook events in one thread, and deliver them in a pool of threads."""
 
+    thread_name = "webhook-worker"
+    failed_event, faulty_event = "webhook_delivery_failed", "webhook_delivery_faulty"
+    poll_seconds, error_pause_seconds = 0.5, 2.0
     context: AppContext
-    _stop: threading.Event = field(default_factory=threading.Event)
     _busy: dict[str, str] = field(default_factory=dict)  # merchants of webhooks being called
     _changing: threading.Lock = field(default_factory=threading.Lock)  # of `_busy`
     _pool: ThreadPoolExecutor = field(
@@ -32,33 +33,13 @@ class WebhookWorker:
             MAX_CONCURRENT_RECEIVERS, thread_name_prefix="webhook"
         )
     )
-    _thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Start the polling thread."""
-        self._thread = threading.Thread(target=self._run, name="webhook-worker")
-        self._thread.start()
 
     def stop(self) -> None:
         """Finish the calls that are in flight, and start no more."""
-        self._stop.set()
-        if self._thread:
-            self._thread.join()
+        super().stop()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._deliver_due()
-            except ConsentTokensError as error:
-                log.warning("webhook_delivery_failed", reason=error.error_code)
-                self._stop.wait(ERROR_PAUSE_SECONDS)
-            except Exception as error:  # noqa: BLE001 - logged; the next poll tries again
-                log.critical("webhook_delivery_faulty", fault=type(error).__name__)
-                self._stop.wait(ERROR_PAUSE_SECONDS)
-            self._stop.wait(POLL_SECONDS)
-
-    def _deliver_due(self) -> None:
+    def _do_due(self) -> bool:
         """Submit the webhooks that have a due event to the pool, as many as may be called.
 
         A webhook is called from one thread, and a merchant's webhooks from a few, so that slow
@@ -76,6 +57,7 @@ class WebhookWorker:
                     self._busy[webhook_id] = merchant_id
             if may_start:
                 self._pool.submit(self._deliver_all, webhook_id)
+        return False
 
     def _deliver_all(self, webhook_id: str) -> None:
         """Deliver every due event of one webhook."""
