@@ -35,6 +35,8 @@ def serving(make: Callable[[], Flask], workers: int = 1) -> Iterator[int]:
                 break
             except OSError:
                 time.sleep(0.05)
+        else:
+            raise TimeoutError("the app to be measured does not listen")
         yield port
     finally:
         process.terminate()

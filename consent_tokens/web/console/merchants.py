@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
-from flask import Response
+from flask import Response, url_for
 from flask_babel import gettext as _
 
 from consent_tokens.consent.purposes import PurposeClass
@@ -215,7 +215,13 @@ def invite_owner(merchant_id: str) -> Response:
     except ConflictError:
         errors = {"owner-name": _("Somebody of that name signs in here.")}
         return _merchant_page(merchant_id, errors)
-    return page("console/owner_invited.html", invited=invited, link=link)
+    return page(
+        "consoles/invitation_link.html",
+        invited=invited,
+        link=link,
+        back=url_for("console_merchants.show_one", merchant_id=merchant_id),
+        back_label=_("Back to the merchant"),
+    )
 
 
 def _to_merchant(merchant_id: str) -> Response:

@@ -6,7 +6,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Final
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, url_for
 from flask_babel import gettext as _
 
 from consent_tokens.errors import ConflictError, InvalidError
@@ -129,7 +129,13 @@ def invite(pages: PeoplePages) -> Response:
 
 
 def _link_page(pages: PeoplePages, invited: Person, link: str) -> Response:
-    return page("consoles/invitation_link.html", pages=pages, invited=invited, link=link)
+    return page(
+        "consoles/invitation_link.html",
+        invited=invited,
+        link=link,
+        back=url_for(pages.endpoint("show")),
+        back_label=_("Back to the list"),
+    )
 
 
 def show_person(pages: PeoplePages, person_id: str) -> Response:
