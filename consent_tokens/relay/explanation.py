@@ -192,8 +192,8 @@ def _rules(case: Case) -> Compared:
     compared |= {rule.id: _used(case, cap) for rule, cap in limits.caps}
     compared |= {rule.id: _used_of_all(case, cap) for rule, cap in limits.recipient_caps}
     compared |= {rule.id: _window(window) for rule, window in limits.windows}
-    for rule in limits.days:
-        compared[rule.id] = "closed" if rule in case.moving_rules else "open"
+    moving = case.moving_rules if limits.days else ()
+    compared |= {rule.id: "closed" if rule in moving else "open" for rule in limits.days}
     return compared
 
 

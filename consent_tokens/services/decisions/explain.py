@@ -108,8 +108,13 @@ def _explain(
     )
 
 
-def rules_that_refused(transaction: Transaction, message: RowKey) -> tuple[Rule, ...]:
-    """Return the rules that led to the refusal of a message at dispatch, in order."""
+def rules_that_refused(
+    transaction: Transaction, message: RowKey, current: RuleSet
+) -> tuple[Rule, ...]:
+    """Return the rules that led to the refusal of a message at dispatch, in order.
+
+    Most are of the `current` version, which need not be read and parsed again (5 ms).
+    """
     refusals = [
         each.event
         for each in decision_inputs.of_message(transaction, message)
@@ -117,7 +122,9 @@ def rules_that_refused(transaction: Transaction, message: RowKey) -> tuple[Rule,
     ]
     if not refusals or not rule_ids_of(refusals[-1]):
         return ()
-    stored = stored_rules(transaction, {version_of(refusals[-1]) or ""})
+    version = version_of(refusals[-1]) or ""
+    is_current = version == current.version
+    stored = {version: current} if is_current else stored_rules(transaction, {version})
     return _chain(refusals[-1].rules, rules_of(refusals[-1], stored))
 
 

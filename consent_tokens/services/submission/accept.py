@@ -183,8 +183,9 @@ class _AcceptContext:
         standing = self.standings.of(merchant_id, verified.request.purpose)
         sender, priority = standing.sender, standing.priority
         text = self._prepare(merchant_id, standing, verified.request, key)
-        case = self._case(merchant_id, standing, verified, key, text)
-        pacing = self._set_pacing(case, verified.request, standing)
+        template = text.use.template if text.use else None
+        pacing = self.paces.of(verified.request, standing, template)
+        case = self._case(merchant_id, standing, verified, key, text, pacing)
         decision = decide(case)
         if isinstance(decision, Refused) or key is None or sender is None:
             return self._refuse(case, standing, decision, key if key in self.grants else None)
@@ -211,15 +212,6 @@ class _AcceptContext:
         key = self.runtime.new_key(event.partition)
         self.events.append(replace(event, id=key.id))
         return SubmissionResult(decision, event=key)
-
-    def _set_pacing(self, case: Case, request: MessageRequest, standing: Standing) -> Pacing | None:
-        """Say in a case what pacing makes of it; return the pacing, None if it is not paced."""
-        template = case.template.template if case.template else None
-        pacing = self.paces.of(request, standing, template)
-        if pacing is not None:
-            case.is_held_back = not self.paces.has_place(pacing)
-            case.is_dropped = pacing.status is PacingStatus.DROPPED
-        return pacing
 
     def _paced(self, pacing: Pacing, message: Message, case: Case) -> Message:
         """Return an accepted message with its place in a part, or held back."""
@@ -257,6 +249,7 @@ class _AcceptContext:
         verified: VerifiedRequest,
         key: RowKey | None,
         text: PreparedText,
+        pacing: Pacing | None,
     ) -> Case:
         request = verified.request
         locked = self.grants.get(key) if key else None
@@ -291,6 +284,8 @@ class _AcceptContext:
             now=self.now,
             preferences=self.preferences.preferences_of(key),
             marketing_sends=self.preferences.marketing_sends_of(key),
+            is_held_back=pacing is not None and not self.paces.has_place(pacing),
+            is_dropped=pacing is not None and pacing.status is PacingStatus.DROPPED,
         )
 
     def _compose(

@@ -40,7 +40,8 @@ def show_message(runtime: Runtime, merchant_id: str, public_id: str) -> ShownMes
     message = get_message(runtime, merchant_id, public_id)
     if message.status is not MessageStatus.REFUSED:
         return ShownMessage(message)
-    rules = runtime.database.read(lambda transaction: rules_that_refused(transaction, message.key))
+    current = runtime.rules.current()
+    rules = runtime.database.read(lambda at: rules_that_refused(at, message.key, current))
     return ShownMessage(message, rules)
 
 
