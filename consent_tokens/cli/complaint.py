@@ -10,12 +10,11 @@ import click
 from consent_tokens.cli.actor import by_operator, deciding
 from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_one, print_rows
-from consent_tokens.errors import NotFoundError
 from consent_tokens.evidence.as_marketing import Finding
 from consent_tokens.evidence.complaints import Complaint, ComplaintStatus
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.services.complaint_additions import read_shown_text, read_statement_as
-from consent_tokens.services.complaints import decide_complaint
+from consent_tokens.services.complaints import decide_complaint, find_complaint
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import complaints, events
 
@@ -149,15 +148,7 @@ def count_stop_reasons(days: int, *, as_json: bool) -> None:
 
 
 def _get_complaint(runtime: Runtime, complaint_id: str) -> Complaint:
-    key = runtime.ids.complaint.decode(complaint_id)
-    found = (
-        runtime.database.read(lambda transaction: complaints.find(transaction, key))
-        if key
-        else None
-    )
-    if found is None:
-        raise NotFoundError("no complaint of that id")
-    return found
+    return runtime.database.read(lambda at: find_complaint(runtime, at, complaint_id))
 
 
 def _judged(found: Complaint) -> dict[str, list[str]]:

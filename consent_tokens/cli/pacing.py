@@ -1,18 +1,15 @@
 """`pacing`: new templates whose texts leave in parts, and what an operator decides about them."""
 
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from consent_tokens.cli.actor import by_operator, deciding
 from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_rows
+from consent_tokens.cli.template_decisions import DEFAULT_LIMIT, reason_given
 from consent_tokens.relay.pacing import Pacing
 from consent_tokens.services.admission import pacing_decisions
-
-DEFAULT_LIMIT: Final = 200
-
-reason_given = click.option("--reason", required=True, help="Why; the merchant reads it.")
 
 
 @click.group()

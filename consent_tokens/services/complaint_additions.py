@@ -5,7 +5,6 @@ decides about this complaint.
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 from consent_tokens.errors import InvalidError
 from consent_tokens.evidence.complaints import MAX_STATEMENT_LENGTH, Complaint
@@ -27,9 +26,6 @@ class Answers:
 
     has_ordered: bool | None = None  # from the merchant, as the text says
     shows_text: bool = False
-
-
-NO_ANSWERS: Final = Answers()
 
 
 def add_statement(runtime: Runtime, complaint: Complaint, statement: str, picture: bytes) -> None:

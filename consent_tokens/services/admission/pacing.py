@@ -197,10 +197,7 @@ def _template_status(transaction: Transaction, pacing: Pacing) -> TemplateStatus
 
 
 def _move(runtime: Runtime, policy: PacingPolicy, found: Pacing, transaction: Transaction) -> int:
-    """Let up to BATCH_SIZE held messages go, or refuse them, as the pacing stands; return how many.
-
-    None go while their template is held for review.
-    """
+    """Let up to BATCH_SIZE held messages go, or refuse them, as it stands; return how many."""
     now = runtime.clock.now()
     pacing = pacings.lock(transaction, found.subject_id, found.version)
     if pacing is None:
@@ -211,8 +208,6 @@ def _move(runtime: Runtime, policy: PacingPolicy, found: Pacing, transaction: Tr
         case PacingStatus.PROVEN:
             return paced_messages.release(transaction, pacing.id, now, BATCH_SIZE, is_proven=True)
         case PacingStatus.OPEN:
-            if _template_status(transaction, pacing) is TemplateStatus.HELD:
-                return 0
             return _release_part(policy, transaction, pacing, now)
         case PacingStatus.HELD:
             return 0
@@ -221,9 +216,14 @@ def _move(runtime: Runtime, policy: PacingPolicy, found: Pacing, transaction: Tr
 def _release_part(
     policy: PacingPolicy, transaction: Transaction, pacing: Pacing, now: datetime
 ) -> int:
-    """Let messages go, as many as the part and the unproven texts of the control group allow."""
+    """Let messages go, as many as the part and the unproven texts of the control group allow.
+
+    None go while their template is held for review.
+    """
     wanted = min(BATCH_SIZE, pacing.free_places(policy))
     if not wanted or not pacing.held:
+        return 0
+    if _template_status(transaction, pacing) is TemplateStatus.HELD:
         return 0
     group_id, day = "", day_of(now)
     if pacing.is_budgeted:

@@ -1,6 +1,6 @@
 """The queue of reviews: what waits for a reviewer, and until when it should be decided."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -110,23 +110,26 @@ def _templates(transaction: Transaction) -> Iterator[WaitingReview]:
 
 
 def _pacings(transaction: Transaction) -> Iterator[WaitingReview]:
-    for each in pacings.list_unproven(transaction, None, MAX_LISTED):
-        if each.waiting_since is not None:
-            yield _review(
-                ReviewKind.PACING,
-                each.subject_id,
-                each.merchant_id,
-                each.waiting_since,
-                title=_paced_text(transaction, each.subject_id),
-            )
+    found = pacings.list_unproven(transaction, None, MAX_LISTED)
+    waiting = [(each, each.waiting_since) for each in found if each.waiting_since is not None]
+    titles = _paced_texts(transaction, [each.subject_id for each, _ in waiting])
+    for each, since in waiting:
+        yield _review(
+            ReviewKind.PACING,
+            each.subject_id,
+            each.merchant_id,
+            since,
+            title=titles.get(each.subject_id, each.subject_id),
+        )
 
 
-def _paced_text(transaction: Transaction, subject_id: str) -> str:
-    """Return the text of a template; of a sender, its port and signature."""
-    if sender := senders.find(transaction, subject_id):
-        return f"{sender.source} {sender.signature}"
-    version = templates.for_relay(transaction, [subject_id]).get(subject_id)
-    return version.text if version else subject_id
+def _paced_texts(transaction: Transaction, ids: Sequence[str]) -> dict[str, str]:
+    """Return the texts of templates; of senders, port and signature. By their ids."""
+    versions = templates.for_relay(transaction, ids)
+    found = senders.find_many(transaction, ids)
+    return {id_: each.text for id_, each in versions.items()} | {
+        id_: f"{each.source} {each.signature}" for id_, each in found.items()
+    }
 
 
 def _appeals(transaction: Transaction) -> Iterator[WaitingReview]:

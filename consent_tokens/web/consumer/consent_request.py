@@ -73,14 +73,14 @@ def show(page_id: str) -> Response:
         return page("closed.html", merchant=open_request.merchant, request_status=status.value)
     if not open_request.request.terms.purposes:  # the rules forbid all that was asked for
         return page("closed.html", merchant=open_request.merchant, request_status="forbidden")
-    if (pending := pending_choice(page_id)) and not _is_within_terms(
-        open_request, pending_reduction(pending)
-    ):  # rules have become stricter since
+    pending = pending_choice(page_id)
+    chosen = pending_reduction(pending)
+    if pending and not _is_within_terms(open_request, chosen):  # rules have become stricter since
         session.pop(PENDING, None)
         return question_page(open_request)
-    if pending_choice(page_id) and "again" not in request.args:
+    if pending and "again" not in request.args:
         return confirmation_page(open_request)
-    return question_page(open_request, chosen=pending_reduction(pending_choice(page_id)))
+    return question_page(open_request, chosen=chosen)
 
 
 @bp.post("/c/<page_id>")
