@@ -12,7 +12,7 @@ from consent_tokens.clock import start_of_day
 from consent_tokens.consent.one_time_code import REPORT_INTENT
 from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.crypto.keyed_hashes import derived_digits
-from consent_tokens.errors import ConflictError, InvalidError, NotFoundError, TooManyRequestsError
+from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
 from consent_tokens.evidence.complaints import (
     CASE_NUMBER_DIGITS,
     Complaint,
@@ -43,7 +43,7 @@ from consent_tokens.services.complaint_assessment import (
 )
 from consent_tokens.services.complaint_reactions import count_complaint
 from consent_tokens.services.number_verification import ChallengeSecret, verify_code
-from consent_tokens.services.rate_limits import try_acquire
+from consent_tokens.services.rate_limits import acquire
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.webhooks import complaint_events, enqueue
 from consent_tokens.store import (
@@ -301,9 +301,7 @@ def _file_complaint(
 def _require_within_limit(runtime: Runtime, transaction: Transaction, number: PhoneNumber) -> None:
     now = runtime.clock.now()
     key = runtime.rate_limit_key("reports", number.reveal())
-    allowed_at = try_acquire(transaction, key, [REPORTS_PER_DAY], now)
-    if allowed_at != now:
-        raise TooManyRequestsError(int((allowed_at - now).total_seconds()))
+    acquire(transaction, key, [REPORTS_PER_DAY], now)
 
 
 def _case_number(runtime: Runtime, key: RowKey) -> str:

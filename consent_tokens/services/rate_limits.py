@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from consent_tokens.errors import TooManyRequestsError
 from consent_tokens.policies import RateLimit
 from consent_tokens.relay.frequency_cap import next_allowed_at
 from consent_tokens.store import challenges
@@ -23,6 +24,15 @@ def try_acquire(
     if allowed_at == now:
         challenges.save_hits(transaction, key, [*hits, now], longest)
     return allowed_at
+
+
+def acquire(
+    transaction: Transaction, key: bytes, rate_limits: Sequence[RateLimit], now: datetime
+) -> None:
+    """Count one hit as `try_acquire`. Raises TooManyRequestsError if a limit does not allow it."""
+    allowed_at = try_acquire(transaction, key, rate_limits, now)
+    if allowed_at != now:
+        raise TooManyRequestsError(int((allowed_at - now).total_seconds()))
 
 
 def last_hit(

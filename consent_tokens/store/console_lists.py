@@ -28,7 +28,6 @@ from consent_tokens.store.merchants import Merchant
 from consent_tokens.store.senders import Sender
 from consent_tokens.store.templates import TemplateVersion
 
-CLASS_COLUMN_ALL: Final = None  # of a demonstration: it may use every class
 NO_CARRIER: Final = "-"  # in a filter: the senders of which no carrier is known
 
 
@@ -65,7 +64,7 @@ def find_merchants(transaction: Transaction, wanted: Search) -> tuple[list[Merch
         query = query.where(merchants.c.status == wanted.status)
     if wanted.purpose_class:
         has_class = merchants.c.classes.contains(wanted.purpose_class, autoescape=True)
-        query = query.where(or_(has_class, merchants.c.classes.is_(CLASS_COLUMN_ALL)))
+        query = query.where(or_(has_class, merchants.c.classes.is_(None)))
     if wanted.group:
         query = query.where(merchants.c.control_group == wanted.group)
     columns = {

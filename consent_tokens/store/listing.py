@@ -18,7 +18,10 @@ def page(query: Select[Any], table: Table, time: str, wanted: ListFilter) -> Sel
     if wanted.is_newest_first:
         if wanted.after is not None:
             at, last_id = wanted.after
-            query = query.where(or_(created < at, and_(created == at, row_id < last_id)))
+            query = query.where(
+                created <= at,  # so that an index on it gives the range
+                or_(created < at, and_(created == at, row_id < last_id)),
+            )
         return query.order_by(created.desc(), row_id.desc()).limit(wanted.limit)
     if wanted.after is not None:
         at, last_id = wanted.after

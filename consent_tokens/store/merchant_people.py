@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, insert, select, update
 
 from consent_tokens.store.console_tables import merchant_people as table
 from consent_tokens.store.database import Transaction
@@ -56,18 +56,6 @@ def of_merchant(transaction: Transaction, merchant_id: str) -> list[MerchantPers
     query = select(table).where(table.c.merchant_id == merchant_id)
     rows = transaction.execute(query.order_by(table.c.added_at, table.c.id))
     return [_person(row) for row in rows]
-
-
-def count_active(transaction: Transaction, merchant_id: str, role: MerchantRole) -> int:
-    """Return how many people of a merchant have a role and are not disabled."""
-    counted: int = transaction.execute(
-        select(func.count())
-        .select_from(table)
-        .where(
-            table.c.merchant_id == merchant_id, table.c.role == role, table.c.disabled_at.is_(None)
-        )
-    ).scalar_one()
-    return counted
 
 
 def set_role(transaction: Transaction, person_id: str, role: MerchantRole) -> None:

@@ -3,11 +3,13 @@
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, null, or_, select
+from sqlalchemy import null, select
 
+from consent_tokens.listing import ListFilter, Position
 from consent_tokens.relay.message import Message
 from consent_tokens.row_key import RowKey
 from consent_tokens.store.database import Transaction
+from consent_tokens.store.listing import page
 from consent_tokens.store.messages import message_from_row
 from consent_tokens.store.tables import messages
 
@@ -15,8 +17,6 @@ UNREAD: Final = frozenset({"text", "sealed_number", "wrapped_key", "value_hashes
 COLUMNS: Final = [
     null().label(column.name) if column.name in UNREAD else column for column in messages.c
 ]
-
-Place = tuple[datetime, int]  # of a message in the list: when it was accepted, and its row id
 
 
 def find(transaction: Transaction, key: RowKey) -> Message | None:
@@ -46,32 +46,22 @@ def latest(
     merchant_id: str | None,
     since: datetime,
     until: datetime,
-    before: Place | None,
+    before: Position | None,
     limit: int,
 ) -> list[Message]:
     """Return up to `limit` messages, of one merchant or all, the newest first.
 
-    Those that were accepted from `since` to before `until`, and follow the place `before`.
+    Those that were accepted from `since` to before `until`, and follow the position `before`.
     """
-    conditions: list[ColumnElement[bool]] = [
-        messages.c.accepted_at >= since,
-        messages.c.accepted_at < until,
-    ]
+    query = select(*COLUMNS)
     if merchant_id is not None:
-        conditions.append(messages.c.merchant_id == merchant_id)
-    if before is not None:
-        at, row_id = before
-        conditions.append(messages.c.accepted_at <= at)
-        conditions.append(
-            or_(
-                messages.c.accepted_at < at,
-                and_(messages.c.accepted_at == at, messages.c.id < row_id),
-            )
-        )
-    rows = transaction.execute(
-        select(*COLUMNS)
-        .where(*conditions)
-        .order_by(messages.c.accepted_at.desc(), messages.c.id.desc())
-        .limit(limit)
+        query = query.where(messages.c.merchant_id == merchant_id)
+    wanted = ListFilter(
+        limit=limit,
+        after=before,
+        created_from=since,
+        created_before=until,
+        is_newest_first=True,
     )
+    rows = transaction.execute(page(query, messages, "accepted_at", wanted))
     return [message_from_row(row) for row in rows]

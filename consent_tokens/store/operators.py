@@ -50,6 +50,11 @@ def list_all(transaction: Transaction) -> list[OperatorAccount]:
     return [_account(row) for row in rows]
 
 
+def names(transaction: Transaction) -> dict[str, str]:
+    """Return the names of all operators by id, disabled ones too."""
+    return {each.id: each.name for each in list_all(transaction)}
+
+
 def find_by_name(transaction: Transaction, name: str) -> OperatorAccount | None:
     """Return an operator, also a disabled one; None if there is none."""
     row = transaction.execute(select(operators).where(operators.c.name == name)).one_or_none()

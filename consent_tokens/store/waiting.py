@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy import ScalarSelect, func, select
 
@@ -16,13 +15,13 @@ from consent_tokens.store.admission_tables import (
     template_moves,
     templates,
 )
+from consent_tokens.store.applications import ApplicationStatus
 from consent_tokens.store.console_lists import waits_for_review
 from consent_tokens.store.console_tables import proposed_actions
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.proposed_actions import ProposalStatus
+from consent_tokens.store.sender_applications import SenderApplicationStatus
 from consent_tokens.store.tables import IS_UNDECIDED, complaints
-
-SUBMITTED: Final = "submitted"
 
 
 def count(transaction: Transaction, now: datetime) -> Mapping[str, int]:
@@ -30,10 +29,10 @@ def count(transaction: Transaction, now: datetime) -> Mapping[str, int]:
     queries = {
         "applications": select(func.count())
         .select_from(merchant_applications)
-        .where(merchant_applications.c.status == SUBMITTED),
+        .where(merchant_applications.c.status == ApplicationStatus.SUBMITTED),
         "senders": select(func.count())
         .select_from(sender_applications)
-        .where(sender_applications.c.status == SUBMITTED),
+        .where(sender_applications.c.status == SenderApplicationStatus.SUBMITTED),
         "templates": select(_waiting_templates() + _waiting_pacings()),
         "appeals": select(func.count())
         .select_from(template_moves)
@@ -45,7 +44,8 @@ def count(transaction: Transaction, now: datetime) -> Mapping[str, int]:
             proposed_actions.c.status == ProposalStatus.OPEN, proposed_actions.c.expires_at > now
         ),
     }
-    return {name: transaction.execute(query).scalar_one() for name, query in queries.items()}
+    counts = select(*(query.scalar_subquery().label(kind) for kind, query in queries.items()))
+    return dict(transaction.execute(counts).mappings().one())
 
 
 def _waiting_templates() -> ScalarSelect[int]:

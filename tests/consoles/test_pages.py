@@ -14,8 +14,8 @@ from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay.templates.moves import AppealStatus
 from consent_tokens.services.admission import template_moves
 from consent_tokens.services.admission.actors import Actor
+from consent_tokens.services.admission.operators import NO_PARTITION
 from consent_tokens.services.people import proposals, team
-from consent_tokens.services.people.person import NO_PARTITION
 from consent_tokens.services.people.proposals import ProposedKind
 from consent_tokens.store import events
 from consent_tokens.store.database import Transaction

@@ -10,8 +10,9 @@ import pytest
 
 from consent_tokens.errors import ConflictError
 from consent_tokens.evidence.events import EventKind
+from consent_tokens.services.admission.operators import NO_PARTITION
 from consent_tokens.services.people import sign_in, team
-from consent_tokens.services.people.person import NO_PARTITION, Console
+from consent_tokens.services.people.person import Console
 from consent_tokens.services.people.sessions import SESSION_IDLE_TIMEOUT, SESSION_LIFETIME
 from consent_tokens.store import events
 from tests.console_people import PASSWORD, SIGNED, ConsoleUser, merchant_person, operator

@@ -212,5 +212,4 @@ def add_note(runtime: Runtime, actor: Actor, merchant_id: str, text: str) -> Non
 
 def operator_names(runtime: Runtime) -> Mapping[str, str]:
     """Return the names of operators by id, disabled ones too."""
-    found = runtime.database.read(operators.list_all)
-    return {each.id: each.name for each in found}
+    return runtime.database.read(operators.names)

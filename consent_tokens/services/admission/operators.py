@@ -30,15 +30,20 @@ def add_operator(runtime: Runtime, actor: Actor, name: str, role: Role) -> Opera
 def new_account(runtime: Runtime, actor: Actor, name: str, role: Role) -> OperatorAccount:
     """Return an operator who is not stored yet. Raises ForbiddenError, InvalidError."""
     require_right(actor, Action.ADD_OPERATOR)
-    name = name.strip()
-    if not name or len(name) > MAX_NAME_LENGTH or not is_displayable(name) or "\n" in name:
-        raise InvalidError({"name": [f"must be one line of 1 to {MAX_NAME_LENGTH} characters"]})
     return OperatorAccount(
         id=f"opr_{runtime.random.token_bytes(8).hex()}",
-        name=name,
+        name=checked_name(name),
         role=role,
         added_at=runtime.clock.now(),
     )
+
+
+def checked_name(name: str) -> str:
+    """Return the name of somebody, without blanks around it. Raises InvalidError."""
+    name = name.strip()
+    if not name or len(name) > MAX_NAME_LENGTH or not is_displayable(name) or "\n" in name:
+        raise InvalidError({"name": [f"must be one line of 1 to {MAX_NAME_LENGTH} characters"]})
+    return name
 
 
 def store_account(

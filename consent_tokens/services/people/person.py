@@ -8,6 +8,7 @@ from typing import Final
 
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.services.admission.actors import Actor
+from consent_tokens.services.admission.operators import NO_PARTITION
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import merchant_people, merchants, operators
 from consent_tokens.store.database import Transaction
@@ -15,8 +16,6 @@ from consent_tokens.store.merchant_people import MerchantPerson, MerchantRole
 from consent_tokens.store.operators import OperatorAccount, Role
 
 OPERATOR_PREFIX: Final = "opr_"
-MERCHANT_PREFIX: Final = "mpr_"
-NO_PARTITION: Final = 0  # of an event that concerns no recipient and no merchant
 
 
 class Console(StrEnum):

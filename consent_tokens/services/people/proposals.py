@@ -9,7 +9,7 @@ from typing import Any, Final
 from consent_tokens.errors import ConflictError, ForbiddenError, NotFoundError
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.services.admission.actors import Actor, check_reason
-from consent_tokens.services.people.person import NO_PARTITION
+from consent_tokens.services.admission.operators import NO_PARTITION
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import proposed_actions
 from consent_tokens.store.database import Transaction

@@ -6,9 +6,12 @@ from typing import Final
 
 from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
 from consent_tokens.evidence.events import EventKind
-from consent_tokens.relay.composition import is_displayable
 from consent_tokens.services.admission.actors import Actor
-from consent_tokens.services.admission.operators import new_account, store_account
+from consent_tokens.services.admission.operators import (
+    checked_name,
+    new_account,
+    store_account,
+)
 from consent_tokens.services.merchant_records import get_merchant
 from consent_tokens.services.people.invitations import demonstration_link, invite
 from consent_tokens.services.people.person import (
@@ -31,7 +34,6 @@ from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchant_people import MerchantPerson, MerchantRole
 from consent_tokens.store.operators import OperatorAccount, Role
 
-MAX_NAME_LENGTH: Final = 60  # characters
 MAX_PEOPLE: Final = 200  # of one merchant
 
 
@@ -103,7 +105,7 @@ def add_merchant_person(
     added = MerchantPerson(
         id=f"mpr_{runtime.random.token_bytes(8).hex()}",
         merchant_id=merchant_id,
-        name=_checked_name(name),
+        name=checked_name(name),
         role=MerchantRole(_checked_role(Console.MERCHANT, role)),
         added_at=runtime.clock.now(),
     )
@@ -268,13 +270,6 @@ def _set_disabled(transaction: Transaction, person: Person, at: datetime | None)
 
 def _is_operator(person: Person) -> bool:
     return person.console is Console.OPERATOR
-
-
-def _checked_name(name: str) -> str:
-    name = name.strip()
-    if not name or len(name) > MAX_NAME_LENGTH or not is_displayable(name) or "\n" in name:
-        raise InvalidError({"name": [f"must be one line of 1 to {MAX_NAME_LENGTH} characters"]})
-    return name
 
 
 def _checked_role(console: Console, role: str) -> str:

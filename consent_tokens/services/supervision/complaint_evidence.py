@@ -70,12 +70,12 @@ def gather_evidence(runtime: Runtime, public_id: str) -> ComplaintEvidence:
         partition, message_id = complaint.key.partition, complaint.message_id
         key = RowKey(partition, message_id) if message_id is not None else None
         message = messages.find(transaction, key) if key else None
-        people = {each.id: each.name for each in operators.list_all(transaction)}
         merchant_id, owner_id = complaint.merchant_id, complaint.owner_id or ""
+        owner = operators.find(transaction, owner_id) if owner_id else None
         return ComplaintEvidence(
             id=public_id,
             complaint=complaint,
-            owner=people.get(owner_id, owner_id),
+            owner=owner.name if owner else owner_id,
             merchant=merchants.find(transaction, merchant_id) if merchant_id else None,
             message=view_of(runtime, message) if message else None,
             events=events_of(transaction, key) if key else [],

@@ -91,7 +91,7 @@ def _entries(
 ) -> list[QueueEntry]:
     of_merchants = {group[0].merchant_id for group in groups} - {None}
     names = merchants.find_many(transaction, sorted(each for each in of_merchants if each))
-    people = {each.id: each.name for each in operators.list_all(transaction)}
+    people = operators.names(transaction)
     return [
         QueueEntry(
             id=runtime.ids.complaint.encode(group[0].key),

@@ -42,7 +42,6 @@ class EventView:
     kind: str
     reason: str | None
     rules: str | None
-    has_inputs: bool  # so that the decision can be explained
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +85,6 @@ def events_of(transaction: Transaction, message: RowKey) -> Sequence[EventView]:
             kind=each.event.kind,
             reason=each.event.reason,
             rules=each.event.rules,
-            has_inputs=each.event.inputs is not None,
         )
         for each in decision_inputs.of_message(transaction, message)
     ]

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from consent_tokens.errors import InvalidError, NotFoundError
+from consent_tokens.listing import Position
 from consent_tokens.relay.message import Message
 from consent_tokens.services.decisions.explain import ExplainedDecision, explain
 from consent_tokens.services.runtime import Runtime
@@ -20,7 +21,6 @@ from consent_tokens.services.supervision.message_view import (
 from consent_tokens.store import complaints, merchants, message_search
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant
-from consent_tokens.store.message_search import Place
 
 PAGE_SIZE: Final = 50
 MAX_READ: Final = 2000  # messages of which a status or reason is looked for, on one page
@@ -111,7 +111,7 @@ def _read(
     return found, len(found) == MAX_READ
 
 
-def _place(runtime: Runtime, transaction: Transaction, public_id: str) -> Place | None:
+def _place(runtime: Runtime, transaction: Transaction, public_id: str) -> Position | None:
     key = runtime.ids.message.decode(public_id)
     found = message_search.find(transaction, key) if key else None
     return (found.accepted_at, found.key.id) if found else None

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from consent_tokens.errors import InvalidError, TooManyRequestsError
+from consent_tokens.errors import InvalidError
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.policies import RateLimit
 from consent_tokens.services.admission.actors import Action, Actor, require_right
+from consent_tokens.services.admission.operators import NO_PARTITION
 from consent_tokens.services.consents.views import (
     ConsentDetail,
     ConsentSummary,
@@ -16,8 +17,7 @@ from consent_tokens.services.consents.views import (
     list_consents,
 )
 from consent_tokens.services.consumer_sessions import support_code_hash
-from consent_tokens.services.people.person import NO_PARTITION
-from consent_tokens.services.rate_limits import try_acquire
+from consent_tokens.services.rate_limits import acquire
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import sessions
 from consent_tokens.store.database import Transaction
@@ -43,11 +43,7 @@ def help_consumer(runtime: Runtime, actor: Actor, code: str) -> HelpedConsumer:
     require_right(actor, Action.UPHOLD_DISPUTE)
     now = runtime.clock.now()
 
-    def acquire(transaction: Transaction) -> None:
-        key = runtime.rate_limit_key("support_codes_entered", actor.id)
-        allowed_at = try_acquire(transaction, key, [CODES_PER_HOUR], now)
-        if allowed_at != now:
-            raise TooManyRequestsError(int((allowed_at - now).total_seconds()))
+    key = runtime.rate_limit_key("support_codes_entered", actor.id)
 
     def work(transaction: Transaction) -> int | None:
         partition = sessions.use_support_code(transaction, support_code_hash(runtime, code), now)
@@ -63,7 +59,7 @@ def help_consumer(runtime: Runtime, actor: Actor, code: str) -> HelpedConsumer:
             )
         return partition
 
-    runtime.database.run(acquire)
+    runtime.database.run(lambda at: acquire(at, key, [CODES_PER_HOUR], now))
     partition = runtime.database.run(work)
     if partition is None:
         raise InvalidError({"code": ["wrong"]})

@@ -19,6 +19,7 @@ from consent_tokens.services.admission.merchant_file import (
     operator_names,
     read_merchant_file,
 )
+from consent_tokens.services.admission.operators import MAX_NAME_LENGTH
 from consent_tokens.services.people import lifting, team
 from consent_tokens.web.console.lists import list_page
 from consent_tokens.web.console.reasons import reason_errors, reason_options, stated_reason
@@ -207,7 +208,7 @@ def reject_twin(merchant_id: str) -> Response:
 @bp.post(f"{ONE}/owner")
 def invite_owner(merchant_id: str) -> Response:
     """Invite somebody to sign in for a merchant, and show the link once."""
-    name = text("name", team.MAX_NAME_LENGTH)
+    name = text("name", MAX_NAME_LENGTH)
     try:
         invited, link = team.add_merchant_person(runtime(), person().id, merchant_id, name, "owner")
     except InvalidError as error:

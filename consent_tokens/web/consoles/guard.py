@@ -5,14 +5,14 @@ from functools import partial
 from http import HTTPStatus
 
 import structlog
-from flask import Blueprint, Response, abort, redirect, request, url_for
+from flask import Blueprint, Response, abort, request
 from flask_babel import gettext as _
 from werkzeug.exceptions import HTTPException
 
 from consent_tokens.errors import ConflictError, ForbiddenError, NotFoundError, TooManyRequestsError
 from consent_tokens.services.people import passkeys
 from consent_tokens.services.people.sign_in import prove_again
-from consent_tokens.web.consoles.pages import page, plain_page
+from consent_tokens.web.consoles.pages import page, plain_page, redirect_to
 from consent_tokens.web.consoles.permissions import PERMISSIONS
 from consent_tokens.web.consoles.session import find_signed_in, has_csrf_token, who
 from consent_tokens.web.consoles.site import Site
@@ -61,7 +61,7 @@ def guard(site: Site) -> Response | None:
 
 
 def _sign_in(site: Site) -> Response:
-    return redirect(url_for(site.endpoint("sign_in.show")), HTTPStatus.SEE_OTHER)  # type: ignore[return-value]  # it is Flask's
+    return redirect_to(site.endpoint("sign_in.show"))
 
 
 def _step_up() -> Response | None:

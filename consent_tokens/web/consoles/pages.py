@@ -1,11 +1,12 @@
 """Render the pages of the consoles, with the navigation of whoever is signed in."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response, current_app, make_response, redirect, render_template, request, url_for
+from flask import Response, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 
 from consent_tokens.services.people.passkeys import RelyingParty
@@ -40,12 +41,14 @@ def page(template: str, status: int = HTTPStatus.OK, **members: object) -> Respo
     """Return a page of the console that somebody is signed in to."""
     signed_in = who()
     site = SITES[signed_in.person.console]
+    waiting = count_waiting(runtime()) if site.console is Console.OPERATOR else {}
     body = render_template(
         template,
         site=site,
         base="consoles/shell.html",
         person=signed_in.person,
-        navigation=navigation(site),
+        navigation=navigation(site, waiting),
+        waiting_counts=waiting,
         may=partial(may, signed_in.person.role),
         done=take_done(),
         **_shared(members),
@@ -66,10 +69,9 @@ def redirect_to(endpoint: str, **values: Any) -> Response:  # noqa: ANN401 - as 
     return make_response(redirect(url_for(endpoint, **values), HTTPStatus.SEE_OTHER))
 
 
-def navigation(site: Site) -> list[ShownGroup]:
+def navigation(site: Site, waiting: Mapping[str, int]) -> list[ShownGroup]:
     """Return the links that the role of whoever is signed in may open, with what waits there."""
     role = who().person.role
-    waiting = count_waiting(runtime()) if site.console is Console.OPERATOR else {}
     current = (request.endpoint or "").partition(".")[0]
     groups = [
         ShownGroup(
@@ -82,7 +84,7 @@ def navigation(site: Site) -> list[ShownGroup]:
                     count=waiting.get(item.waiting) if item.waiting else None,
                 )
                 for item in group.items
-                if may(role, item.endpoint) and item.endpoint in current_app.view_functions
+                if may(role, item.endpoint)
             ],
         )
         for group in site.navigation

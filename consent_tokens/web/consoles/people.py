@@ -11,6 +11,7 @@ from flask_babel import gettext as _
 
 from consent_tokens.errors import ConflictError, InvalidError
 from consent_tokens.localization import N_
+from consent_tokens.services.admission.operators import MAX_NAME_LENGTH
 from consent_tokens.services.people import sessions, team
 from consent_tokens.services.people.person import ROLES, Person
 from consent_tokens.services.people.team import Member
@@ -118,7 +119,7 @@ def status_of(member: Member) -> str:
 
 def invite(pages: PeoplePages) -> Response:
     """Add somebody, and show the link of their invitation once."""
-    name = text("name", team.MAX_NAME_LENGTH)
+    name = text("name", MAX_NAME_LENGTH)
     try:
         added, link = pages.add(runtime(), person(), name, text("role"))
     except InvalidError as error:

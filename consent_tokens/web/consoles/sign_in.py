@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Final
 
 import segno
-from flask import Blueprint, Response, make_response, redirect, request, session, url_for
+from flask import Blueprint, Response, request, session
 from flask_babel import gettext as _
 from markupsafe import Markup
 
@@ -173,8 +173,7 @@ def show_demonstration(site: Site, secret: str) -> Response:
 def enter(site: Site, secret: str) -> Response:
     """Sign in by the link that `serve` printed."""
     begun = enter_demonstration(runtime(), site.console, secret, browser())
-    response = make_response(redirect(url_for(site.home), HTTPStatus.SEE_OTHER))
-    return begin(site, response, begun)
+    return begin(site, redirect_to(site.home), begun)
 
 
 def totp_qr(person: Person, secret: str) -> Markup:
