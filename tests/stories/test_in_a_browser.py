@@ -87,6 +87,7 @@ class Camera:
             self.faults.append(text)
 
     def take(self, name: str) -> None:
+        self.page.wait_for_load_state()  # a page is there before its stylesheet is
         if IS_WHOLE:
             SCREENSHOTS.mkdir(exist_ok=True)
             language = self.page.locator("html").get_attribute("lang")
