@@ -1,16 +1,33 @@
 """Decide about a proposal with the service that carries out its kind."""
 
-from typing import Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, TypeAlias
 
 from consent_tokens.errors import ConflictError, NotFoundError
-from consent_tokens.services.admission.actors import Actor
-from consent_tokens.services.people import lifting
-from consent_tokens.services.people.proposals import ProposedKind, details_of
+from consent_tokens.services.admission.actors import Action, Actor, require_right
+from consent_tokens.services.people import lifting, proposals
+from consent_tokens.services.people.proposals import ProposedKind
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import proposed_actions
+from consent_tokens.store.database import Transaction
 from consent_tokens.store.proposed_actions import Proposal
 
-CARRIED_OUT: Final = frozenset({ProposedKind.LIFT_SUSPENSION})  # by a service
+CarryOut: TypeAlias = Callable[[Runtime, Transaction, Actor, Proposal], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Handling:
+    """How a kind of proposal is carried out, and what whoever approves or rejects it may do."""
+
+    right: Action
+    carry_out: CarryOut  # in the transaction of the approval
+
+
+HANDLINGS: Final[Mapping[str, Handling]] = MappingProxyType(
+    {ProposedKind.LIFT_SUSPENSION: Handling(Action.RESTORE, lifting.carry_out)}
+)
 
 
 def approve_and_carry_out(runtime: Runtime, actor: Actor, proposal_id: str) -> Proposal:
@@ -19,19 +36,32 @@ def approve_and_carry_out(runtime: Runtime, actor: Actor, proposal_id: str) -> P
     Raises NotFoundError, ForbiddenError for whoever proposed it, and ConflictError if it is decided
     or expired, cannot be done any more, or is of a kind that no service carries out.
     """
-    return lifting.approve(runtime, actor, _merchant_of(runtime, proposal_id), proposal_id)
+    handling = _handling(_find(runtime, proposal_id))
+    require_right(actor, handling.right)
+    return proposals.approve(
+        runtime,
+        actor,
+        proposal_id,
+        lambda transaction, found: handling.carry_out(runtime, transaction, actor, found),
+    )
 
 
 def reject(runtime: Runtime, actor: Actor, proposal_id: str) -> Proposal:
     """Reject a proposal, or withdraw one's own. Raises as `approve_and_carry_out`."""
-    return lifting.reject(runtime, actor, _merchant_of(runtime, proposal_id), proposal_id)
+    proposal = _find(runtime, proposal_id)
+    if proposal.proposed_by != actor.id:
+        require_right(actor, _handling(proposal).right)
+    return proposals.reject(runtime, actor, proposal_id)
 
 
-def _merchant_of(runtime: Runtime, proposal_id: str) -> str:
-    """Return the merchant whose suspension a proposal is about."""
+def _find(runtime: Runtime, proposal_id: str) -> Proposal:
     found = runtime.database.read(lambda at: proposed_actions.find(at, proposal_id))
     if found is None:
         raise NotFoundError("no proposal of that id")
-    if found.kind not in CARRIED_OUT:
+    return found
+
+
+def _handling(proposal: Proposal) -> Handling:
+    if proposal.kind not in HANDLINGS:
         raise ConflictError("no service carries out proposals of this kind")
-    return str(details_of(found)["merchant"])
+    return HANDLINGS[proposal.kind]

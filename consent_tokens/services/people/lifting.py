@@ -56,24 +56,31 @@ def lift(
 def approve(runtime: Runtime, actor: Actor, merchant_id: str, proposal_id: str) -> Proposal:
     """Approve what another administrator proposed, and lift the suspension of that merchant.
 
-    Raises ForbiddenError, NotFoundError, and ConflictError if that is not suspended any more, or if
-    whoever proposed it may not lift suspensions any more.
+    Raises ForbiddenError, NotFoundError, and ConflictError as `carry_out` does.
     """
     require_right(actor, Action.RESTORE)
 
-    def carry_out(transaction: Transaction, proposal: Proposal) -> None:
+    def check_and_carry_out(transaction: Transaction, proposal: Proposal) -> None:
         _ensure_about(proposal, merchant_id)
-        classes = _classes(suspended_of(proposal))
-        first = _proposer(transaction, proposal)
-        for each in (first, actor):
-            restored = restore_within(
-                runtime, transaction, each, merchant_id, proposal.reason, classes
-            )
-            if not restored.needs_another:
-                return
-        raise ConflictError("two different people have to say so")
+        carry_out(runtime, transaction, actor, proposal)
 
-    return proposals.approve(runtime, actor, proposal_id, carry_out)
+    return proposals.approve(runtime, actor, proposal_id, check_and_carry_out)
+
+
+def carry_out(runtime: Runtime, transaction: Transaction, actor: Actor, proposal: Proposal) -> None:
+    """Lift the suspension that a proposal is about, for whoever proposed it and whoever approves.
+
+    Raises ConflictError if that is not suspended any more, or if whoever proposed it may not lift
+    suspensions any more.
+    """
+    merchant_id = str(details_of(proposal)["merchant"])
+    classes = _classes(suspended_of(proposal))
+    first = _proposer(transaction, proposal)
+    for each in (first, actor):
+        restored = restore_within(runtime, transaction, each, merchant_id, proposal.reason, classes)
+        if not restored.needs_another:
+            return
+    raise ConflictError("two different people have to say so")
 
 
 def reject(runtime: Runtime, actor: Actor, merchant_id: str, proposal_id: str) -> Proposal:
@@ -83,7 +90,7 @@ def reject(runtime: Runtime, actor: Actor, merchant_id: str, proposal_id: str) -
     """
     require_right(actor, Action.RESTORE)
     return proposals.reject(
-        runtime, actor, proposal_id, lambda _at, proposal: _ensure_about(proposal, merchant_id)
+        runtime, actor, proposal_id, lambda proposal: _ensure_about(proposal, merchant_id)
     )
 
 

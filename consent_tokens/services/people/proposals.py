@@ -88,7 +88,7 @@ def reject(
     runtime: Runtime,
     actor: Actor,
     proposal_id: str,
-    check: Callable[[Transaction, Proposal], None],
+    check: Callable[[Proposal], None] | None = None,
 ) -> Proposal:
     """Reject a proposal; whoever proposed it may too.
 
@@ -97,7 +97,8 @@ def reject(
 
     def work(transaction: Transaction) -> Proposal:
         proposal = _decide(runtime, transaction, actor, proposal_id, ProposalStatus.REJECTED)
-        check(transaction, proposal)
+        if check:
+            check(proposal)
         return proposal
 
     return runtime.database.run(work)

@@ -22,7 +22,7 @@ def show() -> Response:
         "console/proposals.html",
         proposals=[(each, details_of(each)) for each in proposals.list_open(runtime())],
         names=operator_names(runtime()),
-        carried_out=carrying_out.CARRIED_OUT,
+        carried_out=carrying_out.HANDLINGS,
         kind_name=kind_name,
     )
 
