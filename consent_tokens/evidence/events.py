@@ -109,6 +109,7 @@ class EventKind(StrEnum):
     SECOND_FACTOR_REMOVED = "second_factor_removed"
     RECOVERY_CODE_USED = "recovery_code_used"
     CONSUMER_HELPED = "consumer_helped"  # an operator saw the consents of who read out a code
+    EVIDENCE_EXPORTED = "evidence_exported"  # by an operator; its reason is the file's SHA-256
     ACTION_PROPOSED = "action_proposed"
     ACTION_APPROVED = "action_approved"
     ACTION_REJECTED = "action_rejected"

@@ -35,6 +35,15 @@ class Proposal:
     decided_by: str | None = None
     decided_at: datetime | None = None
 
+    @property
+    def is_approved(self) -> bool:
+        """Whether somebody else approved it."""
+        return self.status is ProposalStatus.APPROVED
+
+    def is_open_at(self, now: datetime) -> bool:
+        """Whether it can still be decided."""
+        return self.status is ProposalStatus.OPEN and now < self.expires_at
+
 
 def add(transaction: Transaction, proposal: Proposal) -> None:
     """Insert a proposal."""
@@ -83,6 +92,23 @@ def list_open(transaction: Transaction, now: datetime, limit: int) -> list[Propo
         .where(table.c.status == ProposalStatus.OPEN, table.c.expires_at > now)
         .order_by(table.c.proposed_at, table.c.id)
         .limit(limit)
+    )
+    return [_proposal(row) for row in rows]
+
+
+def list_approved(
+    transaction: Transaction, kind: str, proposed_by: str, since: datetime
+) -> list[Proposal]:
+    """Return what an actor proposed and somebody approved from `since` on, the newest first."""
+    rows = transaction.execute(
+        select(table)
+        .where(
+            table.c.status == ProposalStatus.APPROVED,
+            table.c.kind == kind,
+            table.c.proposed_by == proposed_by,
+            table.c.decided_at > since,
+        )
+        .order_by(table.c.decided_at.desc(), table.c.id)
     )
     return [_proposal(row) for row in rows]
 

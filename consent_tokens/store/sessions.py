@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert, select, update
 
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.tables import consumer_sessions as table
@@ -60,6 +60,15 @@ def set_support_code(
         .values(support_hash=code_hash, support_until=until)
     )
     return result.rowcount == 1
+
+
+def support_code_end(transaction: Transaction, code_hash: bytes, now: datetime) -> datetime | None:
+    """Return until when a support code works; None if it is wrong, used or expired."""
+    return transaction.scalar(
+        select(table.c.support_until).where(
+            table.c.support_hash == code_hash, table.c.support_until > now
+        )
+    )
 
 
 def use_support_code(transaction: Transaction, code_hash: bytes, now: datetime) -> int | None:

@@ -4,8 +4,8 @@ import pytest
 
 from consent_tokens.errors import ConflictError
 from consent_tokens.services.people import proposals
-from consent_tokens.services.people.carrying_out import approve_and_carry_out
 from consent_tokens.services.people.proposals import ProposedKind
+from consent_tokens.services.supervision.carrying_out import approve_and_carry_out
 from tests.console_people import ConsoleUser, operator
 from tests.service import SECOND_ADMIN, Service
 
@@ -44,8 +44,8 @@ def test_a_proposal_is_carried_out_by_another_or_rejected(small: Service) -> Non
 
 
 def test_a_proposal_that_no_service_carries_out_stays_open(small: Service) -> None:
-    kind = ProposedKind.EXPORT_EVIDENCE
-    made = proposals.propose(small.runtime, SECOND_ADMIN, kind, "msg_1", "asked by a court")
+    kind = ProposedKind.WITHDRAW_KEY
+    made = proposals.propose(small.runtime, SECOND_ADMIN, kind, "key_1", "it was read by others")
     ann = operator(small)
     assert f"{made.id}/approve" not in ann.get("/proposals").text
     with pytest.raises(ConflictError):

@@ -217,22 +217,40 @@ SUPPORT_CODE = re.compile(r"<b>([\d ]{12})</b>")
 def test_a_support_code_shows_the_consents_once_and_no_number(small: Service) -> None:
     consumer, _link = sent_text(small)
     page = consumer.log_in()
-    ann = operator(small, "reviewer")
+    ann, ben = operator(small, "reviewer", "Ann"), operator(small, "reviewer", "Ben")
 
     def code() -> str:
         return found(SUPPORT_CODE, consumer.post("/my", page.text, action="support").text)
 
+    def ask(entered: str, reason: str = "ending") -> Page:
+        return ann.post("/support", code=entered, reason=reason)
+
     replaced, used = code(), code()
-    assert ann.post("/support", code=replaced).status_code == 422
-    shown = ann.post("/support", code=used)
+    assert ask(replaced).status_code == 422
+    assert ask(used, "").status_code == 422, "why it is needed has to be said"
+    asked = ask(used).headers["Location"].removeprefix("/console")
+    assert ask(used).status_code == 422, "it was entered already"
+    # the second person is somebody else, who confirms with a second factor
+    assert "Waiting until a colleague agrees" in ann.get(asked).text
+    assert ann.post(f"{asked}/consents").status_code == 409
+    assert ann.post(f"{asked}/approve").status_code == 403
+    assert ben.get(asked).status_code == 404
+    assert f"{asked}/approve" in ben.get("/support").text
+    confirmed = ben.post(f"{asked}/approve")
+    assert ben.post(f"{asked}/consents").status_code == 404
+    assert confirmed.status_code == 303
+    assert "A colleague has agreed" in ann.get(asked).text
+    shown = ann.post(f"{asked}/consents")
     assert "晨光书店" in shown.text
     assert "Live" in shown.text
     assert NUMBERS[0].removeprefix("+86") not in shown.text
-    assert ann.post("/support", code=used).status_code == 422, "it works once"
-    late = code()
+    assert ann.post(f"{asked}/consents").status_code == 409, "it works once"
+    late = ask(code()).headers["Location"].removeprefix("/console")
     small.clock.advance(timedelta(minutes=10))
-    assert ann.post("/support", code=late).status_code == 422
+    answer = ben.post(f"{late}/approve")  # the second factor is asked for again
+    assert ben.step_up(answer, f"{late}/approve").status_code == 409
+    assert "Nobody agreed" in ann.get(late).text
     assert acts_of(small, "consumer_helped") == [("consumer_helped", ann.person.id)]
     assert operator(small, "auditor", "Eve").get("/support").status_code == 403
-    statuses = [ann.post("/support", code=str(each)).status_code for each in range(20)]
+    statuses = [ask(str(each)).status_code for each in range(20)]
     assert statuses[-1] == 429

@@ -54,6 +54,9 @@ class Action(StrEnum):
     JOIN = "join"
     REJECT = "reject"
     NOTE = "note"  # about a merchant, for other reviewers
+    HELP_CONSUMER = "help_consumer"  # who reads out a support code
+    EXPORT_EVIDENCE = "export_evidence"  # propose it, and download it once it is approved
+    APPROVE_EXPORT = "approve_export"
     ADD_OPERATOR = "add_operator"
     DISABLE_OPERATOR = "disable_operator"
 
@@ -61,7 +64,13 @@ class Action(StrEnum):
 _REVIEWERS: Final = frozenset({Role.ADMIN, Role.REVIEWER})
 _ADMINS: Final = frozenset({Role.ADMIN})
 _OF_ADMINS: Final = frozenset(
-    {Action.SUSPEND, Action.RESTORE, Action.ADD_OPERATOR, Action.DISABLE_OPERATOR}
+    {
+        Action.SUSPEND,
+        Action.RESTORE,
+        Action.APPROVE_EXPORT,
+        Action.ADD_OPERATOR,
+        Action.DISABLE_OPERATOR,
+    }
 )
 ACTION_ROLES: Final[Mapping[Action, frozenset[Role]]] = MappingProxyType(
     {action: _ADMINS if action in _OF_ADMINS else _REVIEWERS for action in Action}

@@ -35,10 +35,12 @@ def propose(
     subject_id: str,
     reason: str,
     /,
+    lifetime: timedelta = LIFETIME,
     **details: str | int | bool,
 ) -> Proposal:
     """Propose an action about a subject; `details` is what it needs besides.
 
+    It expires after `lifetime`.
     Raises InvalidError without a reason, and ConflictError if the same is proposed already.
     """
     now = runtime.clock.now()
@@ -51,7 +53,7 @@ def propose(
         status=ProposalStatus.OPEN,
         proposed_by=actor.id,
         proposed_at=now,
-        expires_at=now + LIFETIME,
+        expires_at=now + lifetime,
     )
 
     def work(transaction: Transaction) -> Proposal:

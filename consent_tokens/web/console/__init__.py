@@ -7,6 +7,7 @@ from flask import Blueprint
 from consent_tokens.web.console import (
     applications,
     complaints,
+    evidence,
     merchants,
     messages,
     overview,
@@ -31,6 +32,7 @@ BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     messages.bp,
     rules.bp,
     support.bp,
+    evidence.bp,
     reviews.BLUEPRINTS["reviews"],
     applications.bp,
     sender_applications.bp,

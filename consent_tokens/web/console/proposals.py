@@ -4,8 +4,9 @@ from flask import Response
 from flask_babel import gettext as _
 
 from consent_tokens.services.admission.merchant_file import operator_names
-from consent_tokens.services.people import carrying_out, proposals
+from consent_tokens.services.people import proposals
 from consent_tokens.services.people.proposals import ProposedKind, details_of
+from consent_tokens.services.supervision import carrying_out
 from consent_tokens.web.consoles.guard import console_blueprint
 from consent_tokens.web.consoles.pages import page, redirect_to
 from consent_tokens.web.consoles.session import person, set_done

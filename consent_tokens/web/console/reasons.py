@@ -86,6 +86,18 @@ REASONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "abuse": N_("The port was abused."),
             "asked": N_("The merchant asked for it."),
         },
+        "export": {
+            "authority": N_("An authority asks for it."),
+            "court": N_("A court asks for it."),
+            "consumer": N_("The consumer asks for it."),
+            "merchant": N_("It is about a decision against the merchant."),
+        },
+        "help": {
+            "ending": N_("They cannot find how to end a consent."),
+            "unwanted": N_("They get texts that they did not agree to."),
+            "missing": N_("They miss a text."),
+            "understanding": N_("They ask what they agreed to."),
+        },
         "join": {
             "documents": N_("Documents or registers show that one controls both."),
             "said": N_("They said so themselves."),

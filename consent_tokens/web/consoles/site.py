@@ -73,6 +73,7 @@ OPERATOR: Final = Site(
                 Item("console_senders.show", N_("Senders")),
                 Item("console_templates.show", N_("Templates")),
                 Item("console_messages.show", N_("Messages")),
+                Item("console_evidence.show", N_("Evidence")),
                 Item("console_rules.show", N_("Rules")),
                 Item("console_support.show", N_("Help a consumer")),
             ),

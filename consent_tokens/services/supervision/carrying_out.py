@@ -10,6 +10,7 @@ from consent_tokens.services.admission.actors import Action, Actor, require_righ
 from consent_tokens.services.people import lifting, proposals
 from consent_tokens.services.people.proposals import ProposedKind
 from consent_tokens.services.runtime import Runtime
+from consent_tokens.services.supervision import evidence_export, support
 from consent_tokens.store import proposed_actions
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.proposed_actions import Proposal
@@ -26,7 +27,13 @@ class Handling:
 
 
 HANDLINGS: Final[Mapping[str, Handling]] = MappingProxyType(
-    {ProposedKind.LIFT_SUSPENSION: Handling(Action.RESTORE, lifting.carry_out)}
+    {
+        ProposedKind.LIFT_SUSPENSION: Handling(Action.RESTORE, lifting.carry_out),
+        ProposedKind.EXPORT_EVIDENCE: Handling(
+            Action.APPROVE_EXPORT, evidence_export.ensure_exportable
+        ),
+        ProposedKind.HELP_CONSUMER: Handling(Action.HELP_CONSUMER, support.ensure_valid),
+    }
 )
 
 
