@@ -48,6 +48,7 @@ def test_evidence_is_exported_by_two_people_and_names_no_number(small: Service) 
     wrong = ({"subject": "msg_0", "reason": "court"}, {"subject": message}, {"reason": "court"})
     for form in wrong:
         assert ann.post("/evidence", **form).status_code == 422, form
+    path = ""
     for subject in (message, item):
         path = approved(small, ann, bob, subject)
         assert confirmed(bob, path).status_code == 404, "it was approved for Ann"
