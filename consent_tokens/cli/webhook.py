@@ -5,13 +5,21 @@ from typing import Any, Final
 
 import click
 
+from consent_tokens.cli.actor import by_operator, deciding
 from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.errors import NotFoundError
-from consent_tokens.services.runtime import Runtime
+from consent_tokens.services.supervision.webhook_failures import (
+    FailingEvent,
+    FailureSearch,
+    WebhookEventStatus,
+    list_failing,
+    replay_all,
+)
+from consent_tokens.services.supervision.webhook_failures import replay as replay_events
 from consent_tokens.services.webhooks import WebhookEventType, add_webhook
 from consent_tokens.store import webhooks
-from consent_tokens.store.webhooks import Webhook, WebhookEvent
+from consent_tokens.store.webhooks import Webhook
 
 MAX_SHOWN: Final = 200  # events of one list
 
@@ -70,36 +78,29 @@ def remove(webhook_id: str, *, as_json: bool) -> None:
 @as_json
 def failed(*, as_json: bool) -> None:
     """List the events whose delivery failed for good, the newest first."""
+    wanted = FailureSearch(status=WebhookEventStatus.FAILED)
     with open_context() as context:
-        found = context.runtime.database.read(
-            lambda transaction: webhooks.failed(transaction, MAX_SHOWN)
-        )
-        rows = [_event_row(context.runtime, each) for each in found]
-    print_rows(rows, in_json=as_json)
+        found = list_failing(context.runtime, wanted, limit=MAX_SHOWN)
+    print_rows([_event_row(*each) for each in found.events], in_json=as_json)
 
 
 @webhook.command()
 @click.argument("event_id", required=False)
 @click.option("--all", "is_all", is_flag=True, help="All failed events.")
+@by_operator
 @as_json
-def replay(event_id: str | None, *, is_all: bool, as_json: bool) -> None:
+def replay(event_id: str | None, by: str | None, *, is_all: bool, as_json: bool) -> None:
     """Deliver failed events again: one by its id, or all."""
     if (event_id is None) is not is_all:
         raise click.UsageError("name one event, or give --all")
-    with open_context() as context:
-        count = _requeue(context.runtime, event_id)
+    with deciding(by) as (runtime, actor):
+        if event_id is None:
+            count = replay_all(runtime, actor, FailureSearch(), limit=None)
+        else:
+            count = replay_events(runtime, actor, [event_id])
+            if not count:
+                raise NotFoundError("no failed event of that id")
     print_one({"requeued": count}, in_json=as_json)
-
-
-def _requeue(runtime: Runtime, event_id: str | None) -> int:
-    key = runtime.ids.webhook_event.decode(event_id) if event_id else None
-    if event_id and key is None:
-        raise NotFoundError("no event of that id")
-    now = runtime.clock.now()
-    count = runtime.database.run(lambda transaction: webhooks.requeue(transaction, key, now))
-    if key is not None and not count:
-        raise NotFoundError("no failed event of that id")
-    return count
 
 
 def _webhook_row(found: Webhook) -> Mapping[str, Any]:
@@ -111,11 +112,13 @@ def _webhook_row(found: Webhook) -> Mapping[str, Any]:
     }
 
 
-def _event_row(runtime: Runtime, found: WebhookEvent) -> Mapping[str, Any]:
+def _event_row(public_id: str, found: FailingEvent) -> Mapping[str, Any]:
     return {
-        "id": runtime.ids.webhook_event.encode(found.key),
+        "id": public_id,
+        "merchant": found.merchant_id,
         "webhook": found.webhook_id,
         "event": found.event_type,
         "created_at": found.created_at.isoformat(),
+        "attempts": found.attempts,
         "response": found.response,
     }

@@ -110,6 +110,7 @@ class EventKind(StrEnum):
     RECOVERY_CODE_USED = "recovery_code_used"
     CONSUMER_HELPED = "consumer_helped"  # an operator saw the consents of who read out a code
     EVIDENCE_EXPORTED = "evidence_exported"  # by an operator; its reason is the file's SHA-256
+    WEBHOOK_REPLAYED = "webhook_replayed"  # what could not be delivered is delivered again
     ACTION_PROPOSED = "action_proposed"
     ACTION_APPROVED = "action_approved"
     ACTION_REJECTED = "action_rejected"

@@ -29,6 +29,7 @@ TIMEZONES = String(1000).with_variant(String(64), "sqlite")
 IS_WAITING = text("status IN ('queued', 'deferred')")
 IS_SENDING = text("status = 'sending'")
 IS_PENDING = text("status = 'pending'")
+IS_FAILING = text("status <> 'delivered' AND response IS NOT NULL")
 HAS_REFERENCE = text("reference IS NOT NULL")
 HAS_MERCHANT = text("merchant_id IS NOT NULL")
 HAS_GATEWAY_ID = text("gateway_id IS NOT NULL")
@@ -381,7 +382,11 @@ webhook_events = Table(
     Column("created_at", Timestamp, nullable=False, index=True),
     Column("response", String(40)),  # of the last attempt: a status, or a kind of error
     Index("webhook_events_due", "due_at", postgresql_where=IS_PENDING, sqlite_where=IS_PENDING),
-)
+    Index("webhook_events_failing", "created_at", "id",
+          postgresql_where=IS_FAILING, sqlite_where=IS_FAILING),
+    Index("webhook_events_failing_of_merchant", "merchant_id", "created_at", "id",
+          postgresql_where=IS_FAILING, sqlite_where=IS_FAILING),
+)  # fmt: skip
 
 preferences = Table(  # of a recipient, over all merchants; one without a row has set none
     "preferences",

@@ -199,30 +199,6 @@ def record(transaction: Transaction, events: Sequence[WebhookEvent]) -> None:
     )
 
 
-def failed(transaction: Transaction, limit: int) -> list[WebhookEvent]:
-    """Return up to `limit` events whose delivery failed for good, newest first."""
-    rows = transaction.execute(
-        select(webhook_events)
-        .where(webhook_events.c.status == WebhookEventStatus.FAILED)
-        .order_by(webhook_events.c.created_at.desc())
-        .limit(limit)
-    )
-    return [_webhook_event(row) for row in rows]
-
-
-def requeue(transaction: Transaction, key: RowKey | None, now: datetime) -> int:
-    """Requeue one failed event, or (None) all of them; return how many."""
-    query = update(webhook_events).where(webhook_events.c.status == WebhookEventStatus.FAILED)
-    if key is not None:
-        query = query.where(
-            webhook_events.c.partition == key.partition, webhook_events.c.id == key.id
-        )
-    result = transaction.execute(
-        query.values(status=WebhookEventStatus.PENDING, attempts=0, due_at=now)
-    )
-    return result.rowcount
-
-
 def _webhook(row: Row[Any]) -> Webhook:
     return Webhook(
         id=row.id,

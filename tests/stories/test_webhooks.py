@@ -27,13 +27,20 @@ from consent_tokens.services.complaints import enqueue_complaint_groups, report_
 from consent_tokens.services.consents.amendments import pause
 from consent_tokens.services.retention.sweep import apply_retention
 from consent_tokens.services.submission.message_status import get_message
+from consent_tokens.services.supervision.webhook_failures import (
+    FailingEvent,
+    FailureSearch,
+    WebhookEventStatus,
+    list_failing,
+    replay_all,
+)
 from consent_tokens.services.webhooks import RETRY_DELAYS, add_webhook, deliver
 from consent_tokens.store import checkpoints, events, merchants, webhooks
 from consent_tokens.workers.webhook_worker import WebhookWorker
 from tests.number_scan import found_in
 from tests.receivers import Receiver
 from tests.receivers import receiver as a_receiver
-from tests.service import ORDERS, PROMOTIONS, Merchant, Service
+from tests.service import ORDERS, PROMOTIONS, REVIEWER, Merchant, Service
 
 
 @pytest.fixture
@@ -270,12 +277,11 @@ def test_a_receiver_that_fails_is_tried_again_with_back_off_then_given_up_and_re
         service.clock.advance(timedelta(seconds=2))
         deliver_due(service)
     ids = {headers["webhook-id"] for headers, _ in receiver.got}
-    failed = service.runtime.database.read(lambda at: webhooks.failed(at, 10))
+    failed = failed_events(service)
     assert len(failed) >= 1
     assert failed[0].response == "status_500"
     receiver.status, receiver.got = 204, []
-    now = service.runtime.clock.now()
-    service.runtime.database.run(lambda at: webhooks.requeue(at, None, now))
+    assert replay_all(service.runtime, REVIEWER, FailureSearch()) == len(failed)
     service.clock.advance(timedelta(days=2))
     deliver_due(service)
     assert ids <= {headers["webhook-id"] for headers, _ in receiver.got}
@@ -293,9 +299,13 @@ def test_a_redirect_is_not_followed_and_gone_is_gone(small: Service, receiver: R
     receiver.status = 410
     small.clock.advance(RETRY_DELAYS[0])
     deliver_due(small)
-    assert [
-        each.response for each in small.runtime.database.read(lambda at: webhooks.failed(at, 9))
-    ] == ["status_410"]
+    assert [each.response for each in failed_events(small)] == ["status_410"]
+
+
+def failed_events(service: Service) -> list[FailingEvent]:
+    """Return the events whose delivery failed for good."""
+    found = list_failing(service.runtime, FailureSearch(status=WebhookEventStatus.FAILED))
+    return [each for _, each in found.events]
 
 
 def test_a_receiver_that_hangs_delays_no_other(small: Service, receiver: Receiver) -> None:

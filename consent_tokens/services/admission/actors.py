@@ -57,6 +57,7 @@ class Action(StrEnum):
     HELP_CONSUMER = "help_consumer"  # who reads out a support code
     EXPORT_EVIDENCE = "export_evidence"  # propose it, and download it once it is approved
     APPROVE_EXPORT = "approve_export"
+    REPLAY = "replay"  # webhook events that could not be delivered
     ADD_OPERATOR = "add_operator"
     DISABLE_OPERATOR = "disable_operator"
 

@@ -19,6 +19,7 @@ from consent_tokens.web.console import (
     senders,
     support,
     templates,
+    webhooks,
 )
 from consent_tokens.web.consoles import account, people, sign_in
 from consent_tokens.web.consoles.site import OPERATOR
@@ -41,6 +42,7 @@ BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     merchants.bp,
     senders.bp,
     templates.bp,
+    webhooks.bp,
     proposals.bp,
     retention.bp,
 )

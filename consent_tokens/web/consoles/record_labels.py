@@ -120,6 +120,18 @@ def finding_name(finding: Finding) -> str:
     return str(labels[finding])
 
 
+def webhook_answer(response: str) -> str:
+    """Return what a webhook answered to the last attempt, or why there was no answer."""
+    if response.startswith("status_"):
+        return f"HTTP {response.removeprefix('status_')}"
+    labels = {
+        "timeout": _("No answer in time"),
+        "name_unknown": _("Host name not found"),
+        "address_forbidden": _("Address that may not be called"),
+    }
+    return str(labels.get(response, _("Connection failed (%(code)s)", code=response)))
+
+
 FILTERS: Final[dict[str, Callable[..., str]]] = {
     "purpose_or_code": purpose_or_code,
     "message_status_name": message_status_name,
@@ -129,4 +141,5 @@ FILTERS: Final[dict[str, Callable[..., str]]] = {
     "complaint_status_name": complaint_status_name,
     "ground_name": ground_name,
     "finding_name": finding_name,
+    "webhook_answer": webhook_answer,
 }
