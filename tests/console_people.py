@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 
 from consent_tokens.services.people import team
 from consent_tokens.services.people.person import Console, Person
+from consent_tokens.store import events
 from tests.service import ADMIN, CSRF, Page, Service, found
 
 PASSWORD = "orchid-tram-saffron-9"
@@ -95,3 +96,12 @@ def merchant_person(
     user = ConsoleUser(service, person)
     user.accept(link)
     return user
+
+
+def events_by(user: ConsoleUser) -> list[str]:
+    """Return the kinds of the events whose actor is somebody of a merchant."""
+    long_ago = user.service.clock.at.replace(year=2020)
+    found = user.service.runtime.database.read(
+        lambda transaction: events.of_partition(transaction, user.person.partition, long_ago)
+    )
+    return [each.kind.value for each in found if each.actor == user.person.id]

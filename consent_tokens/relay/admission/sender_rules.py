@@ -19,6 +19,7 @@ OFFER_WORDS: Final = (
     "抢购", "清仓", "限时", "福利", "中奖", "领取", "低价", "甩卖", "双十一", "双十二", "sale",
     "off", "free", "discount", "coupon", "promo", "deal", "gift", "black friday",
 )  # fmt: skip
+LIKE_AN_OFFER: Final = "reads like an offer, or has digits, and is not a name of yours"
 LATIN_WORD: Final = re.compile(r"[a-z]+")
 
 
@@ -70,7 +71,7 @@ def check_signature(
     if source is SignatureSource.TRADEMARK:
         return None
     is_own_name = any(skeleton(signature) in skeleton(name) for name in names if name)
-    return None if is_own_name else "reads like an offer, or has digits, and is not a name of yours"
+    return None if is_own_name else LIKE_AN_OFFER
 
 
 def reads_like_an_offer(signature: str) -> bool:

@@ -35,8 +35,10 @@ def submit(
     merchant_id: str,
     sender: Sender,
     details: SenderDetails,
+    *,
+    actor_id: str | None = None,
 ) -> SenderApplication:
-    """Store what a merchant applies for: no sender yet.
+    """Store what a merchant applies for: no sender yet. `actor_id` is who did, if a person did.
 
     Raises ForbiddenError if the merchant is suspended, ConflictError if it has too many that await
     a decision, and InvalidError if the sender could not be admitted now.
@@ -58,7 +60,8 @@ def submit(
         status=SenderApplicationStatus.SUBMITTED,
     )
     sender_applications.add(transaction, application)
-    record_event(runtime, transaction, merchant, EventKind.SENDER_APPLIED, sender.id)
+    kind = EventKind.SENDER_APPLIED
+    record_event(runtime, transaction, merchant, kind, sender.id, actor_id)
     return application
 
 

@@ -38,13 +38,15 @@ def of_application(application: SenderApplication) -> SenderStanding:
 
 
 def list_standings(runtime: Runtime, merchant_id: str, wanted: ListFilter) -> list[SenderStanding]:
-    """Return a page of a merchant's senders, the oldest first.
+    """Return a page of a merchant's senders.
 
     Page by page of what is read whole: a merchant has dozens, from two tables.
     """
-    found = _read_standings(runtime, merchant_id)
-    after = wanted.after
-    rest = [each for each in found if after is None or position_of(each) > after]
+    found, after = all_standings(runtime, merchant_id), wanted.after
+    if wanted.is_newest_first:
+        rest = [each for each in found[::-1] if after is None or position_of(each) < after]
+    else:
+        rest = [each for each in found if after is None or position_of(each) > after]
     return rest[: wanted.limit]
 
 
@@ -53,7 +55,7 @@ def position_of(standing: SenderStanding) -> Position:
     return standing.sender.admitted_at, int(standing.sender.id.removeprefix(SENDER_ID_PREFIX), 16)
 
 
-def _read_standings(runtime: Runtime, merchant_id: str) -> list[SenderStanding]:
+def all_standings(runtime: Runtime, merchant_id: str) -> list[SenderStanding]:
     """Return how all senders of a merchant stand, the oldest first."""
     now = runtime.clock.now()
 
@@ -74,7 +76,7 @@ def _read_standings(runtime: Runtime, merchant_id: str) -> list[SenderStanding]:
 
 def read_standing(runtime: Runtime, merchant_id: str, sender_id: str) -> SenderStanding:
     """Return how one of a merchant's senders stands. Raises NotFoundError, also for another's."""
-    for each in _read_standings(runtime, merchant_id):
+    for each in all_standings(runtime, merchant_id):
         if each.sender.id == sender_id:
             return each
     raise NotFoundError("no sender of that id")

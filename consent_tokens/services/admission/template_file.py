@@ -91,11 +91,13 @@ class TemplateFile:
         return self.counted_texts // SHARE + 1 if self.counted_texts >= MIN_TEXTS else 0
 
 
-def list_templates(runtime: Runtime, wanted: Search) -> tuple[list[ListedTemplate], int]:
-    """Return a page of the templates of all merchants, and how many match."""
+def list_templates(
+    runtime: Runtime, wanted: Search, merchant_id: str = ""
+) -> tuple[list[ListedTemplate], int]:
+    """Return a page of the templates of all merchants, or one, and how many match."""
 
     def query(transaction: Transaction) -> tuple[list[ListedTemplate], int]:
-        found, total = console_lists.find_templates(transaction, wanted)
+        found, total = console_lists.find_templates(transaction, wanted, merchant_id)
         owners = merchants.find_many(transaction, [each.template.merchant_id for each in found])
         used = templates.for_relay(transaction, [each.template.id for each in found])
         ids = [each.template.id for each in found]

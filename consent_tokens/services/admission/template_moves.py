@@ -38,6 +38,7 @@ from consent_tokens.store.templates import TemplateVersion
 
 NOTICE: Final = timedelta(hours=24)  # before a text in use is moved
 APPEAL_WITHIN: Final = timedelta(days=60)  # of the decision
+NOT_MOVED: Final = "the template was not put under another purpose"
 BATCH_SIZE: Final = 100  # templates that one call moves, at most
 APPEAL_DECISIONS: Final = {
     AppealStatus.UPHELD: Action.UPHOLD_APPEAL,
@@ -130,12 +131,18 @@ def _apply(runtime: Runtime, template_id: str, now: datetime, transaction: Trans
 
 
 def appeal(
-    runtime: Runtime, transaction: Transaction, merchant_id: str, template_id: str, text: str
+    runtime: Runtime,
+    transaction: Transaction,
+    merchant_id: str,
+    template_id: str,
+    text: str,
+    *,
+    actor_id: str | None = None,
 ) -> TemplateStanding:
     """Record what a merchant says against the last move of its template, once.
 
-    Returns the template as it is now. Raises InvalidError, NotFoundError, and ConflictError if
-    there is nothing to appeal against.
+    `actor_id` is who did, if a person did. Returns the template as it is now. Raises InvalidError,
+    NotFoundError, and ConflictError if there is nothing to appeal against.
     """
     stated = check_reason(text)
     versions = templates.lock(transaction, template_id)
@@ -143,18 +150,27 @@ def appeal(
         raise NotFoundError("no template of that id")
     now = runtime.clock.now()
     move = template_moves.last_of(transaction, [template_id]).get(template_id)
-    if move is None or move.status not in {MoveStatus.ANNOUNCED, MoveStatus.IN_EFFECT}:
-        raise ConflictError("the template was not put under another purpose")
-    if move.appeal_status is not None:
-        raise ConflictError("there was an appeal already")
-    if now > move.decided_at + APPEAL_WITHIN:
-        raise ConflictError(f"an appeal is possible for {APPEAL_WITHIN.days} days")
+    if move is None:
+        raise ConflictError(NOT_MOVED)
+    if why := appeal_bar(move, now):
+        raise ConflictError(why)
     appealed = replace(move, appeal=stated, appealed_at=now, appeal_status=AppealStatus.OPEN)
     template_moves.save(transaction, appealed)
     merchant = get_merchant(transaction, merchant_id)
     subject = subject_of(versions[0].template)
-    record_event(runtime, transaction, merchant, EventKind.TEMPLATE_APPEALED, subject)
+    record_event(runtime, transaction, merchant, EventKind.TEMPLATE_APPEALED, subject, actor_id)
     return standings_of(runtime, transaction, versions[:1])[0]
+
+
+def appeal_bar(move: TemplateMove, now: datetime) -> str | None:
+    """Return why a merchant cannot appeal against a move; None if it can."""
+    if move.status not in {MoveStatus.ANNOUNCED, MoveStatus.IN_EFFECT}:
+        return NOT_MOVED
+    if move.appeal_status is not None:
+        return "there was an appeal already"
+    if now > move.decided_at + APPEAL_WITHIN:
+        return f"an appeal is possible for {APPEAL_WITHIN.days} days"
+    return None
 
 
 def decide_appeal(

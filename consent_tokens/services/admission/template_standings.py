@@ -22,8 +22,9 @@ from consent_tokens.store import (
     templates,
 )
 from consent_tokens.store.database import Transaction
+from consent_tokens.store.merchants import Merchant
 from consent_tokens.store.reviews import Review
-from consent_tokens.store.senders import first_usable
+from consent_tokens.store.senders import Sender, first_usable
 from consent_tokens.store.template_moves import TemplateMove
 from consent_tokens.store.templates import TemplateVersion
 
@@ -115,20 +116,17 @@ def standings_of(
 
     def standing(version: TemplateVersion) -> TemplateStanding:
         template = version.template
-        purpose_class = class_of(template.purpose)
-        now = runtime.clock.now()
-        sender = first_usable(of_merchants[template.merchant_id], purpose_class, now)
         used = in_use[template.id]
         is_approved = used.status is TemplateStatus.APPROVED
         return TemplateStanding(
             version=version,
             approved_version=used.version if is_approved else None,
-            preview=preview(
+            preview=longest_text(
+                runtime,
                 template,
-                signature=sender.signature if sender else found[template.merchant_id].name,
-                link_domains=domains.get(template.merchant_id, frozenset()),
-                opt_out_link=runtime.service.opt_out_link(purpose_class, PLACEHOLDER_LINK_ID),
-                is_limited=purpose_class.is_limited,
+                found[template.merchant_id],
+                of_merchants[template.merchant_id],
+                domains.get(template.merchant_id, frozenset()),
             ),
             rulings=rulings_on(template.text),
             pacing=paced.get((used.id, used.version)),
@@ -136,3 +134,22 @@ def standings_of(
         )
 
     return [standing(each) for each in versions]
+
+
+def longest_text(
+    runtime: Runtime,
+    template: Template,
+    merchant: Merchant,
+    of_merchant: Sequence[Sender],
+    domains: frozenset[str],
+) -> Preview:
+    """Return the longest text of a template, as it leaves from the sender that it would have."""
+    purpose_class = class_of(template.purpose)
+    sender = first_usable(of_merchant, purpose_class, runtime.clock.now())
+    return preview(
+        template,
+        signature=sender.signature if sender else merchant.name,
+        link_domains=domains,
+        opt_out_link=runtime.service.opt_out_link(purpose_class, PLACEHOLDER_LINK_ID),
+        is_limited=purpose_class.is_limited,
+    )

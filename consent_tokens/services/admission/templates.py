@@ -73,35 +73,38 @@ class Submission:
 
 
 def submit(
-    runtime: Runtime, transaction: Transaction, merchant_id: str, submission: Submission
+    runtime: Runtime,
+    transaction: Transaction,
+    merchant_id: str,
+    submission: Submission,
+    *,
+    actor_id: str | None = None,
 ) -> TemplateStanding:
-    """Submit a template for review; return it as it is now.
+    """Submit a template for review; return it as it is now. `actor_id` is who did, if a person did.
 
     Raises InvalidError with its faults, NotFoundError, ConflictError for a withdrawn template, and
     TooManyRequestsError after MAX_RESUBMISSIONS of a refused one.
     """
     merchant = get_merchant(transaction, merchant_id)
     earlier = _earlier_versions(transaction, merchant_id, submission)
-    domains = link_domains.of_merchant(transaction, merchant_id)
-    draft = Draft(purpose=submission.purpose, text=submission.text, variables=submission.variables)
-    faults = [*_terms_faults(merchant, submission, earlier), *check_template(draft, domains)]
-    if faults:
+    if faults := faults_of(transaction, merchant, submission, earlier):
         raise invalid(faults)
     known = fingerprint(submission.text)
-    _ensure_may_come_back(runtime, transaction, merchant_id, submission, known)
-    template = _new_template(runtime, merchant_id, submission, earlier)
+    _ensure_not_too_often(runtime, transaction, merchant_id, submission, known)
+    template = new_template(runtime, merchant_id, submission, earlier)
     now = runtime.clock.now()
     if merchant.is_sandbox:  # nothing leaves: nobody has to review it
         template = replace(template, status=TemplateStatus.APPROVED)
     version = TemplateVersion(
         template=template,
         fingerprint=known,
-        findings=marks(draft),
+        findings=marks(draft_of(submission)),
         submitted_at=now,
         decided_at=now if merchant.is_sandbox else None,
     )
     templates.add(transaction, version)
-    record_event(runtime, transaction, merchant, EventKind.TEMPLATE_SUBMITTED, subject_of(template))
+    kind = EventKind.TEMPLATE_SUBMITTED
+    record_event(runtime, transaction, merchant, kind, subject_of(template), actor_id)
     return standings_of(runtime, transaction, [version])[0]
 
 
@@ -127,6 +130,30 @@ def invalid(faults: Iterable[TemplateFault]) -> InvalidError:
     return InvalidError(dict(by_field))
 
 
+def draft_of(submission: Submission) -> Draft:
+    """Return the draft that is checked."""
+    return Draft(purpose=submission.purpose, text=submission.text, variables=submission.variables)
+
+
+def faults_of(
+    transaction: Transaction,
+    merchant: Merchant,
+    submission: Submission,
+    earlier: Sequence[TemplateVersion],
+) -> list[TemplateFault]:
+    """Return what is wrong with a submission; `earlier` are the versions before it.
+
+    A text without other faults may be one that the control group may not submit again.
+    """
+    domains = link_domains.of_merchant(transaction, merchant.id)
+    form_faults = check_template(draft_of(submission), domains)
+    faults = [*_terms_faults(merchant, submission, earlier), *form_faults]
+    group = control_groups.members(transaction, merchant.id)
+    if not faults and templates.is_blocked(transaction, fingerprint(submission.text), group):
+        return [TemplateFault("text", "text_withdrawn")]
+    return faults
+
+
 def _terms_faults(
     merchant: Merchant, submission: Submission, earlier: Sequence[TemplateVersion]
 ) -> Iterable[TemplateFault]:
@@ -144,20 +171,18 @@ def _terms_faults(
             yield TemplateFault("event_type", "event_type")
 
 
-def _ensure_may_come_back(
+def _ensure_not_too_often(
     runtime: Runtime,
     transaction: Transaction,
     merchant_id: str,
     submission: Submission,
     known: bytes,
 ) -> None:
-    """Refuse a text that the control group may not submit again, or not again today.
+    """Refuse a text that the control group may not submit again today; `known` is its fingerprint.
 
-    `known` is its fingerprint.
+    Raises TooManyRequestsError.
     """
     group = control_groups.members(transaction, merchant_id)
-    if templates.is_blocked(transaction, known, group):
-        raise invalid([TemplateFault("text", "text_withdrawn")])
     template_id = submission.template_id or ""
     refused_at = templates.first_refused_at(
         transaction, group, template_id=template_id, fingerprint=known
@@ -181,12 +206,13 @@ def _ensure_few(recent: Sequence[TemplateVersion], since: datetime) -> None:
         raise TooManyRequestsError(max(1, int(wait.total_seconds())))
 
 
-def _new_template(
+def new_template(
     runtime: Runtime,
     merchant_id: str,
     submission: Submission,
     earlier: Sequence[TemplateVersion],
 ) -> Template:
+    """Return the version that a submission would be, not stored."""
     number = int.from_bytes(runtime.random.token_bytes(8), "big")
     before = earlier[0].template if earlier else None
     template = Template(

@@ -1,6 +1,6 @@
 """What statuses, classes, decisions and marks of admission are called in the consoles."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -8,7 +8,7 @@ from babel.dates import format_date
 from flask_babel import gettext as _
 
 from consent_tokens.localization import N_, join_list
-from consent_tokens.relay.templates.template import Variable
+from consent_tokens.relay.templates.template import Variable, VariableType
 from consent_tokens.web.consumer.locale import language, locale_of_dates
 
 
@@ -143,10 +143,31 @@ def mark_label(mark: str) -> str:
     return f"{_(MARKS[kind]) if kind in MARKS else kind}: {words}"
 
 
+VARIABLE_TYPES: Final[Mapping[str, str]] = {
+    VariableType.NAME: N_("Name"),
+    VariableType.CODE: N_("Code"),
+    VariableType.ORDER: N_("Order number"),
+    VariableType.DATE: N_("Date"),
+    VariableType.TIME: N_("Time"),
+    VariableType.AMOUNT: N_("Amount"),
+    VariableType.NUMBER: N_("Number"),
+    VariableType.PLACE: N_("Place"),
+    VariableType.TEXT: N_("Short text"),
+    VariableType.LINK: N_("Link"),
+    VariableType.CHOICE: N_("One of a list"),
+}
+
+
+def type_label(variable_type: str) -> str:
+    """Return what a type of variables is called."""
+    return str(_(VARIABLE_TYPES[variable_type]))
+
+
 def variable_label(variable: Variable) -> str:
     """Return what a variable takes: its type, its bound, and its pattern or choices."""
     limits = variable.pattern or " / ".join(variable.choices)
-    bound = _("%(type)s, up to %(n)s characters", type=variable.type, n=variable.max_length)
+    kind = type_label(variable.type)
+    bound = _("%(type)s, up to %(n)s characters", type=kind, n=variable.max_length)
     return f"{bound}: {limits}" if limits else str(bound)
 
 
@@ -182,6 +203,7 @@ LABELS: Final[dict[str, Callable[..., str]]] = {
     "proposal_label": proposal_label,
     "action_label": action_label,
     "mark_label": mark_label,
+    "type_label": type_label,
     "variable_label": variable_label,
     "source_label": source_label,
     "day_label": day_label,

@@ -104,7 +104,10 @@ MERCHANT: Final = Site(
                 Item("merchant_consents.show", N_("Consents")),
             ),
         ),
-        Group(N_("Send"), ()),
+        Group(
+            N_("Send"),
+            (Item("merchant_templates.show", N_("Templates")),),
+        ),
         Group(N_("Develop"), (Item("merchant_team.show", N_("Team")),)),
     ),
 )
