@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from consent_tokens.errors import TooManyRequestsError
 from consent_tokens.policies import RateLimit
 from consent_tokens.relay.frequency_cap import next_allowed_at
+from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import challenges
 from consent_tokens.store.database import Transaction
 
@@ -33,6 +34,13 @@ def acquire(
     allowed_at = try_acquire(transaction, key, rate_limits, now)
     if allowed_at != now:
         raise TooManyRequestsError(int((allowed_at - now).total_seconds()))
+
+
+def acquire_now(runtime: Runtime, name: str, value: str, rate_limit: RateLimit) -> None:
+    """Count one hit of a value under a named limit, in a transaction of its own, as `acquire`."""
+    key = runtime.rate_limit_key(name, value)
+    now = runtime.clock.now()
+    runtime.database.run(lambda transaction: acquire(transaction, key, [rate_limit], now))
 
 
 def last_hit(

@@ -156,6 +156,11 @@ def delete_link(transaction: Transaction, link_id: bytes) -> bool:
     return result.rowcount == 1
 
 
+def delete_links(transaction: Transaction, person_id: str) -> None:
+    """Delete the links of a person."""
+    transaction.execute(delete(console_links).where(console_links.c.person_id == person_id))
+
+
 def use_challenge(transaction: Transaction, challenge_id: bytes, expires_at: datetime) -> bool:
     """Store that a challenge was answered; return False if it was before."""
     return insert_or_ignore(transaction, console_challenges, id=challenge_id, expires_at=expires_at)

@@ -2,10 +2,13 @@
 
 import re
 
+import pyotp
+
+from consent_tokens.services.people import team
 from consent_tokens.store import merchants
 from consent_tokens.store.merchants import MerchantStatus
-from tests.console_people import PASSWORD, merchant_person, operator
-from tests.service import Service
+from tests.console_people import PASSWORD, SECRET, SIGNED, ConsoleUser, merchant_person, operator
+from tests.service import ADMIN, PROMOTIONS, Service, found
 
 TABLE_LINK = re.compile(r'href="([^"]*(?:format=csv|sort=)[^"]*)"')
 NULL_PATHS = ["/people/%00", "/people/opr_%00", "/merchants/%00", "/senders/%00", "/templates/%00",
@@ -47,6 +50,50 @@ def test_the_present_password_is_not_guessed_in_a_stolen_session(small: Service)
     assert ann.post("/account/password", present=PASSWORD, **form).status_code == 429
     small.clock.sleep(600)
     assert ann.post("/account/password", present=PASSWORD, **form).status_code == 303
+
+
+def test_a_new_second_factor_signs_other_browsers_out(small: Service) -> None:
+    ann = operator(small)
+    thief = ConsoleUser(small, ann.person)
+    thief.totp = ann.totp
+    thief.sign_in()
+    page = ann.get("/account/authenticator").text
+    secret = found(SECRET, page)
+    ann.totp = pyotp.TOTP(secret)
+    changed = ann.post("/account/authenticator", page, secret=found(SIGNED, page), code=ann.code())
+    assert changed.status_code == 303
+    assert thief.get().status_code == 303
+    assert "Other browsers were signed out" in ann.get("/account").text
+
+
+def test_a_sign_in_ends_the_session_that_the_browser_had(small: Service) -> None:
+    ann = operator(small)
+    copied = ann.browser.get_cookie("console")
+    assert copied
+    _bob, link = team.add_operator(small.runtime, ADMIN, "Bob Admin", "admin")
+    ann.accept(link)
+    thief = small.app.test_client()
+    thief.set_cookie("console", copied.value)
+    assert thief.get("/console").status_code == 303
+
+
+def test_an_invitation_of_somebody_who_was_disabled_stays_worthless(small: Service) -> None:
+    ann = operator(small)
+    bob, link = team.add_operator(small.runtime, ADMIN, "Bob Admin", "admin")
+    path = link.removeprefix(f"{small.base}/console")
+    assert ann.post(f"/people/{bob.id}/disable").status_code == 303
+    assert ann.post(f"/people/{bob.id}/enable").status_code == 303
+    assert small.app.test_client().get(f"/console{path}").status_code == 404
+
+
+def test_requests_of_a_merchants_people_are_limited(small: Service) -> None:
+    owner = merchant_person(small, small.merchant().id)
+    page = owner.get("/requests/new").text
+    answers = [owner.post("/requests", page, purposes=[PROMOTIONS]).status_code for _ in range(61)]
+    assert set(answers[:60]) == {303}
+    assert answers[60] == 429
+    small.clock.sleep(60)
+    assert owner.post("/requests", page, purposes=[PROMOTIONS]).status_code == 303
 
 
 def test_a_proposal_is_decided_on_the_page_of_its_own_merchant(small: Service) -> None:

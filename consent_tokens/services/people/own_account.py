@@ -62,13 +62,18 @@ def change_password(runtime: Runtime, who: SignedIn, *, present: str, new: str) 
     runtime.database.run(work)
 
 
-def change_totp(runtime: Runtime, person: Person, *, signed_secret: str, code: str) -> None:
-    """Use another authenticator app from now on. Raises InvalidError."""
+def change_totp(runtime: Runtime, who: SignedIn, *, signed_secret: str, code: str) -> None:
+    """Use another authenticator app from now on, and end the person's other sessions.
+
+    Raises InvalidError.
+    """
+    person = who.person
     secret, step = check_totp(runtime, person, signed_secret, code)
     sealed = seal_totp_secret(runtime, person.id, secret)
 
     def work(transaction: Transaction) -> None:
         console_credentials.set_totp(transaction, person.id, sealed, step)
+        console_sessions.end_all(transaction, person.id, but=who.session.id)
         record(runtime, transaction, person, EventKind.SECOND_FACTOR_ADDED, reason="totp")
 
     runtime.database.run(work)

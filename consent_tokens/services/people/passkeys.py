@@ -16,6 +16,7 @@ from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.policies import ServiceIdentity
 from consent_tokens.services.people.person import Person, record
+from consent_tokens.services.people.sessions import SignedIn
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import console_credentials, console_sessions
 from consent_tokens.store.console_credentials import Passkey
@@ -135,12 +136,17 @@ def list_passkeys(runtime: Runtime, person: Person) -> list[Passkey]:
     return runtime.database.read(lambda at: console_credentials.passkeys_of(at, person.id))
 
 
-def delete_passkey(runtime: Runtime, person: Person, passkey_id: str) -> None:
-    """Delete a passkey of a person, by its id in hexadecimal. Raises NotFoundError."""
+def delete_passkey(runtime: Runtime, who: SignedIn, passkey_id: str) -> None:
+    """Delete a passkey of a person, by its id in hexadecimal, and end their other sessions.
+
+    Raises NotFoundError.
+    """
+    person = who.person
 
     def work(transaction: Transaction) -> None:
         if not console_credentials.delete_passkey(transaction, person.id, _from_hex(passkey_id)):
             raise NotFoundError("no passkey of that id")
+        console_sessions.end_all(transaction, person.id, but=who.session.id)
         record(runtime, transaction, person, EventKind.SECOND_FACTOR_REMOVED, reason="passkey")
 
     runtime.database.run(work)

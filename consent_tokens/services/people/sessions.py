@@ -96,6 +96,12 @@ def sign_out(runtime: Runtime, who: SignedIn) -> None:
     runtime.database.run(work)
 
 
+def end_former(runtime: Runtime, secret: str) -> None:
+    """End the session that a browser had before somebody signed in with it; if it had one."""
+    if secret:
+        runtime.database.run(lambda at: console_sessions.end(at, session_id(secret)))
+
+
 def end_session(runtime: Runtime, person: Person, public_id: str, *, actor_id: str) -> None:
     """End a session of a person. Raises NotFoundError."""
 

@@ -144,7 +144,7 @@ def change_role(runtime: Runtime, by: Person, person_id: str, role: str) -> Pers
 
 
 def disable(runtime: Runtime, by: Person, person_id: str) -> Person:
-    """Let somebody of the same console sign in no more, and end their sessions.
+    """Let somebody of the same console sign in no more; their sessions and invitation end.
 
     Raises NotFoundError, and ConflictError for oneself.
     """
@@ -153,6 +153,7 @@ def disable(runtime: Runtime, by: Person, person_id: str) -> Person:
         person = _other(transaction, by, person_id)
         _set_disabled(transaction, person, runtime.clock.now())
         console_sessions.end_all(transaction, person.id)
+        console_sessions.delete_links(transaction, person.id)
         kind = EventKind.OPERATOR_DISABLED if _is_operator(person) else EventKind.PERSON_DISABLED
         record(runtime, transaction, person, kind, reason=person.id, actor_id=by.id)
         return person

@@ -24,7 +24,7 @@ from consent_tokens.services.consents.views import (
 from consent_tokens.services.consumer_sessions import support_code_hash
 from consent_tokens.services.people import proposals
 from consent_tokens.services.people.proposals import ProposedKind
-from consent_tokens.services.rate_limits import acquire
+from consent_tokens.services.rate_limits import acquire_now
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import proposed_actions, sessions
 from consent_tokens.store.database import Transaction
@@ -50,9 +50,8 @@ def ask_to_help(runtime: Runtime, actor: Actor, code: str, reason: str) -> Propo
     above CODES_PER_HOUR.
     """
     require_right(actor, Action.HELP_CONSUMER)
+    acquire_now(runtime, "support_codes_entered", actor.id, CODES_PER_HOUR)
     now = runtime.clock.now()
-    key = runtime.rate_limit_key("support_codes_entered", actor.id)
-    runtime.database.run(lambda at: acquire(at, key, [CODES_PER_HOUR], now))
     code_hash = support_code_hash(runtime, code)
     until = runtime.database.read(lambda at: sessions.support_code_end(at, code_hash, now))
     if until is None:

@@ -90,11 +90,11 @@ def change_totp(site: Site) -> Response:
     """Use another authenticator app from now on."""
     try:
         own_account.change_totp(
-            runtime(), person(), signed_secret=text("secret", 300), code=text("code")
+            runtime(), who(), signed_secret=text("secret", 300), code=text("code")
         )
     except InvalidError as error:
         return _totp_page(field_errors(error))
-    set_done(_("Your authenticator app was changed."))
+    set_done(_("Your authenticator app was changed. Other browsers were signed out."))
     return redirect_to(site.endpoint("account.show"))
 
 
@@ -123,8 +123,8 @@ def add_passkey(site: Site) -> Response:
 
 def delete_passkey(site: Site) -> Response:
     """Delete a passkey of the person."""
-    passkeys.delete_passkey(runtime(), person(), text("passkey", 64))
-    set_done(_("The passkey was deleted."))
+    passkeys.delete_passkey(runtime(), who(), text("passkey", 64))
+    set_done(_("The passkey was deleted. Other browsers were signed out."))
     return redirect_to(site.endpoint("account.show"))
 
 

@@ -7,7 +7,12 @@ from flask import Response, request, session
 from consent_tokens.crypto.encoding import encode
 from consent_tokens.crypto.keyed_hashes import constant_time_equal
 from consent_tokens.services.people.person import Person
-from consent_tokens.services.people.sessions import SESSION_LIFETIME, SignedIn, signed_in
+from consent_tokens.services.people.sessions import (
+    SESSION_LIFETIME,
+    SignedIn,
+    end_former,
+    signed_in,
+)
 from consent_tokens.services.people.sign_in import BROWSER_SECONDS, Begun, Browser
 from consent_tokens.web.consoles.site import Site
 from consent_tokens.web.request_context import client_ip, runtime
@@ -50,7 +55,8 @@ def browser() -> Browser:
 
 
 def begin(site: Site, response: Response, begun: Begun) -> Response:
-    """Give the browser the cookie of a session that began; it is another at each sign-in."""
+    """Give the browser the cookie of a session that began; the one that it had ends."""
+    end_former(runtime(), read_cookie(site.cookie))
     session.pop(PENDING, None)
     session.pop("csrf", None)
     set_cookie(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -19,9 +20,11 @@ from consent_tokens.errors import (
     InvitationRefusedError,
     RuleForbidsError,
 )
+from consent_tokens.policies import RateLimit
 from consent_tokens.services.consents import requests
 from consent_tokens.services.consents.requests import RequestStanding
 from consent_tokens.services.merchant_records import get_merchant
+from consent_tokens.services.rate_limits import acquire_now
 from consent_tokens.web.consoles.guard import console_blueprint
 from consent_tokens.web.consoles.lists import list_view
 from consent_tokens.web.consoles.pages import page, redirect_to
@@ -36,6 +39,7 @@ from consent_tokens.web.request_context import app_context, runtime
 bp = console_blueprint("requests", MERCHANT)
 
 NUMBERS: Final = ("max_messages", "per_days", "expires_in_days")
+REQUESTS_PER_MINUTE: Final = RateLimit(60, timedelta(minutes=1))  # of one merchant's people
 TEXTS: Final = ("from", "to", "reference", "return_url", "locale")
 
 
@@ -80,6 +84,7 @@ def create() -> Response:
     except ValidationError as error:
         return _form_page(_field_errors(error.messages_dict))
     context, policy, merchant = runtime(), app_context().consent, merchant_id()
+    acquire_now(context, "console_requests", merchant, REQUESTS_PER_MINUTE)
     try:
         with requests.recorded_refusals(context, merchant):
             created = context.database.run(
