@@ -106,7 +106,10 @@ MERCHANT: Final = Site(
         ),
         Group(
             N_("Send"),
-            (Item("merchant_templates.show", N_("Templates")),),
+            (
+                Item("merchant_templates.show", N_("Templates")),
+                Item("merchant_senders.show", N_("Senders")),
+            ),
         ),
         Group(N_("Develop"), (Item("merchant_team.show", N_("Team")),)),
     ),

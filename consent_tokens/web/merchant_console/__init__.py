@@ -6,7 +6,7 @@ from flask import Blueprint
 
 from consent_tokens.web.consoles import account, people, sign_in
 from consent_tokens.web.consoles.site import MERCHANT
-from consent_tokens.web.merchant_console import consents, overview, requests, templates
+from consent_tokens.web.merchant_console import consents, overview, requests, senders, templates
 
 BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     sign_in.blueprint(MERCHANT),
@@ -16,4 +16,5 @@ BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     requests.bp,
     consents.bp,
     templates.bp,
+    senders.bp,
 )
