@@ -93,6 +93,9 @@ class EventKind(StrEnum):
     IDENTITY_SET = "identity_set"
     MANY_TEXTS_PER_EVENT = "many_texts_per_event"  # on a day, compared with other merchants
     DAILY_LIMITS_SET = "daily_limits_set"
+    PLAN_STATED = "plan_stated"
+    PLAN_CHANGED = "plan_changed"
+    PLAN_WITHDRAWN = "plan_withdrawn"
     API_KEY_CREATED = "api_key_created"
     API_KEY_REVOKED = "api_key_revoked"
     PERSON_ADDED = "person_added"  # to the team of a merchant

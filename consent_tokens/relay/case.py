@@ -5,7 +5,7 @@ Pure: no clock, key or row is read here.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final, TypeAlias, TypeVar
 
@@ -19,10 +19,11 @@ from consent_tokens.policies import RateLimit
 from consent_tokens.relay.composition import ComposedText
 from consent_tokens.relay.decision import Reason, class_of
 from consent_tokens.relay.frequency_cap import next_allowed_at
+from consent_tokens.relay.plan import Plan
 from consent_tokens.relay.templates.fill import VariableFault
 from consent_tokens.relay.templates.template import Template
 from consent_tokens.relay.text_form import TextFault
-from consent_tokens.rules.limits import NO_LIMITS, Limits, limits_for
+from consent_tokens.rules.limits import MAX_CLOSED_DAYS, NO_LIMITS, Limits, limits_for
 from consent_tokens.rules.pack import RuleSet
 from consent_tokens.rules.rule import Rule
 from consent_tokens.tokens.claims import Claims
@@ -110,6 +111,7 @@ class Case:
     text_fault: TextFault | None = None  # of a case that is decided again, without its text
     is_held_back: bool = False  # the pacing of its texts has no place left for now
     is_dropped: bool = False  # the pacing of its texts has ended: they are refused
+    plans: Sequence[Plan] = ()  # of the merchant, that are about the message
 
     # derived once, because several checks need them
     claims: Claims | None = field(init=False)
@@ -197,13 +199,56 @@ class Case:
         Limits over all merchants, the recipient's and those of rules, move it by whole days, so
         that it does not reveal when another merchant's message was sent (promise 5).
         """
+        return self._allowed_from(max(self.now, self.not_before))
+
+    def _begins_of(self, plan: Plan) -> set[datetime]:
+        """Return when a message may leave by a plan, as far as each rule is concerned."""
+        notices = [rule.plan.notice for rule in self.limits.plans if rule.plan]
+        return {max(plan.starts_at, plan.stated_at + notice) for notice in notices}
+
+    def _allowed_from(self, at: datetime) -> datetime:
         of_rules = [cap for _, cap in self.limits.caps]
         over_all = [cap for _, cap in self.limits.recipient_caps]
         caps = [_cap_step(cap, self.counted_sends) for cap in (*self.frequency_caps, *of_rules)]
         limits = [_daily_limit_step(self, each) for each in (*self.recipient_limits, *over_all)]
-        return _first_fixed_point(
-            max(self.now, self.not_before), [*self.window_steps, *caps, *limits]
-        )
+        return _first_fixed_point(at, [*self.window_steps, *caps, *limits])
+
+    @property
+    def unplanned(self) -> tuple[Rule, ...]:
+        """Return the rules by which it may not leave outside a plan, or beyond one.
+
+        Once a message is accepted it has its place in a plan, whenever it leaves.
+        """
+        if not self.limits.plans or self.token is None:
+            return ()
+        return unplanned_at(self.limits, self.plans, self.send_at)
+
+    @property
+    def next_planned_at(self) -> datetime | None:
+        """Return when it could be sent as far as plans, caps, limits and windows are concerned.
+
+        None if no plan that is stated, nor the end of the season, lets it leave.
+        """
+        at = self.next_allowed_at
+        for _ in range(MAX_CLOSED_DAYS):
+            if not unplanned_at(self.limits, self.plans, at):
+                return at
+            next_day = datetime.combine(at.date() + timedelta(days=1), time(), UTC)
+            begins = {each for plan in self.plans for each in self._begins_of(plan) if each > at}
+            at = self._allowed_from(min({next_day, *begins}))
+        return None
+
+
+def unplanned_at(limits: Limits, plans: Sequence[Plan], at: datetime) -> tuple[Rule, ...]:
+    """Return the rules by which a message may not leave at a time, because no plan has it."""
+    day = at.date()
+    return tuple(
+        rule
+        for rule in limits.plans
+        if rule.plan
+        and rule.is_in_season(day)
+        and not any(each.counts_for(at, rule.plan.notice) for each in plans)
+    )
 
 
 def _distinct(limits: Sequence[_Limit]) -> tuple[_Limit, ...]:

@@ -27,6 +27,7 @@ from consent_tokens.policies import RateLimit
 from consent_tokens.relay.case import Case, EventUse, TemplateUse, limits_of
 from consent_tokens.relay.composition import Coding, ComposedText
 from consent_tokens.relay.decision import Accepted, Decision, Deferred, Reason, Refused, class_of
+from consent_tokens.relay.plan import Plan
 from consent_tokens.relay.templates.fill import VariableFault
 from consent_tokens.relay.templates.template import OnOverflow, Template, TemplateStatus
 from consent_tokens.relay.text_form import TextFault
@@ -84,6 +85,16 @@ class TemplatePart(Struct, frozen=True, array_like=True):
     is_event_type: bool  # the event is of the template's type
 
 
+class PlanPart(Struct, frozen=True, array_like=True):
+    """A plan of the merchant, and how much of it was used."""
+
+    starts_at: datetime
+    ends_at: datetime
+    messages: int
+    stated_at: datetime
+    accepted: int
+
+
 class Tail(Struct, frozen=True, array_like=True):
     """What differs from message to message."""
 
@@ -110,6 +121,7 @@ class Extra(Struct, frozen=True, array_like=True):
     left_out: int = 0  # older sends of all merchants
     is_held_back: bool = False  # by pacing
     is_dropped: bool = False
+    plans: Sequence[PlanPart] = ()  # of the merchant, that are about the message
 
 
 class CaseRecord(Struct, frozen=True, array_like=True):
@@ -193,6 +205,7 @@ def case_of(record: CaseRecord, now: datetime, rules: RuleSet | None = None) -> 
         more_windows=tuple(_window_of(each) for each in extra.more_windows),
         is_held_back=extra.is_held_back,
         is_dropped=extra.is_dropped,
+        plans=[_plan_of(each) for each in extra.plans],
         limits=limits_of(rules, head.purpose, grant, now, is_demonstration=is_demonstration)
         if rules
         else NO_LIMITS,
@@ -278,6 +291,10 @@ def _event_of(part: TemplatePart | None) -> EventUse | None:
     if part is None or part.texts is None:
         return None
     return EventUse(EVENT if part.is_event_type else OTHER_EVENT, part.texts)
+
+
+def _plan_of(part: PlanPart) -> Plan:
+    return Plan(id="", merchant_id=OURS, created_at=part.stated_at, **asdict(part))
 
 
 def _preferences_of(extra: Extra) -> Preferences:

@@ -23,6 +23,7 @@ from consent_tokens.relay.case_record import (
     Head,
     Limit,
     Party,
+    PlanPart,
     Result,
     Tail,
     TemplatePart,
@@ -30,6 +31,7 @@ from consent_tokens.relay.case_record import (
 )
 from consent_tokens.relay.decision import Accepted, Decision, Deferred, Reason, Refused
 from consent_tokens.relay.message import INVITATION_PURPOSE
+from consent_tokens.relay.plan import Plan
 from consent_tokens.relay.templates.template import Template
 from consent_tokens.tokens.claims import Claims
 
@@ -197,7 +199,7 @@ def _is_plain(case: Case, decision: Decision) -> bool:
     """Whether a record has nothing of `Extra`: most have not."""
     if case.preferences is not NO_PREFERENCES or case.more_windows or case.marketing_sends:
         return False
-    if case.is_held_back or case.is_dropped:
+    if case.is_held_back or case.is_dropped or case.plans:
         return False
     return not isinstance(decision, Refused) or decision.text_fault is None
 
@@ -220,7 +222,12 @@ def _extra(case: Case, decision: Decision) -> Extra | None:
         left_out=left_out,
         is_held_back=case.is_held_back,
         is_dropped=case.is_dropped,
+        plans=[_plan(each) for each in case.plans],
     )
+
+
+def _plan(plan: Plan) -> PlanPart:
+    return PlanPart(plan.starts_at, plan.ends_at, plan.messages, plan.stated_at, plan.accepted)
 
 
 def _quiet_hours(hours: QuietHours | None) -> Window | None:

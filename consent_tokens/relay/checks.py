@@ -15,7 +15,7 @@ from consent_tokens.consent.grant import GrantStatus
 from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.consent.scope import SMS
 from consent_tokens.policies import RateLimit
-from consent_tokens.relay.case import Case, TemplateUse
+from consent_tokens.relay.case import Case, TemplateUse, unplanned_at
 from consent_tokens.relay.composition import is_displayable
 from consent_tokens.relay.decision import (
     Accepted,
@@ -28,6 +28,7 @@ from consent_tokens.relay.decision import (
 )
 from consent_tokens.relay.frequency_cap import fits
 from consent_tokens.relay.message import INVITATION_PURPOSE
+from consent_tokens.relay.plan import Plan
 from consent_tokens.relay.templates.fault_texts import FAULT_TEXTS
 from consent_tokens.relay.templates.template import Template, TemplateStatus
 from consent_tokens.relay.text_form import TextFault, check_form
@@ -192,6 +193,9 @@ def check_rules(case: Case) -> Refused | None:
     ):
         rules = (*case.moving_rules, *_used_up(limits, sends, of_all, send_at))
         return Refused(Reason.RULE_FORBIDS, case.next_allowed_at, rules=rules)
+    if limits.plans and (unplanned := case.unplanned):
+        rules = (*case.moving_rules, *unplanned)
+        return Refused(Reason.RULE_FORBIDS, case.next_planned_at, rules=rules)
     if send_at >= case.valid_until and case.agreed_at < case.valid_until:
         return Refused(Reason.RULE_FORBIDS, send_at, rules=case.moving_rules)
     return None
@@ -202,10 +206,12 @@ def stopping_rules(
     counted_sends: Sequence[datetime],
     marketing_sends: Sequence[datetime],
     at: datetime,
+    plans: Sequence[Plan] = (),
 ) -> tuple[Rule, ...]:
     """Return the rules that would not let a message leave at a time, each looked at by itself."""
     used_up = _used_up(limits, counted_sends, marketing_sends, at)
-    return (*limits.forbidding, *limits.closed_at(at), *used_up)
+    unplanned = unplanned_at(limits, plans, at)
+    return (*limits.forbidding, *limits.closed_at(at), *used_up, *unplanned)
 
 
 def _used_up(

@@ -17,6 +17,7 @@ from consent_tokens.relay import checks
 from consent_tokens.relay.case import Case
 from consent_tokens.relay.checks import Check, check_rules
 from consent_tokens.relay.decision import Reason, Refused, needs_own_admission
+from consent_tokens.relay.plan import plan_of
 from consent_tokens.rules.rule import Rule
 
 Compared: TypeAlias = Mapping[str, str]
@@ -77,6 +78,7 @@ def _compared_rules(check: Check, case: Case) -> tuple[Rule, ...]:
     if check is not check_rules or not limits.binds:
         return ()
     limiting = [*limits.forbidding, *limits.days]
+    limiting += limits.plans
     limiting += [rule for rule, _ in (*limits.caps, *limits.recipient_caps, *limits.windows)]
     return tuple({rule.id: rule for rule in limiting}.values())
 
@@ -194,6 +196,10 @@ def _rules(case: Case) -> Compared:
     compared |= {rule.id: _window(window) for rule, window in limits.windows}
     moving = case.moving_rules if limits.days else ()
     compared |= {rule.id: "closed" if rule in moving else "open" for rule in limits.days}
+    plan = plan_of(case.plans, case.send_at)
+    used = f"{plan.accepted} of {plan.messages} planned" if plan else "outside a plan"
+    unplanned = case.unplanned
+    compared |= {rule.id: used if rule in unplanned else "within a plan" for rule in limits.plans}
     return compared
 
 

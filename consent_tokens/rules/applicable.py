@@ -17,6 +17,9 @@ from consent_tokens.rules.pack import Pack, RuleSet
 from consent_tokens.rules.rule import Defaults, Hours, Rule, RuleMode
 
 ENFORCED: Final = frozenset({RuleMode.ENFORCED})
+# after its decision a message leaves within so many days: as far ahead as it may be submitted, and
+# its validity
+MAX_AHEAD: Final = timedelta(days=34)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,11 @@ class Rules:
         return tuple(
             (rule, rule.recipient_cap.rate_limit) for rule in self.rules if rule.recipient_cap
         )
+
+    @property
+    def plans(self) -> tuple[Rule, ...]:
+        """Return those by which texts leave within plans, also those of a season that is near."""
+        return tuple(rule for rule in self.rules if rule.plan)
 
     @property
     def hours(self) -> tuple[tuple[Rule, Hours], ...]:
@@ -109,10 +117,17 @@ def applicable_to(
 
 
 def _in_modes(packs: Sequence[Pack], day: date, modes: frozenset[RuleMode]) -> list[Rule]:
-    """Return rules in these modes on a day (UTC) in their season."""
+    """Return rules in these modes on a day (UTC) in their season.
+
+    Those about plans are looked at by the day on which a message leaves (`relay.checks`).
+    """
     return [
         rule
         for pack in packs
         for rule in pack.rules
-        if rule.mode_on(day) in modes and rule.is_in_season(day)
+        if rule.mode_on(day) in modes and _is_near(rule, day)
     ]
+
+
+def _is_near(rule: Rule, day: date) -> bool:
+    return rule.is_in_season_between(day, day + MAX_AHEAD if rule.plan else day)

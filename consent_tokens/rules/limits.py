@@ -35,6 +35,7 @@ class Limits:
     windows: tuple[tuple[Rule, SendWindow], ...] = ()
     days: tuple[Rule, ...] = ()  # those with weekdays or holidays
     templates: tuple[Rule, ...] = ()  # by which free texts are refused
+    plans: tuple[Rule, ...] = ()  # by which texts leave within plans, on the days of their seasons
     timezones: Timezones = ()
     shadow: "Limits | None" = None  # of new rules, which refuse nothing yet
     binds: bool = field(init=False)  # whether there is anything to compare
@@ -42,7 +43,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         moves = bool(self.windows or self.days)
-        found = bool(moves or self.forbidding or self.caps or self.recipient_caps)
+        found = bool(moves or self.forbidding or self.caps or self.recipient_caps or self.plans)
         object.__setattr__(self, "binds", found)
         object.__setattr__(self, "moves", moves)
 
@@ -167,6 +168,7 @@ def _limits_of(rules: Rules, agreed: SendWindow | None, zones: Timezones) -> Lim
         windows=tuple(windows),
         days=_with_days(rules.rules),
         templates=tuple(rule for rule in rules.rules if rule.needs_template),
+        plans=rules.plans,
         timezones=zones,
     )
 

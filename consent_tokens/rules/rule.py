@@ -20,6 +20,7 @@ SHADOW_DAYS: Final = 7  # in which a new rule is reported, and refuses nothing
 MAX_SHADOW_DAYS: Final = 90
 MAX_EXPIRY: Final = 1825  # days
 MAX_REST: Final = 3650  # days
+MAX_PLAN_NOTICE: Final = 720  # hours
 MAX_SEASONS: Final = 60  # of a rule: those of a moving calendar are listed by year
 MAX_WORDS: Final = 400  # characters of a rule in one language
 
@@ -102,6 +103,17 @@ class RecipientCap(Struct, frozen=True, forbid_unknown_fields=True):
         return RateLimit(self.max_messages, dt.timedelta(days=self.per_days))
 
 
+class PlanNeeded(Struct, frozen=True, forbid_unknown_fields=True):
+    """Texts leave within a plan that their merchant stated this long before they leave."""
+
+    stated_hours_before: Annotated[int, Meta(ge=0, le=MAX_PLAN_NOTICE)]
+
+    @property
+    def notice(self) -> dt.timedelta:
+        """Return it as a period."""
+        return dt.timedelta(hours=self.stated_hours_before)
+
+
 class Season(Struct, frozen=True, forbid_unknown_fields=True):
     """Days from `first` to `last`, both included: of every year (`11-01`), or of one."""
 
@@ -160,6 +172,7 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     defaults: Defaults | None = None
     needs_template: bool = False  # free texts are refused
     invitation_rest_days: RestDays | None = None  # after an invitation or a no, at least
+    plan: PlanNeeded | None = None  # outside the merchant's plans nothing leaves
 
     def __post_init__(self) -> None:
         if self.words.keys() != set(LANGUAGES):
@@ -170,25 +183,36 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(f"`purposes`: {unknown[0]!r} is no purpose")
         if wrong := [each for each in self.holidays if not _is_day(each)]:
             raise ValueError(f"`holidays`: {wrong[0]!r} is no day such as 12-25 or 2027-03-29")
-        if self.recipient_cap and not all(each.is_limited for each in self.classes):
+        self._check_limits()
+
+    def _check_limits(self) -> None:
+        """Raise ValueError for members that do not go together, or none."""
+        is_limited = all(each.is_limited for each in self.classes)
+        if self.recipient_cap and not is_limited:
             raise ValueError("`recipient_cap` counts marketing and finance only")
+        if self.plan and not is_limited:
+            raise ValueError("`plan` is for marketing and finance only")
+        if self.plan and self._limits != [self.plan]:
+            raise ValueError("`plan` must be all that a rule limits")
         if not self._limits:
             raise ValueError("it limits nothing")
 
     @property
-    def _limits(self) -> bool:
-        return bool(
-            self.forbidden
-            or self.cap
-            or self.recipient_cap
-            or self.hours
-            or self.weekdays
-            or self.holidays
-            or self.expires_in_days
-            or self.defaults
-            or self.needs_template
-            or self.invitation_rest_days
+    def _limits(self) -> list[object]:
+        limits = (
+            self.forbidden,
+            self.cap,
+            self.recipient_cap,
+            self.hours,
+            self.weekdays,
+            self.holidays,
+            self.expires_in_days,
+            self.defaults,
+            self.needs_template,
+            self.invitation_rest_days,
+            self.plan,
         )
+        return [each for each in limits if each]
 
     @property
     def enforced_from(self) -> dt.date:
@@ -205,6 +229,11 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def is_in_season(self, day: dt.date) -> bool:
         """Whether it is about a day (UTC): in one of its seasons, or without any."""
         return not self.seasons or any(each.covers(day) for each in self.seasons)
+
+    def is_in_season_between(self, first: dt.date, last: dt.date) -> bool:
+        """Whether it is about any day (UTC) from `first` to `last`."""
+        days = range(first.toordinal(), last.toordinal() + 1)
+        return any(self.is_in_season(dt.date.fromordinal(each)) for each in days)
 
     def binds(self, purpose: str, purpose_class: PurposeClass, regions: frozenset[str]) -> bool:
         """Whether it is about a purpose, and about a recipient who may be in these regions."""

@@ -29,6 +29,7 @@ from consent_tokens.gateways.webhook_client import CallResult, WebhookClient, We
 from consent_tokens.relay.decision import class_of
 from consent_tokens.relay.message import MessageOutcome, MessageStatus
 from consent_tokens.relay.pacing import Pacing
+from consent_tokens.relay.plan import Plan
 from consent_tokens.relay.sandbox import is_sandbox
 from consent_tokens.relay.templates.template import Template, TemplateStatus
 from consent_tokens.row_key import RowKey
@@ -212,8 +213,22 @@ def measure_event(pacing: Pacing, kind: EventKind) -> MerchantEvent:
         "version": pacing.version,
         "people": pacing.seen.people,
         "stops": pacing.seen.stops,
+        "messages": None,
     }
     return MerchantEvent(pacing.merchant_id, WebhookEventType.MERCHANT_MEASURE, data)
+
+
+def plan_event(plan: Plan) -> MerchantEvent:
+    """Return the event that a plan is used up, so that more messages in it are refused."""
+    data = {
+        "measure": "plan_used_up",
+        "subject": plan.id,
+        "version": None,
+        "people": None,
+        "stops": None,
+        "messages": plan.messages,
+    }
+    return MerchantEvent(plan.merchant_id, WebhookEventType.MERCHANT_MEASURE, data)
 
 
 def enqueue(

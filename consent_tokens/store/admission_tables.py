@@ -40,6 +40,7 @@ merchants = Table(
     Column("control_group", String(40), index=True),  # id of its control group; null: it is alone
     Column("purposes", Text),  # that need an admission of their own, and that it is admitted for
     Column("daily_limits", String(200)),  # messages a day by class, "marketing=500"; null: none
+    Column("plans_until", Timestamp),  # when the last of its plans ends; null: it has none
 )
 
 api_keys = Table(
@@ -65,6 +66,25 @@ daily_counts = Table(  # messages accepted on a day, of merchants with a limit f
     Column("class", String(16), primary_key=True),
     Column("day", Integer, nullable=False),  # as Python's date.toordinal
     Column("accepted", Integer, nullable=False),
+)
+
+plans = Table(  # what merchants say they will send, and what was accepted of it
+    "plans",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("merchant_id", String(40), nullable=False, index=True),
+    Column("starts_at", Timestamp, nullable=False),
+    Column("ends_at", Timestamp, nullable=False, index=True),
+    Column("messages", BigInteger, nullable=False),
+    Column("purpose", String(64)),  # null: of any
+    Column("template_id", String(40)),
+    Column("sender_id", String(40)),
+    Column("reference", String(100)),
+    Column("created_at", Timestamp, nullable=False),
+    Column("stated_at", Timestamp, nullable=False),  # since when it plans no less
+    Column("withdrawn_at", Timestamp),
+    Column("accepted", BigInteger, nullable=False),
+    Column("excess", BigInteger, nullable=False),  # refused, because it was used up
 )
 
 api_rates = Table(  # requests of this minute, of a key or a merchant

@@ -65,6 +65,7 @@ class Merchant:
     purposes: frozenset[str] = frozenset()  # of those that need an admission of their own, its own
     # messages a day; a class without one is unlimited
     daily_limits: Mapping[PurposeClass, int] = field(default_factory=dict)
+    plans_until: datetime | None = None  # when the last of its plans ends; None: it has none
 
     @property
     def is_demonstration(self) -> bool:
@@ -165,8 +166,8 @@ def find_many(transaction: Transaction, ids: Sequence[str]) -> dict[str, Merchan
 
 WITH_SENDERS = """
 SELECT m.id, m.partition, m.name, m.status, m.admitted_at, m.kind, m.classes, m.suspended_classes,
-    m.control_group, m.purposes, m.daily_limits, s.id AS sender_id, s.port, s.extension,
-    s.signature,
+    m.control_group, m.purposes, m.daily_limits, m.plans_until,
+    s.id AS sender_id, s.port, s.extension, s.signature,
     s.admitted_at AS sender_admitted_at, s.classes AS sender_classes, s.valid_until
 FROM {input} JOIN merchants m ON m.id = input.id
     LEFT JOIN senders s ON s.merchant_id = m.id AND s.revoked_at IS NULL
@@ -193,6 +194,7 @@ def find_with_senders(
                 name=row.name,
                 status=MerchantStatus(row.status),
                 admitted_at=utc_from_epoch(row.admitted_at),
+                plans_until=None if row.plans_until is None else utc_from_epoch(row.plans_until),
                 **_admission_columns(row),
             )
         if row.sender_id is not None:
@@ -284,6 +286,7 @@ def from_row(row: Row[Any]) -> Merchant:
         status=MerchantStatus(row.status),
         admitted_at=row.admitted_at,
         identity=MerchantIdentity(**{name: getattr(row, name) for name in IDENTITY_COLUMNS}),
+        plans_until=row.plans_until,
         **_admission_columns(row),
     )
 

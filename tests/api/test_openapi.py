@@ -31,7 +31,9 @@ Description = dict[str, Any]
 FORMATS = FormatChecker()
 METHODS = {"get", "post", "put", "patch", "delete"}
 
-WITHOUT_BODY = {"fetch_consent_token", "rotate_webhook_secret", "remove_webhook"}
+WITHOUT_BODY = {
+    "fetch_consent_token", "rotate_webhook_secret", "remove_webhook", "withdraw_plan",
+}  # fmt: skip
 SENDER = {"port": "10690002", "extension": "1", "signature": "晨光书店"}
 
 
@@ -219,6 +221,17 @@ def test_every_operation_answers_as_it_is_described(small: Service, api: Checked
     api.call("rotate_webhook_secret", status=200, ids=of_hook)
     api.call("remove_webhook", status=200, ids=of_hook)
 
+    in_two_days = (small.clock.now() + timedelta(days=2)).isoformat()
+    planned = {"starts_at": small.clock.now().isoformat(), "ends_at": in_two_days, "messages": 5}
+    plan = api.call("state_plan", {**planned, "sender": None}, status=201)
+    of_plan = {"plan_id": plan["id"]}
+    assert api.call("list_plans", query="?status=current")["items"] == [plan]
+    assert api.call("get_plan", ids=of_plan) == plan
+    api.call("change_plan", {**planned, "messages": 4}, status=200, ids=of_plan)
+    api.call("withdraw_plan", status=200, ids=of_plan)
+    api.call("change_plan", planned, status=409, ids=of_plan)
+    api.call("state_plan", {**planned, "ends_at": in_a_day}, status=422)
+
     done = {operation_id for operation_id, status in api.answered if status < 300}
     assert done == set(operations(api.description)), "an operation is not tried here"
 
@@ -231,6 +244,7 @@ def test_every_operation_describes_the_problems_of_any_request(api: CheckedApi) 
         "sender_id": "snd_x",
         "template_id": "tpl_x",
         "key_id": "key_x",
+        "plan_id": "plan_x",
         "webhook_id": "wh_x",
     }
     stranger = CheckedApi(Merchant(api.merchant.service, "x", "ctk_0_0"), api.description)
@@ -287,7 +301,7 @@ def test_each_member_of_what_was_admitted_is_explained(description: Description)
 
 def test_every_operation_has_an_id_a_tag_a_summary_and_enums(description: Description) -> None:
     found = operations(description)
-    assert len(found) == 32
+    assert len(found) == 37
     for _, _, operation in found.values():
         assert operation["tags"]
         assert operation["summary"].endswith(".")

@@ -349,6 +349,7 @@ def test_merchants_are_notified_of_measures(paced: Paced) -> None:
     assert [each["measure"] for each in told] == ["dropped", "held"]
     assert told[1] == {
         "measure": "held", "subject": paced.template, "version": 1, "people": 4, "stops": 2,
+            "messages": None,
     }  # fmt: skip
 
 

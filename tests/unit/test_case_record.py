@@ -63,7 +63,7 @@ KEPT = {
     "merchant_id", "is_merchant_active", "classes", "has_sender", "token", "grant", "purpose",
     "composed", "max_segments", "counted_sends", "transactional_cap", "not_before", "valid_until",
     "now", "named_purposes", "is_demonstration", "template", "event", "preferences",
-    "marketing_sends", "more_windows", "text_fault", "is_held_back", "is_dropped",
+    "marketing_sends", "more_windows", "text_fault", "is_held_back", "is_dropped", "plans",
 }  # fmt: skip
 
 SOMETIMES = 0.05

@@ -47,6 +47,7 @@ from consent_tokens.services.submission.message_request import (
     VerifiedRequest,
 )
 from consent_tokens.services.submission.paces import Paces
+from consent_tokens.services.submission.plans import Plans
 from consent_tokens.services.submission.standing import Standing, Standings
 from consent_tokens.services.submission.template_texts import (
     PreparedText,
@@ -97,6 +98,7 @@ def accept_all(
     context.paces.save(transaction)
     outbox.enqueue(transaction, context.enqueued)
     context.daily_limits.save(transaction)
+    context.plans.save(runtime, transaction, context.now)
     token_macs.replace(transaction, [each.mac for _, each in submissions if each.mac])
     runtime.record(transaction, *context.events)
     return results
@@ -121,6 +123,7 @@ class _AcceptContext:
     events: list[Event]
     recorder: CaseRecorder
     daily_limits: DailyLimits
+    plans: Plans
 
     @classmethod
     def load(
@@ -172,6 +175,7 @@ class _AcceptContext:
                 [(merchant_id, each.request.purpose) for merchant_id, each in submissions],
                 now.astimezone(policy.pacing.timezone).date(),
             ),
+            plans=Plans.load(transaction, standings, requests, now),
         )
 
     def decide(self, merchant_id: str, verified: VerifiedRequest) -> SubmissionResult:
@@ -200,14 +204,20 @@ class _AcceptContext:
         self.template_texts.count(key, text)
         insort(self.counted_sends[key, priority], decision.send_at)
         self.preferences.count(key, priority, decision.send_at)
-        self.daily_limits.count(merchant_id, case.purpose_class)
+        self._count_of_merchant(case, decision)
         left = case.composed.characters_left
         return SubmissionResult(decision, message.key, message.segments, left)
+
+    def _count_of_merchant(self, case: Case, decision: Decision) -> None:
+        """Count an accepted message against the limits and in the plans of its merchant."""
+        self.daily_limits.count(case.merchant_id, case.purpose_class)
+        self.plans.count(case, decision)
 
     def _refuse(
         self, case: Case, standing: Standing, decision: Decision, grant: RowKey | None
     ) -> SubmissionResult:
         """Return a refusal, with the key of the event that it is recorded as."""
+        self.plans.count(case, decision)
         event = self._event(case, standing, decision, grant)
         key = self.runtime.new_key(event.partition)
         self.events.append(replace(event, id=key.id))
@@ -286,6 +296,12 @@ class _AcceptContext:
             marketing_sends=self.preferences.marketing_sends_of(key),
             is_held_back=pacing is not None and not self.paces.has_place(pacing),
             is_dropped=pacing is not None and pacing.status is PacingStatus.DROPPED,
+            plans=self.plans.of(
+                merchant_id,
+                request.purpose,
+                request.template.id if request.template else None,
+                standing.sender.id if standing.sender else None,
+            ),
         )
 
     def _compose(
@@ -372,7 +388,10 @@ class _AcceptContext:
 
 def _count_shadow(shadow: Limits, case: Case) -> None:
     """Count what new rules would not have let leave."""
-    for rule in stopping_rules(shadow, case.counted_sends, case.marketing_sends, case.send_at):
+    stopping = stopping_rules(
+        shadow, case.counted_sends, case.marketing_sends, case.send_at, case.plans
+    )
+    for rule in stopping:
         RULES_SHADOW.labels(rule.id).inc()
 
 

@@ -173,7 +173,27 @@ WEBHOOK: Final = {
     "previous_secret_until": None,
 }
 SECRET: Final = "whsec_(44 characters)"  # noqa: S105 - the form of one
+PLAN_TERMS: Final = {
+    "starts_at": "2026-11-11T00:00:00+00:00",
+    "ends_at": "2026-11-12T00:00:00+00:00",
+    "messages": 50_000,
+    "purpose": "marketing.promotions",
+    "template": None,
+    "sender": None,
+    "reference": "double-11-first-wave",
+}
+PLAN: Final = {
+    "id": "plan_5e0b7c41d29f8a63",
+    "status": "upcoming",
+    **PLAN_TERMS,
+    "accepted": 0,
+    "refused": 0,
+    "created_at": "2026-11-01T02:00:00+00:00",
+    "stated_at": "2026-11-01T02:00:00+00:00",
+}
 REQUESTS: Final[dict[str, Any]] = {  # by operation id
+    "state_plan": PLAN_TERMS,
+    "change_plan": {**PLAN_TERMS, "messages": 40_000},
     "create_consent_request": {
         "purposes": ["marketing.promotions"],
         "max_messages": 4,
@@ -249,5 +269,10 @@ ANSWERS: Final[dict[str, Any]] = {  # by operation id
     "get_api_key": API_KEY,
     "list_api_keys": {"items": [API_KEY], "next": None},
     "revoke_api_key": {**API_KEY, "status": "revoked"},
+    "state_plan": PLAN,
+    "list_plans": {"items": [PLAN], "next": None},
+    "get_plan": PLAN,
+    "change_plan": {**PLAN, "messages": 40_000},
+    "withdraw_plan": {**PLAN, "status": "withdrawn"},
     "list_complaints": {"items": [COMPLAINTS], "next": None},
 }

@@ -13,6 +13,7 @@ TEMPLATES: Final = (ApiScope.TEMPLATES,)
 SENDERS: Final = (ApiScope.SENDERS,)
 API_KEYS: Final = (ApiScope.API_KEYS,)
 WEBHOOKS: Final = (ApiScope.WEBHOOKS,)
+PLANS: Final = (ApiScope.PLANS,)
 COMPLAINTS: Final = (ApiScope.COMPLAINTS,)
 
 # by operation id: a key needs one of these scopes
@@ -39,6 +40,11 @@ SCOPES: Final[Mapping[str, tuple[ApiScope, ...]]] = {
     "list_senders": SENDERS,
     "get_sender": SENDERS,
     "list_link_domains": SENDERS,
+    "state_plan": PLANS,
+    "list_plans": PLANS,
+    "get_plan": PLANS,
+    "change_plan": PLANS,
+    "withdraw_plan": PLANS,
     "list_complaints": COMPLAINTS,
     "create_webhook": WEBHOOKS,
     "list_webhooks": WEBHOOKS,

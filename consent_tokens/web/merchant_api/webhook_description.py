@@ -17,6 +17,7 @@ TEST: Final[Schema] = {"type": "boolean", "description": "Of what a test key cau
 TIME: Final[Schema] = {"type": "string", "format": "date-time"}
 NULLABLE_TIME: Final[Schema] = {"type": ["string", "null"], "format": "date-time"}
 NUMBER: Final[Schema] = {"type": "integer"}
+NULLABLE_NUMBER: Final[Schema] = {"type": ["integer", "null"]}
 REQUEST: Final = {"request": NULLABLE, "reference": NULLABLE}
 GRANT: Final = {**REQUEST, "grant": TEXT}
 PURPOSES: Final[Schema] = {"type": "array", "items": TEXT}  # an enumeration once it is described
@@ -89,13 +90,14 @@ DATA: Final[dict[WebhookEventType, tuple[str, Members]]] = {
         },
     ),
     WebhookEventType.MERCHANT_MEASURE: (
-        "Texts of a new template, or free texts of a sender, are held back or go on.",
+        "New texts are held back or go on; or a plan is used up, and more in it is refused.",
         {
-            "measure": _one_of("held", "waiting", "resumed", "dropped"),
+            "measure": _one_of("held", "waiting", "resumed", "dropped", "plan_used_up"),
             "subject": TEXT,
-            "version": NUMBER,
-            "people": NUMBER,
-            "stops": NUMBER,
+            "version": NULLABLE_NUMBER,
+            "people": NULLABLE_NUMBER,
+            "stops": NULLABLE_NUMBER,
+            "messages": NULLABLE_NUMBER,
         },
     ),
 }
@@ -168,6 +170,7 @@ def _example(kind: WebhookEventType, members: Members) -> dict[str, Any]:
         "subject": examples.TEMPLATE_ID,
         "people": 1000,
         "stops": 31,
+        "messages": None,
     }
     data = {
         name: schema["enum"][0] if name == "status" else known[name]
