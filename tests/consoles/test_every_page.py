@@ -1,0 +1,58 @@
+"""Every page of both consoles, of a service in which each list has something."""
+
+import os
+import re
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext
+
+from tests.console_people import ConsoleUser
+from tests.consoles.filled import fill, walk
+from tests.consoles.test_in_a_browser import NARROW, WIDE, assert_accessible
+from tests.number_scan import found_in
+from tests.service import Service
+
+COOKIES = {"/console": "console", "/merchant": "merchant-console"}
+HEADING = re.compile(r"<h1[^>]*>[^<]+")
+# `make test-all` looks at every page in every way, `make test` at each page in one of two
+IS_WHOLE = os.environ.get("BROWSER") == "all"
+WAYS = [(NARROW, "zh-CN", "dark", True), (WIDE, "en-GB", "light", True),
+        (NARROW, "en-GB", "light", False), (WIDE, "zh-TW", "dark", True)]  # fmt: skip
+
+
+def hand_over_session(user: ConsoleUser, context: BrowserContext) -> None:
+    """Sign a browser in as somebody who is signed in already."""
+    cookie = user.browser.get_cookie(COOKIES[user.path])
+    assert cookie
+    context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": user.service.base}])
+
+
+def test_no_page_of_a_console_shows_a_number_and_each_says_what_it_is(small: Service) -> None:
+    for user in fill(small):
+        pages = walk(user)
+        assert len(pages) > 12, "the navigation leads to its pages"
+        for path, html in pages.items():
+            assert found_in(html.encode()) == [], path
+            assert HEADING.search(html), path
+            assert "<title>" in html, path
+
+
+@pytest.mark.browser
+def test_each_page_is_accessible_and_fits_the_screen(served: Service, browser: Browser) -> None:
+    ways = WAYS if IS_WHOLE else WAYS[:2]
+    for user in fill(served):
+        paths = sorted(walk(user))
+        for place, (size, language, scheme, has_script) in enumerate(ways):
+            context = browser.new_context(
+                viewport=size,
+                locale=language,
+                color_scheme="dark" if scheme == "dark" else "light",
+                java_script_enabled=has_script,
+            )
+            hand_over_session(user, context)
+            page = context.new_page()
+            for path in paths if IS_WHOLE else paths[place :: len(ways)]:
+                page.goto(f"{served.base}{path}")
+                assert page.locator("h1").count() == 1, path
+                assert_accessible(page)
+            context.close()
