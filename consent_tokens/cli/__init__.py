@@ -33,6 +33,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "complaint": "complaint",
     "reassigned-numbers": "reassigned_numbers",
     "retention": "retention",
+    "rollups": "rollups",
     "rules": "rules",
     "explain": "decisions",
     "replay": "decisions",

@@ -22,6 +22,7 @@ from consent_tokens.evidence.complaints import (
     Verdict,
 )
 from consent_tokens.evidence.events import EventKind, complaint_event
+from consent_tokens.evidence.rollups import Measure, counted_for, for_message
 from consent_tokens.policies import OtpPolicy, RateLimit
 from consent_tokens.relay.message import Message
 from consent_tokens.row_key import RowKey
@@ -44,6 +45,7 @@ from consent_tokens.services.complaint_assessment import (
 from consent_tokens.services.complaint_reactions import count_complaint
 from consent_tokens.services.number_verification import ChallengeSecret, verify_code
 from consent_tokens.services.rate_limits import acquire
+from consent_tokens.services.rollups.counting import count_one
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.webhooks import complaint_events, enqueue
 from consent_tokens.store import (
@@ -290,6 +292,8 @@ def _file_complaint(
     complaints.add(transaction, complaint)
     if message:
         count_complaint(transaction, message)
+    of = for_message(message) if message else counted_for(complaint.merchant_id)
+    count_one(runtime, transaction, Measure.COMPLAINTS, of)
     event = complaint_event(complaint, EventKind.COMPLAINT_FILED, now, reason.value)
     runtime.record(transaction, event)
     review_of = after_filing(runtime, transaction, complaint)

@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Row, func, select, update
 
 from consent_tokens.clock import utc_from_epoch
+from consent_tokens.evidence.rollups import CountedFor, counted_for
 from consent_tokens.listing import ListFilter
 from consent_tokens.relay.message import (
     MAX_SCHEDULE_AHEAD,
@@ -257,6 +258,8 @@ class ReportedMessage:
     grant_id: int | None
     reference: str | None
     part: int | None = None  # the segment that the id belongs to, if there are several
+    counted_for: CountedFor | None = None  # in rollups; what `record_reports` returns has it
+    sent_at: datetime | None = None
 
 
 def by_gateway_ids(
@@ -294,7 +297,9 @@ WHERE messages.partition = input.partition AND messages.id = input.id
     AND (messages.status IN ('sent', 'unknown')
         OR (messages.status = 'delivered' AND input.corrects = 1))
 RETURNING messages.partition AS partition, messages.id AS id, messages.merchant_id AS merchant_id,
-    messages.grant_id AS grant_id, messages.reference AS reference
+    messages.grant_id AS grant_id, messages.reference AS reference,
+    messages.sender_id AS sender_id, messages.template_id AS template_id,
+    messages.purpose AS purpose, messages.send_at AS send_at
 """
 
 
@@ -318,9 +323,26 @@ def record_reports(
         transaction, RECORD_REPORTS, now=int(now.timestamp())
     )
     return [
-        ReportedMessage(RowKey(row.partition, row.id), row.merchant_id, row.grant_id, row.reference)
+        ReportedMessage(
+            RowKey(row.partition, row.id),
+            row.merchant_id,
+            row.grant_id,
+            row.reference,
+            counted_for=counted_for(row.merchant_id, row.sender_id, row.template_id, row.purpose),
+            sent_at=utc_from_epoch(row.send_at),
+        )
         for row in updated
     ]
+
+
+def lock_delivered(transaction: Transaction, keys: Collection[RowKey]) -> frozenset[RowKey]:
+    """Return which of these messages are recorded as delivered, locked until the end."""
+    rows = RowSet(ROW_KEY_COLUMNS, sorted(set(keys))).lock_rows(
+        transaction, "messages", ["partition", "id", "status"]
+    )
+    return frozenset(
+        RowKey(row.partition, row.id) for row in rows if row.status == MessageStatus.DELIVERED
+    )
 
 
 def delete_texts_of(transaction: Transaction, partition: int) -> None:

@@ -40,12 +40,12 @@ class PacedCounts:
     held: int  # messages that are held back
 
 
-def last_text_key(
+def last_text(
     transaction: Transaction, partition: int, merchant_id: str, since: datetime
-) -> RowKey | None:
+) -> Message | None:
     """Return the last text of a merchant to a recipient since then: limited ones before others."""
     row = transaction.execute(
-        select(messages.c.partition, messages.c.id)
+        select(messages)
         .where(
             messages.c.partition == partition,
             messages.c.merchant_id == merchant_id,
@@ -55,7 +55,7 @@ def last_text_key(
         .order_by(messages.c.priority.desc(), messages.c.send_at.desc(), messages.c.id.desc())
         .limit(1)
     ).first()
-    return RowKey(row.partition, row.id) if row else None
+    return message_from_row(row) if row else None
 
 
 def add_reaction(transaction: Transaction, key: RowKey, reaction: int) -> None:

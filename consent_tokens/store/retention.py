@@ -26,10 +26,12 @@ from sqlalchemy import (
 
 from consent_tokens.consent.quiet_periods import QuietPeriods, end_quiet_period
 from consent_tokens.relay.message import MessageStatus
+from consent_tokens.relay.pacing import day_of
 from consent_tokens.store.admission_tables import template_value_counts
 from consent_tokens.store.bulk import ROW_KEY_COLUMNS, RowSet
 from consent_tokens.store.database import Transaction, insert_or_ignore
 from consent_tokens.store.preferences import quiet_columns, quiet_periods_of
+from consent_tokens.store.rollup_tables import daily_reasons, daily_rollups
 from consent_tokens.store.tables import (
     HAS_NO_GRANT,
     HAS_NO_KEY,
@@ -372,6 +374,8 @@ _RULES: Final[Mapping[str, _Rule]] = {  # by kind
             ),
         ),
     ),
+    "rollups": _Rule(daily_rollups, lambda before: daily_rollups.c.day < day_of(before)),
+    "rollup_reasons": _Rule(daily_reasons, lambda before: daily_reasons.c.day < day_of(before)),
     "consents": _Rule(
         grants, lambda before: and_(HAS_NO_KEY, grants.c.status_since < before), _delete_grants
     ),

@@ -38,6 +38,7 @@ from consent_tokens.services.integrity.rewrapping import Rewrapper
 from consent_tokens.services.merchants import read_weights
 from consent_tokens.services.retention.sweep import apply_retention
 from consent_tokens.workers.pacing_worker import PacingWorker
+from consent_tokens.workers.rollup_worker import RollupWorker
 from consent_tokens.workers.template_counter import TemplateCounter
 from consent_tokens.workers.webhook_worker import WebhookWorker
 
@@ -79,6 +80,7 @@ class Dispatcher:
     _webhook_worker: WebhookWorker | None = None
     _template_counter: TemplateCounter | None = None
     _pacing_worker: PacingWorker | None = None
+    _rollup_worker: RollupWorker | None = None
     _thread: threading.Thread | None = None
 
     def __post_init__(self) -> None:
@@ -88,7 +90,7 @@ class Dispatcher:
         self._rewrapper = Rewrapper(self.context.runtime)
 
     def start(self) -> None:
-        """Open the gateway, and start the threads: dispatching, webhooks, templates, pacing.
+        """Open the gateway, and start the threads of all workers.
 
         Raises DispatcherRunningError if another one works on this SQLite database.
         """
@@ -103,6 +105,8 @@ class Dispatcher:
         self._template_counter.start()
         self._pacing_worker = PacingWorker(runtime, self.context.relay.pacing)
         self._pacing_worker.start()
+        self._rollup_worker = RollupWorker(runtime)
+        self._rollup_worker.start()
 
     def stop(self) -> None:
         """Finish the round in flight, start no other, and close the gateway and the database."""
@@ -116,6 +120,8 @@ class Dispatcher:
             self._template_counter.stop()
         if self._pacing_worker:
             self._pacing_worker.stop()
+        if self._rollup_worker:
+            self._rollup_worker.stop()
         self.context.close()
         self._lock.release()
 

@@ -17,6 +17,7 @@ from sqlalchemy import event
 
 from consent_tokens.services.admission.pacing_decisions import drop
 from consent_tokens.services.admission.template_values import count_values
+from consent_tokens.services.rollups.counting import add_increments
 from consent_tokens.store.database import IS_DISTRIBUTED
 from consent_tokens.store.tables import metadata
 from tests.number_scan import NUMBERS
@@ -43,6 +44,7 @@ ALL_SHARDS: Final = {
     ],
     "once a second, for backpressure and metrics": ["SELECT count(*), min(send_at) FROM ("],
     "every few seconds: texts whose values are not counted yet": ["value_hashes IS NOT NULL"],
+    "every few seconds: what was counted for rollups": ["FROM rollup_increments"],
     "at the start: whether the journal must not be missing": ["SELECT grants.wrapped_key"],
     "every few seconds and unproven template: its messages, by an index of those alone": [
         "pacing_id ="
@@ -159,6 +161,7 @@ def send_in_every_way(service: Service) -> SignedIn:
     texts = signed_in.consumer.texts()
     assert sum("a parcel" in text for text in texts) == 3, "sent, by the statement for Citus"
     assert count_values(service.runtime) == 1
+    assert add_increments(service.runtime) > 0
     return signed_in
 
 

@@ -37,6 +37,7 @@ from consent_tokens.services import webhooks
 from consent_tokens.services.admission.pacing_records import PacingChange, announce, record_change
 from consent_tokens.services.admission.template_decisions import IN_USE
 from consent_tokens.services.merchant_records import get_merchant
+from consent_tokens.services.rollups.counting import count_refused
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import control_groups, paced_messages, pacings, templates
 from consent_tokens.store.database import Transaction
@@ -246,6 +247,7 @@ def _refuse(runtime: Runtime, transaction: Transaction, pacing: Pacing, now: dat
     refused = paced_messages.refuse(transaction, pacing.id, reason, now, BATCH_SIZE)
     kind = EventKind.MESSAGE_REFUSED
     runtime.record(transaction, *(message_event(each, kind, now, reason) for each in refused))
+    count_refused(runtime, transaction, refused, now, reason.value)
     failed = [
         webhooks.message_status_event(
             runtime,

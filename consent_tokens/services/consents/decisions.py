@@ -16,6 +16,7 @@ from consent_tokens.crypto.keys import KEY_BYTES, GrantKey
 from consent_tokens.crypto.sealing import wrap
 from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
 from consent_tokens.evidence.events import EventKind, grant_event, request_event
+from consent_tokens.evidence.rollups import Measure, counted_for
 from consent_tokens.localization import catalogue
 from consent_tokens.policies import ConsentPolicy, OtpPolicy, RetentionPolicy
 from consent_tokens.rules.rule import Rule
@@ -41,6 +42,7 @@ from consent_tokens.services.number_verification import (
     verify_code,
 )
 from consent_tokens.services.outbox.service_messages import compose_service_message
+from consent_tokens.services.rollups.counting import count_one
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import (
     grants,
@@ -301,6 +303,7 @@ def create_grant(
     granted = request.granted(now, grant_key=grant.key)
     requests.record_decision(transaction, granted, token=seal_token(runtime, request, token))
     runtime.record(transaction, grant_event(grant, EventKind.GRANT_CREATED, now))
+    count_one(runtime, transaction, Measure.GAINED, counted_for(grant.merchant_id))
     webhooks.enqueue(runtime, transaction, [webhooks.grant_event(runtime, grant)], now)
     invitations.delete_accepted(transaction, partition, request.key)
     receipt_id = issue_consent_receipt(runtime, transaction, grant, notice)

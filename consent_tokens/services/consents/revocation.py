@@ -13,6 +13,7 @@ from consent_tokens.consent.grant import EndReason, Grant
 from consent_tokens.evidence.events import EventKind, grant_event, message_event
 from consent_tokens.evidence.journal import EntryKind, GrantRevoked
 from consent_tokens.evidence.receipts import Propagation
+from consent_tokens.evidence.rollups import Measure, counted_for, for_message
 from consent_tokens.policies import ConsentPolicy
 from consent_tokens.relay.decision import Reason
 from consent_tokens.relay.message import STOPPED, Message, MessageStatus
@@ -27,6 +28,7 @@ from consent_tokens.services.integrity.journal_outbox import (
     flush_journal,
 )
 from consent_tokens.services.outbox.in_flight_wait import wait_until_not_in_flight
+from consent_tokens.services.rollups.counting import count_one, count_refused
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import (
     grants,
@@ -158,11 +160,11 @@ def revoke_within(
     if ended != locked.grant:
         grants.record_end(transaction, ended)
         if reason in STOPS:
-            merchant_consents.record_stop(transaction, key.partition, ended.merchant_id, now)
-            _count_stop(transaction, ended, reason, now, is_spread=is_spread)
+            _record_stop(runtime, transaction, ended, reason, is_spread=is_spread)
         requests.delete_token_of(transaction, key)
         kind = EventKind.GRANT_ENDED
         runtime.record(transaction, grant_event(ended, kind, ended.status_since, reason.value))
+        count_one(runtime, transaction, Measure.LOST, counted_for(ended.merchant_id), reason.value)
         if reason not in {EndReason.EXPIRY, EndReason.JOURNAL}:
             enqueue_entry(runtime, transaction, EntryKind.REVOKED, GrantRevoked(key))
         event = webhooks.grant_event(runtime, ended, reason, replaced_by)
@@ -180,19 +182,25 @@ def revoke_within(
     return ended
 
 
-def _count_stop(
-    transaction: Transaction, ended: Grant, reason: EndReason, now: datetime, *, is_spread: bool
+def _record_stop(
+    runtime: Runtime, transaction: Transaction, ended: Grant, reason: EndReason, *, is_spread: bool
 ) -> None:
-    """Count a stop for the text that the consumer got last from the merchant (relay/pacing.py).
+    """Record a stop, and count it for the text that the consumer got last from the merchant.
 
-    A stop of all merchants at once is about none of them; a replayed one was counted before.
+    A stop of all merchants at once is about no text of one; a replayed one was counted before. Of
+    the consents that one stop ends, only the first is a stop more in the rollups.
     """
+    now, partition, merchant_id = ended.status_since, ended.key.partition, ended.merchant_id
+    last_stop = merchant_consents.last_stop(transaction, partition, [merchant_id])
+    merchant_consents.record_stop(transaction, partition, merchant_id, now)
     if is_spread or reason is EndReason.JOURNAL:
         return
-    partition, merchant_id = ended.key.partition, ended.merchant_id
-    since = now - COUNTED_FOR
-    if key := paced_messages.last_text_key(transaction, partition, merchant_id, since):
-        paced_messages.add_reaction(transaction, key, STOPPED)
+    text = paced_messages.last_text(transaction, partition, merchant_id, now - COUNTED_FOR)
+    if text:  # its template may be paced: relay/pacing.py
+        paced_messages.add_reaction(transaction, text.key, STOPPED)
+    if last_stop is None or last_stop < ended.granted_at:
+        of = for_message(text) if text else counted_for(merchant_id)
+        count_one(runtime, transaction, Measure.STOPS, of)
 
 
 def _record_refused(
@@ -209,6 +217,7 @@ def _record_refused(
         transaction,
         *(message_event(each, EventKind.MESSAGE_REFUSED, now, reason) for each in refused),
     )
+    count_refused(runtime, transaction, refused, now, reason)
     outcome = MessageStatus.REFUSED, reason
     webhooks.enqueue(
         runtime,

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Final
 
 from msgspec.structs import replace
 
 from consent_tokens.evidence.events import EventKind, message_event
+from consent_tokens.evidence.rollups import of_outcome
 from consent_tokens.gateways.base import (
     Faulty,
     Rejected,
@@ -24,6 +26,7 @@ from consent_tokens.relay.message import (
     Priority,
 )
 from consent_tokens.services import webhooks
+from consent_tokens.services.rollups.counting import count
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import message_segments, outbox
 from consent_tokens.store.database import Transaction
@@ -172,6 +175,7 @@ def complete(
             if outcome.status in EVENT_KINDS
         ),
     )
+    count(runtime, transaction, chain.from_iterable(of_outcome(*pair, now) for pair in recorded))
     announced = [
         webhooks.message_status_event(
             runtime, message.key, message.merchant_id, message.reference, outcome

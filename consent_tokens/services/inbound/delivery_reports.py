@@ -5,17 +5,21 @@ are, or once some are and nothing is reported of the others for SEGMENT_GRACE: c
 report only the first segment, or only the last. A failure that is reported after that corrects it.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.evidence.rollups import Counted, Measure
 from consent_tokens.gateways.base import DeliveryReport, ReportedOutcome
 from consent_tokens.relay.message import MessageStatus
+from consent_tokens.relay.pacing import day_of
 from consent_tokens.row_key import RowKey
 from consent_tokens.services import webhooks
 from consent_tokens.services.erasure import number_deactivated
+from consent_tokens.services.rollups.counting import add
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import message_segments, messages
 from consent_tokens.store.database import Transaction
@@ -127,8 +131,10 @@ def _record(
 ) -> None:
     """Record statuses, with an event for each changed message, and notify its merchant."""
     failures = [key for key in corrections if reported[key][0] is not MessageStatus.DELIVERED]
+    corrected = messages.lock_delivered(transaction, failures)
     updated = messages.record_reports(transaction, reported, now, corrections=failures)
     changed = [each for each in updated if reported[each.key][0] is not MessageStatus.SENT]
+    _count(runtime, transaction, reported, changed, corrected)
     runtime.record(
         transaction,
         *(
@@ -152,6 +158,27 @@ def _record(
         if message.merchant_id
     ]
     webhooks.enqueue(runtime, transaction, notifications, now)
+
+
+def _count(
+    runtime: Runtime,
+    transaction: Transaction,
+    reported: Mapping[RowKey, _ReportedStatus],
+    changed: Sequence[ReportedMessage],
+    corrected: Collection[RowKey],
+) -> None:
+    """Count what was reported, on the day on which each message was sent."""
+    counts: Counter[Counted] = Counter()
+    for each in changed:
+        if each.counted_for is None or each.sent_at is None:
+            continue
+        is_delivered = reported[each.key][0] is MessageStatus.DELIVERED
+        measure = Measure.DELIVERED if is_delivered else Measure.UNDELIVERED
+        counted = Counted(day_of(each.sent_at), each.counted_for, measure)
+        counts[counted] += 1
+        if each.key in corrected:
+            counts[counted._replace(measure=Measure.DELIVERED)] -= 1
+    add(runtime, transaction, counts)
 
 
 def _status_of(report: DeliveryReport) -> _ReportedStatus:

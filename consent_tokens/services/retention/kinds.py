@@ -29,6 +29,8 @@ LOCK_RETENTION: Final = timedelta(days=1)  # a lock is held for milliseconds
 VALUE_COUNT_RETENTION: Final = timedelta(days=90)  # a value that is abused is repeated sooner
 SEGMENT_RETENTION: Final = MAX_VALIDITY * 2  # no report comes that late
 
+ROLLUP_RETENTION: Final = timedelta(days=400)  # so that a day can be compared with last year's
+
 Period = Callable[[ConsentPolicy], timedelta]
 
 
@@ -304,6 +306,25 @@ KINDS: Final[tuple[Kind, ...]] = (
         is_on_page=False,
     ),
     Kind(
+        name="rollups",
+        tables=("daily_rollups",),
+        what="How many texts, stops, complaints and consents a day had, by merchant, sender, "
+        "template and purpose; about no recipient",
+        since="after the day",
+        basis="",
+        period=lambda _policy: ROLLUP_RETENTION,
+        is_on_page=False,
+    ),
+    Kind(
+        name="rollup_reasons",
+        tables=("daily_reasons",),
+        what="Why texts were refused and consents ended, as such counts",
+        since="after the day",
+        basis="",
+        period=lambda _policy: ROLLUP_RETENTION,
+        is_on_page=False,
+    ),
+    Kind(
         name="merchants",
         tables=("merchants", "api_keys", "api_rates", "daily_counts", "senders",
                 "merchant_weights", "link_domains",
@@ -336,7 +357,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind(
         name="bookkeeping",
         tables=("checkpoints", "retention_runs", "key_records", "token_mac_keys", "purposes",
-                "rule_versions"),
+                "rule_versions", "rollup_increments"),
         what="Bookkeeping of the service, about nobody",
         since="as long as the service runs",
         basis="",

@@ -6,7 +6,7 @@ not depend on the number of messages: grants, merchants and sends are loaded for
 
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,6 +17,7 @@ from consent_tokens.consent.scope import MAX_DAYS
 from consent_tokens.crypto.message_link_ids import PLACEHOLDER_LINK_ID
 from consent_tokens.errors import TokenError
 from consent_tokens.evidence.events import Event, decision_kind, rules_text
+from consent_tokens.evidence.rollups import Counted, Measure, counted_for, of_message
 from consent_tokens.metrics import RULES_SHADOW
 from consent_tokens.policies import RelayPolicy
 from consent_tokens.relay.case import Case, limits_of
@@ -31,13 +32,14 @@ from consent_tokens.relay.message import (
     MessageStatus,
     Priority,
 )
-from consent_tokens.relay.pacing import Pacing, PacingStatus
+from consent_tokens.relay.pacing import Pacing, PacingStatus, day_of
 from consent_tokens.relay.sandbox import refusal_of
 from consent_tokens.relay.templates.template import Template
 from consent_tokens.row_key import RowKey
 from consent_tokens.rules.limits import Limits, counts_recipients
 from consent_tokens.rules.pack import RuleSet
 from consent_tokens.services.preferences.snapshot import PreferenceSnapshot
+from consent_tokens.services.rollups.counting import count
 from consent_tokens.services.rule_versions import rules_in_force
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.submission.daily_limits import DailyLimits
@@ -101,6 +103,7 @@ def accept_all(
     context.plans.save(runtime, transaction, context.now)
     token_macs.replace(transaction, [each.mac for _, each in submissions if each.mac])
     runtime.record(transaction, *context.events)
+    count(runtime, transaction, context.counted)
     return results
 
 
@@ -121,6 +124,7 @@ class _AcceptContext:
     now: datetime
     enqueued: list[Message]
     events: list[Event]
+    refused: list[Counted]  # for rollups
     recorder: CaseRecorder
     daily_limits: DailyLimits
     plans: Plans
@@ -168,6 +172,7 @@ class _AcceptContext:
             now=now,
             enqueued=[],
             events=[],
+            refused=[],
             recorder=CaseRecorder(),
             daily_limits=DailyLimits.load(
                 transaction,
@@ -221,7 +226,23 @@ class _AcceptContext:
         event = self._event(case, standing, decision, grant)
         key = self.runtime.new_key(event.partition)
         self.events.append(replace(event, id=key.id))
+        sender, template = standing.sender, case.template.template if case.template else None
+        of = counted_for(
+            case.merchant_id,
+            sender.id if sender else None,
+            template.id if template else None,
+            case.purpose,
+        )
+        if of:
+            self.refused.append(Counted(day_of(self.now), of, Measure.REFUSED, event.reason or ""))
         return SubmissionResult(decision, event=key)
+
+    @property
+    def counted(self) -> Iterator[Counted]:
+        """Return what rollups count of the decisions."""
+        yield from self.refused
+        for message in self.enqueued:
+            yield from of_message(message, Measure.ACCEPTED, self.now)
 
     def _paced(self, pacing: Pacing, message: Message, case: Case) -> Message:
         """Return an accepted message with its place in a part, or held back."""

@@ -1,0 +1,1 @@
+"""Rollups: counts of each day for merchants, senders and templates, as the consoles show them."""

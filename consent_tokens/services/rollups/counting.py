@@ -1,0 +1,74 @@
+"""Count in the transaction of what is counted, and add to the counts of the day soon after.
+
+On the way of a message this is one more statement for a whole group of messages. What it inserts is
+added to the daily counts by `add_increments`, which a worker of the dispatcher calls.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import chain
+from typing import Final
+
+from consent_tokens.evidence.rollups import Counted, CountedFor, Measure, of_message
+from consent_tokens.relay.message import Message
+from consent_tokens.relay.pacing import day_of
+from consent_tokens.services.runtime import Runtime
+from consent_tokens.store import rollups
+from consent_tokens.store.database import Transaction
+
+BATCH_SIZE: Final = 1000  # rows that one transaction adds
+
+
+def count(runtime: Runtime, transaction: Transaction, counted: Iterable[Counted]) -> None:
+    """Count things in the transaction that they are done in."""
+    add(runtime, transaction, Counter(counted))
+
+
+def add(runtime: Runtime, transaction: Transaction, counts: Counter[Counted]) -> None:
+    """Count things with their numbers, of which one may be less than 0 to correct another."""
+    if counts:
+        now = runtime.clock.now()
+        rollups.insert(transaction, counts, now, lambda: runtime.new_key(runtime.new_partition()))
+
+
+def count_one(
+    runtime: Runtime,
+    transaction: Transaction,
+    measure: Measure,
+    of: CountedFor | None,
+    reason: str = "",
+) -> None:
+    """Count one thing of today; nothing if it counts for nobody."""
+    if of:
+        today = day_of(runtime.clock.now())
+        count(runtime, transaction, [Counted(today, of, measure, reason)])
+
+
+def count_refused(
+    runtime: Runtime,
+    transaction: Transaction,
+    refused: Iterable[Message],
+    now: datetime,
+    reason: str,
+) -> None:
+    """Count messages that waited and will not be sent."""
+    counted = (of_message(each, Measure.REFUSED, now, reason) for each in refused)
+    count(runtime, transaction, chain.from_iterable(counted))
+
+
+def add_increments(runtime: Runtime) -> int:
+    """Add up to BATCH_SIZE rows of what was counted to the counts of their days; return how many.
+
+    One transaction at a time does so, of all processes.
+    """
+    if runtime.database.read(rollups.oldest_increment) is None:
+        return 0
+
+    def work(transaction: Transaction) -> int:
+        rollups.lock(transaction)
+        rows, counts = rollups.take(transaction, BATCH_SIZE)
+        rollups.add(transaction, counts)
+        return rows
+
+    return runtime.database.run(work)

@@ -1,0 +1,127 @@
+"""The figures that the consoles show: what rollups counted in a period, of one subject."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Final, TypeVar
+
+from consent_tokens.consent.purposes import PurposeClass
+from consent_tokens.evidence.rollups import Measure
+from consent_tokens.relay.decision import class_of
+from consent_tokens.relay.pacing import SECONDS_OF_DAY, day_of
+from consent_tokens.services.runtime import Runtime
+from consent_tokens.store import rollup_queries, rollups
+from consent_tokens.store.database import Transaction
+from consent_tokens.store.rollup_queries import Days, Key
+from consent_tokens.store.rollups import ALL_MERCHANTS
+
+__all__ = ["ALL_MERCHANTS", "Figures", "MerchantFigures", "merchants_by_complaints", "read_figures"]
+
+Group = TypeVar("Group")
+
+FOUR_WEEKS: Final = 28  # days
+MILLION: Final = 1_000_000
+MAX_MERCHANTS: Final = 10  # that the overview lists by their complaints
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was counted of a subject in a period, and in as many days before it."""
+
+    days: Sequence[date]
+    by_day: Sequence[Counter[Measure]]  # of each day
+    by_class: Mapping[PurposeClass, Counter[Measure]]
+    by_purpose: Mapping[str, Counter[Measure]]
+    total: Counter[Measure]
+    before: Counter[Measure]  # the period before: its total
+    before_by_class: Mapping[PurposeClass, Counter[Measure]]
+    refused: Mapping[str, int]  # by reason
+    lost: Mapping[str, int]  # by what ended the consent
+    counted_until: datetime  # what was counted before is in it
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was counted in the period."""
+        return not any(self.total.values())
+
+
+@dataclass(frozen=True, slots=True)
+class MerchantFigures:
+    """The totals of a merchant in a period."""
+
+    merchant_id: str
+    total: Counter[Measure]
+
+
+def read_figures(runtime: Runtime, subject_id: str, days: int = FOUR_WEEKS) -> Figures:
+    """Return the figures of a merchant, sender, template or all; today is the last day."""
+    now = runtime.clock.now()
+    return runtime.database.read(lambda transaction: _read(transaction, subject_id, days, now))
+
+
+def merchants_by_complaints(runtime: Runtime, days: int = FOUR_WEEKS) -> list[MerchantFigures]:
+    """Return the merchants with the most complaints in a period, the most first."""
+    period = _period(runtime.clock.now(), days)
+
+    def query(transaction: Transaction) -> list[MerchantFigures]:
+        found = rollup_queries.most_complaints(transaction, period, MAX_MERCHANTS)
+        totals = rollup_queries.totals_of(transaction, found, period)
+        return [MerchantFigures(each, totals[each]) for each in found]
+
+    return runtime.database.read(query)
+
+
+def per_million(hits: int, of: int) -> float | None:
+    """Return how many of a million texts; None if there was no text."""
+    return hits * MILLION / of if of > 0 else None
+
+
+def _read(transaction: Transaction, subject_id: str, days: int, now: datetime) -> Figures:
+    period = _period(now, days)
+    both = Days(period.first - days, period.last)
+    counts = rollup_queries.counts_of(transaction, subject_id, both)
+    reasons = rollup_queries.reasons_of(transaction, subject_id, period)
+    inside = {key: each for key, each in counts.items() if key.day >= period.first}
+    outside = {key: each for key, each in counts.items() if key.day < period.first}
+    by_day = _sums({key: key.day for key in inside}, inside)
+    return Figures(
+        days=[date_of(day) for day in range(period.first, period.last + 1)],
+        by_day=[by_day.get(day, Counter()) for day in range(period.first, period.last + 1)],
+        by_class=_by_class(inside),
+        by_purpose=_sums({key: key.purpose for key in inside if key.purpose}, inside),
+        total=_total(inside),
+        before=_total(outside),
+        before_by_class=_by_class(outside),
+        refused=reasons[Measure.REFUSED],
+        lost=reasons[Measure.LOST],
+        counted_until=rollups.oldest_increment(transaction) or now,
+    )
+
+
+def _period(now: datetime, days: int) -> Days:
+    today = day_of(now)
+    return Days(today - days + 1, today)
+
+
+def date_of(day: int) -> date:
+    """Return the date of a day since 1970."""
+    return (datetime.fromtimestamp(0, UTC) + timedelta(seconds=day * SECONDS_OF_DAY)).date()
+
+
+def _by_class(counts: Mapping[Key, Counter[Measure]]) -> dict[PurposeClass, Counter[Measure]]:
+    return _sums({key: class_of(key.purpose) for key in counts if key.purpose}, counts)
+
+
+def _total(counts: Mapping[Key, Counter[Measure]]) -> Counter[Measure]:
+    return _sums(dict.fromkeys(counts, 0), counts).get(0, Counter())
+
+
+def _sums(
+    groups: Mapping[Key, Group], counts: Mapping[Key, Counter[Measure]]
+) -> dict[Group, Counter[Measure]]:
+    """Return the sums of counts, by the group that each key is in."""
+    sums: dict[Group, Counter[Measure]] = {}
+    for key, group in groups.items():
+        sums.setdefault(group, Counter()).update(counts[key])
+    return sums
