@@ -29,6 +29,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "sender": "senders",
     "template": "template",
     "pacing": "pacing",
+    "plan": "plans",
     "webhook": "webhook",
     "complaint": "complaint",
     "reassigned-numbers": "reassigned_numbers",

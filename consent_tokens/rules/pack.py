@@ -14,11 +14,12 @@ from msgspec import Meta, Struct
 from consent_tokens.consent.phone import is_region
 from consent_tokens.errors import RulesInvalidError
 from consent_tokens.localization import LANGUAGES
-from consent_tokens.rules.rule import Line, Rule, RuleMode
+from consent_tokens.rules.rule import Line, Peak, Rule, RuleMode
 
 DEMONSTRATION: Final = "demo"  # the pack of merchants of that kind, whatever the region
 EVERYWHERE_ELSE: Final = "*"  # the region of a pack for recipients of regions without one
 MAX_RULES: Final = 500  # of one pack
+MAX_PEAKS: Final = 100  # of one pack: those of a moving calendar are listed by year
 VERSION_LENGTH: Final = 12  # hexadecimal digits
 
 
@@ -27,6 +28,7 @@ class _PackFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: Mapping[str, Line]
     regions: frozenset[str]
     rules: Annotated[list[dict[str, Any]], Meta(max_length=MAX_RULES)]
+    peaks: Annotated[tuple[Peak, ...], Meta(max_length=MAX_PEAKS)] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Pack:
     name: Mapping[str, str]  # by language
     regions: frozenset[str]  # ISO 3166-1, or EVERYWHERE_ELSE
     rules: tuple[Rule, ...]
+    peaks: tuple[Peak, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,9 +96,8 @@ def parse_pack(name: str, text: str) -> Pack:
         file = msgspec.convert(table, _PackFile)
     except msgspec.ValidationError as error:
         raise RulesInvalidError(f"{name}: {error}") from None
-    pack = Pack(
-        file.id, file.name, file.regions, tuple(_parse_rule(name, each) for each in file.rules)
-    )
+    rules = tuple(_parse_rule(name, each) for each in file.rules)
+    pack = Pack(file.id, file.name, file.regions, rules, file.peaks)
     if fault := _fault_of(pack):
         raise RulesInvalidError(f"{name}: {fault}")
     return pack
@@ -115,15 +117,21 @@ def _fault_of(pack: Pack) -> str | None:
     for region in sorted(pack.regions):
         if region != EVERYWHERE_ELSE and not is_region(region):
             return f"`regions`: {region!r} is no region of two letters, such as CN"
-    seen: set[str] = set()
     for rule in pack.rules:
-        if rule.id in seen:
-            return f"rule {rule.id!r}: `id` is there twice"
-        if not rule.id.startswith(f"{pack.id}."):
-            return f"rule {rule.id!r}: `id` must begin with {pack.id}."
         if not rule.regions <= pack.regions:
             return f"rule {rule.id!r}: `regions` must be of the pack's"
-        seen.add(rule.id)
+    return _fault_of_ids(pack)
+
+
+def _fault_of_ids(pack: Pack) -> str | None:
+    seen: set[str] = set()
+    named = [("rule", each.id) for each in pack.rules] + [("peak", each.id) for each in pack.peaks]
+    for kind, name in named:
+        if name in seen:
+            return f"{kind} {name!r}: `id` is there twice"
+        if not name.startswith(f"{pack.id}."):
+            return f"{kind} {name!r}: `id` must begin with {pack.id}."
+        seen.add(name)
     return None
 
 

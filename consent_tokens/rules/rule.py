@@ -21,6 +21,7 @@ MAX_SHADOW_DAYS: Final = 90
 MAX_EXPIRY: Final = 1825  # days
 MAX_REST: Final = 3650  # days
 MAX_PLAN_NOTICE: Final = 720  # hours
+MAX_PEAK_MESSAGES: Final = 10_000_000_000  # of all merchants in a day
 MAX_SEASONS: Final = 60  # of a rule: those of a moving calendar are listed by year
 MAX_WORDS: Final = 400  # characters of a rule in one language
 
@@ -133,6 +134,32 @@ class Season(Struct, frozen=True, forbid_unknown_fields=True):
         """Whether a day is within it."""
         text = day.isoformat()
         return self.first <= text[-len(self.first) :] <= self.last
+
+    def next_days(self, day: dt.date) -> tuple[dt.date, dt.date] | None:
+        """Return the first and the last day of it that is not over on a day; None if all are."""
+        has_year = len(self.first) > len("11-01")
+        years = [""] if has_year else [f"{year:04}-" for year in (day.year, day.year + 1)]
+        for year in years:
+            last = _day_of(f"{year}{self.last}")
+            if last >= day:
+                return _day_of(f"{year}{self.first}"), last
+        return None
+
+
+class Peak(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A peak season, and what the platform plans for it."""
+
+    id: RuleId
+    name: Mapping[str, Line]  # by language
+    words: Mapping[str, Line]  # what the platform does in it, by language
+    season: Season
+    # marketing and finance texts of all merchants that it plans to send in a day (UTC)
+    messages_per_day: Annotated[int, Meta(ge=1, le=MAX_PEAK_MESSAGES)] | None = None
+
+    def __post_init__(self) -> None:
+        for member in ("name", "words"):
+            if getattr(self, member).keys() != set(LANGUAGES):
+                raise ValueError(f"`{member}` must be in {', '.join(LANGUAGES)}")
 
 
 class Defaults(Struct, frozen=True, forbid_unknown_fields=True):
@@ -255,6 +282,14 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return True
         text = day.isoformat()
         return text in self.holidays or text[5:] in self.holidays
+
+
+def _day_of(text: str) -> dt.date:
+    """Return a date; of 29 February in a year without it, the day before."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        return dt.date.fromisoformat(text.replace("02-29", "02-28"))
 
 
 def _is_day(text: str) -> bool:

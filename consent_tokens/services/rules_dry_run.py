@@ -7,17 +7,20 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final
 
+from msgspec.structs import replace
+
 from consent_tokens.consent.grant import Grant
 from consent_tokens.consent.timezones import regions_of
 from consent_tokens.relay.checks import stopping_rules
 from consent_tokens.relay.decision import class_of
 from consent_tokens.relay.message import Priority
+from consent_tokens.relay.plan import Plan
 from consent_tokens.row_key import RowKey
 from consent_tokens.rules.limits import limits_in_modes
 from consent_tokens.rules.pack import RuleSet
 from consent_tokens.rules.rule import RuleMode
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import grants, merchants
+from consent_tokens.store import grants, merchants, plans
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant
 from consent_tokens.store.sent_messages import SentMessage, sent_from
@@ -38,7 +41,8 @@ class DryRun:
 def dry_run(runtime: Runtime, rule_set: RuleSet, *, max_pages: int | None = None) -> DryRun:
     """Try rules, new ones too, on each message that was sent in the last week.
 
-    Each rule is tried by itself, at the time at which the message was sent. With `max_pages`,
+    Each rule is tried by itself, at the time at which the message was sent; of plans, only whether
+    there was one then, and not how much of it was used. With `max_pages`,
     only so many times PAGE_SIZE messages are read: those of some recipients, by random partition.
     """
     now, found, partition = runtime.clock.now(), DryRun(), -(2**63)
@@ -65,15 +69,23 @@ class _Page:
     sent: Sequence[SentMessage]
     grants: Mapping[RowKey, Grant]
     merchants: Mapping[str, Merchant]
+    plans: Mapping[str, Sequence[Plan]]  # by merchant id, as if nothing of them was used
 
     @classmethod
     def load(cls, transaction: Transaction, sent: Sequence[SentMessage]) -> "_Page":
         keys = sorted({each.grant_key for each in sent})
+        merchant_ids = sorted({each.merchant_id for each in sent})
         return cls(
             sent,
             grants.find_many(transaction, keys),
-            merchants.find_many(transaction, sorted({each.merchant_id for each in sent})),
+            merchants.find_many(transaction, merchant_ids),
+            _plans_at(transaction, sent, merchant_ids),
         )
+
+    def plans_of(self, message: SentMessage) -> list[Plan]:
+        """Return the plans that are about a message."""
+        names = message.purpose, message.template_id, message.sender_id
+        return [each for each in self.plans.get(message.merchant_id, ()) if each.is_for(*names)]
 
     @property
     def is_last(self) -> bool:
@@ -90,6 +102,18 @@ class _Page:
         for partition, sent in groupby(self.sent, lambda each: each.grant_key.partition):
             if self.is_last or partition < self.next_partition:
                 yield list(sent)
+
+
+def _plans_at(
+    transaction: Transaction, sent: Sequence[SentMessage], merchant_ids: Sequence[str]
+) -> Mapping[str, Sequence[Plan]]:
+    """Return the plans of merchants that messages were sent in, by merchant id."""
+    found: dict[str, list[Plan]] = defaultdict(list)
+    times = [each.send_at for each in sent]
+    if times:
+        for each in plans.between(transaction, min(times), max(times), merchant_ids):
+            found[each.merchant_id].append(replace(each, accepted=0))
+    return found
 
 
 def _try(
@@ -112,7 +136,8 @@ def _try(
                 modes=TRIED,
             )
             found.messages += 1
-            stopping = stopping_rules(limits, sends, marketing_sends, message.send_at)
+            planned = page.plans_of(message) if limits.plans else ()
+            stopping = stopping_rules(limits, sends, marketing_sends, message.send_at, planned)
             for rule_id in {each.id for each in stopping}:
                 found.stopped[rule_id] += 1
         sends.append(message.send_at)

@@ -19,6 +19,8 @@ class SentMessage(Struct, frozen=True):
     purpose: str
     priority: int
     send_at: datetime
+    template_id: str | None
+    sender_id: str | None
 
 
 def sent_from(
@@ -36,6 +38,8 @@ def sent_from(
             messages.c.purpose,
             messages.c.priority,
             messages.c.send_at,
+            messages.c.template_id,
+            messages.c.sender_id,
         )
         .where(
             messages.c.partition >= partition,
@@ -54,6 +58,8 @@ def sent_from(
             row.purpose,
             row.priority,
             row.send_at,
+            row.template_id,
+            row.sender_id,
         )
         for row in rows
     ]

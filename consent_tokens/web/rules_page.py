@@ -7,11 +7,12 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from flask import Response
+from flask_babel import format_decimal
 from flask_babel import gettext as _
 
 from consent_tokens.localization import N_
 from consent_tokens.rules.pack import DEMONSTRATION, Pack
-from consent_tokens.rules.rule import Basis, Rule, RuleMode
+from consent_tokens.rules.rule import Basis, Peak, Rule, RuleMode
 from consent_tokens.web.consumer import blueprint, page
 from consent_tokens.web.consumer.locale import language
 from consent_tokens.web.consumer.template_filters import day
@@ -42,11 +43,24 @@ class _RuleLine:
 
 
 @dataclass(frozen=True, slots=True)
+class _PeakLine:
+    """A peak season as the page shows it, the next one or that of today."""
+
+    name: str
+    words: str
+    first: str
+    last: str
+    messages_per_day: str  # empty: the platform does not say
+    rules: Sequence[str]  # words of those that do something in it only
+
+
+@dataclass(frozen=True, slots=True)
 class _PackSection:
     """A pack as the page shows it."""
 
     name: str
     lines: Sequence[_RuleLine]
+    peaks: Sequence[_PeakLine]
 
 
 @bp.get("/rules")
@@ -66,7 +80,29 @@ def show_rules() -> Response:
 
 
 def _section(pack: Pack, today: dt.date) -> _PackSection:
-    return _PackSection(pack.name[language()], [_line(rule, today) for rule in pack.rules])
+    lines = [_line(rule, today) for rule in pack.rules]
+    peaks = [
+        _peak(pack, peak, days) for peak in pack.peaks if (days := peak.season.next_days(today))
+    ]
+    return _PackSection(pack.name[language()], lines, peaks)
+
+
+def _peak(pack: Pack, peak: Peak, days: tuple[dt.date, dt.date]) -> _PeakLine:
+    first, last = days
+    return _PeakLine(
+        name=peak.name[language()],
+        words=peak.words[language()],
+        first=_day(first),
+        last=_day(last),
+        messages_per_day=format_decimal(peak.messages_per_day) if peak.messages_per_day else "",
+        rules=[
+            rule.words[language()]
+            for rule in pack.rules
+            if rule.seasons
+            and rule.is_in_season_between(first, last)
+            and rule.mode_on(first) is RuleMode.ENFORCED
+        ],
+    )
 
 
 def _line(rule: Rule, today: dt.date) -> _RuleLine:

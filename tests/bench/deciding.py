@@ -8,6 +8,7 @@ from typing import Any, Final
 from consent_tokens.relay.case import Case, limits_of
 from consent_tokens.relay.checks import decide
 from consent_tokens.relay.composition import compose, with_signature_and_opt_out
+from consent_tokens.relay.plan import Plan
 from consent_tokens.rules.limits import NO_LIMITS, Limits
 from consent_tokens.rules_source import packaged_rules
 from tests.bench.measures import Report
@@ -16,8 +17,15 @@ from tests.unit.test_relay_decision import GOOD, GRANT, NOON
 TURNS: Final = 300  # the fastest of each counts: the machine does other things beside them
 DECISIONS: Final = 100  # in a turn
 PURPOSE: Final = "marketing.promotions"
+PLAN: Final = Plan(
+    id="plan_1", merchant_id="m_1", starts_at=NOON, ends_at=NOON + timedelta(days=1),
+    messages=5000, accepted=1000, stated_at=NOON - timedelta(days=9), created_at=NOON,
+)  # fmt: skip
 # in a season, when most rules bind, with one text sent before
-MEMBERS: Final[dict[str, Any]] = GOOD | {"counted_sends": [NOON - timedelta(days=9)]}
+MEMBERS: Final[dict[str, Any]] = GOOD | {
+    "counted_sends": [NOON - timedelta(days=9)],
+    "plans": (PLAN,),
+}
 TEXT: Final = "双十一满200减50，仅此一天，欢迎到店选购"
 GROUP: Final = "one decision, composing its text included"
 

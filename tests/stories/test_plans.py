@@ -1,16 +1,25 @@
 """Plans: what a merchant states for a peak, what rules make of it, and plan against fact."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
 
 import pytest
 from msgspec.structs import replace
 
+from consent_tokens.clock import SystemClock
+from consent_tokens.errors import RulesInvalidError
 from consent_tokens.relay.checks import decide
 from consent_tokens.relay.decision import Accepted, Decision, Reason, Refused
 from consent_tokens.relay.plan import Plan
 from consent_tokens.rules_source import RulesSource
-from tests.number_scan import NUMBERS
+from consent_tokens.services.rules_dry_run import dry_run
+from tests.number_scan import NUMBERS, WRITTEN
+from tests.receivers import receiver as a_receiver
 from tests.service import ALWAYS, ORDERS, PROMOTIONS, WIDE, Merchant, Page, Service
+from tests.stories.test_template_commands import answer, run
+from tests.stories.test_webhooks import deliver_due, delivered
 from tests.unit.test_relay_decision import a_case
 from tests.unit.test_rule_limits import limits, rules_of
 
@@ -148,25 +157,159 @@ def test_a_plan_is_only_about_what_it_names(peak: tuple[Service, Merchant, str])
     assert other.post(f"/v1/plans/{events['id']}/withdraw").status_code == 404
 
 
+INVALID: Final[list[tuple[dict[str, object], str]]] = [
+    ({"messages": 0}, "messages"),
+    ({"messages": 1.5}, "messages"),
+    ({"ends_at": "2021-11-01T00:00:00Z"}, "ends_at"),
+    ({"ends_at": "2021-11-12T00:00:00Z"}, "ends_at"),
+    ({"ends_at": "2022-01-01T00:00:00Z"}, "ends_at"),
+    ({"starts_at": "2031-11-11T00:00:00Z"}, "starts_at"),
+    ({"starts_at": "2021-11-12T00:00:00"}, "starts_at"),
+    ({"purpose": "no.such"}, "purpose"),
+    ({"template": "tpl_nobody"}, "template"),
+    ({"sender": "snd_nobody"}, "sender"),
+    ({"days": 3}, "days"),
+]
+
+
+def test_a_plan_that_is_not_valid_is_refused(small: Service) -> None:
+    merchant = small.legal_merchant()
+    valid = {"starts_at": "2021-11-12T00:00:00Z", "ends_at": "2021-11-13T00:00:00Z", "messages": 5}
+    for terms, field in INVALID:
+        refused = merchant.post("/v1/plans", {**valid, **terms})
+        assert (refused.status_code, list(refused.json["errors"])) == (422, [field])
+
+
+@pytest.mark.both_databases
+def test_many_who_race_for_the_last_messages_of_a_plan_get_no_more(service: Service) -> None:
+    service = service.with_context(otp=WIDE).with_runtime(rules=RulesSource(rules_of(NEEDED)))
+    merchant = service.legal_merchant()
+    tokens = [
+        service.obtain_token(
+            merchant, service.consumer(number), PROMOTIONS, max_messages=9, **ALWAYS
+        )
+        for number in NUMBERS[:3]
+    ]
+    plan = stated(merchant, service.clock.now() + DAY, messages=5).json
+    service.clock.advance(DAY)
+    apps = [service.with_context() for _ in range(2)]  # each has a submitter of its own
+
+    def send(number: int) -> int:
+        client = Merchant(apps[number % 2], merchant.id, merchant.api_key)
+        return client.send(tokens[number % 3]).status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = sorted(pool.map(send, range(12)))
+    assert answers == [202] * 5 + [403] * 7
+    found = merchant.get(f"/v1/plans/{plan['id']}").json
+    assert (found["accepted"], found["refused"]) == (5, 7)
+
+
+def test_a_merchant_is_notified_once_that_its_plan_is_used_up(
+    peak: tuple[Service, Merchant, str],
+) -> None:
+    service, merchant, token = peak
+    with a_receiver() as receiver:
+        body = {"url": receiver.url, "events": ["merchant.measure"]}
+        assert merchant.post("/v1/webhooks", body).status_code == 201
+        plan = stated(merchant, service.clock.now() + DAY, messages=1).json
+        service.clock.advance(DAY)
+        assert [merchant.send(token).status_code for _ in range(3)] == [202, 403, 403]
+        deliver_due(service)
+        told = [data for _, data in delivered(receiver)]
+    assert told == [
+        {"measure": "plan_used_up", "subject": plan["id"], "version": None, "people": None,
+         "stops": None, "messages": 1},
+    ]  # fmt: skip
+
+
+def test_rules_that_are_tried_count_what_left_outside_of_plans(
+    peak: tuple[Service, Merchant, str],
+) -> None:
+    service, merchant, token = peak
+    free = service.with_runtime(
+        rules=RulesSource(rules_of("cap = { max_messages = 50, per_days = 30 }"))
+    )
+    merchant.service = free
+    assert merchant.send(token).status_code == 202
+    free.work()
+    assert stated(merchant, service.clock.now() + DAY, messages=9).status_code == 201
+    service.clock.advance(DAY)
+    assert merchant.send(token).status_code == 202
+    found = merchant.get("/v1/plans").json["items"][0]
+    assert found["accepted"] == 1, "plan against fact is known without a rule"
+    free.work()
+    tried = dry_run(service.runtime, rules_of(NEEDED))
+    assert (tried.messages, tried.stopped) == (2, {"cn.r0": 1})
+
+
+def test_an_operator_sees_plans_against_what_was_accepted(tmp_path: Path) -> None:
+    assert run(tmp_path, "plan", "list").stdout == "none\n"
+    WRITTEN.append(tmp_path)
+    service = Service.start(
+        f"sqlite:///{tmp_path}/consent.db", tmp_path / "keys", clock=SystemClock()
+    )
+    merchant = service.legal_merchant()
+    later = answer(tmp_path, "plan", "peaks")[1]
+    last = datetime.fromisoformat(f"{later['last']}T00:00:00+00:00")
+    for days, messages in ((-1, 3), (0, 4), (9, 5)):  # of the last one nothing is in the season
+        assert stated(merchant, last + days * DAY, messages).status_code == 201
+    service.close()
+    listed = answer(tmp_path, "plan", "list", "--merchant", merchant.id)
+    assert [(each["planned"], each["status"], each["of"]) for each in listed] == [
+        (each, "upcoming", "all") for each in (3, 4, 5)
+    ]
+    assert answer(tmp_path, "plan", "peaks")[1] == later | {
+        "busiest_day": last.date().isoformat(), "planned_that_day": 4, "planned": 7, "accepted": 0,
+    }  # fmt: skip
+    assert last.isoformat() in run(tmp_path, "plan", "list").stdout
+    assert run(tmp_path, "plan", "list", "--merchant", "mer_nobody").stdout == "none\n"
+
+
+PEAKS = """
+[[peaks]]
+id = "cn.peak"
+name = { "zh-CN" = "双11", "zh-TW" = "雙11", en = "Double 11" }
+words = { "zh-CN" = "一", "zh-TW" = "一", en = "Orders leave first." }
+season = { first = "11-01", last = "11-15" }
+messages_per_day = 2000000
+"""
+
+
+def test_the_platform_publishes_what_it_plans_for_a_peak(small: Service) -> None:
+    rules = rules_of(IN_NOVEMBER, more=PEAKS)
+    client = small.with_runtime(rules=RulesSource(rules)).app.test_client()
+    shown = client.get("/rules?lang=en").text
+    for words in ("Double 11", "November 1, 2021", "Orders leave first.", "at most 2,000,000"):
+        assert words in shown
+    assert shown.count("<li>one") == 1, "the rule of the season stands there once more"
+    small.clock.advance(10 * DAY)
+    assert "November 15, 2022" in client.get("/rules?lang=en").text
+
+
 @pytest.mark.parametrize(
-    ("terms", "field"),
+    ("faulty", "fault"),
     [
-        ({"messages": 0}, "messages"),
-        ({"messages": 1.5}, "messages"),
-        ({"ends_at": "2021-11-01T00:00:00Z"}, "ends_at"),
-        ({"ends_at": "2022-01-01T00:00:00Z"}, "ends_at"),
-        ({"starts_at": "2031-11-11T00:00:00Z"}, "starts_at"),
-        ({"starts_at": "2021-11-12T00:00:00"}, "starts_at"),
-        ({"purpose": "no.such"}, "purpose"),
-        ({"template": "tpl_nobody"}, "template"),
-        ({"sender": "snd_nobody"}, "sender"),
-        ({"days": 3}, "days"),
+        (PEAKS + PEAKS, "`id` is there twice"),
+        (PEAKS.replace("cn.peak", "eu.peak"), "`id` must begin with cn."),
+        (PEAKS.replace('en = "Double 11"', 'de = "Double 11"'), "`name` must be in"),
+        (PEAKS.replace("= 2000000", "= 0"), ">= 1"),
+        (PEAKS.replace("11-15", "11-31"), "`last` is no day"),
     ],
 )
-def test_a_plan_that_is_not_valid_is_refused(
-    peak: tuple[Service, Merchant, str], terms: dict[str, object], field: str
-) -> None:
-    _, merchant, _ = peak
-    valid = {"starts_at": "2021-11-12T00:00:00Z", "ends_at": "2021-11-13T00:00:00Z", "messages": 5}
-    answer = merchant.post("/v1/plans", {**valid, **terms})
-    assert (answer.status_code, list(answer.json["errors"])) == (422, [field])
+def test_a_peak_that_is_not_valid_is_named(faulty: str, fault: str) -> None:
+    with pytest.raises(RulesInvalidError, match=fault):
+        rules_of(IN_NOVEMBER, more=faulty)
+
+
+@pytest.mark.parametrize(
+    ("limit", "fault"),
+    [
+        (f"{NEEDED}\nforbidden = true", "`plan` must be all"),
+        (f'{NEEDED}\npurposes = ["no.such"]', "is no purpose"),
+        ("plan = { stated_hours_before = -1 }", ">= 0"),
+    ],
+)
+def test_a_rule_about_plans_that_is_not_valid_is_named(limit: str, fault: str) -> None:
+    with pytest.raises(RulesInvalidError, match=fault):
+        rules_of(limit)

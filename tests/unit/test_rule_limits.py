@@ -40,12 +40,12 @@ since = 2021-11-08
 """
 
 
-def rules_of(*limits: str, shadow: bool = False) -> RuleSet:
+def rules_of(*limits: str, shadow: bool = False, more: str = "") -> RuleSet:
     """Return a rule set whose pack for everywhere has rules with these limits."""
     head = 'id = "cn"\nname = { "zh-CN" = "一", "zh-TW" = "一", en = "one" }\nregions = ["*"]\n'
     mode = "" if shadow else "shadow_days = 0\n"
     rules = [RULE.format(name=f"r{n}", limit=mode + limit) for n, limit in enumerate(limits)]
-    return rule_set({"cn.toml": head + "".join(rules), "demo.toml": DEMO_RULES})
+    return rule_set({"cn.toml": head + "".join(rules) + more, "demo.toml": DEMO_RULES})
 
 
 def limits(

@@ -72,9 +72,7 @@ class ApiKeyAnswer(AnswerSchema):
     created_by = fields.String(
         required=True,
         allow_none=True,
-        metadata={
-            "description": "The key that created it. Null: the operator, or a person of your team."
-        },
+        metadata={"description": "The key that created it. Null: the operator."},
     )
 
     @pre_dump
