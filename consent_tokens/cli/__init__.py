@@ -31,6 +31,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "pacing": "pacing",
     "plan": "plans",
     "webhook": "webhook",
+    "queue": "queue",
+    "workers": "workers",
     "complaint": "complaint",
     "reassigned-numbers": "reassigned_numbers",
     "retention": "retention",

@@ -132,6 +132,14 @@ class UnreadableInbound(Struct, frozen=True):
 InboundEvent: TypeAlias = DeliveryReport | MobileOriginated | UnreadableInbound
 
 
+class Sessions(Struct, frozen=True):
+    """The connections of a gateway, for operators."""
+
+    bound: int
+    configured: int
+    fault: str | None = None  # kind of the last error, while not all are bound
+
+
 class Gateway(Protocol):
     """A connection to carriers. Thread-safe."""
 
@@ -142,6 +150,10 @@ class Gateway(Protocol):
     @property
     def is_up(self) -> bool:
         """Whether it can submit a message now."""
+
+    @property
+    def sessions(self) -> Sessions:
+        """Return how many of its connections are up."""
 
     def open(self, on_event: Callable[[], None], inherited_fds: Sequence[int] = ()) -> None:
         """Connect in the background; call `on_event`, from any thread, when there is one to poll.

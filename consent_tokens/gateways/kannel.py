@@ -36,6 +36,7 @@ from consent_tokens.gateways.base import (
     MobileOriginated,
     Rejected,
     ReportedOutcome,
+    Sessions,
     Submission,
     SubmitOutcome,
     SubmitResult,
@@ -144,6 +145,11 @@ class KannelGateway:
     def is_up(self) -> bool:
         """Whether smsbox answered the last request."""
         return self._is_up
+
+    @property
+    def sessions(self) -> Sessions:
+        """Return the one connection to smsbox."""
+        return Sessions(1, 1) if self._is_up else Sessions(0, 1, "unreachable")
 
     def open(self, on_event: Callable[[], None], inherited_fds: Sequence[int] = ()) -> None:
         """Start the callback server, and try to reach smsbox. There are no child processes."""

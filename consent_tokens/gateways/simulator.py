@@ -15,6 +15,7 @@ from consent_tokens.gateways.base import (
     InboundEvent,
     MobileOriginated,
     ReportedOutcome,
+    Sessions,
     Submission,
     SubmitResult,
     Submitted,
@@ -55,6 +56,11 @@ class Simulator:
     def is_up(self) -> bool:
         """Whether it can submit a message now: always."""
         return True
+
+    @property
+    def sessions(self) -> Sessions:
+        """Return its one connection, which is always up."""
+        return Sessions(1, 1)
 
     def open(self, on_event: Callable[[], None], inherited_fds: Sequence[int] = ()) -> None:
         """Keep the callback. There are no child processes."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, select, text, tuple_, update
+from sqlalchemy import ColumnElement, bindparam, select, text, tuple_, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from consent_tokens.clock import utc_from_epoch
@@ -23,6 +23,7 @@ from consent_tokens.relay.message import (
 from consent_tokens.row_key import RowKey
 from consent_tokens.store.bulk import ROW_KEY_COLUMNS, RowSet, insert_rows
 from consent_tokens.store.database import Transaction, is_distributed
+from consent_tokens.store.dispatch_pauses import PausedSubjects
 from consent_tokens.store.messages import (
     COLUMN_NAMES,
     COLUMNS,
@@ -51,6 +52,11 @@ RETURNING {COLUMNS}
 """  # noqa: S608 - the names are this package's own
 LEASE_SERVICE = text(LEASE.format(owner="merchant_id IS NULL"))
 LEASE_MERCHANT = text(LEASE.format(owner="merchant_id = :merchant_id"))
+LEASE_OTHER_SENDERS = text(
+    LEASE.format(
+        owner="merchant_id = :merchant_id AND (sender_id IS NULL OR sender_id NOT IN :paused)"
+    )
+).bindparams(bindparam("paused", expanding=True))
 # a loose index scan: one step per merchant, however many messages each has
 MERCHANTS_DUE = text("""
 WITH RECURSIVE waiting(id) AS (
@@ -84,7 +90,7 @@ def merchants_due(transaction: Transaction, priority: Priority, now: datetime) -
     return [row.id for row in rows if row.first_due <= int(now.timestamp())]
 
 
-def lease(
+def lease(  # noqa: PLR0913 - the bounds of one statement
     transaction: Transaction,
     priority: Priority,
     merchant_id: str | None,
@@ -92,23 +98,61 @@ def lease(
     *,
     until: datetime,
     limit: int,
+    paused_senders: Collection[str] = (),
 ) -> list[Message]:
     """Lease up to `limit` due messages of a merchant (None: of the service itself), oldest first.
+
+    Those of `paused_senders` are left out.
 
     No other dispatcher can lease them: each is `sending` until its outcome is recorded or the
     lease, which ends at `until`, has expired.
     """
-    parameters = {
+    parameters: dict[str, Any] = {
         "now": int(now.timestamp()),
         "until": int(until.timestamp()),
         "priority": priority.value,
         "limit": limit,
     }
-    rows = (
-        transaction.execute(LEASE_SERVICE, parameters)
-        if merchant_id is None
-        else transaction.execute(LEASE_MERCHANT, parameters | {"merchant_id": merchant_id})
-    )
+    if merchant_id is None:
+        rows = transaction.execute(LEASE_SERVICE, parameters)
+    else:
+        parameters |= {"merchant_id": merchant_id}
+        rows = (
+            transaction.execute(LEASE_OTHER_SENDERS, parameters | {"paused": list(paused_senders)})
+            if paused_senders
+            else transaction.execute(LEASE_MERCHANT, parameters)
+        )
+    return [_leased_message(row) for row in rows.all()]
+
+
+LEASE_EXPIRED = f"""
+UPDATE messages
+SET status = 'sending', attempts = attempts + 1, lease_until = :until, changed_at = :now
+WHERE status IN ('queued', 'deferred') AND (partition, id) IN (
+    SELECT partition, id FROM messages
+    WHERE status IN ('queued', 'deferred') AND valid_until <= :now AND {{subject}}
+    LIMIT :limit)
+RETURNING {COLUMNS}
+"""  # noqa: S608 - the names are this package's own
+LEASE_EXPIRED_OF_ALL = text(LEASE_EXPIRED.format(subject="1 = 1"))
+LEASE_EXPIRED_OF = text(
+    LEASE_EXPIRED.format(subject="(merchant_id IN :merchants OR sender_id IN :senders)")
+).bindparams(bindparam("merchants", expanding=True), bindparam("senders", expanding=True))
+
+
+def lease_expired(
+    transaction: Transaction, paused: PausedSubjects, now: datetime, *, until: datetime, limit: int
+) -> list[Message]:
+    """Lease up to `limit` messages of what is paused whose validity has ended.
+
+    Reads all that waits there, so it is for maintenance.
+    """
+    parameters = {"now": int(now.timestamp()), "until": int(until.timestamp()), "limit": limit}
+    if paused.is_all:
+        rows = transaction.execute(LEASE_EXPIRED_OF_ALL, parameters)
+    else:
+        of = {"merchants": list(paused.merchants), "senders": list(paused.senders)}
+        rows = transaction.execute(LEASE_EXPIRED_OF, parameters | of)
     return [_leased_message(row) for row in rows.all()]
 
 

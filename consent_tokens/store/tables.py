@@ -18,11 +18,11 @@ from sqlalchemy import (
     text,
 )
 
-from consent_tokens.store import admission_tables, console_tables, rollup_tables
+from consent_tokens.store import admission_tables, console_tables, operation_tables, rollup_tables
 from consent_tokens.store.table_metadata import Timestamp
 
 # that define tables of the same metadata
-OTHER_MODULES = (admission_tables, console_tables, rollup_tables)
+OTHER_MODULES = (admission_tables, console_tables, operation_tables, rollup_tables)
 metadata = admission_tables.merchants.metadata  # of all tables
 
 # IANA names, separated by a space. SQLite limits no length, and would have to copy the table for it

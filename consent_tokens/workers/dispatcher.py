@@ -23,6 +23,7 @@ from consent_tokens.services.complaints import enqueue_complaint_groups
 from consent_tokens.services.dispatch.dispatcher_lock import DispatcherLock, acquire_dispatcher_lock
 from consent_tokens.services.dispatch.lease import LeaseQuota
 from consent_tokens.services.dispatch.outcomes import recover_expired_leases
+from consent_tokens.services.dispatch.pauses import expire_paused
 from consent_tokens.services.dispatch.round import BATCH_SIZE, Round, RoundResult, start_round
 from consent_tokens.services.inbound.delivery_reports import record_reports, settle_partly_reported
 from consent_tokens.services.inbound.keywords import (
@@ -37,6 +38,13 @@ from consent_tokens.services.integrity.readiness import save_checkpoints
 from consent_tokens.services.integrity.rewrapping import Rewrapper
 from consent_tokens.services.merchants import read_weights
 from consent_tokens.services.retention.sweep import apply_retention
+from consent_tokens.services.supervision.workers import (
+    Heartbeat,
+    Rate,
+    WorkerKind,
+    WorkerState,
+    forget_workers,
+)
 from consent_tokens.workers.pacing_worker import PacingWorker
 from consent_tokens.workers.rollup_worker import RollupWorker
 from consent_tokens.workers.template_counter import TemplateCounter
@@ -76,6 +84,8 @@ class Dispatcher:
     _throughput: ThroughputLimiter = field(init=False)
     _sender_throughputs: dict[str, ThroughputLimiter] = field(default_factory=dict)  # by merchant
     _rewrapper: Rewrapper = field(init=False)
+    _heartbeat: Heartbeat = field(init=False)
+    _rate: Rate = field(default_factory=Rate)  # segments that the gateway accepted
     _lock: DispatcherLock = field(default_factory=DispatcherLock)
     _webhook_worker: WebhookWorker | None = None
     _template_counter: TemplateCounter | None = None
@@ -88,6 +98,7 @@ class Dispatcher:
             self.context.dispatch.gateway_throughput, self._monotonic()
         )
         self._rewrapper = Rewrapper(self.context.runtime)
+        self._heartbeat = Heartbeat(self.context.runtime, WorkerKind.DISPATCHER)
 
     def start(self) -> None:
         """Open the gateway, and start the threads of all workers.
@@ -99,13 +110,21 @@ class Dispatcher:
         self.context.gateway.open(runtime.wake_dispatcher.set, self._lock.descriptors)
         self._thread = threading.Thread(target=self._run, name="dispatcher")
         self._thread.start()
-        self._webhook_worker = WebhookWorker(self.context)
+        self._webhook_worker = WebhookWorker(
+            self.context, heartbeat=Heartbeat(runtime, WorkerKind.WEBHOOKS)
+        )
         self._webhook_worker.start()
-        self._template_counter = TemplateCounter(runtime)
+        self._template_counter = TemplateCounter(
+            runtime, heartbeat=Heartbeat(runtime, WorkerKind.TEMPLATES)
+        )
         self._template_counter.start()
-        self._pacing_worker = PacingWorker(runtime, self.context.relay.pacing)
+        self._pacing_worker = PacingWorker(
+            runtime, self.context.relay.pacing, heartbeat=Heartbeat(runtime, WorkerKind.PACING)
+        )
         self._pacing_worker.start()
-        self._rollup_worker = RollupWorker(runtime)
+        self._rollup_worker = RollupWorker(
+            runtime, heartbeat=Heartbeat(runtime, WorkerKind.ROLLUPS)
+        )
         self._rollup_worker.start()
 
     def stop(self) -> None:
@@ -122,6 +141,7 @@ class Dispatcher:
             self._pacing_worker.stop()
         if self._rollup_worker:
             self._rollup_worker.stop()
+        self._heartbeat.end()
         self.context.close()
         self._lock.release()
 
@@ -138,10 +158,12 @@ class Dispatcher:
             except ConsentTokensError as error:
                 # each transaction was committed or rolled back: the next round reads the result
                 log.warning("dispatch_failed", reason=error.error_code)
+                self._heartbeat.failed(error.error_code)
                 self._stop.wait(ERROR_PAUSE_SECONDS)
                 continue
             except Exception as error:  # noqa: BLE001 - logged; the next round tries again
                 log.critical("dispatch_faulty", fault=type(error).__name__)
+                self._heartbeat.failed(type(error).__name__)
                 self._stop.wait(ERROR_PAUSE_SECONDS)
                 continue
             if not is_busy:
@@ -168,6 +190,7 @@ class Dispatcher:
             self._finish_round()
             self._maintain()
             self._maintained_at = now
+        self._beat()
         is_busy = False
         if self.context.gateway.is_up:
             is_busy = self._dispatch(now)
@@ -182,6 +205,22 @@ class Dispatcher:
             self._settled_at = now
         return is_busy or bool(self._events)
 
+    def _beat(self) -> None:
+        """Write every few seconds that this dispatcher runs, and what it does."""
+        if not self._heartbeat.is_due:
+            return
+        gateway, in_flight = self.context.gateway, self._round_in_flight
+        sessions = gateway.sessions
+        state = WorkerState(
+            gateway=gateway.name,
+            sessions=sessions.bound,
+            max_sessions=sessions.configured,
+            gateway_fault=sessions.fault,
+            segments_per_minute=self._rate.per_minute(self._monotonic()),
+            in_flight=in_flight.leased if in_flight else 0,
+        )
+        self._heartbeat.beat(state)
+
     def _maintain(self) -> None:
         """Save checkpoints, recover leases, apply retention, report complaints, reload weights."""
         runtime = self.context.runtime
@@ -195,6 +234,8 @@ class Dispatcher:
         self._attempt("retention", lambda: apply_retention(runtime, self.context.consent))
         self._attempt("complaint_groups", lambda: enqueue_complaint_groups(runtime))
         self._attempt("rewrapping", self._rewrapper.run)
+        self._attempt("paused", lambda: expire_paused(runtime))
+        self._attempt("workers", lambda: forget_workers(runtime))
         self._weights = read_weights(runtime)
 
     def _attempt(self, name: str, work: Callable[[], object]) -> None:
@@ -266,13 +307,20 @@ class Dispatcher:
             if self.context.dispatch.sender_throughput
             else {}
         )
-        return LeaseQuota(limit=limit, turn=self._turn, weights=self._weights, allowed=allowed)
+        return LeaseQuota(
+            limit=limit,
+            worker_id=self._heartbeat.id,
+            turn=self._turn,
+            weights=self._weights,
+            allowed=allowed,
+        )
 
     def _account(self, result: RoundResult) -> None:
         """Count what was sent against the throughput limits; back off if the gateway throttles."""
         self._is_gateway_quick = result.seconds <= QUICK_ROUND_SECONDS
         segments = sum(result.submitted.values())
         self._throughput.record(segments)
+        self._rate.count(segments)
         now = self._monotonic()
         if result.throttled:
             self._throughput.back_off(now, segments / max(result.seconds, MIN_ROUND_SECONDS))

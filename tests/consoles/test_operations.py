@@ -1,11 +1,16 @@
 """The operator's pages about webhooks that fail, gateways and workers, and keys."""
 
+import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
+from click.testing import CliRunner
 
+from consent_tokens.cli import main
 from consent_tokens.services.webhooks import add_webhook
+from consent_tokens.store import senders
 from tests.console_people import operator
 from tests.consoles.test_supervision import acts_of
 from tests.receivers import Receiver
@@ -56,3 +61,86 @@ def test_webhooks_that_fail_are_listed_filtered_and_replayed(
     assert ticked in {headers["webhook-id"] for headers, _ in receiver.got}
     assert TICK.findall(ann.get("/webhooks").text) == []
     assert acts_of(small, "webhook_replayed") == [("webhook_replayed", ann.person.id)] * 2
+
+
+def test_dispatch_is_paused_for_all_a_merchant_or_a_sender_and_nothing_is_lost(
+    small: Service,
+) -> None:
+    ann, eve = operator(small, "admin", "Ann"), operator(small, "auditor", "Eve")
+    tea, books = small.merchant("Tea"), small.merchant("Books")
+    consumer = small.consumer()
+    tokens = {each.id: small.obtain_token(each, consumer, PROMOTIONS) for each in (tea, books)}
+    (sender,) = small.runtime.database.read(lambda at: senders.of_merchant(at, tea.id))
+    small.work()
+
+    def texts_after(text: str) -> list[str]:
+        """Submit a text of each merchant; return the names of those whose text arrived."""
+        for each in (tea, books):
+            assert each.send(tokens[each.id], PROMOTIONS, f"{text} {each.id}").status_code == 202
+        small.work()
+        arrived = " ".join(small.texts(consumer.number))
+        return [each.id for each in (tea, books) if f"{text} {each.id}" in arrived]
+
+    both = [tea.id, books.id]
+    for kind, subject_id in (("merchant", tea.id), ("sender", sender.id), ("all", "")):
+        expected = [books.id] if subject_id else []
+        form = {"kind": kind, "id": subject_id}
+        assert ann.post("/gateways/pause", **form, reason="").status_code == 422
+        assert ann.post("/gateways/pause", **form, reason="carrier asks").status_code == 303
+        assert ann.post("/gateways/pause", **form, reason="again").status_code == 409
+        assert texts_after(f"{kind} paused") == expected
+        for page in ("", "/gateways"):
+            assert "carrier asks" in eve.get(page).text, page
+        assert "Resume" not in eve.get("/gateways").text
+        assert ann.post("/gateways/resume", **form).status_code == 303
+        assert ann.post("/gateways/resume", **form).status_code == 409
+        assert "carrier asks" not in eve.get("").text
+        small.work()
+        arrived = " ".join(small.texts(consumer.number))
+        assert all(f"{kind} paused {each}" in arrived for each in both), "nothing is lost"
+    assert ann.post("/gateways/pause", kind="merchant", id="mer_0", reason="x").status_code == 422
+    assert ann.post("/gateways/pause", kind="planet", reason="x").status_code == 404
+    acts = acts_of(small, "dispatch_paused", "dispatch_resumed")
+    assert acts == [(f"dispatch_{each}", ann.person.id) for each in ("paused", "resumed")] * 3
+
+
+def test_paused_messages_expire_and_one_dispatcher_is_drained(small: Service) -> None:
+    ann = operator(small, "admin", "Ann")
+    merchant, consumer = small.merchant(), small.consumer()
+    token = small.obtain_token(merchant, consumer, PROMOTIONS)
+    small.maintain()
+    shown = ann.get("/gateways").text
+    for said in ("Dispatcher", "Runs", "simulator", "1 of 1 sessions"):
+        assert said in shown
+    (worker,) = json.loads(command(small, "workers", "list", "--json"))
+    assert worker["sessions"] == "1/1"
+    drain = ("workers", "drain", worker["id"], "--reason", "new disk", "--json")
+    assert json.loads(command(small, *drain))["status"] == "draining"
+    sent = merchant.send(token, PROMOTIONS, "今晚八点", valid_for_minutes=60).json
+    small.maintain()
+    assert small.texts(consumer.number)[1:] == []
+    assert "Drained" in ann.get("/gateways").text
+    command(small, "workers", "resume", worker["id"])
+    command(small, "queue", "pause", "--merchant", merchant.id, "--reason", "loops")
+    small.clock.advance(timedelta(hours=2))
+    small.maintain()
+    found = merchant.get(f"/v1/messages/{sent['id']}").json
+    assert found["status"] == "expired"
+    (paused,) = json.loads(command(small, "queue", "pauses", "--json"))
+    assert (paused["id"], paused["by"].partition(":")[0]) == (merchant.id, "os")
+    command(small, "queue", "resume", "--merchant", merchant.id)
+    rows = json.loads(command(small, "queue", "show", "--json"))
+    assert [each["queue"] for each in rows] == ["service", "transactional", "marketing", "webhooks"]
+    small.clock.advance(timedelta(minutes=1))
+    (worker,) = json.loads(command(small, "workers", "list", "--json"))
+    assert worker["is_silent"]
+
+
+def command(service: Service, *arguments: str) -> str:
+    environment = {
+        "CONSENT_DATABASE_URL": f"sqlite:///{service.runtime.database.engine.url.database}",
+        "CONSENT_KEYS_DIR": str(service.runtime.revocation_journal.path.parent),
+    }
+    done = CliRunner().invoke(main, arguments, env=environment)
+    assert done.exit_code == 0, done.output
+    return str(done.stdout)

@@ -32,7 +32,7 @@ YEAR = timedelta(days=366)
 LASTING = {
     "merchants", "api_keys", "senders", "webhooks", "events", "checkpoints", "retention_runs",
     "key_records", "token_mac_keys", "purposes", "api_rates",
-    "rule_versions",
+    "rule_versions", "workers",
 }  # fmt: skip
 
 CONSOLES = {
@@ -146,7 +146,7 @@ def test_after_four_years_nothing_of_a_consumer_is_left(wide: Service, tmp_path:
         *CONSOLES, "template_moves",
         "reviews", "control_group_proposals", "signatures", "templates", "template_value_counts",
         "recipient_locks",
-        "pacings", "unproven_texts", "plans", "daily_counts",
+        "pacings", "unproven_texts", "plans", "daily_counts", "dispatch_pauses",
     }  # fmt: skip
     assert set(metadata.tables) - set(before) == never_filled
     assert any(MARKS[0].encode() in each or MARKS[2].encode() in each

@@ -136,7 +136,9 @@ class SmppClient:
                 continue
 
     def _report_status(self) -> None:
-        self._notify(BindStatus(sum(session.is_up for session in self._sessions)))
+        faults = (session.fault for session in self._sessions if not session.is_up)
+        bound = sum(session.is_up for session in self._sessions)
+        self._notify(BindStatus(bound, next(filter(None, faults), None)))
 
     def _on_deliver_sm(self, pdu: DeliverSm, config: BindConfig) -> None:
         match parse_deliver_sm(pdu, config.profile):

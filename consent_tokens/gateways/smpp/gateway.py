@@ -23,6 +23,7 @@ from msgspec import DecodeError
 
 from consent_tokens.gateways.base import (
     InboundEvent,
+    Sessions,
     Submission,
     SubmitOutcome,
     SubmitResult,
@@ -88,7 +89,9 @@ class SmppGateway:
         self._events: deque[InboundEvent] = deque(maxlen=MAX_QUEUED_EVENTS)
         self._on_event: Callable[[], None] = lambda: None
         self._inherited_fds: Sequence[int] = ()
-        self._bound = 0  # sessions that are bound
+        self._configured = len(configs)  # sessions
+        self._bound = 0  # of them are bound
+        self._fault: str | None = None  # of the session that failed last
         self._lock = threading.Lock()  # guards the fields below
         self._client: subprocess.Popen[bytes] | None = None
         self._free = sum(config.window for config in configs)  # places in the window
@@ -105,6 +108,12 @@ class SmppGateway:
     def is_up(self) -> bool:
         """Whether any session is bound."""
         return self._bound > 0
+
+    @property
+    def sessions(self) -> Sessions:
+        """Return how many sessions are bound, and why not all are."""
+        is_complete = self._bound == self._configured
+        return Sessions(self._bound, self._configured, None if is_complete else self._fault)
 
     def open(self, on_event: Callable[[], None], inherited_fds: Sequence[int] = ()) -> None:
         """Start the client process, which binds in the background."""
@@ -254,8 +263,8 @@ class SmppGateway:
             case ReportReceived() | InboundMessage() | Unreadable() as notification:
                 self._events.append(decode_event(notification))
                 self._on_event()
-            case BindStatus(bound):
-                self._bound = bound
+            case BindStatus(bound, fault):
+                self._bound, self._fault = bound, fault
                 self._on_event()
             case Heartbeat():
                 pass

@@ -66,9 +66,10 @@ class Stop(_Frame, frozen=True):
 
 
 class BindStatus(_Frame, frozen=True):
-    """To the gateway: how many sessions are bound."""
+    """To the gateway: how many sessions are bound, and the kind of the last error."""
 
     bound: int
+    fault: str | None = None
 
 
 class SubmitResults(_Frame, frozen=True):

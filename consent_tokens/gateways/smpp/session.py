@@ -52,9 +52,10 @@ class Session:
     ) -> None:
         self.config = config
         self._on_event = on_event
-        self._on_change = on_change  # called when it is bound, and when it is unbound
+        self._on_change = on_change  # called when it is bound, unbound, or cannot be bound
         self._connection: Connection | None = None
         self._was_bound = False
+        self.fault: str | None = None  # kind of the last error
         self._pending: dict[ResponseFuture, float] = {}  # when it was sent; the oldest first
         self._in_flight = 0  # submissions without a response
         self._waiters: deque[asyncio.Future[None]] = deque()  # for a place in the window
@@ -73,7 +74,9 @@ class Session:
             try:
                 await self._run_once(stop)
             except (smpp34.SmppError, OSError) as error:
-                log.warning("gateway_away", gateway="smpp", fault=type(error).__name__)
+                self.fault = type(error).__name__
+                self._on_change()
+                log.warning("gateway_away", gateway="smpp", fault=self.fault)
             if stop.is_set():
                 return
             if loop.time() - begun > STABLE_SECONDS:

@@ -57,6 +57,8 @@ class Action(StrEnum):
     HELP_CONSUMER = "help_consumer"  # who reads out a support code
     EXPORT_EVIDENCE = "export_evidence"  # propose it, and download it once it is approved
     APPROVE_EXPORT = "approve_export"
+    PAUSE = "pause"  # what dispatchers send
+    RESUME = "resume"
     REPLAY = "replay"  # webhook events that could not be delivered
     ADD_OPERATOR = "add_operator"
     DISABLE_OPERATOR = "disable_operator"
@@ -67,6 +69,8 @@ _ADMINS: Final = frozenset({Role.ADMIN})
 _OF_ADMINS: Final = frozenset(
     {
         Action.SUSPEND,
+        Action.PAUSE,
+        Action.RESUME,
         Action.RESTORE,
         Action.APPROVE_EXPORT,
         Action.ADD_OPERATOR,

@@ -4,6 +4,7 @@ A message whose grant was revoked or paused, or whose frequency cap was used up,
 accepted is refused or deferred here: only what may be submitted now stays leased (promise 2).
 """
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +38,12 @@ from consent_tokens.rules.limits import counts_recipients
 from consent_tokens.rules.pack import RuleSet
 from consent_tokens.services.cooldown import with_rest_of_rules
 from consent_tokens.services.dispatch.invitation_bars import barred_invitations
-from consent_tokens.services.dispatch.outcomes import complete, deferred, final_outcome
+from consent_tokens.services.dispatch.outcomes import (
+    complete,
+    deferred,
+    expired_outcome,
+    final_outcome,
+)
 from consent_tokens.services.dispatch.sandbox_outcomes import SandboxOutcomes
 from consent_tokens.services.outbox.in_flight_wait import LEASE_SECONDS
 from consent_tokens.services.outbox.service_messages import WITHHELD
@@ -45,8 +51,17 @@ from consent_tokens.services.preferences.snapshot import PreferenceSnapshot
 from consent_tokens.services.rule_versions import rules_in_force
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.sandboxes import sandbox_sender
-from consent_tokens.store import grants, merchants, messages, outbox, senders, templates
+from consent_tokens.store import (
+    dispatch_pauses,
+    grants,
+    merchants,
+    messages,
+    outbox,
+    senders,
+    templates,
+)
 from consent_tokens.store.database import Transaction
+from consent_tokens.store.dispatch_pauses import PausedSubjects
 from consent_tokens.store.grants import LockedGrant
 from consent_tokens.store.merchants import Merchant, is_active
 from consent_tokens.store.senders import Sender
@@ -74,6 +89,7 @@ class LeaseQuota:
     """How many messages one round may lease, in total and by merchant."""
 
     limit: int  # messages
+    worker_id: str = ""  # of the dispatcher, which may be drained
     turn: int = 0  # number of the round; each round begins with another merchant
     weights: Mapping[str, int] = field(default_factory=dict)  # by merchant id; 1 if absent
     allowed: Mapping[str, int] = field(default_factory=dict)  # by merchant id; unlimited if absent
@@ -87,7 +103,8 @@ def lease_messages(
     Returns the messages to submit, and the recorded outcomes of those that may not be submitted.
     """
     now = runtime.clock.now()
-    due = _lease_due(transaction, quota, now)
+    paused = dispatch_pauses.paused_subjects(transaction)
+    due = [] if paused.stops(quota.worker_id) else _lease_due(transaction, quota, paused, now)
     if not due:
         return [], []
     context = _LeaseContext.load(runtime, policy, transaction, due, now)
@@ -103,9 +120,14 @@ def lease_messages(
     return leased, [outcome for _, outcome in completed]
 
 
-def _lease_due(transaction: Transaction, quota: LeaseQuota, now: datetime) -> list[Message]:
+def _lease_due(
+    transaction: Transaction, quota: LeaseQuota, paused: PausedSubjects, now: datetime
+) -> list[Message]:
     """Lease the service's own messages, then transactional, then marketing, in fair shares."""
     until, limit = now + LEASE_DURATION, quota.limit
+    if paused.merchants:
+        nothing = dict.fromkeys(paused.merchants, 0)
+        quota = dataclasses.replace(quota, allowed={**quota.allowed, **nothing})
     leased = outbox.lease(transaction, Priority.SERVICE, None, now, until=until, limit=limit)
     for priority in (Priority.TRANSACTIONAL, Priority.MARKETING):
         due = outbox.merchants_due(transaction, priority, now) if limit else []
@@ -120,7 +142,13 @@ def _lease_due(transaction: Transaction, quota: LeaseQuota, now: datetime) -> li
                 if not wanted:
                     continue
                 found = outbox.lease(
-                    transaction, priority, merchant_id, now, until=until, limit=wanted
+                    transaction,
+                    priority,
+                    merchant_id,
+                    now,
+                    until=until,
+                    limit=wanted,
+                    paused_senders=paused.senders,
                 )
                 leased += found
                 allowed[merchant_id] -= len(found)
@@ -205,9 +233,7 @@ class _LeaseContext:
     def decide(self, message: Message) -> LeasedMessage | MessageOutcome:
         """Decide whether a message may be submitted now."""
         if self.now >= message.valid_until:
-            if message.reason == Reason.HELD_BACK and not message.is_held_back:
-                return self._refused(message, message.reason)
-            return final_outcome(message, MessageStatus.EXPIRED, self.now)
+            return expired_outcome(message, self.now)
         sender = self._sender(message)
         key = message.grant_key
         if key is None:  # a service message, which carries its own data key

@@ -18,6 +18,7 @@ from consent_tokens.gateways.base import (
     Uncertain,
     Unsent,
 )
+from consent_tokens.relay.decision import Reason
 from consent_tokens.relay.message import (
     MAX_ATTEMPTS,
     Message,
@@ -122,6 +123,13 @@ def final_outcome(
         gateway_id=gateway_id,
         segment_ids=segment_ids,
     )
+
+
+def expired_outcome(message: Message, now: datetime) -> MessageOutcome:
+    """Return the outcome of a message whose validity has ended."""
+    if message.reason == Reason.HELD_BACK and not message.is_held_back:
+        return final_outcome(message, MessageStatus.REFUSED, now, reason=message.reason)
+    return final_outcome(message, MessageStatus.EXPIRED, now)
 
 
 def deferred(message: Message, send_at: datetime, reason: str | None = None) -> MessageOutcome:

@@ -355,6 +355,14 @@ KINDS: Final[tuple[Kind, ...]] = (
         is_on_page=False,
     ),
     Kind(
+        name="operation",
+        tables=("workers", "dispatch_pauses"),
+        what="The workers that run, and what they do not send for now",
+        since="until a worker ends; until dispatch is resumed",
+        basis="",
+        is_on_page=False,
+    ),
+    Kind(
         name="bookkeeping",
         tables=("checkpoints", "retention_runs", "key_records", "token_mac_keys", "purposes",
                 "rule_versions", "rollup_increments"),

@@ -3,6 +3,7 @@
 from flask import Response, url_for
 
 from consent_tokens.services.people.overview import operator_overview
+from consent_tokens.services.supervision.pauses import list_pauses
 from consent_tokens.web.consoles.charts import ranking
 from consent_tokens.web.consoles.guard import console_blueprint
 from consent_tokens.web.consoles.pages import page
@@ -29,4 +30,5 @@ def show() -> Response:
         queued=sum(found.queue.values()),
         pages=pages,
         refusals=ranking(found.refusals),
+        pauses=list_pauses(runtime()),
     )

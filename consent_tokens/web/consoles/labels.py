@@ -118,6 +118,8 @@ ACTIONS: Final = {
     "join": N_("Joined with another merchant"),
     "reject": N_("Not related to another merchant"),
     "note": N_("Note"),
+    "pause": N_("Sending paused"),
+    "resume": N_("Sending resumed"),
 }
 
 

@@ -11,6 +11,7 @@ from consent_tokens.evidence.as_marketing import Finding
 from consent_tokens.evidence.complaints import ComplaintStatus, Ground, Verdict
 from consent_tokens.relay.explanation import Outcome
 from consent_tokens.relay.message import MessageStatus
+from consent_tokens.services.supervision.pauses import PausedKind
 from consent_tokens.web.consumer.locale import language
 
 
@@ -132,6 +133,17 @@ def webhook_answer(response: str) -> str:
     return str(labels.get(response, _("Connection failed (%(code)s)", code=response)))
 
 
+def paused_label(kind: PausedKind) -> str:
+    """Return what is paused."""
+    labels = {
+        PausedKind.ALL: _("All dispatch is paused"),
+        PausedKind.MERCHANT: _("A merchant is paused"),
+        PausedKind.SENDER: _("A sender is paused"),
+        PausedKind.WORKER: _("A dispatcher is drained"),
+    }
+    return str(labels[kind])
+
+
 FILTERS: Final[dict[str, Callable[..., str]]] = {
     "purpose_or_code": purpose_or_code,
     "message_status_name": message_status_name,
@@ -142,4 +154,5 @@ FILTERS: Final[dict[str, Callable[..., str]]] = {
     "ground_name": ground_name,
     "finding_name": finding_name,
     "webhook_answer": webhook_answer,
+    "paused_label": paused_label,
 }
