@@ -17,6 +17,7 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    literal,
     null,
     or_,
     select,
@@ -95,11 +96,14 @@ def delete_batch(transaction: Transaction, kind: str, before: datetime, limit: i
     return rule.delete(transaction, rule.table, rule.is_due(before), limit)
 
 
-def count_due(transaction: Transaction, kind: str, before: datetime) -> int:
-    """Return how many rows of a kind are older than `before`."""
+def count_due(
+    transaction: Transaction, kind: str, before: datetime, limit: int | None = None
+) -> int:
+    """Return how many rows of a kind are older than `before`, counted up to `limit`."""
     rule = _RULES[kind]
+    due = select(literal(1)).select_from(rule.table).where(rule.is_due(before)).limit(limit)
     counted: int = transaction.execute(
-        select(func.count()).select_from(rule.table).where(rule.is_due(before))
+        select(func.count()).select_from(due.subquery())
     ).scalar_one()
     return counted
 

@@ -68,3 +68,10 @@ def test_traditional_chinese_holds_no_simplified_character() -> None:
     for character in "".join(chain.from_iterable(catalogue("zh_Hant_TW", "po").values())):
         is_simplified = to_traditional.convert(character) != character
         assert not is_simplified or character in SHARED_CHARACTERS, character
+
+
+def test_a_complaint_is_called_by_one_word() -> None:
+    others = {"zh_Hans_CN": ("投诉",), "zh_Hant_TW": ("投訴", "舉報")}
+    for locale, words in others.items():
+        texts = "".join(chain.from_iterable(catalogue(locale, "po").values()))
+        assert [each for each in words if each in texts] == [], locale

@@ -1,12 +1,16 @@
 """The operator's pages about proposals and retention."""
 
+from datetime import timedelta
+
 import pytest
 
 from consent_tokens.errors import ConflictError
 from consent_tokens.services.people import proposals
 from consent_tokens.services.people.proposals import ProposedKind
 from consent_tokens.services.supervision.carrying_out import approve_and_carry_out
+from consent_tokens.web.console import retention
 from tests.console_people import ConsoleUser, operator
+from tests.number_scan import NUMBERS
 from tests.service import SECOND_ADMIN, Service
 
 
@@ -53,7 +57,9 @@ def test_a_proposal_that_no_service_carries_out_stays_open(small: Service) -> No
     assert [each.id for each in proposals.list_open(small.runtime)] == [made.id]
 
 
-def test_retention_shows_what_is_due_and_done(small: Service) -> None:
+def test_retention_shows_what_is_due_and_done(
+    small: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     eve = operator(small, "auditor", "Eve")
     shown = eve.get("/retention").text
     for kind in ("one_time_codes", "webhook_events", "no fixed time"):
@@ -61,3 +67,9 @@ def test_retention_shows_what_is_due_and_done(small: Service) -> None:
     assert eve.get("/retention?format=csv").content_type.startswith("text/csv")
     small.maintain()
     assert eve.get("/retention?sort=run").text.count("2021") > shown.count("2021")
+    for each in NUMBERS[:2]:
+        small.obtain_token(small.merchant(), small.consumer(each))
+    small.clock.advance(timedelta(days=2))
+    eve.sign_in()
+    monkeypatch.setattr(retention, "MAX_COUNTED", 1)
+    assert "more than 1<" in eve.get("/retention").text

@@ -24,8 +24,10 @@ class KindReport:
     run: Run | None  # None: nothing deletes this kind by its time, or the dispatcher never ran
 
 
-def report_retention(runtime: Runtime, policy: ConsentPolicy) -> list[KindReport]:
-    """Return how each kind stands, in the order of KINDS."""
+def report_retention(
+    runtime: Runtime, policy: ConsentPolicy, *, limit: int | None = None
+) -> list[KindReport]:
+    """Return how each kind stands, in the order of KINDS; rows that are due count up to `limit`."""
     now, policy = runtime.clock.now(), with_rest_of_rules(runtime, policy)
 
     def query(transaction: Transaction) -> list[KindReport]:
@@ -35,7 +37,7 @@ def report_retention(runtime: Runtime, policy: ConsentPolicy) -> list[KindReport
                 kind=kind,
                 kept_for=kind.kept_for(policy),
                 due_before=(before := due_before(kind, policy, now)),
-                due=retention.count_due(transaction, kind.name, before) if before else 0,
+                due=retention.count_due(transaction, kind.name, before, limit) if before else 0,
                 run=runs.get(kind.name),
             )
             for kind in KINDS

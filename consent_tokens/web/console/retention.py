@@ -1,5 +1,7 @@
 """`/console/retention`: how long data is kept, what is due, and what was deleted."""
 
+from typing import Final
+
 from flask import Response
 from flask_babel import gettext as _
 
@@ -11,6 +13,8 @@ from consent_tokens.web.consoles.tables import Column, csv_response, table_of, t
 from consent_tokens.web.request_context import app_context, runtime
 
 bp = console_blueprint("retention", OPERATOR)
+
+MAX_COUNTED: Final = 10_000  # rows of a kind that are due
 
 
 @bp.get("/retention")
@@ -31,10 +35,12 @@ def show() -> Response:
         ),
     ]
     query = table_query(sort="-due", columns=columns)
-    view = table_of(report_retention(runtime(), app_context().consent), columns, query)
+    view = table_of(
+        report_retention(runtime(), app_context().consent, limit=MAX_COUNTED + 1), columns, query
+    )
     if query.is_csv:
         return csv_response("retention", view)
-    return page("console/retention.html", view=view, days=_days)
+    return page("console/retention.html", view=view, days=_days, max_counted=MAX_COUNTED)
 
 
 def _days(found: KindReport) -> float | None:
