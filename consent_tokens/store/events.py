@@ -1,7 +1,7 @@
 """Events (evidence): inserted and read. No function here changes or deletes one."""
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -106,22 +106,6 @@ def count_by_merchant_and_reason(
         .order_by(events.c.merchant_id, events.c.reason)
     )
     return [(merchant_id, reason, count) for merchant_id, reason, count in rows]
-
-
-def count_refusals(
-    transaction: Transaction, since: datetime, merchant_id: str | None = None
-) -> Mapping[str, int]:
-    """Return how many messages were refused at submission from `since` on, by reason.
-
-    The index on the time of such events serves it.
-    """
-    query = select(events.c.reason, func.count()).where(
-        IS_DELETED_BY_TIME, events.c.at >= since, events.c.kind == EventKind.MESSAGE_REFUSED
-    )
-    if merchant_id is not None:
-        query = query.where(events.c.merchant_id == merchant_id)
-    counted = transaction.execute(query.group_by(events.c.reason))
-    return {reason or "": count for reason, count in counted}
 
 
 def refusals_under_grant(transaction: Transaction, grant: RowKey, limit: int) -> list[Event]:

@@ -19,15 +19,17 @@ def count_merchants(transaction: Transaction) -> Mapping[str, int]:
     return {row.status: row[1] for row in rows}
 
 
-def count_live_grants(transaction: Transaction, merchant_id: str, now: datetime) -> int:
-    """Return how many consents to a merchant are live now, paused ones left out."""
-    counted: int = transaction.execute(
-        select(func.count())
-        .select_from(grants)
+def count_live_grants(transaction: Transaction, merchant_id: str, now: datetime, limit: int) -> int:
+    """Return how many consents to a merchant are live now, up to `limit`; paused ones left out."""
+    live = (
+        select(grants.c.id)
         .where(
             grants.c.merchant_id == merchant_id,
             grants.c.status == GrantStatus.LIVE,
             grants.c.ends_at > now,
         )
-    ).scalar_one()
+        .limit(limit)
+        .subquery()
+    )
+    counted: int = transaction.execute(select(func.count()).select_from(live)).scalar_one()
     return counted

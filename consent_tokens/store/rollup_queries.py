@@ -70,6 +70,19 @@ def most_complaints(transaction: Transaction, days: Days, limit: int) -> list[st
     return [row.subject_id for row in rows]
 
 
+def busiest_day(transaction: Transaction, subject_id: str, before: int) -> int | None:
+    """Return the day on which the most texts of a subject were sent, of those before a day."""
+    table = daily_rollups
+    day: int | None = transaction.scalar(
+        select(table.c.day)
+        .where(table.c.subject_id == subject_id, table.c.day < before)
+        .group_by(table.c.day)
+        .order_by(func.sum(table.c.sent).desc(), table.c.day.desc())
+        .limit(1)
+    )
+    return day
+
+
 def totals_of(
     transaction: Transaction, subject_ids: Collection[str], days: Days
 ) -> Mapping[str, Counter[Measure]]:

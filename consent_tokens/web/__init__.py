@@ -25,8 +25,8 @@ from consent_tokens.web import (
     rules_page,
 )
 from consent_tokens.web.addresses import BasePath, base_path, redirect_to_link
+from consent_tokens.web.consoles import figures, record_labels
 from consent_tokens.web.consoles import filters as console_filters
-from consent_tokens.web.consoles import record_labels
 from consent_tokens.web.consumer import (
     consent_request,
     data_export,
@@ -103,7 +103,7 @@ def create_app(context: AppContext) -> Flask:
         gap=template_filters.gap,
     )
     app.jinja_env.filters.update(
-        template_filters.FILTERS | console_filters.FILTERS | record_labels.FILTERS
+        template_filters.FILTERS | console_filters.FILTERS | record_labels.FILTERS | figures.FILTERS
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.register_error_handler(Exception, _error_response)

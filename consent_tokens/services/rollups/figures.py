@@ -48,16 +48,34 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class MerchantFigures:
-    """The totals of a merchant in a period."""
+    """The totals of a merchant in a period, and in the four weeks before it."""
 
     merchant_id: str
     total: Counter[Measure]
+    before: Counter[Measure]
 
 
-def read_figures(runtime: Runtime, subject_id: str, days: int = FOUR_WEEKS) -> Figures:
-    """Return the figures of a merchant, sender, template or all; today is the last day."""
+@dataclass(frozen=True, slots=True)
+class PastDay:
+    """What was counted on one day."""
+
+    day: date
+    total: Counter[Measure]
+
+
+def read_figures(
+    runtime: Runtime, subject_id: str, days: int = FOUR_WEEKS, *, for_merchant: bool = False
+) -> Figures:
+    """Return the figures of a merchant, sender, template or all; today is the last day.
+
+    `for_merchant` leaves out the complaints of today: a merchant sees those of days that are over,
+    so that it cannot tell who complained.
+    """
     now = runtime.clock.now()
-    return runtime.database.read(lambda transaction: _read(transaction, subject_id, days, now))
+    hidden = day_of(now) if for_merchant else None
+    return runtime.database.read(
+        lambda transaction: _read(transaction, subject_id, days, now, hidden)
+    )
 
 
 def merchants_by_complaints(runtime: Runtime, days: int = FOUR_WEEKS) -> list[MerchantFigures]:
@@ -67,9 +85,21 @@ def merchants_by_complaints(runtime: Runtime, days: int = FOUR_WEEKS) -> list[Me
     def query(transaction: Transaction) -> list[MerchantFigures]:
         found = rollup_queries.most_complaints(transaction, period, MAX_MERCHANTS)
         totals = rollup_queries.totals_of(transaction, found, period)
-        return [MerchantFigures(each, totals[each]) for each in found]
+        earlier = Days(period.first - FOUR_WEEKS, period.first - 1)
+        before = rollup_queries.totals_of(transaction, found, earlier)
+        return [MerchantFigures(each, totals[each], before.get(each, Counter())) for each in found]
 
     return runtime.database.read(query)
+
+
+def busiest_day(transaction: Transaction, now: datetime) -> PastDay | None:
+    """Return the day with the most texts before the last four weeks; None if there is none."""
+    before = _period(now, FOUR_WEEKS).first
+    day = rollup_queries.busiest_day(transaction, ALL_MERCHANTS, before)
+    if day is None:
+        return None
+    totals = rollup_queries.totals_of(transaction, [ALL_MERCHANTS], Days(day, day))
+    return PastDay(date_of(day), totals[ALL_MERCHANTS])
 
 
 def per_million(hits: int, of: int) -> float | None:
@@ -77,10 +107,15 @@ def per_million(hits: int, of: int) -> float | None:
     return hits * MILLION / of if of > 0 else None
 
 
-def _read(transaction: Transaction, subject_id: str, days: int, now: datetime) -> Figures:
+def _read(
+    transaction: Transaction, subject_id: str, days: int, now: datetime, hidden: int | None
+) -> Figures:
     period = _period(now, days)
     both = Days(period.first - days, period.last)
     counts = rollup_queries.counts_of(transaction, subject_id, both)
+    for key, each in counts.items():
+        if key.day == hidden:
+            each[Measure.COMPLAINTS] = 0
     reasons = rollup_queries.reasons_of(transaction, subject_id, period)
     inside = {key: each for key, each in counts.items() if key.day >= period.first}
     outside = {key: each for key, each in counts.items() if key.day < period.first}

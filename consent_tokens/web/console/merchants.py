@@ -21,6 +21,7 @@ from consent_tokens.services.admission.merchant_file import (
 )
 from consent_tokens.services.admission.operators import MAX_NAME_LENGTH
 from consent_tokens.services.people import lifting, team
+from consent_tokens.services.rollups.figures import read_figures
 from consent_tokens.web.console.lists import list_page
 from consent_tokens.web.console.reasons import reason_errors, reason_options, stated_reason
 from consent_tokens.web.consoles.guard import console_blueprint
@@ -96,6 +97,7 @@ def _merchant_page(merchant_id: str, errors: Mapping[str, str], note: str = "") 
             (each, lifting.suspended_of(each))
             for each in lifting.open_proposals(runtime(), found.merchant)
         ],
+        figures=read_figures(runtime(), merchant_id),
         team=team.list_team(runtime(), merchant_id),
         names=operator_names(runtime()),
         now=runtime().clock.now(),

@@ -22,6 +22,7 @@ from consent_tokens.services.admission.sender_list import (
     read_sender,
 )
 from consent_tokens.services.admission.senders import revoke_sender
+from consent_tokens.services.rollups.figures import read_figures
 from consent_tokens.web.console.lists import list_page
 from consent_tokens.web.console.reasons import reason_errors, reason_options, stated_reason
 from consent_tokens.web.consoles.guard import console_blueprint
@@ -29,13 +30,7 @@ from consent_tokens.web.consoles.labels import standing_label
 from consent_tokens.web.consoles.pages import page, redirect_to
 from consent_tokens.web.consoles.session import person, set_done
 from consent_tokens.web.consoles.site import OPERATOR
-from consent_tokens.web.consoles.tables import (
-    Column,
-    TableQuery,
-    TableView,
-    csv_response,
-    table_query,
-)
+from consent_tokens.web.consoles.tables import Column, csv_of, table_query
 from consent_tokens.web.request_context import runtime
 
 bp = console_blueprint("senders", OPERATOR)
@@ -83,10 +78,7 @@ def export() -> Response:
         for place, name in enumerate(CARRIER_COLUMNS)
     ]
     rows = carrier_rows(runtime(), carrier)
-    query = TableQuery(sort="", is_descending=False, filter="", page=1, is_csv=True)
-    return csv_response(
-        "carrier-senders", TableView(columns=columns, rows=rows, total=len(rows), query=query)
-    )
+    return csv_of("carrier-senders", columns, rows)
 
 
 @bp.get(ONE)
@@ -101,6 +93,7 @@ def _sender_page(sender_id: str, errors: Mapping[str, str]) -> Response:
         HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         errors=errors,
         file=read_sender(runtime(), sender_id),
+        figures=read_figures(runtime(), sender_id),
         names=operator_names(runtime()),
         reason_options=reason_options,
     )

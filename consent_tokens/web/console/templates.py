@@ -19,6 +19,7 @@ from consent_tokens.services.admission.template_file import (
     read_template_file,
 )
 from consent_tokens.services.admission.template_reviews import Terms
+from consent_tokens.services.rollups.figures import read_figures
 from consent_tokens.web.console.difference import difference
 from consent_tokens.web.console.lists import list_page
 from consent_tokens.web.console.reasons import reason_errors, stated_reason
@@ -87,6 +88,7 @@ def _template_page(template_id: str, errors: Mapping[str, str]) -> Response:
         kinds=KINDS,
         errors=errors,
         file=found,
+        figures=read_figures(runtime(), template_id),
         transactional=[
             each.value for each in Purpose if each.purpose_class is PurposeClass.TRANSACTIONAL
         ],

@@ -19,6 +19,7 @@ class Series:
     name: str
     values: Sequence[float]
     kind: str = "a"  # class of the stylesheet: a accent, b grey, c red
+    total: float | None = None  # of the legend; None: the sum
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def _chart(title: str, labels: Sequence[str], series: Sequence[Series], *, is_ba
             each.name,
             each.kind,
             _points(labels, each, top, slot, place * bar * is_bars),
-            sum(each.values),
+            sum(each.values) if each.total is None else each.total,
         )
         for place, each in enumerate(series)
     ]

@@ -75,6 +75,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
     | {
         # --- /console, by page ---
         "console_overview.show": OPERATORS,
+        "console_overview.export": OPERATORS,
         "console_complaints.show": OPERATORS,
         "console_complaints.show_complaint": OPERATORS,
         "console_complaints.take": REVIEWERS,

@@ -82,6 +82,11 @@ class TableView(Generic[Row]):
         return f"{path}?{urlencode(kept)}" if kept else path
 
 
+def is_csv_asked_for() -> bool:
+    """Whether the address asks for a CSV file."""
+    return request.args.get("format") == CSV_FORMAT
+
+
 def table_query(
     *, sort: str, columns: Sequence[Column[Any]], more: Sequence[str] = ()
 ) -> TableQuery:
@@ -99,7 +104,7 @@ def table_query(
         is_descending=sort.startswith("-") if is_first else request.args.get("dir") == "desc",
         filter=_filter("q").strip(),
         page=max(1, int(digits)) if digits.isascii() and digits.isdigit() else 1,
-        is_csv=request.args.get("format") == CSV_FORMAT,
+        is_csv=is_csv_asked_for(),
         more={name: _filter(name) for name in more},
     )
 
@@ -122,6 +127,12 @@ def table_of(
     kept.sort(key=lambda row: _sort_key(by.value(row)), reverse=query.is_descending)
     shown = kept if query.is_csv else kept[query.offset : query.offset + PAGE_SIZE]
     return TableView(columns=columns, rows=shown, total=len(kept), query=query)
+
+
+def csv_of(name: str, columns: Sequence[Column[Row]], rows: Sequence[Row]) -> Response:
+    """Return rows as a CSV file, all of them, in their order."""
+    query = TableQuery(sort="", is_descending=False, filter="", page=1, is_csv=True)
+    return csv_response(name, TableView(columns=columns, rows=rows, total=len(rows), query=query))
 
 
 def csv_response(name: str, view: TableView[Row]) -> Response:

@@ -1,11 +1,17 @@
-"""`/merchant`: live consents, and what was refused today."""
+"""`/merchant`: consents gained and lost, delivery, refusals with what to do, complaints, caps."""
 
-from flask import Response
+from flask import Response, request
 from flask_babel import gettext as _
 
-from consent_tokens.services.people.overview import merchant_overview
+from consent_tokens.evidence.rollups import Measure
+from consent_tokens.services.consents.cap_use import read_cap_use
+from consent_tokens.services.people.overview import count_consents
+from consent_tokens.services.rollups.figures import read_figures
+from consent_tokens.web.consoles.charts import ranking
+from consent_tokens.web.consoles.figures import charts_of, days_asked_for, days_csv
 from consent_tokens.web.consoles.guard import console_blueprint
 from consent_tokens.web.consoles.pages import page
+from consent_tokens.web.consoles.reason_labels import loss_label, refusal_advice, refusal_label
 from consent_tokens.web.consoles.session import person
 from consent_tokens.web.consoles.site import MERCHANT
 from consent_tokens.web.consoles.tables import Column, csv_response, table_of, table_query
@@ -14,25 +20,39 @@ from consent_tokens.web.request_context import runtime
 bp = console_blueprint("overview", MERCHANT)
 
 Refusal = tuple[str, int]  # a reason, and how many messages
+DAYS_FILE = "days"  # value of `file` that asks for the counts of each day instead of the reasons
 
 
 @bp.get("", endpoint="show")
 def show() -> Response:
     """Show the overview."""
-    found = merchant_overview(runtime(), merchant_id())
+    days = days_asked_for()
+    figures = read_figures(runtime(), merchant_id(), days, for_merchant=True)
     columns = [
-        Column[Refusal]("reason", _("Reason"), lambda each: each[0]),
+        Column[Refusal]("reason", _("Reason"), lambda each: refusal_label(each[0])),
         Column[Refusal]("count", _("Texts"), lambda each: each[1], is_number=True),
+        Column[Refusal](
+            "advice", _("What to do"), lambda each: refusal_advice(each[0]), is_sortable=False
+        ),
     ]
     query = table_query(sort="-count", columns=columns)
-    refusals = table_of(found.refusals.items(), columns, query)
+    four_weeks = read_figures(runtime(), merchant_id(), for_merchant=True)
+    if query.is_csv and request.args.get("file") == DAYS_FILE:
+        return days_csv("days", four_weeks)
+    refusals = table_of(figures.refused.items(), columns, query)
     if query.is_csv:
         return csv_response("refusals", refusals)
+    lost = {loss_label(code): count for code, count in figures.lost.items()}
     return page(
         "merchant/overview.html",
-        overview=found,
-        refused=sum(found.refusals.values()),
+        consents=count_consents(runtime(), merchant_id()),
+        cap_use=read_cap_use(runtime(), merchant_id()),
+        figures=figures,
+        days=days,
+        charts=charts_of(four_weeks),
         refusals=refusals,
+        lost=ranking(lost),
+        M=Measure,
     )
 
 
