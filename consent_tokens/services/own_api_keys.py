@@ -1,17 +1,43 @@
-"""The API keys that a merchant manages with an API key: none can do more than the key it is of."""
+"""The API keys that a merchant manages: with an API key, or as a person of its team.
+
+None can do more than the key that it is created with; people may create keys that do everything.
+"""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Final
 
 from consent_tokens.errors import ConflictError, InvalidError, NotFoundError, UnauthenticatedError
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay.admission.api_access import ApiAccess, ApiKey
-from consent_tokens.services.api_keys import MAX_LIVE_KEYS, add_new, record
+from consent_tokens.services.api_keys import FULL_ACCESS, MAX_LIVE_KEYS, add_new, record
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import api_keys
+from consent_tokens.store import api_keys, checkpoints
 from consent_tokens.store.database import Transaction
 
 MORE: Final = "must not be more than those of the key that you use"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyCreator:
+    """Who creates a key: for which merchant, what it may do at most, and the person, if it is one.
+
+    The merchant is the sandbox for a test key that creates others.
+    """
+
+    merchant_id: str
+    access: ApiAccess
+    actor_id: str | None = None
+
+
+def list_of_merchant(runtime: Runtime, merchant_id: str) -> list[ApiKey]:
+    """Return all keys of a merchant, its test keys too, the oldest first."""
+    return runtime.database.read(lambda at: api_keys.of_merchant(at, merchant_id))
+
+
+def get_of_merchant(runtime: Runtime, merchant_id: str, key_id: str) -> ApiKey:
+    """Return a key of a merchant or its sandbox. Raises NotFoundError."""
+    return _of_id(list_of_merchant(runtime, merchant_id), key_id)
 
 
 def list_managed(runtime: Runtime, caller: ApiKey) -> list[ApiKey]:
@@ -35,12 +61,26 @@ def create_narrower(
     own = api_keys.lock(transaction, caller.id)
     if own is None or own.revoked_at is not None:
         raise UnauthenticatedError("revoked", caller.id)
-    if excess := new.access.excess_over(own.access):
+    creator = KeyCreator(merchant_id=caller.merchant_id, access=own.access)
+    return _create(runtime, transaction, creator, new)
+
+
+def create_as_person(
+    runtime: Runtime, transaction: Transaction, merchant_id: str, actor_id: str, new: ApiKey
+) -> ApiKey:
+    """Store a new key that a person of a merchant creates; return it. Raises ConflictError."""
+    checkpoints.lock_admission(transaction)  # or two of them exceed MAX_LIVE_KEYS
+    creator = KeyCreator(merchant_id=merchant_id, access=FULL_ACCESS, actor_id=actor_id)
+    return _create(runtime, transaction, creator, new)
+
+
+def _create(runtime: Runtime, transaction: Transaction, creator: KeyCreator, new: ApiKey) -> ApiKey:
+    if excess := new.access.excess_over(creator.access):
         raise InvalidError({name: [MORE] for name in excess})
-    listed = api_keys.of_merchant(transaction, caller.merchant_id)
+    listed = api_keys.of_merchant(transaction, creator.merchant_id)
     if sum(each.is_live_at(runtime.clock.now()) for each in listed) >= MAX_LIVE_KEYS:
         raise ConflictError(f"there are {MAX_LIVE_KEYS} keys already")
-    add_new(runtime, transaction, new)
+    add_new(runtime, transaction, new, creator.actor_id)
     return new
 
 
@@ -56,10 +96,31 @@ def revoke_managed(
     return _find(transaction, caller, key_id)
 
 
-def revoke_all(
-    runtime: Runtime, transaction: Transaction, key_id: str, *, keep_created: bool
+def revoke_as_person(
+    runtime: Runtime, merchant_id: str, actor_id: str, key_id: str, *, keep_created: bool
 ) -> None:
-    """Revoke a key and, unless they are kept, those created with it. Raises NotFoundError."""
+    """Revoke a key of a merchant as a person of its team, as `revoke_all`. Raises NotFoundError."""
+
+    def work(transaction: Transaction) -> None:
+        _of_id(api_keys.of_merchant(transaction, merchant_id), key_id)
+        revoke_all(runtime, transaction, key_id, keep_created=keep_created, actor_id=actor_id)
+
+    runtime.database.run(work)
+    clear_cache(runtime)
+
+
+def revoke_all(
+    runtime: Runtime,
+    transaction: Transaction,
+    key_id: str,
+    *,
+    keep_created: bool,
+    actor_id: str | None = None,
+) -> None:
+    """Revoke a key and, unless they are kept, those created with it. Raises NotFoundError.
+
+    `actor_id` is who did, if a person of the merchant did.
+    """
     key = api_keys.lock(transaction, key_id)
     if key is None or key.revoked_at is not None:
         raise NotFoundError("no live API key of that id")
@@ -67,7 +128,7 @@ def revoke_all(
     others = [] if keep_created else _descendants(listed, key_id)
     for each in (key, *others):
         if api_keys.revoke(transaction, each.id, runtime.clock.now()):
-            record(runtime, transaction, each, EventKind.API_KEY_REVOKED)
+            record(runtime, transaction, each, EventKind.API_KEY_REVOKED, actor_id)
 
 
 def revoke_api_key(runtime: Runtime, key_id: str, *, keep_created: bool = False) -> None:
@@ -99,7 +160,11 @@ def _managed(transaction: Transaction, caller: ApiKey) -> list[ApiKey]:
 
 
 def _find(transaction: Transaction, caller: ApiKey, key_id: str) -> ApiKey:
-    found = next((each for each in _managed(transaction, caller) if each.id == key_id), None)
+    return _of_id(_managed(transaction, caller), key_id)
+
+
+def _of_id(listed: Collection[ApiKey], key_id: str) -> ApiKey:
+    found = next((each for each in listed if each.id == key_id), None)
     if found is None:
         raise NotFoundError("no API key of that id")
     return found

@@ -78,7 +78,7 @@ class ApiKey:
     created_at: datetime
     revoked_at: datetime | None = None
     access: ApiAccess = ApiAccess()
-    created_by: str | None = None  # id of the key that created it; None: the operator did
+    created_by: str | None = None  # id of the key that created it; None: a person did
 
     def is_live_at(self, now: datetime) -> bool:
         """Whether it is neither revoked nor expired."""

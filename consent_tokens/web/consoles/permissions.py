@@ -40,6 +40,7 @@ ADMINS: Final = to(ADMIN)
 ADMINS_AGAIN: Final = to(ADMIN, step_up=True)
 MERCHANT_PEOPLE: Final = to(OWNER, DEVELOPER, MARKETER, VIEWER)
 DEVELOPERS: Final = to(OWNER, DEVELOPER)
+DEVELOPERS_AGAIN: Final = to(OWNER, DEVELOPER, step_up=True)
 MARKETERS: Final = to(OWNER, MARKETER)
 OWNERS: Final = to(OWNER)
 OWNERS_AGAIN: Final = to(OWNER, step_up=True)
@@ -173,6 +174,11 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "merchant_senders.show_form": MARKETERS,
         "merchant_senders.apply": MARKETERS,
         "merchant_senders.show_one": MERCHANT_PEOPLE,
+        "merchant_api_keys.show": MERCHANT_PEOPLE,
+        "merchant_api_keys.show_form": DEVELOPERS,
+        "merchant_api_keys.create": DEVELOPERS_AGAIN,
+        "merchant_api_keys.show_one": MERCHANT_PEOPLE,
+        "merchant_api_keys.revoke": DEVELOPERS_AGAIN,
         "merchant_team.show": MERCHANT_PEOPLE,
         "merchant_team.invite": OWNERS_AGAIN,
         "merchant_team.show_person": MERCHANT_PEOPLE,

@@ -112,7 +112,13 @@ MERCHANT: Final = Site(
                 Item("merchant_senders.show", N_("Senders")),
             ),
         ),
-        Group(N_("Develop"), (Item("merchant_team.show", N_("Team")),)),
+        Group(
+            N_("Develop"),
+            (
+                Item("merchant_api_keys.show", N_("API keys")),
+                Item("merchant_team.show", N_("Team")),
+            ),
+        ),
     ),
 )
 SITES: Final[Mapping[Console, Site]] = MappingProxyType(

@@ -72,7 +72,9 @@ class ApiKeyAnswer(AnswerSchema):
     created_by = fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "The key that created it. Null: the operator."},
+        metadata={
+            "description": "The key that created it. Null: the operator, or a person of your team."
+        },
     )
 
     @pre_dump

@@ -6,7 +6,14 @@ from flask import Blueprint
 
 from consent_tokens.web.consoles import account, people, sign_in
 from consent_tokens.web.consoles.site import MERCHANT
-from consent_tokens.web.merchant_console import consents, overview, requests, senders, templates
+from consent_tokens.web.merchant_console import (
+    api_keys,
+    consents,
+    overview,
+    requests,
+    senders,
+    templates,
+)
 
 BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     sign_in.blueprint(MERCHANT),
@@ -17,4 +24,5 @@ BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     consents.bp,
     templates.bp,
     senders.bp,
+    api_keys.bp,
 )
