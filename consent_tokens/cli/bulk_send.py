@@ -21,9 +21,9 @@ import httpx
 from msgspec.json import decode as decode_json
 from msgspec.json import encode as encode_json
 
-from consent_tokens.cli.campaign_file import Line
 from consent_tokens.cli.campaign_progress import Batch, Message, Progress
 from consent_tokens.errors import ApiKeyRefusedError, ConsentTokensError, InvalidError
+from consent_tokens.services.campaigns.campaign_file import Line
 
 BATCH_SIZE: Final = 500  # messages
 CONNECTIONS: Final = 3
@@ -158,7 +158,7 @@ class BulkSender:
     def _to_send(self, line: Line) -> Message | None:
         """Return a line as a message; None if it is not sent in this run."""
         if line.error:
-            self.report.add(RefusedLine(line.number, "", "unreadable", line.error))
+            self.report.add(RefusedLine(line.number, "", "unreadable", str(line.error)))
             return None
         message = self.progress.identify(line)
         match self.progress.state_of(message):

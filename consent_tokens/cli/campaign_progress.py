@@ -17,8 +17,8 @@ from msgspec import Struct
 from msgspec.json import decode as decode_json
 from msgspec.json import encode as encode_json
 
-from consent_tokens.cli.campaign_file import Line
 from consent_tokens.errors import InvalidError
+from consent_tokens.services.campaigns.campaign_file import Line
 
 # the service keeps the answer to an Idempotency-Key for 24 hours; one less for clocks and retries
 KEY_LIFETIME_SECONDS: Final = 23 * 3600

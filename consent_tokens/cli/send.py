@@ -14,13 +14,13 @@ import click
 import httpx
 
 from consent_tokens.cli.bulk_send import BulkSender, Report
-from consent_tokens.cli.campaign_file import CampaignFile
 from consent_tokens.cli.campaign_progress import Progress
 from consent_tokens.cli.output import as_json, print_one
 from consent_tokens.cli.progress_display import ProgressDisplay
 from consent_tokens.clock import SystemClock
 from consent_tokens.errors import ApiKeyRefusedError, InvalidError
 from consent_tokens.randomness import SystemRandomSource
+from consent_tokens.services.campaigns.campaign_file import CampaignFile
 from consent_tokens.setting_sources import read_secret
 
 SOME_REFUSED: Final = 3  # exit status
@@ -74,7 +74,7 @@ def _send(
     stop, clock, random = threading.Event(), SystemClock(), SystemRandomSource()
     signal.signal(signal.SIGTERM, lambda _signal, _frame: stop.set())
     progress = Progress(progress_path)
-    display = ProgressDisplay(campaign.path.name, campaign.count_lines(), clock)
+    display = ProgressDisplay(campaign.source.name, campaign.count_lines(), clock)
     try:
         with display:
             BulkSender(

@@ -98,6 +98,9 @@ class EventKind(StrEnum):
     PLAN_WITHDRAWN = "plan_withdrawn"
     API_KEY_CREATED = "api_key_created"
     API_KEY_REVOKED = "api_key_revoked"
+    CAMPAIGN_UPLOADED = "campaign_uploaded"  # by somebody of a merchant, in its console
+    CAMPAIGN_STARTED = "campaign_started"
+    CAMPAIGN_STOPPED = "campaign_stopped"
     PERSON_ADDED = "person_added"  # to the team of a merchant
     PERSON_INVITED = "person_invited"
     PERSON_DISABLED = "person_disabled"

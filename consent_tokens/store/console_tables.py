@@ -1,9 +1,20 @@
 """The tables of the consoles: who may sign in, with what, where they are signed in, and four eyes.
 
-They are small, and not in a recipient's partition. `store/migrations` creates them.
+They are small, but for the parts of campaigns, and not in a recipient's partition.
+`store/migrations` creates them.
 """
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
 
 from consent_tokens.store.table_metadata import Timestamp, metadata
 
@@ -103,4 +114,42 @@ proposed_actions = Table(  # what one person proposes and another decides
     Column("decided_by", String(40)),
     Column("decided_at", Timestamp),
     Index("proposed_actions_by_status", "status", "proposed_at"),
+)
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("merchant_id", String(40), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("status", String(16), nullable=False),  # checking, ready, running, finished, stopped
+    Column("lines", Integer, nullable=False),  # that can be read as messages
+    Column("faulty", Integer, nullable=False),
+    Column("next_part", Integer, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    Column("created_by", String(40), nullable=False),  # somebody of `merchant_people`
+    Column("changed_at", Timestamp, nullable=False),
+    Column("due_at", Timestamp),  # of the next part; null: none is
+    Column("template_id", String(40)),
+    Column("sender_id", String(40)),
+    Column("starts_at", Timestamp),
+    Column("opens", SmallInteger, nullable=False),  # minutes of the day in `timezone`
+    Column("closes", SmallInteger, nullable=False),
+    Column("timezone", String(64), nullable=False),
+    Column("tally", Text, nullable=False),  # JSON: sums of the check, until it is over
+    Column("preview", Text, nullable=False),  # JSON: what is shown of them
+    Column("accepted", Integer, nullable=False),
+    Column("refused", Text, nullable=False),  # JSON: lines by reason
+    Index("campaigns_of_merchant", "merchant_id", "created_at"),
+    Index("campaigns_due", "due_at"),
+    Index("campaigns_by_change", "changed_at"),
+)
+
+campaign_parts = Table(
+    "campaign_parts",
+    metadata,
+    Column("campaign_id", String(40), primary_key=True),
+    Column("part", Integer, primary_key=True),  # -1: the lines that cannot be read
+    Column("lines", LargeBinary),  # an envelope; null once they were submitted, or will not be
+    Column("refused", LargeBinary),  # an envelope: line, reference, reason and detail of each
 )

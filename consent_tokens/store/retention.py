@@ -26,10 +26,12 @@ from sqlalchemy import (
 )
 
 from consent_tokens.consent.quiet_periods import QuietPeriods, end_quiet_period
+from consent_tokens.relay.campaign import CampaignStatus
 from consent_tokens.relay.message import MessageStatus
 from consent_tokens.relay.pacing import day_of
 from consent_tokens.store.admission_tables import template_value_counts
 from consent_tokens.store.bulk import ROW_KEY_COLUMNS, RowSet
+from consent_tokens.store.console_tables import campaign_parts, campaigns
 from consent_tokens.store.database import Transaction, insert_or_ignore
 from consent_tokens.store.preferences import quiet_columns, quiet_periods_of
 from consent_tokens.store.rollup_tables import daily_reasons, daily_rollups
@@ -235,6 +237,15 @@ def _row_keys(
     return RowSet(ROW_KEY_COLUMNS, [(row.partition, row.id) for row in found])
 
 
+def _delete_campaigns(
+    transaction: Transaction, table: Table, is_due: ColumnElement[bool], limit: int
+) -> Deleted:
+    """Delete campaigns, each with its file."""
+    ids = transaction.scalars(select(table.c.id).where(is_due).limit(limit)).all()
+    transaction.execute(delete(campaign_parts).where(campaign_parts.c.campaign_id.in_(ids)))
+    return Deleted(transaction.execute(delete(table).where(table.c.id.in_(ids))).rowcount)
+
+
 def _end_quiet_periods(
     transaction: Transaction, table: Table, is_due: ColumnElement[bool], limit: int
 ) -> Deleted:
@@ -380,6 +391,13 @@ _RULES: Final[Mapping[str, _Rule]] = {  # by kind
     ),
     "rollups": _Rule(daily_rollups, lambda before: daily_rollups.c.day < day_of(before)),
     "rollup_reasons": _Rule(daily_reasons, lambda before: daily_reasons.c.day < day_of(before)),
+    "campaigns": _Rule(
+        campaigns,
+        lambda before: and_(
+            campaigns.c.changed_at < before, campaigns.c.status != CampaignStatus.RUNNING
+        ),
+        _delete_campaigns,
+    ),
     "consents": _Rule(
         grants, lambda before: and_(HAS_NO_KEY, grants.c.status_since < before), _delete_grants
     ),

@@ -18,6 +18,7 @@ class WorkerKind(StrEnum):
     TEMPLATES = "templates"
     PACING = "pacing"
     ROLLUPS = "rollups"
+    CAMPAIGNS = "campaigns"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Response headers, the session cookie, CSRF protection and request size limits."""
 
 import hmac
+from collections.abc import Mapping
 from io import BytesIO
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -20,7 +21,12 @@ from consent_tokens.web.request_context import EXTENSION, runtime
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024  # a batch of 1000 messages, each with a token of 4 KiB
 MAX_FORM_BYTES: Final = 64 * 1024
 MAX_PICTURE_FORM_BYTES: Final = 1024 * 1024 + MAX_FORM_BYTES
-PICTURE_ENDPOINTS: Final = frozenset({"report.act", "report.update_report"})
+MAX_FORM_BYTES_OF: Final[Mapping[str, int]] = {  # by endpoint: of forms that take a file
+    "report.act": MAX_PICTURE_FORM_BYTES,
+    "report.update_report": MAX_PICTURE_FORM_BYTES,
+    "merchant_campaigns.upload": MAX_BODY_BYTES,
+}
+LONG_BODIES: Final = ("/v1/", "/merchant/campaigns")  # what the paths begin with
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 LINK_TOKEN_SECONDS: Final = 24 * 3600
 ONE_YEAR: Final = 365 * 24 * 3600
@@ -68,7 +74,7 @@ class _Sessions(SecureCookieSessionInterface):
 
 def max_body_bytes(path: str) -> int:
     """Return the most that the body of a request to a path may have, in bytes."""
-    return MAX_BODY_BYTES if path.startswith("/v1/") else MAX_PICTURE_FORM_BYTES
+    return MAX_BODY_BYTES if path.startswith(LONG_BODIES) else MAX_PICTURE_FORM_BYTES
 
 
 def secure(app: Flask, context: AppContext) -> None:
@@ -210,8 +216,10 @@ def check_link_token() -> None:
 
 def check_origin() -> None:
     """Abort with 403 for a form from another site; limit the size of its body."""
-    takes_picture = request.endpoint in PICTURE_ENDPOINTS
-    request.max_content_length = MAX_PICTURE_FORM_BYTES if takes_picture else MAX_FORM_BYTES
+    most = MAX_FORM_BYTES_OF.get(request.endpoint or "", MAX_FORM_BYTES)
+    request.max_content_length = most
+    # the parser holds it against the part of a file that it has in its buffer, too
+    request.max_form_memory_size = most
     origin = request.headers.get("Origin", "null")
     own_hosts = {request.host, urlsplit(runtime().service.base_url).netloc}
     # under `Referrer-Policy: no-referrer` browsers send `Origin: null` with same-site forms too

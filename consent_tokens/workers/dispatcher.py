@@ -45,6 +45,7 @@ from consent_tokens.services.supervision.workers import (
     WorkerState,
     forget_workers,
 )
+from consent_tokens.workers.campaign_worker import CampaignWorker
 from consent_tokens.workers.pacing_worker import PacingWorker
 from consent_tokens.workers.rollup_worker import RollupWorker
 from consent_tokens.workers.template_counter import TemplateCounter
@@ -91,6 +92,7 @@ class Dispatcher:
     _template_counter: TemplateCounter | None = None
     _pacing_worker: PacingWorker | None = None
     _rollup_worker: RollupWorker | None = None
+    _campaign_worker: CampaignWorker | None = None
     _thread: threading.Thread | None = None
 
     def __post_init__(self) -> None:
@@ -126,6 +128,12 @@ class Dispatcher:
             runtime, heartbeat=Heartbeat(runtime, WorkerKind.ROLLUPS)
         )
         self._rollup_worker.start()
+        self._campaign_worker = CampaignWorker(
+            runtime,
+            self.context.submitter,
+            heartbeat=Heartbeat(runtime, WorkerKind.CAMPAIGNS),
+        )
+        self._campaign_worker.start()
 
     def stop(self) -> None:
         """Finish the round in flight, start no other, and close the gateway and the database."""
@@ -141,6 +149,8 @@ class Dispatcher:
             self._pacing_worker.stop()
         if self._rollup_worker:
             self._rollup_worker.stop()
+        if self._campaign_worker:
+            self._campaign_worker.stop()
         self._heartbeat.end()
         self.context.close()
         self._lock.release()

@@ -16,10 +16,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from consent_tokens.app_context import AppContext
-from consent_tokens.cli.campaign_file import CampaignFile
 from consent_tokens.cli.campaign_progress import KEY_LIFETIME_SECONDS, Batch, Progress
 from consent_tokens.cli.send import SOME_REFUSED
 from consent_tokens.clock import SystemClock
+from consent_tokens.services.campaigns.campaign_file import CampaignFile
 from consent_tokens.settings import Settings
 from tests.commands import run_command
 from tests.fixtures import insert_grants
@@ -264,7 +264,7 @@ def test_every_way_in_which_spreadsheets_save_a_file(running: Running, tmp_path:
     [
         (b"PK\x03\x04...", "Excel workbook"),
         (b"", "empty"),
-        (b"name;phone\n1;2\n", "semicolons"),
+        (b"name;phone\n1;2\n", "“;”"),
         (("token,purpose,text\nx,y,满减\n").encode() + "x,y,满减\n".encode("gb18030"), "line 3"),
         ("token,purpose,text\nx,y,café\n".encode("latin-1"), "Line 2"),
         (b"token,purpose,text,text\nx,y,z,z\n", "Two columns"),

@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from consent_tokens.cli.campaign_file import CampaignFile
-from consent_tokens.cli.campaign_times import with_offset
 from consent_tokens.errors import InvalidError
+from consent_tokens.services.campaigns.campaign_file import CampaignFile
+from consent_tokens.services.campaigns.file_times import with_offset
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 SIMPLIFIED = "满减活动今晚八点开始，全场五折，退订回R。"
@@ -18,7 +18,7 @@ def texts(folder: Path, content: bytes, encoding: str | None = None) -> list[str
     file = folder / "campaign.csv"
     file.write_bytes(content)
     lines = CampaignFile.open(file, SHANGHAI, encoding).lines()
-    return [line.error or line.body["text"] for line in lines]
+    return [str(line.error or line.body["text"]) for line in lines]
 
 
 def refused(folder: Path, content: bytes, encoding: str | None = None) -> str:
@@ -51,7 +51,7 @@ def test_what_is_not_chinese_is_not_read_as_chinese(
     tmp_path: Path, encoding: str, text: str
 ) -> None:
     content = f"token;purpose;text\nt;p;{text}\n".encode(encoding)
-    assert "--encoding" in refused(tmp_path, content)
+    assert "name its encoding" in refused(tmp_path, content)
     assert texts(tmp_path, content, encoding) == [text]
 
 

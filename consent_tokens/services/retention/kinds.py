@@ -114,6 +114,15 @@ KINDS: Final[tuple[Kind, ...]] = (
         period=_texts,
     ),
     Kind(
+        name="campaigns",
+        tables=("campaigns", "campaign_parts"),
+        what=N_("A file of texts that a shop wants to send, sealed; each text only until it is "
+                "handed over"),
+        since=N_("after the file was last used"),
+        basis=SHORTEST,
+        period=_texts,
+    ),
+    Kind(
         name="messages",
         tables=("messages", "events"),
         what=N_("That a shop's text was sent to you or refused, and when"),

@@ -90,12 +90,15 @@ def accept_all(
     policy: RelayPolicy,
     transaction: Transaction,
     submissions: Sequence[tuple[str, VerifiedRequest]],
+    *,
+    is_trial: bool = False,
 ) -> list[SubmissionResult]:
     """Return the relay's decision on each (merchant id, verified request), in order.
 
-    An accepted message is durable once the transaction has been committed (promise 7).
+    An accepted message is durable once the transaction has been committed (promise 7). With
+    `is_trial` the caller rolls it back, and no metric counts what was decided.
     """
-    context = _AcceptContext.load(runtime, policy, transaction, submissions)
+    context = _AcceptContext.load(runtime, policy, transaction, submissions, is_trial=is_trial)
     results = [context.decide(merchant_id, verified) for merchant_id, verified in submissions]
     context.paces.save(transaction)
     outbox.enqueue(transaction, context.enqueued)
@@ -128,6 +131,7 @@ class _AcceptContext:
     recorder: CaseRecorder
     daily_limits: DailyLimits
     plans: Plans
+    is_trial: bool
 
     @classmethod
     def load(
@@ -136,6 +140,8 @@ class _AcceptContext:
         policy: RelayPolicy,
         transaction: Transaction,
         submissions: Sequence[tuple[str, VerifiedRequest]],
+        *,
+        is_trial: bool,
     ) -> "_AcceptContext":
         now = runtime.clock.now()
         rule_set = rules_in_force(runtime, transaction)
@@ -181,26 +187,27 @@ class _AcceptContext:
                 now.astimezone(policy.pacing.timezone).date(),
             ),
             plans=Plans.load(transaction, standings, requests, now),
+            is_trial=is_trial,
         )
 
     def decide(self, merchant_id: str, verified: VerifiedRequest) -> SubmissionResult:
         """Decide one message, and collect what is to be written for it."""
-        key = None
-        claims = verified.claims
+        key, claims = None, verified.claims
         if isinstance(claims, Claims) and claims.merchant_id == merchant_id:
             key = self.keys.get(claims.jti)
-        standing = self.standings.of(merchant_id, verified.request.purpose)
+        request = verified.request
+        standing = self.standings.of(merchant_id, request.purpose, request.sender_id)
         sender, priority = standing.sender, standing.priority
-        text = self._prepare(merchant_id, standing, verified.request, key)
+        text = self._prepare(merchant_id, standing, request, key)
         template = text.use.template if text.use else None
-        pacing = self.paces.of(verified.request, standing, template)
+        pacing = self.paces.of(request, standing, template)
         case = self._case(merchant_id, standing, verified, key, text, pacing)
         decision = decide(case)
         if isinstance(decision, Refused) or key is None or sender is None:
             return self._refuse(case, standing, decision, key if key in self.grants else None)
-        if case.limits.shadow:
+        if case.limits.shadow and not self.is_trial:
             _count_shadow(case.limits.shadow, case)
-        message = self._message(case, verified.request, key, priority, sender, text)
+        message = self._message(case, request, key, priority, sender, text)
         if pacing is not None:
             message = self._paced(pacing, message, case)
         self.enqueued.append(message)
@@ -235,7 +242,7 @@ class _AcceptContext:
         )
         if of:
             self.refused.append(Counted(day_of(self.now), of, Measure.REFUSED, event.reason or ""))
-        return SubmissionResult(decision, event=key)
+        return SubmissionResult(decision, event=key, segments=len(case.composed.segments))
 
     @property
     def counted(self) -> Iterator[Counted]:

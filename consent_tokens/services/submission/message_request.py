@@ -26,6 +26,7 @@ class MessageRequest(Struct, frozen=True, kw_only=True):
     reference: str | None = None
     send_at: datetime | None = None
     validity: timedelta = DEFAULT_VALIDITY
+    sender_id: str | None = None  # that a campaign was given; else the first for the class
 
 
 class VerifiedRequest(Struct, frozen=True):
@@ -37,10 +38,10 @@ class VerifiedRequest(Struct, frozen=True):
 
 
 class SubmissionResult(Struct, frozen=True):
-    """The relay's decision on one message; key, segments and what is left if it was accepted."""
+    """The relay's decision on one message; key and what is left if it was accepted."""
 
     decision: Decision
     key: RowKey | None = None
-    segments: int = 0
+    segments: int = 0  # that it has, or would have had
     characters_left: int = 0  # in the last segment, in the coding of the text
     event: RowKey | None = None  # of a refusal

@@ -74,7 +74,7 @@ class Paces:
             if request.template is not None:
                 named.add(request.template.id)
             elif is_limited(request.purpose):
-                sender = standings.of(merchant_id, request.purpose).sender
+                sender = standings.of(merchant_id, request.purpose, request.sender_id).sender
                 if sender is not None:
                     free[sender.id] = merchant_id
         if not named and not free:

@@ -43,7 +43,7 @@ class Standings:
     merchants: Mapping[str, Merchant]
     senders: Mapping[str, Sequence[Sender]]  # by merchant id; the first admitted comes first
     link_domains: Mapping[str, frozenset[str]]  # by merchant id
-    _found: dict[tuple[str, str], Standing] = field(default_factory=dict)
+    _found: dict[tuple[str, str, str | None], Standing] = field(default_factory=dict)
 
     @classmethod
     def load(
@@ -58,16 +58,24 @@ class Standings:
         domains = link_domains.of_merchants(transaction, list(found))
         return cls(service, now, found, senders, domains)
 
-    def of(self, merchant_id: str, purpose: str) -> Standing:
-        """Return what a merchant may do with a purpose, also one outside the catalogue."""
-        standing = self._found.get((merchant_id, purpose))
+    def of(self, merchant_id: str, purpose: str, sender_id: str | None = None) -> Standing:
+        """Return what a merchant may do with a purpose, also one outside the catalogue.
+
+        By one of its senders, if that is named.
+        """
+        key = merchant_id, purpose, sender_id
+        standing = self._found.get(key)
         if standing is None:
-            standing = self._found[merchant_id, purpose] = self._look_up(merchant_id, purpose)
+            standing = self._found[key] = self._look_up(merchant_id, purpose, sender_id)
         return standing
 
-    def _look_up(self, merchant_id: str, purpose: str) -> Standing:
+    def _look_up(self, merchant_id: str, purpose: str, sender_id: str | None) -> Standing:
         merchant = self.merchants.get(merchant_id)
-        admitted = self.senders.get(merchant_id, ())
+        admitted = [
+            each
+            for each in self.senders.get(merchant_id, ())
+            if sender_id is None or each.id == sender_id
+        ]
         return Standing(
             partition=merchant.partition if merchant else 0,
             is_active=is_active(merchant, self.service),

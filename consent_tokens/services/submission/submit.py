@@ -28,8 +28,21 @@ from consent_tokens.services.submission.group_commit import (
     Render,
     Submission,
 )
-from consent_tokens.services.submission.message_request import MessageRequest, SubmissionResult
+from consent_tokens.services.submission.message_request import (
+    MessageRequest,
+    SubmissionResult,
+    VerifiedRequest,
+)
 from consent_tokens.store.database import Transaction
+
+
+class _TriedOutError(Exception):
+    """Rolls a trial back; carries what was decided."""
+
+    def __init__(self, results: Sequence[SubmissionResult]) -> None:
+        super().__init__("tried out")
+        self.results = results
+
 
 Item = MessageRequest | ConsentTokensError  # of a batch: a message, or why it is not valid
 ItemResult = SubmissionResult | ConsentTokensError
@@ -86,11 +99,9 @@ class Submitter:
             items = [_without_marketing(item) for item in items]
             if all(isinstance(item, OutboxFullError) for item in items):
                 raise OutboxFullError
-        requests = [
-            (merchant_id, item) for item in items if not isinstance(item, ConsentTokensError)
-        ]
-        verified = verify_requests(self.runtime, requests)
-        submissions = [(merchant_id, each) for each in verified]
+        submissions = self._verified(
+            merchant_id, [item for item in items if not isinstance(item, ConsentTokensError)]
+        )
 
         def render_all(results: list[SubmissionResult]) -> ApiResponse:
             remaining = iter(results)
@@ -106,6 +117,63 @@ class Submitter:
         _count(done.result or [])
         self.runtime.wake_dispatcher.set()
         return done.response
+
+    def submit_part(
+        self,
+        merchant_id: str,
+        requests: Sequence[MessageRequest],
+        claim: Callable[[Transaction], bool],
+        record: Callable[[Transaction, Sequence[SubmissionResult]], None],
+    ) -> bool:
+        """Submit messages in one transaction with what is recorded of them, once `claim` says yes.
+
+        Returns what `claim` said. Raises as `submit_batch`; nothing has been accepted then.
+        """
+        ensure_ready(self.runtime)
+        if any(is_limited(each.purpose) for each in requests) and self._backpressure.is_saturated():
+            raise OutboxFullError
+        submissions = self._verified(merchant_id, requests)
+
+        def work(transaction: Transaction) -> Sequence[SubmissionResult] | None:
+            if not claim(transaction):
+                return None
+            results = accept_all(self.runtime, self.policy, transaction, submissions)
+            record(transaction, results)
+            return results
+
+        results = self.runtime.database.run(work)
+        _count(results or [])
+        self.runtime.wake_dispatcher.set()
+        return results is not None
+
+    def try_out(
+        self, merchant_id: str, requests: Sequence[MessageRequest]
+    ) -> Sequence[SubmissionResult]:
+        """Return what would be decided on messages now; nothing of it is stored.
+
+        It is decided as by `submit_part`, and rolled back. Raises NotReadyError, and what the
+        database raises.
+        """
+        ensure_ready(self.runtime)
+        submissions = self._verified(merchant_id, requests)
+
+        def work(transaction: Transaction) -> None:
+            raise _TriedOutError(
+                accept_all(self.runtime, self.policy, transaction, submissions, is_trial=True)
+            )
+
+        try:
+            self.runtime.database.run(work)
+        except _TriedOutError as tried:
+            return tried.results
+        raise AssertionError("unreachable: a trial is rolled back")
+
+    def _verified(
+        self, merchant_id: str, requests: Sequence[MessageRequest]
+    ) -> list[tuple[str, VerifiedRequest]]:
+        """Return messages of a merchant with what their tokens prove."""
+        verified = verify_requests(self.runtime, [(merchant_id, each) for each in requests])
+        return [(merchant_id, each) for each in verified]
 
     def _accept_all(self, submissions: Sequence[Submission]) -> Sequence[Outcome]:
         ensure_ready(self.runtime)  # once for the group: it reads the head of the journal

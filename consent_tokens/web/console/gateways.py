@@ -96,6 +96,7 @@ def worker_label(kind: WorkerKind) -> str:
         WorkerKind.TEMPLATES: _("Values of templates"),
         WorkerKind.PACING: _("Pacing"),
         WorkerKind.ROLLUPS: _("Daily figures"),
+        WorkerKind.CAMPAIGNS: _("Campaigns"),
     }
     return str(labels[kind])
 

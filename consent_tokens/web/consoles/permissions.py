@@ -42,6 +42,7 @@ MERCHANT_PEOPLE: Final = to(OWNER, DEVELOPER, MARKETER, VIEWER)
 DEVELOPERS: Final = to(OWNER, DEVELOPER)
 DEVELOPERS_AGAIN: Final = to(OWNER, DEVELOPER, step_up=True)
 MARKETERS: Final = to(OWNER, MARKETER)
+MARKETERS_AGAIN: Final = to(OWNER, MARKETER, step_up=True)
 OWNERS: Final = to(OWNER)
 OWNERS_AGAIN: Final = to(OWNER, step_up=True)
 EVERYBODY: Final = OPERATORS.roles | MERCHANT_PEOPLE.roles
@@ -162,6 +163,14 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "merchant_requests.show_form": MARKETERS,
         "merchant_requests.create": MARKETERS,
         "merchant_requests.show_card": MERCHANT_PEOPLE,
+        "merchant_campaigns.show": MERCHANT_PEOPLE,
+        "merchant_campaigns.show_one": MERCHANT_PEOPLE,
+        "merchant_campaigns.download": MERCHANT_PEOPLE,
+        "merchant_campaigns.show_form": MARKETERS,
+        "merchant_campaigns.upload": MARKETERS,
+        "merchant_campaigns.start": MARKETERS_AGAIN,
+        "merchant_campaigns.show_stop": MARKETERS,
+        "merchant_campaigns.stop": MARKETERS,
         "merchant_consents.show": MERCHANT_PEOPLE,
         "merchant_consents.show_one": MERCHANT_PEOPLE,
         "merchant_templates.show": MERCHANT_PEOPLE,

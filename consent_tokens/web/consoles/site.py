@@ -108,6 +108,7 @@ MERCHANT: Final = Site(
         Group(
             N_("Send"),
             (
+                Item("merchant_campaigns.show", N_("Campaigns")),
                 Item("merchant_templates.show", N_("Templates")),
                 Item("merchant_senders.show", N_("Senders")),
             ),

@@ -8,6 +8,7 @@ from consent_tokens.web.consoles import account, people, sign_in
 from consent_tokens.web.consoles.site import MERCHANT
 from consent_tokens.web.merchant_console import (
     api_keys,
+    campaigns,
     consents,
     overview,
     requests,
@@ -25,4 +26,5 @@ BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     templates.bp,
     senders.bp,
     api_keys.bp,
+    campaigns.bp,
 )

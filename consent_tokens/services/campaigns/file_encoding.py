@@ -7,10 +7,11 @@ part UTF-8 and part something else is refused: read as either, some of its texts
 import codecs
 import re
 from collections.abc import Iterator
-from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, Literal, Protocol
 
 from consent_tokens.errors import InvalidError
+from consent_tokens.localization import N_
+from consent_tokens.services.campaigns.faults import CampaignFileError
 
 SAMPLE_BYTES: Final = 1 << 20
 MAX_LINE_BYTES: Final = 1 << 20  # of one line; the API takes texts of 20,000 characters
@@ -22,13 +23,19 @@ BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 OTHER_FORMATS: Final = {
-    b"PK\x03\x04": "an Excel workbook or another ZIP file: save it as CSV (UTF-8)",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook: save it as CSV (UTF-8)",
-    b"%PDF": "a PDF",
-    b"\x1f\x8b": "compressed: unpack it first",
-    b"SQLite format 3": "a SQLite database",
+    b"PK\x03\x04": N_("It is an Excel workbook or another ZIP file: save it as CSV (UTF-8)."),
+    b"\xd0\xcf\x11\xe0": N_("It is an old Excel workbook: save it as CSV (UTF-8)."),
+    b"%PDF": N_("It is a PDF."),
+    b"\x1f\x8b": N_("It is compressed: unpack it first."),
+    b"SQLite format 3": N_("It is a SQLite database."),
 }
-MIXED: Final = "Line {} is UTF-8 and line {} is not: save the whole file in one encoding."
+UTF32: Final = N_("It is UTF-32: save it as CSV (UTF-8).")
+ZEROS: Final = N_("It holds zero bytes: it is no text file.")
+MIXED: Final = N_(
+    "Line %(first)s is UTF-8 and line %(other)s is not: save the whole file in one encoding."
+)
+LONG: Final = N_("A line is longer than 1 MiB: it is no campaign file.")
+WRONG_ENCODING: Final = N_("Line %(line)s is not %(encoding)s; save the file as CSV (UTF-8).")
 UTF8_HAN = re.compile(rb"[\xe3-\xe9][\x80-\xbf]{2}")
 # lead bytes of punctuation and of the commonest characters: 3755 of GB 2312, 5401 of Big5
 GB2312_COMMON: Final = frozenset(range(0xA1, 0xA4)) | frozenset(range(0xB0, 0xD8))
@@ -36,19 +43,30 @@ BIG5_COMMON: Final = frozenset({0xA1}) | frozenset(range(0xA4, 0xC7))
 MIN_COMMON_SHARE: Final = 0.5
 WIDE = re.compile(r"[\u2010-\u2027\u3000-\u9fff\uff00-\uffef]|[^\x00-\u33ff]")
 INSIDE_WORD = re.compile(r"(?<=[A-Za-z])[\u3400-\u9fff](?=[A-Za-z])")  # of no Chinese text
-UNKNOWN: Final = (
-    "Line {} is not UTF-8, and does not read as Chinese in GB18030 or Big5: save the file as CSV "
-    "(UTF-8), or name its encoding, such as --encoding windows-1252."
+UNKNOWN: Final = N_(
+    "Line %(line)s is not UTF-8, and does not read as Chinese in GB18030 or Big5: save the file as "
+    "CSV (UTF-8), or name its encoding, such as windows-1252."
 )
 MAX_SAMPLE_BYTES: Final = 1 << 18  # of lines that are not UTF-8
 
 
-def find_encoding(path: Path, named: str | None = None) -> str:
+class Source(Protocol):
+    """Where a file is: a path, or what was uploaded."""
+
+    @property
+    def name(self) -> str:
+        """Return the name of the file."""
+
+    def open(self, mode: Literal["rb"], /) -> IO[bytes]:
+        """Open it, from the beginning."""
+
+
+def find_encoding(source: Source, named: str | None = None) -> str:
     """Return the encoding of a file, in which all of it can be read: the one named, or found.
 
     Raises InvalidError.
     """
-    with path.open("rb") as file:
+    with source.open("rb") as file:
         sample = file.read(SAMPLE_BYTES)
         _reject_other_formats(sample)
         file.seek(0)
@@ -69,13 +87,13 @@ def _known(named: str | None) -> str | None:
 def _reject_other_formats(sample: bytes) -> None:
     for magic, what in OTHER_FORMATS.items():
         if sample.startswith(magic):
-            raise InvalidError({"file": [f"It is {what}."]})
+            raise CampaignFileError(what)
 
 
 def _by_mark(sample: bytes) -> str | None:
     encoding = next((name for mark, name in BYTE_ORDER_MARKS if sample.startswith(mark)), None)
     if encoding == "":
-        raise InvalidError({"file": ["It is UTF-32: save it as CSV (UTF-8)."]})
+        raise CampaignFileError(UTF32)
     return encoding
 
 
@@ -85,7 +103,7 @@ def _by_zeros(sample: bytes) -> str | None:
         return None
     even, odd = sample[::2].count(0), sample[1::2].count(0)
     if max(even, odd) < MIN_ZERO_SHARE * len(sample) / 2:
-        raise InvalidError({"file": ["It holds zero bytes: it is no text file."]})
+        raise CampaignFileError(ZEROS)
     return "utf-16-be" if even > odd else "utf-16-le"
 
 
@@ -102,7 +120,7 @@ def _by_lines(file: IO[bytes]) -> str:
         elif UTF8_HAN.search(line):  # two bytes alone may be either
             first_utf8 = first_utf8 or number
         if first_utf8 and first_other:
-            raise InvalidError({"file": [MIXED.format(first_utf8, first_other)]})
+            raise CampaignFileError(MIXED, first=first_utf8, other=first_other)
     return _chinese(other, first_other) if first_other else "utf-8"
 
 
@@ -110,7 +128,7 @@ def read_lines(file: IO[bytes]) -> Iterator[bytes]:
     """Yield lines. Raises InvalidError for one that is too long to be one."""
     while line := file.readline(MAX_LINE_BYTES):
         if len(line) == MAX_LINE_BYTES:
-            raise InvalidError({"file": ["A line is longer than 1 MiB: it is no campaign file."]})
+            raise CampaignFileError(LONG)
         yield line
 
 
@@ -131,7 +149,7 @@ def _chinese(lines: bytes, first: int) -> str:
     gb18030 = _common_share(lines, "gb18030", "gb2312", GB2312_COMMON)
     big5 = _common_share(lines, "cp950", "cp950", BIG5_COMMON)
     if max(gb18030, big5) < MIN_COMMON_SHARE:
-        raise InvalidError({"file": [UNKNOWN.format(first)]})
+        raise CampaignFileError(UNKNOWN, line=first)
     return "cp950" if big5 > gb18030 else "gb18030"
 
 
@@ -155,6 +173,4 @@ def _check_whole(file: IO[bytes], encoding: str) -> None:
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
         number += bytes(error.object[: error.start]).count(b"\n")
-        raise InvalidError(
-            {"file": [f"Line {number} is not {encoding.upper()}; save the file as CSV (UTF-8)."]}
-        ) from None
+        raise CampaignFileError(WRONG_ENCODING, line=number, encoding=encoding.upper()) from None

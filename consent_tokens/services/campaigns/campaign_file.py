@@ -3,9 +3,11 @@
 import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
+from io import TextIOWrapper
+from types import MappingProxyType
 from typing import IO, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -13,9 +15,10 @@ from msgspec import Struct
 from msgspec.json import decode as decode_json
 from msgspec.json import encode as encode_json
 
-from consent_tokens.cli.campaign_encoding import find_encoding
-from consent_tokens.cli.campaign_times import with_offset
-from consent_tokens.errors import InvalidError
+from consent_tokens.localization import N_
+from consent_tokens.services.campaigns.faults import CampaignFileError, Fault
+from consent_tokens.services.campaigns.file_encoding import Source, find_encoding
+from consent_tokens.services.campaigns.file_times import with_offset
 
 FIELDS: Final = (
     "token", "purpose", "text", "template", "reference", "send_at", "valid_for_minutes",
@@ -23,28 +26,28 @@ FIELDS: Final = (
 )  # fmt: skip
 VARIABLES: Final = "variables."  # the beginning of columns for the variables of a template
 REQUIRED_FIELDS: Final = frozenset({"token", "purpose", "text"})
-SEPARATORS: Final = {
-    ",": "commas",
-    ";": "semicolons",
-    "\t": "tabs",
-    "|": "vertical bars",
-    "，": "full-width commas",
-    "；": "full-width semicolons",
-}
+SEPARATORS: Final = (",", ";", "\t", "|", "，", "；")
 MAX_RECORD_LINES: Final = 100  # of one text with line breaks in it
 WHOLE = re.compile(
     r"([0-9]{1,9})(?:\.0+)?"
 )  # spreadsheets write 60.0; the service refuses longer ones
 TOKEN = re.compile(r"\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}")
-WRONG_HEADER: Final = (
-    "The first line must name token, purpose and text. With {} between them it names {!r}; "
-    "missing: {}."
+WRONG_HEADER: Final = N_(
+    "The first line must name token, purpose and text. With %(separator)s between them it names "
+    "%(names)s; missing: %(missing)s."
 )
-UNCLOSED: Final = "a quote that is opened in this line is not closed"
-STRAY: Final = "a column other than token holds a token: is a quote missing?"
-MORE_CELLS: Final = "it has {} cells, the first line names {}: put quotes around the text"
+UNCLOSED: Final = Fault(N_("a quote that is opened in this line is not closed"))
+STRAY: Final = Fault(N_("a column other than token holds a token: is a quote missing?"))
+MORE_CELLS: Final = N_(
+    "it has %(cells)s cells, the first line names %(columns)s: put quotes around the text"
+)
+NOT_JSON: Final = Fault(N_("not JSON"))
+NOT_OBJECT: Final = Fault(N_("not an object"))
+EMPTY: Final = N_("It is empty, or its first line is.")
+TWICE: Final = N_("Two columns are named %(name)s.")
 BLANKS: Final = "\ufeff\u200b\u00a0\u3000 \t\r\n'"
-NDJSON: Final = frozenset({".ndjson", ".jsonl"})
+NDJSON: Final = (".ndjson", ".jsonl")
+NONE_SUPPLIED: Final[Mapping[str, str]] = MappingProxyType({})
 LINE_KEY_BYTES: Final = 16
 CHUNK_BYTES: Final = 1 << 20
 
@@ -54,7 +57,7 @@ class Line(Struct, frozen=True):
 
     number: int
     body: Mapping[str, Any]
-    error: str | None = None
+    error: Fault | None = None
 
     @property
     def key(self) -> bytes:
@@ -67,39 +70,46 @@ class Line(Struct, frozen=True):
 class CampaignFile:
     """A file whose encoding and columns have been found, so that all of it can be read."""
 
-    path: Path
+    source: Source
     encoding: str
     separator: str | None  # None for NDJSON
     columns: Mapping[str, int]  # place by name
     width: int  # how many columns the first line names
     ignored: Sequence[str]  # columns that are none of a message
     timezone: ZoneInfo  # of a `send_at` without one
+    supplied: Mapping[str, str]  # members that every line has, beside its columns
 
     @classmethod
-    def open(cls, path: Path, timezone: ZoneInfo, encoding: str | None = None) -> "CampaignFile":
+    def open(
+        cls,
+        source: Source,
+        timezone: ZoneInfo,
+        encoding: str | None = None,
+        supplied: Mapping[str, str] = NONE_SUPPLIED,
+    ) -> "CampaignFile":
         """Find encoding, separator and columns. Raises InvalidError."""
-        encoding = find_encoding(path, encoding)
-        with path.open(encoding=encoding, newline="") as file:
+        encoding = find_encoding(source, encoding)
+        with _open_text(source, encoding) as file:
             header = _first_line(file)
-        if path.suffix.lower() in NDJSON or header.lstrip("\ufeff \t").startswith("{"):
-            return cls(path, encoding, None, {}, 0, (), timezone)
-        separator, names = _find_separator(header)
+        if source.name.lower().endswith(NDJSON) or header.lstrip("\ufeff \t").startswith("{"):
+            return cls(source, encoding, None, {}, 0, (), timezone, supplied)
+        separator, names = _find_separator(header, supplied)
         duplicates = {name for name in names if _is_field(name) and names.count(name) > 1}
         if duplicates:
-            raise InvalidError({"file": [f"Two columns are named {min(duplicates)}."]})
+            raise CampaignFileError(TWICE, name=min(duplicates))
         columns = {name: index for index, name in enumerate(names) if _is_field(name)}
         ignored = [name for name in names if name and not _is_field(name)]
-        return cls(path, encoding, separator, columns, len(names), ignored, timezone)
+        return cls(source, encoding, separator, columns, len(names), ignored, timezone, supplied)
 
     def lines(self) -> Iterator[Line]:
         """Yield the messages of the file, and what cannot be read as one."""
-        with self.path.open(encoding=self.encoding, newline="") as file:
-            yield from self._rows(file) if self.separator else _read_json(file)
+        with _open_text(self.source, self.encoding) as file:
+            yield from self._rows(file) if self.separator else self._objects(file)
 
     def count_lines(self) -> int:
         """Return about how many messages the file holds: for a progress bar."""
         header = 0 if self.separator is None else 1
-        with self.path.open("rb") as file:
+        with self.source.open("rb") as file:
             chunks = iter(lambda: file.read(CHUNK_BYTES), b"")
             return max(1, sum(chunk.count(b"\n") for chunk in chunks) - header)
 
@@ -118,14 +128,18 @@ class CampaignFile:
             if index < len(row) and row[index].strip()
         }
         if any(cell.strip() for cell in row[self.width :]):
-            return Line(number, {}, MORE_CELLS.format(len(row), self.width))
+            return Line(number, {}, Fault(MORE_CELLS, {"cells": len(row), "columns": self.width}))
         if any(TOKEN.search(text) for name, text in body.items() if name != "token"):
             return Line(number, {}, STRAY)
         if match := WHOLE.fullmatch(body.get("valid_for_minutes", "")):
             body["valid_for_minutes"] = int(match[1])
         if "send_at" in body:
             body["send_at"] = with_offset(body["send_at"], self.timezone)
-        return Line(number, _nested(body))
+        return Line(number, {**self.supplied, **_nested(body)})
+
+    def _objects(self, file: IO[str]) -> Iterator[Line]:
+        for line in _read_json(file):
+            yield line if line.error else Line(line.number, {**self.supplied, **line.body})
 
 
 class _Records:
@@ -137,7 +151,7 @@ class _Records:
         self._separator = separator
         self.header_line = 0
 
-    def __iter__(self) -> Iterator[tuple[int, list[str], str | None]]:
+    def __iter__(self) -> Iterator[tuple[int, list[str], Fault | None]]:
         """Yield line number, cells and, instead of them, what is wrong."""
         for number, line in iter(self._next, None):
             if not self.header_line:
@@ -149,7 +163,7 @@ class _Records:
     def _next(self) -> tuple[int, str] | None:
         return self._pushed.pop() if self._pushed else next(self._lines, None)
 
-    def _record(self, number: int, line: str) -> tuple[list[str], str | None]:
+    def _record(self, number: int, line: str) -> tuple[list[str], Fault | None]:
         if '"' not in line:
             return line.rstrip("\r\n").split(self._separator), None
         taken = [(number, line)]
@@ -182,26 +196,31 @@ def _first_line(file: IO[str]) -> str:
     return line
 
 
-def _find_separator(header: str) -> tuple[str, list[str]]:
+def _open_text(source: Source, encoding: str) -> IO[str]:
+    return TextIOWrapper(source.open("rb"), encoding=encoding, newline="")
+
+
+def _find_separator(header: str, supplied: Mapping[str, str]) -> tuple[str, list[str]]:
     """Return the separator with which the first line names the columns, and their names."""
     if not header.strip():
-        raise InvalidError({"file": ["It is empty, or its first line is."]})
+        raise CampaignFileError(EMPTY)
     for separator in SEPARATORS:
         names = _names(header, separator)
-        if not _missing(names):
+        if not _missing({*names, *supplied}):
             return separator, names
     seen = max(SEPARATORS, key=lambda each: (header.count(each), each == ","))
     names = _names(header, seen)
-    missing = sorted(_missing(names))
-    shown = ", ".join(name[:40] for name in names[:10])
-    said = WRONG_HEADER.format(SEPARATORS[seen], shown, ", ".join(missing))
-    raise InvalidError({"file": [said]})
+    raise CampaignFileError(
+        WRONG_HEADER,
+        separator=f"“{seen}”" if seen != "\t" else "TAB",
+        names=repr(", ".join(name[:40] for name in names[:10])),
+        missing=", ".join(sorted(_missing({*names, *supplied}))),
+    )
 
 
-def _missing(names: Sequence[str]) -> frozenset[str]:
+def _missing(names: AbstractSet[str]) -> AbstractSet[str]:
     """Return the required columns that are not named; a template stands for the text."""
-    has_text = {"text"} if "template" in names else set()
-    return REQUIRED_FIELDS - set(names) - has_text
+    return REQUIRED_FIELDS - names - ({"text"} if "template" in names else set())
 
 
 def _is_field(name: str) -> bool:
@@ -237,9 +256,9 @@ def _read_json(file: IO[str]) -> Iterator[Line]:
         try:
             body = decode_json(line.lstrip("\ufeff"))
         except (ValueError, RecursionError):
-            yield Line(number, {}, "not JSON")
+            yield Line(number, {}, NOT_JSON)
             continue
         if isinstance(body, dict):
             yield Line(number, body)
         else:
-            yield Line(number, {}, "not an object")
+            yield Line(number, {}, NOT_OBJECT)
