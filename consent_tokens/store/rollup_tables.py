@@ -13,7 +13,7 @@ rollup_increments = Table(
     metadata,
     Column("partition", BigInteger, primary_key=True),
     Column("id", BigInteger, primary_key=True),
-    Column("counted_at", Timestamp, nullable=False, index=True),
+    Column("counted_at", Timestamp, nullable=False),
     Column("day", Integer, nullable=False),  # of UTC, since 1970
     Column("merchant_id", String(40), nullable=False),
     Column("sender_id", String(40), nullable=False),  # empty: not known, as in what follows
@@ -22,6 +22,7 @@ rollup_increments = Table(
     Column("measure", String(16), nullable=False),
     Column("reason", String(40), nullable=False),
     Column("count", Integer, nullable=False),  # less than 0: corrects what was counted
+    sqlite_with_rowid=False,  # one page that a transaction writes, instead of two
 )
 
 daily_rollups = Table(

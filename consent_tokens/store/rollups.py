@@ -11,13 +11,13 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Final, NamedTuple, TypeAlias
 
-from sqlalchemy import Table, delete, func, select, tuple_
+from sqlalchemy import Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from consent_tokens.evidence.rollups import BY_REASON, Counted, CountedFor, Measure
 from consent_tokens.row_key import RowKey
 from consent_tokens.store import checkpoints
-from consent_tokens.store.bulk import insert_rows
+from consent_tokens.store.bulk import ROW_KEY_COLUMNS, RowSet, insert_rows
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.rollup_tables import daily_reasons, daily_rollups, rollup_increments
 
@@ -27,6 +27,9 @@ COLUMNS: Final = (
     "partition", "id", "counted_at", "day", "merchant_id", "sender_id", "template_id", "purpose",
     "measure", "reason", "count",
 )  # fmt: skip
+DELETE_TAKEN: Final = """
+DELETE FROM rollup_increments WHERE (partition, id) IN (SELECT partition, id FROM {input})
+"""
 
 Counts: TypeAlias = Mapping[Counted, int]
 
@@ -59,6 +62,11 @@ def insert(
     insert_rows(transaction, "rollup_increments", COLUMNS, rows)
 
 
+def has_increments(transaction: Transaction) -> bool:
+    """Whether there is something that is not added yet."""
+    return transaction.execute(select(rollup_increments.c.id).limit(1)).first() is not None
+
+
 def oldest_increment(transaction: Transaction) -> datetime | None:
     """Return when the oldest of what is not added yet was counted; None if all is added."""
     found: datetime | None = transaction.scalar(select(func.min(rollup_increments.c.counted_at)))
@@ -76,16 +84,14 @@ def take(transaction: Transaction, limit: int) -> tuple[int, Counts]:
     The caller has locked the counts. Citus takes the statements: no row is locked by SELECT.
     """
     table = rollup_increments
-    rows = transaction.execute(
-        select(*table.c, table.c.count.label("number")).order_by(table.c.counted_at).limit(limit)
-    ).all()
+    rows = transaction.execute(select(*table.c, table.c.count.label("number")).limit(limit)).all()
     counts: Counter[Counted] = Counter()
     for row in rows:
         of = CountedFor(row.merchant_id, row.sender_id, row.template_id, row.purpose)
         counts[Counted(row.day, of, Measure(row.measure), row.reason)] += row.number
-    keys = [(row.partition, row.id) for row in rows]
-    if keys:
-        transaction.execute(delete(table).where(tuple_(table.c.partition, table.c.id).in_(keys)))
+    RowSet(ROW_KEY_COLUMNS, [(row.partition, row.id) for row in rows]).run(
+        transaction, DELETE_TAKEN
+    )
     return len(rows), counts
 
 

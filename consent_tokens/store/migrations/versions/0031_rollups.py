@@ -30,8 +30,8 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(length=40), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("partition", "id"),
+        sqlite_with_rowid=False,
     )
-    op.create_index(op.f("ix_rollup_increments_counted_at"), "rollup_increments", ["counted_at"])
     op.create_table(
         "daily_rollups",
         sa.Column("subject_id", sa.String(length=40), nullable=False),
