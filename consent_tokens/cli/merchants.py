@@ -126,11 +126,12 @@ def _members(found: ReviewFile) -> dict[str, Any]:
 @merchant.command("set-weight")
 @click.argument("merchant_id")
 @click.argument("weight", type=int)
+@by_operator
 @as_json
-def set_weight(merchant_id: str, weight: int, *, as_json: bool) -> None:
+def set_weight(merchant_id: str, weight: int, *, by: str | None, as_json: bool) -> None:
     """Set a merchant's share of the throughput while several wait: 1 to 100, 1 by default."""
-    with open_context() as context:
-        services.set_weight(context.runtime, merchant_id, weight)
+    with deciding(by) as (runtime, actor):
+        services.set_weight(runtime, actor, merchant_id, weight)
     print_one({"id": merchant_id, "weight": weight}, in_json=as_json)
 
 
@@ -154,11 +155,14 @@ def set_daily_limits(
 @merchant.command("set-link-domains")
 @click.argument("merchant_id")
 @click.argument("domains", nargs=-1)
+@by_operator
 @as_json
-def set_link_domains(merchant_id: str, domains: tuple[str, ...], *, as_json: bool) -> None:
+def set_link_domains(
+    merchant_id: str, domains: tuple[str, ...], *, by: str | None, as_json: bool
+) -> None:
     """Set the domains that a merchant's texts may link to. Without any, they may link anywhere."""
-    with open_context() as context:
-        found = services.set_link_domains(context.runtime, merchant_id, domains)
+    with deciding(by) as (runtime, actor):
+        found = services.set_link_domains(runtime, actor, merchant_id, domains)
     print_one({"id": merchant_id, "link_domains": " ".join(found)}, in_json=as_json)
 
 

@@ -89,6 +89,7 @@ class EventKind(StrEnum):
     PACING_RESUMED = "pacing_resumed"
     PACING_DROPPED = "pacing_dropped"
     PACING_FINISHED = "pacing_finished"
+    WEIGHT_SET = "weight_set"  # a merchant's share of the throughput
     LINK_DOMAINS_SET = "link_domains_set"
     IDENTITY_SET = "identity_set"
     MANY_TEXTS_PER_EVENT = "many_texts_per_event"  # on a day, compared with other merchants

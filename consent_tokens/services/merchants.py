@@ -10,6 +10,14 @@ from consent_tokens.errors import InvalidError, NotFoundError
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay.composition import is_displayable
 from consent_tokens.relay.text_form import normal_domain
+from consent_tokens.services.admission.actors import (
+    MAX_REASON_LENGTH,
+    Act,
+    Action,
+    Actor,
+    record_act,
+    require_right,
+)
 from consent_tokens.services.api_keys import add_new, new_api_key
 from consent_tokens.services.merchant_records import get_merchant, record_event
 from consent_tokens.services.runtime import Runtime
@@ -145,23 +153,31 @@ def first_merchant(runtime: Runtime) -> Merchant:
     return found[0]
 
 
-def set_weight(runtime: Runtime, merchant_id: str, weight: int) -> None:
-    """Set a merchant's share of the throughput, 1 to 100. Raises InvalidError, NotFoundError."""
+def set_weight(runtime: Runtime, actor: Actor, merchant_id: str, weight: int) -> None:
+    """Set a merchant's share of the throughput, 1 to 100.
+
+    Raises ForbiddenError, InvalidError, NotFoundError.
+    """
+    require_right(actor, Action.SET_LIMITS)
     if not 1 <= weight <= MAX_WEIGHT:
         raise InvalidError({"weight": [f"must be 1 to {MAX_WEIGHT}"]})
 
     def work(transaction: Transaction) -> None:
-        get_merchant(transaction, merchant_id)
+        merchant = get_merchant(transaction, merchant_id)
         merchants.set_weight(transaction, merchant_id, weight)
+        _record_limit(runtime, transaction, actor, merchant, EventKind.WEIGHT_SET, str(weight))
 
     runtime.database.run(work)
 
 
-def set_link_domains(runtime: Runtime, merchant_id: str, domains: Sequence[str]) -> list[str]:
+def set_link_domains(
+    runtime: Runtime, actor: Actor, merchant_id: str, domains: Sequence[str]
+) -> list[str]:
     """Set the domains that a merchant's texts may link to, and return them; with none: any.
 
-    Raises InvalidError, NotFoundError.
+    Raises ForbiddenError, InvalidError, NotFoundError.
     """
+    require_right(actor, Action.SET_LIMITS)
     found = {domain: normal_domain(domain) for domain in domains}
     if wrong := [domain for domain, normal in found.items() if normal is None]:
         raise InvalidError({"domains": [f"not a domain: {domain}" for domain in wrong]})
@@ -172,10 +188,23 @@ def set_link_domains(runtime: Runtime, merchant_id: str, domains: Sequence[str])
     def work(transaction: Transaction) -> None:
         merchant = get_merchant(transaction, merchant_id)
         link_domains.replace_all(transaction, merchant_id, normal)
-        record_event(runtime, transaction, merchant, EventKind.LINK_DOMAINS_SET)
+        words = " ".join(normal)[:MAX_REASON_LENGTH]
+        _record_limit(runtime, transaction, actor, merchant, EventKind.LINK_DOMAINS_SET, words)
 
     runtime.database.run(work)
     return normal
+
+
+def _record_limit(
+    runtime: Runtime,
+    transaction: Transaction,
+    actor: Actor,
+    merchant: Merchant,
+    kind: EventKind,
+    reason: str,
+) -> None:
+    act = Act(merchant=merchant, kind=kind, action=Action.SET_LIMITS, reason=reason or None)
+    record_act(runtime, transaction, actor, act)
 
 
 def read_link_domains(runtime: Runtime, merchant_id: str) -> list[str]:

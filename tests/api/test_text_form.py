@@ -1,7 +1,7 @@
 """A text whose form misleads is refused, and the problem says what it is."""
 
 from consent_tokens.services.merchants import set_link_domains
-from tests.service import ORDERS, Page, Service
+from tests.service import ADMIN, ORDERS, Page, Service
 
 
 def faults(answer: Page) -> list[str]:
@@ -30,8 +30,8 @@ def test_registered_domains_bind_from_the_next_message_on(service: Service) -> N
     token = service.obtain_token(merchant, service.consumer(), ORDERS)
     elsewhere, shortened = "见 https://example.com/x", "见 t.cn/x"
     accepted = merchant.send(token, ORDERS, elsewhere).json["id"]
-    set_link_domains(service.runtime, other.id, ["other.example"])
-    set_link_domains(service.runtime, merchant.id, ["Shop.Example", "t.cn"])
+    set_link_domains(service.runtime, ADMIN, other.id, ["other.example"])
+    set_link_domains(service.runtime, ADMIN, merchant.id, ["Shop.Example", "t.cn"])
     assert merchant.get("/v1/link-domains").json == {"domains": ["shop.example", "t.cn"]}
     assert faults(merchant.send(token, ORDERS, elsewhere)) == ["link_domain_not_registered"]
     sent = [accepted] + [
@@ -40,6 +40,6 @@ def test_registered_domains_bind_from_the_next_message_on(service: Service) -> N
     ]
     service.work()
     assert {merchant.get(f"/v1/messages/{each}").json["status"] for each in sent} == {"delivered"}
-    set_link_domains(service.runtime, merchant.id, [])
+    set_link_domains(service.runtime, ADMIN, merchant.id, [])
     assert faults(merchant.send(token, ORDERS, shortened)) == ["link_shortener"]
     assert merchant.send(token, ORDERS, elsewhere).status_code == 202

@@ -159,3 +159,30 @@ def test_a_sender_is_revoked_and_no_page_shows_a_number(small: Service) -> None:
         page = ann.get(each)
         assert page.status_code == 200, each
         assert not any(number in page.text for number in NUMBERS), each
+
+
+def test_reviewers_set_limits_domains_and_share_and_each_is_recorded(small: Service) -> None:
+    shop = small.legal_merchant()
+    ann, eve = operator(small, "reviewer", "Ann"), operator(small, "auditor", "Eve")
+    page = f"/merchants/{shop.id}"
+    wrong = {"daily-limits": {"marketing": "1e3"}, "link-domains": {"domains": "not a domain!"},
+             "weight": {"weight": "101"}}  # fmt: skip
+    right = {"daily-limits": {"marketing": "5000"}, "weight": {"weight": "3"},
+             "link-domains": {"domains": "shop.example\nShop.Example help.example"}}  # fmt: skip
+    for name, form in wrong.items():
+        assert decide(ann, f"{page}/{name}", **form) == 422, name
+    for name, form in right.items():
+        assert decide(ann, f"{page}/{name}", **form) == 303, name
+        assert decide(eve, f"{page}/{name}", **form) == 403, name
+    assert stored(small, shop.id).daily_limits == {PurposeClass.MARKETING: 5000}
+    shown = eve.get(page).text
+    for said in ("Marketing 5,000", "help.example, shop.example", "5000", "Ann"):
+        assert said in shown, said
+    assert shop.get("/v1/link-domains").json == {"domains": ["help.example", "shop.example"]}
+    assert last_decision(small, shop.id) == (
+        "set_limits",
+        "help.example shop.example",
+        ann.person.id,
+    )
+    assert decide(ann, f"{page}/daily-limits") == 303
+    assert stored(small, shop.id).daily_limits == {}

@@ -14,7 +14,7 @@ from consent_tokens.store import merchants
 from consent_tokens.workers.dispatcher import Dispatcher
 from tests.fixtures import accept_messages, admit_merchant, dispatch_round, insert_grants
 from tests.number_scan import NUMBERS
-from tests.service import ORDERS, PROMOTIONS, Service
+from tests.service import ADMIN, ORDERS, PROMOTIONS, Service
 
 
 def enqueue(
@@ -55,7 +55,7 @@ def test_transactional_goes_before_marketing_of_anybody(service: Service) -> Non
 def test_shares_are_weighted_and_what_one_leaves_goes_to_the_others(service: Service) -> None:
     names = ["one", "three", "few"]
     one, three, few = (enqueue(service, name, 5 if name == "few" else 300) for name in names)
-    set_weight(service.runtime, three, 3)
+    set_weight(service.runtime, ADMIN, three, 3)
     weights = service.runtime.database.read(merchants.weights)
     dispatch_round(service.context, LeaseQuota(limit=100, weights=weights))
     left = sent_by(service, names)

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Final
 
 from flask import Response, url_for
+from flask_babel import format_decimal
 from flask_babel import gettext as _
 
 from consent_tokens.consent.purposes import PurposeClass
@@ -82,10 +83,10 @@ def _classes(listed: ListedMerchant) -> str:
 @bp.get(ONE)
 def show_one(merchant_id: str) -> Response:
     """Show a merchant."""
-    return _merchant_page(merchant_id, {})
+    return merchant_page(merchant_id, {})
 
 
-def _merchant_page(merchant_id: str, errors: Mapping[str, str], note: str = "") -> Response:
+def merchant_page(merchant_id: str, errors: Mapping[str, str], note: str = "") -> Response:
     found = read_merchant_file(runtime(), merchant_id)
     return page(
         "console/merchant.html",
@@ -104,7 +105,14 @@ def _merchant_page(merchant_id: str, errors: Mapping[str, str], note: str = "") 
         reason_options=reason_options,
         to_suspend=_to_suspend(found.merchant.usable_classes),
         note=note,
+        limits_in_words=_limits_in_words,
         scopes=len(ALL_SCOPES),
+    )
+
+
+def _limits_in_words(limits: Mapping[PurposeClass, int]) -> str:
+    return in_words(
+        f"{class_label(each)} {format_decimal(limits[each])}" for each in sorted(limits)
     )
 
 
@@ -121,9 +129,9 @@ def suspend(merchant_id: str) -> Response:
             runtime(), person().actor, merchant_id, stated_reason("suspend"), _suspended_classes()
         )
     except InvalidError as error:
-        return _merchant_page(merchant_id, reason_errors(error, "suspend"))
+        return merchant_page(merchant_id, reason_errors(error, "suspend"))
     set_done(_("It is suspended from now on."))
-    return _to_merchant(merchant_id)
+    return to_merchant(merchant_id)
 
 
 def _suspended_classes() -> list[PurposeClass]:
@@ -141,13 +149,13 @@ def lift(merchant_id: str) -> Response:
         reason, suspended = stated_reason("lift"), text("suspended", 16)
         is_lifted = lifting.lift(runtime(), person().actor, merchant_id, reason, suspended)
     except InvalidError as error:
-        return _merchant_page(merchant_id, reason_errors(error, "lift"))
+        return merchant_page(merchant_id, reason_errors(error, "lift"))
     set_done(
         _("The suspension is lifted.")
         if is_lifted
         else _("Your proposal was recorded. Another administrator has to approve it.")
     )
-    return _to_merchant(merchant_id)
+    return to_merchant(merchant_id)
 
 
 @bp.post(f"{ONE}/lift/approve")
@@ -155,7 +163,7 @@ def approve_lifting(merchant_id: str) -> Response:
     """Approve what another administrator proposed: the suspension is lifted."""
     lifting.approve(runtime(), person().actor, merchant_id, text("proposal", 40))
     set_done(_("The suspension is lifted."))
-    return _to_merchant(merchant_id)
+    return to_merchant(merchant_id)
 
 
 @bp.post(f"{ONE}/lift/reject")
@@ -163,7 +171,7 @@ def reject_lifting(merchant_id: str) -> Response:
     """Reject a proposal: the merchant stays suspended."""
     lifting.reject(runtime(), person().actor, merchant_id, text("proposal", 40))
     set_done(_("The proposal was rejected. The suspension stays."))
-    return _to_merchant(merchant_id)
+    return to_merchant(merchant_id)
 
 
 @bp.post(f"{ONE}/notes")
@@ -174,9 +182,9 @@ def write_note(merchant_id: str) -> Response:
         add_note(runtime(), person().actor, merchant_id, note)
     except InvalidError:
         errors = {"note": _("Write 1 to 400 characters.")}
-        return _merchant_page(merchant_id, errors, note)
+        return merchant_page(merchant_id, errors, note)
     set_done(_("The note was added."))
-    return _to_merchant(merchant_id)
+    return to_merchant(merchant_id)
 
 
 @bp.post(f"{ONE}/group/join")
@@ -188,9 +196,9 @@ def join_group(merchant_id: str) -> Response:
             runtime(), person().actor, merchant_id, text("other", 40), reason=reason
         )
     except InvalidError as error:
-        return _merchant_page(merchant_id, reason_errors(error, "join"))
+        return merchant_page(merchant_id, reason_errors(error, "join"))
     set_done(_("They are in one control group."))
-    return _to_merchant(merchant_id)
+    return to_merchant(merchant_id)
 
 
 @bp.post(f"{ONE}/group/reject")
@@ -202,9 +210,9 @@ def reject_twin(merchant_id: str) -> Response:
             runtime(), person().actor, merchant_id, text("other", 40), reason=reason
         )
     except InvalidError as error:
-        return _merchant_page(merchant_id, reason_errors(error, "reject"))
+        return merchant_page(merchant_id, reason_errors(error, "reject"))
     set_done(_("It was recorded that they are not under one control."))
-    return _to_merchant(merchant_id)
+    return to_merchant(merchant_id)
 
 
 @bp.post(f"{ONE}/owner")
@@ -214,10 +222,10 @@ def invite_owner(merchant_id: str) -> Response:
     try:
         invited, link = team.add_merchant_person(runtime(), person().id, merchant_id, name, "owner")
     except InvalidError as error:
-        return _merchant_page(merchant_id, reason_errors(error, "owner"))
+        return merchant_page(merchant_id, reason_errors(error, "owner"))
     except ConflictError:
         errors = {"owner-name": _("Somebody of that name signs in here.")}
-        return _merchant_page(merchant_id, errors)
+        return merchant_page(merchant_id, errors)
     return page(
         "consoles/invitation_link.html",
         invited=invited,
@@ -227,5 +235,5 @@ def invite_owner(merchant_id: str) -> Response:
     )
 
 
-def _to_merchant(merchant_id: str) -> Response:
+def to_merchant(merchant_id: str) -> Response:
     return redirect_to("console_merchants.show_one", merchant_id=merchant_id)

@@ -1,0 +1,61 @@
+"""What reviewers set for a merchant: messages a day, link domains, and its share of throughput."""
+
+from typing import Final
+
+from flask import Response
+from flask_babel import gettext as _
+
+from consent_tokens.consent.purposes import PurposeClass
+from consent_tokens.errors import InvalidError
+from consent_tokens.services import merchants
+from consent_tokens.services.admission import daily_limits
+from consent_tokens.web.console.merchants import ONE, bp, merchant_page, to_merchant
+from consent_tokens.web.console.reasons import reason_errors
+from consent_tokens.web.consoles.session import person, set_done
+from consent_tokens.web.consumer.form_fields import text
+from consent_tokens.web.request_context import runtime
+
+MAX_DIGITS: Final = 10
+MAX_DOMAINS_LENGTH: Final = 8000  # characters
+
+
+@bp.post(f"{ONE}/daily-limits")
+def set_daily_limits(merchant_id: str) -> Response:
+    """Set how many messages of each class are accepted in a day; none where nothing is entered."""
+    entered = {each: text(each.value, MAX_DIGITS) for each in PurposeClass}
+    try:
+        limits = {each: _number(found) for each, found in entered.items() if found}
+        daily_limits.set_daily_limits(runtime(), person().actor, merchant_id, limits)
+    except InvalidError as error:
+        return merchant_page(merchant_id, reason_errors(error, "limits"))
+    set_done(_("The limits were set."))
+    return to_merchant(merchant_id)
+
+
+@bp.post(f"{ONE}/link-domains")
+def set_link_domains(merchant_id: str) -> Response:
+    """Set the domains that a merchant's texts may link to; with none, any."""
+    try:
+        domains = text("domains", MAX_DOMAINS_LENGTH).split()
+        merchants.set_link_domains(runtime(), person().actor, merchant_id, domains)
+    except InvalidError as error:
+        return merchant_page(merchant_id, reason_errors(error, "domains"))
+    set_done(_("The domains were set."))
+    return to_merchant(merchant_id)
+
+
+@bp.post(f"{ONE}/weight")
+def set_weight(merchant_id: str) -> Response:
+    """Set a merchant's share of the throughput."""
+    try:
+        weight = _number(text("weight", MAX_DIGITS))
+        merchants.set_weight(runtime(), person().actor, merchant_id, weight)
+    except InvalidError as error:
+        return merchant_page(merchant_id, reason_errors(error, "weight"))
+    set_done(_("The share was set."))
+    return to_merchant(merchant_id)
+
+
+def _number(entered: str) -> int:
+    """Return a whole number as it was entered; 0, which no limit may be, for anything else."""
+    return int(entered) if entered.isascii() and entered.isdigit() else 0
