@@ -15,6 +15,8 @@ from consent_tokens.web.consoles.session import person, set_done
 from consent_tokens.web.consumer.form_fields import text
 from consent_tokens.web.request_context import runtime
 
+__all__ = ["bp"]
+
 MAX_DIGITS: Final = 10
 MAX_DOMAINS_LENGTH: Final = 8000  # characters
 
