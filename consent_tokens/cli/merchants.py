@@ -19,7 +19,7 @@ from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.cli.senders import sender_row
 from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.services import merchants as services
-from consent_tokens.services.admission import control_groups, suspension
+from consent_tokens.services.admission import control_groups, merchant_options, suspension
 from consent_tokens.services.admission import daily_limits as limits_service
 from consent_tokens.services.admission.actors import Action, require_right
 from consent_tokens.services.admission.review_file import ReviewFile, read_review_file
@@ -131,7 +131,7 @@ def _members(found: ReviewFile) -> dict[str, Any]:
 def set_weight(merchant_id: str, weight: int, *, by: str | None, as_json: bool) -> None:
     """Set a merchant's share of the throughput while several wait: 1 to 100, 1 by default."""
     with deciding(by) as (runtime, actor):
-        services.set_weight(runtime, actor, merchant_id, weight)
+        merchant_options.set_weight(runtime, actor, merchant_id, weight)
     print_one({"id": merchant_id, "weight": weight}, in_json=as_json)
 
 
@@ -162,7 +162,7 @@ def set_link_domains(
 ) -> None:
     """Set the domains that a merchant's texts may link to. Without any, they may link anywhere."""
     with deciding(by) as (runtime, actor):
-        found = services.set_link_domains(runtime, actor, merchant_id, domains)
+        found = merchant_options.set_link_domains(runtime, actor, merchant_id, domains)
     print_one({"id": merchant_id, "link_domains": " ".join(found)}, in_json=as_json)
 
 

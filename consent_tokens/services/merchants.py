@@ -1,6 +1,6 @@
 """Merchants once they are there: identity, status, weights, and link domains."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -9,15 +9,6 @@ from urllib.parse import urlsplit
 from consent_tokens.errors import InvalidError, NotFoundError
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay.composition import is_displayable
-from consent_tokens.relay.text_form import normal_domain
-from consent_tokens.services.admission.actors import (
-    MAX_REASON_LENGTH,
-    Act,
-    Action,
-    Actor,
-    record_act,
-    require_right,
-)
 from consent_tokens.services.api_keys import add_new, new_api_key
 from consent_tokens.services.merchant_records import get_merchant, record_event
 from consent_tokens.services.runtime import Runtime
@@ -26,7 +17,6 @@ from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant, MerchantIdentity, MerchantStatus
 
 MAX_NAME_LENGTH: Final = 60  # characters
-MAX_WEIGHT: Final = 100
 MAX_IDENTITY_LENGTHS: Final = {  # characters
     "legal_name": 200,
     "registration": 60,
@@ -34,7 +24,6 @@ MAX_IDENTITY_LENGTHS: Final = {  # characters
     "website": 200,
     "checked_by": 100,
 }
-MAX_LINK_DOMAINS: Final = 100  # of a merchant
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,60 +140,6 @@ def first_merchant(runtime: Runtime) -> Merchant:
     if not found:
         raise NotFoundError("no merchant is admitted")
     return found[0]
-
-
-def set_weight(runtime: Runtime, actor: Actor, merchant_id: str, weight: int) -> None:
-    """Set a merchant's share of the throughput, 1 to 100.
-
-    Raises ForbiddenError, InvalidError, NotFoundError.
-    """
-    require_right(actor, Action.SET_LIMITS)
-    if not 1 <= weight <= MAX_WEIGHT:
-        raise InvalidError({"weight": [f"must be 1 to {MAX_WEIGHT}"]})
-
-    def work(transaction: Transaction) -> None:
-        merchant = get_merchant(transaction, merchant_id)
-        merchants.set_weight(transaction, merchant_id, weight)
-        _record_limit(runtime, transaction, actor, merchant, EventKind.WEIGHT_SET, str(weight))
-
-    runtime.database.run(work)
-
-
-def set_link_domains(
-    runtime: Runtime, actor: Actor, merchant_id: str, domains: Sequence[str]
-) -> list[str]:
-    """Set the domains that a merchant's texts may link to, and return them; with none: any.
-
-    Raises ForbiddenError, InvalidError, NotFoundError.
-    """
-    require_right(actor, Action.SET_LIMITS)
-    found = {domain: normal_domain(domain) for domain in domains}
-    if wrong := [domain for domain, normal in found.items() if normal is None]:
-        raise InvalidError({"domains": [f"not a domain: {domain}" for domain in wrong]})
-    if len(domains) > MAX_LINK_DOMAINS:
-        raise InvalidError({"domains": [f"at most {MAX_LINK_DOMAINS}"]})
-    normal = sorted({domain for domain in found.values() if domain})
-
-    def work(transaction: Transaction) -> None:
-        merchant = get_merchant(transaction, merchant_id)
-        link_domains.replace_all(transaction, merchant_id, normal)
-        words = " ".join(normal)[:MAX_REASON_LENGTH]
-        _record_limit(runtime, transaction, actor, merchant, EventKind.LINK_DOMAINS_SET, words)
-
-    runtime.database.run(work)
-    return normal
-
-
-def _record_limit(
-    runtime: Runtime,
-    transaction: Transaction,
-    actor: Actor,
-    merchant: Merchant,
-    kind: EventKind,
-    reason: str,
-) -> None:
-    act = Act(merchant=merchant, kind=kind, action=Action.SET_LIMITS, reason=reason or None)
-    record_act(runtime, transaction, actor, act)
 
 
 def read_link_domains(runtime: Runtime, merchant_id: str) -> list[str]:

@@ -1,6 +1,6 @@
 """A text whose form misleads is refused, and the problem says what it is."""
 
-from consent_tokens.services.merchants import set_link_domains
+from consent_tokens.services.admission.merchant_options import set_link_domains
 from tests.service import ADMIN, ORDERS, Page, Service
 
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from consent_tokens.services.admission.merchant_options import set_weight
 from consent_tokens.services.dispatch.lease import LeaseQuota
-from consent_tokens.services.merchants import set_weight
 from consent_tokens.services.submission.message_request import MessageRequest
 from consent_tokens.store import merchants
 from consent_tokens.workers.dispatcher import Dispatcher

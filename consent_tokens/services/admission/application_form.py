@@ -11,7 +11,8 @@ from consent_tokens.relay.admission.registration import check_registration, norm
 from consent_tokens.relay.composition import is_displayable
 from consent_tokens.relay.text_form import normal_domain
 from consent_tokens.services.admission.documents import DocumentFile, check_documents
-from consent_tokens.services.merchants import MAX_LINK_DOMAINS, changed_identity, check_name
+from consent_tokens.services.admission.merchant_options import MAX_LINK_DOMAINS
+from consent_tokens.services.merchants import changed_identity, check_name
 from consent_tokens.store.merchants import MerchantIdentity
 
 # finance is asked for by name: most merchants have no business with it

@@ -7,8 +7,7 @@ from flask_babel import gettext as _
 
 from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.errors import InvalidError
-from consent_tokens.services import merchants
-from consent_tokens.services.admission import daily_limits
+from consent_tokens.services.admission import daily_limits, merchant_options
 from consent_tokens.web.console.merchants import ONE, bp, merchant_page, to_merchant
 from consent_tokens.web.console.reasons import reason_errors
 from consent_tokens.web.consoles.session import person, set_done
@@ -39,7 +38,7 @@ def set_link_domains(merchant_id: str) -> Response:
     """Set the domains that a merchant's texts may link to; with none, any."""
     try:
         domains = text("domains", MAX_DOMAINS_LENGTH).split()
-        merchants.set_link_domains(runtime(), person().actor, merchant_id, domains)
+        merchant_options.set_link_domains(runtime(), person().actor, merchant_id, domains)
     except InvalidError as error:
         return merchant_page(merchant_id, reason_errors(error, "domains"))
     set_done(_("The domains were set."))
@@ -51,7 +50,7 @@ def set_weight(merchant_id: str) -> Response:
     """Set a merchant's share of the throughput."""
     try:
         weight = _number(text("weight", MAX_DIGITS))
-        merchants.set_weight(runtime(), person().actor, merchant_id, weight)
+        merchant_options.set_weight(runtime(), person().actor, merchant_id, weight)
     except InvalidError as error:
         return merchant_page(merchant_id, reason_errors(error, "weight"))
     set_done(_("The share was set."))
