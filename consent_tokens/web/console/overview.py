@@ -11,6 +11,7 @@ from consent_tokens.web.consoles.figures import (
     charts_of,
     days_asked_for,
     days_csv,
+    loss_ranking,
     refusal_ranking,
 )
 from consent_tokens.web.consoles.guard import console_blueprint
@@ -47,6 +48,7 @@ def show() -> Response:
         days=days,
         charts=charts_of(seen.four_weeks),
         refusals=refusal_ranking(seen.figures.refused),
+        lost=loss_ranking(seen.figures.lost),
         M=Measure,
     )
 

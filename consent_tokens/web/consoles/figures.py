@@ -28,9 +28,9 @@ class Charts:
     """The charts of one subject over four weeks."""
 
     texts: Chart
-    reactions: Chart
+    stops: Chart
+    complaints: Chart
     consents: Chart
-    refusals: Chart
 
 
 def days_asked_for() -> int:
@@ -45,9 +45,12 @@ def charts_of(figures: Figures) -> Charts:
     def values(measure: Measure) -> list[int]:
         return [each[measure] for each in figures.by_day]
 
-    def rates(name: str, measure: Measure, kind: str) -> Series:
+    def rates(title: str, measure: Measure, kind: str) -> Chart:
         of_days = [round(rate(each, measure) or 0, 1) for each in figures.by_day]
-        return Series(name, of_days, kind, round(rate(figures.total, measure) or 0, 1))
+        of_all = round(rate(figures.total, measure) or 0, 1)
+        return line_chart(
+            title, labels, [Series(str(_("per million texts")), of_days, kind, of_all)]
+        )
 
     return Charts(
         texts=line_chart(
@@ -58,14 +61,8 @@ def charts_of(figures: Figures) -> Charts:
                 Series(str(_("delivered")), values(Measure.DELIVERED), "b"),
             ],
         ),
-        reactions=line_chart(
-            _("Stops and complaints per million texts"),
-            labels,
-            [
-                rates(str(_("stops per million")), Measure.STOPS, "a"),
-                rates(str(_("complaints per million")), Measure.COMPLAINTS, "c"),
-            ],
-        ),
+        stops=rates(_("Stops per million texts"), Measure.STOPS, "a"),
+        complaints=rates(_("Complaints per million texts"), Measure.COMPLAINTS, "c"),
         consents=bar_chart(
             _("Consents"),
             labels,
@@ -73,9 +70,6 @@ def charts_of(figures: Figures) -> Charts:
                 Series(str(_("gained")), values(Measure.GAINED)),
                 Series(str(_("lost")), values(Measure.LOST), "c"),
             ],
-        ),
-        refusals=bar_chart(
-            _("Refused"), labels, [Series(str(_("refused")), values(Measure.REFUSED), "c")]
         ),
     )
 
@@ -130,6 +124,11 @@ def refusal_ranking(refused: Mapping[str, int]) -> list[Rank]:
     return ranking({refusal_label(code): count for code, count in refused.items()})
 
 
+def loss_ranking(lost: Mapping[str, int]) -> list[Rank]:
+    """Return what ended consents most often, in words."""
+    return ranking({loss_label(code): count for code, count in lost.items()})
+
+
 def _of_million(counts: Count, measure: Measure) -> float | None:
     found = rate(counts, measure)
     return None if found is None else round(found, 1)
@@ -142,6 +141,5 @@ FILTERS: Final[dict[str, Callable[..., object]]] = {
     "refusal_ranking": refusal_ranking,
     "refusal_label": refusal_label,
     "refusal_advice": refusal_advice,
-    "loss_label": loss_label,
     "purpose_label": purpose_or_code,
 }

@@ -7,11 +7,10 @@ from consent_tokens.evidence.rollups import Measure
 from consent_tokens.services.consents.cap_use import read_cap_use
 from consent_tokens.services.people.overview import count_consents
 from consent_tokens.services.rollups.figures import read_figures
-from consent_tokens.web.consoles.charts import ranking
-from consent_tokens.web.consoles.figures import charts_of, days_asked_for, days_csv
+from consent_tokens.web.consoles.figures import charts_of, days_asked_for, days_csv, loss_ranking
 from consent_tokens.web.consoles.guard import console_blueprint
 from consent_tokens.web.consoles.pages import page
-from consent_tokens.web.consoles.reason_labels import loss_label, refusal_advice, refusal_label
+from consent_tokens.web.consoles.reason_labels import refusal_advice, refusal_label
 from consent_tokens.web.consoles.session import person
 from consent_tokens.web.consoles.site import MERCHANT
 from consent_tokens.web.consoles.tables import Column, csv_response, table_of, table_query
@@ -42,7 +41,6 @@ def show() -> Response:
     refusals = table_of(figures.refused.items(), columns, query)
     if query.is_csv:
         return csv_response("refusals", refusals)
-    lost = {loss_label(code): count for code, count in figures.lost.items()}
     return page(
         "merchant/overview.html",
         consents=count_consents(runtime(), merchant_id()),
@@ -51,7 +49,7 @@ def show() -> Response:
         days=days,
         charts=charts_of(four_weeks),
         refusals=refusals,
-        lost=ranking(lost),
+        lost=loss_ranking(figures.lost),
         M=Measure,
     )
 
