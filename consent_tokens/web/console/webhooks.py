@@ -1,6 +1,7 @@
 """`/console/webhooks`: what could not be delivered to merchants' webhooks, and its replay."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -50,7 +51,8 @@ def show() -> Response:
     )
     view = TableView(columns=columns, rows=found.events, total=len(found.events), query=query)
     if query.is_csv:
-        return csv_response("failing-webhooks", view)
+        address = _column("url", _("Address"), lambda each: each.url)
+        return csv_response("failing-webhooks", replace(view, columns=[*columns, address]))
     return page(
         "console/webhooks.html",
         view=view,
@@ -115,11 +117,10 @@ def _columns() -> list[Column[Row]]:
     return [
         _column("merchant", _("Merchant"), lambda each: each.merchant_name),
         _column("event", _("Event"), lambda each: each.event_type),
-        _column("created", _("Since"), lambda each: each.created_at),
+        _column("created", _("Time"), lambda each: each.created_at),
         _column("response", _("Last answer"), lambda each: webhook_answer(each.response)),
         _column("attempts", _("Attempts"), lambda each: each.attempts, is_number=True),
         _column("next", _("Next attempt"), next_attempt),
-        _column("url", _("Address"), lambda each: each.url),
     ]
 
 
