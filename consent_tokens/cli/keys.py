@@ -4,13 +4,20 @@ from typing import Any, Final
 
 import click
 
-from consent_tokens.cli.actor import operating_system_user
+from consent_tokens.cli.actor import by_operator, deciding
 from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.crypto.key_files import ALWAYS, KeyKind
 from consent_tokens.errors import InvalidError
+from consent_tokens.services.admission.actors import check_reason
 from consent_tokens.services.integrity import key_rotation
 from consent_tokens.services.integrity.key_rotation import KeyState, KeyStatus
+from consent_tokens.services.supervision.carrying_out import approve_and_carry_out
+from consent_tokens.services.supervision.keys import (
+    find_proposal,
+    propose_withdrawal,
+    rotate_key,
+)
 
 NOT_ROTATED: Final = {
     "index": "it finds every recipient by number: under another one no stop would be found again",
@@ -59,8 +66,9 @@ def list_keys(*, as_json: bool) -> None:
 @keys.command()
 @click.argument("kind")
 @click.option("--now", "at_once", is_flag=True, help="Use the new key at once.")
+@by_operator
 @as_json
-def rotate(kind: str, *, at_once: bool, as_json: bool) -> None:
+def rotate(kind: str, by: str | None, *, at_once: bool, as_json: bool) -> None:
     """Create a new key of a KIND: signing, wrapping, session or token_mac. Nothing is restarted.
 
     It is used after ten minutes (signing) or one minute, so that every process and every verifier
@@ -69,32 +77,44 @@ def rotate(kind: str, *, at_once: bool, as_json: bool) -> None:
     if kind not in set(KeyKind):
         reason = NOT_ROTATED.get(kind, f"one of {', '.join(KeyKind)}")
         raise InvalidError({"kind": [f"{kind} cannot rotate: {reason}"]})
-    with open_context() as context:
-        state = key_rotation.rotate(
-            context.runtime, KeyKind(kind), by=operating_system_user(), at_once=at_once
-        )
+    with deciding(by) as (runtime, actor):
+        state = rotate_key(runtime, actor, KeyKind(kind), at_once=at_once)
     print_one(_row(state), in_json=as_json)
 
 
 @keys.command(context_settings={"ignore_unknown_options": True})  # an id may begin with a dash
 @click.argument("key_id")
+@click.option("--reason", help="Why, for the second person; needed by the first.")
 @click.option("--yes", "is_confirmed", is_flag=True, help="Do not ask.")
+@by_operator
 @as_json
-def withdraw(key_id: str, *, is_confirmed: bool, as_json: bool) -> None:
+def withdraw(
+    key_id: str, reason: str | None, by: str | None, *, is_confirmed: bool, as_json: bool
+) -> None:
     """Delete a key that is not in use any more, by its id or the beginning of it.
 
-    Says what it costs, and asks. A wrapping key that rows need is not deleted.
+    It takes two people: the first proposes it with --reason, and another runs the same command with
+    --by. Says what it costs, and asks. A wrapping key that rows need is not deleted.
     """
-    with open_context() as context:
-        state = key_rotation.find_withdrawable(context.runtime, key_id)
+    with deciding(by) as (runtime, actor):
+        state = key_rotation.find_withdrawable(runtime, key_id)
+        proposal = find_proposal(runtime, state.kid)
+        is_known = state.status is KeyStatus.WITHDRAWN  # only its file is left
+        if proposal is None and not is_known:
+            check_reason(reason)
         click.echo(f"{state.kind} key {state.kid}: {_cost(state)}", err=True)
         if not is_confirmed:
             click.confirm("Delete it? This cannot be undone.", abort=True, err=True)
-        key_rotation.withdraw(context.runtime, state, by=operating_system_user())
-    print_one(
-        {"kind": state.kind.value, "kid": state.kid, "status": KeyStatus.WITHDRAWN.value},
-        in_json=as_json,
-    )
+        status = KeyStatus.WITHDRAWN.value
+        if is_known:
+            key_rotation.delete_withdrawn(state)
+        elif proposal is None:
+            propose_withdrawal(runtime, actor, state.kid, check_reason(reason))
+            status = "proposed"
+            click.echo("Proposed. Another operator has to run it with --by.", err=True)
+        else:
+            approve_and_carry_out(runtime, actor, proposal.id)
+    print_one({"kind": state.kind.value, "kid": state.kid, "status": status}, in_json=as_json)
 
 
 def _cost(state: KeyState) -> str:

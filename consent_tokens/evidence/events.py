@@ -117,6 +117,8 @@ class EventKind(StrEnum):
     RECOVERY_CODE_USED = "recovery_code_used"
     CONSUMER_HELPED = "consumer_helped"  # an operator saw the consents of who read out a code
     EVIDENCE_EXPORTED = "evidence_exported"  # by an operator; its reason is the file's SHA-256
+    KEY_CREATED = "key_created"
+    KEY_WITHDRAWN = "key_withdrawn"
     DISPATCH_PAUSED = "dispatch_paused"  # everything, a merchant, a sender or a dispatcher
     DISPATCH_RESUMED = "dispatch_resumed"
     WEBHOOK_REPLAYED = "webhook_replayed"  # what could not be delivered is delivered again

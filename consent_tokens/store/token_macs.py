@@ -93,3 +93,13 @@ def count_by_kid(transaction: Transaction) -> Mapping[bytes, int]:
     kid = func.substr(grants.c.token_mac, 1, KID_BYTES)
     query = select(kid, func.count()).where(grants.c.token_mac.is_not(None)).group_by(kid)
     return {bytes(row[0]): row[1] for row in transaction.execute(query)}
+
+
+def count_under(transaction: Transaction, kid: bytes, limit: int | None = None) -> int:
+    """Return how many MACs are under one key, counted up to `limit`.
+
+    Reads grants until so many are found, which may be all.
+    """
+    is_under = func.substr(grants.c.token_mac, 1, KID_BYTES) == kid
+    found = select(grants.c.id).where(is_under).limit(limit).subquery()
+    return transaction.execute(select(func.count()).select_from(found)).scalar_one()

@@ -15,6 +15,7 @@ from sqlalchemy import (
     bindparam,
     case,
     func,
+    literal,
     or_,
     select,
     tuple_,
@@ -82,6 +83,24 @@ def count_by_kid(transaction: Transaction) -> Counter[bytes]:
     return counts
 
 
+def count_under(transaction: Transaction, kid: bytes, limit: int | None = None) -> int:
+    """Return how many values are under one wrapping key, counted up to `limit`.
+
+    Reads rows until so many are found, which may be all.
+    """
+    count = 0
+    for wrapped in (*LASTING, OUTBOX):
+        left = None if limit is None else limit - count
+        if left is not None and left <= 0:
+            break
+        query = select(literal(1)).where(func.substr(wrapped.column, 1, KID_BYTES) == kid)
+        if wrapped is OUTBOX:  # two partial indexes instead of all messages
+            query = query.where(or_(tables.IS_WAITING, tables.IS_SENDING))
+        found = query.select_from(wrapped.table).limit(left).subquery()
+        count += transaction.execute(select(func.count()).select_from(found)).scalar_one()
+    return count
+
+
 def page_under_others(
     transaction: Transaction, wrapped: WrappedColumn, kid: bytes, after: tuple[Any, ...] | None
 ) -> WrappedPage:
@@ -123,17 +142,21 @@ def replace_values(
     )
 
 
-def count_live_grants(transaction: Transaction, begin: datetime, end: datetime | None) -> int:
-    """Return how many grants that still have their key were made from `begin` on, before `end`."""
+def count_live_grants(
+    transaction: Transaction, begin: datetime, end: datetime | None, limit: int | None = None
+) -> int:
+    """Return how many grants that still have their key were made from `begin` on, before `end`.
+
+    Counted up to `limit`.
+    """
     grants = tables.grants
-    query = (
-        select(func.count())
-        .select_from(grants)
-        .where(grants.c.wrapped_key.is_not(None), grants.c.granted_at >= begin)
+    query = select(literal(1)).where(
+        grants.c.wrapped_key.is_not(None), grants.c.granted_at >= begin
     )
     if end is not None:
         query = query.where(grants.c.granted_at < end)
-    return transaction.execute(query).scalar_one()
+    found = query.limit(limit).subquery()
+    return transaction.execute(select(func.count()).select_from(found)).scalar_one()
 
 
 def count_sessions(transaction: Transaction) -> int:

@@ -4,14 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from consent_tokens.errors import ConflictError
 from consent_tokens.services.people import proposals
-from consent_tokens.services.people.proposals import ProposedKind
-from consent_tokens.services.supervision.carrying_out import approve_and_carry_out
 from consent_tokens.web.console import retention
 from tests.console_people import ConsoleUser, operator
 from tests.number_scan import NUMBERS
-from tests.service import SECOND_ADMIN, Service
+from tests.service import Service
 
 
 def step(user: ConsoleUser, path: str, **form: str) -> int:
@@ -45,16 +42,6 @@ def test_a_proposal_is_carried_out_by_another_or_rejected(small: Service) -> Non
         assert proposals.list_open(small.runtime) == []
         assert ("Suspended: nothing" not in ann.get(page).text) is is_lifted
     assert step(bob, "/proposals/prp_0/approve") == 404
-
-
-def test_a_proposal_that_no_service_carries_out_stays_open(small: Service) -> None:
-    kind = ProposedKind.WITHDRAW_KEY
-    made = proposals.propose(small.runtime, SECOND_ADMIN, kind, "key_1", "it was read by others")
-    ann = operator(small)
-    assert f"{made.id}/approve" not in ann.get("/proposals").text
-    with pytest.raises(ConflictError):
-        approve_and_carry_out(small.runtime, ann.person.actor, made.id)
-    assert [each.id for each in proposals.list_open(small.runtime)] == [made.id]
 
 
 def test_retention_shows_what_is_due_and_done(

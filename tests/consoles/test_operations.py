@@ -1,17 +1,23 @@
 """The operator's pages about webhooks that fail, gateways and workers, and keys."""
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from consent_tokens.cli import main
+from consent_tokens.crypto.key_files import KeyKind
+from consent_tokens.services.integrity.key_rotation import KeyState, KeyStatus, list_states
+from consent_tokens.services.people import proposals
 from consent_tokens.services.webhooks import add_webhook
 from consent_tokens.store import senders
-from tests.console_people import operator
+from tests.console_people import ConsoleUser, operator
+from tests.consoles.test_operate import step
 from tests.consoles.test_supervision import acts_of
 from tests.receivers import Receiver
 from tests.receivers import receiver as a_receiver
@@ -144,3 +150,58 @@ def command(service: Service, *arguments: str) -> str:
     done = CliRunner().invoke(main, arguments, env=environment)
     assert done.exit_code == 0, done.output
     return str(done.stdout)
+
+
+def test_a_key_is_rotated_and_withdrawn_by_two_people(
+    small: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, ben = operator(small, "admin", "Ann"), operator(small, "admin", "Ben")
+    eve = operator(small, "auditor", "Eve")
+    in_use, path = rotate_session_key(small, ann)
+    assert "In use" in eve.get("/keys").text
+    one = f"/keys/{in_use.kid}"
+    shown = eve.get(one).text
+    assert "consumers who are signed in" in shown
+    assert f"{one}/withdraw" not in shown
+    assert step(ann, f"{one}/withdraw", reason="lost") == 409, "it is in use"
+    later, _path = rotate_session_key(small, ann)
+    assert step(ann, f"{one}/withdraw", reason="") == 422
+    assert step(ann, f"{one}/withdraw", reason="a laptop was stolen") == 303
+    assert step(ann, f"{one}/withdraw", reason="again") == 409
+    assert "Its withdrawal is proposed." in eve.get(one).text
+    (made,) = proposals.list_open(small.runtime)
+    approve = f"/proposals/{made.id}/approve"
+    assert step(ann, approve) == 403
+
+    with monkeypatch.context() as patched:  # as root, a folder is writable whatever its mode says
+        patched.setattr(os, "access", lambda *_: False)
+        assert f"keys withdraw {in_use.kid}" in ben.get("/proposals").text
+        assert approve not in ben.get("/proposals").text
+        assert "keys rotate signing | wrapping" in ben.get("/keys").text
+        assert step(ben, approve) == 503
+        assert path.exists()
+    assert [each.id for each in proposals.list_open(small.runtime)] == [made.id]
+    assert step(ben, approve) == 303
+    assert not path.exists()
+    assert "Withdrawn" in eve.get(one).text
+    held = {each.kid for each in small.runtime.keys.latest().names}
+    assert later.kid in held
+    assert in_use.kid not in held
+    made_by = [("key_created", ann.person.id)] * 2
+    assert acts_of(small, "key_created", "key_withdrawn") == [
+        *made_by,
+        ("key_withdrawn", ben.person.id),
+    ]
+
+
+def rotate_session_key(service: Service, user: ConsoleUser) -> tuple[KeyState, Path]:
+    """Rotate the session key at once; return the new one and its file."""
+    assert step(user, "/keys/rotate", kind="session", at_once="on") == 303
+    service.clock.advance(timedelta(seconds=5))
+    (state,) = [
+        each
+        for each in list_states(service.runtime)
+        if each.kind is KeyKind.SESSION and each.status is KeyStatus.IN_USE
+    ]
+    assert state.path
+    return state, state.path

@@ -293,12 +293,20 @@ def test_a_key_that_cannot_rotate_says_why_and_a_withdrawal_asks_first(tmp_path:
     assert "kind: index cannot rotate" in refused.stderr
     created = json.loads(run(tmp_path, "keys", "rotate", "session", "--json").stdout)
     assert created["status"] == "pending"
-    unsure = run(tmp_path, "keys", "withdraw", created["kid"])  # no answer is no
+    ask = ("keys", "withdraw", created["kid"], "--reason", "x")
+    unsure = run(tmp_path, *ask)  # no answer is no
     assert unsure.returncode == 1
     assert "Up to 0 signed-in consumers" in unsure.stderr
     files = list((tmp_path / "keys" / "session").glob("*.key"))
     assert len(files) == 1
-    assert run(tmp_path, "keys", "withdraw", created["kid"], "--yes").returncode == 0
+    withdraw = ("keys", "withdraw", created["kid"], "--yes", "--json")
+    assert "reason" in run(tmp_path, *withdraw).stderr
+    proposed = run(tmp_path, *withdraw, "--reason", "a laptop was stolen")
+    assert json.loads(proposed.stdout)["status"] == "proposed"
+    assert "does not approve it" in run(tmp_path, *withdraw).stderr, "one person"
+    assert files[0].exists()
+    assert run(tmp_path, "operator", "add", "Ben", "--role", "admin").returncode == 0
+    assert json.loads(run(tmp_path, *withdraw, "--by", "Ben").stdout)["status"] == "withdrawn"
     assert not files[0].exists()
 
 

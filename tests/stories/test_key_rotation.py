@@ -141,6 +141,15 @@ def keys_of(running: Running, kind: str) -> dict[str, dict[str, Any]]:
     return {row["status"]: row for row in running.command("keys", "list") if row["kind"] == kind}
 
 
+def withdraw_by_two(running: Running, kid: str) -> None:
+    """Let the user of the system propose a withdrawal, and another operator approve it."""
+    command = ("keys", "withdraw", kid, "--yes")
+    name = f"second-{kid[-6:]}"
+    running.command("operator", "add", name, "--role", "admin")
+    assert running.command(*command, "--reason", "rotated")["status"] == "proposed"
+    assert running.command(*command, "--by", name)["status"] == "withdrawn"
+
+
 def test_each_kind_of_key_rotates_while_messages_flow(
     running: Running, carrier: tuple[int, Lines]
 ) -> None:
@@ -160,7 +169,7 @@ def test_each_kind_of_key_rotates_while_messages_flow(
         assert is_signed_in(browser.get("/my"))
         old = keys_of(running, "signing")["older"]["kid"]
         assert {old} == first < published(running)
-        running.command("keys", "withdraw", old, "--yes")
+        withdraw_by_two(running, old)
         wait_until(lambda: old not in published(running), "a withdrawn key is still published")
         traffic.flow()
     draft = {"token": token, "purpose": ORDERS, "text": "x"}
@@ -170,7 +179,7 @@ def test_each_kind_of_key_rotates_while_messages_flow(
     assert httpx.get(f"{running.base}/readyz").status_code == 200
     arrived(carrier[1], traffic.accepted)
     session = keys_of(running, "session")["older"]["kid"]
-    running.command("keys", "withdraw", session, "--yes")
+    withdraw_by_two(running, session)
     assert any(not is_signed_in(browser.get("/my")) for _ in range(LOOKS))
 
 

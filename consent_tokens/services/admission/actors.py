@@ -59,6 +59,8 @@ class Action(StrEnum):
     APPROVE_EXPORT = "approve_export"
     PAUSE = "pause"  # what dispatchers send
     RESUME = "resume"
+    ROTATE_KEY = "rotate_key"
+    WITHDRAW_KEY = "withdraw_key"  # propose it, and approve what another proposed
     REPLAY = "replay"  # webhook events that could not be delivered
     ADD_OPERATOR = "add_operator"
     DISABLE_OPERATOR = "disable_operator"
@@ -69,6 +71,8 @@ _ADMINS: Final = frozenset({Role.ADMIN})
 _OF_ADMINS: Final = frozenset(
     {
         Action.SUSPEND,
+        Action.ROTATE_KEY,
+        Action.WITHDRAW_KEY,
         Action.PAUSE,
         Action.RESUME,
         Action.RESTORE,

@@ -4,14 +4,15 @@ A new key is in the folder, and a signing key in the published key set, before i
 long that every process holds it and every verifier that caches the key set has fetched it.
 """
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from consent_tokens.crypto.key_files import (
     KeyFile,
@@ -70,17 +71,18 @@ class KeyState(Struct, frozen=True, kw_only=True):
     record: KeyRecord | None = None
 
 
+OnRecord: TypeAlias = Callable[[Transaction, KeyState], None]
+
+
 def list_keys(runtime: Runtime) -> list[KeyState]:
     """Return all keys that rotate, by kind, the oldest first. Reads every row with a data key."""
-    records, counts, sessions, macs = runtime.database.read(
+    counts, sessions, macs = runtime.database.read(
         lambda transaction: (
-            {_record_name(each): each for each in key_records.all_records(transaction)},
             wrapped_keys.count_by_kid(transaction),
             wrapped_keys.count_sessions(transaction),
             token_macs.count_by_kid(transaction),
         )
     )
-    states = [state for kind in KeyKind for state in _states(runtime, kind, records)]
 
     def needed_by(state: KeyState) -> int:
         match state.kind:
@@ -89,17 +91,59 @@ def list_keys(runtime: Runtime) -> list[KeyState]:
             case KeyKind.WRAPPING:
                 return counts[bytes.fromhex(state.kid)]
             case KeyKind.SESSION:
-                return sessions if state.status in {KeyStatus.IN_USE, KeyStatus.OLDER} else 0
+                return _sessions_under(state, sessions)
             case KeyKind.TOKEN_MAC:
                 return macs.get(bytes.fromhex(state.kid), 0)
 
-    return [_with_count(state, needed_by(state)) for state in states]
+    return [structs.replace(each, needed_by=needed_by(each)) for each in list_states(runtime)]
 
 
-def rotate(runtime: Runtime, kind: KeyKind, *, by: str, at_once: bool) -> KeyState:
+def list_states(runtime: Runtime) -> list[KeyState]:
+    """Return all keys that rotate, without what depends on them. Raises KeyUnavailableError."""
+    return runtime.database.read(lambda transaction: states_within(runtime, transaction))
+
+
+def states_within(runtime: Runtime, transaction: Transaction) -> list[KeyState]:
+    """Return what `list_states` does, as a transaction sees it."""
+    records = {_record_name(each): each for each in key_records.all_records(transaction)}
+    return [state for kind in KeyKind for state in _states(runtime, kind, records)]
+
+
+def with_need(runtime: Runtime, state: KeyState, limit: int | None = None) -> KeyState:
+    """Return a key with how much depends on it, counted up to `limit`.
+
+    Of a wrapping or token MAC key it reads rows until so many are found, which may be all.
+    """
+
+    def query(transaction: Transaction) -> int:
+        match state.kind:
+            case KeyKind.SIGNING:
+                return _count_signed(transaction, state, limit)
+            case KeyKind.WRAPPING:
+                return wrapped_keys.count_under(transaction, bytes.fromhex(state.kid), limit)
+            case KeyKind.SESSION:
+                return _sessions_under(state, wrapped_keys.count_sessions(transaction))
+            case KeyKind.TOKEN_MAC:
+                return token_macs.count_under(transaction, bytes.fromhex(state.kid), limit)
+
+    return structs.replace(state, needed_by=runtime.database.read(query))
+
+
+def _sessions_under(state: KeyState, sessions: int) -> int:
+    return sessions if state.status in {KeyStatus.IN_USE, KeyStatus.OLDER} else 0
+
+
+def rotate(
+    runtime: Runtime,
+    kind: KeyKind,
+    *,
+    by: str,
+    at_once: bool,
+    on_record: OnRecord = lambda _transaction, _state: None,
+) -> KeyState:
     """Create a key that replaces the one in use after the lead time of its kind, or at once.
 
-    `by` is the user of the operating system. Raises KeyUnavailableError.
+    `on_record` is called in the transaction that records it. Raises KeyUnavailableError.
     """
     now = runtime.clock.now()
     starts_at = now if at_once else now + LEAD_TIMES[kind]
@@ -109,32 +153,50 @@ def rotate(runtime: Runtime, kind: KeyKind, *, by: str, at_once: bool) -> KeySta
         raise KeyUnavailableError(f"no key can be created: {error}") from error
     kid = name_of(file).kid
     record = KeyRecord(kind=kind, kid=kid, created_at=now, created_by=by, starts_at=starts_at)
-    runtime.database.run(lambda transaction: key_records.add(transaction, record))
-    log.info("key_created", kind=kind.value, kid=kid, by=by)
     status = KeyStatus.IN_USE if at_once else KeyStatus.PENDING
-    return KeyState(
+    state = KeyState(
         kind=kind, kid=kid, status=status, starts_at=starts_at, path=file.path, record=record
     )
 
+    def work(transaction: Transaction) -> None:
+        key_records.add(transaction, record)
+        on_record(transaction, state)
 
-def find_withdrawable(runtime: Runtime, prefix: str) -> KeyState:
-    """Return the key whose id begins with `prefix`, if it may be withdrawn.
+    runtime.database.run(work)
+    log.info("key_created", kind=kind.value, kid=kid, by=by)
+    return state
 
-    Raises NotFoundError, and ConflictError if it is in use or rows need it.
-    """
-    found = [each for each in list_keys(runtime) if each.kid.startswith(prefix)]
+
+def find_state(runtime: Runtime, prefix: str) -> KeyState:
+    """Return the key whose id begins with `prefix`. Raises NotFoundError."""
+    found = [each for each in list_states(runtime) if each.kid.startswith(prefix)]
     if len(prefix) < MIN_PREFIX or len(found) != 1:
         raise NotFoundError(f"no key, or more than one, has an id that begins with {prefix}")
-    state = found[0]
+    return found[0]
+
+
+def find_withdrawable(runtime: Runtime, prefix: str, limit: int | None = None) -> KeyState:
+    """Return the key whose id begins with `prefix`, if it may be withdrawn.
+
+    What needs it is counted up to `limit`. Raises NotFoundError, and ConflictError if it is in use
+    or rows need it.
+    """
+    state = find_state(runtime, prefix)
+    check_not_in_use(state)
+    if state.status is KeyStatus.WITHDRAWN and state.path is None:
+        raise ConflictError("the key was withdrawn before")
+    state = with_need(runtime, state, limit)
+    if state.kind is KeyKind.WRAPPING and state.path is not None:
+        _check_wrapping(runtime, state)
+    return state
+
+
+def check_not_in_use(state: KeyState) -> None:
+    """Raise ConflictError if a key is in use."""
     if state.status is KeyStatus.IN_USE:
         raise ConflictError(
             f"the key is in use: replace it first, with `keys rotate {state.kind} --now`"
         )
-    if state.status is KeyStatus.WITHDRAWN and state.path is None:
-        raise ConflictError("the key was withdrawn before")
-    if state.kind is KeyKind.WRAPPING and state.path is not None:
-        _check_wrapping(runtime, state)
-    return state
 
 
 def withdraw(runtime: Runtime, state: KeyState, *, by: str) -> None:
@@ -142,26 +204,43 @@ def withdraw(runtime: Runtime, state: KeyState, *, by: str) -> None:
 
     A process that runs drops it within seconds; if this is interrupted, run it again.
     """
+    runtime.database.run(lambda transaction: record_withdrawal(runtime, transaction, state, by=by))
+    delete_withdrawn(state)
+
+
+def record_withdrawal(
+    runtime: Runtime, transaction: Transaction, state: KeyState, *, by: str
+) -> None:
+    """Record that a key is withdrawn; its file is to be deleted next."""
     now = runtime.clock.now()
+    if state.record is None:
+        key_records.add(
+            transaction,
+            KeyRecord(
+                kind=state.kind, kid=state.kid, created_at=now, created_by=None,
+                starts_at=state.starts_at,
+            ),
+        )  # fmt: skip
+    key_records.withdraw(transaction, state.kind, state.kid, at=now, by=by)
+    log.warning("key_withdrawn", kind=state.kind.value, kid=state.kid, by=by)
 
-    def work(transaction: Transaction) -> None:
-        if state.record is None:
-            key_records.add(
-                transaction,
-                KeyRecord(
-                    kind=state.kind, kid=state.kid, created_at=now, created_by=None,
-                    starts_at=state.starts_at,
-                ),
-            )  # fmt: skip
-        key_records.withdraw(transaction, state.kind, state.kid, at=now, by=by)
 
-    runtime.database.run(work)
+def delete_withdrawn(state: KeyState) -> None:
+    """Delete the file of a key that is withdrawn, if it is there. Raises KeyUnavailableError."""
     if state.path is not None:
         try:
             delete_key_file(state.path)
         except OSError as error:
             raise KeyUnavailableError(f"{state.path} cannot be deleted: {error}") from error
-    log.warning("key_withdrawn", kind=state.kind.value, kid=state.kid, by=by)
+
+
+def can_change_keys(runtime: Runtime) -> bool:
+    """Whether this process may create and delete files in the folder of the keys."""
+    folder = runtime.keys.folder
+    if folder is None:
+        return False
+    folders = [folder, *(folder / kind for kind in KeyKind if (folder / kind).exists())]
+    return all(os.access(each, os.W_OK | os.X_OK) for each in folders)
 
 
 def _check_wrapping(runtime: Runtime, state: KeyState) -> None:
@@ -231,19 +310,14 @@ def _end(file: KeyFile, files: Sequence[KeyFile], now: datetime) -> datetime | N
 
 
 def _live_grants(runtime: Runtime, state: KeyState) -> int:
+    return runtime.database.read(lambda transaction: _count_signed(transaction, state, None))
+
+
+def _count_signed(transaction: Transaction, state: KeyState, limit: int | None) -> int:
     if state.status is KeyStatus.PENDING:
         return 0
     end = state.ends_at + HANDOVER if state.ends_at else None
-    return runtime.database.read(
-        lambda transaction: wrapped_keys.count_live_grants(transaction, state.starts_at, end)
-    )
-
-
-def _with_count(state: KeyState, count: int) -> KeyState:
-    return KeyState(
-        kind=state.kind, kid=state.kid, status=state.status, starts_at=state.starts_at,
-        ends_at=state.ends_at, needed_by=count, path=state.path, record=state.record,
-    )  # fmt: skip
+    return wrapped_keys.count_live_grants(transaction, state.starts_at, end, limit)
 
 
 def _record_name(record: KeyRecord) -> KeyName:

@@ -10,7 +10,7 @@ from consent_tokens.services.admission.actors import Action, Actor, require_righ
 from consent_tokens.services.people import lifting, proposals
 from consent_tokens.services.people.proposals import ProposedKind
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.services.supervision import evidence_export, support
+from consent_tokens.services.supervision import evidence_export, keys, support
 from consent_tokens.store import proposed_actions
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.proposed_actions import Proposal
@@ -24,6 +24,8 @@ class Handling:
 
     right: Action
     carry_out: CarryOut  # in the transaction of the approval
+    before: Callable[[Runtime, Proposal], None] | None = None  # raises what stands in the way
+    after: Callable[[Runtime, Proposal], None] | None = None  # what no transaction holds: files
 
 
 HANDLINGS: Final[Mapping[str, Handling]] = MappingProxyType(
@@ -33,6 +35,9 @@ HANDLINGS: Final[Mapping[str, Handling]] = MappingProxyType(
             Action.APPROVE_EXPORT, evidence_export.ensure_exportable
         ),
         ProposedKind.HELP_CONSUMER: Handling(Action.HELP_CONSUMER, support.ensure_valid),
+        ProposedKind.WITHDRAW_KEY: Handling(
+            Action.WITHDRAW_KEY, keys.carry_out, keys.ensure_withdrawable, keys.delete_file
+        ),
     }
 )
 
@@ -43,14 +48,20 @@ def approve_and_carry_out(runtime: Runtime, actor: Actor, proposal_id: str) -> P
     Raises NotFoundError, ForbiddenError for whoever proposed it, and ConflictError if it is decided
     or expired, cannot be done any more, or is of a kind that no service carries out.
     """
-    handling = _handling(_find(runtime, proposal_id))
+    proposal = _find(runtime, proposal_id)
+    handling = _handling(proposal)
     require_right(actor, handling.right)
-    return proposals.approve(
+    if handling.before:
+        handling.before(runtime, proposal)
+    approved = proposals.approve(
         runtime,
         actor,
         proposal_id,
         lambda transaction, found: handling.carry_out(runtime, transaction, actor, found),
     )
+    if handling.after:
+        handling.after(runtime, approved)
+    return approved
 
 
 def reject(runtime: Runtime, actor: Actor, proposal_id: str) -> Proposal:

@@ -7,6 +7,7 @@ from consent_tokens.services.admission.merchant_file import operator_names
 from consent_tokens.services.people import proposals
 from consent_tokens.services.people.proposals import ProposedKind, details_of
 from consent_tokens.services.supervision import carrying_out
+from consent_tokens.services.supervision.keys import can_change_keys
 from consent_tokens.web.consoles.guard import console_blueprint
 from consent_tokens.web.consoles.pages import page, redirect_to
 from consent_tokens.web.consoles.session import person, set_done
@@ -22,6 +23,7 @@ def show() -> Response:
     return page(
         "console/proposals.html",
         proposals=[(each, details_of(each)) for each in proposals.list_open(runtime())],
+        by_command=[] if can_change_keys(runtime()) else [ProposedKind.WITHDRAW_KEY],
         names=operator_names(runtime()),
         carried_out=carrying_out.HANDLINGS,
         kind_name=kind_name,

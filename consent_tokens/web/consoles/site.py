@@ -84,6 +84,7 @@ OPERATOR: Final = Site(
                 Item("console_proposals.show", N_("Proposals"), "proposals"),
                 Item("console_gateways.show", N_("Gateways and workers")),
                 Item("console_webhooks.show", N_("Webhooks")),
+                Item("console_keys.show", N_("Keys")),
                 Item("console_retention.show", N_("Retention")),
                 Item("console_people.show", N_("People")),
             ),
