@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browsers import service_over_http
 from tests.console_people import ConsoleUser
 from tests.consoles.filled import fill, walk
-from tests.consoles.test_every_page import hand_over_session
+from tests.consoles.test_every_page import sign_browser_in
 from tests.readme_pictures import BROWSERS, IMAGES, save
 
 SIZE: Final = {"width": 1100, "height": 700}
@@ -60,7 +60,7 @@ def picture_of(browser: Browser, user: ConsoleUser, path: str, name: str) -> Non
             locale=language,
             color_scheme="light",
         )
-        hand_over_session(user, context)
+        sign_browser_in(user, context)
         page = context.new_page()
         page.goto(f"{user.service.base}{path}")
         save(page.screenshot(), IMAGES / f"{name}{suffix}.png")

@@ -54,7 +54,7 @@ def multiply(connection: Connection, table: Table, count: int, **values: str) ->
     numbers = f"SELECT generate_series(1, {count}) AS n"
     if connection.dialect.name == "sqlite":
         counted = "VALUES (1) UNION ALL SELECT n + 1 FROM s"
-        numbers = f"WITH RECURSIVE s(n) AS ({counted} LIMIT {count}) SELECT n FROM s"  # noqa: S608
+        numbers = f"WITH RECURSIVE s(n) AS ({counted} LIMIT {count}) SELECT n FROM s"  # noqa: S608 - int
     connection.exec_driver_sql(
         f"INSERT INTO {table.name} ({quoted}) SELECT {chosen} "  # noqa: S608 - names of ours
         f"FROM (SELECT * FROM {table.name} LIMIT 1) a, ({numbers}) s"

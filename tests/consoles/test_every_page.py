@@ -20,7 +20,7 @@ WAYS = [(NARROW, "zh-CN", "dark", True), (WIDE, "en-GB", "light", True),
         (NARROW, "en-GB", "light", False), (WIDE, "zh-TW", "dark", True)]  # fmt: skip
 
 
-def hand_over_session(user: ConsoleUser, context: BrowserContext) -> None:
+def sign_browser_in(user: ConsoleUser, context: BrowserContext) -> None:
     """Sign a browser in as somebody who is signed in already."""
     cookie = user.browser.get_cookie(COOKIES[user.path])
     assert cookie
@@ -49,7 +49,7 @@ def test_each_page_is_accessible_and_fits_the_screen(served: Service, browser: B
                 color_scheme="dark" if scheme == "dark" else "light",
                 java_script_enabled=has_script,
             )
-            hand_over_session(user, context)
+            sign_browser_in(user, context)
             page = context.new_page()
             for path in paths if IS_WHOLE else paths[place :: len(ways)]:
                 page.goto(f"{served.base}{path}")
