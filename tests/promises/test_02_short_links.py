@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from consent_tokens.consent.grant import EndReason
-from consent_tokens.crypto.message_link_ids import draw_link_id, link_hash
+from consent_tokens.crypto.message_link_ids import PLACEHOLDER_LINK_ID, link_hash
 from consent_tokens.row_key import RowKey
 from consent_tokens.services.dispatch import round as dispatch_round
 from consent_tokens.services.erasure import erase_recipient
@@ -79,9 +79,9 @@ def test_an_id_that_exists_is_drawn_again(
     merchant = service.merchant()
     consumers = [service.consumer(number) for number in NUMBERS[:3]]
     tokens = [service.obtain_token(merchant, each, PROMOTIONS) for each in consumers]
-    numbers = iter([5, 5, 6, 6, 5, 7])
+    ids = (f"{PLACEHOLDER_LINK_ID[1:]}{digit}" for digit in "556657")
     monkeypatch.setattr(
-        message_links, "draw_link_id", lambda _: draw_link_id(lambda _: next(numbers))
+        message_links, "draw_link_ids", lambda count, _: [next(ids) for _ in range(count)]
     )
     for sent in (tokens[:2], tokens[2:]):
         for token in sent:
@@ -91,7 +91,7 @@ def test_an_id_that_exists_is_drawn_again(
     index = service.runtime.keys.keyring.index
     partitions = dict(row[:2] for row in rows(service))
     assert len({partitions[link_hash(link, index)] for link in links}) == 3
-    assert next(numbers, None) is None
+    assert next(ids, None) is None
 
 
 def test_the_link_is_on_disk_before_the_text_leaves(

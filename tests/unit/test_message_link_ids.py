@@ -1,15 +1,16 @@
 """The ids of links in texts: their form, and the room that they leave in a segment."""
 
 import secrets
+from collections import Counter
 
 import pytest
 
 from consent_tokens.crypto.keys import IndexKey
 from consent_tokens.crypto.message_link_ids import (
     BASE62,
-    LINK_ID_COUNT,
+    LINK_ID_CHARACTERS,
     PLACEHOLDER_LINK_ID,
-    draw_link_id,
+    draw_link_ids,
     is_link_id,
     link_hash,
 )
@@ -17,13 +18,19 @@ from consent_tokens.relay.composition import compose, with_signature_and_opt_out
 
 
 def test_ids_are_eleven_base62_characters_and_use_all_of_them() -> None:
-    drawn = {draw_link_id(secrets.randbelow) for _ in range(2000)}
-    assert len(drawn) == 2000
+    drawn = draw_link_ids(2000, secrets.token_bytes)
+    assert len(set(drawn)) == 2000
     assert all(is_link_id(each) for each in drawn)
     assert set("".join(drawn)) == set(BASE62)
-    ends = {draw_link_id(lambda _: 0), draw_link_id(lambda bound: bound - 1)}
-    assert ends == {"0" * 11, "z" * 11}
-    assert 2**65 < LINK_ID_COUNT < 2**66
+    assert draw_link_ids(0, secrets.token_bytes) == []
+
+
+def test_each_character_is_equally_likely() -> None:
+    """Of all 256 bytes each character gets four; the others are drawn again."""
+    every_byte = bytes(range(256)) * LINK_ID_CHARACTERS
+    [*drawn] = draw_link_ids(256, lambda _: every_byte)
+    counts = Counter("".join(drawn[:248]))
+    assert counts == dict.fromkeys(BASE62, 4 * LINK_ID_CHARACTERS)
 
 
 @pytest.mark.parametrize("text", ["", "0" * 10, "0" * 12, "-" * 11, "0" * 10 + "_", "０" * 11])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from consent_tokens.crypto.message_link_ids import draw_link_id, is_link_id, link_hash
+from consent_tokens.crypto.message_link_ids import draw_link_ids, is_link_id, link_hash
 from consent_tokens.policies import LinkMode
 from consent_tokens.relay.decision import class_of
 from consent_tokens.relay.message import Message
@@ -30,7 +30,8 @@ def draw_links(
     drawn: dict[RowKey, str] = {}
     rest = [each for each in leased if _has_link(runtime, each)]
     while rest:
-        ids = {each.key: draw_link_id(runtime.random.randbelow) for each in rest}
+        links = draw_link_ids(len(rest), runtime.random.token_bytes)
+        ids = {each.key: link for each, link in zip(rest, links, strict=True)}
         index = runtime.keys.keyring.index
         added = message_links.add(
             transaction,
