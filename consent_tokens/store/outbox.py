@@ -9,7 +9,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, bindparam, select, text, tuple_, update
+from sqlalchemy import ColumnElement, TextClause, bindparam, select, text, tuple_, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from consent_tokens.clock import utc_from_epoch
@@ -39,24 +39,41 @@ def enqueue(transaction: Transaction, enqueued: Sequence[Message]) -> None:
     insert_rows(transaction, "messages", COLUMN_NAMES, [_row(message) for message in enqueued])
 
 
+DUE = """
+SELECT partition, id FROM messages
+WHERE status IN ('queued', 'deferred') AND priority = :priority AND send_at <= :now AND {owner}
+ORDER BY send_at LIMIT :limit"""
 LEASE = f"""
 UPDATE messages
 SET status = 'sending', attempts = attempts + 1, lease_until = :until, send_at = :now,
     changed_at = :now
-WHERE status IN ('queued', 'deferred') AND (partition, id) IN (
-    SELECT partition, id FROM messages
-    WHERE status IN ('queued', 'deferred') AND priority = :priority AND send_at <= :now
-        AND {{owner}}
-    ORDER BY send_at LIMIT :limit)
+WHERE status IN ('queued', 'deferred') AND (partition, id) IN ({{due}})
 RETURNING {COLUMNS}
 """  # noqa: S608 - the names are this package's own
-LEASE_SERVICE = text(LEASE.format(owner="merchant_id IS NULL"))
-LEASE_MERCHANT = text(LEASE.format(owner="merchant_id = :merchant_id"))
-LEASE_OTHER_SENDERS = text(
-    LEASE.format(
-        owner="merchant_id = :merchant_id AND (sender_id IS NULL OR sender_id NOT IN :paused)"
-    )
-).bindparams(bindparam("paused", expanding=True))
+# What another dispatcher is leasing is passed over: without that, this one would wait until the
+# other has decided on its messages, and then find none. SQLite has a single writer, and Citus
+# refuses to lock rows of several shards.
+PLAIN_LEASE = LEASE.format(due=DUE)
+SKIP_LOCKED = f"""
+WITH due AS MATERIALIZED ({DUE} FOR UPDATE SKIP LOCKED)
+{LEASE.format(due="SELECT partition, id FROM due")}"""  # noqa: S608 - see above
+
+
+def _leases(owner: str, *lists: str) -> tuple[TextClause, TextClause]:
+    """Return the statements that lease messages of an owner: waiting for other dispatchers, not.
+
+    `lists` are the parameters that are lists.
+    """
+    parameters = [bindparam(name, expanding=True) for name in lists]
+    plain, skipping = (text(each.format(owner=owner)) for each in (PLAIN_LEASE, SKIP_LOCKED))
+    return plain.bindparams(*parameters), skipping.bindparams(*parameters)
+
+
+LEASE_SERVICE = _leases("merchant_id IS NULL")
+LEASE_MERCHANT = _leases("merchant_id = :merchant_id")
+LEASE_OTHER_SENDERS = _leases(
+    "merchant_id = :merchant_id AND (sender_id IS NULL OR sender_id NOT IN :paused)", "paused"
+)
 # a loose index scan: one step per merchant, however many messages each has
 MERCHANTS_DUE = text("""
 WITH RECURSIVE waiting(id) AS (
@@ -113,15 +130,15 @@ def lease(  # noqa: PLR0913 - the bounds of one statement
         "priority": priority.value,
         "limit": limit,
     }
-    if merchant_id is None:
-        rows = transaction.execute(LEASE_SERVICE, parameters)
-    else:
+    statements = LEASE_SERVICE
+    if merchant_id is not None:
         parameters |= {"merchant_id": merchant_id}
-        rows = (
-            transaction.execute(LEASE_OTHER_SENDERS, parameters | {"paused": list(paused_senders)})
-            if paused_senders
-            else transaction.execute(LEASE_MERCHANT, parameters)
-        )
+        statements = LEASE_MERCHANT
+        if paused_senders:
+            parameters |= {"paused": list(paused_senders)}
+            statements = LEASE_OTHER_SENDERS
+    is_skipping = transaction.dialect.name != "sqlite" and not is_distributed(transaction)
+    rows = transaction.execute(statements[is_skipping], parameters)
     return [_leased_message(row) for row in rows.all()]
 
 

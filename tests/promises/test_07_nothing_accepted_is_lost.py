@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from consent_tokens.errors import (
     CommitUncertainError,
@@ -29,12 +30,15 @@ from consent_tokens.gateways.base import (
 )
 from consent_tokens.gateways.simulator import Simulator
 from consent_tokens.relay.composition import decode
+from consent_tokens.relay.message import Priority
 from consent_tokens.row_key import RowKey
 from consent_tokens.services.dispatch.lease import LeaseQuota, lease_messages
 from consent_tokens.services.dispatch.outcomes import recover_expired_leases
-from consent_tokens.store import events, messages
+from consent_tokens.services.submission.message_request import MessageRequest
+from consent_tokens.store import events, messages, outbox
 from consent_tokens.store.database import Database, Transaction
 from consent_tokens.workers.dispatcher import Dispatcher
+from tests.fixtures import accept_messages, admit_merchant, insert_grants
 from tests.service import ORDERS, PROMOTIONS, Service
 
 T0 = datetime.fromtimestamp(0, UTC)
@@ -259,3 +263,29 @@ def test_a_second_dispatcher_on_one_sqlite_file_is_refused_clearly(small: Servic
     third = Dispatcher(replace(small.context))
     third.start()  # the place is free again
     third.stop()
+
+
+def test_two_dispatchers_lease_at_the_same_time(empty_postgres_url: str, tmp_path: Path) -> None:
+    """Each passes over what the other is leasing: neither waits, and no message leaves twice."""
+    service = Service.start(empty_postgres_url, tmp_path)
+    merchant_id = admit_merchant(service.runtime)
+    requests = [
+        MessageRequest(token=token, purpose=PROMOTIONS, text="a book")
+        for token in insert_grants(service.runtime, merchant_id, 3)
+    ]
+    accept_messages(service.context, merchant_id, requests)
+    now = service.clock.now()
+
+    def leased(transaction: Transaction, limit: int) -> set[RowKey]:
+        transaction.execute(text("SET LOCAL lock_timeout = '5s'"))
+        found = outbox.lease(
+            transaction, Priority.MARKETING, merchant_id, now, until=now, limit=limit
+        )
+        return {each.key for each in found}
+
+    engine = service.runtime.database.engine
+    with engine.begin() as first, engine.begin() as second:
+        of_first, of_second = leased(first, 2), leased(second, 3)
+    service.close()
+    assert (len(of_first), len(of_second)) == (2, 1)
+    assert not of_first & of_second
