@@ -65,10 +65,13 @@ def lock(transaction: Transaction, subject_id: str, version: int) -> Pacing | No
 
 def save(transaction: Transaction, pacing: Pacing) -> None:
     """Save what changes in a pacing; the caller has locked it."""
+    values = _values(pacing)
+    # even if it stays the same: Citus refuses to set the distribution column
+    del values["subject_id"]
     transaction.execute(
         update(table)
         .where(table.c.subject_id == pacing.subject_id, table.c.version == pacing.version)
-        .values(**_values(pacing))
+        .values(**values)
     )
 
 

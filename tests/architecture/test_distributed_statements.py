@@ -72,6 +72,7 @@ ALL_SHARDS: Final = {
     "once for each end of a consent: its token is deleted": ["consent_requests.grant_partition ="],
 }  # fmt: skip
 REFUSED: Final = re.compile(r"\bRECURSIVE\b|\bLATERAL\b|^\s*INSERT INTO .*\bSELECT\b", re.DOTALL)
+UPDATE: Final = re.compile(r"\s*UPDATE (\w+)\s+SET\b(.*?)\b(FROM|WHERE|RETURNING)\b", re.DOTALL)
 ONE_SHARD: Final = re.compile(
     r"(partition|bucket|subject_id|group_id|merchants\.id|name) = .*FOR UPDATE", re.DOTALL
 )
@@ -101,9 +102,22 @@ def names_its_shards(statement: str) -> bool:
 
 
 def is_refused(statement: str) -> bool:
-    """Whether Citus refuses a statement of several shards: FOR UPDATE needs one partition."""
+    """Whether Citus refuses a statement: one that moves a row, or has several shards.
+
+    FOR UPDATE needs one partition.
+    """
     locks_many = "FOR UPDATE" in statement and not ONE_SHARD.search(statement)
-    return locks_many or bool(REFUSED.search(statement))
+    return locks_many or moves_a_row(statement) or bool(REFUSED.search(statement))
+
+
+def moves_a_row(statement: str) -> bool:
+    """Whether a statement sets the distribution column of a table, even to the value it has."""
+    match = re.match(
+        r"\s*UPDATE (\w+)\s+SET\b(.*?)\b(FROM|WHERE|RETURNING)\b", statement, re.DOTALL
+    )
+    if match is None or (column := distribution().get(match[1])) is None:
+        return False
+    return bool(re.search(rf"(^|[\s,]){column}\s*=", match[2]))
 
 
 @pytest.fixture
