@@ -9,7 +9,16 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, TextClause, bindparam, select, text, tuple_, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    TextClause,
+    bindparam,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from consent_tokens.clock import utc_from_epoch
@@ -64,7 +73,7 @@ def _leases(owner: str, *lists: str) -> tuple[TextClause, TextClause]:
 
     `lists` are the parameters that are lists.
     """
-    parameters = [bindparam(name, expanding=True) for name in lists]
+    parameters: list[BindParameter[Any]] = [bindparam(name, expanding=True) for name in lists]
     plain, skipping = (text(each.format(owner=owner)) for each in (PLAIN_LEASE, SKIP_LOCKED))
     return plain.bindparams(*parameters), skipping.bindparams(*parameters)
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -87,6 +88,9 @@ class Dispatcher:
     _rewrapper: Rewrapper = field(init=False)
     _heartbeat: Heartbeat = field(init=False)
     _rate: Rate = field(default_factory=Rate)  # segments that the gateway accepted
+    _recorder: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="recorder")
+    )
     _lock: DispatcherLock = field(default_factory=DispatcherLock)
     _webhook_worker: WebhookWorker | None = None
     _template_counter: TemplateCounter | None = None
@@ -141,6 +145,7 @@ class Dispatcher:
         self.context.runtime.wake_dispatcher.set()
         if self._thread:
             self._thread.join()
+        self._recorder.shutdown()
         if self._webhook_worker:
             self._webhook_worker.stop()
         if self._template_counter:
@@ -263,17 +268,19 @@ class Dispatcher:
     def _dispatch(self, now: float) -> bool:
         """Dispatch as much as the throughput allows; whether there is likely to be more.
 
-        With a quick gateway the next round is leased while this one is in flight; a revocation
-        waits for both. With a throughput limit it is not, because the limit counts sent segments.
+        With a quick gateway the next round is leased while this one is in flight and is recorded; a
+        revocation waits for both. With a throughput limit it is not, because the limit counts sent
+        segments.
         """
         limit = min(BATCH_SIZE, self._throughput.allowance(now))
         if limit:
             previous, self._round_in_flight = self._round_in_flight, None
+            recorded = self._recorder.submit(previous.finish) if previous else None
             try:
                 started = self._round_in_flight = self._start_round(self._quota(limit, now))
             finally:
-                if previous:
-                    self._account(previous.finish())
+                if recorded:
+                    self._account(recorded.result())
             self._turn += 1
             if started.leased == limit and self._may_run_ahead and not started.has_quarantined:
                 return True

@@ -90,7 +90,7 @@ def drained(
         signals.ready.acquire()
     begun = time.perf_counter()
     signals.go.set()
-    until = max(signals.ended.get() for _ in running)
+    until: float = max(signals.ended.get() for _ in running)
     for each in running:
         each.join()
     return count / (until - begun)
