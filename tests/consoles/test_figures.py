@@ -55,6 +55,7 @@ def test_figures_of_today_and_of_four_weeks(small: Service) -> None:
     assert days[-1].endswith(",3,1,3,3,0,0,3,3,0")
     assert auditor.get(f"/figures/{template}").text.splitlines()[-1].endswith(",3,0,3,3,0,0,3,0,0")
     assert "Send only for purposes that the consent has." in viewer.get().text
+    assert "By purpose" in viewer.get().text
     assert "purpose_not_granted" not in other.get().text
     assert COMPLAINTS.format("0") in viewer.get().text
     small.clock.advance(timedelta(days=1))
@@ -69,7 +70,10 @@ def test_a_text_that_left_after_a_stop_is_shown(small: Service) -> None:
     shop, ann = small.merchant(), operator(small)
     token = small.obtain_token(shop, small.consumer())
     shop.send(token)
+    small.clock.advance(timedelta(minutes=1))
+    assert "the first was due" in ann.get().text
     small.work()
+    assert "the first was due" not in ann.get().text
     small.clock.advance(timedelta(minutes=1))
     assert shop.post("/v1/tokens/revoke", {"token": token}).status_code == 200
     assert "of 1 consents that ended today" in ann.get().text

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from consent_tokens.relay.message import Priority
@@ -19,6 +20,7 @@ class OperatorOverview:
 
     merchants: Mapping[str, int]  # by status
     queue: Mapping[str, int]  # messages that wait, by priority; counted up to MAX_COUNTED
+    due_since: datetime | None  # when the first of those that are due was due; None: none is
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +33,15 @@ class LiveConsents:
 
 def operator_overview(runtime: Runtime) -> OperatorOverview:
     """Return counts over all merchants."""
+    now = runtime.clock.now()
 
     def query(transaction: Transaction) -> OperatorOverview:
+        depths = {each: depth(transaction, each, MAX_COUNTED) for each in Priority}
+        due = [first for _count, first in depths.values() if first and first < now]
         return OperatorOverview(
             merchants=overview.count_merchants(transaction),
-            queue={
-                each.name.lower(): depth(transaction, each, MAX_COUNTED)[0] for each in Priority
-            },
+            queue={each.name.lower(): count for each, (count, _first) in depths.items()},
+            due_since=min(due, default=None),
         )
 
     return runtime.database.read(query)
