@@ -54,6 +54,8 @@ def test_figures_of_today_and_of_four_weeks(small: Service) -> None:
     assert len(days) == 29
     assert days[-1].endswith(",3,1,3,3,0,0,3,3,0")
     assert auditor.get(f"/figures/{template}").text.splitlines()[-1].endswith(",3,0,3,3,0,0,3,0,0")
+    reasons = auditor.get(f"/figures/{shop.id}?file=reasons").text.splitlines()
+    assert reasons[1:] == ["Refused,purpose_not_granted,purpose not agreed to,1"]
     assert "Send only for purposes that the consent has." in viewer.get().text
     assert "By purpose" in viewer.get().text
     assert "purpose_not_granted" not in other.get().text

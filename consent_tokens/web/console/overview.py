@@ -10,7 +10,7 @@ from consent_tokens.services.supervision.pauses import list_pauses
 from consent_tokens.web.consoles.figures import (
     charts_of,
     days_asked_for,
-    days_csv,
+    figures_csv,
     loss_ranking,
     refusal_ranking,
 )
@@ -27,7 +27,7 @@ bp = console_blueprint("overview", OPERATOR)
 def show() -> Response:
     """Show the overview."""
     if is_csv_asked_for():
-        return days_csv("days", read_figures(runtime(), ALL_MERCHANTS))
+        return figures_csv(read_figures(runtime(), ALL_MERCHANTS))
     days = days_asked_for()
     found = operator_overview(runtime())
     seen = read_supervision(runtime(), days)
@@ -55,5 +55,5 @@ def show() -> Response:
 
 @bp.get("/figures/<subject_id>", endpoint="export")
 def export(subject_id: str) -> Response:
-    """Return the counts of each day of a merchant, sender or template as a CSV file."""
-    return days_csv("figures", read_figures(runtime(), subject_id))
+    """Return the figures of a merchant, sender or template over four weeks as a CSV file."""
+    return figures_csv(read_figures(runtime(), subject_id))

@@ -99,6 +99,32 @@ def days_csv(name: str, figures: Figures) -> Response:
     return csv_of(name, columns, rows)
 
 
+def figures_csv(figures: Figures) -> Response:
+    """Return the CSV file that the address asks for: why, or the counts of each day."""
+    if request.args.get("file") == "reasons":
+        return _reasons_csv(figures)
+    return days_csv("days", figures)
+
+
+def _reasons_csv(figures: Figures) -> Response:
+    """Return why texts were refused and consents lost as a CSV file."""
+    rows = [
+        (measure_label(measure), code, label(code), count)
+        for measure, reasons, label in (
+            (Measure.REFUSED, figures.refused, refusal_label),
+            (Measure.LOST, figures.lost, loss_label),
+        )
+        for code, count in sorted(reasons.items())
+    ]
+    columns = [
+        Column[tuple[str, str, str, int]]("what", _("What"), lambda row: row[0]),
+        Column[tuple[str, str, str, int]]("code", _("Reason code"), lambda row: row[1]),
+        Column[tuple[str, str, str, int]]("reason", _("Reason"), lambda row: row[2]),
+        Column[tuple[str, str, str, int]]("count", _("Number"), lambda row: row[3]),
+    ]
+    return csv_of("reasons", columns, rows)
+
+
 def _measure_column(measure: Measure) -> Column[tuple[date, Count]]:
     return Column(measure.value, measure_label(measure), lambda row: row[1][measure], True)
 
