@@ -99,6 +99,8 @@ class EventKind(StrEnum):
     PLAN_WITHDRAWN = "plan_withdrawn"
     API_KEY_CREATED = "api_key_created"
     API_KEY_REVOKED = "api_key_revoked"
+    OBJECTION_MADE = "objection_made"  # by a merchant, to a refusal or suspension
+    OBJECTION_DECIDED = "objection_decided"
     CAMPAIGN_UPLOADED = "campaign_uploaded"  # by somebody of a merchant, in its console
     CAMPAIGN_STARTED = "campaign_started"
     CAMPAIGN_STOPPED = "campaign_stopped"

@@ -318,3 +318,22 @@ unproven_texts = Table(  # of all unproven templates of a control group, or a me
     Column("day", Integer, nullable=False),  # since 1970, of UTC
     Column("texts", BigInteger, nullable=False),
 )
+
+objections = Table(  # of merchants, to a refusal or suspension
+    "objections",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("merchant_id", String(40), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),  # template, sender, suspension
+    Column("subject_id", String(80), nullable=False),  # as in `reviews`
+    Column("review_id", String(40), nullable=False, unique=True),  # the decision: one to each
+    Column("decided_against_by", String(40), nullable=False),  # who may not decide this
+    Column("words", String(400), nullable=False),
+    Column("made_by", String(40), nullable=False),  # somebody of `merchant_people`
+    Column("made_at", Timestamp, nullable=False),
+    Column("status", String(16), nullable=False),  # open, upheld, dismissed
+    Column("decided_by", String(40)),
+    Column("decided_at", Timestamp),
+    Column("reason", String(400)),
+    Index("objections_by_status", "status", "made_at"),
+)

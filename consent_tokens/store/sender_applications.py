@@ -61,6 +61,18 @@ def decide(
     return result.rowcount == 1
 
 
+def reopen(transaction: Transaction, application_id: str, at: datetime) -> bool:
+    """Have a refused application be decided again; return whether it was refused."""
+    result = transaction.execute(
+        update(table)
+        .where(table.c.id == application_id, table.c.status == SenderApplicationStatus.REFUSED)
+        .values(
+            status=SenderApplicationStatus.SUBMITTED, submitted_at=at, decided_at=None, reason=None
+        )
+    )
+    return result.rowcount == 1
+
+
 def find(transaction: Transaction, application_id: str) -> SenderApplication | None:
     """Return an application for a sender; None if there is none."""
     row = transaction.execute(select(table).where(table.c.id == application_id)).one_or_none()

@@ -29,6 +29,7 @@ from consent_tokens.store.database import Transaction
 
 ID_PREFIX: Final = "tpl_"
 REFUSED_AS_ABUSE: Final = "refuse_as_abuse"  # an action of reviews
+UPHELD: Final = "uphold_appeal"  # another: what the merchant said against it
 UNDECIDED_OR_IN_USE: Final = (
     TemplateStatus.SUBMITTED,
     TemplateStatus.APPROVED,
@@ -201,9 +202,16 @@ def is_blocked(transaction: Transaction, fingerprint: bytes, merchant_ids: Seque
 
 
 def _blocked_fingerprints(merchant_ids: Sequence[str]) -> Select[Any]:
+    later = reviews.alias("later")
+    is_undone = exists().where(
+        later.c.subject_id == reviews.c.subject_id,
+        later.c.action == UPHELD,
+        later.c.id > reviews.c.id,
+    )
     as_abuse = exists().where(
         reviews.c.subject_id == table.c.id + ":" + cast(table.c.version, String),
         reviews.c.action == REFUSED_AS_ABUSE,
+        ~is_undone,
     )
     return select(table.c.fingerprint).where(
         table.c.merchant_id.in_(merchant_ids),

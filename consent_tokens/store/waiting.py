@@ -10,6 +10,7 @@ from consent_tokens.relay.templates.moves import AppealStatus
 from consent_tokens.relay.templates.template import TemplateStatus
 from consent_tokens.store.admission_tables import (
     merchant_applications,
+    objections,
     pacings,
     sender_applications,
     template_moves,
@@ -34,9 +35,7 @@ def count(transaction: Transaction, now: datetime) -> Mapping[str, int]:
         .select_from(sender_applications)
         .where(sender_applications.c.status == SenderApplicationStatus.SUBMITTED),
         "templates": select(_waiting_templates() + _waiting_pacings()),
-        "appeals": select(func.count())
-        .select_from(template_moves)
-        .where(template_moves.c.appeal_status == AppealStatus.OPEN),
+        "appeals": select(_open_appeals() + _open_objections()),
         "complaints": select(func.count()).select_from(complaints).where(IS_UNDECIDED),
         "proposals": select(func.count())
         .select_from(proposed_actions)
@@ -46,6 +45,16 @@ def count(transaction: Transaction, now: datetime) -> Mapping[str, int]:
     }
     counts = select(*(query.scalar_subquery().label(kind) for kind, query in queries.items()))
     return dict(transaction.execute(counts).mappings().one())
+
+
+def _open_appeals() -> ScalarSelect[int]:
+    is_open = template_moves.c.appeal_status == AppealStatus.OPEN
+    return select(func.count()).select_from(template_moves).where(is_open).scalar_subquery()
+
+
+def _open_objections() -> ScalarSelect[int]:
+    is_open = objections.c.status == AppealStatus.OPEN
+    return select(func.count()).select_from(objections).where(is_open).scalar_subquery()
 
 
 def _waiting_templates() -> ScalarSelect[int]:

@@ -12,6 +12,7 @@ from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import (
     console_lists,
     merchants,
+    objections,
     pacings,
     sender_applications,
     senders,
@@ -32,6 +33,7 @@ class ReviewKind(StrEnum):
     HELD = "held"  # templates that leave nothing until somebody has looked at them
     PACING = "pacing"  # new templates, and free texts of senders, whose rest is held back
     APPEALS = "appeals"  # of merchants, against another purpose of a template
+    OBJECTIONS = "objections"  # of merchants, to a refusal or suspension
 
 
 # the service's own targets: no law sets them
@@ -43,13 +45,14 @@ TARGETS: Final[Mapping[ReviewKind, timedelta]] = MappingProxyType(
         ReviewKind.HELD: timedelta(days=1),
         ReviewKind.PACING: timedelta(days=1),
         ReviewKind.APPEALS: timedelta(days=5),
+        ReviewKind.OBJECTIONS: timedelta(days=5),
     }
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingReview:
-    """Something that waits for a reviewer; `id` is of the merchant, sender or template."""
+    """Something that waits for a reviewer; `id` is of the merchant, sender, template, objection."""
 
     kind: ReviewKind
     id: str
@@ -75,6 +78,7 @@ def list_reviews(runtime: Runtime) -> list[WaitingReview]:
             *_templates(transaction),
             *_pacings(transaction),
             *_appeals(transaction),
+            *_objections(transaction),
         ]
         return _named(transaction, found)
 
@@ -140,6 +144,13 @@ def _appeals(transaction: Transaction) -> Iterator[WaitingReview]:
         since = each.appealed_at or each.decided_at
         yield _review(
             ReviewKind.APPEALS, template.id, template.merchant_id, since, title=template.text
+        )
+
+
+def _objections(transaction: Transaction) -> Iterator[WaitingReview]:
+    for each in objections.list_open(transaction, MAX_LISTED):
+        yield _review(
+            ReviewKind.OBJECTIONS, each.id, each.merchant_id, each.made_at, title=each.words
         )
 
 

@@ -11,7 +11,6 @@ from consent_tokens.errors import ConflictError, NotFoundError
 from consent_tokens.services.admission.actors import Action, Actor, require_right
 from consent_tokens.services.admission.suspension import (
     ensure_suspended,
-    restore,
     restore_within,
 )
 from consent_tokens.services.merchant_records import get_merchant
@@ -34,20 +33,36 @@ def lift(
     A demonstration is restored at once: nobody checked it. Raises ForbiddenError, InvalidError,
     NotFoundError, and ConflictError if that is not suspended, or is proposed already.
     """
+    return runtime.database.run(
+        lambda transaction: lift_within(
+            runtime, transaction, actor, get_merchant(transaction, merchant_id), reason, suspended
+        )
+    )
+
+
+def lift_within(
+    runtime: Runtime,
+    transaction: Transaction,
+    actor: Actor,
+    merchant: Merchant,
+    reason: str,
+    suspended: str,
+) -> bool:
+    """Propose to lift a suspension in the caller's transaction; as `lift`."""
     require_right(actor, Action.RESTORE)
     classes = _classes(suspended)
-    merchant = runtime.database.read(lambda at: get_merchant(at, merchant_id))
     ensure_suspended(merchant, classes)
     if merchant.is_demonstration:
-        restore(runtime, actor, merchant_id, reason, classes)
+        restore_within(runtime, transaction, actor, merchant.id, reason, classes)
         return True
-    proposals.propose(
+    proposals.propose_within(
         runtime,
+        transaction,
         actor,
         ProposedKind.LIFT_SUSPENSION,
-        _subject_id(merchant_id, suspended),
+        _subject_id(merchant.id, suspended),
         reason,
-        merchant=merchant_id,
+        merchant=merchant.id,
         suspended=suspended,
     )
     return False

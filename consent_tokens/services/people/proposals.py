@@ -43,6 +43,25 @@ def propose(
     It expires after `lifetime`.
     Raises InvalidError without a reason, and ConflictError if the same is proposed already.
     """
+    return runtime.database.run(
+        lambda transaction: propose_within(
+            runtime, transaction, actor, kind, subject_id, reason, lifetime, **details
+        )
+    )
+
+
+def propose_within(  # noqa: PLR0913, PLR0917 - what is proposed by whom, and why
+    runtime: Runtime,
+    transaction: Transaction,
+    actor: Actor,
+    kind: ProposedKind,
+    subject_id: str,
+    reason: str,
+    /,
+    lifetime: timedelta = LIFETIME,
+    **details: str | int | bool,
+) -> Proposal:
+    """Propose an action in the caller's transaction; as `propose`."""
     now = runtime.clock.now()
     proposal = Proposal(
         id=f"prp_{runtime.random.token_bytes(8).hex()}",
@@ -55,15 +74,11 @@ def propose(
         proposed_at=now,
         expires_at=now + lifetime,
     )
-
-    def work(transaction: Transaction) -> Proposal:
-        if proposed_actions.find_open(transaction, kind, subject_id, now):
-            raise ConflictError("the same is proposed already")
-        proposed_actions.add(transaction, proposal)
-        _record(runtime, transaction, actor, EventKind.ACTION_PROPOSED, proposal)
-        return proposal
-
-    return runtime.database.run(work)
+    if proposed_actions.find_open(transaction, kind, subject_id, now):
+        raise ConflictError("the same is proposed already")
+    proposed_actions.add(transaction, proposal)
+    _record(runtime, transaction, actor, EventKind.ACTION_PROPOSED, proposal)
+    return proposal
 
 
 def approve(

@@ -340,6 +340,7 @@ KINDS: Final[tuple[Kind, ...]] = (
                 "webhooks", "merchant_applications", "merchant_documents", "sender_applications",
                 "operators", "reviews",
                 "control_group_proposals", "signatures", "templates", "template_moves",
+                "objections",
                 "pacings", "unproven_texts", "plans", "events",
                 "merchant_people", "proposed_actions"),
         what="Merchants, with their senders, templates, keys, webhooks and admission",

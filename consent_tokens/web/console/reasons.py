@@ -70,6 +70,10 @@ REASONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "upheld": N_("The appeal shows what the text is about."),
             "dismissed": N_("The text is what it was taken for."),
         },
+        "objection": {
+            "upheld": N_("What the merchant says is right."),
+            "dismissed": N_("What the merchant says does not change the reasons."),
+        },
         "suspend": {
             "complaints": N_("There are too many complaints about its texts."),
             "consents": N_("It could not show that people had agreed."),

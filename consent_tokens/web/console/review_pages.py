@@ -50,5 +50,7 @@ def review_url(review: WaitingReview) -> str:
             return url_for("console_sender_applications.show_one", sender_id=review.id)
         case ReviewKind.PACING if review.id.startswith(SENDER_ID_PREFIX):
             return url_for("console_senders.show_one", sender_id=review.id)
+        case ReviewKind.OBJECTIONS:
+            return url_for("console_appeals.show_one", objection_id=review.id)
         case ReviewKind.TEMPLATES | ReviewKind.PACING | ReviewKind.HELD | ReviewKind.APPEALS:
             return url_for("console_templates.show_one", template_id=review.id)

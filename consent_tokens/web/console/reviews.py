@@ -31,7 +31,7 @@ QUEUES: Final = (
         "/reviews/templates",
         {ReviewKind.TEMPLATES, ReviewKind.HELD, ReviewKind.PACING},
     ),
-    ("appeals", "/reviews/appeals", {ReviewKind.APPEALS}),
+    ("appeals", "/reviews/appeals", {ReviewKind.APPEALS, ReviewKind.OBJECTIONS}),
 )
 
 

@@ -39,7 +39,7 @@ def waiting_label(kind: str) -> str:
         "applications": _("Applications of merchants"),
         "senders": _("Applications for senders"),
         "templates": _("Templates to review"),
-        "appeals": _("Appeals about the purpose of templates"),
+        "appeals": _("Appeals and objections of merchants"),
         "complaints": _("Complaints"),
         "proposals": _("Proposals for a second person"),
     }

@@ -38,12 +38,16 @@ def standing_label(status: str) -> str:
         "live": _("In use"),
         "held": _("Held"),
         "withdrawn": _("Withdrawn"),
+        "open": _("Not decided yet"),
+        "upheld": _("Upheld"),
+        "dismissed": _("Dismissed"),
     }
     return str(labels.get(status, status))
 
 
 STANDING_TAGS: Final = {
     "active": "ok", "live": "ok", "approved": "ok", "admitted": "ok",
+    "open": "warn", "upheld": "ok", "dismissed": "off",
     "applied": "warn", "submitted": "warn", "returned": "warn", "held": "warn", "expired": "warn",
     "suspended": "danger", "refused": "off", "revoked": "off", "withdrawn": "off",
 }  # fmt: skip
@@ -63,6 +67,7 @@ def review_label(kind: str) -> str:
         "held": _("Held template"),
         "pacing": _("Rest held back"),
         "appeals": _("Appeal"),
+        "objections": _("Objection"),
     }
     return str(labels.get(kind, kind))
 

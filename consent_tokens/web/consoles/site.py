@@ -112,6 +112,7 @@ MERCHANT: Final = Site(
                 Item("merchant_campaigns.show", N_("Campaigns")),
                 Item("merchant_templates.show", N_("Templates")),
                 Item("merchant_senders.show", N_("Senders")),
+                Item("merchant_objections.show", N_("Objections")),
             ),
         ),
         Group(

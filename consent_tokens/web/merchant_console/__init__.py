@@ -10,6 +10,7 @@ from consent_tokens.web.merchant_console import (
     api_keys,
     campaigns,
     consents,
+    objections,
     overview,
     requests,
     senders,
@@ -27,4 +28,5 @@ BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     senders.bp,
     api_keys.bp,
     campaigns.bp,
+    objections.bp,
 )
