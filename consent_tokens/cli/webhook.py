@@ -5,10 +5,12 @@ from typing import Any, Final
 
 import click
 
-from consent_tokens.cli.actor import by_operator, deciding
+from consent_tokens.cli.actor import by_operator, deciding, operating_system_user
 from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.errors import NotFoundError
+from consent_tokens.services import own_webhooks
+from consent_tokens.services.admission.actors import find_actor
 from consent_tokens.services.supervision.webhook_failures import (
     FailingEvent,
     FailureSearch,
@@ -37,12 +39,21 @@ def webhook() -> None:
     type=click.Choice([each.value for each in WebhookEventType]),
     help="Only events of this type; may be given several times.",
 )  # fmt: skip
+@by_operator
 @as_json
-def add(merchant_id: str, url: str, event_types: Sequence[str], *, as_json: bool) -> None:
+def add(
+    merchant_id: str, url: str, event_types: Sequence[str], by: str | None, *, as_json: bool
+) -> None:
     """Add a webhook. Its secret is shown this once (Standard Webhooks, `whsec_...`)."""
     with open_context() as context:
+        actor = find_actor(context.runtime, by=by, os_user=operating_system_user())
         added, secret = add_webhook(
-            context.runtime, context.webhook_client, merchant_id, url, event_types
+            context.runtime,
+            context.webhook_client,
+            merchant_id,
+            url,
+            event_types,
+            actor_id=actor.id,
         )
     print_one({"id": added.id, "secret": secret}, in_json=as_json)
 
@@ -62,15 +73,12 @@ def list_webhooks(merchant_id: str | None, *, as_json: bool) -> None:
 
 @webhook.command()
 @click.argument("webhook_id")
+@by_operator
 @as_json
-def remove(webhook_id: str, *, as_json: bool) -> None:
+def remove(webhook_id: str, by: str | None, *, as_json: bool) -> None:
     """Remove a webhook, and the events that wait for it."""
-    with open_context() as context:
-        is_removed = context.runtime.database.run(
-            lambda transaction: webhooks.remove(transaction, webhook_id)
-        )
-    if not is_removed:
-        raise NotFoundError("no webhook of that id")
+    with deciding(by) as (runtime, actor):
+        own_webhooks.remove(runtime, webhook_id, actor_id=actor.id)
     print_one({"id": webhook_id, "status": "removed"}, in_json=as_json)
 
 

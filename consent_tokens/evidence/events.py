@@ -123,6 +123,11 @@ class EventKind(StrEnum):
     KEY_WITHDRAWN = "key_withdrawn"
     DISPATCH_PAUSED = "dispatch_paused"  # everything, a merchant, a sender or a dispatcher
     DISPATCH_RESUMED = "dispatch_resumed"
+    WEBHOOK_ADDED = "webhook_added"
+    WEBHOOK_REMOVED = "webhook_removed"
+    WEBHOOK_PAUSED = "webhook_paused"
+    WEBHOOK_RESUMED = "webhook_resumed"
+    WEBHOOK_SECRET_ROTATED = "webhook_secret_rotated"  # noqa: S105 - a kind, not a secret
     WEBHOOK_REPLAYED = "webhook_replayed"  # what could not be delivered is delivered again
     ACTION_PROPOSED = "action_proposed"
     ACTION_APPROVED = "action_approved"

@@ -22,7 +22,7 @@ from consent_tokens.consent.grant import EndReason, Grant
 from consent_tokens.consent.request import ConsentRequest, RequestStatus
 from consent_tokens.consent.scope import format_time_of_day
 from consent_tokens.crypto.encoding import encode
-from consent_tokens.errors import InvalidError, NotFoundError
+from consent_tokens.errors import InvalidError
 from consent_tokens.evidence.complaints import ComplaintGroup
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.gateways.webhook_client import CallResult, WebhookClient, WebhookRequest
@@ -33,8 +33,9 @@ from consent_tokens.relay.plan import Plan
 from consent_tokens.relay.sandbox import is_sandbox
 from consent_tokens.relay.templates.template import Template, TemplateStatus
 from consent_tokens.row_key import RowKey
+from consent_tokens.services.merchant_records import get_merchant, record_event
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import merchants, requests, webhooks
+from consent_tokens.store import requests, webhooks
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.webhooks import Webhook, WebhookEvent, WebhookEventStatus
 
@@ -326,6 +327,8 @@ def add_webhook(
     merchant_id: str,
     url: str,
     event_types: Sequence[str] = (),
+    *,
+    actor_id: str | None = None,
 ) -> tuple[Webhook, str]:
     """Add a webhook as the operator; return it with its secret, which is shown only once.
 
@@ -334,12 +337,24 @@ def add_webhook(
     webhook, secret = new_webhook(runtime, client, merchant_id, url, event_types)
 
     def work(transaction: Transaction) -> None:
-        if merchants.find(transaction, merchant_id) is None:
-            raise NotFoundError("no such merchant")
+        get_merchant(transaction, merchant_id)
         webhooks.add(transaction, webhook)
+        record(runtime, transaction, webhook, EventKind.WEBHOOK_ADDED, actor_id)
 
     runtime.database.run(work)
     return webhook, secret
+
+
+def record(
+    runtime: Runtime,
+    transaction: Transaction,
+    webhook: Webhook,
+    kind: EventKind,
+    actor_id: str | None,
+) -> None:
+    """Record what was done to a webhook, in the partition of its merchant."""
+    merchant = get_merchant(transaction, webhook.merchant_id)
+    record_event(runtime, transaction, merchant, kind, webhook.id, actor_id)
 
 
 def new_webhook(
@@ -409,6 +424,7 @@ def due_webhooks(runtime: Runtime) -> list[tuple[str, str]]:
 def deliver(runtime: Runtime, client: WebhookClient, webhook_id: str) -> int:
     """Deliver up to BATCH_SIZE due events of a webhook; return how many were leased.
 
+    Those of a paused webhook are held instead.
     The first is posted alone, the others MAX_CONCURRENT_POSTS at a time. After a failed attempt the
     rest of the batch is not attempted, and waits as long as that event.
     """
@@ -416,6 +432,9 @@ def deliver(runtime: Runtime, client: WebhookClient, webhook_id: str) -> int:
 
     def work(transaction: Transaction) -> tuple[Webhook | None, list[WebhookEvent]]:
         webhook = webhooks.find(transaction, webhook_id)
+        if webhook and webhook.paused_at:
+            _hold(transaction, webhook_id, now)
+            return None, []
         return webhook, webhooks.lease(
             transaction, webhook_id, now, until=now + LEASE_DURATION, limit=BATCH_SIZE
         )
@@ -440,6 +459,13 @@ def deliver(runtime: Runtime, client: WebhookClient, webhook_id: str) -> int:
             begin = len(leased)
         _record(runtime, attempted)
     return len(leased)
+
+
+def _hold(transaction: Transaction, webhook_id: str, now: datetime) -> None:
+    """Hold the due events of a webhook, unless it was resumed meanwhile."""
+    webhook = webhooks.lock(transaction, webhook_id)
+    if webhook and webhook.paused_at:
+        webhooks.hold_due(transaction, webhook_id, now)
 
 
 def _record(runtime: Runtime, events: Sequence[WebhookEvent]) -> None:

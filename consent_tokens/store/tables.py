@@ -30,6 +30,7 @@ TIMEZONES = String(1000).with_variant(String(64), "sqlite")
 IS_WAITING = text("status IN ('queued', 'deferred')")
 IS_SENDING = text("status = 'sending'")
 IS_PENDING = text("status = 'pending'")
+IS_ATTEMPTED = text("(attempts > 0 OR response IS NOT NULL)")
 IS_FAILING = text("status <> 'delivered' AND response IS NOT NULL")
 HAS_REFERENCE = text("reference IS NOT NULL")
 HAS_MERCHANT = text("merchant_id IS NOT NULL")
@@ -365,6 +366,7 @@ webhooks = Table(
     Column("created_at", Timestamp, nullable=False),
     Column("previous_secret", LargeBinary),  # sealed; signs as well until previous_until
     Column("previous_until", Timestamp),
+    Column("paused_at", Timestamp),  # nothing is delivered from then on
 )
 
 # in the merchant's partition; what is pending here is the outbox of webhooks
@@ -377,12 +379,14 @@ webhook_events = Table(
     Column("webhook_id", String(40), nullable=False),
     Column("event_type", String(32), nullable=False),
     Column("body", Text, nullable=False),
-    Column("status", String(16), nullable=False),  # pending, delivered, failed
+    Column("status", String(16), nullable=False),  # pending, held, delivered, failed
     Column("attempts", SmallInteger, nullable=False),
     Column("due_at", Timestamp, nullable=False),  # while leased: the end of the lease
     Column("created_at", Timestamp, nullable=False, index=True),
     Column("response", String(40)),  # of the last attempt: a status, or a kind of error
     Index("webhook_events_due", "due_at", postgresql_where=IS_PENDING, sqlite_where=IS_PENDING),
+    Index("webhook_events_attempted", "webhook_id", "status", "due_at", "id",
+          postgresql_where=IS_ATTEMPTED, sqlite_where=IS_ATTEMPTED),
     Index("webhook_events_failing", "created_at", "id",
           postgresql_where=IS_FAILING, sqlite_where=IS_FAILING),
     Index("webhook_events_failing_of_merchant", "merchant_id", "created_at", "id",

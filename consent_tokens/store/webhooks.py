@@ -16,9 +16,10 @@ from consent_tokens.store.tables import webhook_events, webhooks
 
 
 class WebhookEventStatus(StrEnum):
-    """The status of a webhook event. FAILED ones can be requeued by the operator."""
+    """The status of a webhook event. FAILED ones can be requeued."""
 
     PENDING = "pending"
+    HELD = "held"  # due while its webhook is paused
     DELIVERED = "delivered"
     FAILED = "failed"
 
@@ -35,6 +36,7 @@ class Webhook:
     created_at: datetime
     previous_secret: bytes | None = None  # likewise; signs too until `previous_until`
     previous_until: datetime | None = None
+    paused_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +102,52 @@ def rotate_secret(
     )
 
 
+def set_paused(transaction: Transaction, webhook_id: str, at: datetime | None) -> bool:
+    """Pause a webhook, or (None) resume it; return whether that changed anything."""
+    was = webhooks.c.paused_at.is_(None) if at else webhooks.c.paused_at.is_not(None)
+    result = transaction.execute(
+        update(webhooks).where(webhooks.c.id == webhook_id, was).values(paused_at=at)
+    )
+    return result.rowcount == 1
+
+
+def hold_due(transaction: Transaction, webhook_id: str, now: datetime) -> int:
+    """Hold the due events of a paused webhook; return how many."""
+    result = transaction.execute(
+        update(webhook_events)
+        .where(
+            webhook_events.c.status == WebhookEventStatus.PENDING,
+            webhook_events.c.due_at <= now,
+            webhook_events.c.webhook_id == webhook_id,
+        )
+        .values(status=WebhookEventStatus.HELD)
+    )
+    return result.rowcount
+
+
+def release_held(transaction: Transaction, webhook_id: str, now: datetime) -> int:
+    """Requeue the held events of a webhook; return how many."""
+    result = transaction.execute(
+        update(webhook_events)
+        .where(
+            webhook_events.c.webhook_id == webhook_id,
+            webhook_events.c.status == WebhookEventStatus.HELD,
+        )
+        .values(status=WebhookEventStatus.PENDING, due_at=now)
+    )
+    return result.rowcount
+
+
 def find(transaction: Transaction, webhook_id: str) -> Webhook | None:
     """Return a webhook; None if there is none."""
     row = transaction.execute(select(webhooks).where(webhooks.c.id == webhook_id)).one_or_none()
+    return _webhook(row) if row else None
+
+
+def lock(transaction: Transaction, webhook_id: str) -> Webhook | None:
+    """Return a webhook, and lock its row until the transaction ends; None if there is none."""
+    query = select(webhooks).where(webhooks.c.id == webhook_id).with_for_update()
+    row = transaction.execute(query).one_or_none()
     return _webhook(row) if row else None
 
 
@@ -161,7 +206,7 @@ def lease(
         "now": int(now.timestamp()), "until": int(until.timestamp()),
         "webhook_id": webhook_id, "limit": limit,
     }  # fmt: skip
-    leased = [_webhook_event(row) for row in transaction.execute(LEASE, parameters)]
+    leased = [event_from_row(row) for row in transaction.execute(LEASE, parameters)]
     return sorted(leased, key=lambda each: (each.created_at, each.key))
 
 
@@ -209,10 +254,12 @@ def _webhook(row: Row[Any]) -> Webhook:
         created_at=row.created_at,
         previous_secret=row.previous_secret,
         previous_until=row.previous_until,
+        paused_at=row.paused_at,
     )
 
 
-def _webhook_event(row: Row[Any]) -> WebhookEvent:
+def event_from_row(row: Row[Any]) -> WebhookEvent:
+    """Return the event in a row of `webhook_events`."""
     return WebhookEvent(
         key=RowKey(row.partition, row.id),
         merchant_id=row.merchant_id,

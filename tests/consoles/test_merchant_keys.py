@@ -8,7 +8,7 @@ from consent_tokens.services import own_api_keys
 from tests.console_people import ConsoleUser, events_by, merchant_person
 from tests.service import Merchant, Page, Service, found
 
-SECRET = re.compile(r'value="(ctk_[^"]+)"')
+SECRET = re.compile(r'id="secret">(ctk_[^<]+)<')
 FORM: dict[str, Any] = {"scopes": ["messages", "consents"]}
 WRONG = [
     ("scopes", []), ("scopes", ["all"]), ("networks", "192.0.2.1/24"), ("networks", "shop"),

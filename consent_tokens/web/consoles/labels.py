@@ -151,8 +151,8 @@ def mark_label(mark: str) -> str:
 
 
 VARIABLE_TYPES: Final[Mapping[str, str]] = {
-    VariableType.NAME: N_("Name"),
-    VariableType.CODE: N_("Code"),
+    VariableType.NAME: N_("Person’s name"),
+    VariableType.CODE: N_("Code, for once or to pick up"),
     VariableType.ORDER: N_("Order number"),
     VariableType.DATE: N_("Date"),
     VariableType.TIME: N_("Time"),

@@ -61,7 +61,7 @@ def list_view(
         )
     address: dict[str, Any] = {
         key: value for key, value in (("status", status), ("reference", reference)) if value
-    }
+    } | (request.view_args or {})
     endpoint = request.endpoint or ""
     return ListView(
         items=found["items"],

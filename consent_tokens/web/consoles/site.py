@@ -119,6 +119,7 @@ MERCHANT: Final = Site(
             N_("Develop"),
             (
                 Item("merchant_api_keys.show", N_("API keys")),
+                Item("merchant_webhooks.show", N_("Webhooks")),
                 Item("merchant_team.show", N_("Team")),
             ),
         ),

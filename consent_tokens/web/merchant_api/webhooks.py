@@ -12,7 +12,7 @@ from consent_tokens.web.merchant_api.webhook_schemas import (
     WebhookIn,
     WebhookList,
 )
-from consent_tokens.web.request_context import app_context, runtime
+from consent_tokens.web.request_context import api_key, app_context, runtime
 
 bp = ApiBlueprint("webhook_urls", "Where you are notified, and the secrets that sign it.")
 
@@ -25,7 +25,13 @@ def create_webhook(merchant_id: str, body: dict[str, Any], answer: Answer) -> Ap
     """Register a webhook. Its secret is shown this once."""
     client = app_context().webhook_client
     webhook, secret = new_webhook(runtime(), client, merchant_id, body["url"], body["events"])
-    return answer.once(lambda transaction: (own_webhooks.register(transaction, webhook), secret))
+    actor_id = api_key().id
+    return answer.once(
+        lambda transaction: (
+            own_webhooks.register(runtime(), transaction, webhook, actor_id=actor_id),
+            secret,
+        )
+    )
 
 
 @bp.get("/webhooks")
@@ -50,7 +56,7 @@ def rotate_webhook_secret(merchant_id: str, webhook_id: str, answer: Answer) -> 
     """Give a webhook a new secret; the previous one signs too for 24 hours."""
     return answer.once(
         lambda transaction: own_webhooks.rotate_secret(
-            runtime(), transaction, merchant_id, webhook_id
+            runtime(), transaction, merchant_id, webhook_id, actor_id=api_key().id
         )
     )
 
@@ -61,5 +67,7 @@ def rotate_webhook_secret(merchant_id: str, webhook_id: str, answer: Answer) -> 
 def remove_webhook(merchant_id: str, webhook_id: str, answer: Answer) -> ApiResponse:
     """Remove a webhook, and the events that wait for it."""
     return answer.once(
-        lambda transaction: own_webhooks.remove_own(transaction, merchant_id, webhook_id)
+        lambda transaction: own_webhooks.remove_own(
+            runtime(), transaction, merchant_id, webhook_id, actor_id=api_key().id
+        )
     )

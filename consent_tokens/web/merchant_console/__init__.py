@@ -15,6 +15,7 @@ from consent_tokens.web.merchant_console import (
     requests,
     senders,
     templates,
+    webhooks,
 )
 
 BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
@@ -29,4 +30,5 @@ BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     api_keys.bp,
     campaigns.bp,
     objections.bp,
+    webhooks.bp,
 )

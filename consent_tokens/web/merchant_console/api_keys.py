@@ -105,7 +105,7 @@ def status_of(key: ApiKey) -> str:
 
 def status_label(status: str) -> str:
     """Return the status of a key in words."""
-    labels = {"active": _("Active"), "expired": _("Expired"), "revoked": _("Revoked")}
+    labels = {"active": _("Valid"), "expired": _("Expired"), "revoked": _("Revoked")}
     return str(labels[status])
 
 
