@@ -71,11 +71,33 @@ def read_figures(
     `for_merchant` leaves out the complaints of today: a merchant sees those of days that are over,
     so that it cannot tell who complained.
     """
+    return read_periods(runtime, subject_id, [days], for_merchant=for_merchant)[0]
+
+
+def read_periods(
+    runtime: Runtime, subject_id: str, periods: Sequence[int], *, for_merchant: bool = False
+) -> list[Figures]:
+    """Return the figures of several periods, each of so many days; see `read_figures`."""
     now = runtime.clock.now()
-    hidden = day_of(now) if for_merchant else None
-    return runtime.database.read(
-        lambda transaction: _read(transaction, subject_id, days, now, hidden)
-    )
+    longest = _period(now, 2 * max(periods))
+
+    def query(transaction: Transaction) -> list[Figures]:
+        counts = rollup_queries.counts_of(transaction, subject_id, longest)
+        for key, each in counts.items():
+            if for_merchant and key.day == longest.last:
+                each[Measure.COMPLAINTS] = 0
+        until = rollups.oldest_increment(transaction) or now
+        return [
+            _figures(
+                _period(now, days),
+                counts,
+                rollup_queries.reasons_of(transaction, subject_id, _period(now, days)),
+                until,
+            )
+            for days in periods
+        ]
+
+    return runtime.database.read(query)
 
 
 def merchants_by_complaints(runtime: Runtime, days: int = FOUR_WEEKS) -> list[MerchantFigures]:
@@ -107,22 +129,21 @@ def per_million(hits: int, of: int) -> float | None:
     return hits * MILLION / of if of > 0 else None
 
 
-def _read(
-    transaction: Transaction, subject_id: str, days: int, now: datetime, hidden: int | None
+def _figures(
+    period: Days,
+    counts: Mapping[Key, Counter[Measure]],
+    reasons: Mapping[Measure, Mapping[str, int]],
+    counted_until: datetime,
 ) -> Figures:
-    period = _period(now, days)
-    both = Days(period.first - days, period.last)
-    counts = rollup_queries.counts_of(transaction, subject_id, both)
-    for key, each in counts.items():
-        if key.day == hidden:
-            each[Measure.COMPLAINTS] = 0
-    reasons = rollup_queries.reasons_of(transaction, subject_id, period)
-    inside = {key: each for key, each in counts.items() if key.day >= period.first}
-    outside = {key: each for key, each in counts.items() if key.day < period.first}
+    """Return the figures of a period, from the counts of at least twice as many days."""
+    days = range(period.first, period.last + 1)
+    inside = {key: each for key, each in counts.items() if key.day in days}
+    former = range(period.first - len(days), period.first)
+    outside = {key: each for key, each in counts.items() if key.day in former}
     by_day = _sums({key: key.day for key in inside}, inside)
     return Figures(
-        days=[date_of(day) for day in range(period.first, period.last + 1)],
-        by_day=[by_day.get(day, Counter()) for day in range(period.first, period.last + 1)],
+        days=[date_of(day) for day in days],
+        by_day=[by_day.get(day, Counter()) for day in days],
         by_class=_by_class(inside),
         by_purpose=_sums({key: key.purpose for key in inside if key.purpose}, inside),
         total=_total(inside),
@@ -130,7 +151,7 @@ def _read(
         before_by_class=_by_class(outside),
         refused=reasons[Measure.REFUSED],
         lost=reasons[Measure.LOST],
-        counted_until=rollups.oldest_increment(transaction) or now,
+        counted_until=counted_until,
     )
 
 

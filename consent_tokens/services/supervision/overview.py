@@ -14,7 +14,7 @@ from consent_tokens.services.rollups.figures import (
     PastDay,
     busiest_day,
     merchants_by_complaints,
-    read_figures,
+    read_periods,
 )
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import merchants, supervision
@@ -67,8 +67,7 @@ class Supervision:
 
 def read_supervision(runtime: Runtime, days: int) -> Supervision:
     """Return what happened in the last `days`, today and four weeks."""
-    four_weeks = read_figures(runtime, ALL_MERCHANTS)
-    figures = four_weeks if days == FOUR_WEEKS else read_figures(runtime, ALL_MERCHANTS, days)
+    figures, four_weeks = read_periods(runtime, ALL_MERCHANTS, [days, FOUR_WEEKS])
     ranked = merchants_by_complaints(runtime, days)
     today = ranked if days == 1 else merchants_by_complaints(runtime, 1)
     start = runtime.new_partition()

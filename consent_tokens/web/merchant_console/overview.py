@@ -6,7 +6,7 @@ from flask_babel import gettext as _
 from consent_tokens.evidence.rollups import Measure
 from consent_tokens.services.consents.cap_use import read_cap_use
 from consent_tokens.services.people.overview import count_consents
-from consent_tokens.services.rollups.figures import read_figures
+from consent_tokens.services.rollups.figures import FOUR_WEEKS, read_periods
 from consent_tokens.web.consoles.figures import charts_of, days_asked_for, days_csv, loss_ranking
 from consent_tokens.web.consoles.guard import console_blueprint
 from consent_tokens.web.consoles.pages import page
@@ -26,7 +26,9 @@ DAYS_FILE = "days"  # value of `file` that asks for the counts of each day inste
 def show() -> Response:
     """Show the overview."""
     days = days_asked_for()
-    figures = read_figures(runtime(), merchant_id(), days, for_merchant=True)
+    figures, four_weeks = read_periods(
+        runtime(), merchant_id(), [days, FOUR_WEEKS], for_merchant=True
+    )
     columns = [
         Column[Refusal]("reason", _("Reason"), lambda each: refusal_label(each[0])),
         Column[Refusal]("count", _("Texts"), lambda each: each[1], is_number=True),
@@ -35,7 +37,6 @@ def show() -> Response:
         ),
     ]
     query = table_query(sort="-count", columns=columns)
-    four_weeks = read_figures(runtime(), merchant_id(), for_merchant=True)
     if query.is_csv and request.args.get("file") == DAYS_FILE:
         return days_csv("days", four_weeks)
     refusals = table_of(figures.refused.items(), columns, query)
