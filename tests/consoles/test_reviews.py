@@ -1,5 +1,6 @@
 """Reviews in the operator's console: each kind waits in the queue, is shown whole, and decided."""
 
+import io
 import re
 from datetime import timedelta
 from typing import Any
@@ -15,7 +16,16 @@ from consent_tokens.services.admission.senders import SenderDetails, add_sender,
 from consent_tokens.store import pacings, reviews
 from consent_tokens.web.console.difference import Part, difference
 from tests.console_people import ConsoleUser, operator
-from tests.service import ORDERS, PROMOTIONS, REVIEWER, Merchant, Page, Service, application
+from tests.service import (
+    ORDERS,
+    PROMOTIONS,
+    REVIEWER,
+    Merchant,
+    Page,
+    Service,
+    application,
+    registration_of,
+)
 
 ADVERT = "订单{order}已发出，领取红包"
 
@@ -217,3 +227,37 @@ def test_a_new_template_whose_rest_is_held_back_waits_and_goes_on(small: Service
     assert path not in ann.get("/reviews").text
     assert decide(ann, f"{path}/pacing/drop", reason="stops") == 303
     assert "Rest refused" in ann.get(path).text
+
+
+def test_an_application_is_entered_sent_back_and_mended(small: Service) -> None:
+    ann = operator(small, "reviewer")
+    form = {
+        "name": "小山茶馆", "legal_name": "小山茶馆有限公司", "country": "CN",
+        "registration": registration_of(7), "contact": "400 007 0000", "class": ["marketing"],
+        "link_domains": "tea.example", "wanted_use": "new teas, to members",
+    }  # fmt: skip
+    wrong = ({"registration": "1"}, {"country": "X"}, {"name": ""}, {"class": []},
+             {"link_domains": "no domain!"}, {"website": "ftp://x"})  # fmt: skip
+    for each in wrong:
+        page = ann.post("/applications", **form | each)
+        assert page.status_code == 422, each
+        assert 'aria-invalid="true"' in page.text or "class-fault" in page.text, each
+        assert "小山茶馆有限公司" in page.text, "what was entered stays"
+    scan = (io.BytesIO(b"%PDF-1.4 licence"), "licence.pdf")
+    submitted = ann.post("/applications", **form, document=scan)
+    assert submitted.status_code == 303, submitted.text
+    path = submitted.location.removeprefix("/console")
+    shown = ann.get(path).text
+    for said in ("licence.pdf", "tea.example", "new teas, to members"):
+        assert said in shown
+    mending = f"/applications/new?amends={path.rpartition('/')[2]}"
+    assert ann.post("/applications", **form, amends=path.rpartition("/")[2]).status_code == 422
+    assert decide(ann, f"{path}/return", reason="use") == 303
+    assert mending in ann.get(path).text
+    assert "new teas, to members" in ann.get(mending).text
+    mended = ann.post(
+        "/applications", **form | {"wanted_use": "news"}, amends=path.rpartition("/")[2]
+    )
+    assert mended.location.endswith(path)
+    assert "news" in ann.get(path).text
+    assert operator(small, "auditor", "Eve").get("/applications/new").status_code == 403

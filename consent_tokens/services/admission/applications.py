@@ -41,8 +41,16 @@ NO_LIMITS: Final[Mapping[PurposeClass, int]] = MappingProxyType({})
 NO_CLASSES: Final[frozenset[PurposeClass]] = frozenset()
 
 
-def apply(runtime: Runtime, form: ApplicationForm, *, amends: str | None = None) -> Merchant:
+def apply(
+    runtime: Runtime,
+    form: ApplicationForm,
+    *,
+    amends: str | None = None,
+    actor_id: str | None = None,
+) -> Merchant:
     """Submit an application; `amends` is the merchant whose returned application it mends.
+
+    `actor_id` is the operator who enters it, if one does.
 
     Raises InvalidError, NotFoundError, and ConflictError if nothing was returned to it.
     """
@@ -61,7 +69,7 @@ def apply(runtime: Runtime, form: ApplicationForm, *, amends: str | None = None)
         link_domains.replace_all(transaction, merchant.id, domains)
         add_documents(runtime, transaction, merchant.id, form.documents)
         propose_twins(runtime, transaction, merchant.id)
-        record_event(runtime, transaction, merchant, EventKind.MERCHANT_APPLIED)
+        record_event(runtime, transaction, merchant, EventKind.MERCHANT_APPLIED, actor_id=actor_id)
         return merchant
 
     return runtime.database.run(work)

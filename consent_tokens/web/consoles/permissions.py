@@ -122,6 +122,8 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "console_people.end_session": ADMINS,
         "console_reviews.show": OPERATORS,
         "console_applications.show": OPERATORS,
+        "console_new_application.show_form": REVIEWERS,
+        "console_new_application.submit": REVIEWERS,
         "console_applications.show_one": OPERATORS,
         "console_applications.download": REVIEWERS,
         "console_applications.approve": REVIEWERS_AGAIN,
