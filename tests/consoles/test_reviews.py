@@ -231,13 +231,13 @@ def test_a_new_template_whose_rest_is_held_back_waits_and_goes_on(small: Service
 
 def test_an_application_is_entered_sent_back_and_mended(small: Service) -> None:
     ann = operator(small, "reviewer")
-    form = {
+    form: dict[str, Any] = {
         "name": "小山茶馆", "legal_name": "小山茶馆有限公司", "country": "CN",
         "registration": registration_of(7), "contact": "400 007 0000", "class": ["marketing"],
         "link_domains": "tea.example", "wanted_use": "new teas, to members",
     }  # fmt: skip
-    wrong = ({"registration": "1"}, {"country": "X"}, {"name": ""}, {"class": []},
-             {"link_domains": "no domain!"}, {"website": "ftp://x"})  # fmt: skip
+    wrong: list[dict[str, Any]] = [{"registration": "1"}, {"country": "X"}, {"name": ""}, {"class": []},
+             {"link_domains": "no domain!"}, {"website": "ftp://x"}]  # fmt: skip
     for each in wrong:
         page = ann.post("/applications", **form | each)
         assert page.status_code == 422, each
