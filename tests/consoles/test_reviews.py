@@ -236,8 +236,10 @@ def test_an_application_is_entered_sent_back_and_mended(small: Service) -> None:
         "registration": registration_of(7), "contact": "400 007 0000", "class": ["marketing"],
         "link_domains": "tea.example", "wanted_use": "new teas, to members",
     }  # fmt: skip
-    wrong: list[dict[str, Any]] = [{"registration": "1"}, {"country": "X"}, {"name": ""}, {"class": []},
-             {"link_domains": "no domain!"}, {"website": "ftp://x"}]  # fmt: skip
+    wrong: list[dict[str, Any]] = [
+        {"registration": "1"}, {"country": "X"}, {"name": ""}, {"class": []},
+        {"link_domains": "no domain!"}, {"website": "ftp://x"},
+    ]  # fmt: skip
     for each in wrong:
         page = ann.post("/applications", **form | each)
         assert page.status_code == 422, each
