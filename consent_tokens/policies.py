@@ -3,6 +3,7 @@
 `settings` creates them once; nothing else keeps a copy of a setting.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -42,6 +43,12 @@ class LinkMode(StrEnum):
     PER_MESSAGE = "per_message"  # to the page of that message
 
 
+def least_of(modes: Iterable[LinkMode]) -> LinkMode:
+    """Return the least of link modes; of none, a link of each message."""
+    order = tuple(LinkMode)
+    return min(modes, key=order.index, default=LinkMode.PER_MESSAGE)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkModes:
     """The link mode of each class of purposes, by the names of the classes."""
@@ -74,9 +81,19 @@ class ServiceIdentity:
         """Return the service's name for readers of a language."""
         return self.english_name if language == "en" else self.name
 
-    def opt_out_link(self, purpose_class: str, link_id: str) -> str | None:
-        """Return the link that ends a text of a class; of a message by the id of its page."""
-        match self.links.of(purpose_class):
+    def link_mode(self, purpose_class: str, most: LinkMode) -> LinkMode:
+        """Return which link ends a text of a class, where rules allow `most`."""
+        mode = self.links.of(purpose_class)
+        return mode if most is LinkMode.PER_MESSAGE else least_of((mode, most))
+
+    def opt_out_link(
+        self, purpose_class: str, link_id: str, most: LinkMode = LinkMode.PER_MESSAGE
+    ) -> str | None:
+        """Return the link that ends a text of a class; of a message by the id of its page.
+
+        `most` is what rules allow.
+        """
+        match self.link_mode(purpose_class, most):
             case LinkMode.NONE:
                 return None
             case LinkMode.CONSTANT:

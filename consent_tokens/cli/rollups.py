@@ -3,6 +3,7 @@
 import click
 
 from consent_tokens.cli.context import open_context
+from consent_tokens.services.policies_by_rules import with_rules
 from consent_tokens.services.rollups.rebuild import rebuild as rebuild_days
 
 
@@ -21,5 +22,5 @@ def rebuild(days: int) -> None:
     refusals at submission count for the merchant only, not for its senders and templates.
     """
     with open_context() as context:
-        rebuild_days(context.runtime, context.consent.retention, days)
+        rebuild_days(context.runtime, with_rules(context.runtime, context.consent).retention, days)
     click.echo(f"counted {days} days")

@@ -12,7 +12,7 @@ from typing import Final
 
 from consent_tokens.consent.purposes import Purpose, PurposeClass
 from consent_tokens.consent.scope import parse_time_of_day
-from consent_tokens.policies import RateLimit
+from consent_tokens.policies import LinkMode, RateLimit, least_of
 from consent_tokens.rules.pack import Pack, RuleSet
 from consent_tokens.rules.rule import Defaults, Hours, Rule, RuleMode
 
@@ -49,6 +49,11 @@ class Rules:
     def plans(self) -> tuple[Rule, ...]:
         """Return those by which texts leave within plans, also those of a season that is near."""
         return tuple(rule for rule in self.rules if rule.plan)
+
+    @property
+    def link_mode(self) -> LinkMode:
+        """Return the most link that may end a text."""
+        return least_of(rule.links for rule in self.rules if rule.links)
 
     @property
     def hours(self) -> tuple[tuple[Rule, Hours], ...]:

@@ -12,7 +12,7 @@ from typing import Final
 from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.consent.scope import SendWindow
 from consent_tokens.consent.timezones import Timezones, next_local_time, regions_of
-from consent_tokens.policies import RateLimit
+from consent_tokens.policies import LinkMode, RateLimit
 from consent_tokens.rules.applicable import Rules, applicable_to
 from consent_tokens.rules.pack import Pack, RuleSet
 from consent_tokens.rules.rule import Rule, RuleMode
@@ -36,6 +36,7 @@ class Limits:
     days: tuple[Rule, ...] = ()  # those with weekdays or holidays
     templates: tuple[Rule, ...] = ()  # by which free texts are refused
     plans: tuple[Rule, ...] = ()  # by which texts leave within plans, on the days of their seasons
+    link_mode: LinkMode = LinkMode.PER_MESSAGE  # the most link that may end the text
     timezones: Timezones = ()
     shadow: "Limits | None" = None  # of new rules, which refuse nothing yet
     binds: bool = field(init=False)  # whether there is anything to compare
@@ -169,6 +170,7 @@ def _limits_of(rules: Rules, agreed: SendWindow | None, zones: Timezones) -> Lim
         days=_with_days(rules.rules),
         templates=tuple(rule for rule in rules.rules if rule.needs_template),
         plans=rules.plans,
+        link_mode=rules.link_mode,
         timezones=zones,
     )
 

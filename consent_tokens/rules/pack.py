@@ -2,7 +2,7 @@
 
 import hashlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -42,6 +42,19 @@ class Pack:
     peaks: tuple[Peak, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedRetention:
+    """For how long rules have data kept: texts at most, records and proof of consent at least."""
+
+    texts: Sequence[timedelta]
+    records: Sequence[timedelta]
+    proof: Sequence[timedelta]
+
+
+def _periods(days: Iterable[int | None]) -> tuple[timedelta, ...]:
+    return tuple(timedelta(days=each) for each in days if each is not None)
+
+
 @dataclass(frozen=True, eq=False)
 class RuleSet:
     """All packs, as read together. `version` is a digest of their files."""
@@ -59,17 +72,25 @@ class RuleSet:
 
     def invitation_rest(self, day: date) -> timedelta:
         """Return how long the enforced rules have invitations rest on a day (UTC): the longest."""
-        return max(
-            (
-                timedelta(days=rule.invitation_rest_days)
-                for pack in self.packs.values()
-                for rule in pack.rules
-                if rule.invitation_rest_days
-                and rule.mode_on(day) is RuleMode.ENFORCED
-                and rule.is_in_season(day)
-            ),
-            default=timedelta(),
+        days = [rule.invitation_rest_days or 0 for rule in self._enforced(day)]
+        return timedelta(days=max(days, default=0))
+
+    def retention(self, day: date) -> WantedRetention:
+        """Return for how long the enforced rules have data kept on a day (UTC)."""
+        wanted = [rule.retention for rule in self._enforced(day) if rule.retention]
+        return WantedRetention(
+            texts=_periods(each.texts_at_most_days for each in wanted),
+            records=_periods(each.records_at_least_days for each in wanted),
+            proof=_periods(each.proof_at_least_days for each in wanted),
         )
+
+    def _enforced(self, day: date) -> list[Rule]:
+        return [
+            rule
+            for pack in self.packs.values()
+            for rule in pack.rules
+            if rule.mode_on(day) is RuleMode.ENFORCED and rule.is_in_season(day)
+        ]
 
     def packs_for(self, regions: frozenset[str], *, is_demonstration: bool) -> tuple[Pack, ...]:
         """Return the packs for a recipient whose number may be of these regions.

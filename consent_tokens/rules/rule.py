@@ -14,12 +14,13 @@ from consent_tokens.consent.preferences import MAX_WEEKLY_LIMIT, WEEK
 from consent_tokens.consent.purposes import Purpose, PurposeClass
 from consent_tokens.consent.scope import MAX_DAYS, MAX_MESSAGES, parse_time_of_day
 from consent_tokens.localization import LANGUAGES
-from consent_tokens.policies import RateLimit
+from consent_tokens.policies import LinkMode, RateLimit
 
 SHADOW_DAYS: Final = 7  # in which a new rule is reported, and refuses nothing
 MAX_SHADOW_DAYS: Final = 90
 MAX_EXPIRY: Final = 1825  # days
 MAX_REST: Final = 3650  # days
+MAX_TEXT_DAYS: Final = 365
 MAX_PLAN_NOTICE: Final = 720  # hours
 MAX_PEAK_MESSAGES: Final = 10_000_000_000  # of all merchants in a day
 MAX_SEASONS: Final = 60  # of a rule: those of a moving calendar are listed by year
@@ -102,6 +103,19 @@ class RecipientCap(Struct, frozen=True, forbid_unknown_fields=True):
     def rate_limit(self) -> RateLimit:
         """Return it as a rate limit."""
         return RateLimit(self.max_messages, dt.timedelta(days=self.per_days))
+
+
+class Retention(Struct, frozen=True, forbid_unknown_fields=True):
+    """For how long data is kept: texts no longer, records and proof of consent no shorter."""
+
+    texts_at_most_days: Annotated[int, Meta(ge=0, le=MAX_TEXT_DAYS)] | None = None
+    records_at_least_days: Annotated[int, Meta(ge=1, le=MAX_REST)] | None = None
+    proof_at_least_days: Annotated[int, Meta(ge=1, le=2 * MAX_REST)] | None = None  # after its end
+
+    def __post_init__(self) -> None:
+        members = (self.texts_at_most_days, self.records_at_least_days, self.proof_at_least_days)
+        if members == (None, None, None):
+            raise ValueError("it must have a period")
 
 
 class PlanNeeded(Struct, frozen=True, forbid_unknown_fields=True):
@@ -200,6 +214,8 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     needs_template: bool = False  # free texts are refused
     invitation_rest_days: RestDays | None = None  # after an invitation or a no, at least
     plan: PlanNeeded | None = None  # outside the merchant's plans nothing leaves
+    links: LinkMode | None = None  # to the service at the end of texts, at most
+    retention: Retention | None = None
 
     def __post_init__(self) -> None:
         if self.words.keys() != set(LANGUAGES):
@@ -221,6 +237,8 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError("`plan` is for marketing and finance only")
         if self.plan and self._limits != [self.plan]:
             raise ValueError("`plan` must be all that a rule limits")
+        if self.links is LinkMode.PER_MESSAGE:
+            raise ValueError("`links` must be none or constant")
         if not self._limits:
             raise ValueError("it limits nothing")
 
@@ -238,6 +256,8 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             self.needs_template,
             self.invitation_rest_days,
             self.plan,
+            self.links,
+            self.retention,
         )
         return [each for each in limits if each]
 

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from consent_tokens.errors import NotFoundError
 from consent_tokens.policies import LOGO_TYPES, ConsentPolicy, ServiceIdentity
-from consent_tokens.services.cooldown import with_rest_of_rules
+from consent_tokens.services.policies_by_rules import with_rules
 from consent_tokens.services.retention.kinds import KINDS
 from consent_tokens.web.consumer import blueprint, page
 from consent_tokens.web.consumer.locale import language
@@ -93,7 +93,7 @@ def _kept(policy: ConsentPolicy) -> str:
 def _values() -> dict[str, str]:
     """Return the values of the placeholders in a text."""
     service = runtime().service
-    policy = with_rest_of_rules(runtime(), app_context().consent)
+    policy = with_rules(runtime(), app_context().consent)
     unnamed = _("not named: this is a demonstration")
     operator = service.operator
     return {

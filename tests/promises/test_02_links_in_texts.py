@@ -6,8 +6,10 @@ import pytest
 
 from consent_tokens.policies import LinkModes
 from consent_tokens.relay.composition import UCS2_WHOLE
+from consent_tokens.rules_source import RulesSource
 from consent_tokens.settings import parse_link_modes
-from tests.service import BASE, ORDERS, PROMOTIONS, Service
+from tests.service import BASE, ORDERS, PROMOTIONS, WIDE, Service
+from tests.unit.test_rule_limits import rules_of
 
 KEYWORD = " 拒收请回复R"
 
@@ -43,6 +45,35 @@ def test_transactional_texts_may_have_a_link_too(service: Service) -> None:
     merchant.send(service.obtain_token(merchant, consumer, ORDERS), ORDERS, "已发出")
     service.work()
     assert f"已发出{KEYWORD} {BASE}/m/" in consumer.texts()[-1]
+
+
+@pytest.mark.parametrize(
+    ("setting", "rule", "ending"),
+    [
+        ("marketing=per_message", "none", KEYWORD),
+        ("marketing=per_message", "constant", f"{KEYWORD} {BASE}/my"),
+        ("marketing=constant", "none", KEYWORD),
+        ("marketing=none", "constant", KEYWORD),
+    ],
+)
+def test_of_setting_and_rule_the_stricter_holds(
+    small: Service, setting: str, rule: str, ending: str
+) -> None:
+    """Also for what was accepted before the rule, and for invitations."""
+    set_links(small, setting)
+    merchant, consumer = small.legal_merchant(), small.consumer()
+    token = small.obtain_token(merchant, consumer, PROMOTIONS, max_messages=9)
+    assert merchant.send(token, PROMOTIONS, "早上好").status_code == 202
+    stricter = RulesSource(rules_of(f'links = "{rule}"'))
+    merchant.service = service = small.with_runtime(rules=stricter).with_context(otp=WIDE)
+    free = UCS2_WHOLE // 2 - len(f"【晨光书店】{ending}")
+    sent = merchant.send(token, PROMOTIONS, "好" * free)
+    assert (sent.status_code, sent.json["segments"]) == (202, 1)
+    merchant.ask("marketing.events", token=token)
+    service.work()
+    texts = consumer.texts()[-3:]
+    assert sum(each.endswith(ending) for each in texts) == 3
+    assert not any("/m/" in each for each in texts)
 
 
 def test_classes_that_are_not_named_keep_their_links() -> None:

@@ -19,6 +19,7 @@ from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused
 from consent_tokens.rules.limits import Limits, limits_for
 from consent_tokens.rules.pack import RuleSet, rule_set
 from consent_tokens.rules_source import RulesSource, packaged_rules
+from consent_tokens.services.policies_by_rules import with_rules
 from consent_tokens.services.rules_dry_run import dry_run
 from tests.number_scan import NUMBERS
 from tests.service import ALWAYS, DEMO_RULES, PROMOTIONS, WIDE, Service
@@ -405,3 +406,62 @@ def test_invitations_rest_as_long_as_the_rules_want_if_that_is_longer(small: Ser
         assert again.status_code == status, again.text
     privacy = service.app.test_client().get("/privacy?lang=en").text
     assert "120 days" in privacy
+
+
+@pytest.mark.parametrize(
+    ("rule", "texts", "records", "proof"),
+    [
+        ("texts_at_most_days = 3", 3, 185, 1096),
+        ("texts_at_most_days = 300, records_at_least_days = 90", 30, 185, 1096),
+        ("records_at_least_days = 1200", 30, 1200, 1200),
+        ("proof_at_least_days = 2000", 30, 185, 2000),
+    ],
+)
+def test_of_the_retention_of_settings_and_rules_the_stricter_holds(
+    small: Service, rule: str, texts: int, records: int, proof: int
+) -> None:
+    rules = RulesSource(rules_of(f"retention = {{ {rule} }}"))
+    service = small.with_runtime(rules=rules)
+    kept = with_rules(service.runtime, service.context.consent).retention
+    assert [each.days for each in (kept.texts, kept.records, kept.proof)] == [texts, records, proof]
+    in_shadow = small.with_runtime(rules=RulesSource(rules_of(
+        f"retention = {{ {rule} }}", shadow=True
+    )))  # fmt: skip
+    policy = small.context.consent
+    assert with_rules(in_shadow.runtime, policy) == policy
+
+
+def test_the_notice_states_the_retention_of_the_rules_and_texts_are_deleted_by_it(
+    small: Service,
+) -> None:
+    rules = RulesSource(
+        rules_of("retention = { texts_at_most_days = 3, proof_at_least_days = 2000 }")
+    )
+    service = small.with_runtime(rules=rules).with_context(otp=WIDE)
+    merchant, consumer = service.legal_merchant(), service.consumer()
+    asked = merchant.ask(PROMOTIONS, **ALWAYS)
+    assert "kept for 3 days" in consumer.get(f"{asked['path']}?lang=en").text
+    consumer.agree(asked["path"], PROMOTIONS)
+    assert merchant.send(merchant.token(asked)).status_code == 202
+    service.work()
+    assert "2000" in service.app.test_client().get("/privacy?lang=en").text
+    for days, left in ((2, 1), (2, 0)):
+        service.clock.advance(timedelta(days=days))
+        service.maintain()
+        with service.runtime.database.engine.connect() as connection:
+            found = connection.execute(sql("SELECT count(*) FROM messages WHERE text IS NOT NULL"))
+            assert found.scalar_one() == left
+
+
+@pytest.mark.parametrize(
+    ("limit", "fault"),
+    [
+        ("retention = {}", "it must have a period"),
+        ("retention = { texts_at_most_days = 366 }", "<= 365"),
+        ('links = "per_message"', "`links` must be none or constant"),
+        ('links = "some"', "Invalid enum value"),
+    ],
+)
+def test_a_rule_about_links_or_retention_that_is_not_valid_is_named(limit: str, fault: str) -> None:
+    with pytest.raises(RulesInvalidError, match=fault):
+        rules_of(limit)

@@ -42,6 +42,7 @@ from consent_tokens.services.number_verification import (
     verify_code,
 )
 from consent_tokens.services.outbox.service_messages import compose_service_message
+from consent_tokens.services.policies_by_rules import with_rules
 from consent_tokens.services.rollups.counting import count_one
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import (
@@ -219,9 +220,8 @@ def _grant_within(
         return None
     timezones = _timezones(number, policy, decision.timezone)
     now = runtime.clock.now()
-    notice = open_request.notice(
-        decision.reduction, timezones, decision.language, policy.retention, now
-    )
+    retention = with_rules(runtime, policy).retention
+    notice = open_request.notice(decision.reduction, timezones, decision.language, retention, now)
     if notice.digest != decision.notice_digest:
         raise InvalidError({"notice": ["changed"]})
     scope = request.scope_for(decision.reduction, timezones, now)

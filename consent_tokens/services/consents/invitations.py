@@ -25,13 +25,14 @@ from consent_tokens.errors import (
 )
 from consent_tokens.evidence.events import Event, EventKind, request_event
 from consent_tokens.evidence.journal import EntryKind, InvitationRecorded
-from consent_tokens.policies import ConsentPolicy
+from consent_tokens.policies import ConsentPolicy, LinkMode
+from consent_tokens.relay.case import limits_of
 from consent_tokens.relay.composition import compose, with_signature_and_opt_out
 from consent_tokens.relay.message import INVITATION_PURPOSE, Message, MessageStatus, Priority
 from consent_tokens.row_key import RowKey
 from consent_tokens.services import webhooks
-from consent_tokens.services.cooldown import with_rest_of_rules
 from consent_tokens.services.integrity.journal_outbox import enqueue_entry, tag_of
+from consent_tokens.services.policies_by_rules import with_rules
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.token_verification import VerifiedToken
 from consent_tokens.store import (
@@ -68,7 +69,7 @@ def require_no_cooldown(
     if reference is None:
         return
     now = runtime.clock.now()
-    rest = with_rest_of_rules(runtime, policy).invitation_cooldown
+    rest = with_rules(runtime, policy).invitation_cooldown
     granted = requests.latest_grant_for_reference(transaction, merchant_id, reference)
     refused_at: list[datetime | None] = []
     if granted is not None:
@@ -99,7 +100,7 @@ def _require_no_refusal(
     """
     now = runtime.clock.now()
     stopped_at = merchant_consents.last_stop(transaction, partition, merchant_ids)
-    rest = with_rest_of_rules(runtime, policy).invitation_cooldown
+    rest = with_rules(runtime, policy).invitation_cooldown
     is_stopped = stopped_at is not None and now < stopped_at + rest
     if is_stopped or invitations.resting_of(transaction, partition, merchant_ids, now):
         raise InvitationRefusedError
@@ -134,7 +135,22 @@ def send_invitation(
     # the consumer's own language, not the one that the merchant guesses
     request = replace(request, terms=replace(request.terms, locale=locked.grant.language))
     text = invitation_text(runtime, policy, request, merchant, locked.grant.language)
-    message = _message(runtime, request, sender, locked.grant, claims.sealed_number, text)
+    limits = limits_of(
+        runtime.rules.current(),
+        INVITATION_PURPOSE,
+        locked.grant,
+        runtime.clock.now(),
+        is_demonstration=merchant.is_demonstration,
+    )
+    message = _message(
+        runtime,
+        request,
+        sender,
+        locked.grant,
+        sealed_number=claims.sealed_number,
+        text=text,
+        links=limits.link_mode,
+    )
     outbox.enqueue(transaction, [message])
     record_invitation(runtime, policy, transaction, request, key.partition)
     return request
@@ -170,13 +186,15 @@ def _require_welcome(
     _require_no_refusal(runtime, policy, transaction, key.partition, group)
 
 
-def _message(
+def _message(  # noqa: PLR0913 - what makes a message
     runtime: Runtime,
     request: ConsentRequest,
     sender: Sender,
     grant: Grant,
+    *,
     sealed_number: bytes,
     text: str,
+    links: LinkMode,
 ) -> Message:
     now = runtime.clock.now()
     send_at = _invitation_window(grant).next_open(now)
@@ -184,7 +202,7 @@ def _message(
         text,
         signature=sender.signature,
         language=grant.language,
-        link=runtime.service.opt_out_link(PurposeClass.MARKETING, PLACEHOLDER_LINK_ID),
+        link=runtime.service.opt_out_link(PurposeClass.MARKETING, PLACEHOLDER_LINK_ID, links),
         is_limited=True,
     )
     return Message(
@@ -227,7 +245,7 @@ def record_invitation(
         merchant_id=request.merchant_id,
         request_key=request.key,
         invited_at=now,
-        next_allowed_at=now + with_rest_of_rules(runtime, policy).invitation_cooldown,
+        next_allowed_at=now + with_rules(runtime, policy).invitation_cooldown,
     )
     invitations.add(transaction, invitation)
     enqueue_invitation(runtime, transaction, EntryKind.INVITED, invitation)
@@ -245,7 +263,7 @@ def record_refusal(
     The caller flushes the revocation journal after the commit.
     """
     now = runtime.clock.now()
-    next_allowed_at = now + with_rest_of_rules(runtime, policy).invitation_cooldown
+    next_allowed_at = now + with_rules(runtime, policy).invitation_cooldown
     invitations.record_refusal(transaction, invitation, next_allowed_at)
     refused = replace(invitation, is_open=False, next_allowed_at=next_allowed_at)
     enqueue_invitation(runtime, transaction, EntryKind.DECLINED, refused)

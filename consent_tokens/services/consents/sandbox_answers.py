@@ -18,6 +18,7 @@ from consent_tokens.services.consents.decisions import (
 )
 from consent_tokens.services.consents.requests import RequestStanding
 from consent_tokens.services.integrity.journal_outbox import ensure_writable, flush_journal
+from consent_tokens.services.policies_by_rules import with_rules
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import merchants, requests
 from consent_tokens.store.database import Transaction
@@ -73,7 +74,7 @@ def answer_for_tests(
     timezones = (policy.default_timezone,)
     now = runtime.clock.now()
     notice = OpenRequest("", request, merchant).notice(
-        reduction, timezones, request.terms.locale, policy.retention, now
+        reduction, timezones, request.terms.locale, with_rules(runtime, policy).retention, now
     )
     scope = request.scope_for(reduction, timezones, now)
     number = sandbox_number(answer.recipient, runtime.random.randbelow(MAX_NUMBER))

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from consent_tokens.consent.grant import Grant
 from consent_tokens.consent.scope import SendWindow, invitation_window
 from consent_tokens.evidence.events import rules_text
-from consent_tokens.policies import RelayPolicy, ServiceIdentity
+from consent_tokens.policies import LinkMode, RelayPolicy, ServiceIdentity
 from consent_tokens.relay.case import Case, TemplateUse, limits_of
 from consent_tokens.relay.case_recorder import CaseRecorder
 from consent_tokens.relay.checks import decide, decide_invitation
@@ -36,7 +36,6 @@ from consent_tokens.relay.templates.template import Template
 from consent_tokens.row_key import RowKey
 from consent_tokens.rules.limits import counts_recipients
 from consent_tokens.rules.pack import RuleSet
-from consent_tokens.services.cooldown import with_rest_of_rules
 from consent_tokens.services.dispatch.invitation_bars import barred_invitations
 from consent_tokens.services.dispatch.outcomes import (
     complete,
@@ -47,6 +46,7 @@ from consent_tokens.services.dispatch.outcomes import (
 from consent_tokens.services.dispatch.sandbox_outcomes import SandboxOutcomes
 from consent_tokens.services.outbox.in_flight_wait import LEASE_SECONDS
 from consent_tokens.services.outbox.service_messages import WITHHELD
+from consent_tokens.services.policies_by_rules import with_rules
 from consent_tokens.services.preferences.snapshot import PreferenceSnapshot
 from consent_tokens.services.rule_versions import rules_in_force
 from consent_tokens.services.runtime import Runtime
@@ -75,13 +75,14 @@ NO_TEXT: Final = ComposedText(Coding.GSM7, (b"",))  # the text was checked at ac
 class LeasedMessage(Struct, frozen=True):
     """A leased message that may be submitted, and the wrapped key that opens its number.
 
-    `grant` and `sender` are None for the service's own messages.
+    `grant` and `sender` are None for the service's own messages. `links` is what rules allow.
     """
 
     message: Message
     grant: Grant | None
     wrapped_key: bytes
     sender: Sender | None
+    links: LinkMode = LinkMode.PER_MESSAGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +224,7 @@ class _LeaseContext:
                 counted=_counted_over_all(rule_set, now, due),
             ),
             barred_invitations=barred_invitations(
-                transaction, due, with_rest_of_rules(runtime, policy), now
+                transaction, due, with_rules(runtime, policy), now
             ),
             sandbox_outcomes=SandboxOutcomes(runtime, now),
             now=now,
@@ -261,7 +262,8 @@ class _LeaseContext:
                 self.preferences.count(key, message.priority, self.now)
                 if is_sandbox(message.merchant_id):  # it never gets to a gateway
                     return self.sandbox_outcomes.of(message, locked.grant, locked.wrapped_key)
-                return LeasedMessage(message, locked.grant, locked.wrapped_key, sender)
+                links = case.limits.link_mode
+                return LeasedMessage(message, locked.grant, locked.wrapped_key, sender, links)
 
     def _sender(self, message: Message) -> Sender | None:
         merchant = self.merchants.get(message.merchant_id or "")

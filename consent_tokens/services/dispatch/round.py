@@ -7,7 +7,7 @@ after it, in memory only. Further transactions record the outcomes in groups.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -37,7 +37,7 @@ from consent_tokens.gateways.base import (
     Uncertain,
     Unsent,
 )
-from consent_tokens.policies import RelayPolicy
+from consent_tokens.policies import LinkMode, RelayPolicy
 from consent_tokens.relay.composition import compose, with_signature_and_opt_out
 from consent_tokens.relay.decision import class_of
 from consent_tokens.relay.message import Message, MessageOutcome, MessageStatus, Priority
@@ -97,7 +97,7 @@ def start_round(
         transaction: Transaction,
     ) -> tuple[list[LeasedMessage], list[MessageOutcome], Mapping[RowKey, str]]:
         leased, completed = lease_messages(runtime, policy, transaction, quota)
-        links = draw_links(runtime, transaction, [each.message for each in leased])
+        links = draw_links(runtime, transaction, list(_with_own_link(runtime, leased)))
         return leased, completed, links
 
     leased, completed, links = runtime.database.run(lease)
@@ -112,6 +112,14 @@ def start_round(
         _submitted_at=runtime.clock.monotonic(),
         _groups=_submit_all(runtime, gateway, leased, links, deadline),
     )
+
+
+def _with_own_link(runtime: Runtime, leased: Iterable[LeasedMessage]) -> Iterator[Message]:
+    """Return the merchants' messages whose text ends with a link of its own."""
+    for each in leased:
+        mode = runtime.service.link_mode(class_of(each.message.purpose), each.links)
+        if each.grant is not None and mode is LinkMode.PER_MESSAGE:
+            yield each.message
 
 
 @dataclass(slots=True, kw_only=True)
@@ -264,7 +272,7 @@ def _open_message(
             message.text or "",
             signature=signature,
             language=grant.language,
-            link=runtime.service.opt_out_link(class_of(message.purpose), ids.link),
+            link=runtime.service.opt_out_link(class_of(message.purpose), ids.link, leased.links),
             is_limited=is_limited,
         )
     return Submission(

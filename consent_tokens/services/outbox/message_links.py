@@ -4,13 +4,11 @@ An id is in clear only in the text. Whoever submits a text again, as after a cra
 the one before keeps leading to the same message, because its text may have arrived.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
 from consent_tokens.crypto.message_link_ids import draw_link_ids, is_link_id, link_hash
-from consent_tokens.policies import LinkMode
-from consent_tokens.relay.decision import class_of
 from consent_tokens.relay.message import Message
 from consent_tokens.row_key import RowKey
 from consent_tokens.services.runtime import Runtime
@@ -21,14 +19,14 @@ LINK_LIFETIME: Final = timedelta(days=180)  # from the acceptance; the shortest 
 
 
 def draw_links(
-    runtime: Runtime, transaction: Transaction, leased: Sequence[Message]
+    runtime: Runtime, transaction: Transaction, carrying: Iterable[Message]
 ) -> dict[RowKey, str]:
-    """Draw and store link ids; return them by the messages that carry one.
+    """Draw and store a link id for each message that carries one; return them by message.
 
     The caller commits before any of the texts leaves. An id that exists already is drawn again.
     """
     drawn: dict[RowKey, str] = {}
-    rest = [each for each in leased if _has_link(runtime, each)]
+    rest = list(carrying)
     while rest:
         links = draw_link_ids(len(rest), runtime.random.token_bytes)
         ids = {each.key: link for each, link in zip(rest, links, strict=True)}
@@ -43,12 +41,6 @@ def draw_links(
         drawn |= {key: ids[key] for key in added}
         rest = [each for each in rest if each.key not in added]
     return drawn
-
-
-def _has_link(runtime: Runtime, message: Message) -> bool:
-    if message.grant_key is None:
-        return False
-    return runtime.service.links.of(class_of(message.purpose)) is LinkMode.PER_MESSAGE
 
 
 def find_linked(

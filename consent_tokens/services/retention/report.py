@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from consent_tokens.policies import ConsentPolicy
-from consent_tokens.services.cooldown import with_rest_of_rules
+from consent_tokens.services.policies_by_rules import with_rules
 from consent_tokens.services.retention.kinds import KINDS, Kind
 from consent_tokens.services.retention.sweep import due_before
 from consent_tokens.services.runtime import Runtime
@@ -28,7 +28,7 @@ def report_retention(
     runtime: Runtime, policy: ConsentPolicy, *, limit: int | None = None
 ) -> list[KindReport]:
     """Return how each kind stands, in the order of KINDS; rows that are due count up to `limit`."""
-    now, policy = runtime.clock.now(), with_rest_of_rules(runtime, policy)
+    now, policy = runtime.clock.now(), with_rules(runtime, policy)
 
     def query(transaction: Transaction) -> list[KindReport]:
         runs = retention.runs(transaction)

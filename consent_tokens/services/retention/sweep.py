@@ -12,7 +12,7 @@ from consent_tokens.policies import ConsentPolicy
 from consent_tokens.services.consents.amendments import resume_due_pauses
 from consent_tokens.services.consents.requests import expire_requests
 from consent_tokens.services.consents.revocation import revoke_within
-from consent_tokens.services.cooldown import with_rest_of_rules
+from consent_tokens.services.policies_by_rules import with_rules
 from consent_tokens.services.retention.kinds import KINDS, Kind
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import grants, recipients, retention
@@ -29,7 +29,7 @@ def apply_retention(runtime: Runtime, policy: ConsentPolicy) -> int:
     Returns how many grants expired.
     """
     expired = _expire(runtime)
-    _delete_due(runtime, with_rest_of_rules(runtime, policy))
+    _delete_due(runtime, with_rules(runtime, policy))
     runtime.database.truncate_wal()
     return expired
 

@@ -19,7 +19,7 @@ from consent_tokens.errors import TokenError
 from consent_tokens.evidence.events import Event, decision_kind, rules_text
 from consent_tokens.evidence.rollups import Counted, Measure, counted_for, of_message
 from consent_tokens.metrics import RULES_SHADOW
-from consent_tokens.policies import RelayPolicy
+from consent_tokens.policies import LinkMode, RelayPolicy
 from consent_tokens.relay.case import Case, limits_of
 from consent_tokens.relay.case_recorder import CaseRecorder
 from consent_tokens.relay.checks import decide, stopping_rules
@@ -292,6 +292,13 @@ class _AcceptContext:
         request = verified.request
         locked = self.grants.get(key) if key else None
         not_before = request.send_at or self.now
+        limits = limits_of(
+            self.rule_set,
+            request.purpose,
+            locked.grant if locked else None,
+            self.now,
+            is_demonstration=standing.is_demonstration,
+        )
         return Case(
             merchant_id=merchant_id,
             is_merchant_active=standing.is_active,
@@ -306,16 +313,10 @@ class _AcceptContext:
             template=text.use,
             event=text.event,
             link_domains=standing.link_domains,
-            composed=self._compose(text.text, request.purpose, locked, standing),
+            composed=self._compose(text.text, request.purpose, locked, standing, limits.link_mode),
             max_segments=self.policy.max_segments,
             counted_sends=self.counted_sends[key, standing.priority] if key else (),
-            limits=limits_of(
-                self.rule_set,
-                request.purpose,
-                locked.grant if locked else None,
-                self.now,
-                is_demonstration=standing.is_demonstration,
-            ),
+            limits=limits,
             transactional_cap=self.policy.transactional_frequency_cap,
             not_before=not_before,
             valid_until=max(not_before, self.now) + min(request.validity, standing.max_validity),
@@ -333,7 +334,12 @@ class _AcceptContext:
         )
 
     def _compose(
-        self, text: str, purpose: str, locked: LockedGrant | None, standing: Standing
+        self,
+        text: str,
+        purpose: str,
+        locked: LockedGrant | None,
+        standing: Standing,
+        links: LinkMode,
     ) -> ComposedText:
         """Return the text as it will be sent, with a placeholder for its link."""
         sender = standing.sender
@@ -342,7 +348,9 @@ class _AcceptContext:
                 text,
                 signature=sender.signature if sender else "",
                 language=locked.grant.language if locked else "zh-CN",
-                link=self.runtime.service.opt_out_link(class_of(purpose), PLACEHOLDER_LINK_ID),
+                link=self.runtime.service.opt_out_link(
+                    class_of(purpose), PLACEHOLDER_LINK_ID, links
+                ),
                 is_limited=standing.priority is Priority.MARKETING,
             )
         )

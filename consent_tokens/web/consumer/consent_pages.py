@@ -18,6 +18,7 @@ from consent_tokens.services.consents.decisions import (
 )
 from consent_tokens.services.consents.views import live_to_merchant
 from consent_tokens.services.merchants import find_source
+from consent_tokens.services.policies_by_rules import with_rules
 from consent_tokens.web.consumer import form_fields as form
 from consent_tokens.web.consumer import (
     page,
@@ -48,7 +49,8 @@ def question_page(
 ) -> Response:
     """Return the page of a request, with the form as the consumer left it."""
     chosen = chosen or ScopeReduction()
-    policy, terms = app_context().consent, open_request.request.terms
+    policy = with_rules(runtime(), app_context().consent)
+    terms = open_request.request.terms
     window = requested_window(terms, policy)
     now = runtime().clock.now()
     return page(
@@ -187,7 +189,7 @@ def pending_notice(open_request: OpenRequest, pending: dict[str, Any]) -> Notice
         pending_reduction(pending),
         parse_timezones(pending["timezone"] or pending["timezones"]),
         notice_language(open_request),
-        app_context().consent.retention,
+        with_rules(runtime(), app_context().consent).retention,
         runtime().clock.now(),
     )
 

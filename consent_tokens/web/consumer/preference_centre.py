@@ -36,10 +36,10 @@ from consent_tokens.services.consumer_sessions import (
     new_support_code,
     revoke_own,
 )
-from consent_tokens.services.cooldown import with_rest_of_rules
 from consent_tokens.services.erasure import claim_number, erase_recipient, revoke_all
 from consent_tokens.services.merchants import find_source
 from consent_tokens.services.number_verification import ChallengeSecret
+from consent_tokens.services.policies_by_rules import with_rules
 from consent_tokens.services.preferences.update import find_preferences, find_timezones
 from consent_tokens.services.retention.kinds import (
     CHOICE,
@@ -151,7 +151,7 @@ def _list_page(partition: int) -> Response:
         seasons=seasons_to_offer(preferences.quiet_periods, now, timezone),
         timezone=timezone,
         now=now,
-        proof_days=app_context().consent.retention.proof.days,
+        proof_days=with_rules(runtime(), app_context().consent).retention.proof.days,
         result=result,
         stopped=_stopped(found, result, now),
     )
@@ -201,7 +201,7 @@ def _consent_page(consent: ConsentDetail, status: int = 200, **errors: str) -> R
 @for_signed_in
 def confirm_all(_partition: int) -> Response:
     """Ask for confirmation before all consents are revoked, or all data is erased."""
-    policy = with_rest_of_rules(runtime(), app_context().consent)
+    policy = with_rules(runtime(), app_context().consent)
     kept = [
         (_(kind.after_erasure), how_long(kind, policy), _(BASES[kind.basis]))
         for kind in KINDS
