@@ -2,7 +2,7 @@
 
 Measured on a 500-message batch (best of 40, against SQLAlchemy Core with cached statements):
 
-    inserting 500 messages       SQLite 4 ms instead of 8;   PostgreSQL 4 ms instead of 21
+    inserting 500 messages       SQLite 1.3 ms instead of 8; PostgreSQL 4 ms instead of 21
     locking 500 grants by key    SQLite 2 ms instead of 8;   PostgreSQL 4 ms instead of 15
 
 The path of a message costs one statement a table for a whole batch. The statements are of the kinds
@@ -25,6 +25,7 @@ from sqlalchemy.exc import DBAPIError
 
 from consent_tokens.store.database import Transaction
 
+MAX_SQLITE_ROWS: Final = 64  # of one statement
 ROW_KEY_COLUMNS: Final = {"partition": "bigint", "id": "bigint"}  # PostgreSQL types, for RowSet
 
 
@@ -37,7 +38,7 @@ def insert_rows(
     or_ignore: bool = False,
     or_update: tuple[str, str] | None = None,
 ) -> int:
-    """Insert rows with one statement; return how many.
+    """Insert rows with one statement, on SQLite one for every 64; return how many.
 
     Values are the driver's: times are seconds, enums strings. With `or_ignore`, rows whose key
     exists already are skipped; with `or_update`, the name of the key and of another column, that
@@ -50,21 +51,29 @@ def insert_rows(
     if or_update:
         key, updated = or_update
         conflict = f" ON CONFLICT ({key}) DO UPDATE SET {updated} = excluded.{updated}"
-    if transaction.dialect.name == "sqlite":
-        # in-process, so one call a row is cheap; a multi-row text would be parsed for each length
-        placeholders = ", ".join("?" * len(columns))
-        statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({placeholders}){conflict}"  # noqa: S608 - see above
-        with _driver_connection(transaction, statement) as connection:
-            return int(connection.executemany(statement, rows).rowcount)
-    names, placeholders, values = _multi_row_values(columns, rows)
-    statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES {placeholders}{conflict}"  # noqa: S608 - see above
-    return _execute_raw(transaction, statement, values)
+    # SQLite's `executemany` steps for each row, and gives the interpreter's lock away each time
+    is_sqlite = transaction.dialect.name == "sqlite"
+    count = 0
+    for part in _parts(rows) if is_sqlite else [rows]:
+        names, placeholders, values = _multi_row_values(columns, part, "?" if is_sqlite else "$")
+        statement = f"INSERT INTO {table} ({names}) VALUES {placeholders}{conflict}"  # noqa: S608 - see above
+        count += _execute_raw(transaction, statement, values)
+    return count
+
+
+def _parts(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
+    """Divide rows into parts of 64, 32, 16 ... : few lengths, so that SQLite parses few texts."""
+    at = 0
+    while left := len(rows) - at:
+        length = min(MAX_SQLITE_ROWS, 1 << (left.bit_length() - 1))
+        yield rows[at : at + length]
+        at += length
 
 
 def _multi_row_values(
-    columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
-) -> tuple[list[str], str, list[Any]]:
-    """Return column names, placeholders and parameters of PostgreSQL's multi-row VALUES.
+    columns: Sequence[str], rows: Sequence[tuple[Any, ...]], mark: str
+) -> tuple[str, str, list[Any]]:
+    """Return column names, placeholders and parameters of a multi-row VALUES.
 
     A column that is null in every row is left out; a value that is the same in every row is passed
     once.
@@ -79,14 +88,16 @@ def _multi_row_values(
         names.append(name)
         positions.append((len(values) + 1, 0 if is_constant else 1))
         values.extend(column[:1] if is_constant else column)
-    return names, _numbered_placeholders(len(rows), tuple(positions)), values
+    return ", ".join(names), _numbered_placeholders(mark, len(rows), tuple(positions)), values
 
 
-@lru_cache(maxsize=64)
-def _numbered_placeholders(row_count: int, positions: tuple[tuple[int, int], ...]) -> str:
-    """Return PostgreSQL's numbered placeholders ($1, $2 ...) for `row_count` rows."""
+@lru_cache(maxsize=256)
+def _numbered_placeholders(
+    mark: str, row_count: int, positions: tuple[tuple[int, int], ...]
+) -> str:
+    """Return numbered placeholders for `row_count` rows: $1, $2 ... or ?1, ?2 ..."""
     return ", ".join(
-        f"({', '.join(f'${first + step * row}' for first, step in positions)})"
+        f"({', '.join(f'{mark}{first + step * row}' for first, step in positions)})"
         for row in range(row_count)
     )
 
@@ -212,11 +223,11 @@ def _execute_raw(transaction: Transaction, statement: str, values: Sequence[Any]
 
     psycopg would parse thousands of placeholders of its own, which takes longer than the statement.
     """
-    with (
-        _driver_connection(transaction, statement) as connection,
-        psycopg.RawCursor(connection) as cursor,
-    ):
-        return cursor.execute(statement.encode(), values).rowcount
+    with _driver_connection(transaction, statement) as connection:
+        if isinstance(connection, sqlite3.Connection):
+            return connection.execute(statement, values).rowcount
+        with psycopg.RawCursor(connection) as cursor:
+            return cursor.execute(statement.encode(), values).rowcount
 
 
 def _fetch_rows(
