@@ -5,7 +5,7 @@ from typing import Any
 from consent_tokens.listing import ListFilter
 from consent_tokens.services.admission import sender_applications, sender_standings
 from tests.console_people import events_by, merchant_person
-from tests.service import PORT, REVIEWER, Service
+from tests.service import PORT, PROMOTIONS, REVIEWER, Service
 
 FORM: dict[str, Any] = {
     "port": "10690002", "extension": "7", "signature": "晨光童书", "source": "company",
@@ -70,3 +70,16 @@ def test_a_sender_is_applied_for_and_decided(small: Service) -> None:
         sender_standings.read_standing(small.runtime, merchant.id, ids[0])
     )
     assert listed(is_newest_first=True, after=last) == [own]
+
+
+def test_the_overview_leads_to_the_first_steps_until_somebody_agreed(small: Service) -> None:
+    merchant = small.merchant(sends=False)
+    user = merchant_person(small, merchant.id)
+    shown = user.get().text
+    assert shown.count(">Done<") == 1, "it has a key"
+    for path in ("api-keys", "senders", "templates", "requests"):
+        assert f'href="/merchant/{path}"' in shown.partition("Your first steps")[2], path
+    merchant.ask(PROMOTIONS)
+    assert user.get().text.count(">Done<") == 2
+    small.obtain_token(merchant, small.consumer(), PROMOTIONS)
+    assert "Your first steps" not in user.get().text

@@ -5,6 +5,7 @@ from flask_babel import gettext as _
 
 from consent_tokens.evidence.rollups import Measure
 from consent_tokens.services.consents.cap_use import read_cap_use
+from consent_tokens.services.people.first_steps import read_first_steps
 from consent_tokens.services.people.overview import count_consents
 from consent_tokens.services.rollups.figures import FOUR_WEEKS, read_periods
 from consent_tokens.web.consoles.figures import charts_of, days_asked_for, days_csv, loss_ranking
@@ -42,9 +43,12 @@ def show() -> Response:
     refusals = table_of(figures.refused.items(), columns, query)
     if query.is_csv:
         return csv_response("refusals", refusals)
+    consents = count_consents(runtime(), merchant_id())
+    steps = None if consents.live else read_first_steps(runtime(), merchant_id())
     return page(
         "merchant/overview.html",
-        consents=count_consents(runtime(), merchant_id()),
+        consents=consents,
+        steps=None if steps is None or steps.is_done else steps,
         cap_use=read_cap_use(runtime(), merchant_id()),
         figures=figures,
         days=days,
