@@ -47,13 +47,17 @@ SUBMITTED_STATUSES: Final = (
     MessageStatus.UNKNOWN,
 )
 ARRIVED_STATUSES: Final = (MessageStatus.SENT, MessageStatus.DELIVERED, MessageStatus.UNKNOWN)
-# a message that is held back counts where it was to be sent: its `send_at` is when it expires
+# A message that is held back counts where it was to be sent: its `send_at` is when it expires.
+# The conditions on times name both tables, so that the planner finds the messages of each grant by
+# their index. Without statistics on the table it would expect few of all messages to meet plain
+# conditions, and compare all of them with each input row (600 ms instead of 3 for 500 of 5,000).
 COUNTED_SENDS = """
 SELECT m.partition, m.id, m.grant_id, m.priority,
     COALESCE(m.held_from, m.send_at) AS counted_at, m.status
 FROM {input} JOIN messages m ON m.partition = input.partition AND m.grant_id = input.id
-WHERE m.accepted_at > :accepted_since AND m.send_at > :since
-    AND m.status NOT IN ('refused', 'expired')
+    AND m.accepted_at > CASE WHEN input.id IS NOT NULL THEN :accepted_since END
+    AND m.send_at > CASE WHEN input.id IS NOT NULL THEN :since END
+WHERE m.status NOT IN ('refused', 'expired')
 ORDER BY counted_at
 """
 MAX_TIME_IN_OUTBOX: Final = MAX_SCHEDULE_AHEAD + MAX_VALIDITY  # from acceptance to submission
@@ -89,7 +93,9 @@ def counted_sends(
 MARKETING_SENDS = """
 SELECT m.partition, m.id, m.priority, COALESCE(m.held_from, m.send_at) AS counted_at, m.status
 FROM {input} JOIN messages m ON m.partition = input.partition
-WHERE m.send_at > :since AND m.priority = :priority AND m.status NOT IN ('refused', 'expired')
+    AND m.send_at > CASE WHEN input.partition IS NOT NULL THEN :since END
+    AND m.priority = CASE WHEN input.partition IS NOT NULL THEN :priority END
+WHERE m.status NOT IN ('refused', 'expired')
 ORDER BY counted_at
 """
 
