@@ -40,6 +40,7 @@ class PausedSubjects:
 
     merchants: frozenset[str] = frozenset()
     senders: frozenset[str] = frozenset()
+    merchants_of_senders: frozenset[str] = frozenset()
     workers: frozenset[str] = frozenset()
     is_all: bool = False
 
@@ -47,9 +48,9 @@ class PausedSubjects:
         """Whether a dispatcher sends nothing at all."""
         return self.is_all or worker_id in self.workers
 
-    def __bool__(self) -> bool:
-        """Return whether anything is paused."""
-        return self.is_all or bool(self.merchants or self.senders or self.workers)
+    def senders_of(self, merchant_id: str) -> frozenset[str]:
+        """Return the paused senders, if any of them is of this merchant."""
+        return self.senders if merchant_id in self.merchants_of_senders else frozenset()
 
 
 def add(transaction: Transaction, pause: Pause) -> bool:
@@ -91,7 +92,7 @@ def list_all(transaction: Transaction) -> list[Pause]:
     ]
 
 
-_SUBJECTS: Final = select(table.c.kind, table.c.subject_id)
+_SUBJECTS: Final = select(table.c.kind, table.c.subject_id, table.c.merchant_id)
 
 
 def paused_subjects(transaction: Transaction) -> PausedSubjects:
@@ -105,6 +106,9 @@ def paused_subjects(transaction: Transaction) -> PausedSubjects:
     return PausedSubjects(
         merchants=of_kind[PausedKind.MERCHANT],
         senders=of_kind[PausedKind.SENDER],
+        merchants_of_senders=frozenset(
+            row.merchant_id for row in rows if row.kind == PausedKind.SENDER
+        ),
         workers=of_kind[PausedKind.WORKER],
         is_all=bool(of_kind[PausedKind.ALL]),
     )

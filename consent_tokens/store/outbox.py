@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
+    String,
     TextClause,
     bindparam,
     select,
@@ -151,35 +152,53 @@ def lease(  # noqa: PLR0913 - the bounds of one statement
     return [_leased_message(row) for row in rows.all()]
 
 
+# with all priorities, so that the index of what waits is used and not the whole table
+IS_EXPIRED = (
+    "status IN ('queued', 'deferred') AND priority IN (0, 1, 2) AND valid_until <= :now "
+    "AND {subject}"
+)
 LEASE_EXPIRED = f"""
 UPDATE messages
 SET status = 'sending', attempts = attempts + 1, lease_until = :until, changed_at = :now
 WHERE status IN ('queued', 'deferred') AND (partition, id) IN (
-    SELECT partition, id FROM messages
-    WHERE status IN ('queued', 'deferred') AND valid_until <= :now AND {{subject}}
-    LIMIT :limit)
+    SELECT partition, id FROM messages WHERE {IS_EXPIRED} LIMIT :limit)
 RETURNING {COLUMNS}
 """  # noqa: S608 - the names are this package's own
-LEASE_EXPIRED_OF_ALL = text(LEASE_EXPIRED.format(subject="1 = 1"))
-LEASE_EXPIRED_OF = text(
-    LEASE_EXPIRED.format(subject="(merchant_id IN :merchants OR sender_id IN :senders)")
-).bindparams(bindparam("merchants", expanding=True), bindparam("senders", expanding=True))
+FIND_EXPIRED = f"SELECT 1 FROM messages WHERE {IS_EXPIRED} LIMIT 1"  # noqa: S608 - likewise
+
+
+def _of_paused(paused: PausedSubjects, statement: str) -> tuple[TextClause, dict[str, Any]]:
+    """Return a statement on what is paused, and its parameters."""
+    if paused.is_all:
+        return text(statement.format(subject="1 = 1")), {}
+    subject = "merchant_id IN :owners AND (merchant_id IN :merchants OR sender_id IN :senders)"
+    query = text(statement.format(subject=subject)).bindparams(
+        *(
+            bindparam(name, expanding=True, type_=String())
+            for name in ("owners", "merchants", "senders")
+        )
+    )
+    return query, {
+        "owners": list(paused.merchants | paused.merchants_of_senders),
+        "merchants": list(paused.merchants),
+        "senders": list(paused.senders),
+    }
+
+
+def has_expired(transaction: Transaction, paused: PausedSubjects, now: datetime) -> bool:
+    """Whether the validity of a message of what is paused has ended. May read all that waits."""
+    query, parameters = _of_paused(paused, FIND_EXPIRED)
+    found = transaction.execute(query, parameters | {"now": int(now.timestamp())})
+    return found.first() is not None
 
 
 def lease_expired(
     transaction: Transaction, paused: PausedSubjects, now: datetime, *, until: datetime, limit: int
 ) -> list[Message]:
-    """Lease up to `limit` messages of what is paused whose validity has ended.
-
-    Reads all that waits there, so it is for maintenance.
-    """
-    parameters = {"now": int(now.timestamp()), "until": int(until.timestamp()), "limit": limit}
-    if paused.is_all:
-        rows = transaction.execute(LEASE_EXPIRED_OF_ALL, parameters)
-    else:
-        of = {"merchants": list(paused.merchants), "senders": list(paused.senders)}
-        rows = transaction.execute(LEASE_EXPIRED_OF, parameters | of)
-    return [_leased_message(row) for row in rows.all()]
+    """Lease up to `limit` messages of what is paused whose validity has ended."""
+    query, parameters = _of_paused(paused, LEASE_EXPIRED)
+    parameters |= {"now": int(now.timestamp()), "until": int(until.timestamp()), "limit": limit}
+    return [_leased_message(row) for row in transaction.execute(query, parameters).all()]
 
 
 DEPTH = text("""

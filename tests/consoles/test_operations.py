@@ -14,6 +14,7 @@ from consent_tokens.cli import main
 from consent_tokens.crypto.key_files import KeyKind
 from consent_tokens.services.integrity.key_rotation import KeyState, KeyStatus, list_states
 from consent_tokens.services.people import proposals
+from consent_tokens.services.supervision.pauses import ALL, PausedKind, pause, resume
 from consent_tokens.services.webhooks import add_webhook
 from consent_tokens.store import senders
 from tests.console_people import ConsoleUser, operator
@@ -21,7 +22,7 @@ from tests.consoles.test_operate import step
 from tests.consoles.test_supervision import acts_of
 from tests.receivers import Receiver
 from tests.receivers import receiver as a_receiver
-from tests.service import PROMOTIONS, Service
+from tests.service import ADMIN, PROMOTIONS, Service
 from tests.stories.test_webhooks import deliver_due
 
 TICK = re.compile(r'name="event_id" value="([\w-]+)"')
@@ -108,6 +109,35 @@ def test_dispatch_is_paused_for_all_a_merchant_or_a_sender_and_nothing_is_lost(
     assert ann.post("/gateways/pause", kind="planet", reason="x").status_code == 404
     acts = acts_of(small, "dispatch_paused", "dispatch_resumed")
     assert acts == [(f"dispatch_{each}", ann.person.id) for each in ("paused", "resumed")] * 3
+
+
+@pytest.mark.both_databases
+def test_what_is_paused_expires_with_its_validity(service: Service) -> None:
+    merchant, other = service.merchant("Tea"), service.merchant("Books")
+    consumer = service.consumer()
+    tokens = [service.obtain_token(each, consumer, PROMOTIONS) for each in (merchant, other)]
+    (sender,) = service.runtime.database.read(lambda at: senders.of_merchant(at, merchant.id))
+    subjects = {
+        PausedKind.MERCHANT: merchant.id,
+        PausedKind.SENDER: sender.id,
+        PausedKind.ALL: ALL,
+    }
+    for kind, subject_id in subjects.items():
+        pause(service.runtime, ADMIN, kind, subject_id, "a test")
+        sent = [
+            each.send(token, PROMOTIONS, kind.value, valid_for_minutes=60).json["id"]
+            for each, token in zip((merchant, other), tokens, strict=True)
+        ]
+        service.maintain()
+        service.clock.advance(timedelta(hours=2))
+        service.maintain()
+        ends = [
+            each.get(f"/v1/messages/{message_id}").json["status"]
+            for each, message_id in zip((merchant, other), sent, strict=True)
+        ]
+        assert ends[0] == "expired", kind
+        assert (ends[1] == "expired") is (kind is PausedKind.ALL), kind
+        resume(service.runtime, ADMIN, kind, subject_id)
 
 
 def test_paused_messages_expire_and_one_dispatcher_is_drained(small: Service) -> None:

@@ -149,7 +149,7 @@ def _lease_due(
                     now,
                     until=until,
                     limit=wanted,
-                    paused_senders=paused.senders,
+                    paused_senders=paused.senders_of(merchant_id),
                 )
                 leased += found
                 allowed[merchant_id] -= len(found)

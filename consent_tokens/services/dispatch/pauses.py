@@ -16,11 +16,14 @@ EXPIRY_BATCH: Final = 1000  # messages of one look at what is paused
 def expire_paused(runtime: Runtime) -> int:
     """Complete paused messages whose validity has ended, up to EXPIRY_BATCH; return how many."""
     now = runtime.clock.now()
+    paused = runtime.database.read(dispatch_pauses.paused_subjects)
+    if not (paused.is_all or paused.merchants or paused.senders):
+        return 0
+    # SQLite has one writer, and to look may take a while: so nothing is locked meanwhile
+    if not runtime.database.read(lambda at: outbox.has_expired(at, paused, now)):
+        return 0
 
     def work(transaction: Transaction) -> int:
-        paused = dispatch_pauses.paused_subjects(transaction)
-        if not paused:
-            return 0
         found = outbox.lease_expired(
             transaction, paused, now, until=now + LEASE_DURATION, limit=EXPIRY_BATCH
         )
