@@ -4,7 +4,8 @@ A count names no recipient. Days are of UTC. What became of a text counts on the
 passed to the gateway, however late the delivery report comes.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -74,25 +75,52 @@ def for_message(message: Message) -> CountedFor | None:
     return counted_for(message.merchant_id, message.sender_id, message.template_id, message.purpose)
 
 
-def of_message(
-    message: Message, measure: Measure, at: datetime, reason: str = ""
-) -> Iterator[Counted]:
-    """Return that a message is counted at a time; nothing if none of its merchants is."""
-    if of := for_message(message):
-        yield Counted(day_of(at), of, measure, reason)
+def of_messages(
+    messages: Iterable[Message], measure: Measure, at: datetime, reason: str = ""
+) -> Counter[Counted]:
+    """Return the counts of messages at a time; of those that count for nobody, none."""
+    groups = Counter((m.merchant_id, m.sender_id, m.template_id, m.purpose) for m in messages)
+    day = day_of(at)
+    return Counter(
+        {
+            Counted(day, of, measure, reason): number
+            for group, number in groups.items()
+            if (of := counted_for(*group))
+        }
+    )
 
 
-def of_outcome(message: Message, outcome: MessageOutcome, now: datetime) -> Iterator[Counted]:
-    """Return what is counted of an outcome at dispatch; nothing while the message waits."""
+def of_outcomes(pairs: Iterable[tuple[Message, MessageOutcome]], now: datetime) -> Counter[Counted]:
+    """Return the counts of outcomes at dispatch; of messages that wait again, none."""
+    counts: Counter[Counted] = Counter()
+    groups: dict[tuple[object, ...], list[tuple[Message, MessageOutcome]]] = {}
+    for pair in pairs:  # counted in groups, because a round has hundreds that are alike
+        message, outcome = pair
+        key = (
+            message.merchant_id, message.sender_id, message.template_id, message.purpose,
+            outcome.status, outcome.reason, day_of(outcome.send_at),
+        )  # fmt: skip
+        groups.setdefault(key, []).append(pair)
+    for alike in groups.values():
+        for counted in _of_outcome(*alike[0], now):
+            counts[counted] += len(alike)
+    return counts
+
+
+def _of_outcome(message: Message, outcome: MessageOutcome, now: datetime) -> Iterator[Counted]:
+    of = for_message(message)
+    if of is None:
+        return
+    sent_on = day_of(outcome.send_at)
     match outcome.status:
         case MessageStatus.SENT | MessageStatus.UNKNOWN:
-            yield from of_message(message, Measure.SENT, outcome.send_at)
+            yield Counted(sent_on, of, Measure.SENT)
         case MessageStatus.UNDELIVERABLE:
-            yield from of_message(message, Measure.SENT, outcome.send_at)
-            yield from of_message(message, Measure.UNDELIVERED, outcome.send_at)
+            yield Counted(sent_on, of, Measure.SENT)
+            yield Counted(sent_on, of, Measure.UNDELIVERED)
         case MessageStatus.REFUSED:
-            yield from of_message(message, Measure.REFUSED, now, outcome.reason or "")
+            yield Counted(day_of(now), of, Measure.REFUSED, outcome.reason or "")
         case MessageStatus.EXPIRED:
-            yield from of_message(message, Measure.REFUSED, now, EXPIRED)
+            yield Counted(day_of(now), of, Measure.REFUSED, EXPIRED)
         case _:
             return

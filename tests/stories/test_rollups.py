@@ -21,7 +21,7 @@ from consent_tokens.services.inbound.delivery_reports import (
 )
 from consent_tokens.services.retention.sweep import apply_retention
 from consent_tokens.services.rollups import counting
-from consent_tokens.services.rollups.counting import add, add_increments
+from consent_tokens.services.rollups.counting import add_increments, count
 from consent_tokens.services.rollups.figures import ALL_MERCHANTS, Figures, read_figures
 from consent_tokens.services.rollups.rebuild import rebuild
 from consent_tokens.services.submission.message_status import get_message
@@ -121,7 +121,7 @@ def test_what_was_counted_is_added_once(service: Service, monkeypatch: pytest.Mo
     def insert(number: int) -> None:
         of = SHOP._replace(merchant_id=f"mer_{number % 3}")
         counted = Counter({Counted(day_of(runtime.clock.now()), of, Measure.SENT): 2})
-        runtime.database.run(lambda transaction: add(runtime, transaction, counted))
+        runtime.database.run(lambda transaction: count(runtime, transaction, counted))
 
     for number in range(40):
         insert(number)

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import chain
 from typing import Final
 
 from msgspec.structs import replace
 
 from consent_tokens.evidence.events import EventKind, message_event
-from consent_tokens.evidence.rollups import of_outcome
+from consent_tokens.evidence.rollups import of_outcomes
 from consent_tokens.gateways.base import (
     Faulty,
     Rejected,
@@ -183,7 +182,7 @@ def complete(
             if outcome.status in EVENT_KINDS
         ),
     )
-    count(runtime, transaction, chain.from_iterable(of_outcome(*pair, now) for pair in recorded))
+    count(runtime, transaction, of_outcomes(recorded, now))
     announced = [
         webhooks.message_status_event(
             runtime, message.key, message.merchant_id, message.reference, outcome

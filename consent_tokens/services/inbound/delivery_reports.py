@@ -19,7 +19,7 @@ from consent_tokens.relay.pacing import day_of
 from consent_tokens.row_key import RowKey
 from consent_tokens.services import webhooks
 from consent_tokens.services.erasure import number_deactivated
-from consent_tokens.services.rollups.counting import add
+from consent_tokens.services.rollups.counting import count
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import message_segments, messages
 from consent_tokens.store.database import Transaction
@@ -178,7 +178,7 @@ def _count(
         counts[counted] += 1
         if each.key in corrected:
             counts[counted._replace(measure=Measure.DELIVERED)] -= 1
-    add(runtime, transaction, counts)
+    count(runtime, transaction, counts)
 
 
 def _status_of(report: DeliveryReport) -> _ReportedStatus:

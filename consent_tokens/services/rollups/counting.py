@@ -7,10 +7,9 @@ added to the daily counts by `add_increments`, which a worker of the dispatcher 
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
-from itertools import chain
 from typing import Final
 
-from consent_tokens.evidence.rollups import Counted, CountedFor, Measure, of_message
+from consent_tokens.evidence.rollups import Counted, CountedFor, Measure, of_messages
 from consent_tokens.relay.message import Message
 from consent_tokens.relay.pacing import day_of
 from consent_tokens.services.runtime import Runtime
@@ -20,13 +19,11 @@ from consent_tokens.store.database import Transaction
 BATCH_SIZE: Final = 5000  # rows that one transaction adds
 
 
-def count(runtime: Runtime, transaction: Transaction, counted: Iterable[Counted]) -> None:
-    """Count things in the transaction that they are done in."""
-    add(runtime, transaction, Counter(counted))
+def count(runtime: Runtime, transaction: Transaction, counts: Counter[Counted]) -> None:
+    """Count things in the transaction that they are done in.
 
-
-def add(runtime: Runtime, transaction: Transaction, counts: Counter[Counted]) -> None:
-    """Count things with their numbers, of which one may be less than 0 to correct another."""
+    A number may be less than 0, to correct what was counted.
+    """
     if counts:
         now = runtime.clock.now()
         rollups.insert(transaction, counts, now, lambda: runtime.new_key(runtime.new_partition()))
@@ -42,7 +39,7 @@ def count_one(
     """Count one thing of today; nothing if it counts for nobody."""
     if of:
         today = day_of(runtime.clock.now())
-        count(runtime, transaction, [Counted(today, of, measure, reason)])
+        count(runtime, transaction, Counter([Counted(today, of, measure, reason)]))
 
 
 def count_refused(
@@ -53,8 +50,7 @@ def count_refused(
     reason: str,
 ) -> None:
     """Count messages that waited and will not be sent."""
-    counted = (of_message(each, Measure.REFUSED, now, reason) for each in refused)
-    count(runtime, transaction, chain.from_iterable(counted))
+    count(runtime, transaction, of_messages(refused, Measure.REFUSED, now, reason))
 
 
 def add_increments(runtime: Runtime) -> int:

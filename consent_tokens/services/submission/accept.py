@@ -5,8 +5,8 @@ not depend on the number of messages: grants, merchants and sends are loaded for
 """
 
 from bisect import insort
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,7 +17,7 @@ from consent_tokens.consent.scope import MAX_DAYS
 from consent_tokens.crypto.message_link_ids import PLACEHOLDER_LINK_ID
 from consent_tokens.errors import TokenError
 from consent_tokens.evidence.events import Event, decision_kind, rules_text
-from consent_tokens.evidence.rollups import Counted, Measure, counted_for, of_message
+from consent_tokens.evidence.rollups import Counted, Measure, counted_for, of_messages
 from consent_tokens.metrics import RULES_SHADOW
 from consent_tokens.policies import LinkMode, RelayPolicy
 from consent_tokens.relay.case import Case, limits_of
@@ -245,11 +245,9 @@ class _AcceptContext:
         return SubmissionResult(decision, event=key, segments=len(case.composed.segments))
 
     @property
-    def counted(self) -> Iterator[Counted]:
+    def counted(self) -> Counter[Counted]:
         """Return what rollups count of the decisions."""
-        yield from self.refused
-        for message in self.enqueued:
-            yield from of_message(message, Measure.ACCEPTED, self.now)
+        return Counter(self.refused) + of_messages(self.enqueued, Measure.ACCEPTED, self.now)
 
     def _paced(self, pacing: Pacing, message: Message, case: Case) -> Message:
         """Return an accepted message with its place in a part, or held back."""
