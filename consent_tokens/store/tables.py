@@ -31,6 +31,7 @@ IS_WAITING = text("status IN ('queued', 'deferred')")
 IS_SENDING = text("status = 'sending'")
 IS_PENDING = text("status = 'pending'")
 IS_ATTEMPTED = text("(attempts > 0 OR response IS NOT NULL)")
+IS_HELD = text("status = 'held'")
 IS_FAILING = text("status <> 'delivered' AND response IS NOT NULL")
 HAS_REFERENCE = text("reference IS NOT NULL")
 HAS_MERCHANT = text("merchant_id IS NOT NULL")
@@ -387,6 +388,7 @@ webhook_events = Table(
     Index("webhook_events_due", "due_at", postgresql_where=IS_PENDING, sqlite_where=IS_PENDING),
     Index("webhook_events_attempted", "webhook_id", "status", "due_at", "id",
           postgresql_where=IS_ATTEMPTED, sqlite_where=IS_ATTEMPTED),
+    Index("webhook_events_held", "webhook_id", postgresql_where=IS_HELD, sqlite_where=IS_HELD),
     Index("webhook_events_failing", "created_at", "id",
           postgresql_where=IS_FAILING, sqlite_where=IS_FAILING),
     Index("webhook_events_failing_of_merchant", "merchant_id", "created_at", "id",

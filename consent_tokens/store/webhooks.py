@@ -12,7 +12,7 @@ from consent_tokens.row_key import RowKey
 from consent_tokens.store.admission_tables import merchants
 from consent_tokens.store.bulk import insert_rows
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.tables import webhook_events, webhooks
+from consent_tokens.store.tables import IS_HELD, webhook_events, webhooks
 
 
 class WebhookEventStatus(StrEnum):
@@ -129,10 +129,7 @@ def release_held(transaction: Transaction, webhook_id: str, now: datetime) -> in
     """Requeue the held events of a webhook; return how many."""
     result = transaction.execute(
         update(webhook_events)
-        .where(
-            webhook_events.c.webhook_id == webhook_id,
-            webhook_events.c.status == WebhookEventStatus.HELD,
-        )
+        .where(webhook_events.c.webhook_id == webhook_id, IS_HELD)
         .values(status=WebhookEventStatus.PENDING, due_at=now)
     )
     return result.rowcount
