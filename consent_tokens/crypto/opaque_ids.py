@@ -81,7 +81,8 @@ class OpaqueIds:
     `grant`, `message`, `request` and `webhook_event` are known to the merchant; `message_link` (in
     texts sent before links were drawn, and on pages behind a login) and `consent_page` name the
     same rows as `message` and `request` and cannot be matched with them. `receipt`, `complaint`
-    and `change` (of a grant) are the consumer's; `decision` is of an event.
+    and `change` (of a grant) are the consumer's; `decision` is of an event. `poster` is in
+    a code that many people scan.
     """
 
     grant: OpaqueIdCodec
@@ -94,6 +95,7 @@ class OpaqueIds:
     complaint: OpaqueIdCodec
     change: OpaqueIdCodec
     decision: OpaqueIdCodec
+    poster: OpaqueIdCodec
 
     @classmethod
     def from_key(cls, key: IdKey) -> Self:
@@ -113,4 +115,5 @@ class OpaqueIds:
             complaint=kind("complaint", "cmp_"),
             change=kind("change"),
             decision=kind("decision", "dec_"),
+            poster=kind("poster"),
         )

@@ -101,6 +101,8 @@ class EventKind(StrEnum):
     API_KEY_REVOKED = "api_key_revoked"
     OBJECTION_MADE = "objection_made"  # by a merchant, to a refusal or suspension
     OBJECTION_DECIDED = "objection_decided"
+    POSTER_CREATED = "poster_created"  # by somebody of a merchant, in its console
+    POSTER_ENDED = "poster_ended"
     CAMPAIGN_UPLOADED = "campaign_uploaded"  # by somebody of a merchant, in its console
     CAMPAIGN_STARTED = "campaign_started"
     CAMPAIGN_STOPPED = "campaign_stopped"

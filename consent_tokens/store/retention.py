@@ -57,6 +57,7 @@ from consent_tokens.store.tables import (
     message_links,
     message_segments,
     messages,
+    posters,
     preferences,
     rate_limits,
     recipient_locks,
@@ -391,6 +392,7 @@ _RULES: Final[Mapping[str, _Rule]] = {  # by kind
     ),
     "rollups": _Rule(daily_rollups, lambda before: daily_rollups.c.day < day_of(before)),
     "rollup_reasons": _Rule(daily_reasons, lambda before: daily_reasons.c.day < day_of(before)),
+    "posters": _Rule(posters, lambda before: posters.c.expires_at < before),
     "campaigns": _Rule(
         campaigns,
         lambda before: and_(

@@ -103,6 +103,24 @@ consent_requests = Table(  # in the merchant's partition
           postgresql_where=HAS_REFERENCE, sqlite_where=HAS_REFERENCE),
 )  # fmt: skip
 
+posters = Table(  # in the merchant's partition
+    "posters",
+    metadata,
+    Column("partition", BigInteger, primary_key=True),
+    Column("id", BigInteger, primary_key=True),
+    Column("merchant_id", String(40), nullable=False),
+    Column("name", String(60), nullable=False),
+    Column("terms", Text, nullable=False),  # JSON: what is asked
+    Column("created_at", Timestamp, nullable=False),
+    Column("created_by", String(40), nullable=False),  # somebody of `merchant_people`
+    Column("expires_at", Timestamp, nullable=False),
+    Column("opened", Integer, nullable=False),  # requests
+    Column("opened_on", Integer, nullable=False),  # as Python's date.toordinal
+    Column("opened_today", Integer, nullable=False),
+    Index("posters_of_merchant", "merchant_id", "created_at"),
+    Index("posters_by_end", "expires_at"),
+)
+
 grants = Table(
     "grants",
     metadata,

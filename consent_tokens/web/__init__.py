@@ -32,6 +32,7 @@ from consent_tokens.web.consumer import (
     data_export,
     error_page,
     message_link,
+    poster,
     preference_centre,
     preferences,
     receipts,
@@ -54,6 +55,7 @@ from consent_tokens.web.security import csrf_token, secure
 BLUEPRINTS: Final = (
     public.bp,
     consent_request.bp,
+    poster.bp,
     preference_centre.bp,
     preferences.bp,
     data_export.bp,

@@ -1,9 +1,7 @@
 """Public documents: verification keys, service configuration, health and API docs."""
 
-from io import BytesIO
 from typing import Any
 
-import segno
 from flask import Blueprint, Response, json, render_template, url_for
 
 from consent_tokens.consent.purposes import Purpose
@@ -13,6 +11,7 @@ from consent_tokens.services.consents.decisions import find_open_request
 from consent_tokens.services.integrity.heartbeat import readiness_warnings
 from consent_tokens.services.integrity.readiness import unready_reasons
 from consent_tokens.web import api_reference, openapi, problems
+from consent_tokens.web.qr_codes import qr_response
 from consent_tokens.web.reasons import FAILURES, REFUSALS
 from consent_tokens.web.request_context import app_context, runtime
 
@@ -115,12 +114,7 @@ def docs_section(section_id: str) -> str:
 def qr(page_id: str) -> Response:
     """Return the QR code of a consent request, as SVG."""
     find_open_request(runtime(), app_context().consent, page_id)
-    symbol = segno.make(f"{runtime().service.base_url}/c/{page_id}", error="m", micro=False)
-    svg = BytesIO()
-    symbol.save(svg, kind="svg", scale=8, border=4)
-    response = Response(svg.getvalue(), content_type="image/svg+xml")
-    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"  # any site may show it
-    return response
+    return qr_response(f"{runtime().service.base_url}/c/{page_id}")
 
 
 def _cached(body: dict[str, Any], content_type: str) -> Response:

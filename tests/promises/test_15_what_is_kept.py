@@ -143,7 +143,7 @@ def test_after_four_years_nothing_of_a_consumer_is_left(wide: Service, tmp_path:
     never_filled = {
         "merchant_weights", "journal_outbox", "link_domains", "waiting_entries", "message_segments",
         "merchant_applications", "merchant_documents", "sender_applications", "operators",
-        *CONSOLES, "template_moves", "objections",
+        *CONSOLES, "template_moves", "objections", "posters",
         "reviews", "control_group_proposals", "signatures", "templates", "template_value_counts",
         "recipient_locks",
         "pacings", "unproven_texts", "plans", "daily_counts", "dispatch_pauses", "campaigns",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from consent_tokens.consent.request import AskedTerms, ConsentRequest, RequestedTerms
@@ -39,7 +39,7 @@ class RequestStanding:
     scope: Scope | None
 
 
-def create_request(
+def create_request(  # noqa: PLR0913 - whom a merchant asks for what, and for how long
     runtime: Runtime,
     policy: ConsentPolicy,
     transaction: Transaction,
@@ -47,33 +47,49 @@ def create_request(
     asked: AskedTerms,
     *,
     token: VerifiedToken | None = None,
+    open_for: timedelta | None = None,
 ) -> ConsentRequest:
     """Return a new consent request; with a token it is also sent, by SMS, to that token's consumer.
 
-    Raises ForbiddenError if the merchant is suspended, InvalidError for purposes that it is
-    not admitted for, RuleForbidsError for more than the rules allow, InvitationRefusedError
-    during the cooldown of its reference, and what `send_invitation` raises.
+    Without `open_for` it is open for as long as the policy says. Raises ForbiddenError if the
+    merchant is suspended, InvalidError for purposes that it is not admitted for, RuleForbidsError
+    for more than the rules allow, InvitationRefusedError during the cooldown of its reference, and
+    what `send_invitation` raises.
     """
     now = runtime.clock.now()
-    merchant = merchants.find(transaction, merchant_id)
-    if merchant is None or not is_active(merchant, runtime.service):
-        raise ForbiddenError("the platform does not let this merchant ask at present")
-    if not all(merchant.may_use(each) for each in asked.purposes):
-        raise InvalidError({"purposes": ["class_not_admitted"]})
-    terms = _allowed_terms(runtime, policy, merchant, asked)
+    merchant, terms = check_terms(runtime, policy, transaction, merchant_id, asked)
     require_no_cooldown(runtime, policy, transaction, merchant_id, terms.reference)
     request = ConsentRequest(
         key=runtime.new_key(merchant.partition),
         merchant_id=merchant_id,
         terms=terms,
         created_at=now,
-        expires_at=now + policy.request_ttl,
+        expires_at=now + (open_for or policy.request_ttl),
     )
     if token is not None:
         request = send_invitation(runtime, policy, transaction, request, token)
     requests.add(transaction, request)
     runtime.record(transaction, request_event(request, EventKind.REQUEST_CREATED, now))
     return request
+
+
+def check_terms(
+    runtime: Runtime,
+    policy: ConsentPolicy,
+    transaction: Transaction,
+    merchant_id: str,
+    asked: AskedTerms,
+) -> tuple[Merchant, RequestedTerms]:
+    """Return the merchant, and the terms as the rules complete them.
+
+    Raises ForbiddenError, InvalidError and RuleForbidsError as `create_request`.
+    """
+    merchant = merchants.find(transaction, merchant_id)
+    if merchant is None or not is_active(merchant, runtime.service):
+        raise ForbiddenError("the platform does not let this merchant ask at present")
+    if not all(merchant.may_use(each) for each in asked.purposes):
+        raise InvalidError({"purposes": ["class_not_admitted"]})
+    return merchant, _allowed_terms(runtime, policy, merchant, asked)
 
 
 def _allowed_terms(

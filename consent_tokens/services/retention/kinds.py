@@ -270,6 +270,15 @@ KINDS: Final[tuple[Kind, ...]] = (
         basis="PIPL 45",
     ),
     Kind(
+        name="posters",
+        tables=("posters",),
+        what="What merchants ask of everybody who scans a code",
+        since="after it ended",
+        basis=SENDING,
+        period=_records,
+        is_on_page=False,
+    ),
+    Kind(
         name="message_segments",
         tables=("message_segments",),
         what="What the carrier reported of each segment of a long message",

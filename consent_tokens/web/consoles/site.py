@@ -103,6 +103,7 @@ MERCHANT: Final = Site(
             N_("Consents"),
             (
                 Item("merchant_requests.show", N_("Requests")),
+                Item("merchant_posters.show", N_("Posters")),
                 Item("merchant_consents.show", N_("Consents")),
             ),
         ),
