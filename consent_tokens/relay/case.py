@@ -23,7 +23,8 @@ from consent_tokens.relay.plan import Plan
 from consent_tokens.relay.templates.fill import VariableFault
 from consent_tokens.relay.templates.template import Template
 from consent_tokens.relay.text_form import TextFault
-from consent_tokens.rules.limits import MAX_CLOSED_DAYS, NO_LIMITS, Limits, limits_for
+from consent_tokens.rules.applicable import MAX_AHEAD
+from consent_tokens.rules.limits import NO_LIMITS, Limits, limits_for
 from consent_tokens.rules.pack import RuleSet
 from consent_tokens.rules.rule import Rule
 from consent_tokens.tokens.claims import Claims
@@ -227,27 +228,34 @@ class Case:
     def next_planned_at(self) -> datetime | None:
         """Return when it could be sent as far as plans, caps, limits and windows are concerned.
 
-        None if no plan that is stated, nor the end of the season, lets it leave.
+        None if no plan that is stated, nor the end of the season, lets it leave within MAX_AHEAD.
         """
         at = self.next_allowed_at
-        for _ in range(MAX_CLOSED_DAYS):
-            if not unplanned_at(self.limits, self.plans, at):
-                return at
-            next_day = datetime.combine(at.date() + timedelta(days=1), time(), UTC)
-            begins = {each for plan in self.plans for each in self._begins_of(plan) if each > at}
-            at = self._allowed_from(min({next_day, *begins}))
+        for _ in range(MAX_AHEAD.days):
+            planned_at = self._planned_from(at)
+            if planned_at is None or planned_at == at:
+                return planned_at
+            at = self._allowed_from(planned_at)
         return None
+
+    def _planned_from(self, at: datetime) -> datetime | None:
+        """Return the first time from `at` on at which the rules about plans let it leave."""
+        midnight = datetime.combine(at.date(), time(), UTC)
+        times = {midnight + timedelta(days=each + 1) for each in range(MAX_AHEAD.days)}
+        for plan in self.plans:
+            times |= set() if plan.is_used_up else self._begins_of(plan)
+        later = sorted(each for each in times if each > at)
+        return next(
+            (each for each in (at, *later) if not unplanned_at(self.limits, self.plans, each)), None
+        )
 
 
 def unplanned_at(limits: Limits, plans: Sequence[Plan], at: datetime) -> tuple[Rule, ...]:
     """Return the rules by which a message may not leave at a time, because no plan has it."""
-    day = at.date()
     return tuple(
         rule
-        for rule in limits.plans
-        if rule.plan
-        and rule.is_in_season(day)
-        and not any(each.counts_for(at, rule.plan.notice) for each in plans)
+        for rule in limits.plans_on(at.date())
+        if rule.plan and not any(each.counts_for(at, rule.plan.notice) for each in plans)
     )
 
 

@@ -5,7 +5,7 @@ the decision and the version of the rules are in the event. `relay.case_recorder
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -38,10 +38,12 @@ from consent_tokens.tokens.claims import Claims
 
 OURS, OTHERS = "ours", "others"  # in place of ids: of the merchant that sends, or of another
 UNKNOWN: Final = "unknown"  # in place of a purpose or a variable that nobody has registered
+LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 EVENT, OTHER_EVENT = "event", "other event"  # in place of the types of events
 
 Window: TypeAlias = tuple[int, int, str]  # opens, closes, time zones
 Limit: TypeAlias = tuple[int, int]  # messages, seconds
+PlacedSend: TypeAlias = tuple[int, datetime]  # its place among all sends, the oldest is 0
 # deferred to; or reason and next time; or accepted
 Result: TypeAlias = datetime | tuple[str, datetime | None] | None
 
@@ -106,6 +108,7 @@ class Tail(Struct, frozen=True, array_like=True):
     sends: Sequence[datetime]
     left_out: int = 0  # older sends
     token_fault: Reason | None = None  # why the token is invalid
+    edges: Sequence[PlacedSend] = ()  # of the sends that are left out, what caps compare with
 
 
 class Extra(Struct, frozen=True, array_like=True):
@@ -122,6 +125,7 @@ class Extra(Struct, frozen=True, array_like=True):
     is_held_back: bool = False  # by pacing
     is_dropped: bool = False
     plans: Sequence[PlanPart] = ()  # of the merchant, that are about the message
+    edges: Sequence[PlacedSend] = ()  # of the sends of all merchants that are left out
 
 
 class CaseRecord(Struct, frozen=True, array_like=True):
@@ -138,9 +142,26 @@ class CaseRecord(Struct, frozen=True, array_like=True):
     extra: Extra | None = None
 
     @property
-    def left_out(self) -> int:
-        """Return how many older sends are not in it."""
-        return self.tail.left_out + (self.extra.left_out if self.extra else 0)
+    def sends(self) -> list[datetime]:
+        """Return the sends under the grant, those that are left out near enough for its caps."""
+        return restored(self.tail.sends, self.tail.left_out, self.tail.edges)
+
+    @property
+    def marketing_sends(self) -> list[datetime]:
+        """Return the sends of all merchants in the same way."""
+        extra = self.extra or Extra()
+        return restored(extra.marketing_sends, extra.left_out, extra.edges)
+
+    def knows(self, case: Case) -> bool:
+        """Whether what is kept of the sends is enough for the caps of a case.
+
+        It is for the caps that the recorded case had.
+        """
+        own, of_all = caps_of(case)
+        extra = self.extra or Extra()
+        return _is_enough(own, case.counted_sends, self.tail.left_out, self.tail.edges) and (
+            _is_enough(of_all, case.marketing_sends, extra.left_out, extra.edges)
+        )
 
     @property
     def is_of_dispatch(self) -> bool:
@@ -164,6 +185,39 @@ class CaseRecord(Struct, frozen=True, array_like=True):
             return Deferred(result, Reason.HELD_BACK if is_held_back else None)
         reason, next_at = result
         return Refused(Reason(reason), next_at)
+
+
+def caps_of(case: Case) -> tuple[list[RateLimit], list[RateLimit]]:
+    """Return the caps on the sends under the grant, and those on the sends of all merchants."""
+    own = [*case.frequency_caps, *(cap for _, cap in case.limits.caps)]
+    return own, [*case.recipient_limits, *(cap for _, cap in case.limits.recipient_caps)]
+
+
+def restored(
+    kept: Sequence[datetime], left_out: int, edges: Sequence[PlacedSend]
+) -> list[datetime]:
+    """Return sends as many as there were, ascending.
+
+    One that is neither kept nor an edge has the time of the next that is known; before the first
+    edge, and without edges, a time before any window.
+    """
+    known, older, at = dict(edges), list[datetime](), LONG_AGO
+    first = min(known, default=left_out)
+    for place in range(left_out - 1, first - 1, -1):
+        at = known.get(place, at if older else kept[0])
+        older.append(at)
+    return [*[known.get(first, LONG_AGO)] * first, *reversed(older), *kept]
+
+
+def _is_enough(
+    caps: Sequence[RateLimit],
+    sends: Sequence[datetime],
+    left_out: int,
+    edges: Sequence[PlacedSend],
+) -> bool:
+    places = {place for place, _ in edges}
+    first_places = (len(sends) - cap.limit for cap in caps)
+    return all(not 0 <= place < left_out or place in places for place in first_places)
 
 
 DECODER: Final = msgspec.msgpack.Decoder(CaseRecord)
@@ -191,7 +245,7 @@ def case_of(record: CaseRecord, now: datetime, rules: RuleSet | None = None) -> 
         text_fault=extra.text_fault,
         composed=ComposedText(Coding.GSM7, (b"",) * head.segments),
         max_segments=head.max_segments,
-        counted_sends=tail.sends,
+        counted_sends=record.sends,
         transactional_cap=RateLimit(*_limit_of(head.transactional_cap)),
         not_before=tail.not_before or now,
         valid_until=tail.valid_until,
@@ -201,7 +255,7 @@ def case_of(record: CaseRecord, now: datetime, rules: RuleSet | None = None) -> 
         template=_use_of(record),
         event=_event_of(record.template),
         preferences=_preferences_of(extra) if record.extra else NO_PREFERENCES,
-        marketing_sends=extra.marketing_sends,
+        marketing_sends=record.marketing_sends,
         more_windows=tuple(_window_of(each) for each in extra.more_windows),
         is_held_back=extra.is_held_back,
         is_dropped=extra.is_dropped,

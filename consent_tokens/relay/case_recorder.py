@@ -23,11 +23,13 @@ from consent_tokens.relay.case_record import (
     Head,
     Limit,
     Party,
+    PlacedSend,
     PlanPart,
     Result,
     Tail,
     TemplatePart,
     Window,
+    caps_of,
 )
 from consent_tokens.relay.decision import Accepted, Decision, Deferred, Reason, Refused
 from consent_tokens.relay.message import INVITATION_PURPOSE
@@ -38,7 +40,7 @@ from consent_tokens.tokens.claims import Claims
 ENCODER: Final = msgspec.msgpack.Encoder()
 # MessagePack: what follows is an array of so many values; the rest of a record has its defaults
 ARRAY_OF_FOUR, ARRAY_OF_SIX = b"\x94", b"\x96"
-MAX_PAST_SENDS: Final = 100  # that are kept: a cap above it is not decided again
+MAX_PAST_SENDS: Final = 100  # that are kept; of older ones, what higher caps compare with
 
 
 class CaseRecorder:
@@ -179,6 +181,7 @@ def _tail(case: Case, decision: Decision) -> Tail:
         sends[left_out:],
         left_out,
         case.token if isinstance(case.token, Reason) else None,
+        _edges(caps_of(case)[0], sends, left_out, case) if left_out else (),
     )
 
 
@@ -193,6 +196,23 @@ def _left_out(sends: Sequence[datetime], now: datetime) -> int:
     if len(sends) <= MAX_PAST_SENDS:
         return 0
     return max(0, bisect_right(sends, now) - MAX_PAST_SENDS)
+
+
+def _edges(
+    caps: Sequence[RateLimit], sends: Sequence[datetime], left_out: int, case: Case
+) -> list[PlacedSend]:
+    """Return the sends that are left out and that a cap compares a time with.
+
+    Of a cap of N those from the Nth of all on, as many as are planned, and those on either side of
+    the start of its window (`relay.frequency_cap`).
+    """
+    planned = len(sends) - bisect_right(sends, case.now)
+    places: set[int] = set()
+    for cap in caps:
+        nth = len(sends) - cap.limit
+        first_in_window = bisect_right(sends, case.send_at - cap.window)
+        places |= {*range(nth - planned, nth + 1), first_in_window - 1, first_in_window}
+    return [(each, sends[each]) for each in sorted(places) if 0 <= each < left_out]
 
 
 def _is_plain(case: Case, decision: Decision) -> bool:
@@ -220,6 +240,7 @@ def _extra(case: Case, decision: Decision) -> Extra | None:
         marketing_sends=marketing[left_out:],
         more_windows=[_window(each) for each in case.more_windows],
         left_out=left_out,
+        edges=_edges(caps_of(case)[1], marketing, left_out, case) if left_out else (),
         is_held_back=case.is_held_back,
         is_dropped=case.is_dropped,
         plans=[_plan(each) for each in case.plans],

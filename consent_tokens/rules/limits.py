@@ -41,12 +41,24 @@ class Limits:
     shadow: "Limits | None" = None  # of new rules, which refuse nothing yet
     binds: bool = field(init=False)  # whether there is anything to compare
     moves: bool = field(init=False)  # whether there are hours or days
+    # of `plans` by day, as far as they were asked for: each message of a season asks
+    _plans_on: dict[date, tuple[Rule, ...]] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         moves = bool(self.windows or self.days)
         found = bool(moves or self.forbidding or self.caps or self.recipient_caps or self.plans)
         object.__setattr__(self, "binds", found)
         object.__setattr__(self, "moves", moves)
+
+    def plans_on(self, day: date) -> tuple[Rule, ...]:
+        """Return the rules by which what leaves on a day (UTC) needs a plan."""
+        found = self._plans_on.get(day)
+        if found is None:
+            found = tuple(rule for rule in self.plans if rule.is_in_season(day))
+            self._plans_on[day] = found
+        return found
 
     def next_day(self, at: datetime) -> datetime:
         """Return `at` if texts may leave on that day in all time zones, else a later day's start.

@@ -10,11 +10,15 @@ from msgspec.structs import replace
 
 from consent_tokens.consent.preferences import Preferences, quiet_hours_of
 from consent_tokens.consent.quiet_periods import QuietPeriod
+from consent_tokens.consent.scope import FrequencyCap
 from consent_tokens.relay.case import Case, EventUse, limits_of
 from consent_tokens.relay.case_record import case_of, decode_record
 from consent_tokens.relay.case_recorder import MAX_PAST_SENDS, CaseRecorder
-from consent_tokens.relay.checks import decide
-from consent_tokens.relay.decision import Decision, Reason, Refused
+from consent_tokens.relay.checks import checks_of, decide
+from consent_tokens.relay.decision import Accepted, Decision, Reason, Refused
+from consent_tokens.relay.explanation import explain
+from consent_tokens.relay.plan import Plan
+from consent_tokens.rules.limits import NO_LIMITS
 from consent_tokens.rules.pack import RuleSet, rule_set
 from tests.unit.test_relay_decision import CLAIMS, FAULTS, GOOD, GRANT, NOON, SCOPE, using
 
@@ -55,6 +59,13 @@ since = 2020-01-01
 shadow_days = 0
 recipient_cap = { max_messages = 1, per_days = 1 }
 """
+PLANNED = OF_ALL.replace("of_all", "planned").replace(
+    "recipient_cap = { max_messages = 1, per_days = 1 }", "plan = { stated_hours_before = 24 }"
+)
+PLAN = Plan(
+    id="plan_1", merchant_id="m_1", starts_at=NOON, ends_at=NOON + timedelta(days=9), messages=9,
+    stated_at=NOON, created_at=NOON,
+)  # fmt: skip
 # members of a case that a record says nothing of: they are looked at before it is written, or
 # follow from other members
 NOT_KEPT = {"text", "link_domains", "limits"}
@@ -74,6 +85,8 @@ def changed(number: int) -> RuleSet:
     change = CHANGE.format(cap=4 - number, opens=9 + number) if number else ""
     if number == 1:
         change += OF_ALL
+    if number == 2:
+        change += PLANNED
     return rule_set({**FILES, "cn.toml": FILES["cn.toml"] + change})
 
 
@@ -94,6 +107,7 @@ def some_case(rnd: random.Random, rules: RuleSet) -> Case:
         "is_demonstration": False,
         "is_held_back": rnd.random() < SOMETIMES,
         "is_dropped": rnd.random() < SOMETIMES,
+        "plans": rnd.choice(((), (replace(PLAN, accepted=rnd.choice((0, 9))),))),
     }
     members["valid_until"] = members["not_before"] + timedelta(hours=rnd.choice((1, 24, 72)))
     if rnd.random() < 0.3:
@@ -224,12 +238,49 @@ def test_a_usual_record_is_short() -> None:
     assert len(CaseRecorder().encode(case, decide(case))) <= USUAL_BYTES
 
 
-def test_of_many_sends_the_last_ones_are_kept() -> None:
+def test_a_decision_under_any_cap_is_repeated_from_few_of_its_sends() -> None:
+    """Also what is explained of it: how much of each cap was used."""
+    rnd = random.Random(20)  # noqa: S311 - the same cases at each run
+    reasons: set[object] = set()
+    for _ in range(400):
+        limit, days = rnd.randrange(90, 1001), rnd.randrange(1, 31)
+        count, planned = max(0, limit + rnd.randrange(-60, 60)), rnd.choice((0, 0, 3, 40))
+        spread = timedelta(days=days * rnd.choice((0.5, 1, 1.2, 3)))
+        sends = sorted(NOON - spread * rnd.random() for _ in range(count))
+        sends += sorted(NOON + timedelta(hours=rnd.uniform(0.1, 90)) for _ in range(planned))
+        scope = replace(SCOPE, frequency_cap=FrequencyCap(limit, timedelta(days=days)))
+        preferences = Preferences(weekly_limit=rnd.choice((None, 400)))
+        case = Case(**GOOD | {
+            "grant": replace(GRANT, scope=scope), "token": replace(CLAIMS, scope=scope),
+            "counted_sends": sends, "marketing_sends": sends, "preferences": preferences,
+            "valid_until": NOON + timedelta(days=3), "limits": NO_LIMITS,
+        })  # fmt: skip
+        decision = decide(case)
+        data = CaseRecorder().encode(case, decision)
+        record = decode_record(data)
+        kept = case_of(record, NOON)
+        assert record.knows(kept)
+        assert decide(kept) == decision
+        assert explain(kept, checks_of(kept)) == explain(case, checks_of(case))
+        assert len(record.tail.edges) <= planned + 3
+        reasons.add(type(decision))
+    assert reasons == {Accepted, Refused}
+
+
+def test_of_many_sends_the_last_ones_and_what_a_cap_compares_with_are_kept() -> None:
     sends = [NOON - timedelta(minutes=each) for each in range(300, 0, -1)]
     planned = [NOON + timedelta(days=1)]
     case = Case(**GOOD | {"counted_sends": sends + planned})
     record = decode_record(CaseRecorder().encode(case, decide(case)))
-    assert record.left_out == 300 - MAX_PAST_SENDS
+    assert record.tail.left_out == 300 - MAX_PAST_SENDS
     kept = case_of(record, NOON)
-    assert kept.counted_sends == sends[-MAX_PAST_SENDS:] + planned
+    assert len(kept.counted_sends) == 301
+    assert kept.counted_sends[-101:] == sends[-MAX_PAST_SENDS:] + planned
     assert decide(kept) == decide(case)
+    assert record.knows(kept)
+    scope = replace(SCOPE, frequency_cap=FrequencyCap(250, timedelta(days=30)))
+    other = Case(**GOOD | {
+        "grant": replace(GRANT, scope=scope), "token": replace(CLAIMS, scope=scope),
+        "counted_sends": kept.counted_sends,
+    })  # fmt: skip
+    assert not record.knows(other), "it was decided by another cap"

@@ -8,7 +8,6 @@ from msgspec import Struct
 from consent_tokens.evidence.events import Event, rules_text
 from consent_tokens.relay.case import Case
 from consent_tokens.relay.case_record import CaseRecord, case_of, decode_record
-from consent_tokens.relay.case_recorder import MAX_PAST_SENDS
 from consent_tokens.relay.checks import decide_again
 from consent_tokens.relay.decision import Accepted, Decision, Deferred, Refused
 from consent_tokens.rules.pack import RuleSet
@@ -20,7 +19,7 @@ class Missing(StrEnum):
 
     INPUTS = "inputs_not_kept"  # it is older than this version, or the consumer erased the data
     RULES = "rules_not_kept"  # those of its version are not stored, or cannot be read any more
-    SENDS = "too_many_texts"  # a cap is higher than the number of texts that are kept
+    SENDS = "too_many_texts"  # a cap that it was not decided by is higher than the texts kept
 
 
 class PastDecision(Struct, frozen=True):
@@ -50,7 +49,7 @@ def decide_past(event: Event, rules: RuleSet | None) -> PastDecision | Missing:
         return Missing.RULES
     record = decode_record(event.inputs)
     case = case_of(record, event.at, rules)
-    if record.left_out and _highest_cap(case) > MAX_PAST_SENDS:
+    if not record.knows(case):
         return Missing.SENDS
     return _past(event, record, case)
 
@@ -58,12 +57,6 @@ def decide_past(event: Event, rules: RuleSet | None) -> PastDecision | Missing:
 def _past(event: Event, record: CaseRecord, case: Case) -> PastDecision:
     recorded, ids = record.result_at(event.at), rule_ids_of(event)
     return PastDecision(case, recorded, ids, decide_again(case), record.is_of_dispatch)
-
-
-def _highest_cap(case: Case) -> int:
-    of_rules = (*case.limits.caps, *case.limits.recipient_caps)
-    caps = (*case.frequency_caps, *case.recipient_limits, *(cap for _, cap in of_rules))
-    return max((cap.limit for cap in caps), default=0)
 
 
 def version_of(event: Event) -> str | None:
