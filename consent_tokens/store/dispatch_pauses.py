@@ -9,6 +9,7 @@ from sqlalchemy import delete, select
 
 from consent_tokens.store.database import Transaction, insert_or_ignore
 from consent_tokens.store.operation_tables import dispatch_pauses as table
+from consent_tokens.store.operation_tables import workers
 
 ALL: Final = "all"  # in place of an id
 
@@ -74,6 +75,14 @@ def end(transaction: Transaction, kind: PausedKind, subject_id: str) -> Pause | 
         return None
     done = transaction.execute(delete(table).where(table.c.subject_id == subject_id))
     return found if done.rowcount else None
+
+
+def end_of_gone_workers(transaction: Transaction) -> None:
+    """Delete the pauses of dispatchers that have ended."""
+    running = select(workers.c.id)
+    transaction.execute(
+        delete(table).where(table.c.kind == PausedKind.WORKER, table.c.subject_id.not_in(running))
+    )
 
 
 def list_all(transaction: Transaction) -> list[Pause]:

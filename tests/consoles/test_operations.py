@@ -15,6 +15,7 @@ from consent_tokens.crypto.key_files import KeyKind
 from consent_tokens.services.integrity.key_rotation import KeyState, KeyStatus, list_states
 from consent_tokens.services.people import proposals
 from consent_tokens.services.supervision.pauses import ALL, PausedKind, pause, resume
+from consent_tokens.services.supervision.workers import Heartbeat, WorkerKind
 from consent_tokens.services.webhooks import add_webhook
 from consent_tokens.store import senders
 from tests.console_people import ConsoleUser, operator
@@ -167,6 +168,11 @@ def test_paused_messages_expire_and_one_dispatcher_is_drained(small: Service) ->
     command(small, "queue", "resume", "--merchant", merchant.id)
     rows = json.loads(command(small, "queue", "show", "--json"))
     assert [each["queue"] for each in rows] == ["service", "transactional", "marketing", "webhooks"]
+    ended = Heartbeat(small.runtime, WorkerKind.DISPATCHER)
+    ended.beat()
+    pause(small.runtime, ADMIN, PausedKind.WORKER, ended.id, "to be stopped")
+    ended.end()
+    assert json.loads(command(small, "queue", "pauses", "--json")) == []
     small.clock.advance(timedelta(minutes=1))
     (worker,) = json.loads(command(small, "workers", "list", "--json"))
     assert worker["is_silent"]

@@ -16,7 +16,7 @@ import pytest
 
 from consent_tokens.clock import SystemClock
 from consent_tokens.consent.phone import PhoneNumber
-from consent_tokens.gateways.base import Deadline, Submission, SubmitResult, Submitted
+from consent_tokens.gateways.base import Deadline, Sessions, Submission, SubmitResult, Submitted
 from consent_tokens.gateways.smpp import SmppGateway
 from consent_tokens.gateways.smpp import gateway as smpp_gateway
 from consent_tokens.policies import DispatchPolicy
@@ -124,9 +124,10 @@ def test_the_window_of_a_session_that_is_down_is_not_used(carrier: Carrier) -> N
     gateway = SmppGateway(f"{carrier.url}?window=2 smpp://a:b@127.0.0.1:{free_port()}?window=6")
     gateway.open(up.set)
     try:
-        while not gateway.is_up:
+        while not gateway.is_up or gateway.sessions.fault is None:
             assert up.wait(10)
             up.clear()
+        assert gateway.sessions == Sessions(1, 2, "ConnectionRefusedError")
         handed = [submission(f"by one line {place}" * (1 + place % 9)) for place in range(40)]
         answers = [answer for group in gateway.submit(handed) for answer in group]
         assert sorted(place for place, _ in answers) == list(range(40))

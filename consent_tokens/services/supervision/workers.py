@@ -15,7 +15,7 @@ from typing import Final
 from consent_tokens.errors import ConsentTokensError
 from consent_tokens.relay.message import Priority
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import queue_state, workers
+from consent_tokens.store import dispatch_pauses, queue_state, workers
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.queue_state import Queue
 from consent_tokens.store.workers import Worker, WorkerKind, WorkerState
@@ -73,9 +73,17 @@ class Heartbeat:
         self._beaten_at = self.runtime.clock.monotonic()
 
     def end(self) -> None:
-        """Delete the row: the worker ends. Without a database it stays, and is seen as absent."""
+        """Delete the row: the worker ends. Without a database it stays, and is seen as absent.
+
+        A dispatcher that was drained is drained no more.
+        """
+
+        def work(transaction: Transaction) -> None:
+            workers.remove(transaction, self.id)
+            dispatch_pauses.end_of_gone_workers(transaction)
+
         with suppress(ConsentTokensError):
-            self.runtime.database.run(lambda transaction: workers.remove(transaction, self.id))
+            self.runtime.database.run(work)
 
 
 @dataclass(slots=True)
@@ -138,4 +146,9 @@ def read_operation(runtime: Runtime) -> Operation:
 def forget_workers(runtime: Runtime) -> None:
     """Delete the rows of workers that were killed long ago."""
     before = runtime.clock.now() - FORGOTTEN_AFTER
-    runtime.database.run(lambda transaction: workers.remove_unseen(transaction, before))
+
+    def work(transaction: Transaction) -> None:
+        workers.remove_unseen(transaction, before)
+        dispatch_pauses.end_of_gone_workers(transaction)
+
+    runtime.database.run(work)
