@@ -1,8 +1,8 @@
 """`/merchant/webhooks`: where the merchant is notified, what was posted there, and replay."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeVar
 
 from flask import Response, request
 from flask_babel import gettext as _
@@ -21,6 +21,8 @@ from consent_tokens.web.consoles.site import MERCHANT
 from consent_tokens.web.consumer.form_fields import text
 from consent_tokens.web.merchant_console.overview import merchant_id
 from consent_tokens.web.request_context import app_context, runtime
+
+Changed = TypeVar("Changed")
 
 bp = console_blueprint("webhooks", MERCHANT)
 ONE: Final = "/webhooks/<webhook_id>"
@@ -93,24 +95,14 @@ def show_one(webhook_id: str) -> Response:
 @bp.post(f"{ONE}/rotate-secret")
 def rotate_secret(webhook_id: str) -> Response:
     """Give a webhook a new secret, and show it this once; the previous one signs too for a day."""
-    owner = _find(webhook_id).merchant_id
-    webhook, secret = runtime().database.run(
-        lambda transaction: own_webhooks.rotate_secret(
-            runtime(), transaction, owner, webhook_id, actor_id=person().id
-        )
-    )
+    webhook, secret = _change(webhook_id, own_webhooks.rotate_secret)
     return page("merchant/webhook_secret.html", webhook=webhook, secret=secret)
 
 
 @bp.post(f"{ONE}/pause")
 def pause(webhook_id: str) -> Response:
     """Deliver nothing to a webhook until it is resumed."""
-    owner = _find(webhook_id).merchant_id
-    runtime().database.run(
-        lambda transaction: own_webhooks.pause(
-            runtime(), transaction, owner, webhook_id, actor_id=person().id
-        )
-    )
+    _change(webhook_id, own_webhooks.pause)
     set_done(_("The webhook is paused. Events wait for it, for 30 days at most."))
     return _to_webhook(webhook_id)
 
@@ -118,12 +110,7 @@ def pause(webhook_id: str) -> Response:
 @bp.post(f"{ONE}/resume")
 def resume(webhook_id: str) -> Response:
     """Deliver what waits for a paused webhook."""
-    owner = _find(webhook_id).merchant_id
-    runtime().database.run(
-        lambda transaction: own_webhooks.resume(
-            runtime(), transaction, owner, webhook_id, actor_id=person().id
-        )
-    )
+    _change(webhook_id, own_webhooks.resume)
     set_done(_("The webhook is resumed. What waited for it is delivered now."))
     return _to_webhook(webhook_id)
 
@@ -131,12 +118,7 @@ def resume(webhook_id: str) -> Response:
 @bp.post(f"{ONE}/delete")
 def delete(webhook_id: str) -> Response:
     """Remove a webhook, and the events that wait for it."""
-    owner = _find(webhook_id).merchant_id
-    runtime().database.run(
-        lambda transaction: own_webhooks.remove_own(
-            runtime(), transaction, owner, webhook_id, actor_id=person().id
-        )
-    )
+    _change(webhook_id, own_webhooks.remove_own)
     set_done(_("The webhook was deleted."))
     return redirect_to("merchant_webhooks.show")
 
@@ -181,6 +163,14 @@ def delivery_label(status: str) -> str:
         "failed": _("Given up"),
     }
     return str(labels[status])
+
+
+def _change(webhook_id: str, change: Callable[..., Changed]) -> Changed:
+    """Change a webhook as the person who is signed in; return what the change returns."""
+    owner = _find(webhook_id).merchant_id
+    return runtime().database.run(
+        lambda transaction: change(runtime(), transaction, owner, webhook_id, actor_id=person().id)
+    )
 
 
 def _find(webhook_id: str) -> Webhook:
