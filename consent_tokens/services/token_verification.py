@@ -98,7 +98,7 @@ def _verify_all(
     keyring = runtime.keyring
     if any(mac and mac.kid not in keyring.token_macs for mac in macs.values()):
         keyring = runtime.keys.latest()
-    check = _Check(keyring, runtime.service.issuer, stored, macs)
+    check = _Check(keyring, keyring.token_mac.kid, runtime.service.issuer, stored, macs)
     return [check.verify(token, grant) for token, grant in zip(tokens, named, strict=True)]
 
 
@@ -129,6 +129,7 @@ class _Check(Struct, frozen=True):
     """The keys, and the MACs that are stored with the grants that tokens name."""
 
     keyring: Keyring
+    mac_kid: bytes  # of the current key of MACs; derived once
     issuer: str
     stored: Mapping[GrantOfMerchant, bytes | None]
     macs: Mapping[GrantOfMerchant, TokenMac | None]
@@ -143,7 +144,7 @@ class _Check(Struct, frozen=True):
         try:
             if grant and mac and mac.matches(token.compact, grant.key, self.keyring.token_macs):
                 claims = token.claims_once_proven(self.issuer)
-                is_due = mac.kid != self.keyring.token_mac.kid
+                is_due = mac.kid != self.mac_kid
             else:
                 claims = token.verify(self.keyring.verifying, self.issuer)
                 is_due = self._may_be_newest(token, mac)
