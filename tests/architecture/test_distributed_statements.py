@@ -8,6 +8,7 @@ accepted, dispatched, reported, replied to and taken back.
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,11 +18,15 @@ from sqlalchemy import event
 
 from consent_tokens.services.admission.pacing_decisions import drop
 from consent_tokens.services.admission.template_values import count_values
+from consent_tokens.services.dispatch.pauses import expire_paused
 from consent_tokens.services.rollups.counting import add_increments
+from consent_tokens.services.supervision.pauses import pause, resume
+from consent_tokens.store import senders
 from consent_tokens.store.database import IS_DISTRIBUTED
+from consent_tokens.store.dispatch_pauses import ALL, PausedKind
 from consent_tokens.store.tables import metadata
 from tests.number_scan import NUMBERS
-from tests.service import ORDERS, REVIEWER, Service, SignedIn
+from tests.service import ADMIN, ORDERS, REVIEWER, Service, SignedIn
 from tests.stories.test_pacing import AFTER, POLICY, Paced
 
 # docs/data-model.md: other tables are distributed by their partition, or are reference tables
@@ -56,6 +61,7 @@ ALL_SHARDS: Final = {
         "DELETE FROM recipients",
         "SET lease_until = NULL", "SET settle_at = NULL", "grants.ends_at <=",
         "pauses.until <=", "consent_requests.expires_at <=", "quiet_until IS NOT NULL",
+        "AND valid_until <=",
         "grants.status_since <", "challenges.sent_at <", "rate_limits.idle_at <=",
         "consumer_sessions.seen_at <", "fingerprints.sent_at <", "message_segments.sent_at <",
         "messages.accepted_at <", "message_links.expires_at <=", "recipient_locks.locked_at <",
@@ -179,6 +185,26 @@ def send_in_every_way(service: Service) -> SignedIn:
     return signed_in
 
 
+def pause_in_every_way(signed_in: SignedIn) -> None:
+    """Have a sender and another merchant paused, and then everything, while a message waits."""
+    service, runtime = signed_in.service, signed_in.service.runtime
+    merchant_id = signed_in.merchant.id
+    [sender] = runtime.database.read(partial(senders.of_merchant, merchant_id=merchant_id))
+    paused = (
+        (PausedKind.MERCHANT, service.merchant("else").id),
+        (PausedKind.SENDER, sender.id),
+        (PausedKind.ALL, ALL),
+    )
+    assert signed_in.merchant.send(signed_in.token).status_code == 202
+    for kind, subject_id in paused:
+        pause(runtime, ADMIN, kind, subject_id, "an alarm")
+        service.work()
+        assert expire_paused(runtime) == 0, "its validity has not ended"
+    for kind, subject_id in paused:
+        resume(runtime, ADMIN, kind, subject_id)
+    service.work()
+
+
 def pace_in_every_way(service: Service) -> None:
     """Have texts of a new template held back, let go, reacted to, and dropped."""
     paced = Paced(service, policy=replace(POLICY, parts=(2, 2)), people=9, number=NUMBERS[1])
@@ -210,7 +236,9 @@ def end_in_every_way(signed_in: SignedIn) -> None:
 def test_each_statement_on_the_way_of_a_message_names_its_shards(
     small_postgres: Service, statements: list[str]
 ) -> None:
-    end_in_every_way(send_in_every_way(small_postgres))
+    signed_in = send_in_every_way(small_postgres)
+    pause_in_every_way(signed_in)
+    end_in_every_way(signed_in)
     pace_in_every_way(small_postgres)
     small_postgres.maintain()
     all_shards = [part for parts in ALL_SHARDS.values() for part in parts]
