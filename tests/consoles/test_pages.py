@@ -120,9 +120,9 @@ def test_an_appeal_waits_on_the_overview_until_it_is_decided(small: Service) -> 
     )
     merchant.post(f"/v1/templates/{template_id}/appeal", {"reason": "It is about an order."})
     ann = operator(small)
-    assert "Appeals about the purpose of templates" in ann.get().text
+    assert "Appeals and objections of merchants" in ann.get().text
     template_moves.decide_appeal(small.runtime, ADMIN, template_id, AppealStatus.DISMISSED, "No.")
-    assert "Appeals about the purpose of templates" not in ann.get().text
+    assert "Appeals and objections of merchants" not in ann.get().text
 
 
 def test_tables_sort_filter_page_and_export(small: Service) -> None:
