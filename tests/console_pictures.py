@@ -28,9 +28,12 @@ PICTURES: Final = (
     ("console-complaint", r"/console/complaints/cmp_[\w-]+"),
     ("console-message", r"/console/messages/msg_[\w-]+"),
     ("console-merchant", r"/console/merchants/mer_\w+"),
+    ("console-gateways", "/console/gateways"),
+    ("console-keys", "/console/keys"),
     ("merchant-overview", "/merchant"),
     ("merchant-request", r"/merchant/requests/req_[\w-]+"),
     ("merchant-templates", "/merchant/templates"),
+    ("merchant-campaign", r"/merchant/campaigns/\w+"),
 )
 
 

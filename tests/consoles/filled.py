@@ -9,6 +9,7 @@ from consent_tokens.services.admission.applications import apply
 from consent_tokens.services.admission.suspension import suspend
 from consent_tokens.services.people import lifting
 from tests.console_people import ConsoleUser, merchant_person, operator
+from tests.consoles.test_campaigns import csv_of, uploaded
 from tests.consoles.test_reviews import apply_for_sender, submit
 from tests.service import ADMIN, ALWAYS, PROMOTIONS, Service, application, registration_of
 from tests.stories.test_class_disputes import Shop
@@ -43,7 +44,13 @@ def fill(service: Service) -> tuple[ConsoleUser, ConsoleUser]:
     )
     service.clock.advance(timedelta(hours=1))
     service.maintain()
-    return operator(service, "admin", "Ann Admin"), merchant_person(service, merchant.id)
+    owner = merchant_person(service, merchant.id)
+    lines = [
+        (token, PROMOTIONS, "新书到店，本周末八折", "spring-1"),
+        ("x", PROMOTIONS, "", "spring-2"),
+    ]
+    uploaded(owner, csv_of(*lines))
+    return operator(service, "admin", "Ann Admin"), owner
 
 
 def links_of(html: str, path: str) -> Iterator[str]:

@@ -62,7 +62,7 @@ def add_campaign(runtime: Runtime, upload: Upload) -> Campaign:
     _check(upload, lines)
     now = runtime.clock.now()
     campaign = Campaign(
-        id=f"cmp_{runtime.random.token_bytes(8).hex()}",
+        id=f"cam_{runtime.random.token_bytes(8).hex()}",
         merchant_id=upload.merchant_id,
         name=upload.name,
         status=CampaignStatus.CHECKING,
