@@ -69,6 +69,7 @@ ALL_SHARDS: Final = {
         "events.at <",
         "consent_requests.decided_at <",
         "invitations.next_allowed_at <=",
+        "posters.expires_at <",
         "merchant_consents.stopped_at <",
         "waiting_entries.until <=",
         "webhook_events.created_at <",
