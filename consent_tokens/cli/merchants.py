@@ -170,18 +170,17 @@ def set_link_domains(
 @click.argument("merchant_id")
 @with_identity
 @click.option("--checked-by", help="Who checked this identity, just now. Pages show it.")
+@by_operator
 @as_json
-def set_identity(merchant_id: str, *, as_json: bool, **identity: str | None) -> None:
+def set_identity(
+    merchant_id: str, *, by: str | None, as_json: bool, **identity: str | None
+) -> None:
     """Set who a merchant is, and who checked it; an empty value removes one.
 
     A change without --checked-by undoes an earlier check.
     """
-    with open_context() as context:
-        runtime = context.runtime
-        saved = services.set_identity(runtime, merchant_id, identity)
-        runtime.database.run(
-            lambda transaction: control_groups.propose_twins(runtime, transaction, merchant_id)
-        )
+    with deciding(by) as (runtime, actor):
+        saved = merchant_options.change_identity(runtime, actor, merchant_id, identity)
     print_one({"id": merchant_id, **_identity_row(saved)}, in_json=as_json)
 
 

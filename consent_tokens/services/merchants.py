@@ -72,7 +72,10 @@ def check_name(name: str) -> dict[str, list[str]]:
 
 
 def set_identity(
-    runtime: Runtime, merchant_id: str, changes: Mapping[str, str | None]
+    runtime: Runtime,
+    merchant_id: str,
+    changes: Mapping[str, str | None],
+    actor_id: str | None = None,
 ) -> MerchantIdentity:
     """Save who a merchant is, and who checked it; return the whole identity.
 
@@ -88,7 +91,9 @@ def set_identity(
         if merchant.is_demonstration and identity.checked_by:
             raise InvalidError({"checked_by": ["nobody checks a demonstration"]})
         merchants.set_identity(transaction, merchant_id, identity)
-        record_event(runtime, transaction, merchant, EventKind.IDENTITY_SET, identity.checked_by)
+        record_event(
+            runtime, transaction, merchant, EventKind.IDENTITY_SET, identity.checked_by, actor_id
+        )
         return identity
 
     return runtime.database.run(work)

@@ -161,10 +161,21 @@ def test_a_sender_is_revoked_and_no_page_shows_a_number(small: Service) -> None:
         assert not any(number in page.text for number in NUMBERS), each
 
 
-def test_reviewers_set_limits_domains_and_share_and_each_is_recorded(small: Service) -> None:
+def test_operators_set_identity_limits_domains_and_share(
+    small: Service,
+) -> None:
     shop = small.legal_merchant()
     ann, eve = operator(small, "reviewer", "Ann"), operator(small, "auditor", "Eve")
     page = f"/merchants/{shop.id}"
+    boss = operator(small, "admin", "Boss")
+    identity = {"legal_name": "晨光文化", "contact": "400 001 0001", "website": ""}
+    assert decide(boss, f"{page}/identity", **identity | {"website": "ftp://x"}) == 422
+    assert decide(ann, f"{page}/identity", **identity) == 403
+    assert decide(boss, f"{page}/identity", **identity) == 303
+    changed = stored(small, shop.id).identity
+    assert (changed.legal_name, changed.checked_by) == ("晨光文化", None)
+    assert decide(boss, f"{page}/identity", **identity, checked_by="Boss") == 303
+    assert "Boss · " in eve.get(page).text
     wrong = {"daily-limits": {"marketing": "1e3"}, "link-domains": {"domains": "not a domain!"},
              "weight": {"weight": "101"}}  # fmt: skip
     right = {"daily-limits": {"marketing": "5000"}, "weight": {"weight": "3"},

@@ -51,6 +51,7 @@ class Action(StrEnum):
     UPHOLD_APPEAL = "uphold_appeal"  # of a merchant, against another purpose of its template
     DISMISS_APPEAL = "dismiss_appeal"
     SET_LIMITS = "set_limits"
+    SET_IDENTITY = "set_identity"
     JOIN = "join"
     REJECT = "reject"
     NOTE = "note"  # about a merchant, for other reviewers
@@ -77,6 +78,7 @@ _OF_ADMINS: Final = frozenset(
         Action.RESUME,
         Action.RESTORE,
         Action.APPROVE_EXPORT,
+        Action.SET_IDENTITY,
         Action.ADD_OPERATOR,
         Action.DISABLE_OPERATOR,
     }

@@ -1,6 +1,6 @@
-"""What reviewers set for a merchant: its share of the throughput, and its link domains."""
+"""What operators set for a merchant: its identity, share of the throughput, and link domains."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from consent_tokens.errors import InvalidError
@@ -14,14 +14,29 @@ from consent_tokens.services.admission.actors import (
     record_act,
     require_right,
 )
+from consent_tokens.services.admission.control_groups import propose_twins
 from consent_tokens.services.merchant_records import get_merchant
+from consent_tokens.services.merchants import set_identity
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import link_domains, merchants
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.merchants import Merchant
+from consent_tokens.store.merchants import Merchant, MerchantIdentity
 
 MAX_WEIGHT: Final = 100
 MAX_LINK_DOMAINS: Final = 100  # of a merchant
+
+
+def change_identity(
+    runtime: Runtime, actor: Actor, merchant_id: str, changes: Mapping[str, str | None]
+) -> MerchantIdentity:
+    """Save who a merchant is, as `set_identity`, and look for merchants that share it.
+
+    Raises ForbiddenError, InvalidError, NotFoundError.
+    """
+    require_right(actor, Action.SET_IDENTITY)
+    saved = set_identity(runtime, merchant_id, changes, actor.id)
+    runtime.database.run(lambda transaction: propose_twins(runtime, transaction, merchant_id))
+    return saved
 
 
 def set_weight(runtime: Runtime, actor: Actor, merchant_id: str, weight: int) -> None:

@@ -1,4 +1,4 @@
-"""What reviewers set for a merchant: messages a day, link domains, and its share of throughput."""
+"""What operators set for a merchant: identity, messages a day, link domains, share of sending."""
 
 from typing import Final
 
@@ -8,6 +8,7 @@ from flask_babel import gettext as _
 from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.errors import InvalidError
 from consent_tokens.services.admission import daily_limits, merchant_options
+from consent_tokens.services.merchants import MAX_IDENTITY_LENGTHS
 from consent_tokens.web.console.merchants import ONE, bp, merchant_page, to_merchant
 from consent_tokens.web.console.reasons import reason_errors
 from consent_tokens.web.consoles.session import person, set_done
@@ -18,6 +19,20 @@ __all__ = ["bp"]
 
 MAX_DIGITS: Final = 10
 MAX_DOMAINS_LENGTH: Final = 8000  # characters
+
+
+@bp.post(f"{ONE}/identity")
+def set_identity(merchant_id: str) -> Response:
+    """Set who a merchant is; consumers read it in notices and on pages."""
+    changes = {name: text(name, length + 1) for name, length in MAX_IDENTITY_LENGTHS.items()}
+    if not changes["checked_by"]:
+        del changes["checked_by"]  # a change undoes an earlier check
+    try:
+        merchant_options.change_identity(runtime(), person().actor, merchant_id, changes)
+    except InvalidError as error:
+        return merchant_page(merchant_id, reason_errors(error, "identity"))
+    set_done(_("The identity was set."))
+    return to_merchant(merchant_id)
 
 
 @bp.post(f"{ONE}/daily-limits")

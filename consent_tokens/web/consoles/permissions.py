@@ -154,6 +154,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "console_merchants.lift": ADMINS_AGAIN,
         "console_merchants.approve_lifting": ADMINS_AGAIN,
         "console_merchants.reject_lifting": ADMINS,
+        "console_merchants.set_identity": ADMINS_AGAIN,
         "console_merchants.set_daily_limits": REVIEWERS,
         "console_merchants.set_link_domains": REVIEWERS,
         "console_merchants.set_weight": REVIEWERS,

@@ -22,6 +22,7 @@ from consent_tokens.services.admission.template_file import (
 )
 from consent_tokens.services.admission.template_standings import TemplateStanding
 from consent_tokens.services.merchant_records import get_merchant
+from consent_tokens.services.merchants import read_link_domains
 from consent_tokens.web.console.lists import list_page
 from consent_tokens.web.consoles.guard import console_blueprint
 from consent_tokens.web.consoles.labels import standing_label
@@ -75,6 +76,7 @@ def show() -> Response:
         lambda wanted: list_templates(runtime(), wanted, merchant_id()),
         statuses=[(each.value, standing_label(each)) for each in TEMPLATE_STATUSES],
         purposes=[(each.value, purpose_name(each)) for each in Purpose],
+        link_domains=read_link_domains(runtime(), merchant_id()),
     )
 
 
