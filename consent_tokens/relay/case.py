@@ -19,7 +19,7 @@ from consent_tokens.policies import RateLimit
 from consent_tokens.relay.composition import ComposedText
 from consent_tokens.relay.decision import Reason, class_of
 from consent_tokens.relay.frequency_cap import next_allowed_at
-from consent_tokens.relay.plan import Plan
+from consent_tokens.relay.plan import Plan, plan_of
 from consent_tokens.relay.templates.fill import VariableFault
 from consent_tokens.relay.templates.template import Template
 from consent_tokens.relay.text_form import TextFault
@@ -223,6 +223,13 @@ class Case:
         if not self.limits.plans or self.token is None:
             return ()
         return unplanned_at(self.limits, self.plans, self.send_at)
+
+    @property
+    def plan(self) -> Plan | None:
+        """Return the plan that it counts in, by the longest notice of the rules of its day."""
+        rules = self.limits.plans_on(self.send_at.date())
+        notice = max((rule.plan.notice for rule in rules if rule.plan), default=timedelta())
+        return plan_of(self.plans, self.send_at, notice)
 
     @property
     def next_planned_at(self) -> datetime | None:

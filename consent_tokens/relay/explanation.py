@@ -17,7 +17,6 @@ from consent_tokens.relay import checks
 from consent_tokens.relay.case import Case
 from consent_tokens.relay.checks import Check, check_rules
 from consent_tokens.relay.decision import Reason, Refused, needs_own_admission
-from consent_tokens.relay.plan import plan_of
 from consent_tokens.rules.rule import Rule
 
 Compared: TypeAlias = Mapping[str, str]
@@ -196,7 +195,7 @@ def _rules(case: Case) -> Compared:
     compared |= {rule.id: _window(window) for rule, window in limits.windows}
     moving = case.moving_rules if limits.days else ()
     compared |= {rule.id: "closed" if rule in moving else "open" for rule in limits.days}
-    plan = plan_of(case.plans, case.send_at)
+    plan = case.plan
     used = f"{plan.accepted} of {plan.messages} planned" if plan else "outside a plan"
     unplanned = case.unplanned
     compared |= {rule.id: used if rule in unplanned else "within a plan" for rule in limits.plans}

@@ -74,14 +74,16 @@ class Plan(Struct, frozen=True, kw_only=True):
         return PlanStatus.CURRENT if now < self.ends_at else PlanStatus.OVER
 
 
-def plan_of(plans: Sequence[Plan], at: datetime) -> Plan | None:
-    """Return the plan that a message which leaves at a time counts in: of several, one not used up.
+def plan_of(plans: Sequence[Plan], at: datetime, notice: timedelta) -> Plan | None:
+    """Return the plan that a message which leaves at a time counts in.
 
-    The first one is used up before the next. None if the time is in none of them.
+    Of several it is one that was stated so long before, and of those one that is not used up. The
+    first one is used up before the next. None if the time is in none of them.
     """
     covering = [each for each in plans if each.covers(at)]
-    left = [each for each in covering if not each.is_used_up]
-    return next(iter(left or covering), None)
+    return min(
+        covering, key=lambda each: (each.stated_at + notice > at, each.is_used_up), default=None
+    )
 
 
 def plans_more(before: Plan, after: Plan) -> bool:

@@ -63,6 +63,27 @@ def test_what_leaves_outside_a_plan_is_refused_by_the_rule(
     assert decision.next_at == next_at
 
 
+def counted_in(*plans: Plan, at: datetime = AT) -> str | None:
+    found = limits(rules_of(IN_NOVEMBER), "Asia/Shanghai", day=at.date())
+    case = a_case(limits=found, plans=plans, now=at, not_before=at, valid_until=at + DAY)
+    return case.plan.id if case.plan else None
+
+
+def test_a_text_counts_in_a_plan_that_was_stated_in_time() -> None:
+    used_up = replace(PLAN, accepted=2)
+    late = replace(PLAN, id="plan_2", messages=1_000_000, stated_at=AT)
+    in_time = replace(late, stated_at=AT - DAY)
+    assert counted_in(late, PLAN) == "plan_1", "no text may leave by the other"
+    assert counted_in(late, used_up) == "plan_1", "so it is its excess that is refused"
+    assert counted_in(used_up, in_time) == "plan_2"
+    assert counted_in(late) == "plan_2"
+    assert counted_in(replace(PLAN, ends_at=AT)) is None
+    out_of_season = datetime(2021, 12, 1, 2, tzinfo=UTC)
+    always = {"starts_at": out_of_season, "ends_at": out_of_season + DAY}
+    plans = [replace(each, **always, stated_at=out_of_season) for each in (late, PLAN)]
+    assert counted_in(*plans, at=out_of_season) == "plan_2", "no rule wants notice of it"
+
+
 def test_the_day_on_which_a_text_leaves_says_whether_it_is_in_the_season() -> None:
     before = datetime(2021, 10, 31, 12, tzinfo=UTC)
     assert isinstance(decided(at=before), Accepted)

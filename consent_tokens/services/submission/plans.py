@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from consent_tokens.relay.case import Case
 from consent_tokens.relay.decision import Decision, Refused
 from consent_tokens.relay.message import MAX_VALIDITY
-from consent_tokens.relay.plan import Plan, plan_of
+from consent_tokens.relay.plan import Plan
 from consent_tokens.services import webhooks
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.submission.message_request import MessageRequest
@@ -80,7 +80,7 @@ class Plans:
 
     def count(self, case: Case, decision: Decision) -> None:
         """Count a message that was accepted, or refused because its plan is used up."""
-        plan = plan_of(case.plans, case.send_at) if case.plans else None
+        plan = case.plan if case.plans else None
         if plan is None:
             return
         if not isinstance(decision, Refused):
