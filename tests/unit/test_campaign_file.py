@@ -62,6 +62,36 @@ def test_an_encoding_that_is_named_wrongly_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "named",
+    [
+        "bz2", "zlib", "zip", "hex", "base64", "uu", "quopri", "rot13", "undefined", "punycode",
+        "idna", "unicode_escape", "raw_unicode_escape", "utf-7", "utf-32", "hz", "iso2022_jp",
+        "charmap", "mbcs", "../x", "x" * 200, "\0", "é",
+    ],
+)  # fmt: skip
+def test_only_an_encoding_of_texts_may_be_named(tmp_path: Path, named: str) -> None:
+    assert "No such encoding" in refused(tmp_path, b"token,purpose,text\nt,p,x\n", named)
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "utf-8", "UTF8", "utf-8-sig", "gb18030", "GBK", "gb2312", "big5", "big5-hkscs", "cp950",
+        "cp1250", "windows-1252", "Windows 1258", "iso-8859-1", "ISO_8859-15", "latin1", "latin-1",
+        "shift_jis", "Shift-JIS", "cp932", "euc-kr", "EUC-JP", "cp949", "koi8-r", "us-ascii",
+    ],
+)  # fmt: skip
+def test_the_usual_names_of_encodings_are_known(tmp_path: Path, named: str) -> None:
+    assert texts(tmp_path, b"token,purpose,text\nt,p,x\n", named) == ["x"]
+
+
+def test_utf_16_without_a_mark_has_to_be_named_with_its_order(tmp_path: Path) -> None:
+    content = "token,purpose,text\nt,p,x\n".encode("utf-16-le")
+    assert "UTF-16" in refused(tmp_path, content, "utf-16")
+    assert texts(tmp_path, content, "utf-16-le") == ["x"]
+
+
+@pytest.mark.parametrize(
     "content",
     [
         "token;purpose;text\nt;p;x\n", "token\tpurpose\ttext\nt\tp\tx\n",

@@ -6,7 +6,10 @@ part UTF-8 and part something else is refused: read as either, some of its texts
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from encodings import normalize_encoding
+from encodings.aliases import aliases
+from types import MappingProxyType
 from typing import IO, Final, Literal, Protocol
 
 from consent_tokens.errors import InvalidError
@@ -50,6 +53,20 @@ UNKNOWN: Final = N_(
 MAX_SAMPLE_BYTES: Final = 1 << 18  # of lines that are not UTF-8
 
 
+# of the encodings of Python only these: others compress, keep a state, or read escapes
+TEXT_ENCODINGS: Final = frozenset({
+    "utf_8", "utf_8_sig", "utf_16", "utf_16_le", "utf_16_be", "ascii",
+    "gb18030", "gbk", "gb2312", "big5", "big5hkscs", "cp950",
+    "shift_jis", "cp932", "euc_jp", "euc_kr", "cp949", "koi8_r", "koi8_u", "tis_620", "cp874",
+    "latin_1", *(f"cp{number}" for number in range(1250, 1259)),
+    *(f"iso8859_{part}" for part in (*range(1, 12), *range(13, 17))),
+})  # fmt: skip
+NAMED_ENCODINGS: Final[Mapping[str, str]] = MappingProxyType(
+    {alias: name for alias, name in aliases.items() if name in TEXT_ENCODINGS}
+    | {name: name for name in TEXT_ENCODINGS}
+)
+
+
 class Source(Protocol):
     """Where a file is: a path, or what was uploaded."""
 
@@ -78,10 +95,12 @@ def find_encoding(source: Source, named: str | None = None) -> str:
 
 def _known(named: str | None) -> str | None:
     """Return an encoding that is named. Raises InvalidError if there is none of that name."""
-    try:
-        return codecs.lookup(named).name if named else None
-    except (LookupError, ValueError):
-        raise InvalidError({"encoding": ["No such encoding; for example gb18030."]}) from None
+    if not named:
+        return None
+    name = NAMED_ENCODINGS.get(normalize_encoding(named).lower())
+    if name is None:
+        raise InvalidError({"encoding": ["No such encoding; for example gb18030."]})
+    return codecs.lookup(name).name
 
 
 def _reject_other_formats(sample: bytes) -> None:
@@ -171,6 +190,7 @@ def _check_whole(file: IO[bytes], encoding: str) -> None:
         while chunk := file.read(SAMPLE_BYTES):
             number += decoder.decode(chunk).count("\n")
         decoder.decode(b"", final=True)
-    except UnicodeDecodeError as error:
-        number += bytes(error.object[: error.start]).count(b"\n")
+    except UnicodeError as error:  # without a place: UTF-16 that has no mark
+        if isinstance(error, UnicodeDecodeError):
+            number += bytes(error.object[: error.start]).count(b"\n")
         raise CampaignFileError(WRONG_ENCODING, line=number, encoding=encoding.upper()) from None
