@@ -14,10 +14,12 @@ from consent_tokens.relay.checks import decide
 from consent_tokens.relay.decision import Accepted, Decision, Reason, Refused
 from consent_tokens.relay.plan import Plan
 from consent_tokens.rules_source import RulesSource
+from consent_tokens.services.admission.senders import add_sender
 from consent_tokens.services.rules_dry_run import dry_run
+from consent_tokens.services.submission.message_request import MessageRequest
 from tests.number_scan import NUMBERS, WRITTEN
 from tests.receivers import receiver as a_receiver
-from tests.service import ALWAYS, ORDERS, PROMOTIONS, WIDE, Merchant, Page, Service
+from tests.service import ALWAYS, ORDERS, PORT, PROMOTIONS, REVIEWER, WIDE, Merchant, Page, Service
 from tests.stories.test_template_commands import answer, run
 from tests.stories.test_webhooks import deliver_due, delivered
 from tests.unit.test_relay_decision import a_case
@@ -176,6 +178,24 @@ def test_a_plan_is_only_about_what_it_names(peak: tuple[Service, Merchant, str])
     other = service.legal_merchant("暮光书店")
     assert other.get(f"/v1/plans/{events['id']}").status_code == 404
     assert other.post(f"/v1/plans/{events['id']}/withdraw").status_code == 404
+
+
+def test_a_campaign_by_a_second_sender_leaves_by_the_plan_of_that_sender(
+    peak: tuple[Service, Merchant, str],
+) -> None:
+    service, merchant, token = peak
+    service.clock.advance(HOUR)  # the first admitted is the one for all other texts
+    second = add_sender(
+        service.runtime, merchant.id, port=PORT, extension="77", signature="晨光", actor=REVIEWER
+    )
+    stated(merchant, service.clock.now() + DAY, sender=second.id)
+    service.clock.advance(DAY)
+    lines = [
+        MessageRequest(token=token, purpose=PROMOTIONS, text="你好", sender_id=each)
+        for each in (None, second.id)
+    ]
+    results = service.context.submitter.try_out(merchant.id, lines)
+    assert [isinstance(each.decision, Accepted) for each in results] == [False, True]
 
 
 INVALID: Final[list[tuple[dict[str, object], str]]] = [

@@ -52,7 +52,7 @@ class Plans:
                 merchant_id,
                 each.purpose,
                 each.template.id if each.template else None,
-                _sender_id(standings, merchant_id, each.purpose),
+                _sender_id(standings, merchant_id, each),
             )
             for merchant_id, each in requests
             if merchant_id in planning
@@ -109,6 +109,6 @@ def _planning(standings: Standings, now: datetime) -> set[str]:
     return {merchant_id for merchant_id, until in found.items() if until and until > now}
 
 
-def _sender_id(standings: Standings, merchant_id: str, purpose: str) -> str | None:
-    sender = standings.of(merchant_id, purpose).sender
+def _sender_id(standings: Standings, merchant_id: str, request: MessageRequest) -> str | None:
+    sender = standings.of(merchant_id, request.purpose, request.sender_id).sender
     return sender.id if sender else None
