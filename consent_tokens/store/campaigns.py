@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec.json import decode, encode
 from msgspec.structs import asdict
-from sqlalchemy import ColumnElement, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, insert, select, update
 
 from consent_tokens.relay.campaign import Campaign, CampaignStatus, Preview, Tally
 from consent_tokens.store.console_tables import campaign_parts as parts
@@ -47,15 +47,6 @@ def of_merchant(transaction: Transaction, merchant_id: str, limit: int) -> list[
         .limit(limit)
     )
     return [_campaign(row) for row in rows]
-
-
-def count_since(transaction: Transaction, merchant_id: str, since: datetime) -> int:
-    """Return how many campaigns a merchant uploaded after a time."""
-    return transaction.execute(
-        select(func.count())
-        .select_from(table)
-        .where(table.c.merchant_id == merchant_id, table.c.created_at > since)
-    ).scalar_one()
 
 
 def due(transaction: Transaction, now: datetime, limit: int) -> list[Campaign]:

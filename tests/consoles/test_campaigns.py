@@ -12,11 +12,19 @@ from typing import Any
 import pytest
 from sqlalchemy import text as sql
 
+from consent_tokens.errors import TooManyRequestsError
 from consent_tokens.policies import SHANGHAI
 from consent_tokens.relay.campaign import PART_SIZE
 from consent_tokens.services.admission.senders import add_sender
 from consent_tokens.services.campaigns import sending
-from consent_tokens.services.campaigns.uploads import MAX_LINES, MAX_UPLOADS
+from consent_tokens.services.campaigns.uploads import (
+    MAX_LINES,
+    UPLOADS,
+    Upload,
+    UploadedLine,
+    add_campaign,
+)
+from consent_tokens.services.submission.message_request import MessageRequest
 from consent_tokens.store import campaigns
 from consent_tokens.store.merchants import MerchantStatus, set_status
 from consent_tokens.workers.campaign_worker import CampaignWorker
@@ -218,9 +226,29 @@ def test_who_is_reached_is_told_in_buckets_that_single_nobody_out(small: Service
     # one consent many times is one person: nothing is told about so few
     few = user.get(uploaded(user, csv_of(*((tokens[0], PROMOTIONS, "S", "") for _ in tokens))))
     assert "Reached at once" not in few.text
-    for _ in range(MAX_UPLOADS - 2):
+    for _ in range(UPLOADS.limit - 2):
         assert upload(user, csv_of((tokens[0], PROMOTIONS, "S", ""))).status_code == 303
     assert upload(user, csv_of((tokens[0], PROMOTIONS, "S", ""))).status_code == 429
+
+
+@pytest.mark.both_databases
+def test_no_more_files_are_taken_a_day_if_they_come_together(service: Service) -> None:
+    merchant = service.merchant()
+    (token,) = insert_grants(service.runtime, merchant.id, 1)
+    line = UploadedLine(2, MessageRequest(token=token, purpose=PROMOTIONS, text="Sale"))
+
+    def try_upload(number: int) -> bool:
+        upload = Upload(merchant_id=merchant.id, person_id="mpr_1", name=f"{number}", lines=[line],
+                        timezone=SHANGHAI)  # fmt: skip
+        try:
+            add_campaign(service.runtime, upload)
+        except TooManyRequestsError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(try_upload, range(UPLOADS.limit + 6)))
+    assert taken.count(True) == len(rows_of(service, "campaigns")) == UPLOADS.limit
 
 
 def test_a_suspended_merchant_is_refused_line_by_line(small: Service) -> None:

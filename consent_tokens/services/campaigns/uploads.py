@@ -6,8 +6,9 @@ from datetime import timedelta
 from hashlib import sha256
 from zoneinfo import ZoneInfo
 
-from consent_tokens.errors import InvalidError, TokenMalformedError, TooManyRequestsError
+from consent_tokens.errors import InvalidError, TokenMalformedError
 from consent_tokens.evidence.events import EventKind
+from consent_tokens.policies import RateLimit
 from consent_tokens.relay.campaign import PART_SIZE, Campaign, CampaignStatus
 from consent_tokens.relay.composition import is_displayable
 from consent_tokens.services.campaigns.parts import (
@@ -17,6 +18,7 @@ from consent_tokens.services.campaigns.parts import (
     seal_refused,
 )
 from consent_tokens.services.merchant_records import get_merchant, record_event
+from consent_tokens.services.rate_limits import acquire
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.submission.message_request import MessageRequest
 from consent_tokens.store import campaigns
@@ -24,10 +26,10 @@ from consent_tokens.store.database import Transaction
 from consent_tokens.tokens.verify import read
 
 MAX_LINES = 10_000  # of one file, which has at most 8 MiB
-MAX_UPLOADS = 10  # of a merchant a day: each tells something about who would be reached
+# of a merchant: each tells something about who would be reached
+UPLOADS = RateLimit(10, timedelta(days=1))
 MAX_NAME_LENGTH = 100  # characters
 FAULTY_PART = -1
-ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def add_campaign(runtime: Runtime, upload: Upload) -> Campaign:
     """Store a campaign to be checked.
 
     Raises InvalidError for a name that is not valid, a file without a line that can be read or with
-    more than MAX_LINES; TooManyRequestsError after MAX_UPLOADS in a day.
+    more than MAX_LINES; TooManyRequestsError for more UPLOADS.
     """
     lines = _lines(upload)
     faulty = [each.read for each in upload.lines if isinstance(each.read, RefusedLine)]
@@ -81,10 +83,10 @@ def add_campaign(runtime: Runtime, upload: Upload) -> Campaign:
         for part, first in enumerate(range(0, len(lines), PART_SIZE))
     }
     sealed = seal_refused(runtime, campaign.id, FAULTY_PART, faulty)
+    uploads_key = runtime.rate_limit_key("campaigns", upload.merchant_id)
 
     def work(transaction: Transaction) -> None:
-        if campaigns.count_since(transaction, upload.merchant_id, now - ONE_DAY) >= MAX_UPLOADS:
-            raise TooManyRequestsError(int(ONE_DAY.total_seconds()))
+        acquire(transaction, uploads_key, [UPLOADS], now)
         campaigns.add(transaction, campaign)
         campaigns.add_parts(transaction, campaign.id, parts, sealed)
         merchant = get_merchant(transaction, upload.merchant_id)
