@@ -235,7 +235,8 @@ class Case:
     def next_planned_at(self) -> datetime | None:
         """Return when it could be sent as far as plans, caps, limits and windows are concerned.
 
-        None if no plan that is stated, nor the end of the season, lets it leave within MAX_AHEAD.
+        None if neither the end of the season lets it leave within MAX_AHEAD, nor a plan that is
+        known to the case: of later ones than MAX_VALIDITY after `not_before` it knows nothing.
         """
         at = self.next_allowed_at
         for _ in range(MAX_AHEAD.days):
