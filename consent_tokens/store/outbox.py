@@ -364,11 +364,13 @@ def refuse_queued(
     return [message_from_row(row) for row in rows]
 
 
-def refuse_queued_invitations(transaction: Transaction, partition: int, now: datetime) -> int:
-    """Refuse the waiting invitations to a recipient; return how many."""
+def refuse_queued_invitations(
+    transaction: Transaction, partition: int, reason: str, now: datetime
+) -> list[Message]:
+    """Refuse the waiting invitations to a recipient, with `reason`; return them."""
     is_invitation = messages.c.purpose == INVITATION_PURPOSE
-    statement = _refuse_waiting(is_invitation, partition, "withheld", now)
-    return len(transaction.execute(statement).all())
+    rows = transaction.execute(_refuse_waiting(is_invitation, partition, reason, now))
+    return [message_from_row(row) for row in rows]
 
 
 def _row(message: Message) -> tuple[Any, ...]:

@@ -89,6 +89,29 @@ def test_what_happens_to_texts_and_consents_is_counted(service: Service) -> None
     assert shown(figures(service, days=1).before) == shown(everything.total)
 
 
+def test_invitations_are_counted_as_they_are_counted_anew(service: Service) -> None:
+    shop, consumer = service.merchant(), service.consumer()
+    token = service.obtain_token(shop, consumer, ORDERS)
+    invited = shop.post("/v1/consent-requests", {"token": token, "purposes": [PROMOTIONS]})
+    assert invited.status_code == 201, invited.text
+    service.work()
+    service.clock.advance(timedelta(hours=10))  # late in the evening: it waits for the morning
+    other = service.merchant("海港")
+    theirs = service.obtain_token(other, consumer, ORDERS)
+    waiting = other.post("/v1/consent-requests", {"token": theirs, "purposes": [PROMOTIONS]})
+    assert waiting.status_code == 201, waiting.text
+    consumer.log_in()
+    shown_page = consumer.get("/my/wishes").text
+    consumer.post("/my", shown_page, action="invitations", invitations="none")
+    counted = figures(service)
+    assert shown(counted.total) == {
+        "accepted": 2, "refused": 1, "sent": 1, "delivered": 1, "gained": 2,
+    }  # fmt: skip
+    assert counted.refused == {"withheld": 1}
+    rebuild(service.runtime, service.context.consent.retention, 2)
+    assert shown(figures(service).total) == shown(counted.total)
+
+
 def test_a_late_report_counts_on_the_day_of_its_text(service: Service) -> None:
     """A report that corrects another counts in its place."""
     shop = service.merchant()

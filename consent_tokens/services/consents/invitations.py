@@ -25,6 +25,7 @@ from consent_tokens.errors import (
 )
 from consent_tokens.evidence.events import Event, EventKind, request_event
 from consent_tokens.evidence.journal import EntryKind, InvitationRecorded
+from consent_tokens.evidence.rollups import Measure, of_messages
 from consent_tokens.policies import ConsentPolicy, LinkMode
 from consent_tokens.relay.case import limits_of
 from consent_tokens.relay.composition import compose, with_signature_and_opt_out
@@ -33,6 +34,7 @@ from consent_tokens.row_key import RowKey
 from consent_tokens.services import webhooks
 from consent_tokens.services.integrity.journal_outbox import enqueue_entry, tag_of
 from consent_tokens.services.policies_by_rules import with_rules
+from consent_tokens.services.rollups.counting import count
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.token_verification import VerifiedToken
 from consent_tokens.store import (
@@ -152,6 +154,7 @@ def send_invitation(
         links=limits.link_mode,
     )
     outbox.enqueue(transaction, [message])
+    count(runtime, transaction, of_messages([message], Measure.ACCEPTED, message.accepted_at))
     record_invitation(runtime, policy, transaction, request, key.partition)
     return request
 

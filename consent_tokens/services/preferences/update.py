@@ -16,6 +16,8 @@ from consent_tokens.services.integrity.journal_outbox import (
     tag_of,
 )
 from consent_tokens.services.outbox.in_flight_wait import wait_until_not_in_flight
+from consent_tokens.services.outbox.service_messages import WITHHELD
+from consent_tokens.services.rollups.counting import count_refused
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import grants, outbox, preferences, recipients
 from consent_tokens.store.database import Transaction
@@ -112,7 +114,8 @@ def _save(
     now = runtime.clock.now()
     preferences.save(transaction, partition, changed, timezones)
     if changed.no_invitations:
-        outbox.refuse_queued_invitations(transaction, partition, now)
+        refused = outbox.refuse_queued_invitations(transaction, partition, WITHHELD, now)
+        count_refused(runtime, transaction, refused, now, WITHHELD)
     runtime.record(
         transaction,
         Event(partition=partition, at=now, kind=EventKind.PREFERENCES_CHANGED, reason=change_name),
