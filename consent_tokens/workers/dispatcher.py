@@ -279,8 +279,11 @@ class Dispatcher:
             try:
                 started = self._round_in_flight = self._start_round(self._quota(limit, now))
             finally:
-                if recorded:
-                    self._account(recorded.result())
+                try:
+                    if recorded:
+                        self._account(recorded.result())
+                finally:
+                    del recorded  # else its exception keeps itself and this frame in memory
             self._turn += 1
             if started.leased == limit and self._may_run_ahead and not started.has_quarantined:
                 return True

@@ -57,6 +57,7 @@ MAX_SILENT_SECONDS: Final = 15  # without a heartbeat; then the client is killed
 CLOSE_TIMEOUT_SECONDS: Final = 10.0  # for unbinding; then the client is killed
 MAX_QUEUED_EVENTS: Final = 100_000  # not yet polled; the oldest are dropped
 READ_BYTES: Final = 1024 * 1024
+DEADLINE_CHECK_SECONDS: Final = 1.0  # between looks at what waits for a place in the window
 
 
 @dataclass(slots=True, eq=False)
@@ -138,7 +139,7 @@ class SmppGateway:
         try:
             yield []
             while remaining:
-                group = batch.groups.get()
+                group = self._next_group(batch)
                 with suppress(Empty):
                     while True:
                         group += batch.groups.get_nowait()
@@ -153,6 +154,15 @@ class SmppGateway:
                 batch.is_abandoned = True
                 self._free += batch.unrecorded
                 self._submit_waiting()
+
+    def _next_group(self, batch: _SubmittedBatch) -> list[SubmitResult]:
+        """Wait for results of a batch; what got no place in the window ends at its deadline."""
+        while True:
+            try:
+                return batch.groups.get(timeout=DEADLINE_CHECK_SECONDS)
+            except Empty:
+                with self._lock:
+                    self._expire_waiting(batch)
 
     def poll(self) -> list[InboundEvent]:
         """Return the reports and inbound messages since the last call."""
@@ -177,7 +187,7 @@ class SmppGateway:
         """Send waiting messages to the client while the window has places."""
         messages: list[SubmitRequest] = []
         unsent: list[tuple[_SubmittedBatch, int]] = []
-        while self._free and self._waiting:
+        while self._free > 0 and self._waiting:
             batch, index, submission = self._waiting.popleft()
             if batch.is_abandoned:
                 continue
@@ -190,6 +200,25 @@ class SmppGateway:
             messages.append(encode_submission(ticket, submission))
         if messages:
             self._write(encode_frame(Submit(messages)))
+        self._answer_unsent(unsent)
+
+    def _expire_waiting(self, batch: _SubmittedBatch) -> None:
+        """Answer for the waiting messages of a batch whose deadline is past.
+
+        Until that is recorded, each takes a place: there may be fewer than none free.
+        """
+        unsent: list[tuple[_SubmittedBatch, int]] = []
+        waiting, self._waiting = self._waiting, deque()
+        for each in waiting:
+            of_batch, index, submission = each
+            if of_batch is batch and submission.deadline.is_past:
+                unsent.append((batch, index))
+            else:
+                self._waiting.append(each)
+        self._free -= len(unsent)
+        self._answer_unsent(unsent)
+
+    def _answer_unsent(self, unsent: Sequence[tuple[_SubmittedBatch, int]]) -> None:
         for batch, index in unsent:
             batch.unrecorded += 1
             batch.groups.put([(index, Unsent())])

@@ -7,10 +7,10 @@ after it, in memory only. Further transactions record the outcomes in groups.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from typing import Final, NamedTuple, TypeAlias
 
 import structlog
@@ -132,7 +132,7 @@ class Round:
     _outcomes: list[MessageOutcome]
     _submit_until: float  # monotonic seconds
     _submitted_at: float
-    _groups: Iterator[list[_Result]]
+    _groups: Generator[list[_Result], None, None]  # closing it frees the gateway's window
 
     def finish(self) -> RoundResult:
         """Record the outcome of each message, in groups as the gateway answers.
@@ -141,9 +141,10 @@ class Round:
         window uncertain (promise 7). Raises what the database raises if it stays unavailable.
         """
         results: list[_Result] = []
-        for group in self._groups:
-            self._outcomes += self._record(group)
-            results += group
+        with closing(self._groups) as groups:
+            for group in groups:
+                self._outcomes += self._record(group)
+                results += group
         seconds = self.runtime.clock.monotonic() - self._submitted_at
         return _summarize(self._outcomes, results, seconds)
 
@@ -189,7 +190,7 @@ def _submit_all(
     leased: Sequence[LeasedMessage],
     links: Mapping[RowKey, str],
     deadline: Deadline,
-) -> Iterator[list[_Result]]:
+) -> Generator[list[_Result], None, None]:
     """Decrypt the numbers, submit the messages, and return the gateway's answers in groups."""
     failed: list[_Result] = []
     batch: list[_Opened] = []
@@ -207,7 +208,13 @@ def _submit_all(
     # the batch is submitted from here on; the quarantined messages follow, one at a time
     answered = _submit_group(runtime, gateway, batch)
     later = (group for each in quarantined for group in _submit_group(runtime, gateway, [each]))
-    return chain([failed] if failed else [], answered, later)
+    return _in_turn([failed] if failed else [], answered, later)
+
+
+def _in_turn(*groups: Iterable[list[_Result]]) -> Generator[list[_Result], None, None]:
+    """Yield all groups; closing this closes what it stopped in."""
+    for each in groups:
+        yield from each
 
 
 def _submit_group(
