@@ -249,7 +249,7 @@ class Dispatcher:
         self._attempt("retention", lambda: apply_retention(runtime, self.context.consent))
         self._attempt("complaint_groups", lambda: enqueue_complaint_groups(runtime))
         self._attempt("rewrapping", self._rewrapper.run)
-        self._attempt("paused", lambda: expire_paused(runtime))
+        self._attempt("paused", lambda: expire_paused(runtime, self._heartbeat.id))
         self._attempt("workers", lambda: forget_workers(runtime))
         self._weights = read_weights(runtime)
 

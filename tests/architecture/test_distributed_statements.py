@@ -200,7 +200,7 @@ def pause_in_every_way(signed_in: SignedIn) -> None:
     for kind, subject_id in paused:
         pause(runtime, ADMIN, kind, subject_id, "an alarm")
         service.work()
-        assert expire_paused(runtime) == 0, "its validity has not ended"
+        assert expire_paused(runtime, "") == 0, "its validity has not ended"
     for kind, subject_id in paused:
         resume(runtime, ADMIN, kind, subject_id)
     service.work()
