@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from consent_tokens.services.people import proposals
+from consent_tokens.services.people.proposals import ProposedKind
 from consent_tokens.web.console import retention
 from tests.console_people import ConsoleUser, operator
 from tests.number_scan import NUMBERS
@@ -42,6 +43,33 @@ def test_a_proposal_is_carried_out_by_another_or_rejected(small: Service) -> Non
         assert proposals.list_open(small.runtime) == []
         assert ("Suspended: nothing" not in ann.get(page).text) is is_lifted
     assert step(bob, "/proposals/prp_0/approve") == 404
+
+
+def test_who_may_reject_a_proposal_is_shown_how(small: Service) -> None:
+    ann, ben = operator(small, "reviewer", "Ann"), operator(small, "reviewer", "Ben")
+    admin, eve = operator(small, "admin", "Bob"), operator(small, "auditor", "Eve")
+    people = {"ann": ann, "ben": ben, "admin": admin, "eve": eve}
+    cases: list[tuple[ProposedKind, dict[str, str]]] = [
+        (ProposedKind.EXPORT_EVIDENCE, {"ann": "Withdraw the proposal", "admin": "Reject"}),
+        (ProposedKind.HELP_CONSUMER,
+         {"ann": "Withdraw the proposal", "ben": "Reject", "admin": "Reject"}),
+    ]  # fmt: skip
+    for kind, buttons in cases:
+        made = proposals.propose(small.runtime, ann.person.actor, kind, f"x_{kind}", "it is needed")
+        path = f"/proposals/{made.id}/reject"
+        for name, user in people.items():
+            page = user.get("/proposals").text
+            assert (path in page) is (name in buttons), (kind, name)
+            assert buttons.get(name, "") in page.partition(path)[2].partition("</form>")[0]
+            if name not in buttons:
+                assert step(user, path) == 403, (kind, name)
+    # a colleague refuses where they are asked
+    (_exported, asked) = proposals.list_open(small.runtime)
+    path = f"/proposals/{asked.id}/reject"
+    assert path in ben.get("/support").text
+    assert path not in ann.get("/support").text
+    assert step(ben, path) == 303
+    assert path not in ben.get("/support").text
 
 
 def test_retention_shows_what_is_due_and_done(

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from consent_tokens.errors import ConflictError, NotFoundError
-from consent_tokens.services.admission.actors import Action, Actor, require_right
+from consent_tokens.services.admission.actors import Action, Actor, may, require_right
 from consent_tokens.services.people import lifting, proposals
 from consent_tokens.services.people.proposals import ProposedKind
 from consent_tokens.services.runtime import Runtime
@@ -67,9 +67,16 @@ def approve_and_carry_out(runtime: Runtime, actor: Actor, proposal_id: str) -> P
 def reject(runtime: Runtime, actor: Actor, proposal_id: str) -> Proposal:
     """Reject a proposal, or withdraw one's own. Raises as `approve_and_carry_out`."""
     proposal = _find(runtime, proposal_id)
-    if proposal.proposed_by != actor.id:
+    if not may_reject(actor, proposal):
         require_right(actor, _handling(proposal).right)
     return proposals.reject(runtime, actor, proposal_id)
+
+
+def may_reject(actor: Actor, proposal: Proposal) -> bool:
+    """Whether somebody may reject a proposal, or withdraw it: it is their own."""
+    if proposal.proposed_by == actor.id:
+        return True
+    return proposal.kind in HANDLINGS and may(actor, HANDLINGS[proposal.kind].right)
 
 
 def _find(runtime: Runtime, proposal_id: str) -> Proposal:

@@ -26,6 +26,7 @@ def show() -> Response:
         by_command=[] if can_change_keys(runtime()) else [ProposedKind.WITHDRAW_KEY],
         names=operator_names(runtime()),
         carried_out=carrying_out.HANDLINGS,
+        may_reject=carrying_out.may_reject,
         kind_name=kind_name,
     )
 
