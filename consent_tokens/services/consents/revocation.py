@@ -187,16 +187,17 @@ def _record_stop(
 ) -> None:
     """Record a stop, and count it for the text that the consumer got last from the merchant.
 
-    A stop of all merchants at once is about no text of one; a replayed one was counted before. Of
-    the consents that one stop ends, only the first is a stop more in the rollups.
+    A stop of all merchants at once is about no text of one, so it paces no template; in the rollups
+    it counts as other stops do, so that they do not show it (promise 5). A replayed one was counted
+    before. Of the consents that one stop ends, only the first is a stop more in the rollups.
     """
     now, partition, merchant_id = ended.status_since, ended.key.partition, ended.merchant_id
     last_stop = merchant_consents.last_stop(transaction, partition, [merchant_id])
     merchant_consents.record_stop(transaction, partition, merchant_id, now)
-    if is_spread or reason is EndReason.JOURNAL:
+    if reason is EndReason.JOURNAL:
         return
     text = paced_messages.last_text(transaction, partition, merchant_id, now - COUNTED_FOR)
-    if text:  # its template may be paced: relay/pacing.py
+    if text and not is_spread:  # its template may be paced: relay/pacing.py
         paced_messages.add_reaction(transaction, text.key, STOPPED)
     if last_stop is None or last_stop < ended.granted_at:
         of = for_message(text) if text else counted_for(merchant_id)

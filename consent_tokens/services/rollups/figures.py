@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, TypeVar
 
+from consent_tokens.consent.grant import EndReason
 from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.evidence.rollups import Measure
 from consent_tokens.relay.decision import class_of
@@ -23,6 +24,11 @@ Group = TypeVar("Group")
 FOUR_WEEKS: Final = 28  # days
 MILLION: Final = 1_000_000
 MAX_MERCHANTS: Final = 10  # that the overview lists by their complaints
+ONLY_OF_PAST_DAYS: Final = (Measure.STOPS, Measure.COMPLAINTS, Measure.LOST)  # for a merchant
+NOT_FOR_MERCHANTS: Final = frozenset(
+    {EndReason.CONSUMER, EndReason.REPLY, EndReason.NUMBER, EndReason.JOURNAL}
+)
+CUSTOMER_OR_PLATFORM: Final = "customer_or_platform"  # the reason that they see instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +74,9 @@ def read_figures(
 ) -> Figures:
     """Return the figures of a merchant, sender, template or all; today is the last day.
 
-    `for_merchant` leaves out the complaints of today: a merchant sees those of days that are over,
-    so that it cannot tell who complained.
+    `for_merchant` leaves out the stops, complaints and consents lost of today, and the reasons that
+    no webhook names: merchants who compare theirs cannot see that one act of a consumer ended
+    consents at each of them (promise 5), or who complained.
     """
     return read_periods(runtime, subject_id, [days], for_merchant=for_merchant)[0]
 
@@ -85,13 +92,14 @@ def read_periods(
         counts = rollup_queries.counts_of(transaction, subject_id, longest)
         for key, each in counts.items():
             if for_merchant and key.day == longest.last:
-                each[Measure.COMPLAINTS] = 0
+                for measure in ONLY_OF_PAST_DAYS:
+                    each[measure] = 0
         until = rollups.oldest_increment(transaction) or now
         return [
             _figures(
                 _period(now, days),
                 counts,
-                rollup_queries.reasons_of(transaction, subject_id, _period(now, days)),
+                _reasons(transaction, subject_id, _period(now, days), for_merchant=for_merchant),
                 until,
             )
             for days in periods
@@ -153,6 +161,21 @@ def _figures(
         lost=reasons[Measure.LOST],
         counted_until=counted_until,
     )
+
+
+def _reasons(
+    transaction: Transaction, subject_id: str, period: Days, *, for_merchant: bool
+) -> Mapping[Measure, Mapping[str, int]]:
+    """Return why texts were refused and consents lost; see `read_figures`."""
+    reasons = rollup_queries.reasons_of(transaction, subject_id, period)
+    if not for_merchant:
+        return reasons
+    past = period._replace(last=period.last - 1)
+    lost = rollup_queries.reasons_of(transaction, subject_id, past)[Measure.LOST]
+    shown: Counter[str] = Counter()
+    for reason, number in lost.items():
+        shown[CUSTOMER_OR_PLATFORM if reason in NOT_FOR_MERCHANTS else reason] += number
+    return {**reasons, Measure.LOST: shown}
 
 
 def _period(now: datetime, days: int) -> Days:

@@ -10,6 +10,7 @@ from consent_tokens.consent.grant import EndReason
 from consent_tokens.evidence.rollups import EXPIRED
 from consent_tokens.localization import N_
 from consent_tokens.relay.decision import Reason
+from consent_tokens.services.rollups.figures import CUSTOMER_OR_PLATFORM
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,5 +116,6 @@ def loss_label(code: str) -> str:
         EndReason.NUMBER: _("the number changed hands"),
         EndReason.REPLACED: _("replaced by a newer consent"),
         EndReason.JOURNAL: _("ended before a backup was restored"),
+        CUSTOMER_OR_PLATFORM: _("ended by the customer or the platform"),
     }
     return str(labels.get(code, code))
