@@ -19,7 +19,6 @@ from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import plans, senders, templates
 from consent_tokens.store.database import Transaction
 
-ID_PREFIX: Final = "plan_"
 MAX_OPEN: Final = 100  # plans of a merchant that are neither over nor withdrawn
 MAX_MESSAGES: Final = 1_000_000_000  # of a plan
 MAX_PERIOD: Final = timedelta(days=31)  # of a plan
@@ -54,7 +53,7 @@ def state(
     if plans.count_open(transaction, merchant_id, now) >= MAX_OPEN:
         raise ConflictError(f"there are {MAX_OPEN} plans already")
     plan = Plan(
-        id=f"{ID_PREFIX}{runtime.random.token_bytes(8).hex()}",
+        id=plans.id_of(int.from_bytes(runtime.random.token_bytes(8))),
         merchant_id=merchant_id,
         stated_at=now,
         created_at=now,
@@ -94,20 +93,13 @@ def withdraw(
 def list_own(runtime: Runtime, merchant_id: str, wanted: ListFilter) -> list[PlanStanding]:
     """Return a page of a merchant's plans, the oldest first."""
     now = runtime.clock.now()
-    found = runtime.database.read(lambda transaction: plans.of_merchant(transaction, merchant_id))
-    listed = [PlanStanding(each, each.status_at(now)) for each in found]
-    return [
-        each
-        for each in listed
-        if (wanted.after is None or position_of(each) > wanted.after)
-        and wanted.status in {None, each.status}
-        and wanted.reference in {None, each.plan.reference}
-    ][: wanted.limit]
+    found = runtime.database.read(lambda at: plans.of_merchant(at, merchant_id, wanted, now))
+    return [PlanStanding(each, each.status_at(now)) for each in found]
 
 
 def position_of(standing: PlanStanding) -> Position:
     """Return the place of a plan in lists."""
-    return standing.plan.created_at, int(standing.plan.id.removeprefix(ID_PREFIX), 16)
+    return standing.plan.created_at, plans.number_of(standing.plan.id)
 
 
 def get_own(runtime: Runtime, merchant_id: str, plan_id: str) -> PlanStanding:

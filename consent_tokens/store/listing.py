@@ -1,5 +1,6 @@
 """The page of a list, as a query: in the order of a time and of the row id."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -8,8 +9,17 @@ from sqlalchemy import Column, ColumnElement, Select, Table, and_, or_
 from consent_tokens.listing import ListFilter
 
 
-def page(query: Select[Any], table: Table, time: str, wanted: ListFilter) -> Select[Any]:
-    """Return a query for the wanted page; `time` is the column by which the list is ordered."""
+def page(
+    query: Select[Any],
+    table: Table,
+    time: str,
+    wanted: ListFilter,
+    id_of: Callable[[int], int | str] = int,
+) -> Select[Any]:
+    """Return a query for the wanted page; `time` is the column by which the list is ordered.
+
+    `id_of` returns the id of a row from its number; in the order of their numbers.
+    """
     created, row_id = table.c[time], table.c.id
     if wanted.created_from is not None:
         query = query.where(created >= wanted.created_from)
@@ -17,15 +27,15 @@ def page(query: Select[Any], table: Table, time: str, wanted: ListFilter) -> Sel
         query = query.where(created < wanted.created_before)
     if wanted.is_newest_first:
         if wanted.after is not None:
-            at, last_id = wanted.after
+            at, number = wanted.after
             query = query.where(
                 created <= at,  # so that an index on it gives the range
-                or_(created < at, and_(created == at, row_id < last_id)),
+                or_(created < at, and_(created == at, row_id < id_of(number))),
             )
         return query.order_by(created.desc(), row_id.desc()).limit(wanted.limit)
     if wanted.after is not None:
-        at, last_id = wanted.after
-        query = query.where(or_(created > at, and_(created == at, row_id > last_id)))
+        at, number = wanted.after
+        query = query.where(or_(created > at, and_(created == at, row_id > id_of(number))))
     return query.order_by(created, row_id).limit(wanted.limit)
 
 

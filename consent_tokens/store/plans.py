@@ -2,16 +2,19 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import asdict
-from sqlalchemy import Row, Select, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, or_, select, update
 
-from consent_tokens.relay.plan import Plan
+from consent_tokens.listing import ListFilter
+from consent_tokens.relay.plan import Plan, PlanStatus
 from consent_tokens.store.admission_tables import merchants
 from consent_tokens.store.admission_tables import plans as table
 from consent_tokens.store.database import Transaction
+from consent_tokens.store.listing import page
 
+ID_PREFIX: Final = "plan_"
 UNCHANGED = frozenset({"id", "merchant_id", "created_at", "accepted", "excess"})  # by a change
 
 
@@ -51,11 +54,39 @@ def _one(transaction: Transaction, query: Select[Any]) -> Plan | None:
     return _from_row(row) if row else None
 
 
-def of_merchant(transaction: Transaction, merchant_id: str) -> list[Plan]:
-    """Return a merchant's plans, the oldest first, those that are over and withdrawn too."""
+def of_merchant(
+    transaction: Transaction, merchant_id: str, wanted: ListFilter, now: datetime
+) -> list[Plan]:
+    """Return a page of a merchant's plans, the oldest first."""
     query = select(table).where(table.c.merchant_id == merchant_id)
-    rows = transaction.execute(query.order_by(table.c.created_at, table.c.id))
+    if wanted.status is not None:
+        query = query.where(_has_status(PlanStatus(wanted.status), now))
+    if wanted.reference is not None:
+        query = query.where(table.c.reference == wanted.reference)
+    rows = transaction.execute(page(query, table, "created_at", wanted, id_of))
     return [_from_row(row) for row in rows]
+
+
+def _has_status(status: PlanStatus, now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a plan stands so, as `Plan.status_at` does."""
+    if status is PlanStatus.WITHDRAWN:
+        return table.c.withdrawn_at.is_not(None)
+    times = {
+        PlanStatus.UPCOMING: table.c.starts_at > now,
+        PlanStatus.CURRENT: and_(table.c.starts_at <= now, table.c.ends_at > now),
+        PlanStatus.OVER: table.c.ends_at <= now,
+    }
+    return and_(table.c.withdrawn_at.is_(None), times[status])
+
+
+def id_of(number: int) -> str:
+    """Return the id of a plan from its 64-bit number."""
+    return f"{ID_PREFIX}{number:016x}"
+
+
+def number_of(plan_id: str) -> int:
+    """Return the 64-bit number that a plan's id is."""
+    return int(plan_id.removeprefix(ID_PREFIX), 16)
 
 
 def between(

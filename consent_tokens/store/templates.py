@@ -26,6 +26,7 @@ from consent_tokens.relay.templates.template import OnOverflow, Template, Templa
 from consent_tokens.store.admission_tables import reviews
 from consent_tokens.store.admission_tables import templates as table
 from consent_tokens.store.database import Transaction
+from consent_tokens.store.listing import page
 
 ID_PREFIX: Final = "tpl_"
 REFUSED_AS_ABUSE: Final = "refuse_as_abuse"  # an action of reviews
@@ -166,20 +167,8 @@ def list_newest(
         query = query.where(table.c.purpose == wanted.purpose)
     if wanted.status is not None:
         query = query.where(table.c.status == wanted.status)
-    return [from_row(row) for row in transaction.execute(_page(query, wanted))]
-
-
-def _page(query: Select[Any], wanted: ListFilter) -> Select[Any]:
-    submitted = table.c.submitted_at
-    if wanted.created_from is not None:
-        query = query.where(submitted >= wanted.created_from)
-    if wanted.created_before is not None:
-        query = query.where(submitted < wanted.created_before)
-    if wanted.after is not None:
-        at, number = wanted.after
-        is_later_id = and_(submitted == at, table.c.id > id_of(number))
-        query = query.where(or_(submitted > at, is_later_id))
-    return query.order_by(submitted, table.c.id).limit(wanted.limit)
+    query = page(query, table, "submitted_at", wanted, id_of)
+    return [from_row(row) for row in transaction.execute(query)]
 
 
 def id_of(number: int) -> str:

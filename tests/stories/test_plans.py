@@ -17,6 +17,7 @@ from consent_tokens.rules_source import RulesSource
 from consent_tokens.services.admission.senders import add_sender
 from consent_tokens.services.rules_dry_run import dry_run
 from consent_tokens.services.submission.message_request import MessageRequest
+from tests.api.test_codes import statements
 from tests.number_scan import NUMBERS, WRITTEN
 from tests.receivers import receiver as a_receiver
 from tests.service import ALWAYS, ORDERS, PORT, PROMOTIONS, REVIEWER, WIDE, Merchant, Page, Service
@@ -196,6 +197,34 @@ def test_a_campaign_by_a_second_sender_leaves_by_the_plan_of_that_sender(
     ]
     results = service.context.submitter.try_out(merchant.id, lines)
     assert [isinstance(each.decision, Accepted) for each in results] == [False, True]
+
+
+def test_plans_are_listed_in_pages_by_how_they_stand(small: Service) -> None:
+    merchant, begins = small.legal_merchant(), small.clock.now()
+    assert stated(small.legal_merchant("暮光书店"), begins).status_code == 201
+    waves = ("over", "current", "withdrawn", "upcoming", "upcoming")  # what becomes of each
+    ids = [
+        stated(merchant, begins + days * DAY, reference=f"wave {days % 2}").json["id"]
+        for days in range(len(waves))
+    ]
+    assert merchant.post(f"/v1/plans/{ids[2]}/withdraw").status_code == 200
+    small.clock.advance(DAY)  # the first ends at this second, and the next begins
+    with statements(small) as executed:
+        page = merchant.get("/v1/plans?limit=1").json
+    assert all("LIMIT" in each for each in executed if "FROM plans" in each)
+    assert any("FROM plans" in each for each in executed)
+    found = [each["id"] for each in page["items"]]
+    while page["next"]:
+        page = merchant.get(f"/v1/plans?limit=1&cursor={page['next']}").json
+        found += [each["id"] for each in page["items"]]
+    assert sorted(found) == sorted(ids)
+    for status in ("over", "current", "withdrawn", "upcoming"):
+        listed = merchant.get(f"/v1/plans?status={status}").json["items"]
+        assert {(each["id"], each["status"]) for each in listed} == {
+            (each, status) for each, wave in zip(ids, waves, strict=True) if wave == status
+        }
+    odd = merchant.get("/v1/plans?reference=wave%201").json["items"]
+    assert {each["id"] for each in odd} == {ids[1], ids[3]}
 
 
 INVALID: Final[list[tuple[dict[str, object], str]]] = [
