@@ -237,6 +237,21 @@ def test_a_key_is_rotated_and_withdrawn_by_two_people(
     ]
 
 
+def test_who_proposed_a_withdrawal_still_has_to_be_an_administrator(small: Service) -> None:
+    ann, ben = operator(small, "admin", "Ann"), operator(small, "admin", "Ben")
+    old, path = rotate_session_key(small, ann)
+    rotate_session_key(small, ann)
+    one, role = f"/keys/{old.kid}/withdraw", f"/people/{ann.person.id}/role"
+    assert step(ann, one, reason="a laptop was stolen") == 303
+    (made,) = proposals.list_open(small.runtime)
+    assert step(ben, role, role="reviewer") == 303
+    assert step(ben, f"/proposals/{made.id}/approve") == 409
+    assert path.exists()
+    assert step(ben, role, role="admin") == 303
+    assert step(ben, f"/proposals/{made.id}/approve") == 303
+    assert not path.exists()
+
+
 def rotate_session_key(service: Service, user: ConsoleUser) -> tuple[KeyState, Path]:
     """Rotate the session key at once; return the new one and its file."""
     assert step(user, "/keys/rotate", kind="session", at_once="on") == 303

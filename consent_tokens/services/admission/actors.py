@@ -113,6 +113,19 @@ def find_actor(runtime: Runtime, *, by: str | None, os_user: str) -> Actor:
     return Actor(account.id, account.role)
 
 
+def find_actor_by_id(transaction: Transaction, actor_id: str) -> Actor | None:
+    """Return the actor of an id with the role of now; None if the operator is disabled.
+
+    A user of the operating system counts as one admin, as for `find_actor`.
+    """
+    if actor_id.startswith(OS_USER_PREFIX):
+        return Actor(actor_id, Role.ADMIN)
+    account = operators.find(transaction, actor_id)
+    if account is None or account.disabled_at is not None:
+        return None
+    return Actor(account.id, account.role)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
     """What an actor did about a merchant.

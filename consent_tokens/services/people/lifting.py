@@ -17,7 +17,7 @@ from consent_tokens.services.merchant_records import get_merchant
 from consent_tokens.services.people import proposals
 from consent_tokens.services.people.proposals import ProposedKind, details_of
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import operators, proposed_actions
+from consent_tokens.store import proposed_actions
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant
 from consent_tokens.store.proposed_actions import Proposal
@@ -90,7 +90,7 @@ def carry_out(runtime: Runtime, transaction: Transaction, actor: Actor, proposal
     """
     merchant_id = str(details_of(proposal)["merchant"])
     classes = _classes(suspended_of(proposal))
-    first = _proposer(transaction, proposal)
+    first = proposals.require_proposer(transaction, proposal, Action.RESTORE)
     for each in (first, actor):
         restored = restore_within(runtime, transaction, each, merchant_id, proposal.reason, classes)
         if not restored.needs_another:
@@ -130,13 +130,6 @@ def open_proposals(runtime: Runtime, merchant: Merchant) -> list[Proposal]:
 def suspended_of(proposal: Proposal) -> str:
     """Return of which class a suspension is to be lifted; empty for the whole merchant."""
     return str(details_of(proposal)["suspended"])
-
-
-def _proposer(transaction: Transaction, proposal: Proposal) -> Actor:
-    account = operators.find(transaction, proposal.proposed_by)
-    if account is None or account.disabled_at is not None:
-        raise ConflictError("whoever proposed it may not lift suspensions any more")
-    return Actor(account.id, account.role)
 
 
 def _classes(suspended: str) -> frozenset[PurposeClass]:

@@ -8,7 +8,13 @@ from typing import Any, Final
 
 from consent_tokens.errors import ConflictError, ForbiddenError, NotFoundError
 from consent_tokens.evidence.events import Event, EventKind
-from consent_tokens.services.admission.actors import Actor, check_reason
+from consent_tokens.services.admission.actors import (
+    Action,
+    Actor,
+    check_reason,
+    find_actor_by_id,
+    may,
+)
 from consent_tokens.services.admission.operators import NO_PARTITION
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import proposed_actions
@@ -119,6 +125,17 @@ def reject(
         return proposal
 
     return runtime.database.run(work)
+
+
+def require_proposer(transaction: Transaction, proposal: Proposal, right: Action) -> Actor:
+    """Return who proposed something, with the role that they have now.
+
+    Raises ConflictError if they were disabled, or have no role any more that may do it.
+    """
+    first = find_actor_by_id(transaction, proposal.proposed_by)
+    if first is None or not may(first, right):
+        raise ConflictError(f"whoever proposed it may not {right.replace('_', ' ')} any more")
+    return first
 
 
 def list_open(runtime: Runtime) -> list[Proposal]:

@@ -17,7 +17,7 @@ from consent_tokens.services.integrity.key_rotation import KeyState, KeyStatus, 
 from consent_tokens.services.people import proposals
 from consent_tokens.services.people.proposals import ProposedKind
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import operators, proposed_actions
+from consent_tokens.store import proposed_actions
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.proposed_actions import Proposal
 
@@ -83,10 +83,9 @@ def ensure_withdrawable(runtime: Runtime, proposal: Proposal) -> None:
 def carry_out(runtime: Runtime, transaction: Transaction, actor: Actor, proposal: Proposal) -> None:
     """Record the withdrawal that another administrator proposed.
 
-    Raises ConflictError if the key is in use, or if whoever proposed it was disabled.
+    Raises ConflictError if the key is in use, or if whoever proposed it may not do so any more.
     """
-    if operators.disabled_of(transaction, {proposal.proposed_by}):
-        raise ConflictError("whoever proposed it may not withdraw keys any more")
+    proposals.require_proposer(transaction, proposal, Action.WITHDRAW_KEY)
     state = _exact(key_rotation.states_within(runtime, transaction), proposal.subject_id)
     key_rotation.check_not_in_use(state)
     key_rotation.record_withdrawal(runtime, transaction, state, by=actor.id)
