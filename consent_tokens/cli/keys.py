@@ -9,7 +9,7 @@ from consent_tokens.cli.context import open_context
 from consent_tokens.cli.output import as_json, print_one, print_rows
 from consent_tokens.crypto.key_files import ALWAYS, KeyKind
 from consent_tokens.errors import InvalidError
-from consent_tokens.services.admission.actors import check_reason
+from consent_tokens.services.admission.actors import Action, check_reason, require_right
 from consent_tokens.services.integrity import key_rotation
 from consent_tokens.services.integrity.key_rotation import KeyState, KeyStatus
 from consent_tokens.services.supervision.carrying_out import approve_and_carry_out
@@ -36,6 +36,8 @@ COSTS: Final = {
     "used again, its signature proves it instead. If its signing key was withdrawn as well, its "
     "merchant cannot renew it any more.",
 }
+
+DELETION: Final = "Delete it? This cannot be undone."
 
 
 @click.group()
@@ -93,18 +95,21 @@ def withdraw(
 ) -> None:
     """Delete a key that is not in use any more, by its id or the beginning of it.
 
-    It takes two people: the first proposes it with --reason, and another runs the same command with
+    It takes two names: the first proposes it with --reason, and another runs the same command with
     --by. Says what it costs, and asks. A wrapping key that rows need is not deleted.
     """
     with deciding(by) as (runtime, actor):
+        require_right(actor, Action.WITHDRAW_KEY)
         state = key_rotation.find_withdrawable(runtime, key_id)
         proposal = find_proposal(runtime, state.kid)
         is_known = state.status is KeyStatus.WITHDRAWN  # only its file is left
-        if proposal is None and not is_known:
+        is_proposing = proposal is None and not is_known
+        if is_proposing:
             check_reason(reason)
         click.echo(f"{state.kind} key {state.kid}: {_cost(state)}", err=True)
         if not is_confirmed:
-            click.confirm("Delete it? This cannot be undone.", abort=True, err=True)
+            question = "Propose to delete it?" if is_proposing else DELETION
+            click.confirm(question, abort=True, err=True)
         status = KeyStatus.WITHDRAWN.value
         if is_known:
             key_rotation.delete_withdrawn(state)

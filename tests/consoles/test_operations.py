@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from consent_tokens.cli import main
 from consent_tokens.crypto.key_files import KeyKind
@@ -186,13 +186,17 @@ def test_paused_messages_expire_and_one_dispatcher_is_drained(small: Service) ->
 
 
 def command(service: Service, *arguments: str) -> str:
+    done = run_command(service, *arguments)
+    assert done.exit_code == 0, done.output
+    return str(done.stdout)
+
+
+def run_command(service: Service, *arguments: str) -> Result:
     environment = {
         "CONSENT_DATABASE_URL": f"sqlite:///{service.runtime.database.engine.url.database}",
         "CONSENT_KEYS_DIR": str(service.runtime.revocation_journal.path.parent),
     }
-    done = CliRunner().invoke(main, arguments, env=environment)
-    assert done.exit_code == 0, done.output
-    return str(done.stdout)
+    return CliRunner().invoke(main, arguments, env=environment)
 
 
 def test_a_key_is_rotated_and_withdrawn_by_two_people(
@@ -201,6 +205,7 @@ def test_a_key_is_rotated_and_withdrawn_by_two_people(
     ann, ben = operator(small, "admin", "Ann"), operator(small, "admin", "Ben")
     eve = operator(small, "auditor", "Eve")
     in_use, path = rotate_session_key(small, ann)
+    key = path.read_bytes()
     assert "In use" in eve.get("/keys").text
     one = f"/keys/{in_use.kid}"
     shown = eve.get(one).text
@@ -235,6 +240,14 @@ def test_a_key_is_rotated_and_withdrawn_by_two_people(
         *made_by,
         ("key_withdrawn", ben.person.id),
     ]
+    path.touch(0o600)
+    path.write_bytes(key)  # from a backup
+    withdraw = ("keys", "withdraw", in_use.kid, "--yes", "--by")
+    refused = run_command(small, *withdraw, eve.person.name)
+    assert "may not withdraw key" in refused.output
+    assert path.exists()
+    command(small, *withdraw, ben.person.name)
+    assert not path.exists()
 
 
 def test_who_proposed_a_withdrawal_still_has_to_be_an_administrator(small: Service) -> None:

@@ -297,6 +297,7 @@ def test_a_key_that_cannot_rotate_says_why_and_a_withdrawal_asks_first(tmp_path:
     unsure = run(tmp_path, *ask)  # no answer is no
     assert unsure.returncode == 1
     assert "Up to 0 signed-in consumers" in unsure.stderr
+    assert "Propose to delete it?" in unsure.stderr
     files = list((tmp_path / "keys" / "session").glob("*.key"))
     assert len(files) == 1
     withdraw = ("keys", "withdraw", created["kid"], "--yes", "--json")
