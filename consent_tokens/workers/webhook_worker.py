@@ -67,8 +67,10 @@ class WebhookWorker(PollingWorker):
                 pass
         except ConsentTokensError as error:
             log.warning("webhook_delivery_failed", reason=error.error_code)
+            self._remember(error.error_code)
         except Exception as error:  # noqa: BLE001 - logged: nothing reads this thread's result
             log.critical("webhook_delivery_faulty", fault=type(error).__name__)
+            self._remember(type(error).__name__)
         finally:
             with self._changing:
                 del self._busy[webhook_id]

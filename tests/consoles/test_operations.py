@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import update
 
 from consent_tokens.cli import main
 from consent_tokens.crypto.key_files import KeyKind
@@ -19,6 +20,8 @@ from consent_tokens.services.supervision.pauses import ALL, PausedKind, pause, r
 from consent_tokens.services.supervision.workers import Heartbeat, WorkerKind
 from consent_tokens.services.webhooks import add_webhook
 from consent_tokens.store import senders
+from consent_tokens.store.tables import webhooks
+from consent_tokens.workers.webhook_worker import WebhookWorker
 from tests.console_people import ConsoleUser, operator
 from tests.consoles.test_operate import step
 from tests.consoles.test_supervision import acts_of
@@ -70,6 +73,21 @@ def test_webhooks_that_fail_are_listed_filtered_and_replayed(
     assert ticked in {headers["webhook-id"] for headers, _ in receiver.got}
     assert TICK.findall(ann.get("/webhooks").text) == []
     assert acts_of(small, "webhook_replayed") == [("webhook_replayed", ann.person.id)] * 2
+
+
+def test_an_error_of_a_delivery_is_shown_as_the_last_one_of_its_worker(small: Service) -> None:
+    merchant = small.merchant()
+    client = small.context.webhook_client
+    add_webhook(small.runtime, client, merchant.id, "https://127.0.0.1/x")
+    small.obtain_token(merchant, small.consumer(), PROMOTIONS)
+    with small.runtime.database.engine.begin() as transaction:
+        transaction.execute(update(webhooks).values(secret=b"of another key"))
+    heartbeat = Heartbeat(small.runtime, WorkerKind.WEBHOOKS)
+    worker = WebhookWorker(small.context, heartbeat=heartbeat)
+    worker._do_due()
+    worker._pool.shutdown(wait=True)
+    heartbeat.beat()
+    assert "<code>key_unavailable</code>" in operator(small, "admin").get("/gateways").text
 
 
 def test_dispatch_is_paused_for_all_a_merchant_or_a_sender_and_nothing_is_lost(

@@ -33,15 +33,14 @@ MAX_ERROR_LENGTH: Final = 60
 
 @dataclass(slots=True)
 class Heartbeat:
-    """Writes the row of one worker. One thread uses it."""
+    """Writes the row of one worker. One thread uses it, but `failed` may be called from any."""
 
     runtime: Runtime
     kind: WorkerKind
     id: str = field(init=False)
     _started_at: datetime = field(init=False)
     _beaten_at: float = float("-inf")  # monotonic seconds
-    _error: str | None = None
-    _error_at: datetime | None = None
+    _error: tuple[str | None, datetime | None] = (None, None)  # the last one, and when
 
     def __post_init__(self) -> None:
         self.id = f"wrk_{self.runtime.random.token_bytes(8).hex()}"
@@ -54,12 +53,13 @@ class Heartbeat:
 
     def failed(self, error_code: str) -> None:
         """Remember the last error; the next beat writes it."""
-        self._error, self._error_at = error_code[:MAX_ERROR_LENGTH], self.runtime.clock.now()
+        self._error = error_code[:MAX_ERROR_LENGTH], self.runtime.clock.now()
 
     def beat(self, state: WorkerState = WorkerState()) -> None:  # noqa: B008 - it is frozen
         """Write the row, if it is due. Raises what the database raises."""
         if not self.is_due:
             return
+        error, error_at = self._error
         worker = Worker(
             id=self.id,
             kind=self.kind,
@@ -67,7 +67,7 @@ class Heartbeat:
             process_id=os.getpid(),
             started_at=self._started_at,
             seen_at=self.runtime.clock.now(),
-            state=replace(state, error=self._error, error_at=self._error_at),
+            state=replace(state, error=error, error_at=error_at),
         )
         self.runtime.database.run(lambda transaction: workers.save(transaction, worker))
         self._beaten_at = self.runtime.clock.monotonic()
