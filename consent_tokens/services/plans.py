@@ -50,6 +50,7 @@ def state(
     """Store a new plan. Raises InvalidError, ConflictError with MAX_OPEN plans."""
     now = runtime.clock.now()
     _check(transaction, merchant_id, terms, now)
+    plans.lock_merchant(transaction, merchant_id)
     if plans.count_open(transaction, merchant_id, now) >= MAX_OPEN:
         raise ConflictError(f"there are {MAX_OPEN} plans already")
     plan = Plan(
@@ -110,7 +111,8 @@ def get_own(runtime: Runtime, merchant_id: str, plan_id: str) -> PlanStanding:
 
 
 def _lock_open(transaction: Transaction, merchant_id: str, plan_id: str, now: datetime) -> Plan:
-    plan = _own(plans.lock(transaction, plan_id), merchant_id)
+    plans.lock_merchant(transaction, merchant_id)
+    plan = _own(next(iter(plans.lock(transaction, [plan_id])), None), merchant_id)
     status = plan.status_at(now)
     if status in {PlanStatus.OVER, PlanStatus.WITHDRAWN}:
         raise ConflictError(f"the plan is {status}")
@@ -125,7 +127,7 @@ def _own(plan: Plan | None, merchant_id: str) -> Plan:
 
 def _saved(runtime: Runtime, transaction: Transaction, plan: Plan, kind: EventKind) -> PlanStanding:
     """Record what became of a plan, and return how it stands."""
-    plans.note_end(transaction, plan.merchant_id, plan.ends_at)
+    plans.note_end(transaction, plan.merchant_id)
     merchant = get_merchant(transaction, plan.merchant_id)
     record_event(runtime, transaction, merchant, kind, plan.id)
     return PlanStanding(plan, plan.status_at(runtime.clock.now()))

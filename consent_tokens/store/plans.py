@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from msgspec.structs import asdict
-from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, func, insert, select, update
 
 from consent_tokens.listing import ListFilter
 from consent_tokens.relay.plan import Plan, PlanStatus
@@ -41,17 +41,17 @@ def save_counts(transaction: Transaction, changed: Iterable[Plan]) -> None:
 
 def find(transaction: Transaction, plan_id: str) -> Plan | None:
     """Return a plan; None if there is none."""
-    return _one(transaction, select(table).where(table.c.id == plan_id))
-
-
-def lock(transaction: Transaction, plan_id: str) -> Plan | None:
-    """Return a plan, locked until the transaction ends; None if there is none."""
-    return _one(transaction, select(table).where(table.c.id == plan_id).with_for_update())
-
-
-def _one(transaction: Transaction, query: Select[Any]) -> Plan | None:
-    row = transaction.execute(query).one_or_none()
+    row = transaction.execute(select(table).where(table.c.id == plan_id)).one_or_none()
     return _from_row(row) if row else None
+
+
+def lock(transaction: Transaction, plan_ids: Collection[str]) -> list[Plan]:
+    """Return the plans that there are of these, locked until the transaction ends.
+
+    They are locked in the order of their ids, so that two transactions do not deadlock.
+    """
+    query = select(table).where(table.c.id.in_(plan_ids)).order_by(table.c.id).with_for_update()
+    return [_from_row(row) for row in transaction.execute(query)]
 
 
 def of_merchant(
@@ -122,12 +122,23 @@ def count_open(transaction: Transaction, merchant_id: str, now: datetime) -> int
     return counted
 
 
-def note_end(transaction: Transaction, merchant_id: str, ends_at: datetime) -> None:
-    """Note at the merchant until when it has plans: a merchant without any is asked for none."""
-    until = merchants.c.plans_until
-    is_later = or_(until.is_(None), until < ends_at)
+def lock_merchant(transaction: Transaction, merchant_id: str) -> None:
+    """Lock a merchant, so that its plans are stated, changed and withdrawn one at a time."""
+    is_merchant = merchants.c.id == merchant_id
+    transaction.execute(select(merchants.c.id).where(is_merchant).with_for_update(key_share=True))
+
+
+def note_end(transaction: Transaction, merchant_id: str) -> None:
+    """Note at the merchant until when it has plans, so that none are read of one without any.
+
+    The caller has locked the merchant.
+    """
+    last = select(func.max(table.c.ends_at)).where(
+        table.c.merchant_id == merchant_id, table.c.withdrawn_at.is_(None)
+    )
+    until = transaction.execute(last).scalar_one()
     transaction.execute(
-        update(merchants).where(merchants.c.id == merchant_id, is_later).values(plans_until=ends_at)
+        update(merchants).where(merchants.c.id == merchant_id).values(plans_until=until)
     )
 
 

@@ -227,6 +227,41 @@ def test_plans_are_listed_in_pages_by_how_they_stand(small: Service) -> None:
     assert {each["id"] for each in odd} == {ids[1], ids[3]}
 
 
+def test_a_text_takes_as_many_statements_however_many_plans_its_merchant_has(
+    peak: tuple[Service, Merchant, str],
+) -> None:
+    service, merchant, token = peak
+    begins = service.clock.now() + DAY
+    plans = [stated(merchant, begins).json["id"] for _ in range(3)]
+    service.clock.advance(DAY)
+
+    def about_plans() -> int:
+        with statements(service) as executed:
+            merchant.send(token)
+        return sum("FROM plans" in each for each in executed)
+
+    assert about_plans() == 2, "to find them, and to lock them"
+    for plan in plans:
+        assert merchant.post(f"/v1/plans/{plan}/withdraw").status_code == 200
+    assert about_plans() == 0, "it has no plans any more"
+
+
+@pytest.mark.both_databases
+def test_of_those_who_state_plans_at_once_nobody_gets_more_than_the_most(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consent_tokens.services.plans.MAX_OPEN", 2)
+    merchant, begins = service.legal_merchant(), service.clock.now()
+
+    def state(_number: int) -> int:
+        client = Merchant(service, merchant.id, merchant.api_key)
+        return stated(client, begins).status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = sorted(pool.map(state, range(12)))
+    assert answers == [201] * 2 + [409] * 10
+
+
 INVALID: Final[list[tuple[dict[str, object], str]]] = [
     ({"messages": 0}, "messages"),
     ({"messages": 1.5}, "messages"),

@@ -62,8 +62,8 @@ class Plans:
             for plan in plans.between(transaction, now, last, sorted(planning))
             if any(plan.merchant_id == each[0] and plan.is_for(*each[1:]) for each in wanted)
         ]
-        locked = [plans.lock(transaction, each) for each in sorted(plan.id for plan in found)]
-        by_id = {each.id: each for each in locked if each and each.withdrawn_at is None}
+        locked = plans.lock(transaction, [plan.id for plan in found]) if found else []
+        by_id = {each.id: each for each in locked if each.withdrawn_at is None}
         return cls({plan.id: by_id[plan.id] for plan in found if plan.id in by_id})
 
     def of(
