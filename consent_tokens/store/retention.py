@@ -29,7 +29,7 @@ from consent_tokens.consent.quiet_periods import QuietPeriods, end_quiet_period
 from consent_tokens.relay.campaign import CampaignStatus
 from consent_tokens.relay.message import MessageStatus
 from consent_tokens.relay.pacing import day_of
-from consent_tokens.store.admission_tables import template_value_counts
+from consent_tokens.store.admission_tables import plans, template_value_counts
 from consent_tokens.store.bulk import ROW_KEY_COLUMNS, RowSet
 from consent_tokens.store.console_tables import campaign_parts, campaigns
 from consent_tokens.store.database import Transaction, insert_or_ignore
@@ -392,6 +392,7 @@ _RULES: Final[Mapping[str, _Rule]] = {  # by kind
     ),
     "rollups": _Rule(daily_rollups, lambda before: daily_rollups.c.day < day_of(before)),
     "rollup_reasons": _Rule(daily_reasons, lambda before: daily_reasons.c.day < day_of(before)),
+    "plans": _Rule(plans, lambda before: plans.c.ends_at < before),
     "posters": _Rule(posters, lambda before: posters.c.expires_at < before),
     "campaigns": _Rule(
         campaigns,

@@ -139,6 +139,18 @@ def test_every_table_has_a_kind_that_says_how_long_it_is_kept() -> None:
     assert len({kind.name for kind in KINDS}) == len(KINDS)
 
 
+def test_a_plan_is_kept_until_the_same_season_of_the_next_year_is_over(small: Service) -> None:
+    merchant, begins = small.merchant(), small.clock.now()
+    times = {"starts_at": begins.isoformat(), "ends_at": (begins + timedelta(days=1)).isoformat()}
+    assert merchant.post("/v1/plans", {**times, "messages": 5}).status_code == 201
+    small.clock.advance(timedelta(days=401))
+    small.maintain()
+    assert len(merchant.get("/v1/plans").json["items"]) == 1
+    small.clock.advance(timedelta(seconds=1))
+    small.maintain()
+    assert merchant.get("/v1/plans").json["items"] == []
+
+
 def test_after_four_years_nothing_of_a_consumer_is_left(wide: Service, tmp_path: Path) -> None:
     wide.maintain()
     live_through_everything(wide)
