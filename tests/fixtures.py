@@ -1,4 +1,4 @@
-"""Grants and messages by the thousand, inserted without the web pages, for load tests."""
+"""Grants and messages by the thousand, without the web pages; rounds and keys without commands."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -14,6 +14,7 @@ from consent_tokens.consent.scope import FrequencyCap, Scope, SendWindow
 from consent_tokens.crypto.keys import GrantKey
 from consent_tokens.crypto.sealing import wrap
 from consent_tokens.row_key import RowKey
+from consent_tokens.services.admission.actors import find_actor
 from consent_tokens.services.admission.senders import add_sender
 from consent_tokens.services.consents.tokens import binding_of, mac_of
 from consent_tokens.services.dispatch.lease import LeaseQuota
@@ -22,11 +23,14 @@ from consent_tokens.services.merchants import add_merchant
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.submission.accept import accept_all, verify_requests
 from consent_tokens.services.submission.message_request import MessageRequest, VerifiedRequest
+from consent_tokens.services.supervision.carrying_out import approve_and_carry_out
+from consent_tokens.services.supervision.keys import propose_withdrawal
 from consent_tokens.store import merchants
 from consent_tokens.store.bulk import insert_rows
 from consent_tokens.store.database import Transaction
 from consent_tokens.tokens.mint import mint, seal_number
 from tests.number_scan import NUMBERS
+from tests.service import SECOND_ADMIN
 
 GRANT_COLUMNS = (
     "partition", "id", "merchant_id", "purposes", "cap_limit", "cap_days", "opens", "closes",
@@ -144,3 +148,10 @@ def dispatch_round(context: AppContext, quota: LeaseQuota | None = None) -> Roun
     return start_round(
         context.runtime, context.gateway, context.relay, quota or LeaseQuota(limit=BATCH_SIZE)
     ).finish()
+
+
+def withdraw_key(runtime: Runtime, kid: str) -> None:
+    """Withdraw a key as two people do: the user of the system, and SECOND_ADMIN."""
+    first = find_actor(runtime, by=None, os_user="operator")
+    made = propose_withdrawal(runtime, first, kid, "a test")
+    approve_and_carry_out(runtime, SECOND_ADMIN, made.id)

@@ -16,16 +16,15 @@ from consent_tokens.row_key import RowKey
 from consent_tokens.services.integrity.key_rotation import (
     KeyState,
     KeyStatus,
-    find_withdrawable,
     list_keys,
     rotate,
-    withdraw,
 )
 from consent_tokens.services.submission.accept import verify_requests
 from consent_tokens.services.submission.message_request import MessageRequest
 from consent_tokens.store import grants as queries
 from consent_tokens.store.tables import grants
 from tests.backups import Backup
+from tests.fixtures import withdraw_key
 from tests.number_scan import NUMBERS
 from tests.service import ORDERS, PROMOTIONS, Merchant, Page, Service
 
@@ -110,7 +109,7 @@ def delete_older(service: Service, kind: KeyKind) -> None:
         for each in list_keys(service.runtime)
         if (each.kind, each.status) == (kind, KeyStatus.OLDER)
     )
-    withdraw(service.runtime, find_withdrawable(service.runtime, kid), by="operator")
+    withdraw_key(service.runtime, kid)
     service.runtime.keys.latest()
 
 

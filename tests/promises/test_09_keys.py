@@ -16,18 +16,19 @@ from consent_tokens.services.admission.review_file import read_review_file
 from consent_tokens.services.integrity.key_rotation import (
     KeyState,
     KeyStatus,
+    delete_withdrawn,
     find_withdrawable,
     list_keys,
     rotate,
-    withdraw,
 )
 from consent_tokens.services.integrity.key_set import ensure_own_database
 from consent_tokens.services.integrity.readiness import unready_reasons
 from consent_tokens.services.integrity.rewrapping import Rewrapper
 from consent_tokens.store.tables import grants
 from consent_tokens.store.wrapped_keys import LASTING, page_under_others, replace_values
+from tests.fixtures import withdraw_key
 from tests.number_scan import WRITTEN
-from tests.service import REVIEWER, Service, application
+from tests.service import REVIEWER, SECOND_ADMIN, Service, application
 
 BY = "operator"
 A_MINUTE, TEN_MINUTES = timedelta(minutes=1), timedelta(minutes=10)
@@ -68,7 +69,7 @@ def published(service: Service) -> set[str]:
 
 
 def delete_key(service: Service, state: KeyState) -> None:
-    withdraw(service.runtime, find_withdrawable(service.runtime, state.kid), by=BY)
+    withdraw_key(service.runtime, state.kid)
 
 
 def rewrap(service: Service) -> int:
@@ -225,7 +226,7 @@ def test_who_created_and_withdrew_a_key_is_recorded(start: Start) -> None:
     records = {each.kid: each.record for each in list_keys(service.runtime)}
     assert records[created.kid].created_by == BY
     gone = records[old.kid]
-    assert (gone.withdrawn_by, gone.withdrawn_at) == (BY, service.clock.now())
+    assert (gone.withdrawn_by, gone.withdrawn_at) == (SECOND_ADMIN.id, service.clock.now())
     with pytest.raises(ConflictError):
         find_withdrawable(service.runtime, old.kid)
 
@@ -278,7 +279,7 @@ def test_a_withdrawn_key_that_a_backup_brings_back_stops_it(start: Start, tmp_pa
     shutil.copy2(backup, path)
     service.clock.advance(timedelta(minutes=2))
     assert unready_reasons(service.runtime) == ["key_withdrawn"]
-    delete_key(service, of_status(service, KeyKind.SIGNING, KeyStatus.WITHDRAWN)[0])
+    delete_withdrawn(of_status(service, KeyKind.SIGNING, KeyStatus.WITHDRAWN)[0])
     service.clock.advance(timedelta(minutes=2))
     assert unready_reasons(service.runtime) == []
 

@@ -199,19 +199,13 @@ def check_not_in_use(state: KeyState) -> None:
         )
 
 
-def withdraw(runtime: Runtime, state: KeyState, *, by: str) -> None:
-    """Record that a key is withdrawn, and delete its file. Raises KeyUnavailableError.
-
-    A process that runs drops it within seconds; if this is interrupted, run it again.
-    """
-    runtime.database.run(lambda transaction: record_withdrawal(runtime, transaction, state, by=by))
-    delete_withdrawn(state)
-
-
 def record_withdrawal(
     runtime: Runtime, transaction: Transaction, state: KeyState, *, by: str
 ) -> None:
-    """Record that a key is withdrawn; its file is to be deleted next."""
+    """Record that a key is withdrawn; its file is to be deleted next.
+
+    A process that runs drops it within seconds.
+    """
     now = runtime.clock.now()
     if state.record is None:
         key_records.add(
