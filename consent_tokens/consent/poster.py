@@ -8,7 +8,7 @@ from consent_tokens.consent.request import AskedTerms
 from consent_tokens.row_key import RowKey
 
 MAX_DAYS: Final = 365  # that a poster is open for
-MAX_OPENED_A_DAY: Final = 2_000  # requests of one poster; what a busy shop needs, and no more
+MAX_OPENED_A_DAY: Final = 2_000  # scans of one poster; what a busy shop needs, and no more
 OPEN_FOR: Final = timedelta(hours=1)  # a request that was opened by a scan: the person is there
 
 
@@ -24,17 +24,17 @@ class Poster:
     created_by: str
     expires_at: datetime
     opened: int = 0  # requests
-    opened_on: date = date.min  # the day (UTC) of the last one
-    opened_today: int = 0  # of that day
+    opened_on: date = date.min  # the day (UTC) of the last scan
+    opened_today: int = 0  # scans of that day, those too whose request was refused
 
     def is_open(self, now: datetime) -> bool:
         """Whether a scan opens a request."""
         return now < self.expires_at
 
     def scanned(self, now: datetime) -> "Poster | None":
-        """Return the poster after one more request; None if there were too many today."""
+        """Return the poster after one more scan; None if there were too many today."""
         today = now.date()
         before = self.opened_today if self.opened_on == today else 0
         if before >= MAX_OPENED_A_DAY:
             return None
-        return replace(self, opened=self.opened + 1, opened_on=today, opened_today=before + 1)
+        return replace(self, opened_on=today, opened_today=before + 1)

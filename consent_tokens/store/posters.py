@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 
 from msgspec.json import decode, encode
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 
 from consent_tokens.consent.poster import Poster
 from consent_tokens.consent.purposes import Purpose
@@ -55,12 +55,23 @@ def save(transaction: Transaction, poster: Poster) -> None:
     )
 
 
-def of_merchant(transaction: Transaction, merchant_id: str, limit: int) -> list[Poster]:
-    """Return the newest posters of a merchant."""
+def count_open(transaction: Transaction, merchant_id: str, now: datetime) -> int:
+    """Return how many posters of a merchant are open."""
+    return transaction.execute(
+        select(func.count())
+        .select_from(table)
+        .where(table.c.merchant_id == merchant_id, table.c.expires_at > now)
+    ).scalar_one()
+
+
+def of_merchant(
+    transaction: Transaction, merchant_id: str, now: datetime, limit: int
+) -> list[Poster]:
+    """Return posters of a merchant: those that are open first, then the newest."""
     rows = transaction.execute(
         select(table)
         .where(table.c.merchant_id == merchant_id)
-        .order_by(table.c.created_at.desc(), table.c.id)
+        .order_by((table.c.expires_at > now).desc(), table.c.created_at.desc(), table.c.id)
         .limit(limit)
     )
     return [_poster(row) for row in rows]

@@ -1,13 +1,20 @@
 """Posters: everybody who scans one gets a request of their own; it is limited, expires, ends."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
+from sqlalchemy import text as sql
 
+from consent_tokens.consent import poster as poster_module
+from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.policies import RateLimit
 from consent_tokens.services.consents import posters
+from consent_tokens.store import merchants
+from consent_tokens.store.merchants import MerchantStatus
 from tests.console_people import ConsoleUser, merchant_person
 from tests.number_scan import NUMBERS
 from tests.service import CSRF, PROMOTIONS, Consumer, Service, found
@@ -77,6 +84,74 @@ def test_a_poster_ends_expires_and_is_limited(
     small.clock.sleep(timedelta(days=7).total_seconds())
     assert not CSRF.search(consumer.get(path).text)
     assert consumer.get("/p/nothing").status_code == 404
+
+
+def test_a_merchant_that_may_not_ask_at_present_is_not_said_to_be_too_late(small: Service) -> None:
+    merchant = small.merchant()
+    user = merchant_person(small, merchant.id)
+    consumer = small.consumer()
+    page, path = poster(user)
+    admitted = small.runtime.database.read(lambda at: merchants.find(at, merchant.id))
+    assert admitted
+    barred = (
+        (replace(admitted, status=MerchantStatus.SUSPENDED), "does not let this shop ask"),
+        (
+            replace(admitted, suspended_classes=frozenset({PurposeClass.MARKETING})),
+            "rules of the platform",
+        ),
+    )
+    for each, words in barred:
+        shown = consumer.get(f"{path}?lang=en").text
+        small.runtime.database.run(partial(merchants.update_one, merchant=each))
+        small.clock.advance(timedelta(seconds=10))
+        for answer in (consumer.post(path, shown), consumer.get(path)):
+            assert words in answer.text
+            assert "Its time is over" not in answer.text
+            assert "new link" not in answer.text
+        small.runtime.database.run(partial(merchants.update_one, merchant=admitted))
+        small.clock.advance(timedelta(seconds=10))
+    refused = [each.reason for each in events(small) if each.kind == "request_refused"]
+    assert refused == ["forbidden", "invalid"]
+    assert "Requests opened: 0" in user.get(page).text
+
+
+def test_scans_that_are_refused_are_counted(
+    small: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merchant = small.merchant()
+    consumer = small.consumer()
+    _page, path = poster(merchant_person(small, merchant.id))
+    shown = consumer.get(path).text
+    monkeypatch.setattr(poster_module, "MAX_OPENED_A_DAY", 2)
+    suspended = MerchantStatus.SUSPENDED
+    small.runtime.database.run(lambda at: merchants.set_status(at, merchant.id, suspended))
+    assert [consumer.post(path, shown).status_code for _ in range(3)] == [200, 200, 429]
+    now = small.clock.now()
+    until_midnight = timedelta(days=1) - (now - now.replace(hour=0, minute=0, second=0))
+    wait = int(consumer.post(path, shown).headers["Retry-After"])
+    assert abs(wait - until_midnight.total_seconds()) <= 1
+    assert len([each for each in events(small) if each.kind == "request_refused"]) == 2
+
+
+def test_open_posters_are_listed_however_many_have_ended_since(
+    small: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(posters, "MAX_POSTERS", 2)
+    user = merchant_person(small, small.merchant().id)
+    poster(user, name="First")
+    for name in ("Second", "Third", "Fourth"):
+        small.clock.advance(timedelta(seconds=1))
+        ended, _path = poster(user, name=name)
+        assert user.post(f"{ended}/end").status_code == 303
+    assert ">First<" in user.get("/posters").text
+    poster(user, name="Fifth")
+    answer = user.post("/posters", **FORM | {"name": "Sixth"})
+    assert answer.status_code == 422
+
+
+def events(service: Service) -> list[Any]:
+    query = sql("SELECT kind, reason FROM events ORDER BY at, id")
+    return list(service.runtime.database.read(lambda at: at.execute(query).all()))
 
 
 def test_what_is_wrong_with_a_poster_is_said_at_its_field(small: Service) -> None:

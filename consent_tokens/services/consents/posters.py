@@ -1,29 +1,33 @@
 """Posters: a code in a shop that many people scan; each opens a consent request of their own."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
+from math import ceil
 from typing import Final
 
 from consent_tokens.consent.poster import MAX_DAYS, OPEN_FOR, Poster
 from consent_tokens.consent.request import AskedTerms, ConsentRequest
 from consent_tokens.errors import (
     ConflictError,
+    ForbiddenError,
     GoneError,
     InvalidError,
     NotFoundError,
+    RuleForbidsError,
     TooManyRequestsError,
 )
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.policies import ConsentPolicy, RateLimit
 from consent_tokens.relay.composition import is_displayable
-from consent_tokens.services.consents.requests import check_terms, create_request
+from consent_tokens.row_key import RowKey
+from consent_tokens.services.consents.requests import check_terms, create_request, recorded_refusals
 from consent_tokens.services.merchant_records import get_merchant, record_event
 from consent_tokens.services.otp_limits import Asker
 from consent_tokens.services.rate_limits import acquire
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import posters
 from consent_tokens.store.database import Transaction
-from consent_tokens.store.merchants import Merchant, is_active
+from consent_tokens.store.merchants import Merchant
 
 MAX_POSTERS: Final = 100  # of one merchant that are listed, and that may be open
 MAX_NAME_LENGTH: Final = 60  # characters
@@ -57,8 +61,7 @@ def create_poster(  # noqa: PLR0913, PLR0917 - what is asked by whom, and for ho
 
     def work(transaction: Transaction) -> Poster:
         merchant, _terms = check_terms(runtime, policy, transaction, merchant_id, asked)
-        listed = posters.of_merchant(transaction, merchant_id, MAX_POSTERS)
-        if sum(each.is_open(now) for each in listed) >= MAX_POSTERS:
+        if posters.count_open(transaction, merchant_id, now) >= MAX_POSTERS:
             raise ConflictError(f"{MAX_POSTERS} posters are open")
         poster = Poster(
             key=runtime.new_key(merchant.partition),
@@ -78,8 +81,9 @@ def create_poster(  # noqa: PLR0913, PLR0917 - what is asked by whom, and for ho
 
 
 def list_posters(runtime: Runtime, merchant_id: str) -> list[Poster]:
-    """Return the newest posters of a merchant."""
-    return runtime.database.read(lambda at: posters.of_merchant(at, merchant_id, MAX_POSTERS))
+    """Return the posters of a merchant: those that are open first, then the newest."""
+    now = runtime.clock.now()
+    return runtime.database.read(lambda at: posters.of_merchant(at, merchant_id, now, MAX_POSTERS))
 
 
 def read_poster(runtime: Runtime, merchant_id: str, public_id: str) -> Poster:
@@ -122,9 +126,23 @@ def find_poster(runtime: Runtime, public_id: str) -> tuple[Poster, Merchant]:
     return runtime.database.read(query)
 
 
-def is_answerable(runtime: Runtime, poster: Poster, merchant: Merchant) -> bool:
-    """Whether a scan opens a request now."""
-    return poster.is_open(runtime.clock.now()) and is_active(merchant, runtime.service)
+def why_closed(runtime: Runtime, policy: ConsentPolicy, poster: Poster) -> str | None:
+    """Return why a scan opens no request now; None if it does.
+
+    That is `expired`, `suspended` for a merchant that may not ask at present, or `forbidden` for
+    terms that it may not ask for any more.
+    """
+    if not poster.is_open(runtime.clock.now()):
+        return "expired"
+    try:
+        runtime.database.read(
+            lambda at: check_terms(runtime, policy, at, poster.merchant_id, poster.terms)
+        )
+    except ForbiddenError:
+        return "suspended"
+    except (InvalidError, RuleForbidsError):
+        return "forbidden"
+    return None
 
 
 def open_request(
@@ -132,26 +150,43 @@ def open_request(
 ) -> ConsentRequest:
     """Open a request of its own for somebody who scanned a poster; it is open for an hour.
 
-    Raises NotFoundError, GoneError once the poster has ended, TooManyRequestsError for a network
-    or a poster with too many scans, and as `create_request` does.
+    A scan counts also if its request is refused: each refusal is an event. Raises NotFoundError,
+    GoneError once the poster has ended, TooManyRequestsError for a network or a poster with too
+    many scans, and as `create_request` does.
     """
     found, _merchant = find_poster(runtime, public_id)
-    now = runtime.clock.now()
-    network = runtime.rate_limit_key("poster", asker.network)
+    _count_scan(runtime, found.key, asker)
     mark = runtime.random.token_bytes(MARK_BYTES).hex()
 
     def work(transaction: Transaction) -> ConsentRequest:
-        acquire(transaction, network, [SCANS], now)
-        poster = posters.lock(transaction, found.key)
-        if poster is None or not poster.is_open(now):
-            raise GoneError("the poster has ended")
-        scanned = poster.scanned(now)
-        if scanned is None:
-            raise TooManyRequestsError(int(timedelta(hours=1).total_seconds()))
-        posters.save(transaction, scanned)
+        poster = _lock_open(runtime, transaction, found.key)
+        posters.save(transaction, replace(poster, opened=poster.opened + 1))
         asked = replace(poster.terms, reference=f"{poster.name} {mark}")
         return create_request(
             runtime, policy, transaction, poster.merchant_id, asked, open_for=OPEN_FOR
         )
 
-    return runtime.database.run(work)
+    with recorded_refusals(runtime, found.merchant_id):
+        return runtime.database.run(work)
+
+
+def _count_scan(runtime: Runtime, key: RowKey, asker: Asker) -> None:
+    now = runtime.clock.now()
+    network = runtime.rate_limit_key("poster", asker.network)
+
+    def work(transaction: Transaction) -> None:
+        acquire(transaction, network, [SCANS], now)
+        scanned = _lock_open(runtime, transaction, key).scanned(now)
+        if scanned is None:
+            tomorrow = datetime.combine(now.date() + timedelta(days=1), time.min, UTC)
+            raise TooManyRequestsError(ceil((tomorrow - now).total_seconds()))
+        posters.save(transaction, scanned)
+
+    runtime.database.run(work)
+
+
+def _lock_open(runtime: Runtime, transaction: Transaction, key: RowKey) -> Poster:
+    poster = posters.lock(transaction, key)
+    if poster is None or not poster.is_open(runtime.clock.now()):
+        raise GoneError("the poster has ended")
+    return poster

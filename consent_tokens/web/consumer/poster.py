@@ -3,7 +3,6 @@
 from flask import Response
 
 from consent_tokens.errors import (
-    ConflictError,
     ForbiddenError,
     GoneError,
     InvalidError,
@@ -22,8 +21,8 @@ bp = blueprint("poster")
 def show(poster_id: str) -> Response:
     """Say who asks for what; nothing is opened by it, so that link previews open nothing."""
     poster, merchant = posters.find_poster(runtime(), poster_id)
-    if not posters.is_answerable(runtime(), poster, merchant):
-        return page("closed.html", merchant=merchant, request_status="expired")
+    if why := posters.why_closed(runtime(), app_context().consent, poster):
+        return page("closed.html", merchant=merchant, request_status=why)
     return page("poster.html", poster=poster, poster_id=poster_id, merchant=merchant,
                 timezone=app_context().consent.default_timezone)  # fmt: skip
 
@@ -31,15 +30,14 @@ def show(poster_id: str) -> Response:
 @bp.post("/p/<poster_id>")
 def open_request(poster_id: str) -> Response:
     """Open a request for whoever goes on, and lead to it."""
-    _poster, merchant = posters.find_poster(runtime(), poster_id)
+    poster, merchant = posters.find_poster(runtime(), poster_id)
     try:
         opened = posters.open_request(
             runtime(), app_context().consent, poster_id, Asker(client_ip())
         )
-    except (GoneError, ForbiddenError, ConflictError):
-        return page("closed.html", merchant=merchant, request_status="expired")
-    except (InvalidError, RuleForbidsError):
-        return page("closed.html", merchant=merchant, request_status="forbidden")
+    except (GoneError, ForbiddenError, InvalidError, RuleForbidsError):
+        why = posters.why_closed(runtime(), app_context().consent, poster) or "expired"
+        return page("closed.html", merchant=merchant, request_status=why)
     page_id = runtime().ids.consent_page.encode(opened.key)
     return redirect_after_post("consent_request.show", page_id=page_id)
 
