@@ -149,6 +149,10 @@ class ConflictError(ConsentTokensError):
     error_code = "conflict"
 
 
+class TooManyOpenError(ConflictError):
+    """As many are open or undecided already as there may be; the message says of what."""
+
+
 class GoneError(ConsentTokensError):
     """The resource existed and was deleted."""
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from consent_tokens.listing import ListFilter
 from consent_tokens.services.admission import sender_applications, sender_standings
 from tests.console_people import events_by, merchant_person
@@ -19,6 +21,18 @@ WRONG = [
     ("classes", ["finance-x"], "admitted for"), ("valid_until", "2001-01-01", "in the future"),
     ("valid_until", "soon", "in the future"), ("carrier", "a\x07b", "one line"),
 ]  # fmt: skip
+
+
+def test_too_many_applications_that_wait_are_said_to_be_too_many(
+    small: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender_applications, "MAX_UNDECIDED", 1)
+    user = merchant_person(small, small.legal_merchant().id, "marketer")
+    assert user.post("/senders", **FORM).status_code == 303
+    answer = user.post("/senders", **FORM | {"port": "10690003"})
+    assert answer.status_code == 422
+    assert "await a decision. Wait until one is decided." in answer.text
+    assert "does not let you apply" not in answer.text
 
 
 def test_what_is_wrong_with_an_application_is_said_at_its_field(small: Service) -> None:

@@ -147,6 +147,9 @@ def test_open_posters_are_listed_however_many_have_ended_since(
     poster(user, name="Fifth")
     answer = user.post("/posters", **FORM | {"name": "Sixth"})
     assert answer.status_code == 422
+    assert "2 posters are open. End one first." in answer.text
+    assert "does not let you ask" not in answer.text
+    assert not [each for each in events(small) if each.kind == "request_refused"]
 
 
 def events(service: Service) -> list[Any]:

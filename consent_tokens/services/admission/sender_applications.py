@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from consent_tokens.errors import ConflictError, ForbiddenError, NotFoundError
+from consent_tokens.errors import ConflictError, ForbiddenError, NotFoundError, TooManyOpenError
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay.admission.sender_rules import SignatureSource
 from consent_tokens.services.admission import senders as admission
@@ -40,8 +40,8 @@ def submit(
 ) -> SenderApplication:
     """Store what a merchant applies for: no sender yet. `actor_id` is who did, if a person did.
 
-    Raises ForbiddenError if the merchant is suspended, ConflictError if it has too many that await
-    a decision, and InvalidError if the sender could not be admitted now.
+    Raises ForbiddenError if the merchant is suspended, TooManyOpenError if it has too many that
+    await a decision, and InvalidError if the sender could not be admitted now.
     """
     merchant = merchants.find(transaction, merchant_id)
     if merchant is not None and merchant.is_sandbox:
@@ -51,7 +51,7 @@ def submit(
     before = sender_applications.of_merchant(transaction, merchant_id)
     waiting = [each for each in before if each.status is SenderApplicationStatus.SUBMITTED]
     if len(waiting) >= MAX_UNDECIDED:
-        raise ConflictError(f"{MAX_UNDECIDED} senders await a decision")
+        raise TooManyOpenError(f"{MAX_UNDECIDED} senders await a decision")
     admission.check(runtime, transaction, merchant, sender, details)
     application = SenderApplication(
         sender=sender,

@@ -14,6 +14,7 @@ from consent_tokens.errors import (
     InvalidError,
     NotFoundError,
     RuleForbidsError,
+    TooManyOpenError,
     TooManyRequestsError,
 )
 from consent_tokens.evidence.events import EventKind
@@ -48,7 +49,7 @@ def create_poster(  # noqa: PLR0913, PLR0917 - what is asked by whom, and for ho
     """Create a poster that is open for some days.
 
     Raises InvalidError, RuleForbidsError and ForbiddenError as for a request with these terms, and
-    ConflictError if too many are open.
+    TooManyOpenError.
     """
     errors: dict[str, list[str]] = {}
     if not name or len(name) > MAX_NAME_LENGTH or not is_displayable(name):
@@ -62,7 +63,7 @@ def create_poster(  # noqa: PLR0913, PLR0917 - what is asked by whom, and for ho
     def work(transaction: Transaction) -> Poster:
         merchant, _terms = check_terms(runtime, policy, transaction, merchant_id, asked)
         if posters.count_open(transaction, merchant_id, now) >= MAX_POSTERS:
-            raise ConflictError(f"{MAX_POSTERS} posters are open")
+            raise TooManyOpenError(f"{MAX_POSTERS} posters are open")
         poster = Poster(
             key=runtime.new_key(merchant.partition),
             merchant_id=merchant_id,

@@ -14,6 +14,7 @@ from consent_tokens.errors import (
     InvalidError,
     NotFoundError,
     RuleForbidsError,
+    TooManyOpenError,
 )
 from consent_tokens.evidence.events import Event, EventKind, request_event
 from consent_tokens.listing import ListFilter
@@ -126,6 +127,8 @@ def recorded_refusals(runtime: Runtime, merchant_id: str) -> Iterator[None]:
     """Record that the service refused to create a request, and why (promise 10)."""
     try:
         yield
+    except TooManyOpenError:  # of something else than requests: nothing was asked
+        raise
     except (ForbiddenError, ConflictError, InvalidError, RuleForbidsError) as error:
         is_token = isinstance(error, InvalidError) and "token" in error.fields
         now, reason = runtime.clock.now(), "token" if is_token else error.error_code

@@ -9,6 +9,7 @@ from flask import Response
 from flask_babel import gettext as _
 
 from consent_tokens.consent.poster import Poster
+from consent_tokens.errors import TooManyOpenError
 from consent_tokens.services.consents import posters
 from consent_tokens.web.consoles.guard import console_blueprint
 from consent_tokens.web.consoles.pages import page, redirect_to
@@ -64,12 +65,16 @@ def show_form() -> Response:
 def create() -> Response:
     """Create a poster."""
     name, days = text("name", 61), text("days", 4) or DEFAULT_DAYS
-    created = try_to_ask(
-        lambda asked: posters.create_poster(
-            runtime(), app_context().consent, merchant_id(), person().id,
-            name, asked, int(days) if days.isascii() and days.isdigit() else 0,
-        )
-    )  # fmt: skip
+    try:
+        created = try_to_ask(
+            lambda asked: posters.create_poster(
+                runtime(), app_context().consent, merchant_id(), person().id,
+                name, asked, int(days) if days.isascii() and days.isdigit() else 0,
+            )
+        )  # fmt: skip
+    except TooManyOpenError:
+        words = _("%(most)s posters are open. End one first.", most=posters.MAX_POSTERS)
+        return _form_page({"name": words})
     if isinstance(created, FieldErrors):
         return _form_page(created.words)
     set_done(_("The poster was created."))

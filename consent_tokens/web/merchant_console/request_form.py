@@ -17,6 +17,7 @@ from consent_tokens.errors import (
     InvalidError,
     InvitationRefusedError,
     RuleForbidsError,
+    TooManyOpenError,
 )
 from consent_tokens.services.consents import requests
 from consent_tokens.services.merchant_records import get_merchant
@@ -40,7 +41,10 @@ class FieldErrors:
 
 
 def try_to_ask(work: Callable[[AskedTerms], Created]) -> Created | FieldErrors:
-    """Return what `work` makes of the entered terms, or what is wrong with the form."""
+    """Return what `work` makes of the entered terms, or what is wrong with the form.
+
+    Raises TooManyOpenError as `work` does.
+    """
     try:
         asked, _token = ConsentRequestIn().load(_members())
     except ValidationError as error:
@@ -56,6 +60,8 @@ def try_to_ask(work: Callable[[AskedTerms], Created]) -> Created | FieldErrors:
     except InvitationRefusedError:
         return FieldErrors({"reference": _("This customer was asked before and cannot be asked "
                                            "again for a while.")})  # fmt: skip
+    except TooManyOpenError:
+        raise
     except (ForbiddenError, ConflictError):
         return FieldErrors({"purposes": _("The platform does not let you ask at present.")})
 

@@ -8,7 +8,7 @@ from flask import Response, request
 from flask_babel import gettext as _
 from marshmallow import ValidationError
 
-from consent_tokens.errors import ConflictError, ForbiddenError, InvalidError
+from consent_tokens.errors import ConflictError, ForbiddenError, InvalidError, TooManyOpenError
 from consent_tokens.relay.admission.sender_rules import (
     LIKE_AN_OFFER,
     MAX_SIGNATURE_LENGTH,
@@ -83,6 +83,11 @@ def apply() -> Response:
         return _form_page(_field_errors(error.messages_dict))
     except InvalidError as error:
         return _form_page(_field_errors(error.fields))
+    except TooManyOpenError:
+        most = sender_applications.MAX_UNDECIDED
+        words = _("%(most)s of your applications await a decision. Wait until one is decided.",
+                  most=most)  # fmt: skip
+        return _form_page({"port": words})
     except (ForbiddenError, ConflictError):
         return _form_page({"port": _("The platform does not let you apply at present.")})
     set_done(_("You applied for the sender."))
