@@ -1,6 +1,9 @@
 """Campaign files: encodings, separators, quotes and times, without a service."""
 
+import csv
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -132,6 +135,25 @@ def test_a_quote_that_swallows_another_token_is_refused(tmp_path: Path) -> None:
     content = f'token,purpose,text\n{token},p,"open\n{token},p,closed"\n{token},p,x\n'
     assert texts(tmp_path, content.encode())[1:] == ["x"]
     assert "token" in texts(tmp_path, content.encode())[0]
+
+
+def test_many_quotes_that_are_not_closed_are_parsed_in_linear_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed = 0
+    reader = csv.reader
+
+    def counting(lines: list[str], **options: Any) -> Iterator[list[str]]:  # noqa: ANN401 - its own
+        nonlocal parsed
+        parsed += sum(map(len, lines))
+        return reader(lines, **options)
+
+    monkeypatch.setattr(csv, "reader", counting)
+    content = "token,purpose,text\n" + 't,p,"open\n' * 300
+    found = texts(tmp_path, content.encode())
+    assert len(found) == 300
+    assert all("not closed" in each for each in found[:-1])
+    assert parsed < 4 * len(content)
 
 
 def test_columns_of_a_template_become_the_members_of_a_message(tmp_path: Path) -> None:

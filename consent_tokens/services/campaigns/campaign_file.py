@@ -36,6 +36,7 @@ WRONG_HEADER: Final = N_(
     "The first line must name token, purpose and text. With %(separator)s between them it names "
     "%(names)s; missing: %(missing)s."
 )
+OPEN_AT_END: Final = "unexpected end of data"  # as the module csv says it
 UNCLOSED: Final = Fault(N_("a quote that is opened in this line is not closed"))
 STRAY: Final = Fault(N_("a column other than token holds a token: is a quote missing?"))
 MORE_CELLS: Final = N_(
@@ -168,23 +169,33 @@ class _Records:
             return line.rstrip("\r\n").split(self._separator), None
         taken = [(number, line)]
         text = line
-        while (row := self._parse(text)) is None:
-            following = self._next() if len(taken) < MAX_RECORD_LINES else None
-            if following is None:
-                self._pushed.extend(reversed(taken[1:]))
-                return [], UNCLOSED
-            taken.append(following)
-            text += following[1]
+        try:
+            while (row := self._parse(text)) is None:
+                following = self._next() if len(taken) < MAX_RECORD_LINES else None
+                if following is None:
+                    break
+                taken.append(following)
+                text += following[1]
+        except csv.Error:  # more lines would not mend it
+            row = None
+        if row is None:
+            self._pushed.extend(reversed(taken[1:]))
+            return [], UNCLOSED
         return row, None
 
     def _parse(self, text: str) -> list[str] | None:
-        """Return the cells of a record; None if a quote is open at its end, or closed amiss."""
+        """Return the cells of a record; None if a quote is open at its end.
+
+        Raises csv.Error if one is closed amiss.
+        """
         try:
             rows = list(
                 csv.reader([text], delimiter=self._separator, strict=True, skipinitialspace=True)
             )
-        except csv.Error:
-            return None
+        except csv.Error as error:
+            if str(error) == OPEN_AT_END:
+                return None
+            raise
         return rows[0] if rows else []
 
 
