@@ -13,7 +13,13 @@ from consent_tokens.gateways.webhook_client import WebhookClient
 from consent_tokens.relay.sandbox import owner_id, sandbox_id
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.sandboxes import ensure_sandbox
-from consent_tokens.services.webhooks import SECRET_BYTES, format_secret, new_webhook, record
+from consent_tokens.services.webhooks import (
+    SECRET_BYTES,
+    format_secret,
+    new_webhook,
+    record,
+    release_some,
+)
 from consent_tokens.store import webhooks
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.webhooks import Webhook
@@ -124,11 +130,14 @@ def pause(
 def resume(
     runtime: Runtime, transaction: Transaction, merchant_id: str, webhook_id: str, *, actor_id: str
 ) -> None:
-    """Deliver what waits for a paused webhook. Raises NotFoundError, ConflictError."""
+    """Deliver what waits for a paused webhook. Raises NotFoundError, ConflictError.
+
+    The first held events are released here, and the others as these are delivered.
+    """
     found = _find(transaction, merchant_id, webhook_id)
     if not webhooks.set_paused(transaction, webhook_id, None):
         raise ConflictError("the webhook is not paused")
-    webhooks.release_held(transaction, webhook_id, runtime.clock.now())
+    release_some(transaction, webhook_id, runtime.clock.now())
     record(runtime, transaction, found, EventKind.WEBHOOK_RESUMED, actor_id)
 
 

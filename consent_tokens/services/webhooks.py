@@ -46,6 +46,9 @@ RETRY_DELAYS: Final = tuple(
 )
 LEASE_DURATION: Final = timedelta(seconds=300)  # after which another worker may deliver the events
 BATCH_SIZE: Final = 100  # events per lease: all are tried before it ends, however slow they are
+# held events that are released at a time: more than a lease takes, so that some stay due while
+# any is held, and a worker comes back to this webhook
+RELEASE_SIZE: Final = 2 * BATCH_SIZE
 MAX_CONCURRENT_POSTS: Final = 8  # to one webhook
 RETENTION: Final = timedelta(days=30)  # of events, delivered or not
 MAX_SPREAD: Final = timedelta(hours=1)  # of the events of one act that touches several merchants
@@ -422,26 +425,27 @@ def due_webhooks(runtime: Runtime) -> list[tuple[str, str]]:
 
 
 def deliver(runtime: Runtime, client: WebhookClient, webhook_id: str) -> int:
-    """Deliver up to BATCH_SIZE due events of a webhook; return how many were leased.
+    """Deliver up to BATCH_SIZE due events of a webhook; return how many were leased or held.
 
-    Those of a paused webhook are held instead.
+    Those of a paused webhook are held. Held ones of one that was resumed are released first.
     The first is posted alone, the others MAX_CONCURRENT_POSTS at a time. After a failed attempt the
     rest of the batch is not attempted, and waits as long as that event.
     """
     now = runtime.clock.now()
 
-    def work(transaction: Transaction) -> tuple[Webhook | None, list[WebhookEvent]]:
+    def work(transaction: Transaction) -> tuple[Webhook | None, list[WebhookEvent], int]:
         webhook = webhooks.find(transaction, webhook_id)
         if webhook and webhook.paused_at:
-            _hold(transaction, webhook_id, now)
-            return None, []
-        return webhook, webhooks.lease(
-            transaction, webhook_id, now, until=now + LEASE_DURATION, limit=BATCH_SIZE
-        )
+            return None, [], _hold(transaction, webhook_id, now)
+        if webhooks.has_held(transaction, webhook_id):
+            release_some(transaction, webhook_id, now)
+        until = now + LEASE_DURATION
+        leased = webhooks.lease(transaction, webhook_id, now, until=until, limit=BATCH_SIZE)
+        return webhook, leased, 0
 
-    webhook, leased = runtime.database.run(work)
+    webhook, leased, held = runtime.database.run(work)
     if webhook is None or not leased:
-        return 0
+        return held
     signatures = _signatures(runtime, webhook, now)
     begin, end = 0, 1
     while begin < len(leased):
@@ -461,11 +465,19 @@ def deliver(runtime: Runtime, client: WebhookClient, webhook_id: str) -> int:
     return len(leased)
 
 
-def _hold(transaction: Transaction, webhook_id: str, now: datetime) -> None:
-    """Hold the due events of a webhook, unless it was resumed meanwhile."""
+def _hold(transaction: Transaction, webhook_id: str, now: datetime) -> int:
+    """Hold due events of a webhook, unless it was resumed meanwhile; return how many."""
     webhook = webhooks.lock(transaction, webhook_id)
     if webhook and webhook.paused_at:
-        webhooks.hold_due(transaction, webhook_id, now)
+        return webhooks.hold_due(transaction, webhook_id, now, BATCH_SIZE)
+    return 0
+
+
+def release_some(transaction: Transaction, webhook_id: str, now: datetime) -> None:
+    """Release held events of a webhook, unless it was paused meanwhile."""
+    webhook = webhooks.lock(transaction, webhook_id)
+    if webhook and not webhook.paused_at:
+        webhooks.release_held(transaction, webhook_id, now, RELEASE_SIZE)
 
 
 def _record(runtime: Runtime, events: Sequence[WebhookEvent]) -> None:

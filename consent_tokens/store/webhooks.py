@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, delete, insert, select, text, update
+from sqlalchemy import Row, TextClause, bindparam, delete, insert, select, text, update
 
 from consent_tokens.row_key import RowKey
 from consent_tokens.store.admission_tables import merchants
@@ -111,28 +111,41 @@ def set_paused(transaction: Transaction, webhook_id: str, at: datetime | None) -
     return result.rowcount == 1
 
 
-def hold_due(transaction: Transaction, webhook_id: str, now: datetime) -> int:
-    """Hold the due events of a paused webhook; return how many."""
-    result = transaction.execute(
-        update(webhook_events)
-        .where(
-            webhook_events.c.status == WebhookEventStatus.PENDING,
-            webhook_events.c.due_at <= now,
-            webhook_events.c.webhook_id == webhook_id,
-        )
-        .values(status=WebhookEventStatus.HELD)
-    )
-    return result.rowcount
+HOLD = text("""
+UPDATE webhook_events SET status = 'held'
+WHERE status = 'pending' AND due_at <= :now AND (partition, id) IN (
+    SELECT partition, id FROM webhook_events
+    WHERE status = 'pending' AND due_at <= :now AND webhook_id = :webhook_id LIMIT :limit)
+""")
+RELEASE = text("""
+UPDATE webhook_events SET status = 'pending', due_at = :now
+WHERE status = 'held' AND (partition, id) IN (
+    SELECT partition, id FROM webhook_events
+    WHERE status = 'held' AND webhook_id = :webhook_id LIMIT :limit)
+""")
 
 
-def release_held(transaction: Transaction, webhook_id: str, now: datetime) -> int:
-    """Requeue the held events of a webhook; return how many."""
-    result = transaction.execute(
-        update(webhook_events)
-        .where(webhook_events.c.webhook_id == webhook_id, IS_HELD)
-        .values(status=WebhookEventStatus.PENDING, due_at=now)
-    )
-    return result.rowcount
+def hold_due(transaction: Transaction, webhook_id: str, now: datetime, limit: int) -> int:
+    """Hold up to `limit` due events of a paused webhook; return how many."""
+    return _change(transaction, HOLD, webhook_id, now, limit)
+
+
+def has_held(transaction: Transaction, webhook_id: str) -> bool:
+    """Whether events of a webhook are held."""
+    query = select(webhook_events.c.id).where(webhook_events.c.webhook_id == webhook_id, IS_HELD)
+    return transaction.execute(query.limit(1)).first() is not None
+
+
+def release_held(transaction: Transaction, webhook_id: str, now: datetime, limit: int) -> int:
+    """Requeue up to `limit` held events of a webhook; return how many."""
+    return _change(transaction, RELEASE, webhook_id, now, limit)
+
+
+def _change(
+    transaction: Transaction, statement: TextClause, webhook_id: str, now: datetime, limit: int
+) -> int:
+    parameters = {"webhook_id": webhook_id, "now": int(now.timestamp()), "limit": limit}
+    return transaction.execute(statement, parameters).rowcount
 
 
 def find(transaction: Transaction, webhook_id: str) -> Webhook | None:

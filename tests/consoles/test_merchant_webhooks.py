@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from consent_tokens.services import webhooks as webhook_deliveries
 from consent_tokens.services.webhooks import MerchantEvent, WebhookEventType, enqueue
 from consent_tokens.store import webhooks
 from tests.console_people import ConsoleUser, events_by, merchant_person
@@ -94,6 +95,44 @@ def test_what_happens_while_it_is_paused_is_delivered_later(
     deliver_due(service)
     assert len(receiver.got) == 1
     assert {"webhook_added", "webhook_paused", "webhook_resumed"} <= set(events_by(user))
+
+
+@pytest.mark.both_databases
+def test_events_are_held_and_released_a_batch_at_a_time(
+    service: Service, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, size in (("BATCH_SIZE", 1), ("RELEASE_SIZE", 2)):
+        monkeypatch.setattr(webhook_deliveries, name, size)
+    merchant = service.merchant()
+    user = merchant_person(service, merchant.id, "developer")
+    path = add(user, receiver)
+    for _ in range(5):
+        enqueue_one(service, merchant.id)
+    assert user.post(f"{path}/pause").status_code == 303
+
+    def held() -> int:
+        query = "SELECT count(*) FROM webhook_events WHERE status = 'held'"
+        with service.runtime.database.engine.connect() as connection:
+            return int(connection.exec_driver_sql(query).scalar_one())
+
+    def poll() -> None:
+        """Deliver once what is due, as a worker does that stops in between."""
+        now = service.clock.now()
+        for webhook_id, _ in service.runtime.database.read(lambda at: webhooks.due(at, now)):
+            webhook_deliveries.deliver(service.runtime, service.context.webhook_client, webhook_id)
+
+    counts = []
+    for _ in range(5):
+        poll()
+        counts.append(held())
+    assert counts == [1, 2, 3, 4, 5]
+    assert user.post(f"{path}/resume").status_code == 303
+    assert held() == 3, "the request releases the first alone"
+    poll()
+    assert (held(), len(receiver.got)) == (1, 1)
+    for _ in range(4):
+        poll()
+    assert (held(), len(receiver.got)) == (0, 5)
 
 
 def test_a_secret_is_rotated_and_a_webhook_deleted(small: Service, receiver: Receiver) -> None:
