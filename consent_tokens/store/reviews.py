@@ -52,6 +52,25 @@ def of_subject(transaction: Transaction, subject_id: str) -> list[Review]:
     return [_review(row) for row in rows]
 
 
+def of_subjects(
+    transaction: Transaction,
+    subject_ids: Collection[str],
+    actions: Collection[str],
+    since: datetime,
+) -> list[Review]:
+    """Return the reviews of these subjects since a time with one of these actions, oldest first."""
+    rows = transaction.execute(
+        select(reviews)
+        .where(
+            reviews.c.subject_id.in_(set(subject_ids)),
+            reviews.c.action.in_(set(actions)),
+            reviews.c.at >= since,
+        )
+        .order_by(reviews.c.at, reviews.c.id)
+    )
+    return [_review(row) for row in rows]
+
+
 def newest_of(transaction: Transaction, subject_ids: Collection[str], limit: int) -> list[Review]:
     """Return up to `limit` reviews of any of these subjects, the newest first."""
     rows = transaction.execute(

@@ -2,12 +2,15 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from consent_tokens.services.admission import sender_applications, template_reviews
 from consent_tokens.services.admission.suspension import suspend
 from consent_tokens.services.admission.template_standings import read_template
+from consent_tokens.services.people import objections
 from consent_tokens.store import events
 from tests.console_people import ConsoleUser, merchant_person, operator
 from tests.consoles.test_reviews import apply_for_sender, submit
@@ -42,6 +45,30 @@ def objection_of(reviewer: ConsoleUser) -> str:
     queue = reviewer.get("/reviews/appeals").text
     (path,) = re.findall(r'href="/console(/reviews/objections/[^"]+)"', queue)
     return str(path)
+
+
+def test_what_may_be_objected_to_is_read_at_once_however_much_it_is(small: Service) -> None:
+    shop = small.legal_merchant()
+    ann = operator(small, "reviewer")
+    counts = []
+    for text in ("您的订单{order}已发出", "您的订单{order}已签收", "您的订单{order}已退款"):
+        template_reviews.refuse(
+            small.runtime, ann.person.actor, submit(shop, text), reason="No.", is_abuse=False
+        )
+        statements: list[str] = []
+
+        def note(*found: Any, into: list[str] = statements) -> None:  # noqa: ANN401 - its own
+            into.append(found[2])
+
+        engine = small.runtime.database.engine
+        event.listen(engine, "before_cursor_execute", note)
+        listed = objections.list_objectionable(small.runtime, shop.id)
+        event.remove(engine, "before_cursor_execute", note)
+        counts.append((len(listed), len(statements)))
+    assert [listed for listed, _ in counts] == [1, 2, 3]
+    assert len({count for _, count in counts}) == 1
+    small.clock.advance(objections.OBJECTION_WITHIN + timedelta(days=1))
+    assert objections.list_objectionable(small.runtime, shop.id) == []
 
 
 @pytest.mark.parametrize("is_abuse", [False, True])

@@ -162,20 +162,18 @@ def decide(
 def _objectionable(
     runtime: Runtime, transaction: Transaction, merchant_id: str
 ) -> Iterator[Objectionable]:
+    subjects = list(_subjects(transaction, merchant_id))
+    ids = [each.id for each in subjects]
     since = runtime.clock.now() - OBJECTION_WITHIN
-    found = [
-        Objectionable(subject=subject, review=review)
-        for subject in _subjects(transaction, merchant_id)
-        if (review := _last_against(transaction, subject)) and review.at >= since
-    ]
-    before = objections.objected(transaction, [each.review.id for each in found])
-    yield from (each for each in found if each.review.id not in before)
-
-
-def _last_against(transaction: Transaction, subject: Subject) -> Review | None:
-    """Return the last decision against a subject."""
-    found = [each for each in reviews.of_subject(transaction, subject.id) if each.action in AGAINST]
-    return found[-1] if found else None
+    against = {
+        review.subject_id: review  # the last one, which is in force
+        for review in reviews.of_subjects(transaction, ids, AGAINST, since)
+    }
+    before = objections.objected(transaction, [each.id for each in against.values()])
+    for subject in subjects:
+        review = against.get(subject.id)
+        if review and review.id not in before:
+            yield Objectionable(subject=subject, review=review)
 
 
 def _subjects(transaction: Transaction, merchant_id: str) -> Iterator[Subject]:
