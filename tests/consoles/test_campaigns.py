@@ -126,6 +126,27 @@ def test_a_file_is_checked_then_sent_and_what_was_refused_is_explained(small: Se
     assert any("Sale today" in text for number in NUMBERS for text in small.texts(number))
 
 
+def test_lines_that_cannot_be_sent_are_not_opened_for_each_refresh(small: Service) -> None:
+    _merchant, user, tokens = shop(small, 1)
+    rows = [(tokens[0], PROMOTIONS, "Sale", "r0"), (tokens[0], "", "Sale", "r1")]
+    answer = upload(user, csv_of(*rows))
+    path = answer.location.removeprefix("/merchant")
+    fault = "Missing or not valid: purpose."
+
+    def shown() -> tuple[bool, bool, bool]:
+        """Return whether a page refreshes itself, counts the faulty lines, and lists them."""
+        page = user.get(path).text
+        return "data-live" in page, "Lines that cannot be sent: 1" in page, fault in page
+
+    assert shown() == (True, True, False), "it is being checked"
+    work(small)
+    assert shown() == (False, True, True)
+    start(user, path)
+    assert shown() == (True, True, False), "it runs"
+    work(small)
+    assert shown() == (False, True, True)
+
+
 def test_what_is_stored_is_sealed_and_each_line_is_deleted_once_submitted(small: Service) -> None:
     _merchant, user, tokens = shop(small, 1)
     path = uploaded(user, csv_of((tokens[0], PROMOTIONS, "Secret words", "ref-1")))

@@ -24,7 +24,7 @@ from consent_tokens.web.consoles.session import person, set_done
 from consent_tokens.web.consoles.site import MERCHANT
 from consent_tokens.web.consoles.tables import (
     Column,
-    TableQuery,
+    csv_of,
     csv_response,
     table_of,
     table_query,
@@ -44,6 +44,7 @@ from consent_tokens.web.security import allow_script
 bp = console_blueprint("campaigns", MERCHANT)
 ONE: Final = "/campaigns/<campaign_id>"
 MAX_FAULTS_SHOWN: Final = 50  # lines that cannot be read; the file has all
+LIVE: Final = (CampaignStatus.CHECKING, CampaignStatus.RUNNING)  # the page refreshes itself
 ENTERED: Final = ("name", "template", "sender", "encoding")
 DEFAULT_TIMES: Final = {"starts_at": "", "opens": "09:00", "closes": "20:00"}
 
@@ -104,8 +105,7 @@ def download(campaign_id: str) -> Response:
         Column[RefusedLine]("detail", "detail", lambda each: each.detail),
         Column[RefusedLine]("decision", "decision", lambda each: each.decision),
     ]
-    query = TableQuery(sort="line", is_descending=False, filter="", page=1, is_csv=True)
-    return csv_response("refused", table_of(lines, columns, query))
+    return csv_of("refused", columns, lines)
 
 
 @bp.post(f"{ONE}/start")
@@ -159,11 +159,13 @@ def _find(campaign_id: str) -> Campaign:
 def _campaign_page(
     campaign: Campaign, errors: Mapping[str, str], times: Mapping[str, str]
 ) -> Response:
-    faulty = control.read_refused(runtime(), campaign, is_faulty_only=True)
+    is_live = campaign.status in LIVE
+    faulty = [] if is_live else control.read_refused(runtime(), campaign, is_faulty_only=True)
     response = page(
         "merchant/campaign.html",
         HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         campaign=campaign,
+        is_live=is_live,
         faults=[(each.number, _fault(each)) for each in faulty[:MAX_FAULTS_SHOWN]],
         refused=ranking({refusal_name(code): n for code, n in campaign.refused.items()}),
         is_waiting=campaign.due_at is not None and campaign.due_at > runtime().clock.now(),
