@@ -6,7 +6,8 @@ import re
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
-from tests.console_people import ConsoleUser
+from consent_tokens.services.people.person import ROLES, Console
+from tests.console_people import ConsoleUser, merchant_person, operator
 from tests.consoles.filled import fill, walk
 from tests.consoles.test_in_a_browser import NARROW, WIDE, assert_accessible
 from tests.number_scan import found_in
@@ -14,7 +15,8 @@ from tests.service import Service
 
 COOKIES = {"/console": "console", "/merchant": "merchant-console"}
 HEADING = re.compile(r"<h1[^>]*>[^<]+")
-# `make test-all` looks at every page in every way, `make test` at each page in one of two
+# `make test-all` looks at every page of every role in every way; `make test` at those of an
+# administrator and an owner, each in one of two ways
 IS_WHOLE = os.environ.get("BROWSER") == "all"
 WAYS = [(NARROW, "zh-CN", "dark", True), (WIDE, "en-GB", "light", True),
         (NARROW, "en-GB", "light", False), (WIDE, "zh-TW", "dark", True)]  # fmt: skip
@@ -37,10 +39,24 @@ def test_no_page_of_a_console_shows_a_number_and_each_says_what_it_is(small: Ser
             assert "<title>" in html, path
 
 
+def colleagues(service: Service, users: tuple[ConsoleUser, ConsoleUser]) -> list[ConsoleUser]:
+    """Return somebody of each other role of both consoles."""
+    merchant_id = users[1].person.merchant_id or ""
+    return [
+        operator(service, role, f"{role} person")
+        if console is Console.OPERATOR
+        else merchant_person(service, merchant_id, role, f"{role}@shop.example")
+        for console, roles in ROLES.items()
+        for role in roles
+        if role not in {each.person.role for each in users}
+    ]
+
+
 @pytest.mark.browser
 def test_each_page_is_accessible_and_fits_the_screen(served: Service, browser: Browser) -> None:
     ways = WAYS if IS_WHOLE else WAYS[:2]
-    for user in fill(served):
+    users = fill(served)
+    for user in [*users, *(colleagues(served, users) if IS_WHOLE else ())]:
         paths = sorted(walk(user))
         for place, (size, language, scheme, has_script) in enumerate(ways):
             context = browser.new_context(
