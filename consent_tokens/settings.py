@@ -56,6 +56,7 @@ RESERVED_PATHS: Final = frozenset(
         "m",
         "merchant",
         "my",
+        "p",
     }
     | {
         "openapi.json",

@@ -219,10 +219,13 @@ def _demo_advert(consumer: _Client, company: _Client, token: str, template_id: s
     }
     refused = company.call("/v1/messages", {**filled, "variables": {**VALUES, "date": ADVERT}})
     click.echo(f"   {refused['status']} {refused['code']}: {refused.get('errors')}")
-    click.echo("12. An order's number and date fit: the text leaves.")
+    click.echo("12. An order's number and date fit: the text is accepted.")
     sent = company.call("/v1/messages", filled)
     click.echo(f"   {sent['status']}: {sent.get('id') or sent['code']}")
-    click.echo(f"   SMS: {_wait_for_sms(consumer, VALUES['order'])}")
+    if sent["status"] == "deferred":
+        click.echo(f"   By the rules it waits until morning: {sent['send_after']}")
+    else:
+        click.echo(f"   SMS: {_wait_for_sms(consumer, VALUES['order'])}")
 
 
 def _find(pattern: re.Pattern[str], text: str) -> str:

@@ -64,22 +64,22 @@ def find_failing(
     transaction: Transaction, wanted: FailureSearch, *, before: Position | None, limit: int
 ) -> list[FailingEvent]:
     """Return up to `limit` events whose last attempt failed, newest first, behind `before`."""
-    events = webhook_events
+    table = webhook_events
     query = (
         _narrowed(
             select(*COLUMNS, merchants.c.name.label("merchant_name"), webhooks.c.url)
-            .join(merchants, merchants.c.id == events.c.merchant_id)
-            .join(webhooks, webhooks.c.id == events.c.webhook_id),
+            .join(merchants, merchants.c.id == table.c.merchant_id)
+            .join(webhooks, webhooks.c.id == table.c.webhook_id),
             wanted,
         )
-        .order_by(events.c.created_at.desc(), events.c.id.desc())
+        .order_by(table.c.created_at.desc(), table.c.id.desc())
         .limit(limit)
     )
     if before is not None:
         at, last_id = before
         query = query.where(
-            events.c.created_at <= at,  # so that the index gives the range
-            or_(events.c.created_at < at, and_(events.c.created_at == at, events.c.id < last_id)),
+            table.c.created_at <= at,  # so that the index gives the range
+            or_(table.c.created_at < at, and_(table.c.created_at == at, table.c.id < last_id)),
         )
     return [_failing_event(row) for row in transaction.execute(query)]
 
@@ -96,28 +96,28 @@ def find_position(transaction: Transaction, key: RowKey) -> Position | None:
 
 def requeue(transaction: Transaction, keys: Sequence[RowKey], now: datetime) -> list[Requeued]:
     """Requeue the events of these keys that failed for good; return whose they were."""
-    events = webhook_events
+    table = webhook_events
     statement = (
-        update(events)
+        update(table)
         .where(
-            tuple_(events.c.partition, events.c.id).in_([tuple(key) for key in keys]),
-            events.c.status == WebhookEventStatus.FAILED,
+            tuple_(table.c.partition, table.c.id).in_([tuple(key) for key in keys]),
+            table.c.status == WebhookEventStatus.FAILED,
         )
         .values(status=WebhookEventStatus.PENDING, attempts=0, due_at=now)
-        .returning(events.c.partition, events.c.merchant_id, events.c.webhook_id)
+        .returning(table.c.partition, table.c.merchant_id, table.c.webhook_id)
     )
     return [Requeued(*row) for row in transaction.execute(statement)]
 
 
 def _narrowed(query: Select[Any], wanted: FailureSearch) -> Select[Any]:
-    events = webhook_events
+    table = webhook_events
     query = query.where(IS_FAILING_EVENT)
     if wanted.merchant_id:
-        query = query.where(events.c.merchant_id == wanted.merchant_id)
+        query = query.where(table.c.merchant_id == wanted.merchant_id)
     if wanted.event_type:
-        query = query.where(events.c.event_type == wanted.event_type)
+        query = query.where(table.c.event_type == wanted.event_type)
     if wanted.status:
-        query = query.where(events.c.status == wanted.status)
+        query = query.where(table.c.status == wanted.status)
     return query
 
 

@@ -118,7 +118,7 @@ def test_a_yes_to_other_words_is_none(service: Service) -> None:
 def test_a_line_is_never_changed_and_removed_only_when_its_retention_is_over() -> None:
     source = (STORE / "events.py").read_text()
     assert not re.search(r"\b(update|delete|UPDATE|DELETE)\b", source.split('"""', 2)[2])
-    readers = {"audit.py", "overview.py"}
+    readers = {"audit.py", "overview.py", "rollup_rebuild.py"}
     known = {"events.py", "tables.py", "retention.py", "decision_inputs.py"} | readers
     others = [path for path in STORE.glob("*.py") if path.name not in known]
     uses_table = r"import .*\bevents\b|\bevents\.c\b|\b(FROM|INTO|UPDATE) events\b"
@@ -126,8 +126,10 @@ def test_a_line_is_never_changed_and_removed_only_when_its_retention_is_over() -
     retention = (STORE / "retention.py").read_text()
     assert not re.search(r"update\(events|UPDATE events|insert\(events", retention)
     for name in readers:
+        # of other tables, as the counts of a day, rows may be deleted
         written = re.search(
-            r"\b(update|delete|insert|UPDATE|DELETE|INSERT)\b", (STORE / name).read_text()
+            r"\b(update|delete|insert)\(events\b|(UPDATE|FROM|INTO) events\b",
+            (STORE / name).read_text(),
         )
         assert not written, name
     inputs = (STORE / "decision_inputs.py").read_text()

@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.console_people import merchant_person
+from tests.consoles.test_posters import poster
 from tests.service import CSRF, LINK, NOTICE, ORDERS, PROMOTIONS, Consumer, Service, found
 
 NAUGHTY = [
@@ -55,6 +57,7 @@ def known(small: Service) -> tuple[Consumer, dict[str, str]]:
         "grant_id": merchant.get("/v1/grants").json["items"][0]["id"],
         "receipt_id": "A" * 22,
         "section_id": "messages",
+        "poster_id": poster(merchant_person(small, merchant.id))[1].removeprefix("/p/"),
     }
     return consumer, ids
 

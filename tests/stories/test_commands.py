@@ -54,8 +54,10 @@ def test_demo_runs_the_whole_flow(tmp_path: Path) -> None:
     for words in ("Your code is", "queued: msg_", "403 consent_revoked", "active = false"):
         assert words in told.stdout
     advert = told.stdout.partition("双11返场！全场5折")[2]
-    for words in ("422 template_required", "422 template_rejected", "[海风书店] 您的订单"):
+    for words in ("422 template_required", "422 template_rejected"):
         assert words in advert
+    # at night in mainland China, texts about orders wait
+    assert "[海风书店] 您的订单" in advert or "deferred: msg_" in advert
 
 
 def test_merchants_keys_and_senders(tmp_path: Path) -> None:
