@@ -64,7 +64,8 @@ def test_who_may_reject_a_proposal_is_shown_how(small: Service) -> None:
             if name not in buttons:
                 assert step(user, path) == 403, (kind, name)
     # a colleague refuses where they are asked
-    (_exported, asked) = proposals.list_open(small.runtime)
+    (asked,) = (each for each in proposals.list_open(small.runtime)
+                if each.kind == ProposedKind.HELP_CONSUMER)  # fmt: skip
     path = f"/proposals/{asked.id}/reject"
     assert path in ben.get("/support").text
     assert path not in ann.get("/support").text
