@@ -172,6 +172,15 @@ def drained(
     return here.ledger()
 
 
+def wait_until_finished(here: Outbox, seconds: int) -> None:
+    """Wait for another process, at most so long: each look asks the database."""
+    wait = threading.Event()
+    for _ in range(seconds * 10):
+        if not count_unfinished(here.context.runtime):
+            break
+        wait.wait(0.1)
+
+
 def check(ledger: Ledger, kills: int, title: str) -> None:
     print(f"\n{title}: {kills} kills; {ledger}")
     assert ledger.lost == []
@@ -310,12 +319,11 @@ def test_a_dispatcher_that_was_stopped_past_its_lease_sends_nothing_twice(
     here.lines.wait_for(lambda line: "#" in json.loads(line).get("text", ""))
     harness.send("stop", sleeper)
     other = harness.begin(here.environment, lease=1)
-    for _ in range(600):
-        if not count_unfinished(here.context.runtime):
-            break
-        wait.wait(0.1)  # for another process: each look asks the database
+    # what it locked in a transaction that it was stopped in, nobody else takes over until then
+    wait_until_finished(here, 15)
     harness.send("cont", sleeper)
     wait.wait(1.0)  # would it send anything, it would be now
+    wait_until_finished(here, 60)
     for pid in (sleeper, other):
         harness.send("term", pid)
         harness.wait(pid)
