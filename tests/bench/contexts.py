@@ -31,10 +31,10 @@ class Size:
 
 
 WHOLE = Size(
-    rounds=5, seconds=4, batches=70, singles=12_000, dispatched=20_000, grants=1_000_000,
+    rounds=5, seconds=4, batches=160, singles=12_000, dispatched=20_000, grants=1_000_000,
     lines=100_000,
 )  # fmt: skip
-QUICK = Size(rounds=2, seconds=2, batches=40, singles=5000, dispatched=5000, grants=0, lines=0)
+QUICK = Size(rounds=2, seconds=2, batches=80, singles=5000, dispatched=5000, grants=0, lines=0)
 
 
 def bench_context(
