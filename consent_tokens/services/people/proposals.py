@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from consent_tokens.errors import ConflictError, ForbiddenError, NotFoundError
-from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.evidence.events import EventKind
 from consent_tokens.services.admission.actors import (
     Action,
     Actor,
@@ -15,7 +15,7 @@ from consent_tokens.services.admission.actors import (
     find_actor_by_id,
     may,
 )
-from consent_tokens.services.admission.operators import NO_PARTITION
+from consent_tokens.services.admission.operators import record_operator_act
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import proposed_actions
 from consent_tokens.store.database import Transaction
@@ -83,7 +83,7 @@ def propose_within(  # noqa: PLR0913, PLR0917 - what is proposed by whom, and wh
     if proposed_actions.find_open(transaction, kind, subject_id, now):
         raise ConflictError("the same is proposed already")
     proposed_actions.add(transaction, proposal)
-    _record(runtime, transaction, actor, EventKind.ACTION_PROPOSED, proposal)
+    record_operator_act(runtime, transaction, actor, EventKind.ACTION_PROPOSED, proposal.id)
     return proposal
 
 
@@ -167,18 +167,5 @@ def _decide(
     if not proposed_actions.decide(transaction, proposal_id, status, actor.id, now):
         raise ConflictError("this proposal is decided, or has expired")
     kind = EventKind.ACTION_APPROVED if is_approved else EventKind.ACTION_REJECTED
-    _record(runtime, transaction, actor, kind, proposal)
+    record_operator_act(runtime, transaction, actor, kind, proposal.id)
     return proposal
-
-
-def _record(
-    runtime: Runtime, transaction: Transaction, actor: Actor, kind: EventKind, proposal: Proposal
-) -> None:
-    event = Event(
-        partition=NO_PARTITION,
-        at=runtime.clock.now(),
-        kind=kind,
-        reason=proposal.id,
-        actor=actor.id,
-    )
-    runtime.record(transaction, event)

@@ -18,7 +18,7 @@ from consent_tokens.services.admission.actors import Action, Actor, require_righ
 from consent_tokens.services.people import proposals
 from consent_tokens.services.people.proposals import ProposedKind
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.services.supervision.evidence_file import evidence_of, subject_of
+from consent_tokens.services.supervision.evidence_file import Subject, evidence_of, subject_of
 from consent_tokens.store import proposed_actions
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.proposed_actions import Proposal
@@ -71,26 +71,25 @@ def download(runtime: Runtime, actor: Actor, proposal_id: str) -> ExportedFile:
     found = next((each for each in downloadable(runtime, actor) if each.id == proposal_id), None)
     if found is None:
         raise NotFoundError("no evidence to download")
-    now = runtime.clock.now()
+    subject = runtime.database.read(lambda at: subject_of(runtime, at, found.subject_id))
     members = {
         "issuer": runtime.service.issuer,
-        "exported_at": now,
+        "exported_at": runtime.clock.now(),
         "exported_by": found.proposed_by,
         "approved_by": found.decided_by,
         "proposal": found.id,
         "reason": found.reason,
-        **evidence_of(runtime, found.subject_id),
+        **evidence_of(runtime, subject),
     }
     content = msgspec.json.format(msgspec.json.encode(members), indent=2)
     digest = sha256(content).hexdigest()
-    runtime.database.run(lambda at: _record(runtime, at, actor, found.subject_id, digest))
+    runtime.database.run(lambda at: _record(runtime, at, actor, subject, digest))
     return ExportedFile(f"evidence-{found.subject_id}.json", content, digest)
 
 
 def _record(
-    runtime: Runtime, transaction: Transaction, actor: Actor, subject_id: str, digest: str
+    runtime: Runtime, transaction: Transaction, actor: Actor, subject: Subject, digest: str
 ) -> None:
-    subject = subject_of(runtime, transaction, subject_id)
     event = Event(
         partition=subject.partition,
         at=runtime.clock.now(),

@@ -44,25 +44,21 @@ def subject_of(runtime: Runtime, transaction: Transaction, subject_id: str) -> S
     return Subject(found.key.partition, found.merchant_id, found.grant_id, found.message_id, found)
 
 
-def evidence_of(runtime: Runtime, subject_id: str) -> dict[str, Any]:
-    """Return the evidence as members of JSON: times are of UTC, None is what is not recorded.
-
-    Raises NotFoundError.
-    """
-    found = runtime.database.read(lambda at: subject_of(runtime, at, subject_id))
-    complaint = found.complaint
+def evidence_of(runtime: Runtime, subject: Subject) -> dict[str, Any]:
+    """Return the evidence as members of JSON: times are of UTC, None is what is not recorded."""
+    complaint = subject.complaint
     members: dict[str, Any] = {
         "format": FORMAT,
         "complaint": complaint and _complaint(runtime, complaint),
     }
-    if found.message_id is None:
+    if subject.message_id is None:
         return members | {"message": None}
-    key = RowKey(found.partition, found.message_id)
+    key = RowKey(subject.partition, subject.message_id)
     try:
         evidence = read_message(runtime, runtime.ids.message.encode(key))
     except NotFoundError:  # past its retention
         return members | {"message": None}
-    return members | _message(runtime, evidence, found)
+    return members | _message(runtime, evidence, subject)
 
 
 def _message(runtime: Runtime, evidence: MessageEvidence, subject: Subject) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from typing import Final
 
 from consent_tokens.crypto.key_files import KeyKind
 from consent_tokens.errors import ConflictError, KeyUnavailableError, NotFoundError
-from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.evidence.events import EventKind
 from consent_tokens.services.admission.actors import Action, Actor, require_right
-from consent_tokens.services.admission.operators import NO_PARTITION
+from consent_tokens.services.admission.operators import record_operator_act
 from consent_tokens.services.integrity import key_rotation
 from consent_tokens.services.integrity.key_rotation import KeyState, KeyStatus, can_change_keys
 from consent_tokens.services.people import proposals
@@ -112,11 +112,4 @@ def _exact(states: Sequence[KeyState], kid: str) -> KeyState:
 def _record(
     runtime: Runtime, transaction: Transaction, actor: Actor, kind: EventKind, state: KeyState
 ) -> None:
-    event = Event(
-        partition=NO_PARTITION,
-        at=runtime.clock.now(),
-        kind=kind,
-        reason=f"{state.kind}:{state.kid}",
-        actor=actor.id,
-    )
-    runtime.record(transaction, event)
+    record_operator_act(runtime, transaction, actor, kind, f"{state.kind}:{state.kid}")

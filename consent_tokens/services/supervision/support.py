@@ -11,10 +11,10 @@ from typing import Final
 
 from consent_tokens.crypto.encoding import decode, encode
 from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
-from consent_tokens.evidence.events import Event, EventKind
+from consent_tokens.evidence.events import EventKind
 from consent_tokens.policies import RateLimit
 from consent_tokens.services.admission.actors import Action, Actor, require_right
-from consent_tokens.services.admission.operators import NO_PARTITION
+from consent_tokens.services.admission.operators import record_operator_act
 from consent_tokens.services.consents.views import (
     ConsentDetail,
     ConsentSummary,
@@ -109,10 +109,7 @@ def help_consumer(runtime: Runtime, actor: Actor, proposal_id: str) -> HelpedCon
         partition = sessions.use_support_code(transaction, decode(found.subject_id), now)
         if partition is None:
             raise ConflictError("the support code was used, or has expired")
-        event = Event(
-            partition=NO_PARTITION, at=now, kind=EventKind.CONSUMER_HELPED, actor=actor.id
-        )
-        runtime.record(transaction, event)
+        record_operator_act(runtime, transaction, actor, EventKind.CONSUMER_HELPED)
         return partition
 
     partition = runtime.database.run(work)
