@@ -4,30 +4,17 @@ None can do more than the key that it is created with; people may create keys th
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Final
 
 from consent_tokens.errors import ConflictError, InvalidError, NotFoundError, UnauthenticatedError
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay.admission.api_access import ApiAccess, ApiKey
-from consent_tokens.services.api_keys import FULL_ACCESS, MAX_LIVE_KEYS, add_new, record
+from consent_tokens.services.api_keys import MAX_LIVE_KEYS, add_new, record
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import api_keys, checkpoints
 from consent_tokens.store.database import Transaction
 
 MORE: Final = "must not be more than those of the key that you use"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyCreator:
-    """Who creates a key: for which merchant, what it may do at most, and the person, if it is one.
-
-    The merchant is the sandbox for a test key that creates others.
-    """
-
-    merchant_id: str
-    access: ApiAccess
-    actor_id: str | None = None
 
 
 def list_of_merchant(runtime: Runtime, merchant_id: str) -> list[ApiKey]:
@@ -61,8 +48,9 @@ def create_narrower(
     own = api_keys.lock(transaction, caller.id)
     if own is None or own.revoked_at is not None:
         raise UnauthenticatedError("revoked", caller.id)
-    creator = KeyCreator(merchant_id=caller.merchant_id, access=own.access)
-    return _create(runtime, transaction, creator, new)
+    if excess := new.access.excess_over(own.access):
+        raise InvalidError({name: [MORE] for name in excess})
+    return _create(runtime, transaction, caller.merchant_id, new)
 
 
 def create_as_person(
@@ -70,17 +58,21 @@ def create_as_person(
 ) -> ApiKey:
     """Store a new key that a person of a merchant creates; return it. Raises ConflictError."""
     checkpoints.lock_admission(transaction)  # or two of them exceed MAX_LIVE_KEYS
-    creator = KeyCreator(merchant_id=merchant_id, access=FULL_ACCESS, actor_id=actor_id)
-    return _create(runtime, transaction, creator, new)
+    return _create(runtime, transaction, merchant_id, new, actor_id)
 
 
-def _create(runtime: Runtime, transaction: Transaction, creator: KeyCreator, new: ApiKey) -> ApiKey:
-    if excess := new.access.excess_over(creator.access):
-        raise InvalidError({name: [MORE] for name in excess})
-    listed = api_keys.of_merchant(transaction, creator.merchant_id)
+def _create(
+    runtime: Runtime,
+    transaction: Transaction,
+    merchant_id: str,
+    new: ApiKey,
+    actor_id: str | None = None,
+) -> ApiKey:
+    """Store a new key; the merchant is the sandbox if a test key creates it."""
+    listed = api_keys.of_merchant(transaction, merchant_id)
     if sum(each.is_live_at(runtime.clock.now()) for each in listed) >= MAX_LIVE_KEYS:
         raise ConflictError(f"there are {MAX_LIVE_KEYS} keys already")
-    add_new(runtime, transaction, new, creator.actor_id)
+    add_new(runtime, transaction, new, actor_id)
     return new
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from msgspec.json import decode, encode
@@ -13,6 +13,8 @@ from consent_tokens.relay.campaign import Campaign, CampaignStatus, Preview, Tal
 from consent_tokens.store.console_tables import campaign_parts as parts
 from consent_tokens.store.console_tables import campaigns as table
 from consent_tokens.store.database import Transaction
+
+FAULTY_PART: Final = -1  # of a file: the lines that cannot be read
 
 
 def add(transaction: Transaction, campaign: Campaign) -> None:
@@ -70,12 +72,12 @@ def postpone(transaction: Transaction, campaign: Campaign, due_at: datetime) -> 
 def add_parts(
     transaction: Transaction, campaign_id: str, lines: Mapping[int, bytes], faulty: bytes
 ) -> None:
-    """Insert the parts of a file, sealed, and as part -1 the lines that cannot be read."""
+    """Insert the parts of a file, sealed, and as FAULTY_PART the lines that cannot be read."""
     rows: list[dict[str, Any]] = [
         {"campaign_id": campaign_id, "part": part, "lines": envelope, "refused": None}
         for part, envelope in lines.items()
     ]
-    rows.append({"campaign_id": campaign_id, "part": -1, "lines": None, "refused": faulty})
+    rows.append({"campaign_id": campaign_id, "part": FAULTY_PART, "lines": None, "refused": faulty})
     transaction.execute(insert(parts), rows)
 
 

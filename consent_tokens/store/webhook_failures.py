@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Row, Select, and_, literal_column, or_, select, tuple_, update
+from sqlalchemy import Row, Select, and_, literal_column, select, tuple_, update
 
-from consent_tokens.listing import Position
+from consent_tokens.listing import ListFilter, Position
 from consent_tokens.row_key import RowKey
 from consent_tokens.store.admission_tables import merchants
 from consent_tokens.store.database import Transaction
+from consent_tokens.store.listing import page
 from consent_tokens.store.tables import webhook_events, webhooks
 from consent_tokens.store.webhooks import WebhookEventStatus
 
@@ -65,23 +66,16 @@ def find_failing(
 ) -> list[FailingEvent]:
     """Return up to `limit` events whose last attempt failed, newest first, behind `before`."""
     table = webhook_events
-    query = (
-        _narrowed(
-            select(*COLUMNS, merchants.c.name.label("merchant_name"), webhooks.c.url)
-            .join(merchants, merchants.c.id == table.c.merchant_id)
-            .join(webhooks, webhooks.c.id == table.c.webhook_id),
-            wanted,
-        )
-        .order_by(table.c.created_at.desc(), table.c.id.desc())
-        .limit(limit)
+    query = _narrowed(
+        select(*COLUMNS, merchants.c.name.label("merchant_name"), webhooks.c.url)
+        .join(merchants, merchants.c.id == table.c.merchant_id)
+        .join(webhooks, webhooks.c.id == table.c.webhook_id),
+        wanted,
     )
-    if before is not None:
-        at, last_id = before
-        query = query.where(
-            table.c.created_at <= at,  # so that the index gives the range
-            or_(table.c.created_at < at, and_(table.c.created_at == at, table.c.id < last_id)),
-        )
-    return [_failing_event(row) for row in transaction.execute(query)]
+    listed = ListFilter(limit=limit, after=before, is_newest_first=True)
+    return [
+        _failing_event(row) for row in transaction.execute(page(query, table, "created_at", listed))
+    ]
 
 
 def find_position(transaction: Transaction, key: RowKey) -> Position | None:

@@ -82,24 +82,6 @@ def list_operators(runtime: Runtime) -> list[OperatorAccount]:
     return runtime.database.read(operators.list_all)
 
 
-def record_operator_act(
-    runtime: Runtime,
-    transaction: Transaction,
-    actor: Actor,
-    kind: EventKind,
-    subject_id: str | None = None,
-) -> None:
-    """Record what an operator did that concerns no recipient and no merchant."""
-    event = Event(
-        partition=NO_PARTITION,
-        at=runtime.clock.now(),
-        kind=kind,
-        reason=subject_id,
-        actor=actor.id,
-    )
-    runtime.record(transaction, event)
-
-
 def _record(
     runtime: Runtime,
     transaction: Transaction,
@@ -108,5 +90,7 @@ def _record(
     kind: EventKind,
     action: Action,
 ) -> None:
-    record_operator_act(runtime, transaction, actor, kind, account.id)
+    now = runtime.clock.now()
+    event = Event(partition=NO_PARTITION, at=now, kind=kind, reason=account.id, actor=actor.id)
+    runtime.record(transaction, event)
     add_review(runtime, transaction, actor, action, account.id, account.role)

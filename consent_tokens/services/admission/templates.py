@@ -148,8 +148,10 @@ def faults_of(
     domains = link_domains.of_merchant(transaction, merchant.id)
     form_faults = check_template(draft_of(submission), domains)
     faults = [*_terms_faults(merchant, submission, earlier), *form_faults]
+    if faults:
+        return faults
     group = control_groups.members(transaction, merchant.id)
-    if not faults and templates.is_blocked(transaction, fingerprint(submission.text), group):
+    if templates.is_blocked(transaction, fingerprint(submission.text), group):
         return [TemplateFault("text", "text_withdrawn")]
     return faults
 

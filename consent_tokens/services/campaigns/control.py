@@ -12,7 +12,6 @@ from consent_tokens.evidence.events import EventKind
 from consent_tokens.relay import campaign as machine
 from consent_tokens.relay.campaign import MINUTES_OF_DAY, Campaign, CampaignStatus
 from consent_tokens.services.campaigns.parts import RefusedLine, open_refused
-from consent_tokens.services.campaigns.uploads import FAULTY_PART
 from consent_tokens.services.merchant_records import get_merchant, record_event
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import campaigns
@@ -48,7 +47,7 @@ def read_refused(
     runtime: Runtime, campaign: Campaign, *, is_faulty_only: bool = False
 ) -> list[RefusedLine]:
     """Return the lines that cannot be read, and those that were refused, by number."""
-    before = FAULTY_PART + 1 if is_faulty_only else campaign.parts
+    before = campaigns.FAULTY_PART + 1 if is_faulty_only else campaign.parts
     found = runtime.database.read(lambda at: campaigns.refused_of(at, campaign.id, before))
     lines = [
         line for part, sealed in found for line in open_refused(runtime, campaign.id, part, sealed)

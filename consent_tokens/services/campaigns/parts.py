@@ -1,6 +1,6 @@
 """The parts of a campaign's file as they are stored: sealed, as tokens and texts are secrets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 from msgspec.json import decode, encode
@@ -79,14 +79,6 @@ def open_refused(runtime: Runtime, campaign_id: str, part: int, sealed: bytes) -
     """Return what was refused of a part. Raises KeyUnavailableError, SealBrokenError."""
     plain = runtime.open_envelope(sealed, _bound_to("refused", campaign_id, part))
     return decode(plain, type=list[RefusedLine])
-
-
-def count_by_code(refused: Sequence[RefusedLine]) -> Mapping[str, int]:
-    """Return how many lines were refused for each reason."""
-    counts: dict[str, int] = {}
-    for each in refused:
-        counts[each.code] = counts.get(each.code, 0) + 1
-    return counts
 
 
 def _bound_to(what: str, campaign_id: str, part: int) -> bytes:

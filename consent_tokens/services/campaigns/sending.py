@@ -33,7 +33,6 @@ from consent_tokens.relay.campaign import (
 from consent_tokens.relay.decision import Accepted, Deferred, Refused
 from consent_tokens.services.campaigns.parts import (
     CampaignLine,
-    count_by_code,
     open_lines,
     refused_line,
     seal_refused,
@@ -172,7 +171,9 @@ def _submit(
         sealed = seal_refused(runtime, campaign.id, part, refused) if refused else None
         campaigns.complete_part(transaction, campaign.id, part, sealed)
         accepted = len(lines) - len(refused)
-        moved = after_submission(locked, accepted, count_by_code(refused), runtime.clock.now())
+        moved = after_submission(
+            locked, accepted, Counter(each.code for each in refused), runtime.clock.now()
+        )
         campaigns.save(transaction, moved)
 
     submitter.submit_part(campaign.merchant_id, [each.request for each in lines], claim, record)

@@ -29,7 +29,6 @@ MAX_LINES = 10_000  # of one file, which has at most 8 MiB
 # of a merchant: each tells something about who would be reached
 UPLOADS = RateLimit(10, timedelta(days=1))
 MAX_NAME_LENGTH = 100  # characters
-FAULTY_PART = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ def add_campaign(runtime: Runtime, upload: Upload) -> Campaign:
         part: seal_lines(runtime, campaign.id, part, lines[first : first + PART_SIZE])
         for part, first in enumerate(range(0, len(lines), PART_SIZE))
     }
-    sealed = seal_refused(runtime, campaign.id, FAULTY_PART, faulty)
+    sealed = seal_refused(runtime, campaign.id, campaigns.FAULTY_PART, faulty)
     uploads_key = runtime.rate_limit_key("campaigns", upload.merchant_id)
 
     def work(transaction: Transaction) -> None:

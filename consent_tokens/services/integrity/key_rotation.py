@@ -76,26 +76,27 @@ OnRecord: TypeAlias = Callable[[Transaction, KeyState], None]
 
 def list_keys(runtime: Runtime) -> list[KeyState]:
     """Return all keys that rotate, by kind, the oldest first. Reads every row with a data key."""
-    counts, sessions, macs = runtime.database.read(
-        lambda transaction: (
-            wrapped_keys.count_by_kid(transaction),
-            wrapped_keys.count_sessions(transaction),
-            token_macs.count_by_kid(transaction),
-        )
-    )
 
-    def needed_by(state: KeyState) -> int:
-        match state.kind:
-            case KeyKind.SIGNING:
-                return _live_grants(runtime, state)
-            case KeyKind.WRAPPING:
-                return counts[bytes.fromhex(state.kid)]
-            case KeyKind.SESSION:
-                return _sessions_under(state, sessions)
-            case KeyKind.TOKEN_MAC:
-                return macs.get(bytes.fromhex(state.kid), 0)
+    def query(transaction: Transaction) -> list[KeyState]:
+        counts = wrapped_keys.count_by_kid(transaction)
+        sessions = wrapped_keys.count_sessions(transaction)
+        macs = token_macs.count_by_kid(transaction)
 
-    return [structs.replace(each, needed_by=needed_by(each)) for each in list_states(runtime)]
+        def needed_by(state: KeyState) -> int:
+            match state.kind:
+                case KeyKind.SIGNING:
+                    return _count_signed(transaction, state, None)
+                case KeyKind.WRAPPING:
+                    return counts[bytes.fromhex(state.kid)]
+                case KeyKind.SESSION:
+                    return _sessions_under(state, sessions)
+                case KeyKind.TOKEN_MAC:
+                    return macs.get(bytes.fromhex(state.kid), 0)
+
+        states = states_within(runtime, transaction)
+        return [structs.replace(each, needed_by=needed_by(each)) for each in states]
+
+    return runtime.database.read(query)
 
 
 def list_states(runtime: Runtime) -> list[KeyState]:
@@ -301,10 +302,6 @@ def _status(
 def _end(file: KeyFile, files: Sequence[KeyFile], now: datetime) -> datetime | None:
     later = [each.starts_at for each in files[files.index(file) + 1 :] if each.starts_at <= now]
     return min(later, default=None)
-
-
-def _live_grants(runtime: Runtime, state: KeyState) -> int:
-    return runtime.database.read(lambda transaction: _count_signed(transaction, state, None))
 
 
 def _count_signed(transaction: Transaction, state: KeyState, limit: int | None) -> int:

@@ -15,7 +15,7 @@ from consent_tokens.services.admission.actors import (
     find_actor_by_id,
     may,
 )
-from consent_tokens.services.admission.operators import record_operator_act
+from consent_tokens.services.people.person import record
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import proposed_actions
 from consent_tokens.store.database import Transaction
@@ -83,7 +83,9 @@ def propose_within(  # noqa: PLR0913, PLR0917 - what is proposed by whom, and wh
     if proposed_actions.find_open(transaction, kind, subject_id, now):
         raise ConflictError("the same is proposed already")
     proposed_actions.add(transaction, proposal)
-    record_operator_act(runtime, transaction, actor, EventKind.ACTION_PROPOSED, proposal.id)
+    record(
+        runtime, transaction, None, EventKind.ACTION_PROPOSED, reason=proposal.id, actor_id=actor.id
+    )
     return proposal
 
 
@@ -138,6 +140,14 @@ def require_proposer(transaction: Transaction, proposal: Proposal, right: Action
     return first
 
 
+def find(transaction: Transaction, proposal_id: str) -> Proposal:
+    """Return a proposal. Raises NotFoundError."""
+    proposal = proposed_actions.find(transaction, proposal_id)
+    if proposal is None:
+        raise NotFoundError("no proposal of that id")
+    return proposal
+
+
 def list_open(runtime: Runtime) -> list[Proposal]:
     """Return the proposals that wait for a decision, oldest first."""
     now = runtime.clock.now()
@@ -157,9 +167,7 @@ def _decide(
     proposal_id: str,
     status: ProposalStatus,
 ) -> Proposal:
-    proposal = proposed_actions.find(transaction, proposal_id)
-    if proposal is None:
-        raise NotFoundError("no proposal of that id")
+    proposal = find(transaction, proposal_id)
     is_approved = status is ProposalStatus.APPROVED
     if is_approved and proposal.proposed_by == actor.id:
         raise ForbiddenError("whoever proposes an action does not approve it")
@@ -167,5 +175,5 @@ def _decide(
     if not proposed_actions.decide(transaction, proposal_id, status, actor.id, now):
         raise ConflictError("this proposal is decided, or has expired")
     kind = EventKind.ACTION_APPROVED if is_approved else EventKind.ACTION_REJECTED
-    record_operator_act(runtime, transaction, actor, kind, proposal.id)
+    record(runtime, transaction, None, kind, reason=proposal.id, actor_id=actor.id)
     return proposal

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from consent_tokens.errors import ConflictError, NotFoundError
+from consent_tokens.errors import ConflictError
 from consent_tokens.services.admission.actors import Action, Actor, may, require_right
 from consent_tokens.services.people import lifting, proposals
 from consent_tokens.services.people.proposals import ProposedKind
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.services.supervision import evidence_export, keys, support
-from consent_tokens.store import proposed_actions
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.proposed_actions import Proposal
 
@@ -80,10 +79,7 @@ def may_reject(actor: Actor, proposal: Proposal) -> bool:
 
 
 def _find(runtime: Runtime, proposal_id: str) -> Proposal:
-    found = runtime.database.read(lambda at: proposed_actions.find(at, proposal_id))
-    if found is None:
-        raise NotFoundError("no proposal of that id")
-    return found
+    return runtime.database.read(lambda at: proposals.find(at, proposal_id))
 
 
 def _handling(proposal: Proposal) -> Handling:

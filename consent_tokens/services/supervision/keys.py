@@ -11,29 +11,29 @@ from consent_tokens.crypto.key_files import KeyKind
 from consent_tokens.errors import ConflictError, KeyUnavailableError, NotFoundError
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.services.admission.actors import Action, Actor, require_right
-from consent_tokens.services.admission.operators import record_operator_act
 from consent_tokens.services.integrity import key_rotation
-from consent_tokens.services.integrity.key_rotation import KeyState, KeyStatus, can_change_keys
+from consent_tokens.services.integrity.key_rotation import (
+    KeyState,
+    KeyStatus,
+    can_change_keys,
+    list_states,
+)
 from consent_tokens.services.people import proposals
+from consent_tokens.services.people.person import record
 from consent_tokens.services.people.proposals import ProposedKind
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import proposed_actions
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.proposed_actions import Proposal
 
-__all__ = ["KeyKind", "KeyState", "KeyStatus", "can_change_keys"]
+__all__ = ["KeyKind", "KeyState", "KeyStatus", "can_change_keys", "list_states"]
 
 MAX_COUNTED: Final = 10_000  # of what needs one key, in the console
 
 
-def list_states(runtime: Runtime) -> Sequence[KeyState]:
-    """Return the keys that rotate, without what needs them. Raises KeyUnavailableError."""
-    return key_rotation.list_states(runtime)
-
-
 def read_key(runtime: Runtime, kid: str) -> KeyState:
     """Return one key with what needs it, counted up to MAX_COUNTED + 1. Raises NotFoundError."""
-    state = _exact(key_rotation.list_states(runtime), kid)
+    state = _exact(list_states(runtime), kid)
     return key_rotation.with_need(runtime, state, MAX_COUNTED + 1)
 
 
@@ -41,10 +41,10 @@ def rotate_key(runtime: Runtime, actor: Actor, kind: KeyKind, *, at_once: bool) 
     """Create the next key of a kind. Raises ForbiddenError, KeyUnavailableError."""
     require_right(actor, Action.ROTATE_KEY)
 
-    def record(transaction: Transaction, state: KeyState) -> None:
+    def on_record(transaction: Transaction, state: KeyState) -> None:
         _record(runtime, transaction, actor, EventKind.KEY_CREATED, state)
 
-    return key_rotation.rotate(runtime, kind, by=actor.id, at_once=at_once, on_record=record)
+    return key_rotation.rotate(runtime, kind, by=actor.id, at_once=at_once, on_record=on_record)
 
 
 def propose_withdrawal(runtime: Runtime, actor: Actor, kid: str, reason: str) -> Proposal:
@@ -97,7 +97,7 @@ def delete_file(runtime: Runtime, proposal: Proposal) -> None:
 
     If it is interrupted, `keys withdraw` does the rest.
     """
-    state = _exact(key_rotation.list_states(runtime), proposal.subject_id)
+    state = _exact(list_states(runtime), proposal.subject_id)
     if state.status is KeyStatus.WITHDRAWN:
         key_rotation.delete_withdrawn(state)
 
@@ -112,4 +112,5 @@ def _exact(states: Sequence[KeyState], kid: str) -> KeyState:
 def _record(
     runtime: Runtime, transaction: Transaction, actor: Actor, kind: EventKind, state: KeyState
 ) -> None:
-    record_operator_act(runtime, transaction, actor, kind, f"{state.kind}:{state.kid}")
+    reason = f"{state.kind}:{state.kid}"
+    record(runtime, transaction, None, kind, reason=reason, actor_id=actor.id)

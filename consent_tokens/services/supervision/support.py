@@ -14,7 +14,6 @@ from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.policies import RateLimit
 from consent_tokens.services.admission.actors import Action, Actor, require_right
-from consent_tokens.services.admission.operators import record_operator_act
 from consent_tokens.services.consents.views import (
     ConsentDetail,
     ConsentSummary,
@@ -23,6 +22,7 @@ from consent_tokens.services.consents.views import (
 )
 from consent_tokens.services.consumer_sessions import support_code_hash
 from consent_tokens.services.people import proposals
+from consent_tokens.services.people.person import record
 from consent_tokens.services.people.proposals import ProposedKind
 from consent_tokens.services.rate_limits import acquire_now
 from consent_tokens.services.runtime import Runtime
@@ -109,7 +109,7 @@ def help_consumer(runtime: Runtime, actor: Actor, proposal_id: str) -> HelpedCon
         partition = sessions.use_support_code(transaction, decode(found.subject_id), now)
         if partition is None:
             raise ConflictError("the support code was used, or has expired")
-        record_operator_act(runtime, transaction, actor, EventKind.CONSUMER_HELPED)
+        record(runtime, transaction, None, EventKind.CONSUMER_HELPED, actor_id=actor.id)
         return partition
 
     partition = runtime.database.run(work)

@@ -1,7 +1,8 @@
 """Webhook events that could not be delivered: list them, and deliver them again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from consent_tokens.errors import NotFoundError
@@ -70,18 +71,19 @@ def replay_all(
     At most `limit` of them, the newest first; None: all. Raises ForbiddenError.
     """
     require_right(actor, Action.REPLAY)
-    failed = FailureSearch(
-        merchant_id=wanted.merchant_id,
-        event_type=wanted.event_type,
-        status=WebhookEventStatus.FAILED,
-    )
+    failed = replace(wanted, status=WebhookEventStatus.FAILED)
+
+    def newest(size: int, transaction: Transaction) -> list[RowKey]:
+        found = webhook_failures.find_failing(transaction, failed, before=None, limit=size)
+        return [each.key for each in found]
+
     count = 0
     while limit is None or count < limit:
         size = REPLAY_BATCH if limit is None else min(REPLAY_BATCH, limit - count)
-        found = list_failing(runtime, failed, limit=size).events
+        found = runtime.database.read(partial(newest, size))
         if not found:
             break
-        count += _requeue(runtime, actor, [each.key for _, each in found])
+        count += _requeue(runtime, actor, found)
     return count
 
 
