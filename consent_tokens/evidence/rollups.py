@@ -93,34 +93,32 @@ def of_messages(
 def of_outcomes(pairs: Iterable[tuple[Message, MessageOutcome]], now: datetime) -> Counter[Counted]:
     """Return the counts of outcomes at dispatch; of messages that wait again, none."""
     counts: Counter[Counted] = Counter()
-    groups: dict[tuple[object, ...], list[tuple[Message, MessageOutcome]]] = {}
-    for pair in pairs:  # counted in groups, because a round has hundreds that are alike
-        message, outcome = pair
-        key = (
-            message.merchant_id, message.sender_id, message.template_id, message.purpose,
-            outcome.status, outcome.reason, day_of(outcome.send_at),
-        )  # fmt: skip
-        groups.setdefault(key, []).append(pair)
-    for alike in groups.values():
-        for counted in _of_outcome(*alike[0], now):
-            counts[counted] += len(alike)
+    # counted in groups, because a round has hundreds that are alike
+    groups = Counter(
+        ((m.merchant_id, m.sender_id, m.template_id, m.purpose), o.status, o.reason,
+         day_of(o.send_at))
+        for m, o in pairs
+    )  # fmt: skip
+    today = day_of(now)
+    for (group, status, reason, sent_on), number in groups.items():
+        if of := counted_for(*group):
+            for counted in _of_outcome(of, status, reason, sent_on, today):
+                counts[counted] += number
     return counts
 
 
-def _of_outcome(message: Message, outcome: MessageOutcome, now: datetime) -> Iterator[Counted]:
-    of = for_message(message)
-    if of is None:
-        return
-    sent_on = day_of(outcome.send_at)
-    match outcome.status:
+def _of_outcome(
+    of: CountedFor, status: MessageStatus, reason: str | None, sent_on: int, today: int
+) -> Iterator[Counted]:
+    match status:
         case MessageStatus.SENT | MessageStatus.UNKNOWN:
             yield Counted(sent_on, of, Measure.SENT)
         case MessageStatus.UNDELIVERABLE:
             yield Counted(sent_on, of, Measure.SENT)
             yield Counted(sent_on, of, Measure.UNDELIVERED)
         case MessageStatus.REFUSED:
-            yield Counted(day_of(now), of, Measure.REFUSED, outcome.reason or "")
+            yield Counted(today, of, Measure.REFUSED, reason or "")
         case MessageStatus.EXPIRED:
-            yield Counted(day_of(now), of, Measure.REFUSED, EXPIRED)
+            yield Counted(today, of, Measure.REFUSED, EXPIRED)
         case _:
             return

@@ -23,7 +23,7 @@ from consent_tokens.store.admission_tables import (
     templates,
 )
 from consent_tokens.store.applications import ApplicationStatus
-from consent_tokens.store.database import Transaction
+from consent_tokens.store.database import Transaction, count_rows
 from consent_tokens.store.merchants import Merchant
 from consent_tokens.store.senders import Sender
 from consent_tokens.store.templates import TemplateVersion
@@ -218,9 +218,7 @@ def _page(
     key: ColumnElement[Any],
 ) -> tuple[Sequence[Any], int]:
     """Return the rows of a page, and how many rows match; nothing comes last in either order."""
-    total = transaction.execute(
-        select(func.count()).select_from(query.order_by(None).subquery())
-    ).scalar_one()
+    total = count_rows(transaction, query.order_by(None))
     by = columns.get(wanted.sort, key)
     ordered = query.order_by(by.is_(None), by.desc() if wanted.is_descending else by, key)
     return transaction.execute(ordered.limit(wanted.limit).offset(wanted.offset)).all(), total

@@ -1,7 +1,7 @@
 """The database: how it is opened, and how a transaction runs. SQLite and PostgreSQL differ here."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +9,19 @@ from time import monotonic
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
 import psycopg
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, literal, make_url
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    Select,
+    Table,
+    create_engine,
+    event,
+    func,
+    literal,
+    make_url,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 
@@ -245,6 +257,33 @@ def _sqlite_engine(path: Path) -> Engine:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def count_rows(transaction: Transaction, query: Select[Any], limit: int | None = None) -> int:
+    """Return how many rows a query has, counted up to `limit`."""
+    found = query.limit(limit).subquery()
+    return transaction.execute(select(func.count()).select_from(found)).scalar_one()
+
+
+def add_to_rows(
+    transaction: Transaction,
+    table: Table,
+    columns: Sequence[str],
+    rows: Sequence[Mapping[str, object]],
+    **replaced: object,
+) -> None:
+    """Add the values of these columns to a table's rows, and replace others; or insert the rows."""
+    if not rows:
+        return
+    dialect = sqlite if transaction.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(table)
+    sums = {name: table.c[name] + statement.excluded[name] for name in columns}
+    transaction.execute(
+        statement.on_conflict_do_update(
+            index_elements=list(table.primary_key.columns), set_=sums | replaced
+        ),
+        rows,
+    )
 
 
 def insert_or_ignore(transaction: Transaction, table: Table, **values: object) -> bool:

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from consent_tokens.consent.grant import GrantStatus
 from consent_tokens.store.admission_tables import merchants
-from consent_tokens.store.database import Transaction
+from consent_tokens.store.database import Transaction, count_rows
 from consent_tokens.store.tables import grants
 
 
@@ -21,15 +21,9 @@ def count_merchants(transaction: Transaction) -> Mapping[str, int]:
 
 def count_live_grants(transaction: Transaction, merchant_id: str, now: datetime, limit: int) -> int:
     """Return how many consents to a merchant are live now, up to `limit`; paused ones left out."""
-    live = (
-        select(grants.c.id)
-        .where(
-            grants.c.merchant_id == merchant_id,
-            grants.c.status == GrantStatus.LIVE,
-            grants.c.ends_at > now,
-        )
-        .limit(limit)
-        .subquery()
+    live = select(grants.c.id).where(
+        grants.c.merchant_id == merchant_id,
+        grants.c.status == GrantStatus.LIVE,
+        grants.c.ends_at > now,
     )
-    counted: int = transaction.execute(select(func.count()).select_from(live)).scalar_one()
-    return counted
+    return count_rows(transaction, live, limit)

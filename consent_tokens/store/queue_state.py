@@ -8,7 +8,7 @@ from sqlalchemy import func, select, text
 from consent_tokens.clock import utc_from_epoch
 from consent_tokens.relay.message import MessageStatus, Priority
 from consent_tokens.store import outbox
-from consent_tokens.store.database import Transaction, is_distributed
+from consent_tokens.store.database import Transaction, count_rows, is_distributed
 from consent_tokens.store.tables import messages, webhook_events
 
 
@@ -47,8 +47,7 @@ def of_messages(transaction: Transaction, priority: Priority, limit: int) -> Que
 def of_webhooks(transaction: Transaction, limit: int) -> Queue:
     """Return the queue of webhook events."""
     is_pending = webhook_events.c.status == text("'pending'")
-    counted = select(webhook_events.c.id).where(is_pending).limit(limit).subquery()
-    waiting: int = transaction.execute(select(func.count()).select_from(counted)).scalar_one()
+    waiting = count_rows(transaction, select(webhook_events.c.id).where(is_pending), limit)
     first: datetime | None = transaction.scalar(
         select(func.min(webhook_events.c.due_at)).where(is_pending)
     )
@@ -58,5 +57,4 @@ def of_webhooks(transaction: Transaction, limit: int) -> Queue:
 def count_in_flight(transaction: Transaction, limit: int) -> int:
     """Return how many messages dispatchers have leased, counted up to `limit`."""
     is_sending = messages.c.status == text(f"'{MessageStatus.SENDING}'")
-    counted = select(messages.c.id).where(is_sending).limit(limit).subquery()
-    return int(transaction.execute(select(func.count()).select_from(counted)).scalar_one())
+    return count_rows(transaction, select(messages.c.id).where(is_sending), limit)

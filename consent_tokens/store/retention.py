@@ -16,7 +16,6 @@ from sqlalchemy import (
     and_,
     delete,
     exists,
-    func,
     literal,
     null,
     or_,
@@ -32,7 +31,7 @@ from consent_tokens.relay.pacing import day_of
 from consent_tokens.store.admission_tables import plans, template_value_counts
 from consent_tokens.store.bulk import ROW_KEY_COLUMNS, RowSet
 from consent_tokens.store.console_tables import campaign_parts, campaigns
-from consent_tokens.store.database import Transaction, insert_or_ignore
+from consent_tokens.store.database import Transaction, count_rows, insert_or_ignore
 from consent_tokens.store.preferences import quiet_columns, quiet_periods_of
 from consent_tokens.store.rollup_tables import daily_reasons, daily_rollups
 from consent_tokens.store.tables import (
@@ -104,11 +103,8 @@ def count_due(
 ) -> int:
     """Return how many rows of a kind are older than `before`, counted up to `limit`."""
     rule = _RULES[kind]
-    due = select(literal(1)).select_from(rule.table).where(rule.is_due(before)).limit(limit)
-    counted: int = transaction.execute(
-        select(func.count()).select_from(due.subquery())
-    ).scalar_one()
-    return counted
+    due = select(literal(1)).select_from(rule.table).where(rule.is_due(before))
+    return count_rows(transaction, due, limit)
 
 
 # --- What was done ------------------------------------------------------------------------------

@@ -6,19 +6,18 @@ added twice or lost, whatever is interrupted.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from enum import IntEnum
 from typing import Final, NamedTuple, TypeAlias
 
-from sqlalchemy import Table, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import func, select
 
 from consent_tokens.evidence.rollups import BY_REASON, Counted, CountedFor, Measure
 from consent_tokens.row_key import RowKey
 from consent_tokens.store import checkpoints
 from consent_tokens.store.bulk import ROW_KEY_COLUMNS, RowSet, insert_rows
-from consent_tokens.store.database import Transaction
+from consent_tokens.store.database import Transaction, add_to_rows
 from consent_tokens.store.rollup_tables import daily_reasons, daily_rollups, rollup_increments
 
 CHECKPOINT: Final = "rollups"  # locked by whoever adds to the counts
@@ -97,8 +96,8 @@ def take(transaction: Transaction, limit: int) -> tuple[int, Counts]:
 
 def add(transaction: Transaction, counts: Counts) -> None:
     """Add to the counts of days, which the caller has locked."""
-    _upsert(transaction, daily_rollups, [each.value for each in Measure], _measure_rows(counts))
-    _upsert(transaction, daily_reasons, ["count"], _reason_rows(counts))
+    add_to_rows(transaction, daily_rollups, [each.value for each in Measure], _measure_rows(counts))
+    add_to_rows(transaction, daily_reasons, ["count"], _reason_rows(counts))
 
 
 def subjects_of(of: CountedFor) -> Iterator[Subject]:
@@ -136,22 +135,3 @@ def _reason_rows(counts: Counts) -> list[dict[str, object]]:
         {"subject_id": subject_id, "day": day, "measure": measure, "reason": reason, "count": count}
         for (subject_id, day, measure, reason), count in sorted(sums.items())
     ]
-
-
-def _upsert(
-    transaction: Transaction,
-    table: Table,
-    columns: Sequence[str],
-    rows: Iterable[dict[str, object]],
-) -> None:
-    """Add the values of these columns to a table's rows, or insert the rows."""
-    added = list(rows)
-    if not added:
-        return
-    dialect = sqlite if transaction.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(table)
-    sums = {name: table.c[name] + statement.excluded[name] for name in columns}
-    transaction.execute(
-        statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=sums),
-        added,
-    )

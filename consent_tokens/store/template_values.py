@@ -10,11 +10,10 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, delete, func, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from consent_tokens.store import checkpoints
 from consent_tokens.store.admission_tables import template_value_counts as table
-from consent_tokens.store.database import Transaction
+from consent_tokens.store.database import Transaction, add_to_rows
 from consent_tokens.store.tables import HAS_VALUES, messages
 
 TEXTS: Final = ("", 0)  # variable and hash of the row that counts the texts of a template
@@ -86,19 +85,11 @@ def take_uncounted(transaction: Transaction, limit: int) -> list[UncountedText]:
 
 def add_counts(transaction: Transaction, counts: Mapping[CountedValue, int], now: datetime) -> None:
     """Add to the numbers of texts by value."""
-    if not counts:
-        return
-    dialect = sqlite if transaction.dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(table)
-    statement = insert.on_conflict_do_update(
-        index_elements=list(table.primary_key.columns),
-        set_={"texts": table.c.texts + insert.excluded.texts, "counted_at": now},
-    )
     rows = [
         {**value._asdict(), "texts": count, "counted_at": now}
         for value, count in sorted(counts.items())
     ]
-    transaction.execute(statement, rows)
+    add_to_rows(transaction, table, ["texts"], rows, counted_at=now)
 
 
 def repetitions(

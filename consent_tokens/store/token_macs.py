@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, func, select, update
 
 from consent_tokens.row_key import RowKey
 from consent_tokens.store.bulk import ROW_KEY_COLUMNS, RowSet
-from consent_tokens.store.database import Transaction
+from consent_tokens.store.database import Transaction, count_rows
 from consent_tokens.store.tables import grants
 from consent_tokens.store.wrapped_keys import KID_BYTES
 
@@ -101,5 +101,4 @@ def count_under(transaction: Transaction, kid: bytes, limit: int | None = None) 
     Reads grants until so many are found, which may be all.
     """
     is_under = func.substr(grants.c.token_mac, 1, KID_BYTES) == kid
-    found = select(grants.c.id).where(is_under).limit(limit).subquery()
-    return transaction.execute(select(func.count()).select_from(found)).scalar_one()
+    return count_rows(transaction, select(grants.c.id).where(is_under), limit)

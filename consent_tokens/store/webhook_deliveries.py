@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import select, update
 
 from consent_tokens.listing import ListFilter, Position
 from consent_tokens.row_key import RowKey
 from consent_tokens.store.database import Transaction
+from consent_tokens.store.listing import page
 from consent_tokens.store.tables import IS_ATTEMPTED, webhook_events
 from consent_tokens.store.webhooks import WebhookEvent, WebhookEventStatus, event_from_row
 
@@ -44,15 +45,8 @@ def _of_status(
     query = select(webhook_events).where(
         events.webhook_id == webhook_id, events.status == status, IS_ATTEMPTED
     )
-    if wanted.after is not None:
-        at, last_id = wanted.after
-        query = query.where(
-            events.due_at <= at,  # so that the index gives the range
-            or_(events.due_at < at, and_(events.due_at == at, events.id < last_id)),
-        )
-    rows = transaction.execute(
-        query.order_by(events.due_at.desc(), events.id.desc()).limit(wanted.limit)
-    )
+    newest_first = ListFilter(limit=wanted.limit, after=wanted.after, is_newest_first=True)
+    rows = transaction.execute(page(query, webhook_events, "due_at", newest_first))
     return [event_from_row(row) for row in rows]
 
 

@@ -1,8 +1,9 @@
 """Queries on the workers that run."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import delete, insert, select, update
 
@@ -48,14 +49,12 @@ class Worker:
     state: WorkerState
 
 
-STATE_COLUMNS = ("error", "error_at", "gateway", "sessions", "max_sessions", "gateway_fault",
-                 "segments_per_minute", "in_flight")  # fmt: skip
+STATE_COLUMNS: Final = tuple(each.name for each in fields(WorkerState))
 
 
 def save(transaction: Transaction, worker: Worker) -> None:
     """Write the row of a worker."""
-    values = {name: getattr(worker.state, name) for name in STATE_COLUMNS}
-    values["seen_at"] = worker.seen_at
+    values = asdict(worker.state) | {"seen_at": worker.seen_at}
     is_known = transaction.execute(update(table).where(table.c.id == worker.id).values(**values))
     if not is_known.rowcount:
         transaction.execute(

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from consent_tokens.store import admission_tables, tables
-from consent_tokens.store.database import Transaction
+from consent_tokens.store.database import Transaction, count_rows
 
 KID_BYTES: Final = 8
 PAGE_ROWS: Final = 250
@@ -96,8 +96,7 @@ def count_under(transaction: Transaction, kid: bytes, limit: int | None = None) 
         query = select(literal(1)).where(func.substr(wrapped.column, 1, KID_BYTES) == kid)
         if wrapped is OUTBOX:  # two partial indexes instead of all messages
             query = query.where(or_(tables.IS_WAITING, tables.IS_SENDING))
-        found = query.select_from(wrapped.table).limit(left).subquery()
-        count += transaction.execute(select(func.count()).select_from(found)).scalar_one()
+        count += count_rows(transaction, query.select_from(wrapped.table), left)
     return count
 
 
@@ -155,8 +154,7 @@ def count_live_grants(
     )
     if end is not None:
         query = query.where(grants.c.granted_at < end)
-    found = query.limit(limit).subquery()
-    return transaction.execute(select(func.count()).select_from(found)).scalar_one()
+    return count_rows(transaction, query, limit)
 
 
 def count_sessions(transaction: Transaction) -> int:

@@ -48,6 +48,7 @@ from consent_tokens.services.supervision.workers import (
 )
 from consent_tokens.workers.campaign_worker import CampaignWorker
 from consent_tokens.workers.pacing_worker import PacingWorker
+from consent_tokens.workers.polling_worker import PollingWorker
 from consent_tokens.workers.rollup_worker import RollupWorker
 from consent_tokens.workers.template_counter import TemplateCounter
 from consent_tokens.workers.webhook_worker import WebhookWorker
@@ -92,11 +93,7 @@ class Dispatcher:
         default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="recorder")
     )
     _lock: DispatcherLock = field(default_factory=DispatcherLock)
-    _webhook_worker: WebhookWorker | None = None
-    _template_counter: TemplateCounter | None = None
-    _pacing_worker: PacingWorker | None = None
-    _rollup_worker: RollupWorker | None = None
-    _campaign_worker: CampaignWorker | None = None
+    _workers: list[PollingWorker] = field(default_factory=list)
     _thread: threading.Thread | None = None
 
     def __post_init__(self) -> None:
@@ -116,28 +113,18 @@ class Dispatcher:
         self.context.gateway.open(runtime.wake_dispatcher.set, self._lock.descriptors)
         self._thread = threading.Thread(target=self._run, name="dispatcher")
         self._thread.start()
-        self._webhook_worker = WebhookWorker(
-            self.context, heartbeat=Heartbeat(runtime, WorkerKind.WEBHOOKS)
-        )
-        self._webhook_worker.start()
-        self._template_counter = TemplateCounter(
-            runtime, heartbeat=Heartbeat(runtime, WorkerKind.TEMPLATES)
-        )
-        self._template_counter.start()
-        self._pacing_worker = PacingWorker(
-            runtime, self.context.relay.pacing, heartbeat=Heartbeat(runtime, WorkerKind.PACING)
-        )
-        self._pacing_worker.start()
-        self._rollup_worker = RollupWorker(
-            runtime, heartbeat=Heartbeat(runtime, WorkerKind.ROLLUPS)
-        )
-        self._rollup_worker.start()
-        self._campaign_worker = CampaignWorker(
-            runtime,
-            self.context.submitter,
-            heartbeat=Heartbeat(runtime, WorkerKind.CAMPAIGNS),
-        )
-        self._campaign_worker.start()
+        context, kinds = self.context, WorkerKind
+        self._workers = [
+            WebhookWorker(context, heartbeat=Heartbeat(runtime, kinds.WEBHOOKS)),
+            TemplateCounter(runtime, heartbeat=Heartbeat(runtime, kinds.TEMPLATES)),
+            PacingWorker(runtime, context.relay.pacing, heartbeat=Heartbeat(runtime, kinds.PACING)),
+            RollupWorker(runtime, heartbeat=Heartbeat(runtime, kinds.ROLLUPS)),
+            CampaignWorker(
+                runtime, context.submitter, heartbeat=Heartbeat(runtime, kinds.CAMPAIGNS)
+            ),
+        ]
+        for each in self._workers:
+            each.start()
 
     def stop(self) -> None:
         """Finish the round in flight, start no other, and close the gateway and the database."""
@@ -146,16 +133,8 @@ class Dispatcher:
         if self._thread:
             self._thread.join()
         self._recorder.shutdown()
-        if self._webhook_worker:
-            self._webhook_worker.stop()
-        if self._template_counter:
-            self._template_counter.stop()
-        if self._pacing_worker:
-            self._pacing_worker.stop()
-        if self._rollup_worker:
-            self._rollup_worker.stop()
-        if self._campaign_worker:
-            self._campaign_worker.stop()
+        for each in self._workers:
+            each.stop()
         self._heartbeat.end()
         self.context.close()
         self._lock.release()

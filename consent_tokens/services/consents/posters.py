@@ -1,10 +1,11 @@
 """Posters: a code in a shop that many people scan; each opens a consent request of their own."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import timedelta
 from math import ceil
 from typing import Final
 
+from consent_tokens.clock import start_of_day
 from consent_tokens.consent.poster import MAX_DAYS, OPEN_FOR, Poster
 from consent_tokens.consent.request import AskedTerms, ConsentRequest
 from consent_tokens.errors import (
@@ -179,7 +180,7 @@ def _count_scan(runtime: Runtime, key: RowKey, asker: Asker) -> None:
         acquire(transaction, network, [SCANS], now)
         scanned = _lock_open(runtime, transaction, key).scanned(now)
         if scanned is None:
-            tomorrow = datetime.combine(now.date() + timedelta(days=1), time.min, UTC)
+            tomorrow = start_of_day(now) + timedelta(days=1)
             raise TooManyRequestsError(ceil((tomorrow - now).total_seconds()))
         posters.save(transaction, scanned)
 

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import Final, TypeVar
 
+from consent_tokens.clock import utc_from_epoch
 from consent_tokens.consent.grant import EndReason
 from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.evidence.rollups import Measure
@@ -185,7 +186,7 @@ def _period(now: datetime, days: int) -> Days:
 
 def date_of(day: int) -> date:
     """Return the date of a day since 1970."""
-    return (datetime.fromtimestamp(0, UTC) + timedelta(seconds=day * SECONDS_OF_DAY)).date()
+    return utc_from_epoch(day * SECONDS_OF_DAY).date()
 
 
 def _by_class(counts: Mapping[Key, Counter[Measure]]) -> dict[PurposeClass, Counter[Measure]]:

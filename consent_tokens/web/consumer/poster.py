@@ -30,12 +30,12 @@ def show(poster_id: str) -> Response:
 @bp.post("/p/<poster_id>")
 def open_request(poster_id: str) -> Response:
     """Open a request for whoever goes on, and lead to it."""
-    poster, merchant = posters.find_poster(runtime(), poster_id)
     try:
         opened = posters.open_request(
             runtime(), app_context().consent, poster_id, Asker(client_ip())
         )
     except (GoneError, ForbiddenError, InvalidError, RuleForbidsError):
+        poster, merchant = posters.find_poster(runtime(), poster_id)
         why = posters.why_closed(runtime(), app_context().consent, poster) or "expired"
         return page("closed.html", merchant=merchant, request_status=why)
     page_id = runtime().ids.consent_page.encode(opened.key)
