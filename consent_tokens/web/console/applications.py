@@ -1,7 +1,6 @@
 """`/console/reviews/applications/ID`: an application of a merchant is decided."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Final
 
 from flask import Response, request
@@ -39,7 +38,6 @@ def _application_page(merchant_id: str, errors: Mapping[str, str]) -> Response:
     operator = runtime().service.operator
     return review_page(
         "console/application.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         id_=merchant_id,
         kinds=(ReviewKind.APPLICATIONS,),
         errors=errors,

@@ -88,7 +88,6 @@ def _complaint_page(
     found = gather_evidence(runtime(), complaint_id)
     return page(
         "console/complaint.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         found=found,
         complaint=found.complaint,
         additions=additions,

@@ -1,6 +1,5 @@
 """`/console/evidence`: ask for the evidence on a message or complaint, and download it."""
 
-from http import HTTPStatus
 from typing import Final
 
 from flask import Response, request
@@ -30,7 +29,6 @@ def show() -> Response:
 def _page(subject: str, errors: dict[str, str] | None = None) -> Response:
     return page(
         "console/evidence.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         subject=subject,
         ready=evidence_export.downloadable(runtime(), person().actor),
         downloadable=evidence_export.DOWNLOADABLE,

@@ -1,7 +1,6 @@
 """`/console/gateways`: workers, gateways and queues; pause, resume and drain."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Final
 
 from flask import Response, request
@@ -38,7 +37,6 @@ def _page(errors: Mapping[str, str], entered: Mapping[str, str]) -> Response:
     in_force = pauses.list_pauses(runtime())
     return page(
         "console/gateways.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         found=read_operation(runtime()),
         pauses=in_force,
         paused_ids={each.pause.subject_id for each in in_force},

@@ -1,7 +1,6 @@
 """`/console/keys`: the keys that rotate, what needs each, and their withdrawal by two people."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Final
 
 from flask import Response, request
@@ -77,7 +76,6 @@ def _key_page(kid: str, errors: Mapping[str, str]) -> Response:
     state = keys.read_key(runtime(), kid)
     return page(
         "console/key.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         errors=errors,
         state=state,
         names=operator_names(runtime()),

@@ -1,7 +1,6 @@
 """`/console/merchants`: the list of merchants, and one with what it may and what was done."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Final
 
 from flask import Response, url_for
@@ -90,7 +89,6 @@ def merchant_page(merchant_id: str, errors: Mapping[str, str], note: str = "") -
     found = read_merchant_file(runtime(), merchant_id)
     return page(
         "console/merchant.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         errors=errors,
         file=found,
         merchant=found.merchant,

@@ -1,7 +1,6 @@
 """`/console/messages`: find a message, and see the evidence on it."""
 
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Final
 
 from flask import Response, request
@@ -55,7 +54,6 @@ def show() -> Response:
         return csv_response("messages", view)
     return page(
         "console/messages.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         found=found,
         view=view,
         entered=entered,

@@ -1,7 +1,6 @@
 """`/console/applications`: enter what a company applies with, or mend what was sent back."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Final
 
 from flask import Response, request
@@ -64,7 +63,6 @@ def _form_page(
 ) -> Response:
     return page(
         "console/new_application.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         entered={name: entered.get(name, "") for name in FIELDS},
         classes=[(each.value, class_label(each), each in classes) for each in PurposeClass],
         errors=errors,

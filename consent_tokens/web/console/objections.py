@@ -1,7 +1,6 @@
 """`/console/reviews/objections/ID`: what a merchant says against a refusal or suspension."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Final
 
 from flask import Response, url_for
@@ -56,7 +55,6 @@ def _objection_page(objection_id: str, errors: Mapping[str, str]) -> Response:
     is_suspension = objection.kind is ObjectionKind.SUSPENSION
     return review_page(
         "console/objection.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         id_=objection_id,
         kinds=(ReviewKind.OBJECTIONS,),
         errors=errors,

@@ -19,7 +19,6 @@ from consent_tokens.web.request_context import runtime
 
 def review_page(
     template: str,
-    status: int,
     *,
     id_: str,
     kinds: tuple[ReviewKind, ...],
@@ -30,7 +29,6 @@ def review_page(
     waiting = next((each for each in reviews if each.id == id_ and each.kind in kinds), None)
     return page(
         template,
-        status,
         waiting=waiting,
         beside=neighbours(reviews, kinds, id_),
         review_url=review_url,

@@ -1,7 +1,6 @@
 """`/console/reviews/senders/ID`: an application for a sender is decided."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Final
 
 from flask import Response
@@ -32,7 +31,6 @@ def _sender_page(sender_id: str, errors: Mapping[str, str]) -> Response:
     found = read_sender_file(runtime(), sender_id)
     return review_page(
         "console/sender_application.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         id_=sender_id,
         kinds=(ReviewKind.SENDERS,),
         errors=errors,

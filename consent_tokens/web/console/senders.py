@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from http import HTTPStatus
 from typing import Final
 
 from flask import Response, request
@@ -90,7 +89,6 @@ def show_one(sender_id: str) -> Response:
 def _sender_page(sender_id: str, errors: Mapping[str, str]) -> Response:
     return page(
         "console/sender.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         errors=errors,
         file=read_sender(runtime(), sender_id),
         figures=read_figures(runtime(), sender_id),

@@ -1,6 +1,5 @@
 """`/console/support`: see the consents of a consumer who reads out a support code."""
 
-from http import HTTPStatus
 from typing import Final
 
 from flask import Response
@@ -32,7 +31,6 @@ def show() -> Response:
 def _form(errors: dict[str, str] | None = None) -> Response:
     return page(
         "console/support.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         asked=support.requests_of_others(runtime(), person().actor),
         names=operator_names(runtime()),
         reason_options=reason_options,

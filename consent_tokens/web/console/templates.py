@@ -1,7 +1,6 @@
 """`/console/templates`: the list of templates, and the page on which one is decided."""
 
 from collections.abc import Callable, Mapping
-from http import HTTPStatus
 from typing import Final
 
 from flask import Response, request
@@ -83,7 +82,6 @@ def _template_page(template_id: str, errors: Mapping[str, str]) -> Response:
     former = found.former
     return review_page(
         "console/template.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         id_=template_id,
         kinds=KINDS,
         errors=errors,

@@ -1,7 +1,6 @@
 """The own account of whoever is signed in: password, second factors, sessions."""
 
 from functools import partial
-from http import HTTPStatus
 
 from flask import Blueprint, Response
 from flask_babel import gettext as _
@@ -47,7 +46,6 @@ def show() -> Response:
 def _account_page(errors: dict[str, str] | None = None) -> Response:
     return page(
         "consoles/account.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         errors=errors or {},
         account=own_account.account_state(runtime(), person()),
         passkeys=passkeys.list_passkeys(runtime(), person()),
@@ -78,7 +76,6 @@ def _totp_page(errors: dict[str, str] | None = None) -> Response:
     offered = offer_totp(runtime(), person())
     return page(
         "consoles/authenticator.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         errors=errors or {},
         secret=offered.secret,
         signed_secret=offered.signed_secret,

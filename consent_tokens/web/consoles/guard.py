@@ -77,10 +77,8 @@ def _step_up() -> Response | None:
         for name, value in request.form.items(multi=True)
         if name not in {"csrf", STEP_UP_CODE, STEP_UP_PASSKEY}
     ]
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
     return page(
         "consoles/step_up.html",
-        status,
         carried=carried,
         errors=errors,
         action=request.path,

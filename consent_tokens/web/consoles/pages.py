@@ -37,8 +37,11 @@ class ShownGroup:
     items: list[ShownItem]
 
 
-def page(template: str, status: int = HTTPStatus.OK, **members: object) -> Response:
-    """Return a page of the console that somebody is signed in to."""
+def page(template: str, status: int | None = None, **members: object) -> Response:
+    """Return a page of the console that somebody is signed in to.
+
+    Without a status it is 422 if the page shows `errors`, else 200.
+    """
     signed_in = who()
     site = SITES[signed_in.person.console]
     waiting = count_waiting(runtime()) if site.console is Console.OPERATOR else {}
@@ -53,15 +56,17 @@ def page(template: str, status: int = HTTPStatus.OK, **members: object) -> Respo
         done=take_done(),
         **_shared(members),
     )
-    return allow_script(make_response(body, status))
+    return allow_script(make_response(body, status or _status_of(members)))
 
 
-def plain_page(
-    site: Site, template: str, status: int = HTTPStatus.OK, **members: object
-) -> Response:
-    """Return a page of a console that needs no sign-in."""
+def plain_page(site: Site, template: str, status: int | None = None, **members: object) -> Response:
+    """Return a page of a console that needs no sign-in; the status is as that of `page`."""
     body = render_template(template, site=site, base="consoles/plain.html", **_shared(members))
-    return allow_script(make_response(body, status))
+    return allow_script(make_response(body, status or _status_of(members)))
+
+
+def _status_of(members: Mapping[str, object]) -> int:
+    return HTTPStatus.UNPROCESSABLE_ENTITY if members.get("errors") else HTTPStatus.OK
 
 
 def redirect_to(endpoint: str, **values: Any) -> Response:  # noqa: ANN401 - as url_for takes them

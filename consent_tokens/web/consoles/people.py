@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from http import HTTPStatus
 from typing import Final
 
 from flask import Blueprint, Response, url_for
@@ -98,7 +97,6 @@ def _list_page(
         return csv_response(pages.name, view)
     return page(
         "consoles/people.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         errors=errors or {},
         pages=pages,
         people=view,

@@ -1,7 +1,6 @@
 """Pages before the sign-in: name and password, then a code or a passkey; invitations."""
 
 from functools import partial
-from http import HTTPStatus
 from typing import Final
 
 import segno
@@ -59,12 +58,10 @@ def show(site: Site) -> Response:
 
 
 def _sign_in_page(site: Site, errors: dict[str, str] | None = None, name: str = "") -> Response:
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
     takes_passkeys = passkeys.RelyingParty.of(runtime().service).takes_passkeys
     return plain_page(
         site,
         "consoles/sign_in.html",
-        status,
         errors=errors or {},
         name=name,
         passkey_options=passkeys.sign_in_options(runtime()) if takes_passkeys else None,
@@ -103,9 +100,7 @@ def finish(site: Site) -> Response:
     begun = sign_in.finish_with_code(runtime(), site.console, pending, code, browser())
     if begun is None:
         wrong = {"code": _("This code is wrong, or was used before.")}
-        return plain_page(
-            site, "consoles/sign_in_code.html", HTTPStatus.UNPROCESSABLE_ENTITY, errors=wrong
-        )
+        return plain_page(site, "consoles/sign_in_code.html", errors=wrong)
     return begin(site, redirect_to(site.home), begun)
 
 
@@ -135,7 +130,6 @@ def _invitation_page(
     return plain_page(
         site,
         "consoles/join.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         errors=errors or {},
         invited=enrolment.person,
         signed_secret=enrolment.signed_secret,

@@ -151,7 +151,6 @@ def _page(template: str, status: int = HTTPStatus.OK, **members: Any) -> Respons
 def _form_page(errors: Mapping[str, str]) -> Response:
     return _page(
         "merchant/new_api_key.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         errors=errors,
         scopes=[each.value for each in ApiScope],
         chosen=request.form.getlist("scopes"),

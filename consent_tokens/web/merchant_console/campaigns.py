@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from http import HTTPStatus
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -163,7 +162,6 @@ def _campaign_page(
     faulty = [] if is_live else control.read_refused(runtime(), campaign, is_faulty_only=True)
     response = page(
         "merchant/campaign.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         campaign=campaign,
         is_live=is_live,
         faults=[(each.number, _fault(each)) for each in faulty[:MAX_FAULTS_SHOWN]],
@@ -192,7 +190,6 @@ def _form_page(errors: Mapping[str, str]) -> Response:
     merchant = merchant_id()
     return page(
         "merchant/new_campaign.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         errors=errors,
         entered={name: text(name) for name in ENTERED},
         templates=[each.version.template for each in offered_templates(merchant)],

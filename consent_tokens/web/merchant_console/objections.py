@@ -1,7 +1,6 @@
 """`/merchant/objections`: decisions against the merchant, and what it says against them."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 
 from flask import Response
 from flask_babel import gettext as _
@@ -44,7 +43,6 @@ def object_to() -> Response:
 def _objections_page(errors: Mapping[str, str]) -> Response:
     return page(
         "merchant/objections.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         errors=errors,
         decisions=objections.list_objectionable(runtime(), merchant_id()),
         filed=objections.list_objections(runtime(), merchant_id()),

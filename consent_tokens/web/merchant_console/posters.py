@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Final
 
 from flask import Response
@@ -109,7 +108,6 @@ def _shown(poster: Poster) -> ShownPoster:
 def _form_page(errors: Mapping[str, str]) -> Response:
     return page(
         "merchant/new_poster.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         errors=errors,
         default_days=DEFAULT_DAYS,
         **form_members(),

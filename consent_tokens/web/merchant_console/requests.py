@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from http import HTTPStatus
 from typing import Final
 
 from flask import Response
@@ -127,7 +126,6 @@ def _shown(standing: RequestStanding) -> ShownRequest:
 def _form_page(errors: Mapping[str, str]) -> Response:
     return page(
         "merchant/new_request.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         errors=errors,
         **form_members(),
     )

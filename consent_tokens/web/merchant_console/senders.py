@@ -1,7 +1,6 @@
 """`/merchant/senders`: apply for ports and signatures, and see how they stand."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any, Final
 
 from flask import Response, request
@@ -125,7 +124,6 @@ def _members() -> dict[str, Any]:
 def _form_page(errors: Mapping[str, str]) -> Response:
     return page(
         "merchant/new_sender.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         errors=errors,
         entered={name: text(name) for name in TEXTS},
         classes=sorted(_merchant_classes()),

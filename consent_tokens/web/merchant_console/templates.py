@@ -1,7 +1,6 @@
 """`/merchant/templates`: submit texts with variables for review, and see what was decided."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Final
 
 from flask import Response, request
@@ -156,7 +155,6 @@ def _template_page(template_id: str, errors: Mapping[str, str]) -> Response:
     versions, _reviews = template_standings.read_versions(runtime(), template_id)
     return page(
         "merchant/template.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         errors=errors,
         standing=standing,
         versions=versions,
@@ -181,7 +179,6 @@ def _form_page(
     merchant = runtime().database.read(lambda transaction: get_merchant(transaction, merchant_id()))
     return page(
         "merchant/new_template.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         errors=errors,
         form=found,
         checked=checked if checked and not checked.faults else None,

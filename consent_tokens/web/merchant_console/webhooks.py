@@ -1,7 +1,6 @@
 """`/merchant/webhooks`: where the merchant is notified, what was posted there, and replay."""
 
 from collections.abc import Callable, Mapping
-from http import HTTPStatus
 from typing import Final, TypeVar
 
 from flask import Response, request
@@ -184,7 +183,6 @@ def _to_webhook(webhook_id: str) -> Response:
 def _form_page(errors: Mapping[str, str]) -> Response:
     return page(
         "merchant/new_webhook.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         errors=errors,
         entered={"url": text("url")},
         events=[(each.value, event_label(each)) for each in WebhookEventType],
