@@ -16,6 +16,11 @@ def get_merchant(transaction: Transaction, merchant_id: str) -> Merchant:
     return merchant
 
 
+def read_merchant(runtime: Runtime, merchant_id: str) -> Merchant:
+    """Return what `get_merchant` does, in a transaction of its own."""
+    return runtime.database.read(lambda transaction: get_merchant(transaction, merchant_id))
+
+
 def get_admitted(transaction: Transaction, merchant_id: str) -> Merchant:
     """Return a merchant that was admitted, also a suspended one, under the lock of admission.
 

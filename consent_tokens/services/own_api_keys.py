@@ -22,11 +22,6 @@ def list_of_merchant(runtime: Runtime, merchant_id: str) -> list[ApiKey]:
     return runtime.database.read(lambda at: api_keys.of_merchant(at, merchant_id))
 
 
-def get_of_merchant(runtime: Runtime, merchant_id: str, key_id: str) -> ApiKey:
-    """Return a key of a merchant or its sandbox. Raises NotFoundError."""
-    return _of_id(list_of_merchant(runtime, merchant_id), key_id)
-
-
 def list_managed(runtime: Runtime, caller: ApiKey) -> list[ApiKey]:
     """Return the keys that a key manages, the oldest first."""
     return runtime.database.read(lambda transaction: _managed(transaction, caller))
@@ -94,7 +89,7 @@ def revoke_as_person(
     """Revoke a key of a merchant as a person of its team, as `revoke_all`. Raises NotFoundError."""
 
     def work(transaction: Transaction) -> None:
-        _of_id(api_keys.of_merchant(transaction, merchant_id), key_id)
+        of_id(api_keys.of_merchant(transaction, merchant_id), key_id)
         revoke_all(runtime, transaction, key_id, keep_created=keep_created, actor_id=actor_id)
 
     runtime.database.run(work)
@@ -152,10 +147,11 @@ def _managed(transaction: Transaction, caller: ApiKey) -> list[ApiKey]:
 
 
 def _find(transaction: Transaction, caller: ApiKey, key_id: str) -> ApiKey:
-    return _of_id(_managed(transaction, caller), key_id)
+    return of_id(_managed(transaction, caller), key_id)
 
 
-def _of_id(listed: Collection[ApiKey], key_id: str) -> ApiKey:
+def of_id(listed: Collection[ApiKey], key_id: str) -> ApiKey:
+    """Return the key of these that has an id. Raises NotFoundError."""
     found = next((each for each in listed if each.id == key_id), None)
     if found is None:
         raise NotFoundError("no API key of that id")

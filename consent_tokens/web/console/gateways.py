@@ -19,6 +19,7 @@ from consent_tokens.web.consoles.guard import console_blueprint
 from consent_tokens.web.consoles.pages import page, redirect_to
 from consent_tokens.web.consoles.session import person, set_done
 from consent_tokens.web.consoles.site import OPERATOR
+from consent_tokens.web.consumer.form_fields import text
 from consent_tokens.web.request_context import runtime
 
 bp = console_blueprint("gateways", OPERATOR)
@@ -82,7 +83,7 @@ def _subject() -> tuple[PausedKind, str]:
     if named not in set(PausedKind):
         raise NotFoundError("no such kind")
     kind = PausedKind(named)
-    subject_id = request.form.get("id", "").replace("\0", "").strip()[:MAX_ID]
+    subject_id = text("id", MAX_ID)
     return kind, ALL if kind is PausedKind.ALL else subject_id
 
 

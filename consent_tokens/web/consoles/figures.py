@@ -13,12 +13,10 @@ from consent_tokens.evidence.rollups import Measure
 from consent_tokens.services.rollups.figures import FOUR_WEEKS, Figures, per_million
 from consent_tokens.web.consoles.charts import Chart, Rank, Series, bar_chart, line_chart, ranking
 from consent_tokens.web.consoles.reason_labels import loss_label, refusal_advice, refusal_label
-from consent_tokens.web.consoles.record_labels import purpose_or_code
 from consent_tokens.web.consoles.tables import Column, csv_of
 from consent_tokens.web.consumer.locale import locale_of_dates
 
 TODAY: Final = 1  # days
-PERIODS: Final = (TODAY, FOUR_WEEKS)
 
 Count = Mapping[Measure, int]
 
@@ -89,21 +87,21 @@ def day_and_month(day: date) -> str:
     return str(format_date(day, format="MMM d", locale=locale_of_dates()))
 
 
-def days_csv(name: str, figures: Figures) -> Response:
+def days_csv(figures: Figures) -> Response:
     """Return the counts of each day as a CSV file."""
     columns = [
         Column[tuple[date, Count]]("day", _("Day (UTC)"), lambda row: row[0].isoformat()),
         *(_measure_column(measure) for measure in Measure),
     ]
     rows = list(zip(figures.days, figures.by_day, strict=True))
-    return csv_of(name, columns, rows)
+    return csv_of("days", columns, rows)
 
 
 def figures_csv(figures: Figures) -> Response:
     """Return the CSV file that the address asks for: why, or the counts of each day."""
     if request.args.get("file") == "reasons":
         return _reasons_csv(figures)
-    return days_csv("days", figures)
+    return days_csv(figures)
 
 
 def _reasons_csv(figures: Figures) -> Response:
@@ -167,5 +165,4 @@ FILTERS: Final[dict[str, Callable[..., object]]] = {
     "refusal_ranking": refusal_ranking,
     "refusal_label": refusal_label,
     "refusal_advice": refusal_advice,
-    "purpose_label": purpose_or_code,
 }

@@ -81,7 +81,7 @@ def show_one(key_id: str) -> Response:
     keys = own_api_keys.list_of_merchant(runtime(), merchant_id())
     return _page(
         "merchant/api_key.html",
-        key=own_api_keys.get_of_merchant(runtime(), merchant_id(), key_id),
+        key=own_api_keys.of_id(keys, key_id),
         created=[each for each in keys if each.created_by == key_id],
     )
 

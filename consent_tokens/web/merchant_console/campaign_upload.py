@@ -69,7 +69,7 @@ def read_upload(merchant_id: str) -> Upload:
     source = UploadedFile(name, content)
     supplied = _supplied(merchant_id, template_id)
     campaign = CampaignFile.open(source, timezone, text("encoding", 40) or None, supplied)
-    if sender_id not in {None, *(each.sender.id for each in offered_senders(merchant_id))}:
+    if sender_id and sender_id not in {each.sender.id for each in offered_senders(merchant_id)}:
         raise InvalidError({"sender": ["unknown"]})
     return Upload(
         merchant_id=merchant_id,

@@ -39,7 +39,7 @@ def show() -> Response:
     ]
     query = table_query(sort="-count", columns=columns)
     if query.is_csv and request.args.get("file") == DAYS_FILE:
-        return days_csv("days", four_weeks)
+        return days_csv(four_weeks)
     refusals = table_of(figures.refused.items(), columns, query)
     if query.is_csv:
         return csv_response("refusals", refusals)

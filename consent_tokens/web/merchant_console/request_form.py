@@ -20,7 +20,7 @@ from consent_tokens.errors import (
     TooManyOpenError,
 )
 from consent_tokens.services.consents import requests
-from consent_tokens.services.merchant_records import get_merchant
+from consent_tokens.services.merchant_records import read_merchant
 from consent_tokens.web.consumer.form_fields import text
 from consent_tokens.web.consumer.locale import language
 from consent_tokens.web.merchant_api.schemas import ConsentRequestIn
@@ -68,7 +68,7 @@ def try_to_ask(work: Callable[[AskedTerms], Created]) -> Created | FieldErrors:
 
 def form_members() -> dict[str, Any]:
     """Return what the fields of the form show."""
-    merchant = runtime().database.read(lambda transaction: get_merchant(transaction, merchant_id()))
+    merchant = read_merchant(runtime(), merchant_id())
     return {
         "purposes": [each for each in Purpose if merchant.may_use(each)],
         "chosen": request.form.getlist("purposes"),

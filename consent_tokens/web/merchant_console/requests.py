@@ -24,9 +24,7 @@ from consent_tokens.web.request_context import app_context, runtime
 
 bp = console_blueprint("requests", MERCHANT)
 
-NUMBERS: Final = ("max_messages", "per_days", "expires_in_days")
 REQUESTS_PER_MINUTE: Final = RateLimit(60, timedelta(minutes=1))  # of one merchant's people
-TEXTS: Final = ("from", "to", "reference", "return_url", "locale")
 
 
 @dataclass(frozen=True, slots=True)

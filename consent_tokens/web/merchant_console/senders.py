@@ -18,7 +18,7 @@ from consent_tokens.services.admission.sender_list import SenderStatus, end_of_d
 from consent_tokens.services.admission.sender_standings import SenderStanding
 from consent_tokens.services.admission.senders import MAX_LENGTHS, PORT_TAKEN, new_sender
 from consent_tokens.services.admission.signatures import TAKEN
-from consent_tokens.services.merchant_records import get_merchant
+from consent_tokens.services.merchant_records import read_merchant
 from consent_tokens.web.consoles.guard import console_blueprint
 from consent_tokens.web.consoles.labels import source_label, standing_label
 from consent_tokens.web.consoles.pages import page, redirect_to
@@ -107,8 +107,7 @@ def show_one(sender_id: str) -> Response:
 
 
 def _merchant_classes() -> frozenset[str]:
-    merchant = runtime().database.read(lambda transaction: get_merchant(transaction, merchant_id()))
-    return frozenset(merchant.classes)
+    return frozenset(read_merchant(runtime(), merchant_id()).classes)
 
 
 def _members() -> dict[str, Any]:

@@ -7,7 +7,7 @@ from flask import Response, request
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from consent_tokens.consent.purposes import Purpose, PurposeClass
+from consent_tokens.consent.purposes import Purpose
 from consent_tokens.errors import InvalidError, TooManyRequestsError
 from consent_tokens.relay.templates.template import VariableType
 from consent_tokens.services.admission import template_moves, template_standings
@@ -20,7 +20,7 @@ from consent_tokens.services.admission.template_file import (
     list_templates,
 )
 from consent_tokens.services.admission.template_standings import TemplateStanding
-from consent_tokens.services.merchant_records import get_merchant
+from consent_tokens.services.merchant_records import read_merchant
 from consent_tokens.services.merchants import read_link_domains
 from consent_tokens.web.console.lists import list_page
 from consent_tokens.web.consoles.guard import console_blueprint
@@ -176,7 +176,7 @@ def _to_template(template_id: str) -> Response:
 def _form_page(
     found: Entered, errors: Mapping[str, str], checked: CheckedSubmission | None = None
 ) -> Response:
-    merchant = runtime().database.read(lambda transaction: get_merchant(transaction, merchant_id()))
+    merchant = read_merchant(runtime(), merchant_id())
     return page(
         "merchant/new_template.html",
         errors=errors,
@@ -184,5 +184,4 @@ def _form_page(
         checked=checked if checked and not checked.faults else None,
         purposes=[each for each in Purpose if merchant.may_use(each)],
         types=list(VariableType),
-        transactional=PurposeClass.TRANSACTIONAL,
     )
