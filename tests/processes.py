@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from time import monotonic
 from types import MappingProxyType
 from typing import Any
 
@@ -24,6 +25,13 @@ from tests.service import CSRF, NOTICE, application, found
 
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 30.0
+
+
+def looks(seconds: float = 60) -> Iterator[None]:
+    """Yield for so long. A number of looks would be over the sooner, the quicker answers are."""
+    deadline = monotonic() + seconds
+    while monotonic() < deadline:
+        yield
 
 
 def free_port() -> int:

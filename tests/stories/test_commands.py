@@ -19,7 +19,7 @@ from consent_tokens.cli.web_server import STOP_SECONDS
 from tests.commands import run_command
 from tests.fixtures import OWN_PURPOSE
 from tests.number_scan import NUMBERS, WRITTEN
-from tests.processes import ROOT, Running, code_in, fill, free_port, process, service
+from tests.processes import ROOT, Running, code_in, fill, free_port, looks, process, service
 from tests.service import CODE, PROMOTIONS
 from tests.stories.test_over_smpp import Carrier, agree, until
 
@@ -231,7 +231,7 @@ def test_complaints_and_reassigned_numbers(tmp_path: Path) -> None:
 
 def phone_code(browser: httpx.Client, number: str) -> str:
     """Look at the simulated phones until a code is there."""
-    for _ in range(500):
+    for _ in looks():
         page = browser.get("/demo/phones").text
         if number in page and CODE.search(page):
             return code_in(page)

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.number_scan import NUMBERS, WRITTEN
-from tests.processes import Running, code_in, service
+from tests.processes import Running, code_in, looks, service
 from tests.service import ALWAYS, CODE
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
@@ -119,7 +119,7 @@ def phone_shows(context: BrowserContext, running: Running, number: str, words: s
     """Look at the simulated phone until a text with these words is there."""
     page = context.new_page()
     try:
-        for _ in range(200):
+        for _ in looks():
             page.goto(f"{running.base}/demo/phones")
             article = page.locator("article", has_text=number)
             texts = (

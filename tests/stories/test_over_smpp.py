@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from tests.number_scan import NUMBERS, WRITTEN, files, found_in
-from tests.processes import Lines, Running, code_in, fill, free_port, process, service
+from tests.processes import Lines, Running, code_in, fill, free_port, looks, process, service
 from tests.service import ALWAYS, LINK, ORDERS, PROMOTIONS, found
 
 pytestmark = pytest.mark.processes
@@ -50,7 +50,7 @@ class Carrier:
 def wait_until_handled(running: Running, replies: int) -> None:
     """Wait until the service has handled so many replies, by its metrics."""
     handled = re.compile(r'^consent_gateway_events_total\{kind="inbound"\} (\d+)', re.MULTILINE)
-    for _ in range(2000):
+    for _ in looks():
         match = handled.search(running.metrics())
         if match and int(match[1]) >= replies:
             return
@@ -107,7 +107,7 @@ def agree(
 
 def until(merchant: httpx.Client, message_id: str, status: str) -> None:
     """Wait until a message stands there; each look is a request, so there is no bare sleep."""
-    for _ in range(2000):
+    for _ in looks():
         if merchant.get(f"/v1/messages/{message_id}").json()["status"] == status:
             return
     pytest.fail(f"never {status}: {merchant.get(f'/v1/messages/{message_id}').json()}")
@@ -309,7 +309,7 @@ def test_an_advert_in_a_variable_is_counted_reported_found_and_stopped(
 
 def wait_for_reason(merchant: httpx.Client, message_id: str, reason: str) -> None:
     """Wait until a message has a reason; each look is a request, so there is no bare sleep."""
-    for _ in range(4000):
+    for _ in looks():
         if merchant.get(f"/v1/messages/{message_id}").json()["reason"] == reason:
             return
     pytest.fail(f"never {reason}: {merchant.get(f'/v1/messages/{message_id}').json()}")

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.number_scan import NUMBERS, WRITTEN
-from tests.processes import ROOT, Lines, Running, code_in, fill, service
+from tests.processes import ROOT, Lines, Running, code_in, fill, looks, service
 from tests.service import PROMOTIONS, found
 
 pytestmark = pytest.mark.processes
@@ -38,7 +38,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 def texts_on_phone(browser: httpx.Client, phone: str, phrase: str) -> str:
     """Return what a simulated phone shows, once a text with this phrase is on it."""
-    for _ in range(300):
+    for _ in looks():
         page = browser.get("/demo/phones").text
         shown = next((each for each in ARTICLE.findall(page) if phone in each), "")
         if phrase in shown:

@@ -16,7 +16,6 @@ from msgspec.structs import replace
 
 from consent_tokens import metrics
 from consent_tokens.errors import ConsentTokensError
-from consent_tokens.evidence.events import EventKind, message_event
 from consent_tokens.policies import PacingPolicy
 from consent_tokens.relay.decision import Reason, is_limited
 from consent_tokens.relay.message import MessageStatus
@@ -33,11 +32,10 @@ from consent_tokens.relay.pacing import (
     step,
 )
 from consent_tokens.relay.templates.template import Template, TemplateStatus
-from consent_tokens.services import webhooks
 from consent_tokens.services.admission.pacing_records import PacingChange, announce, record_change
 from consent_tokens.services.admission.template_decisions import IN_USE
 from consent_tokens.services.merchant_records import get_merchant
-from consent_tokens.services.rollups.counting import count_refused
+from consent_tokens.services.refusals import record_refused
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import control_groups, paced_messages, pacings, templates
 from consent_tokens.store.database import Transaction
@@ -245,19 +243,6 @@ def _refuse(runtime: Runtime, transaction: Transaction, pacing: Pacing, now: dat
     is_withdrawn = _template_status(transaction, pacing) is TemplateStatus.WITHDRAWN
     reason = Reason.TEMPLATE_REJECTED if is_withdrawn else Reason.HELD_BACK
     refused = paced_messages.refuse(transaction, pacing.id, reason, now, BATCH_SIZE)
-    kind = EventKind.MESSAGE_REFUSED
-    runtime.record(transaction, *(message_event(each, kind, now, reason) for each in refused))
-    count_refused(runtime, transaction, refused, now, reason.value)
-    failed = [
-        webhooks.message_status_event(
-            runtime,
-            each.key,
-            each.merchant_id,
-            each.reference,
-            (MessageStatus.REFUSED, reason.value),
-        )
-        for each in refused
-    ]
-    webhooks.enqueue(runtime, transaction, failed, now)
+    record_refused(runtime, transaction, refused, now, reason.value)
     metrics.MESSAGES_COMPLETED.labels(MessageStatus.REFUSED.value).inc(len(refused))
     return len(refused)

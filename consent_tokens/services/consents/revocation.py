@@ -6,17 +6,17 @@ consumer stops a merchant, not one of its grants (promise 12).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from consent_tokens.consent.grant import EndReason, Grant
-from consent_tokens.evidence.events import EventKind, grant_event, message_event
+from consent_tokens.evidence.events import EventKind, grant_event
 from consent_tokens.evidence.journal import EntryKind, GrantRevoked
 from consent_tokens.evidence.receipts import Propagation
 from consent_tokens.evidence.rollups import Measure, counted_for, for_message
 from consent_tokens.policies import ConsentPolicy
 from consent_tokens.relay.decision import Reason
-from consent_tokens.relay.message import STOPPED, Message, MessageStatus
+from consent_tokens.relay.message import STOPPED
 from consent_tokens.row_key import RowKey
 from consent_tokens.services import webhooks
 from consent_tokens.services.consents.invitations import decline_open_invitations
@@ -28,7 +28,8 @@ from consent_tokens.services.integrity.journal_outbox import (
     flush_journal,
 )
 from consent_tokens.services.outbox.in_flight_wait import wait_until_not_in_flight
-from consent_tokens.services.rollups.counting import count_one, count_refused
+from consent_tokens.services.refusals import record_refused
+from consent_tokens.services.rollups.counting import count_one
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import (
     grants,
@@ -41,6 +42,7 @@ from consent_tokens.store import (
 from consent_tokens.store.database import Transaction
 
 # by which a consumer says no to the merchant; a replayed journal does not know by whom it was
+REVOKED: Final = Reason.CONSENT_REVOKED.value  # of what waited under a grant
 STOPS: Final = frozenset({EndReason.CONSUMER, EndReason.REPLY, EndReason.JOURNAL})
 COUNTED_FOR: Final = timedelta(days=7)  # after a text, a stop is a reaction to it
 
@@ -169,8 +171,8 @@ def revoke_within(
             enqueue_entry(runtime, transaction, EntryKind.REVOKED, GrantRevoked(key))
         event = webhooks.grant_event(runtime, ended, reason, replaced_by)
         webhooks.enqueue(runtime, transaction, [event], now, is_spread=is_spread)
-        refused = outbox.refuse_queued(transaction, key, Reason.CONSENT_REVOKED.value, now)
-        _record_refused(runtime, transaction, refused, now, is_spread=is_spread)
+        refused = outbox.refuse_queued(transaction, key, REVOKED, now)
+        record_refused(runtime, transaction, refused, now, REVOKED, is_spread=is_spread)
         last = messages.last_submitted_at(transaction, key)
         issue_withdrawal_receipt(
             runtime,
@@ -202,33 +204,3 @@ def _record_stop(
     if last_stop is None or last_stop < ended.granted_at:
         of = for_message(text) if text else counted_for(merchant_id)
         count_one(runtime, transaction, Measure.STOPS, of)
-
-
-def _record_refused(
-    runtime: Runtime,
-    transaction: Transaction,
-    refused: Sequence[Message],
-    now: datetime,
-    *,
-    is_spread: bool,
-) -> None:
-    """Record that what waited under a grant is not sent, and tell the merchant."""
-    reason = Reason.CONSENT_REVOKED.value
-    runtime.record(
-        transaction,
-        *(message_event(each, EventKind.MESSAGE_REFUSED, now, reason) for each in refused),
-    )
-    count_refused(runtime, transaction, refused, now, reason)
-    outcome = MessageStatus.REFUSED, reason
-    webhooks.enqueue(
-        runtime,
-        transaction,
-        [
-            webhooks.message_status_event(
-                runtime, each.key, each.merchant_id, each.reference, outcome
-            )
-            for each in refused
-        ],
-        now,
-        is_spread=is_spread,
-    )
