@@ -19,7 +19,7 @@ from consent_tokens.rules.rule import Defaults, Hours, Rule, RuleMode
 ENFORCED: Final = frozenset({RuleMode.ENFORCED})
 # after its decision a message leaves within so many days: as far ahead as it may be submitted, and
 # its validity
-MAX_AHEAD: Final = timedelta(days=34)
+MAX_AHEAD: Final = timedelta(days=37)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from consent_tokens.rules.pack import RuleSet, rule_set
 from consent_tokens.rules_source import RulesSource, packaged_rules
 from consent_tokens.services.policies_by_rules import with_rules
 from consent_tokens.services.rules_dry_run import dry_run
+from consent_tokens.store.messages import MAX_TIME_IN_OUTBOX
 from tests.number_scan import NUMBERS
 from tests.service import ALWAYS, DEMO_RULES, PROMOTIONS, WIDE, Service
 from tests.unit.test_relay_decision import TEMPLATE, a_case
@@ -465,3 +466,12 @@ def test_the_notice_states_the_retention_of_the_rules_and_texts_are_deleted_by_i
 def test_a_rule_about_links_or_retention_that_is_not_valid_is_named(limit: str, fault: str) -> None:
     with pytest.raises(RulesInvalidError, match=fault):
         rules_of(limit)
+
+
+def test_a_rule_about_plans_is_known_of_every_day_on_which_a_message_may_leave() -> None:
+    # submitted as far ahead as may be, and put off for as long as it is valid
+    season = date(2026, 11, 1)
+    submitted = season - MAX_TIME_IN_OUTBOX
+    rules = rules_of(f"plan = {{ stated_hours_before = 24 }}\n{IN_NOVEMBER}")
+    found = limits(rules, "Asia/Shanghai", day=submitted)
+    assert [each.id for each in found.plans_on(season)] == ["cn.r0"]
