@@ -6,6 +6,7 @@ from hashlib import sha256
 
 from consent_tokens.services.people import proposals
 from tests.console_people import ConsoleUser, operator
+from tests.consoles.test_reviews import answer
 from tests.consoles.test_supervision import (
     MESSAGE,
     STATEMENT,
@@ -16,13 +17,7 @@ from tests.consoles.test_supervision import (
     sent_text,
 )
 from tests.number_scan import NUMBERS
-from tests.service import Page, Service, found
-
-
-def confirmed(user: ConsoleUser, path: str, **form: str) -> Page:
-    """Submit a form, with the second factor if it is asked for."""
-    answer = user.post(path, **form)
-    return user.step_up(answer, path, **form) if "step_up_code" in answer.text else answer
+from tests.service import Service, found
 
 
 def approved(service: Service, asking: ConsoleUser, approving: ConsoleUser, subject: str) -> str:
@@ -31,9 +26,9 @@ def approved(service: Service, asking: ConsoleUser, approving: ConsoleUser, subj
     assert asked.status_code == 303
     (made,) = proposals.list_open(service.runtime)
     path = f"/evidence/{made.id}"
-    assert confirmed(asking, path).status_code == 404, "nobody has approved it"
-    assert confirmed(asking, f"/proposals/{made.id}/approve").status_code == 403
-    assert confirmed(approving, f"/proposals/{made.id}/approve").status_code == 303
+    assert answer(asking, path).status_code == 404, "nobody has approved it"
+    assert answer(asking, f"/proposals/{made.id}/approve").status_code == 403
+    assert answer(approving, f"/proposals/{made.id}/approve").status_code == 303
     return path
 
 
@@ -51,8 +46,8 @@ def test_evidence_is_exported_by_two_people_and_names_no_number(small: Service) 
     path = ""
     for subject in (message, item):
         path = approved(small, ann, bob, subject)
-        assert confirmed(bob, path).status_code == 404, "it was approved for Ann"
-        file = confirmed(ann, path)
+        assert answer(bob, path).status_code == 404, "it was approved for Ann"
+        file = answer(ann, path)
         assert file.headers["Content-Disposition"].startswith("attachment")
         for hidden in (TEXT, STATEMENT, NUMBERS[0].removeprefix("+86")):
             assert hidden not in file.text
@@ -73,7 +68,7 @@ def test_evidence_is_exported_by_two_people_and_names_no_number(small: Service) 
         assert sha256(file.data).hexdigest() in shown
     small.clock.advance(timedelta(days=1))
     ann.sign_in()
-    assert confirmed(ann, path).status_code == 404, "a day is over"
+    assert answer(ann, path).status_code == 404, "a day is over"
 
 
 def test_evidence_on_a_complaint_without_a_message(small: Service) -> None:
@@ -83,6 +78,6 @@ def test_evidence_on_a_complaint_without_a_message(small: Service) -> None:
     assert consumer.post("/report", code=consumer.code(), **form).status_code == 200
     ann, bob = operator(small, "reviewer", "Ann"), operator(small, "admin", "Bob")
     path = approved(small, ann, bob, first_item(ann))
-    members = json.loads(confirmed(ann, path).text)
+    members = json.loads(answer(ann, path).text)
     assert members["message"] is None
     assert members["complaint"]["reason"] == "fraud"
