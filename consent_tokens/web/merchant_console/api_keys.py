@@ -1,7 +1,6 @@
 """`/merchant/api-keys`: create keys for programs, and revoke them."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any, Final
 
 from flask import Response, request
@@ -135,10 +134,9 @@ def _networks() -> list[str] | None:
     return entered or None
 
 
-def _page(template: str, status: int = HTTPStatus.OK, **members: Any) -> Response:  # noqa: ANN401 - what the template shows
+def _page(template: str, **members: Any) -> Response:  # noqa: ANN401 - what the template shows
     return page(
         template,
-        status,
         status_of=status_of,
         status_label=status_label,
         status_tags=STATUS_TAGS,
