@@ -2,17 +2,21 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.test import run_wsgi_app
 
 from tests.processes import free_port
 from tests.service import Service
+
+expect.set_options(timeout=30_000)  # milliseconds, for a busy machine
 
 QUIET = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -57,6 +61,20 @@ class _Silent(WSGIRequestHandler):
         """Log nothing: a test looks at the pages."""
 
 
+def read_in_full(app: WSGIApplication) -> WSGIApplication:
+    """Return an app whose answers are read, and their files closed, before they are sent.
+
+    Werkzeug's server leaves a file open if the browser resets the connection.
+    """
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        body, status, headers = run_wsgi_app(app, environ, buffered=True)
+        start_response(status, headers.to_wsgi_list())
+        return body
+
+    return answer
+
+
 @contextmanager
 def service_over_http(folder: Path, **changes: Any) -> Iterator[Service]:  # noqa: ANN401 - fields of AppContext
     """Serve a whole service of this process over HTTP, at the base URL that it has."""
@@ -64,7 +82,9 @@ def service_over_http(folder: Path, **changes: Any) -> Iterator[Service]:  # noq
     base = f"http://localhost:{port}"
     service = Service.start(f"sqlite:///{folder}/consent.db", folder / "keys", base_url=base)
     service = service.with_context(**changes)
-    server = make_server("127.0.0.1", port, service.app, threaded=True, request_handler=_Silent)
+    server = make_server(
+        "127.0.0.1", port, read_in_full(service.app), threaded=True, request_handler=_Silent
+    )
     serving = threading.Thread(target=server.serve_forever, daemon=True)
     serving.start()
     try:

@@ -39,6 +39,7 @@ def trees_of(
         page = context.new_page()
 
         def record(name: str, part: str = "main") -> None:
+            page.wait_for_load_state()  # a click waits for the next page to begin, not to end
             page.locator("details").evaluate_all("all => all.forEach(each => each.open = true)")
             tree = page.locator(part).aria_snapshot()
             for pattern, instead in SHORTER:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.number_scan import NUMBERS
 from tests.service import ALWAYS, CODE, LINK, Merchant, Service, found
@@ -81,7 +81,7 @@ def statuses(merchant: Merchant) -> list[str]:
 def test_to_agree_takes_three(thumb: Thumb) -> None:
     thumb.agrees(thumb.service.merchant())
     assert thumb.taps == 3
-    assert thumb.page.locator("a[href*='/receipts/']").count() >= 1
+    expect(thumb.page.locator("a[href*='/receipts/']").first).to_be_visible()
 
 
 def test_to_stop_from_a_text_takes_two(thumb: Thumb) -> None:
@@ -116,4 +116,4 @@ def test_a_quiet_double_11_takes_one_all_year_round(thumb: Thumb) -> None:
     thumb.signs_in()
     thumb.tap("form:has(input[name=season][value=double11]) button[name=action][value=calm]")
     assert thumb.taps == 1
-    assert thumb.page.locator("[role=status]").count() == 1
+    expect(thumb.page.locator("[role=status]")).to_have_count(1)
