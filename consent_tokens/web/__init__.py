@@ -49,8 +49,10 @@ from consent_tokens.web.request_context import (
     FAILED_AUTHENTICATIONS,
     LINK_MISSES,
 )
-from consent_tokens.web.request_id import give_request_ids
+from consent_tokens.web.request_id import RequestIds
 from consent_tokens.web.security import csrf_token, secure
+from consent_tokens.web.security_headers import SecurityHeaders
+from consent_tokens.web.wsgi import WSGIApp
 
 BLUEPRINTS: Final = (
     public.bp,
@@ -86,7 +88,6 @@ def create_app(context: AppContext) -> Flask:
     app.extensions[FAILED_AUTHENTICATIONS] = FailedAuthentications(context.runtime.clock)
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # of Flask's default provider
     app.json.sort_keys = False  # type: ignore[attr-defined]  # members in the order of the schemas
-    give_request_ids(app)
     secure(app, context)
     Babel(
         app,
@@ -116,10 +117,18 @@ def create_app(context: AppContext) -> Flask:
     if context.simulator:
         app.register_blueprint(demo.bp)
     app.before_request(redirect_to_link)
-    if path := base_path(context.runtime.service.base_url):
-        app.wsgi_app = BasePath(app.wsgi_app, path)  # type: ignore[method-assign]  # Flask's own way to wrap an app
-    trust_proxies(app, context.trusted_proxies)
+    app.wsgi_app = _around(app.wsgi_app, context)  # type: ignore[method-assign,assignment]  # Flask's own way to wrap an app
     return app
+
+
+def _around(app: WSGIApp, context: AppContext) -> WSGIApp:
+    """Return an app with what is done before and after Flask looks at a request."""
+    service = context.runtime.service
+    if path := base_path(service.base_url):
+        app = BasePath(app, path)
+    app = trust_proxies(app, context.trusted_proxies)
+    app = SecurityHeaders.around(app, is_https=service.is_https)
+    return RequestIds(app, context.runtime.random)
 
 
 def _error_response(error: Exception) -> Response:

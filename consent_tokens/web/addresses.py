@@ -1,17 +1,16 @@
 """Addresses of pages: a base path in front of them, and what phones append to a link."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote, urlsplit
 
 from flask import Response, redirect, request
 
 from consent_tokens.crypto.message_link_ids import LINK_ID_CHARACTERS
 from consent_tokens.crypto.opaque_ids import ID_CHARACTERS
-
-WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+from consent_tokens.web.wsgi import Environ, StartResponse, WSGIApp
 
 LINK_ID: Final = rf"[A-Za-z0-9_-]{{1,{ID_CHARACTERS}}}"
 # drawn, or an encrypted row key
@@ -38,9 +37,7 @@ class BasePath:
     app: WSGIApp
     path: str
 
-    def __call__(
-        self, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> Iterable[bytes]:
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
         environ["SCRIPT_NAME"] = self.path
         found = environ.get("PATH_INFO", "")

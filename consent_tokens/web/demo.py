@@ -33,7 +33,7 @@ from consent_tokens.web.consumer import blueprint, page, redirect_after_post
 from consent_tokens.web.consumer.locale import language
 from consent_tokens.web.reasons import REASON_TEXTS
 from consent_tokens.web.request_context import app_context, runtime
-from consent_tokens.web.security import allow_script
+from consent_tokens.web.security_headers import allow_script
 
 bp = blueprint("demo")
 

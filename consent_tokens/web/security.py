@@ -1,4 +1,4 @@
-"""Response headers, the session cookie, CSRF protection and request size limits."""
+"""The session cookie, CSRF protection and request size limits."""
 
 import hmac
 from collections.abc import Mapping
@@ -34,25 +34,8 @@ LONG_BODIES: Final = (
 )  # what the paths begin with
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 LINK_TOKEN_SECONDS: Final = 24 * 3600
-ONE_YEAR: Final = 365 * 24 * 3600
 
 REFUSAL: Final = "consent_tokens.refusal"  # in a WSGI environ: the error to answer with
-
-# ASVS 5.0 V3.4; Mozilla's Web Security Guidelines
-HEADERS: Final[dict[str, str]] = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "X-Robots-Tag": "noindex, nofollow",
-    "Cache-Control": "no-store",
-}
 
 
 class _Request(Request):
@@ -67,7 +50,8 @@ class _Sessions(SecureCookieSessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         """Open the session cookie, if there is one; API clients without cookies cost nothing."""
-        if self.get_cookie_name(app) not in request.cookies:
+        has_any = "HTTP_COOKIE" in request.environ
+        if not has_any or self.get_cookie_name(app) not in request.cookies:
             return self.session_class()
         return super().open_session(app, request)
 
@@ -83,7 +67,7 @@ def max_body_bytes(path: str) -> int:
 
 
 def secure(app: Flask, context: AppContext) -> None:
-    """Configure the session cookie, request limits and response headers of an app."""
+    """Configure the session cookie and request limits of an app."""
     is_https = context.runtime.service.is_https
     path = base_path(context.runtime.service.base_url)
     app.session_interface = _Sessions()
@@ -101,7 +85,6 @@ def secure(app: Flask, context: AppContext) -> None:
     app.before_request(_raise_refusal)
     app.before_request(_refuse_null_bytes)
     app.before_request(_ensure_own_keys)
-    app.after_request(_add_headers)
 
 
 def _raise_refusal() -> None:
@@ -156,29 +139,6 @@ def set_cookie(
         httponly=True,
         samesite="Strict" if is_strict else "Lax",
     )
-
-
-def _add_headers(response: Response) -> Response:
-    present = {name.lower() for name, _ in response.headers}  # a view may override a header
-    response.headers.extend(
-        (name, value) for name, value in HEADERS.items() if name.lower() not in present
-    )
-    if runtime().service.is_https:
-        response.headers["Strict-Transport-Security"] = f"max-age={ONE_YEAR}; includeSubDomains"
-    response.headers.pop("Server", None)
-    return response
-
-
-def allow_script(response: Response, *, may_fetch: bool = False) -> Response:
-    """Allow a page to run this service's own scripts, and those to fetch from it.
-
-    They solve the proof of work, count down to the next code, and refresh the demonstration; only
-    the last fetches.
-    """
-    policy = f"{HEADERS['Content-Security-Policy']}; script-src 'self'"
-    fetch = "; connect-src 'self'" if may_fetch else ""
-    response.headers["Content-Security-Policy"] = policy + fetch
-    return response
 
 
 def csrf_token() -> str:

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from consent_tokens.errors import SettingError
 from consent_tokens.settings import RESERVED_PATHS, Settings
-from consent_tokens.web.addresses import WSGIApp
+from consent_tokens.web.wsgi import WSGIApp
 from tests.number_scan import NUMBERS, WRITTEN
 from tests.service import CODE, PROMOTIONS, Consumer, Page, Service, found
 

@@ -16,7 +16,7 @@ from consent_tokens.web.consoles.permissions import may
 from consent_tokens.web.consoles.session import console_csrf_token, take_done, who
 from consent_tokens.web.consoles.site import SITES, Site
 from consent_tokens.web.request_context import runtime
-from consent_tokens.web.security import allow_script
+from consent_tokens.web.security_headers import allow_script
 
 
 @dataclass(frozen=True, slots=True)

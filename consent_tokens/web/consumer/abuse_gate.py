@@ -16,7 +16,7 @@ from consent_tokens.services.pumping_protection import (
 from consent_tokens.web.consumer import page
 from consent_tokens.web.consumer.otp_forms import code_request
 from consent_tokens.web.request_context import app_context, client_ip, runtime
-from consent_tokens.web.security import allow_script
+from consent_tokens.web.security_headers import allow_script
 
 GATE_FIELDS: Final = frozenset({"csrf", "work", "ticket"})
 RETRY_AFTER_SECONDS: Final = "60"

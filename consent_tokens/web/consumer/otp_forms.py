@@ -32,7 +32,8 @@ from consent_tokens.services.otp_limits import (
 from consent_tokens.web.consumer import page
 from consent_tokens.web.consumer.locale import language
 from consent_tokens.web.request_context import app_context, client_ip, runtime
-from consent_tokens.web.security import allow_script, read_cookie, set_cookie
+from consent_tokens.web.security import read_cookie, set_cookie
+from consent_tokens.web.security_headers import allow_script
 
 PROOF_COOKIE: Final = "proof"  # of a number that this browser proved before
 CODE_ERROR: Final = "code_error"  # key of the cookie session

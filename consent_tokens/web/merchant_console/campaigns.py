@@ -38,7 +38,7 @@ from consent_tokens.web.merchant_console.overview import merchant_id
 from consent_tokens.web.merchant_console.refusal_names import refusal_name
 from consent_tokens.web.reasons import REASON_TEXTS
 from consent_tokens.web.request_context import app_context, runtime
-from consent_tokens.web.security import allow_script
+from consent_tokens.web.security_headers import allow_script
 
 bp = console_blueprint("campaigns", MERCHANT)
 ONE: Final = "/campaigns/<campaign_id>"
