@@ -1,5 +1,7 @@
 """`make soak`: ten minutes of mixed traffic over the real processes; does memory stay flat?
 
+`python -m tests.bench.soak SECONDS` runs for longer; only then is there a slope after ten minutes.
+
 Batches and singles come in at a rate below full load, an SMSC of the npm package `smpp` takes the
 messages and reports each, merchants revoke grants and list them. Every ten seconds
 the resident memory of all of the service's processes is read, with its threads, files and the size
@@ -15,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
-from statistics import linear_regression, quantiles
+from statistics import linear_regression, pstdev, quantiles
 
 import httpx
 
@@ -33,6 +35,7 @@ from tests.smsc_servers import carrier
 
 SECONDS = int(sys.argv[1]) if len(sys.argv) > 1 else 600
 WARM_SECONDS = 60  # until caches, pools and the interpreter's own arenas have grown
+GROWN_SECONDS = 600  # until they have grown to the end
 LOOK_SECONDS = 10.0
 GRANTS, CLIENTS, EACH_SECOND = 20_000, 4, 40
 MEGABYTE = 1 << 20
@@ -142,15 +145,18 @@ def _some(places: Iterator[int]) -> list[int]:
     return [next(places) for _ in range(EACH_SECOND)]
 
 
-def _slope(looks: list[Look]) -> float:
-    slope = linear_regression([e.at for e in looks], [e.resident for e in looks]).slope
-    return slope * 3600 / MEGABYTE
+def _slope(looks: list[Look]) -> str:
+    """Return how memory grows in an hour, and how far single looks are from that line."""
+    line = linear_regression([e.at for e in looks], [e.resident for e in looks])
+    scatter = pstdev(each.resident - line.slope * each.at for each in looks)
+    return f"{line.slope * 3600 / MEGABYTE:+.1f} MB an hour (scatter {scatter / MEGABYTE:.1f} MB)"
 
 
 def report(looks: list[Look], took: list[tuple[float, str, int, float]]) -> None:
     warm = [each for each in looks if each.at >= WARM_SECONDS]
     half = SECONDS / 2
     late = [each for each in looks if each.at >= half]
+    grown = [each for each in looks if each.at >= GROWN_SECONDS]
     first, last = (
         quantiles([each[3] for each in took if (each[0] < half) == is_first], n=100)[98] * 1000
         for is_first in (True, False)
@@ -163,13 +169,16 @@ def report(looks: list[Look], took: list[tuple[float, str, int, float]]) -> None
         ("memory half-way", f"{late[0].resident / MEGABYTE:.0f} MB"),
         ("memory at the end", f"{warm[-1].resident / MEGABYTE:.0f} MB"),
         ("... of that after a minute", f"{warm[-1].resident / warm[0].resident:.2f}"),
-        ("slope", f"{_slope(warm):+.1f} MB an hour"),
-        ("slope of the second half", f"{_slope(late):+.1f} MB an hour"),
+        ("slope", _slope(warm)),
+        ("slope of the second half", _slope(late)),
         ("threads, first and last", f"{warm[0].threads}, {warm[-1].threads}"),
         ("open files, first and last", f"{warm[0].files}, {warm[-1].files}"),
         ("SQLite's journal, at most", f"{max(e.journal for e in looks) / MEGABYTE:.1f} MB"),
         ("p99, first half and second", f"{first:.0f} ms, {last:.0f} ms"),
     ]
+    if len(grown) > 1:
+        after = f"{grown[0].resident / MEGABYTE:.0f} MB, {_slope(grown)}"
+        rows.append(("memory after ten minutes, and its slope from then on", after))
     table(f"soak, {os.cpu_count()} cores", rows)
 
 
