@@ -15,10 +15,10 @@ from tests.bench.measures import Report
 from tests.bench.serving import service_app, serving
 from tests.fixtures import insert_grants
 
-BATCH_CONNECTIONS: Final = 3
+WORKERS: Final = {1: "one worker", 2: "two workers"}
+BATCH_CONNECTIONS: Final = {1: 3, 2: 5}  # by workers: all have work while answers are on their way
 CONNECTIONS: Final = 16
-BATCHES, SINGLES = "batches of 500", "single messages with Idempotency-Key"
-HALF_LOAD = "p50 of single messages at half of that load"
+HALF_LOAD: Final = "p50 of single messages at half of that load"
 BARS: Final = {  # of raw verification, of an empty POST, of Kannel
     "SQLite": (1.2, 0.35, 0.9),
     "PostgreSQL": (1.0, 0.30, 0.75),
@@ -29,7 +29,7 @@ BARS: Final = {  # of raw verification, of an empty POST, of Kannel
 class Peers:
     """What the peers did in this round, a second."""
 
-    empty: float
+    empty: dict[int, float]  # by workers
     kannel: float | None  # None if it is not installed
     kannel_with_reports: float | None
 
@@ -37,8 +37,9 @@ class Peers:
 def measure_peers(report: Report, size: Size) -> Peers:
     """Measure an empty POST and Kannel's sendsms."""
     group = "peers"
-    empty = peers.empty_posts(size.seconds).a_second
-    report.add(group, "empty Flask JSON POST, one worker", empty)
+    empty = {count: peers.empty_posts(size.seconds, count).a_second for count in WORKERS}
+    for count, words in WORKERS.items():
+        report.add(group, f"empty Flask JSON POST, {words}", empty[count])
     if not peers.has_kannel():
         return Peers(empty, None, None)
     rates = [
@@ -69,47 +70,55 @@ class Accepting:
         return cls(name, url, keys, merchant_id, api_key)
 
     def measure(self, report: Report, size: Size, beside: Peers) -> None:
-        """Measure one round. Each token is seen once, by a process that was just started."""
-        group = f"accepting on {self.name}"
+        """Measure one round, with each number of workers."""
+        for workers in WORKERS:
+            self._measure(report, size, beside, workers)
+
+    def _measure(self, report: Report, size: Size, beside: Peers, workers: int) -> None:
+        """Measure one round. Each token is seen once, by processes that were just started."""
+        group = f"accepting on {self.name}, {WORKERS[workers]}"
         context = bench_context(self.url, self.keys)
         count = BATCH * size.batches
         tokens = insert_grants(context.runtime, self.merchant_id, count + size.singles, PHONES)
         public = context.runtime.keyring.signing.verifying
         context.close()
         before = peers.raw_verifications(public, tokens[:2000])
-        many = self._batches(tokens[:count], size).a_second * BATCH
+        many = self._batches(tokens[:count], size, workers).a_second * BATCH
         # the machine's own speed drifts: what it was before and after, on average
         raw = (before + peers.raw_verifications(public, tokens[:2000])) / 2
-        one, half_load = self._singles(tokens[count:], size)
-        report.add(group, "raw Ed25519 verification, one thread", raw)
-        report.add(group, BATCHES, many)
+        one, half_load = self._singles(tokens[count:], size, workers)
         of_raw, of_empty, of_kannel = BARS[self.name]
-        report.add_ratio(group, BATCHES, "of raw verification", many / raw, of_raw)
-        report.add(group, SINGLES, one.a_second)
-        report.add_ratio(group, SINGLES, "of an empty POST", one.a_second / beside.empty, of_empty)
+        report.add(group, "raw Ed25519 verification, one thread", raw)
+        batches = "batches of 500"
+        report.add(group, batches, many)
+        report.add_ratio(group, batches, "of raw verification", many / raw, of_raw)
         if beside.kannel and beside.kannel_with_reports:
-            report.add_ratio(group, BATCHES, "of Kannel", many / beside.kannel, of_kannel)
+            report.add_ratio(group, batches, "of Kannel", many / beside.kannel, of_kannel)
             with_reports = many / beside.kannel_with_reports
-            report.add_ratio(group, BATCHES, "of Kannel with delivery reports", with_reports)
+            report.add_ratio(group, batches, "of Kannel with delivery reports", with_reports)
+        singles = "single messages with Idempotency-Key"
+        report.add(group, singles, one.a_second)
+        empty = one.a_second / beside.empty[workers]
+        report.add_ratio(group, singles, "of an empty POST", empty, of_empty)
         report.add(group, HALF_LOAD, half_load.p50, " ms")
         spread = half_load.p99 / half_load.p50
         report.add_ratio(group, HALF_LOAD, "p99 of p50", spread, 3.0, is_upper=True)
 
-    def _batches(self, tokens: list[str], size: Size) -> Figures:
+    def _batches(self, tokens: list[str], size: Size, workers: int) -> Figures:
         before = self._count()
-        with serving(service_app(self.url, self.keys)) as port:
+        with serving(service_app(self.url, self.keys), workers) as port:
             figures = saturate(
                 port, "/v1/messages/batch", batch_bodies(tokens), seconds=size.seconds,
-                api_key=self.api_key, connections=BATCH_CONNECTIONS, is_once=True,
+                api_key=self.api_key, connections=BATCH_CONNECTIONS[workers], is_once=True,
             )  # fmt: skip
         self._check(before, sum(figures.statuses.values()) * BATCH)
         return figures
 
-    def _singles(self, tokens: list[str], size: Size) -> tuple[Figures, Figures]:
+    def _singles(self, tokens: list[str], size: Size, workers: int) -> tuple[Figures, Figures]:
         """Return the figures of full load, and of half of it."""
         before, at_half = self._count(), len(tokens) // 4
         bodies = [dumps(draft(token)) for token in tokens]
-        with serving(service_app(self.url, self.keys)) as port:
+        with serving(service_app(self.url, self.keys), workers) as port:
             one = saturate(
                 port, "/v1/messages", bodies[at_half:], seconds=size.seconds,
                 api_key=self.api_key, connections=CONNECTIONS, is_once=True, has_keys=True,

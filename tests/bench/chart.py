@@ -14,7 +14,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-LABELS, WIDTH, FIGURES, ROW, TOP = 460, 300, 150, 24, 34  # pixels
+ACCEPTING: Final = "accepting on "  # how the titles of groups begin that several databases have
+LABELS, WIDTH, FIGURES, ROW, TOP = 520, 300, 150, 24, 34  # pixels
 MOST: Final = 2.0  # bars; what is longer is cut off here
 REACHED, MISSED, INK, LINE = "#2f6f4f", "#b4532a", "#1d1d1f", "#8a8a8f"
 
@@ -43,10 +44,11 @@ def _row(title: str, name: str, ratio: Mapping[str, Any]) -> Row:
     bar, values = ratio["bar"], ratio["values"]
     sign = "≤" if ratio["is_upper"] else "≥"
     parts = sorted(bar / value if ratio["is_upper"] else value / bar for value in values)
-    where = title.removeprefix("accepting on ").split(" ")[0] if "accepting on" in title else ""
-    label = f"{where}: {name}" if where else name
+    label = f"{name}, {ratio['of']}"
+    if title.startswith(ACCEPTING):
+        label = f"{title.removeprefix(ACCEPTING)}: {label}"
     return Row(
-        f"{label}, {ratio['of']}",
+        label,
         f"{median(values):.2f} ({sign} {bar})",
         median(parts),
         parts[0],

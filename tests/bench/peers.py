@@ -41,9 +41,9 @@ def raw_verifications(public: VerifyingKey, tokens: Sequence[str]) -> float:
     return len(signed) / (time.perf_counter() - begun)
 
 
-def empty_posts(seconds: int) -> Figures:
-    """Return what one worker takes of empty Flask JSON POSTs."""
-    with serving(empty_app) as port:
+def empty_posts(seconds: int, workers: int) -> Figures:
+    """Return what so many workers take of empty Flask JSON POSTs."""
+    with serving(empty_app, workers) as port:
         return saturate(port, "/v1/messages", [EMPTY] * 100, seconds=seconds)
 
 
