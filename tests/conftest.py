@@ -24,6 +24,8 @@ from tests.browsers import SharedBrowser, service_over_http, shared_browser
 from tests.commands import logging_kept
 from tests.databases import open_database
 from tests.number_scan import WRITTEN, searched_all
+from tests.receivers import Receiver
+from tests.receivers import receiver as a_receiver
 from tests.service import Service
 from tests.smsc_servers import Carrier, has_smsc
 from tests.smsc_servers import carrier as a_carrier
@@ -247,6 +249,13 @@ def served(tmp_path: Path) -> Iterator[Service]:
     """A whole service on SQLite in this process, which a browser reaches over HTTP."""
     WRITTEN.append(tmp_path)
     with service_over_http(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Run a merchant's program that takes webhooks."""
+    with a_receiver() as made:
         yield made
 
 

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+LONG_SECONDS = 300.0  # longer than any test waits for something else
+
 
 @dataclass
 class Receiver:
@@ -19,7 +21,7 @@ class Receiver:
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def wait(self, count: int, seconds: float = 15) -> list[tuple[dict[str, str], bytes]]:
+    def wait(self, count: int, seconds: float = 60) -> list[tuple[dict[str, str], bytes]]:
         with self.changed:
             assert self.changed.wait_for(lambda: len(self.got) >= count, seconds), self.got
             return list(self.got)
@@ -44,7 +46,7 @@ def receiver() -> Iterator[Receiver]:
                 made.got.append((dict(self.headers.items()), body))
                 made.changed.notify_all()
             if made.hang:
-                made.hang.wait(30)
+                made.hang.wait(LONG_SECONDS)
             self.send_response(made.status)
             for name, value in made.headers.items():
                 self.send_header(name, value)

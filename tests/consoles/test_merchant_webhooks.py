@@ -1,7 +1,6 @@
 """`/merchant/webhooks`: add, pause, rotate, delete; what was posted, and its replay."""
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -11,7 +10,6 @@ from consent_tokens.services.webhooks import MerchantEvent, WebhookEventType, en
 from consent_tokens.store import webhooks
 from tests.console_people import ConsoleUser, events_by, merchant_person
 from tests.receivers import Receiver
-from tests.receivers import receiver as a_receiver
 from tests.service import PROMOTIONS, Service, found
 from tests.stories.test_webhooks import deliver_due
 
@@ -19,12 +17,6 @@ SECRET = re.compile(r'id="secret">(whsec_[^<]+)<')
 PATH = re.compile(r'href="/merchant(/webhooks/wh_[^"]+)"')
 POSTED = re.compile(r'name="event" value="([^"]+)"')
 TAGS = re.compile(r'<tr>.*?<span class="tag[^>]*>([^<]+)</span>', re.DOTALL)
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with a_receiver() as made:
-        yield made
 
 
 def add(user: ConsoleUser, receiver: Receiver, **form: object) -> str:

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,17 +25,10 @@ from tests.console_people import ConsoleUser, operator
 from tests.consoles.test_operate import step
 from tests.consoles.test_supervision import acts_of
 from tests.receivers import Receiver
-from tests.receivers import receiver as a_receiver
 from tests.service import ADMIN, PROMOTIONS, Service
 from tests.stories.test_webhooks import deliver_due
 
 TICK = re.compile(r'name="event_id" value="([\w-]+)"')
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with a_receiver() as made:
-        yield made
 
 
 def test_webhooks_that_fail_are_listed_filtered_and_replayed(
