@@ -10,7 +10,12 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from consent_tokens.consent.purposes import Purpose
-from consent_tokens.errors import ConflictError, InvalidError, NotFoundError
+from consent_tokens.errors import (
+    ConflictError,
+    InvalidError,
+    NotFoundError,
+    TooManyOpenError,
+)
 from consent_tokens.evidence.events import EventKind
 from consent_tokens.listing import ListFilter, Position
 from consent_tokens.relay.plan import Plan, PlanStatus, plans_more
@@ -45,14 +50,21 @@ class PlanStanding(Struct, frozen=True):
 
 
 def state(
-    runtime: Runtime, transaction: Transaction, merchant_id: str, terms: PlanTerms
+    runtime: Runtime,
+    transaction: Transaction,
+    merchant_id: str,
+    terms: PlanTerms,
+    actor_id: str | None = None,
 ) -> PlanStanding:
-    """Store a new plan. Raises InvalidError, ConflictError with MAX_OPEN plans."""
+    """Store a new plan. Raises InvalidError, TooManyOpenError with MAX_OPEN plans.
+
+    `actor_id` is the person who states it, if it is not a program.
+    """
     now = runtime.clock.now()
     _check(transaction, merchant_id, terms, now)
     plans.lock_merchant(transaction, merchant_id)
     if plans.count_open(transaction, merchant_id, now) >= MAX_OPEN:
-        raise ConflictError(f"there are {MAX_OPEN} plans already")
+        raise TooManyOpenError(f"there are {MAX_OPEN} plans already")
     plan = Plan(
         id=plans.id_of(int.from_bytes(runtime.random.token_bytes(8))),
         merchant_id=merchant_id,
@@ -61,11 +73,16 @@ def state(
         **asdict(terms),
     )
     plans.add(transaction, plan)
-    return _saved(runtime, transaction, plan, EventKind.PLAN_STATED)
+    return _saved(runtime, transaction, plan, EventKind.PLAN_STATED, actor_id)
 
 
 def change(
-    runtime: Runtime, transaction: Transaction, merchant_id: str, plan_id: str, terms: PlanTerms
+    runtime: Runtime,
+    transaction: Transaction,
+    merchant_id: str,
+    plan_id: str,
+    terms: PlanTerms,
+    actor_id: str | None = None,
 ) -> PlanStanding:
     """Replace the terms of a plan; what was accepted in it still counts.
 
@@ -78,17 +95,21 @@ def change(
     if plans_more(before, after):
         after = replace(after, stated_at=now)
     plans.save(transaction, after)
-    return _saved(runtime, transaction, after, EventKind.PLAN_CHANGED)
+    return _saved(runtime, transaction, after, EventKind.PLAN_CHANGED, actor_id)
 
 
 def withdraw(
-    runtime: Runtime, transaction: Transaction, merchant_id: str, plan_id: str
+    runtime: Runtime,
+    transaction: Transaction,
+    merchant_id: str,
+    plan_id: str,
+    actor_id: str | None = None,
 ) -> PlanStanding:
     """Withdraw a plan: nothing more is accepted in it. Raises as `change`."""
     now = runtime.clock.now()
     plan = replace(_lock_open(transaction, merchant_id, plan_id, now), withdrawn_at=now)
     plans.save(transaction, plan)
-    return _saved(runtime, transaction, plan, EventKind.PLAN_WITHDRAWN)
+    return _saved(runtime, transaction, plan, EventKind.PLAN_WITHDRAWN, actor_id)
 
 
 def list_own(runtime: Runtime, merchant_id: str, wanted: ListFilter) -> list[PlanStanding]:
@@ -125,11 +146,17 @@ def _own(plan: Plan | None, merchant_id: str) -> Plan:
     return plan
 
 
-def _saved(runtime: Runtime, transaction: Transaction, plan: Plan, kind: EventKind) -> PlanStanding:
+def _saved(
+    runtime: Runtime,
+    transaction: Transaction,
+    plan: Plan,
+    kind: EventKind,
+    actor_id: str | None,
+) -> PlanStanding:
     """Record what became of a plan, and return how it stands."""
     plans.note_end(transaction, plan.merchant_id)
     merchant = get_merchant(transaction, plan.merchant_id)
-    record_event(runtime, transaction, merchant, kind, plan.id)
+    record_event(runtime, transaction, merchant, kind, plan.id, actor_id)
     return PlanStanding(plan, plan.status_at(runtime.clock.now()))
 
 

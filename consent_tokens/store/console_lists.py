@@ -11,14 +11,17 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 
+from consent_tokens.relay.plan import Plan
 from consent_tokens.relay.sandbox import SUFFIX
 from consent_tokens.relay.templates.template import TemplateStatus
 from consent_tokens.store import merchants as merchant_rows
+from consent_tokens.store import plans as plan_rows
 from consent_tokens.store import senders as sender_rows
 from consent_tokens.store import templates as template_rows
 from consent_tokens.store.admission_tables import (
     merchant_applications,
     merchants,
+    plans,
     senders,
     templates,
 )
@@ -165,6 +168,29 @@ def find_templates(
     }
     rows, total = _page(transaction, query, wanted, columns, templates.c.id)
     return [template_rows.from_row(row) for row in rows], total
+
+
+def find_plans(
+    transaction: Transaction, wanted: Search, ended_after: datetime
+) -> tuple[list[Plan], int]:
+    """Return a page of the plans that are not withdrawn, nor over before then; how many match."""
+    query = (
+        select(plans)
+        .join(merchants, merchants.c.id == plans.c.merchant_id)
+        .where(plans.c.ends_at > ended_after, plans.c.withdrawn_at.is_(None))
+    )
+    if wanted.text:
+        query = query.where(_contains(wanted.text, merchants.c.name, plans.c.id, plans.c.reference))
+    columns = {
+        "merchant": func.lower(merchants.c.name),
+        "starts": plans.c.starts_at,
+        "ends": plans.c.ends_at,
+        "planned": plans.c.messages,
+        "accepted": plans.c.accepted,
+        "refused": plans.c.excess,
+    }
+    rows, total = _page(transaction, query, wanted, columns, plans.c.id)
+    return [plan_rows.from_row(row) for row in rows], total
 
 
 def is_newest() -> ColumnElement[bool]:

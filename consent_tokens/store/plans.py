@@ -42,7 +42,7 @@ def save_counts(transaction: Transaction, changed: Iterable[Plan]) -> None:
 def find(transaction: Transaction, plan_id: str) -> Plan | None:
     """Return a plan; None if there is none."""
     row = transaction.execute(select(table).where(table.c.id == plan_id)).one_or_none()
-    return _from_row(row) if row else None
+    return from_row(row) if row else None
 
 
 def lock(transaction: Transaction, plan_ids: Collection[str]) -> list[Plan]:
@@ -51,7 +51,7 @@ def lock(transaction: Transaction, plan_ids: Collection[str]) -> list[Plan]:
     They are locked in the order of their ids, so that two transactions do not deadlock.
     """
     query = select(table).where(table.c.id.in_(plan_ids)).order_by(table.c.id).with_for_update()
-    return [_from_row(row) for row in transaction.execute(query)]
+    return [from_row(row) for row in transaction.execute(query)]
 
 
 def of_merchant(
@@ -64,7 +64,7 @@ def of_merchant(
     if wanted.reference is not None:
         query = query.where(table.c.reference == wanted.reference)
     rows = transaction.execute(page(query, table, "created_at", wanted, id_of))
-    return [_from_row(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 def _has_status(status: PlanStatus, now: datetime) -> ColumnElement[bool]:
@@ -105,7 +105,7 @@ def between(
     if merchant_ids is not None:
         query = query.where(table.c.merchant_id.in_(merchant_ids))
     rows = transaction.execute(query.order_by(table.c.starts_at, table.c.id))
-    return [_from_row(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 def count_open(transaction: Transaction, merchant_id: str, now: datetime) -> int:
@@ -142,5 +142,6 @@ def note_end(transaction: Transaction, merchant_id: str) -> None:
     )
 
 
-def _from_row(row: Row[Any]) -> Plan:
+def from_row(row: Row[Any]) -> Plan:
+    """Return the plan in a row."""
     return Plan(**row._asdict())

@@ -42,6 +42,9 @@ def fill(service: Service) -> tuple[ConsoleUser, ConsoleUser]:
     merchant.post(
         "/v1/webhooks", {"url": "https://shop.example/hook", "events": ["consent.granted"]}
     )
+    begins = service.clock.now() + timedelta(days=1)
+    times = {"starts_at": begins.isoformat(), "ends_at": (begins + timedelta(days=1)).isoformat()}
+    merchant.post("/v1/plans", {**times, "messages": 50_000, "reference": "autumn"})
     service.clock.advance(timedelta(hours=1))
     service.maintain()
     owner = merchant_person(service, merchant.id)

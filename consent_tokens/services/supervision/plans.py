@@ -8,7 +8,8 @@ from typing import Final
 from consent_tokens.relay.plan import Plan, PlanStatus
 from consent_tokens.rules.rule import Peak
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.store import merchants, plans
+from consent_tokens.store import console_lists, merchants, plans
+from consent_tokens.store.console_lists import Search
 from consent_tokens.store.database import Transaction
 
 LISTED_AFTERWARDS: Final = timedelta(days=30)  # plans that were over before are not listed
@@ -47,12 +48,25 @@ def list_plans(runtime: Runtime, merchant_id: str | None = None) -> list[ListedP
 
     def query(transaction: Transaction) -> list[ListedPlan]:
         found = plans.between(transaction, now - LISTED_AFTERWARDS, now + FAR, wanted)
-        owners = merchants.find_many(transaction, sorted({each.merchant_id for each in found}))
-        return [
-            ListedPlan(each, each.status_at(now), owners[each.merchant_id].name) for each in found
-        ]
+        return _listed(transaction, found, now)
 
     return runtime.database.read(query)
+
+
+def find_plans(runtime: Runtime, wanted: Search) -> tuple[list[ListedPlan], int]:
+    """Return a page of the plans that are not over, or not for long; and how many match."""
+    now = runtime.clock.now()
+
+    def query(transaction: Transaction) -> tuple[list[ListedPlan], int]:
+        found, total = console_lists.find_plans(transaction, wanted, now - LISTED_AFTERWARDS)
+        return _listed(transaction, found, now), total
+
+    return runtime.database.read(query)
+
+
+def _listed(transaction: Transaction, found: Sequence[Plan], now: datetime) -> list[ListedPlan]:
+    owners = merchants.find_many(transaction, sorted({each.merchant_id for each in found}))
+    return [ListedPlan(each, each.status_at(now), owners[each.merchant_id].name) for each in found]
 
 
 def peak_plans(runtime: Runtime) -> list[PeakPlan]:

@@ -1,7 +1,7 @@
 """What statuses, classes, decisions and marks of admission are called in the consoles."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 from babel.dates import format_date
@@ -43,6 +43,22 @@ def standing_label(status: str) -> str:
         "dismissed": _("Dismissed"),
     }
     return str(labels.get(status, status))
+
+
+def plan_label(status: str) -> str:
+    """Return how a plan stands."""
+    labels = {
+        "upcoming": _("Upcoming"),
+        "current": _("Current"),
+        "over": _("Over"),
+        "withdrawn": _("Withdrawn"),
+    }
+    return str(labels[status])
+
+
+def plan_tag(status: str) -> str:
+    """Return the class of the stylesheet for how a plan stands."""
+    return {"upcoming": "warn", "current": "ok"}.get(status, "off")
 
 
 STANDING_TAGS: Final = {
@@ -189,9 +205,9 @@ def source_label(source: str) -> str:
     return str(labels.get(source, source))
 
 
-def day_label(moment: datetime) -> str:
-    """Return the date of a moment in UTC."""
-    utc = moment.astimezone(UTC)
+def day_label(day: date) -> str:
+    """Return a day in words; of a moment, its day in UTC."""
+    utc = day.astimezone(UTC) if isinstance(day, datetime) else day
     return str(format_date(utc, format="medium", locale=locale_of_dates()))
 
 

@@ -72,6 +72,7 @@ OPERATOR: Final = Site(
                 Item("console_merchants.show", N_("Merchants")),
                 Item("console_senders.show", N_("Senders")),
                 Item("console_templates.show", N_("Templates")),
+                Item("console_plans.show", N_("Plans")),
                 Item("console_messages.show", N_("Messages")),
                 Item("console_evidence.show", N_("Evidence")),
                 Item("console_rules.show", N_("Rules")),
@@ -111,6 +112,7 @@ MERCHANT: Final = Site(
             N_("Send"),
             (
                 Item("merchant_campaigns.show", N_("Campaigns")),
+                Item("merchant_plans.show", N_("Plans")),
                 Item("merchant_templates.show", N_("Templates")),
                 Item("merchant_senders.show", N_("Senders")),
                 Item("merchant_objections.show", N_("Objections")),

@@ -12,6 +12,7 @@ from consent_tokens.web.merchant_console import (
     consents,
     objections,
     overview,
+    plans,
     posters,
     requests,
     senders,
@@ -31,6 +32,7 @@ BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     senders.bp,
     api_keys.bp,
     campaigns.bp,
+    plans.bp,
     objections.bp,
     webhooks.bp,
 )
