@@ -1,9 +1,8 @@
 """The database: how it is opened, and how a transaction runs. SQLite and PostgreSQL differ here."""
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final, Self, TypeAlias, TypeVar
@@ -32,6 +31,7 @@ from consent_tokens.errors import (
     SettingError,
 )
 from consent_tokens.store.outage import BY_SQLITE, cause_of
+from consent_tokens.store.writer_queue import WriterQueue
 
 Result = TypeVar("Result")
 Transaction: TypeAlias = Connection
@@ -79,12 +79,12 @@ def is_unavailable(error: DBAPIError) -> bool:
 class Database:
     """A database, and the one way to run a transaction on it.
 
-    SQLite has a single writer: `_writer` queues the threads of this process, instead of letting
-    each poll the file's lock. On PostgreSQL it does nothing.
+    SQLite has a single writer: `_queue` is the queue of those who want to write, of this process
+    and others, instead of letting each poll the file's lock. On PostgreSQL there is none.
     """
 
     engine: Engine
-    _writer: AbstractContextManager[Any] = field(default_factory=nullcontext)
+    _queue: WriterQueue | None = None
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -103,7 +103,8 @@ class Database:
             return cls(_postgresql_engine(parsed))
         if parsed.get_backend_name() != "sqlite" or not parsed.database:
             raise SettingError("CONSENT_DATABASE_URL must be sqlite:///file or postgresql://...")
-        return cls(_sqlite_engine(Path(parsed.database)), threading.Lock())
+        path = Path(parsed.database)
+        return cls(_sqlite_engine(path), WriterQueue(path))
 
     @property
     def is_sqlite(self) -> bool:
@@ -125,7 +126,7 @@ class Database:
         for _ in range(MAX_TRANSACTION_ATTEMPTS):
             has_run = False
             try:
-                with self._writer, self.engine.begin() as transaction:
+                with self._turn_to_write(), self.engine.begin() as transaction:
                     result = work(transaction)
                     has_run = True
                 return result  # noqa: TRY300 - the commit is part of the attempt
@@ -168,7 +169,7 @@ class Database:
         Does nothing on PostgreSQL, which keeps dead rows until VACUUM: docs/operations.md.
         """
         if self.is_sqlite:
-            with self._writer, self.engine.connect() as connection:
+            with self._turn_to_write(), self.engine.connect() as connection:
                 driver = connection.connection.driver_connection
                 if driver is not None:
                     driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -176,6 +177,11 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+        if self._queue is not None:
+            self._queue.close()
+
+    def _turn_to_write(self) -> AbstractContextManager[object]:
+        return self._queue or nullcontext()
 
 
 def is_distributed(transaction: Transaction) -> bool:
