@@ -14,6 +14,7 @@ from consent_tokens.crypto.keyring import Keyring
 from consent_tokens.crypto.keys import VerifyingKey
 from consent_tokens.crypto.token_macs import TokenMac
 from consent_tokens.errors import TokenError, TokenMalformedError
+from consent_tokens.row_key import RowKey
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import token_macs
 from consent_tokens.store.token_macs import GrantOfMerchant, MacChange
@@ -33,6 +34,7 @@ class VerifiedToken(Struct, frozen=True):
 
     claims: Claims | TokenError
     change: MacChange | None = None
+    grant: RowKey | None = None  # that the claims name, if they name the presenter
 
 
 def verify_tokens(runtime: Runtime, presented: Sequence[PresentedToken]) -> list[VerifiedToken]:
@@ -150,9 +152,10 @@ class _Check(Struct, frozen=True):
                 is_due = self._may_be_newest(token, mac)
         except TokenError as error:
             return VerifiedToken(error)
+        key = grant.key if grant else None
         if not is_due or grant is None or grant not in self.stored:
-            return VerifiedToken(claims)
-        return VerifiedToken(claims, self._change(token, grant))
+            return VerifiedToken(claims, None, key)
+        return VerifiedToken(claims, self._change(token, grant), key)
 
     def _may_be_newest(self, token: UnverifiedToken, mac: TokenMac | None) -> bool:
         """Whether a token that its signature proves is the one that the MAC was of.

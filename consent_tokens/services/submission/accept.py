@@ -80,6 +80,7 @@ def verify_requests(
             if isinstance(token.claims, TokenError)
             else token.claims,
             token.change,
+            token.grant,
         )
         for (merchant_id, request), token in zip(requests, verified, strict=True)
     ]
@@ -132,6 +133,7 @@ class _AcceptContext:
     daily_limits: DailyLimits
     plans: Plans
     is_trial: bool
+    composed: dict[tuple[object, ...], ComposedText]  # by text, language, link mode and standing
 
     @classmethod
     def load(
@@ -151,12 +153,13 @@ class _AcceptContext:
         requests = [(merchant_id, verified.request) for merchant_id, verified in submissions]
         paces = Paces.load(transaction, policy.pacing, standings, requests, now)
         # only grants of the submitting merchant are read (promise 4)
-        grant_ids = {
-            verified.claims.jti
+        keys = {
+            verified.claims.jti: verified.grant
             for merchant_id, verified in submissions
-            if isinstance(verified.claims, Claims) and verified.claims.merchant_id == merchant_id
+            if isinstance(verified.claims, Claims)
+            and verified.claims.merchant_id == merchant_id
+            and verified.grant is not None
         }
-        keys = runtime.ids.grant.decode_all(grant_ids)
         locked = grants.lock(transaction, list(keys.values()))
         since = _counted_since(locked, now, rule_set.longest_cap)
         counted = _counted_over_all(rule_set, now, submissions, keys)
@@ -188,6 +191,7 @@ class _AcceptContext:
             ),
             plans=Plans.load(transaction, standings, requests, now),
             is_trial=is_trial,
+            composed={},
         )
 
     def decide(self, merchant_id: str, verified: VerifiedRequest) -> SubmissionResult:
@@ -339,19 +343,26 @@ class _AcceptContext:
         standing: Standing,
         links: LinkMode,
     ) -> ComposedText:
-        """Return the text as it will be sent, with a placeholder for its link."""
-        sender = standing.sender
-        return compose(
-            with_signature_and_opt_out(
-                text,
-                signature=sender.signature if sender else "",
-                language=locked.grant.language if locked else "zh-CN",
-                link=self.runtime.service.opt_out_link(
-                    class_of(purpose), PLACEHOLDER_LINK_ID, links
-                ),
-                is_limited=standing.priority is Priority.MARKETING,
+        """Return the text as it will be sent, with a placeholder for its link.
+
+        The texts of a campaign are mostly the same: each is composed once.
+        """
+        language = locked.grant.language if locked else "zh-CN"
+        key = text, language, links, id(standing)  # which is one object for merchant and purpose
+        found = self.composed.get(key)
+        if found is None:
+            sender = standing.sender
+            class_ = class_of(purpose)
+            found = self.composed[key] = compose(
+                with_signature_and_opt_out(
+                    text,
+                    signature=sender.signature if sender else "",
+                    language=language,
+                    link=self.runtime.service.opt_out_link(class_, PLACEHOLDER_LINK_ID, links),
+                    is_limited=standing.priority is Priority.MARKETING,
+                )
             )
-        )
+        return found
 
     def _message(
         self,

@@ -35,6 +35,7 @@ class VerifiedRequest(Struct, frozen=True):
     request: MessageRequest
     claims: Claims | Reason
     mac: MacChange | None = None  # of the token, to be stored
+    grant: RowKey | None = None  # that the claims name, if they name the merchant
 
 
 class SubmissionResult(Struct, frozen=True):
