@@ -11,6 +11,7 @@ from consent_tokens.policies import LinkModes
 from consent_tokens.services.admission.senders import add_sender
 from consent_tokens.services.merchants import add_merchant
 from consent_tokens.store import schema
+from consent_tokens.store.database import Database
 from tests.service import make_context
 
 PURPOSE, TEXT = "marketing.promotions", "满 200 减 50，今晚八点"
@@ -40,14 +41,17 @@ QUICK = Size(rounds=2, seconds=2, batches=80, singles=5000, dispatched=5000, gra
 def bench_context(
     url: str, keys: Path, gateway: Gateway | None = None, links: LinkModes | None = None
 ) -> AppContext:
-    """Return a context on a database, with its keys in a folder."""
+    """Return a context on a database, with its keys in a folder.
+
+    The database is opened as the service opens it: that of tests does not wait for the disk.
+    """
     made = make_context(
         url, keys, clock=SystemClock(), gateway=gateway, base_url="http://localhost"
     )
-    if links is None:
-        return made
-    service = replace(made.runtime.service, links=links)
-    return replace(made, runtime=replace(made.runtime, service=service))
+    made.runtime.database.close()
+    service = replace(made.runtime.service, links=links) if links else made.runtime.service
+    runtime = replace(made.runtime, service=service, database=Database.open(url))
+    return replace(made, runtime=runtime)
 
 
 def admit_merchant(context: AppContext) -> tuple[str, str]:

@@ -1,11 +1,16 @@
 """The benchmarks compare values of one round, and take no failed answer for a fast one."""
 
+from pathlib import Path
+
 import pytest
+from sqlalchemy import text
 
 from tests.bench.chart import draw, rows_of
+from tests.bench.contexts import bench_context
 from tests.bench.http_load import figures_of
 from tests.bench.measures import Report
 
+FULL = 2  # of PRAGMA synchronous
 WRK = """
   Latency Distribution
      50%  112.50us
@@ -14,6 +19,14 @@ WRK = """
   600 requests in 2.05s, 387.76KB read
 Requests/sec:    292.50
 """
+
+
+def test_what_is_measured_waits_for_the_disk(tmp_path: Path) -> None:
+    context = bench_context(f"sqlite:///{tmp_path / 'consent.db'}", tmp_path / "keys")
+    query = text("PRAGMA synchronous")
+    mode = context.runtime.database.read(lambda transaction: transaction.scalar(query))
+    context.close()
+    assert mode == FULL
 
 
 def test_figures_of_wrk_are_read_in_milliseconds() -> None:
