@@ -38,7 +38,7 @@ def judge(transaction: Transaction, message: Message, quiet: Findings) -> Findin
         return None
     scope = grants.scope_at(transaction, grant, message.send_at)
     since = message.send_at - scope.frequency_cap.window
-    sends = messages.counted_sends(transaction, [grant.key], since).get(grant.key, [])
+    sends = messages.counted_sends(transaction, [grant.key], since)().get(grant.key, [])
     place = message.send_at, message.key.id
     earlier = [
         each.send_at

@@ -18,7 +18,13 @@ from consent_tokens.errors import DatabaseBusyError, IdempotencyKeyReusedError
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import idempotency
 from consent_tokens.store.database import MAX_TRANSACTION_ATTEMPTS, Transaction
-from consent_tokens.store.idempotency import StoredResponse
+from consent_tokens.store.idempotency import (
+    StoredMeanwhileError,
+    StoredResponse,
+    StoredRow,
+    stored_meanwhile,
+)
+from consent_tokens.store.round_trips import one_round_trip
 
 RESPONSE_TTL: Final = timedelta(hours=24)
 
@@ -75,8 +81,15 @@ class IdempotencyKey:
         return b"idempotency response\n" + self.merchant_id.encode() + b"\n" + self.key_hash
 
 
-# does the requests at these places, and returns their responses in the same order
-EachWork: TypeAlias = Callable[[Transaction, Sequence[int]], Sequence[Done[Result]]]
+class Worked(NamedTuple, Generic[Result]):
+    """What was done of several requests, in their order, and what inserts the rows of it."""
+
+    done: Sequence[Done[Result]]
+    insert: Callable[[Transaction], None]
+
+
+# asks the database for what it needs, then does the requests at these places
+EachWork: TypeAlias = Callable[[Transaction], Callable[[Sequence[int]], Worked[Result]]]
 _Stored: TypeAlias = Mapping[tuple[str, bytes], StoredResponse]
 
 
@@ -124,8 +137,9 @@ def run_each_once(
 ) -> "list[Done[Result] | IdempotencyKeyReusedError]":
     """Do the work of several requests in one transaction, each once per idempotency key.
 
-    Of two requests with one key, the second gets what is stored of the first. Raises what `work`
-    and the database raise; nothing has been done then.
+    What the work inserts is sent together with the responses and the commit. Of two requests with
+    one key, the second gets what is stored of the first. Raises what `work` and the database raise;
+    nothing has been done then.
     """
     places: dict[object, list[int]] = {}
     for place, key in enumerate(keys):
@@ -144,26 +158,42 @@ def _run_different(
 ) -> "list[Done[Result] | IdempotencyKeyReusedError]":
     """Do what `run_each_once` does, of requests that have no key in common."""
 
-    def find_and_work(transaction: Transaction) -> "list[Done[Result] | IdempotencyKeyReusedError]":
+    def find_and_work(transaction: Transaction) -> _Outcomes[Result]:
         wanted = [key.stored_under for place in places if (key := keys[place])]
-        stored = idempotency.find_all(transaction, wanted) if wanted else {}
+        with one_round_trip(transaction):
+            asked = idempotency.find_all(transaction, wanted)
+            work_on = work(transaction)
+        stored = asked()
         new = [place for place in places if not _is_stored(keys[place], stored)]
-        done = dict(zip(new, work(transaction, new), strict=True)) if new else {}
-        responses = [(key, done[place].response) for place in new if (key := keys[place])]
-        _store(runtime, transaction, responses)
-        return [
+        worked = work_on(new) if new else Worked[Result]([], _nothing)
+        done = dict(zip(new, worked.done, strict=True))
+        outcomes = [
             done[place] if place in done else _repeat(runtime, keys[place], stored)
             for place in places
         ]
+        responses = [(key, done[place].response) for place in new if (key := keys[place])]
+        return _Outcomes(outcomes, worked.insert, _sealed(runtime, responses))
+
+    def insert(transaction: Transaction, outcomes: _Outcomes[Result]) -> None:
+        outcomes.insert(transaction)
+        idempotency.add_all(transaction, outcomes.responses)
 
     for _ in range(MAX_TRANSACTION_ATTEMPTS):
-        with suppress(_StoredMeanwhileError):
-            return runtime.database.run(find_and_work)
+        with suppress(StoredMeanwhileError), stored_meanwhile():
+            return runtime.database.run(find_and_work, insert).outcomes
     raise DatabaseBusyError
 
 
-class _StoredMeanwhileError(Exception):
-    """Another process has stored a response under one of the keys."""
+class _Outcomes(NamedTuple, Generic[Result]):
+    """Outcomes of requests, and what is to be inserted of them."""
+
+    outcomes: "list[Done[Result] | IdempotencyKeyReusedError]"
+    insert: Callable[[Transaction], None]
+    responses: "Sequence[StoredRow]"
+
+
+def _nothing(_transaction: Transaction) -> None:
+    """Insert nothing: all requests were repeated."""
 
 
 def _is_stored(key: IdempotencyKey | None, stored: _Stored) -> bool:
@@ -180,19 +210,15 @@ def _repeat(
         return error
 
 
-def _store(
-    runtime: Runtime,
-    transaction: Transaction,
-    responses: Sequence[tuple[IdempotencyKey, ApiResponse]],
-) -> None:
-    """Store responses. Raises _StoredMeanwhileError, so that the transaction is rolled back."""
+def _sealed(
+    runtime: Runtime, responses: Sequence[tuple[IdempotencyKey, ApiResponse]]
+) -> list[StoredRow]:
+    """Return the rows of responses."""
     now = runtime.clock.now()
-    rows = [
+    return [
         (*key.stored_under, key.request_fingerprint, now, _seal_response(runtime, key, response))
         for key, response in responses
     ]
-    if rows and not idempotency.add_all(transaction, rows):
-        raise _StoredMeanwhileError
 
 
 def _seal_response(runtime: Runtime, key: IdempotencyKey, response: ApiResponse) -> bytes:

@@ -14,16 +14,17 @@ import re
 import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import psycopg
 from msgspec import json
-from sqlalchemy.exc import DBAPIError
+from psycopg.pq import ExecStatus
+from psycopg.rows import namedtuple_row
 
 from consent_tokens.store.database import Transaction
+from consent_tokens.store.round_trips import Asked, driver_connection
 
 MAX_SQLITE_ROWS: Final = 64  # of one statement
 ROW_KEY_COLUMNS: Final = {"partition": "bigint", "id": "bigint"}  # PostgreSQL types, for RowSet
@@ -115,8 +116,14 @@ class RowSet:
 
     def run(self, transaction: Transaction, statement: str, **parameters: object) -> Sequence[Any]:
         """Execute a statement that contains `{input}`; return its rows, if it returns any."""
+        return self.ask(transaction, statement, **parameters)()
+
+    def ask(
+        self, transaction: Transaction, statement: str, **parameters: object
+    ) -> Asked[Sequence[Any]]:
+        """Execute a statement that contains `{input}`, and return what gives its rows."""
         if not self.rows:
-            return []
+            return list
         by_name = dict(zip(self.columns, zip(*self.rows, strict=True), strict=True))
         if transaction.dialect.name == "sqlite":
             clause, input_parameters = self._from_json(by_name)
@@ -124,12 +131,12 @@ class RowSet:
         else:
             clause, input_parameters = self._from_arrays(by_name)
             text = _with_psycopg_placeholders(statement.format(input=clause))
-        return _fetch_rows(transaction, text, input_parameters | parameters)
+        return _ask_rows(transaction, text, input_parameters | parameters)
 
     def lock_rows(
         self, transaction: Transaction, table: str, columns: Sequence[str]
-    ) -> Sequence[Any]:
-        """Return the rows of `table` with these keys, locked until the transaction ends.
+    ) -> Asked[Sequence[Any]]:
+        """Lock the rows of `table` with these keys until the transaction ends; return their rows.
 
         Locks by an UPDATE that changes nothing, because Citus refuses FOR UPDATE over several
         shards. SQLite has a single writer, which holds the lock already: there it only reads.
@@ -138,14 +145,14 @@ class RowSet:
         selected = ", ".join(f"{table}.{name} AS {name}" for name in columns)
         # table and column names come from this package, never from input
         if transaction.dialect.name == "sqlite":
-            return self.run(
+            return self.ask(
                 transaction,
                 f"SELECT {selected} FROM {{input}} JOIN {table} ON {key}",  # noqa: S608 - see above
             )
         # a column outside the key: Citus refuses to set the distribution column
         unchanged = next(name for name in columns if name not in self.columns)
         update = f"UPDATE {table} SET {unchanged} = {table}.{unchanged} FROM {{input}}"  # noqa: S608 - see above
-        return self.run(transaction, f"{update} WHERE {key} RETURNING {selected}")
+        return self.ask(transaction, f"{update} WHERE {key} RETURNING {selected}")
 
     def _from_json(self, by_name: Mapping[str, Sequence[Any]]) -> tuple[str, dict[str, Any]]:
         """Return SQLite's FROM item and its parameters. A value of all rows is passed once."""
@@ -181,8 +188,8 @@ def find_rows(
     wanted: Sequence[Sequence[Any]],
     *,
     columns: Sequence[str],
-) -> Sequence[Any]:
-    """Return the rows with these keys, with the columns of the key; it may be of bytes.
+) -> Asked[Sequence[Any]]:
+    """Ask for the rows with these keys, with the columns of the key; it may be of bytes.
 
     `key` maps each column to its PostgreSQL type. SQLite is asked once for each row: in-process, so
     a call is cheap, and JSON has no bytes.
@@ -191,17 +198,18 @@ def find_rows(
     selected = ", ".join(f"{table}.{name} AS {name}" for name in (*key, *columns))
     if transaction.dialect.name != "sqlite":
         matches = " AND ".join(f"{table}.{name} = input.{name}" for name in key)
-        return RowSet(key, wanted).run(
+        return RowSet(key, wanted).ask(
             transaction,
             f"SELECT {selected} FROM {{input}} JOIN {table} ON {matches}",  # noqa: S608 - see above
         )
     matches = " AND ".join(f"{table}.{name} = :{name}" for name in key)
     statement = f"SELECT {selected} FROM {table} WHERE {matches}"  # noqa: S608 - see above
-    return [
+    found = [
         row
         for values in wanted
-        for row in _fetch_rows(transaction, statement, dict(zip(key, values, strict=True)))
+        for row in _ask_rows(transaction, statement, dict(zip(key, values, strict=True)))()
     ]
+    return lambda: found
 
 
 def _array(type_: str, column: list[Any]) -> list[Any] | str:
@@ -223,26 +231,37 @@ def _execute_raw(transaction: Transaction, statement: str, values: Sequence[Any]
 
     psycopg would parse thousands of placeholders of its own, which takes longer than the statement.
     """
-    with _driver_connection(transaction, statement) as connection:
+    with driver_connection(transaction, statement) as connection:
         if isinstance(connection, sqlite3.Connection):
             return connection.execute(statement, values).rowcount
-        with psycopg.RawCursor(connection) as cursor:
-            return cursor.execute(statement.encode(), values).rowcount
+        return psycopg.RawCursor(connection).execute(statement.encode(), values).rowcount
 
 
-def _fetch_rows(
+def _ask_rows(
     transaction: Transaction, statement: str, parameters: Mapping[str, Any]
-) -> list[Any]:
-    """Execute a statement in the driver's dialect; return its rows as named tuples, if any.
+) -> Asked[list[Any]]:
+    """Execute a statement in the driver's dialect; return what gives its rows as named tuples.
 
     SQLAlchemy's look at the columns of a result takes longer than most of these statements.
     """
-    with _driver_connection(transaction, statement) as connection:
-        cursor = connection.execute(statement, parameters)
-        if cursor.description is None:
-            return []
-        make_row = _row_maker(tuple(column[0] for column in cursor.description))
-        return list(map(make_row, cursor.fetchall()))
+    with driver_connection(transaction, statement) as connection:
+        if isinstance(connection, psycopg.Connection):
+            cursor = connection.cursor(row_factory=namedtuple_row)
+            cursor.execute(statement, parameters)
+            return partial(_rows_of, transaction, statement, cursor)
+        rows = connection.execute(statement, parameters)
+        if rows.description is None:
+            return list
+        make_row = _row_maker(tuple(column[0] for column in rows.description))
+        found = list(map(make_row, rows.fetchall()))
+        return lambda: found
+
+
+def _rows_of(transaction: Transaction, statement: str, cursor: psycopg.Cursor[Any]) -> list[Any]:
+    """Return the rows of a statement, for which it waits; none if it returns none."""
+    with driver_connection(transaction, statement):
+        done = cursor.pgresult  # None while it is not known
+        return cursor.fetchall() if done is None or done.status == ExecStatus.TUPLES_OK else []
 
 
 @lru_cache(maxsize=256)
@@ -251,20 +270,3 @@ def _row_maker(names: tuple[str, ...]) -> Callable[[Iterable[Any]], Any]:
     row: Any = namedtuple("row", names)  # type: ignore[misc]  # noqa: PYI024 - named by the result
     make: Callable[[Iterable[Any]], Any] = row._make
     return make
-
-
-@contextmanager
-def _driver_connection(transaction: Transaction, statement: str) -> Iterator[Any]:
-    """Lend the driver's connection; its errors become SQLAlchemy's, as `Database.run` expects."""
-    connection = transaction.connection.driver_connection
-    try:
-        yield connection
-    except (psycopg.Error, sqlite3.Error) as error:
-        dialect: Any = transaction.dialect  # its type knows neither driver
-        is_disconnected = dialect.is_disconnect(error, connection, None)
-        if is_disconnected:
-            transaction.invalidate(error)
-        raise DBAPIError.instance(
-            statement, (), error, type(error), hide_parameters=True,
-            connection_invalidated=is_disconnected, dialect=dialect,
-        ) from error  # fmt: skip

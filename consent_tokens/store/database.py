@@ -31,6 +31,7 @@ from consent_tokens.errors import (
     SettingError,
 )
 from consent_tokens.store.outage import BY_SQLITE, cause_of
+from consent_tokens.store.round_trips import committing
 from consent_tokens.store.writer_queue import WriterQueue
 
 Result = TypeVar("Result")
@@ -116,10 +117,15 @@ class Database:
         """Return the path of the SQLite file; None for PostgreSQL."""
         return self.engine.url.database if self.is_sqlite else None
 
-    def run(self, work: Callable[[Transaction], Result]) -> Result:
+    def run(
+        self,
+        work: Callable[[Transaction], Result],
+        finish: Callable[[Transaction, Result], None] | None = None,
+    ) -> Result:
         """Run `work` in one transaction, and again after a serialization failure or deadlock.
 
-        `work` may therefore run more than once: it must touch nothing but its transaction. Raises
+        `work` may therefore run more than once: it must touch nothing but its transaction. What
+        `finish` then inserts is sent together with the commit: see `committing`. Raises
         DatabaseBusyError after MAX_TRANSACTION_ATTEMPTS, DatabaseUnavailableError if the database
         cannot be reached, and CommitUncertainError if the connection broke during the commit.
         """
@@ -129,6 +135,9 @@ class Database:
                 with self._turn_to_write(), self.engine.begin() as transaction:
                     result = work(transaction)
                     has_run = True
+                    if finish is not None:
+                        with committing(transaction):
+                            finish(transaction, result)
                 return result  # noqa: TRY300 - the commit is part of the attempt
             except DBAPIError as error:
                 if is_serialization_failure(error):

@@ -40,7 +40,7 @@ def lock(transaction: Transaction, keys: Sequence[RowKey]) -> Mapping[RowKey, Lo
     Rows are locked in the order of their keys, so that two batches do not deadlock.
     """
     rows = RowSet(ROW_KEY_COLUMNS, sorted(set(keys))).lock_rows(transaction, "grants", COLUMNS)
-    return {RowKey(row[0], row[1]): _locked_grant(*row) for row in rows}
+    return {RowKey(row[0], row[1]): _locked_grant(*row) for row in rows()}
 
 
 def lock_one(transaction: Transaction, key: RowKey) -> LockedGrant | None:

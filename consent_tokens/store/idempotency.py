@@ -1,19 +1,24 @@
 """Queries on the stored responses to requests with an Idempotency-Key."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 
 from consent_tokens.store.bulk import find_rows, insert_rows
 from consent_tokens.store.database import Transaction, insert_or_ignore
+from consent_tokens.store.round_trips import Asked
 from consent_tokens.store.tables import idempotency_responses as table
 
+TABLE: Final = "idempotency_responses"
 COLUMNS: Final = (
     "merchant_id", "key_hash", "request_fingerprint", "created_at", "sealed_response",
 )  # fmt: skip
+StoredRow: TypeAlias = tuple[str, bytes, bytes, datetime, bytes]  # time as a datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,34 +55,48 @@ def claim(
 
 def find_all(
     transaction: Transaction, keys: Collection[tuple[str, bytes]]
-) -> Mapping[tuple[str, bytes], StoredResponse]:
-    """Return the stored responses under these (merchant id, key hash)."""
+) -> Asked[Mapping[tuple[str, bytes], StoredResponse]]:
+    """Ask for the stored responses under these (merchant id, key hash)."""
     rows = find_rows(
         transaction,
-        "idempotency_responses",
+        TABLE,
         {"merchant_id": "text", "key_hash": "bytea"},
         list(keys),
         columns=("request_fingerprint", "sealed_response"),
     )
-    return {
+    return lambda: {
         (row.merchant_id, bytes(row.key_hash)): StoredResponse(
             row.request_fingerprint, row.sealed_response
         )
-        for row in rows
+        for row in rows()
     }
 
 
-def add_all(
-    transaction: Transaction, rows: Sequence[tuple[str, bytes, bytes, datetime, bytes]]
-) -> bool:
-    """Insert responses, each as (merchant id, key hash, fingerprint, time, envelope).
+def add_all(transaction: Transaction, rows: Sequence[StoredRow]) -> None:
+    """Insert responses.
 
-    Returns whether none was there: on PostgreSQL it waits for a concurrent transaction that inserts
-    the same key, and then returns False.
+    On PostgreSQL it waits for a concurrent transaction that inserts the same key, and then fails
+    as `stored_meanwhile` says.
     """
     values = [(*row[:3], int(row[3].timestamp()), row[4]) for row in sorted(rows)]
-    count = insert_rows(transaction, "idempotency_responses", COLUMNS, values, or_ignore=True)
-    return count == len(rows)
+    insert_rows(transaction, TABLE, COLUMNS, values)
+
+
+class StoredMeanwhileError(Exception):
+    """Another process has stored a response under one of the keys; nothing was done."""
+
+
+@contextmanager
+def stored_meanwhile() -> Iterator[None]:
+    """Raise StoredMeanwhileError if a transaction of this block fails because of a stored key."""
+    try:
+        yield
+    except IntegrityError as error:
+        # the name of the constraint, to which Citus adds the number of a shard
+        diagnosed = getattr(error.orig, "diag", None)
+        if diagnosed is None or TABLE not in (diagnosed.constraint_name or ""):
+            raise
+        raise StoredMeanwhileError from error
 
 
 def save_response(transaction: Transaction, merchant_id: str, key: bytes, envelope: bytes) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Row, insert, select, update
 
@@ -17,6 +17,7 @@ from consent_tokens.store.admission_tables import merchant_weights, merchants
 from consent_tokens.store.bulk import RowSet
 from consent_tokens.store.database import Transaction, insert_or_ignore
 from consent_tokens.store.purpose_classes import ALL_CLASSES, read_classes, write_classes
+from consent_tokens.store.round_trips import Asked
 from consent_tokens.store.senders import Sender
 
 
@@ -88,6 +89,7 @@ class Merchant:
         return purpose.purpose_class in self.usable_classes and (is_named or self.is_demonstration)
 
 
+WithSenders: TypeAlias = tuple[dict[str, Merchant], dict[str, list[Sender]]]
 # it was admitted, and may be restored if it is suspended
 ADMITTED_STATUSES: Final = frozenset({MerchantStatus.ACTIVE, MerchantStatus.SUSPENDED})
 IDENTITY_COLUMNS = tuple(each.name for each in fields(MerchantIdentity))
@@ -175,18 +177,21 @@ ORDER BY s.admitted_at, s.id
 """
 
 
-def find_with_senders(
-    transaction: Transaction, ids: Collection[str]
-) -> tuple[dict[str, Merchant], dict[str, list[Sender]]]:
-    """Return merchants by their ids, and the senders of each that are not revoked.
+def find_with_senders(transaction: Transaction, ids: Collection[str]) -> Asked[WithSenders]:
+    """Ask for merchants by their ids, and the senders of each that are not revoked.
 
     The sender that was admitted first comes first. For the relay, which needs no identity of
     merchants, and nothing of what a carrier was told of a sender: they come without.
     """
+    id_rows = RowSet({"id": "text"}, [(merchant_id,) for merchant_id in sorted(ids)])
+    rows = id_rows.ask(transaction, WITH_SENDERS)
+    return lambda: _with_senders(rows())
+
+
+def _with_senders(rows: Sequence[Any]) -> WithSenders:
     found: dict[str, Merchant] = {}
     admitted: dict[str, list[Sender]] = defaultdict(list)
-    id_rows = RowSet({"id": "text"}, [(merchant_id,) for merchant_id in sorted(ids)])
-    for row in id_rows.run(transaction, WITH_SENDERS):
+    for row in rows:
         if row.id not in found:
             found[row.id] = Merchant(
                 id=row.id,

@@ -27,6 +27,7 @@ from consent_tokens.row_key import RowKey
 from consent_tokens.store.bulk import ROW_KEY_COLUMNS, RowSet
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.listing import page
+from consent_tokens.store.round_trips import Asked
 from consent_tokens.store.tables import messages
 
 COLUMN_NAMES: Final = (
@@ -69,18 +70,25 @@ def counted_sends(
     since: datetime,
     *,
     but: Collection[int] = (),
-) -> Mapping[RowKey, list[CountedSend]]:
-    """Return what counts towards the frequency caps of these grants, ascending by `send_at`.
+) -> Asked[Mapping[RowKey, list[CountedSend]]]:
+    """Ask for what counts towards the frequency caps of these grants, ascending by `send_at`.
 
     Refused and expired messages do not count, nor do those with an id in `but`: the ones that
     are being decided.
     """
-    found: dict[RowKey, list[CountedSend]] = defaultdict(list)
     keys = RowSet(ROW_KEY_COLUMNS, sorted(set(grants)))
     since_seconds = int(since.timestamp())
     accepted_since = since_seconds - int(MAX_TIME_IN_OUTBOX.total_seconds())
     bounds = {"since": since_seconds, "accepted_since": accepted_since}
-    for row in keys.run(transaction, COUNTED_SENDS, **bounds):
+    rows = keys.ask(transaction, COUNTED_SENDS, **bounds)
+    return lambda: _sends_by_grant(rows(), but)
+
+
+def _sends_by_grant(
+    rows: Sequence[Any], but: Collection[int]
+) -> Mapping[RowKey, list[CountedSend]]:
+    found: dict[RowKey, list[CountedSend]] = defaultdict(list)
+    for row in rows:
         partition, message_id, grant_id, priority, send_at, status = row
         if message_id not in but:
             send = CountedSend(
@@ -347,7 +355,7 @@ def lock_delivered(transaction: Transaction, keys: Collection[RowKey]) -> frozen
         transaction, "messages", ["partition", "id", "status"]
     )
     return frozenset(
-        RowKey(row.partition, row.id) for row in rows if row.status == MessageStatus.DELIVERED
+        RowKey(row.partition, row.id) for row in rows() if row.status == MessageStatus.DELIVERED
     )
 
 

@@ -12,22 +12,21 @@ from consent_tokens.consent.quiet_periods import QuietPeriod, QuietPeriods, span
 from consent_tokens.consent.timezones import Timezones, format_timezones
 from consent_tokens.store.bulk import RowSet
 from consent_tokens.store.database import Transaction, insert_or_ignore
+from consent_tokens.store.round_trips import Asked
 from consent_tokens.store.tables import preferences as table
 
 COLUMNS: Final = tuple(column.name for column in table.c)
 
 
-def lock(transaction: Transaction, partitions: Collection[int]) -> Mapping[int, Preferences]:
-    """Return the preferences of recipients by partition, locked until the transaction ends.
+def lock(transaction: Transaction, partitions: Collection[int]) -> Asked[Mapping[int, Preferences]]:
+    """Ask for the preferences of recipients by partition, locked until the transaction ends.
 
     Call it with their grants locked: a change of preferences locks all grants of the recipient, so
     that also the absence of a row stays true. Recipients without preferences are left out.
     """
     rows = RowSet({"partition": "bigint"}, [(partition,) for partition in sorted(set(partitions))])
-    return {
-        row.partition: _from_seconds(row)
-        for row in rows.lock_rows(transaction, "preferences", COLUMNS)
-    }
+    locked = rows.lock_rows(transaction, "preferences", COLUMNS)
+    return lambda: {row.partition: _from_seconds(row) for row in locked()}
 
 
 def find(transaction: Transaction, partition: int) -> Preferences:

@@ -14,6 +14,7 @@ from consent_tokens.services.idempotency import (
     ApiResponse,
     Done,
     IdempotencyKey,
+    Worked,
     run_each_once,
 )
 from tests.service import ORDERS, Service
@@ -122,16 +123,17 @@ def test_requests_that_share_a_commit_are_answered_each_by_its_key(service: Serv
     keys = [key("k", b"a"), None, key("k", b"a"), key("l", b"a"), key("k", b"b"), None]
     worked: list[int] = []
 
-    def work(_transaction: object, places: Sequence[int]) -> list[Done[int]]:
+    def work(places: Sequence[int]) -> Worked[int]:
         worked.extend(places)
-        return [Done(ApiResponse.render(202, place), place) for place in places]
+        done = [Done(ApiResponse.render(202, place), place) for place in places]
+        return Worked(done, lambda _transaction: None)
 
-    outcomes = run_each_once(service.runtime, keys, work)
+    outcomes = run_each_once(service.runtime, keys, lambda _transaction: work)
     assert sorted(worked) == [0, 1, 3, 5]
     assert isinstance(outcomes.pop(4), IdempotencyKeyReusedError)
     bodies = [each.response.body for each in outcomes if isinstance(each, Done)]
     assert bodies == [b"0", b"1", b"0", b"3", b"5"]
-    again = run_each_once(service.runtime, keys[2:4], work)
+    again = run_each_once(service.runtime, keys[2:4], lambda _transaction: work)
     assert [each.response.is_replayed for each in again if isinstance(each, Done)] == [True, True]
     assert len(worked) == 4
 

@@ -31,7 +31,7 @@ def test_sends_are_counted_by_an_index(empty_postgres_url: str) -> None:
     def count(transaction: Transaction) -> tuple[int, int, int]:
         since = T0 - timedelta(days=30)
         grants = [RowKey(place, place) for place in range(FEW)]
-        of_grants = messages.counted_sends(transaction, grants, since)
+        of_grants = messages.counted_sends(transaction, grants, since)()
         of_all = messages.marketing_sends_of(transaction, range(FEW), since)
         return len(of_grants), len(of_all), transaction.execute(SCANS).scalar_one()
 

@@ -125,7 +125,7 @@ def send_invitation(
     if locked.grant.status is GrantStatus.PAUSED:
         raise InvitationRefusedError
     _require_welcome(runtime, policy, transaction, key, request.merchant_id)
-    named, senders = merchants.find_with_senders(transaction, [request.merchant_id])
+    named, senders = merchants.find_with_senders(transaction, [request.merchant_id])()
     merchant = named[request.merchant_id]
     if PurposeClass.MARKETING not in merchant.usable_classes:  # an invitation is of that class
         raise ForbiddenError("the merchant is not admitted for marketing")

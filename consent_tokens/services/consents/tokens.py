@@ -144,7 +144,7 @@ def describe_grants(
     asked = requests.of_grants(transaction, [grant.key for grant in found])
     if found:
         since = now - max(grant.scope.frequency_cap.window for grant in found)
-        counted = messages.counted_sends(transaction, [grant.key for grant in found], since)
+        counted = messages.counted_sends(transaction, [grant.key for grant in found], since)()
         for key, each in counted.items():
             sends[key] = [send.send_at for send in each if send.priority is Priority.MARKETING]
     return [

@@ -201,7 +201,7 @@ class _LeaseContext:
         windows = [each.grant.scope.frequency_cap.window for each in locked.values()]
         since = now - max(rule_set.longest_cap, *windows, timedelta(days=1))
         counted_sends: dict[tuple[RowKey, Priority], list[datetime]] = defaultdict(list)
-        counted = messages.counted_sends(transaction, list(locked), since, but=due_ids)
+        counted = messages.counted_sends(transaction, list(locked), since, but=due_ids)()
         for key, sends in counted.items():
             for send in sends:
                 if send.is_submitted:

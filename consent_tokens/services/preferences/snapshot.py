@@ -11,6 +11,7 @@ from consent_tokens.row_key import RowKey
 from consent_tokens.store import messages, preferences, recipient_locks
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.grants import LockedGrant
+from consent_tokens.store.round_trips import Asked
 
 
 @dataclass(slots=True)
@@ -25,7 +26,7 @@ class PreferenceSnapshot:
     marketing_sends: dict[int, list[datetime]]
 
     @classmethod
-    def load(
+    def load(  # noqa: PLR0913 - each of the last four has a default
         cls,
         transaction: Transaction,
         locked: Mapping[RowKey, LockedGrant],
@@ -34,16 +35,19 @@ class PreferenceSnapshot:
         excluding: Collection[int] = (),
         submitted_only: bool = False,
         counted: Collection[int] = (),
+        asked: Asked[Mapping[int, Preferences]] | None = None,
     ) -> "PreferenceSnapshot":
         """Lock and read the preferences of the recipients of `locked` grants.
 
         Messages whose ids are in `excluding` are not counted against the recipients' limits; with
         `submitted_only`, neither are messages that are still queued. Those in `counted` have a
-        limit over all merchants by a rule; they are locked too.
+        limit over all merchants by a rule; they are locked too. `asked` is what preferences.lock
+        returned, if it was called already.
         """
         if not locked:
             return cls({}, {})
-        found = preferences.lock(transaction, {key.partition for key in locked})
+        asked = asked or preferences.lock(transaction, {key.partition for key in locked})
+        found = asked()
         by_rule = {key.partition for key in locked if key.partition in counted}
         recipient_locks.lock(transaction, by_rule, now)
         own = {partition for partition, each in found.items() if each.rate_limits}

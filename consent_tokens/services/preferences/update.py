@@ -99,7 +99,7 @@ def restore_preferences(
 def _lock(transaction: Transaction, partition: int) -> Preferences:
     """Return a recipient's preferences; their grants are locked until the transaction ends."""
     grants.lock(transaction, [each.key for each in grants.of_recipient(transaction, partition)])
-    return preferences.lock(transaction, [partition]).get(partition, Preferences())
+    return preferences.lock(transaction, [partition])().get(partition, Preferences())
 
 
 def _save(

@@ -6,10 +6,10 @@ not depend on the number of messages: grants, merchants and sends are loaded for
 
 from bisect import insort
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -56,9 +56,10 @@ from consent_tokens.services.submission.template_texts import (
     TemplateTexts,
 )
 from consent_tokens.services.token_verification import PresentedToken, verify_tokens
-from consent_tokens.store import grants, messages, outbox, token_macs
+from consent_tokens.store import grants, messages, outbox, preferences, token_macs
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.grants import LockedGrant
+from consent_tokens.store.round_trips import Asked, one_round_trip
 from consent_tokens.store.senders import Sender
 from consent_tokens.tokens.claims import Claims
 
@@ -99,16 +100,45 @@ def accept_all(
     An accepted message is durable once the transaction has been committed (promise 7). With
     `is_trial` the caller rolls it back, and no metric counts what was decided.
     """
-    context = _AcceptContext.load(runtime, policy, transaction, submissions, is_trial=is_trial)
+    standings = ask_standings(runtime, transaction, [each for each, _ in submissions])
+    decided = decide_all(runtime, policy, transaction, submissions, standings(), is_trial=is_trial)
+    decided.insert(transaction)
+    return decided.results
+
+
+def ask_standings(
+    runtime: Runtime, transaction: Transaction, merchant_ids: Iterable[str]
+) -> Asked[Standings]:
+    """Ask for what these merchants may do now."""
+    return Standings.ask(transaction, set(merchant_ids), runtime.service, runtime.clock.now())
+
+
+class Decided(NamedTuple):
+    """Decisions, and what inserts the messages and the evidence of them."""
+
+    results: list[SubmissionResult]
+    insert: Callable[[Transaction], None]
+
+
+def decide_all(
+    runtime: Runtime,
+    policy: RelayPolicy,
+    transaction: Transaction,
+    submissions: Sequence[tuple[str, VerifiedRequest]],
+    standings: Standings,
+    *,
+    is_trial: bool = False,
+) -> Decided:
+    """Decide as `accept_all`, and update what is counted; nothing is inserted yet."""
+    context = _AcceptContext.load(
+        runtime, policy, transaction, submissions, standings, is_trial=is_trial
+    )
     results = [context.decide(merchant_id, verified) for merchant_id, verified in submissions]
     context.paces.save(transaction)
-    outbox.enqueue(transaction, context.enqueued)
     context.daily_limits.save(transaction)
     context.plans.save(runtime, transaction, context.now)
     token_macs.replace(transaction, [each.mac for _, each in submissions if each.mac])
-    runtime.record(transaction, *context.events)
-    count(runtime, transaction, context.counted)
-    return results
+    return Decided(results, context.insert)
 
 
 @dataclass(slots=True)
@@ -142,13 +172,12 @@ class _AcceptContext:
         policy: RelayPolicy,
         transaction: Transaction,
         submissions: Sequence[tuple[str, VerifiedRequest]],
+        standings: Standings,
         *,
         is_trial: bool,
     ) -> "_AcceptContext":
-        now = runtime.clock.now()
+        now = standings.now
         rule_set = rules_in_force(runtime, transaction)
-        merchant_ids = {merchant_id for merchant_id, _ in submissions}
-        standings = Standings.load(transaction, merchant_ids, runtime.service, now)
         # before the grants, as whoever lets held messages go locks nothing else with a pacing
         requests = [(merchant_id, verified.request) for merchant_id, verified in submissions]
         paces = Paces.load(transaction, policy.pacing, standings, requests, now)
@@ -164,7 +193,10 @@ class _AcceptContext:
         since = _counted_since(locked, now, rule_set.longest_cap)
         counted = _counted_over_all(rule_set, now, submissions, keys)
         counted_sends: dict[tuple[RowKey, Priority], list[datetime]] = defaultdict(list)
-        for key, sends in messages.counted_sends(transaction, list(locked), since).items():
+        with one_round_trip(transaction):
+            asked_sends = messages.counted_sends(transaction, list(locked), since)
+            asked = preferences.lock(transaction, {key.partition for key in locked})
+        for key, sends in asked_sends().items():
             for send in sends:
                 counted_sends[key, send.priority].append(send.send_at)
         return cls(
@@ -177,7 +209,9 @@ class _AcceptContext:
             grants=locked,
             counted_sends=counted_sends,
             template_texts=_load_template_texts(runtime, transaction, submissions, keys),
-            preferences=PreferenceSnapshot.load(transaction, locked, now, counted=counted),
+            preferences=PreferenceSnapshot.load(
+                transaction, locked, now, counted=counted, asked=asked
+            ),
             now=now,
             enqueued=[],
             events=[],
@@ -193,6 +227,12 @@ class _AcceptContext:
             is_trial=is_trial,
             composed={},
         )
+
+    def insert(self, transaction: Transaction) -> None:
+        """Insert what was accepted, the evidence of each decision, and what rollups count."""
+        outbox.enqueue(transaction, self.enqueued)
+        self.runtime.record(transaction, *self.events)
+        count(self.runtime, transaction, self.counted)
 
     def decide(self, merchant_id: str, verified: VerifiedRequest) -> SubmissionResult:
         """Decide one message, and collect what is to be written for it."""

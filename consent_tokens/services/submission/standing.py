@@ -17,6 +17,7 @@ from consent_tokens.services.sandboxes import sandbox_sender
 from consent_tokens.store import link_domains, merchants
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.merchants import Merchant, is_active
+from consent_tokens.store.round_trips import Asked
 from consent_tokens.store.senders import Sender, first_usable
 
 
@@ -46,17 +47,17 @@ class Standings:
     _found: dict[tuple[str, str, str | None], Standing] = field(default_factory=dict)
 
     @classmethod
-    def load(
+    def ask(
         cls,
         transaction: Transaction,
         merchant_ids: Collection[str],
         service: ServiceIdentity,
         now: datetime,
-    ) -> "Standings":
-        """Read the merchants with these ids."""
-        found, senders = merchants.find_with_senders(transaction, merchant_ids)
-        domains = link_domains.of_merchants(transaction, list(found))
-        return cls(service, now, found, senders, domains)
+    ) -> "Asked[Standings]":
+        """Ask for the merchants with these ids."""
+        found = merchants.find_with_senders(transaction, merchant_ids)
+        domains = link_domains.ask_of_merchants(transaction, merchant_ids)
+        return lambda: cls(service, now, *found(), domains())
 
     def of(self, merchant_id: str, purpose: str, sender_id: str | None = None) -> Standing:
         """Return what a merchant may do with a purpose, also one outside the catalogue.

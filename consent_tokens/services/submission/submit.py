@@ -18,12 +18,18 @@ from consent_tokens.services.idempotency import (
     ApiResponse,
     Done,
     IdempotencyKey,
+    Worked,
     run_each_once,
     run_once,
 )
 from consent_tokens.services.integrity.readiness import ensure_ready
 from consent_tokens.services.runtime import Runtime
-from consent_tokens.services.submission.accept import accept_all, verify_requests
+from consent_tokens.services.submission.accept import (
+    accept_all,
+    ask_standings,
+    decide_all,
+    verify_requests,
+)
 from consent_tokens.services.submission.backpressure import Backpressure
 from consent_tokens.services.submission.group_commit import (
     GroupCommit,
@@ -188,16 +194,25 @@ class Submitter:
             self.runtime, [(each.merchant_id, each.request) for each in submissions]
         )
 
-        def work(transaction: Transaction, places: Sequence[int]) -> list[Done[SubmissionResult]]:
-            new = [(submissions[place], verified[place]) for place in places]
-            messages = [(each.merchant_id, request) for each, request in new]
-            results = accept_all(self.runtime, self.policy, transaction, messages)
-            return [
-                Done(each.render(result), result)
-                for (each, _), result in zip(new, results, strict=True)
-            ]
+        def ask(transaction: Transaction) -> Callable[[Sequence[int]], Worked[SubmissionResult]]:
+            merchant_ids = [each.merchant_id for each in submissions]
+            standings = ask_standings(self.runtime, transaction, merchant_ids)
 
-        return run_each_once(self.runtime, [each.key for each in submissions], work)
+            def work(places: Sequence[int]) -> Worked[SubmissionResult]:
+                new = [(submissions[place], verified[place]) for place in places]
+                messages = [(each.merchant_id, request) for each, request in new]
+                results, insert = decide_all(
+                    self.runtime, self.policy, transaction, messages, standings()
+                )
+                done = [
+                    Done(each.render(result), result)
+                    for (each, _), result in zip(new, results, strict=True)
+                ]
+                return Worked(done, insert)
+
+            return work
+
+        return run_each_once(self.runtime, [each.key for each in submissions], ask)
 
 
 def _count(results: Iterable[SubmissionResult | None]) -> None:

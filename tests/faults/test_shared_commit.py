@@ -1,0 +1,134 @@
+"""Messages that share a commit on PostgreSQL: their statements are sent together, or not at all."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from consent_tokens.errors import CommitUncertainError, IdempotencyKeyReusedError
+from consent_tokens.services.idempotency import (
+    ApiResponse,
+    Done,
+    IdempotencyKey,
+    Worked,
+    run_each_once,
+)
+from consent_tokens.services.submission.group_commit import Submission
+from consent_tokens.services.submission.message_request import MessageRequest
+from consent_tokens.store import checkpoints
+from consent_tokens.store.bulk import RowSet, insert_rows
+from consent_tokens.store.database import Transaction
+from consent_tokens.store.round_trips import one_round_trip
+from tests.fixtures import insert_grants
+from tests.service import ORDERS, Service
+
+KEY = IdempotencyKey("mer", "k", b"a")
+
+
+@pytest.fixture
+def on_postgres(empty_postgres_url: str, tmp_path: Path) -> Iterator[Service]:
+    started = Service.start(empty_postgres_url, tmp_path)
+    yield started
+    started.close()
+
+
+def insert_one(transaction: Transaction, name: str) -> None:
+    insert_rows(transaction, "checkpoints", ("name", "value"), [(name, "1")])
+
+
+def stored(service: Service, name: str) -> str | None:
+    return service.runtime.database.read(lambda at: checkpoints.find(at, name))
+
+
+def test_a_key_that_was_stored_meanwhile_is_answered_as_it_was_there(on_postgres: Service) -> None:
+    attempts: list[str] = []
+
+    def run(name: str, meanwhile: Callable[[], object]) -> Done[str] | IdempotencyKeyReusedError:
+        def work(places: Sequence[int]) -> Worked[str]:
+            attempts.append(name)
+            meanwhile()
+            done = [Done(ApiResponse.render(202, name), name) for _ in places]
+            return Worked(done, lambda at: insert_one(at, name))
+
+        return run_each_once(on_postgres.runtime, [KEY], lambda _transaction: work)[0]
+
+    answer = run("one", lambda: run("two", lambda: None))
+    assert isinstance(answer, Done)
+    assert (answer.response.body, answer.response.is_replayed) == (b'"two"', True)
+    assert attempts == ["one", "two"]
+    assert (stored(on_postgres, "one"), stored(on_postgres, "two")) == (None, "1")
+
+
+def test_a_connection_that_breaks_before_the_commit_leaves_nothing(on_postgres: Service) -> None:
+    database = on_postgres.runtime.database
+
+    def insert(transaction: Transaction, backend: int) -> None:
+        insert_one(transaction, "broken")
+        with database.engine.begin() as other:
+            other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": backend})
+
+    pid = text("SELECT pg_backend_pid()")
+    with pytest.raises(CommitUncertainError):
+        database.run(lambda at: int(at.execute(pid).scalar_one()), insert)
+    assert stored(on_postgres, "broken") is None
+    database.run(lambda _: None, lambda at, _: insert_one(at, "whole"))
+    assert stored(on_postgres, "whole") == "1"
+
+
+def test_behind_a_statement_that_fails_nothing_is_done(on_postgres: Service) -> None:
+    database = on_postgres.runtime.database
+
+    def insert(transaction: Transaction, _: None) -> None:
+        insert_one(transaction, "first")
+        insert_one(transaction, "first")
+        insert_one(transaction, "last")
+
+    with pytest.raises(DBAPIError, match="UniqueViolation"):
+        database.run(lambda _: None, insert)
+    assert (stored(on_postgres, "first"), stored(on_postgres, "last")) == (None, None)
+
+
+def test_rows_are_read_after_the_round_trip_and_within_it(on_postgres: Service) -> None:
+    names = RowSet({"name": "text"}, [("a",), ("b",)])
+    query = "SELECT input.name AS name FROM {input} WHERE input.name <> :left_out"
+
+    def work(transaction: Transaction) -> list[str]:
+        with one_round_trip(transaction):
+            after = names.ask(transaction, query, left_out="a")
+            within = names.run(transaction, query, left_out="b")
+        return [row.name for row in (*after(), *within)]
+
+    assert on_postgres.runtime.database.run(work) == ["b", "a"]
+
+
+def test_a_group_waits_for_six_answers(on_postgres: Service, tmp_path: Path) -> None:
+    """The MACs, BEGIN, what is read without a lock, the lock, what is read under it, the rest."""
+    service, merchant = on_postgres, on_postgres.merchant()
+    tokens = insert_grants(service.runtime, merchant.id, 12)
+    groups = [
+        [
+            Submission(
+                merchant.id,
+                MessageRequest(token=token, purpose=ORDERS, text="a parcel"),
+                lambda _: ApiResponse.render(202, {}),
+                IdempotencyKey(merchant.id, token, b""),
+            )
+            for token in tokens[at : at + 3]
+        ]
+        for at in (0, 3, 6, 9)
+    ]
+    accept_all = service.context.submitter._accept_all
+    for _ in range(2):  # the first stores the version of the rules, the second sees it there
+        accept_all(groups.pop())
+    with service.runtime.database.engine.connect() as connection:
+        driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection), "the only one, that the groups get too"
+    with (tmp_path / "trace").open("w") as trace:
+        driver.pgconn.trace(trace.fileno())
+        for group in groups:
+            assert all(isinstance(each, Done) for each in accept_all(group))
+        driver.pgconn.untrace()
+    assert (tmp_path / "trace").read_text().count("ReadyForQuery") == 6 * len(groups)
