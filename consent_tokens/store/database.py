@@ -260,6 +260,8 @@ def _sqlite_engine(path: Path) -> Engine:
             "journal_mode = WAL",
             "synchronous = FULL",  # accepted means on disk (promise 7)
             "wal_autocheckpoint = 4000",  # pages (16 MB): a page that changes often is copied once
+            # kB: what a batch changes; a page that does not fit in is written to the log twice
+            "cache_size = -8000",
             "secure_delete = ON",  # deleted data is overwritten
             "foreign_keys = ON",
             "temp_store = MEMORY",
