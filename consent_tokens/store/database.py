@@ -162,8 +162,12 @@ class Database:
         if is_one_statement and not self.is_sqlite:
             options["isolation_level"] = "AUTOCOMMIT"
         try:
-            with self.engine.connect().execution_options(**options) as transaction:
-                transaction.begin()  # one snapshot for all statements of the query
+            # one snapshot for all statements; committed, as psycopg forgets what the server has
+            # prepared when a transaction is rolled back
+            with (
+                self.engine.connect().execution_options(**options) as transaction,
+                transaction.begin(),
+            ):
                 return query(transaction)
         except DBAPIError as error:
             if is_serialization_failure(error):

@@ -132,3 +132,17 @@ def test_a_group_waits_for_six_answers(on_postgres: Service, tmp_path: Path) -> 
             assert all(isinstance(each, Done) for each in accept_all(group))
         driver.pgconn.untrace()
     assert (tmp_path / "trace").read_text().count("ReadyForQuery") == 6 * len(groups)
+
+
+def test_a_query_leaves_what_the_server_has_prepared(on_postgres: Service) -> None:
+    database = on_postgres.runtime.database
+    names = RowSet({"name": "text"}, [("a",)])
+    prepared = text(
+        "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE 'SELECT input%'"
+    )
+
+    def ask(transaction: Transaction) -> int:
+        names.run(transaction, "SELECT input.name AS name FROM {input}")
+        return int(transaction.execute(prepared).scalar_one())
+
+    assert [database.read(ask) for _ in range(8)][-1] == 1
