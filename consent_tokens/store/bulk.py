@@ -6,8 +6,10 @@ Measured on a 500-message batch (best of 40, against SQLAlchemy Core with cached
     locking 500 grants by key    SQLite 2 ms instead of 8;   PostgreSQL 4 ms instead of 15
 
 The path of a message costs one statement a table for a whole batch. The statements are of the kinds
-that Citus accepts: multi-row `INSERT ... VALUES`, and `UPDATE ... FROM` a set of input rows. What
-is read or written one row at a time stays with SQLAlchemy.
+that Citus accepts: multi-row `INSERT ... VALUES`, and `UPDATE ... FROM` a set of input rows. On
+PostgreSQL without it, rows are inserted from arrays, so that one text serves any number of them and
+is prepared: for 500 events 2.1 ms of the server instead of 3.6. What is read or written one row at
+a time stays with SQLAlchemy.
 """
 
 import re
@@ -23,7 +25,7 @@ from msgspec import json
 from psycopg.pq import ExecStatus
 from psycopg.rows import namedtuple_row
 
-from consent_tokens.store.database import Transaction
+from consent_tokens.store.database import Transaction, is_distributed
 from consent_tokens.store.round_trips import Asked, driver_connection
 
 MAX_SQLITE_ROWS: Final = 64  # of one statement
@@ -39,7 +41,7 @@ def insert_rows(
     or_ignore: bool = False,
     or_update: tuple[str, str] | None = None,
 ) -> int:
-    """Insert rows with one statement, on SQLite one for every 64; return how many.
+    """Insert rows with one statement, on SQLite one for every 64; return how many were inserted.
 
     Values are the driver's: times are seconds, enums strings. With `or_ignore`, rows whose key
     exists already are skipped; with `or_update`, the name of the key and of another column, that
@@ -56,8 +58,11 @@ def insert_rows(
     is_sqlite = transaction.dialect.name == "sqlite"
     count = 0
     for part in _parts(rows) if is_sqlite else [rows]:
-        names, placeholders, values = _multi_row_values(columns, part, "?" if is_sqlite else "$")
-        statement = f"INSERT INTO {table} ({names}) VALUES {placeholders}{conflict}"  # noqa: S608 - see above
+        if is_sqlite or is_distributed(transaction):
+            names, source, values = _multi_row_values(columns, part, "?" if is_sqlite else "$")
+        else:
+            names, source, values = _select_from_arrays(columns, part)
+        statement = f"INSERT INTO {table} ({names}) {source}{conflict}"
         count += _execute_raw(transaction, statement, values)
     return count
 
@@ -74,7 +79,7 @@ def _parts(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]
 def _multi_row_values(
     columns: Sequence[str], rows: Sequence[tuple[Any, ...]], mark: str
 ) -> tuple[str, str, list[Any]]:
-    """Return column names, placeholders and parameters of a multi-row VALUES.
+    """Return column names, a multi-row VALUES, and its parameters.
 
     A column that is null in every row is left out; a value that is the same in every row is passed
     once.
@@ -89,7 +94,46 @@ def _multi_row_values(
         names.append(name)
         positions.append((len(values) + 1, 0 if is_constant else 1))
         values.extend(column[:1] if is_constant else column)
-    return ", ".join(names), _numbered_placeholders(mark, len(rows), tuple(positions)), values
+    placeholders = _numbered_placeholders(mark, len(rows), tuple(positions))
+    return ", ".join(names), f"VALUES {placeholders}", values
+
+
+def _select_from_arrays(
+    columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> tuple[str, str, list[Any]]:
+    """Return column names, a SELECT of the rows from arrays of PostgreSQL, and its parameters.
+
+    As in a multi-row VALUES, nulls of a whole column are left out, and equal values passed once.
+    """
+    names: list[str] = []
+    selected: list[str] = []
+    values: list[Any] = []
+    arrays: list[str] = []
+    for name, column in zip(columns, zip(*rows, strict=True), strict=True):
+        first = next((value for value in column if value is not None), None)
+        if first is None:
+            continue
+        type_ = _type_of(first)
+        is_constant = bool(names) and column.count(first) == len(column)
+        values.append(first if is_constant else _array(type_, column))
+        selected.append(f"CAST(${len(values)} AS {type_})" if is_constant else f"input.{name}")
+        if not is_constant:
+            arrays.append(f"CAST(${len(values)} AS {type_}[])")
+        names.append(name)
+    varying = ", ".join(each.removeprefix("input.") for each in selected if "." in each)
+    source = f"unnest({', '.join(arrays)}) AS input({varying})"
+    return ", ".join(names), f"SELECT {', '.join(selected)} FROM {source}", values  # noqa: S608 - our names
+
+
+def _type_of(value: object) -> str:
+    """Return the PostgreSQL type of a value; on insertion it is cast to that of its column."""
+    match value:
+        case int():
+            return "bigint"
+        case str():
+            return "text"
+        case _:
+            return "bytea"
 
 
 @lru_cache(maxsize=256)
@@ -138,17 +182,17 @@ class RowSet:
     ) -> Asked[Sequence[Any]]:
         """Lock the rows of `table` with these keys until the transaction ends; return their rows.
 
-        Locks by an UPDATE that changes nothing, because Citus refuses FOR UPDATE over several
-        shards. SQLite has a single writer, which holds the lock already: there it only reads.
+        On Citus, which refuses to lock rows of several shards, by an UPDATE that changes nothing.
+        SQLite has a single writer, which holds the lock already: there it only reads.
         """
         key = " AND ".join(f"{table}.{name} = input.{name}" for name in self.columns)
         selected = ", ".join(f"{table}.{name} AS {name}" for name in columns)
         # table and column names come from this package, never from input
+        select = f"SELECT {selected} FROM {{input}} JOIN {table} ON {key}"  # noqa: S608 - see above
         if transaction.dialect.name == "sqlite":
-            return self.ask(
-                transaction,
-                f"SELECT {selected} FROM {{input}} JOIN {table} ON {key}",  # noqa: S608 - see above
-            )
+            return self.ask(transaction, select)
+        if not is_distributed(transaction):
+            return self.ask(transaction, f"{select} FOR NO KEY UPDATE OF {table}")
         # a column outside the key: Citus refuses to set the distribution column
         unchanged = next(name for name in columns if name not in self.columns)
         update = f"UPDATE {table} SET {unchanged} = {table}.{unchanged} FROM {{input}}"  # noqa: S608 - see above
@@ -176,7 +220,7 @@ class RowSet:
         types = self.columns
         arrays = ", ".join(f"CAST(:input_{name} AS {types[name]}[])" for name in by_name)
         parameters = {
-            f"input_{name}": _array(types[name], list(column)) for name, column in by_name.items()
+            f"input_{name}": _array(types[name], column) for name, column in by_name.items()
         }
         return f"unnest({arrays}) AS input({', '.join(by_name)})", parameters
 
@@ -212,12 +256,32 @@ def find_rows(
     return lambda: found
 
 
-def _array(type_: str, column: list[Any]) -> list[Any] | str:
-    """Return a column as an array parameter: integers as a text literal, which adapts faster."""
-    if type_ != "bigint":
-        return column
-    texts = ("NULL" if value is None else str(value) for value in column)
-    return f"{{{','.join(map(str, column) if None not in column else texts)}}}"
+def _array(type_: str, column: Sequence[Any]) -> str:
+    """Return a column as the text of an array: psycopg takes longer to adapt a list."""
+    quoted = _QUOTED[type_]
+    if None in column:
+        elements: Iterable[str] = ("NULL" if each is None else quoted(each) for each in column)
+    else:
+        elements = map(quoted, column)
+    return f"{{{','.join(elements)}}}"
+
+
+def _quoted_text(value: str) -> str:
+    """Return a text as an element of an array's text."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _quoted_bytes(value: bytes) -> str:
+    """Return bytes as an element of an array's text."""
+    return f'"\\\\x{value.hex()}"'
+
+
+_QUOTED: Final[Mapping[str, Callable[[Any], str]]] = {  # by PostgreSQL type
+    "bigint": str,
+    "text": _quoted_text,
+    "bytea": _quoted_bytes,
+}
 
 
 @lru_cache(maxsize=64)

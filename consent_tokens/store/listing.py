@@ -35,7 +35,10 @@ def page(
         return query.order_by(created.desc(), row_id.desc()).limit(wanted.limit)
     if wanted.after is not None:
         at, number = wanted.after
-        query = query.where(or_(created > at, and_(created == at, row_id > id_of(number))))
+        query = query.where(
+            created >= at,  # likewise
+            or_(created > at, and_(created == at, row_id > id_of(number))),
+        )
     return query.order_by(created, row_id).limit(wanted.limit)
 
 

@@ -41,6 +41,8 @@ HAS_EVENT = text("event_hash IS NOT NULL")
 HAS_VALUES = text("value_hashes IS NOT NULL")
 IS_PACED = text("pacing_id IS NOT NULL")
 HAS_KEY = text("wrapped_key IS NOT NULL")
+# of an index whose entries are written again with each update: joined, they are taken apart again
+ONE_BY_ONE = {"deduplicate_items": "off"}
 IS_UNACCEPTED_REFUSAL = text("kind = 'message_refused' AND message_id IS NULL")
 IS_GRANT_END = text("kind IN ('grant_ended', 'number_reassigned')")
 HAS_NO_KEY = text("wrapped_key IS NULL")
@@ -194,11 +196,13 @@ messages = Table(  # in the recipient's partition; what waits here is the outbox
     Index("messages_sending", "lease_until", postgresql_where=IS_SENDING, sqlite_where=IS_SENDING),
     # by accepted_at, which never changes: an index by send_at would be written twice a message
     Index("messages_under_grant", "partition", "grant_id", "accepted_at"),
-    Index("messages_by_merchant", "merchant_id", "accepted_at", "id",
-          postgresql_where=HAS_MERCHANT, sqlite_where=HAS_MERCHANT),
+    # without the id, by which lists sort: entries of a second would go to all pages of that second
+    Index("messages_by_merchant", "merchant_id", "accepted_at",
+          postgresql_where=HAS_MERCHANT, sqlite_where=HAS_MERCHANT, postgresql_with=ONE_BY_ONE),
     # for retention: new rows go to their end, and nothing else changes them
-    Index("messages_by_acceptance", "accepted_at"),
-    Index("messages_with_text", "accepted_at", postgresql_where=HAS_TEXT, sqlite_where=HAS_TEXT),
+    Index("messages_by_acceptance", "accepted_at", postgresql_with=ONE_BY_ONE),
+    Index("messages_with_text", "accepted_at",
+          postgresql_where=HAS_TEXT, sqlite_where=HAS_TEXT, postgresql_with=ONE_BY_ONE),
     Index("messages_by_reference", "merchant_id", "reference",
           postgresql_where=HAS_REFERENCE, sqlite_where=HAS_REFERENCE),
     Index(
