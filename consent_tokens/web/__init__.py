@@ -128,7 +128,7 @@ def _around(app: WSGIApp, context: AppContext) -> WSGIApp:
         app = BasePath(app, path)
     app = trust_proxies(app, context.trusted_proxies)
     app = SecurityHeaders.around(app, is_https=service.is_https)
-    return RequestIds(app, context.runtime.random)
+    return RequestIds.around(app, context.runtime.random)
 
 
 def _error_response(error: Exception) -> Response:

@@ -1,8 +1,9 @@
 """`X-Request-Id`: on every answer, and in every log line that a request causes."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Final
 
 import structlog
@@ -18,16 +19,25 @@ ID_BYTES: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class RequestIds:
-    """Serve an app, and give each request the id that its client sent, or a random one."""
+    """Serve an app, and give each request the id that its client sent, or one of its own.
+
+    That is a random value of the process, and a number.
+    """
 
     app: WSGIApp
-    random: RandomSource
+    prefix: str
+    numbers: Iterator[int] = field(default_factory=count)
+
+    @classmethod
+    def around(cls, app: WSGIApp, random: RandomSource) -> "RequestIds":
+        """Return the app with ids."""
+        return cls(app, encode(random.token_bytes(ID_BYTES)))
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
         request_id = environ.get("HTTP_X_REQUEST_ID", "")
         if not REQUEST_ID.fullmatch(request_id):
-            request_id = encode(self.random.token_bytes(ID_BYTES))
+            request_id = f"{self.prefix}-{next(self.numbers):x}"
         structlog.contextvars.clear_contextvars()  # the thread has served others
         structlog.contextvars.bind_contextvars(request_id=request_id)
 
