@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import quantiles
@@ -81,8 +82,7 @@ def load(
     With a rate, each is due at its own moment, and its time counts from then: one that had to wait
     for its turn was slow.
     """
-    took: list[float] = []
-    statuses: dict[int, int] = {}
+    answers: list[tuple[int, float]] = []  # status and seconds of each
     rest = iter(enumerate(requests))
     lock = threading.Lock()
     start = time.perf_counter()
@@ -102,8 +102,7 @@ def load(
                     time.sleep(max(0.0, due - begun))
                     begun = due
                 status, _ = ask(sock, data)
-                took.append(time.perf_counter() - begun)
-                statuses[status] = statuses.get(status, 0) + 1
+                answers.append((status, time.perf_counter() - begun))
 
     threads = [threading.Thread(target=send_all) for _ in range(connections)]
     begun = time.perf_counter()
@@ -112,6 +111,8 @@ def load(
     for thread in threads:
         thread.join()
     elapsed = time.perf_counter() - begun
+    took = [seconds for _, seconds in answers]
+    statuses = dict(Counter(status for status, _ in answers))
     cuts = quantiles(took, n=100) if len(took) > 1 else [took[0]] * 99
     return Figures(len(took) / elapsed, cuts[49] * 1000, cuts[98] * 1000, statuses)
 
