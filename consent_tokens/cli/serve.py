@@ -1,6 +1,5 @@
 """`serve`, `web` and `dispatch`: the service in one process, and its two halves alone."""
 
-import gc
 import multiprocessing.util
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +10,7 @@ import click
 
 from consent_tokens.app_context import AppContext, reject_simulator
 from consent_tokens.cli.metrics_server import publish_metrics, publish_sums, shared_counters
+from consent_tokens.cli.process_memory import share_malloc_arena, tune_garbage_collector
 from consent_tokens.cli.setting_warnings import log_warnings
 from consent_tokens.cli.web_server import check_port_is_free, serve_http
 from consent_tokens.cli.worker_startup import (
@@ -37,7 +37,6 @@ from consent_tokens.web.addresses import base_path
 from consent_tokens.web.rsgi import RsgiApp
 from consent_tokens.workers.dispatcher import Dispatcher
 
-GC_THRESHOLDS: Final = (50_000, 20, 50)  # new objects, then collections of the younger generation
 FINALIZER_PRIORITY: Final = 100
 DEMO_MERCHANT: Final = "晨光书店"
 DEMONSTRATION_PERSON: Final = "Demonstration"
@@ -75,6 +74,7 @@ def dispatch() -> None:
     _check_installation(settings)
     log_warnings(settings)
     block_stop_signals()
+    share_malloc_arena()
     context = AppContext.from_settings(settings)
     dispatcher = Dispatcher(context)
     dispatcher.start()
@@ -186,6 +186,7 @@ def _load_all(settings: Settings, on_start: Callable[[], None]) -> RsgiApp:
     The finalizer runs whenever granian's worker ends, except by SIGKILL: it closes the gateway,
     which smpp34 requires.
     """
+    share_malloc_arena()
     context = AppContext.from_settings(settings)
     dispatcher = Dispatcher(context)
     dispatcher.start()
@@ -196,18 +197,8 @@ def _load_all(settings: Settings, on_start: Callable[[], None]) -> RsgiApp:
 
 
 def _load_web(settings: Settings, on_start: Callable[[], None]) -> RsgiApp:
+    share_malloc_arena()
     return _create_app(AppContext.from_settings(settings), on_start)
-
-
-def tune_garbage_collector() -> None:
-    """Keep the garbage collector from scanning objects that live as long as the process.
-
-    A batch creates thousands of objects that are freed with it; scanning everything loaded at
-    start-up for each few hundred of them costs a tenth of the time.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def _create_app(context: AppContext, on_start: Callable[[], None]) -> RsgiApp:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from consent_tokens.app_context import AppContext
-from consent_tokens.cli.serve import tune_garbage_collector
+from consent_tokens.cli.process_memory import share_malloc_arena, tune_garbage_collector
 from consent_tokens.gateways.smpp import SmppGateway
 from consent_tokens.policies import LinkMode, LinkModes
 from consent_tokens.services.submission.message_request import MessageRequest
@@ -53,6 +53,7 @@ def _drain(
     links: LinkModes | None,
     signals: _Signals,
 ) -> None:
+    share_malloc_arena()
     context = bench_context(url, keys, SmppGateway(gateway), links)
     dispatcher = Dispatcher(context)
     tune_garbage_collector()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from consent_tokens.cli.serve import tune_garbage_collector
+from consent_tokens.cli.process_memory import share_malloc_arena, tune_garbage_collector
 from consent_tokens.cli.web_server import serve_http
 from consent_tokens.clock import SystemClock
 from consent_tokens.web import create_app
@@ -47,6 +47,7 @@ def service_app(url: str, keys: Path) -> Callable[[], Flask]:
     """Return what makes the service's app on a database."""
 
     def make() -> Flask:
+        share_malloc_arena()
         made = create_app(bench_context(url, keys))
         tune_garbage_collector()
         return made
