@@ -35,7 +35,7 @@ def main() -> None:
             base_url=f"http://127.0.0.1:{port}",
         )  # fmt: skip
         schema.upgrade(made.runtime.database)
-        app = create_app(replace(made, trusted_proxies=1))
+        app = create_app(replace(made, trusted_proxies=1, api_rate=0))
 
         @app.get("/v1/client")
         def client() -> dict[str, str | None]:

@@ -41,7 +41,11 @@ class RequestPool:
             self._queue.put(None)
         for thread in self._started:
             thread.join(STOP_SECONDS)
+        has_ended = not any(thread.is_alive() for thread in self._started)
         self._started.clear()
+        while has_ended and not self._queue.empty():  # what the last work queued itself
+            if work := self._queue.get():
+                work()
 
     def _run(self) -> None:
         while (work := self._queue.get()) is not None:

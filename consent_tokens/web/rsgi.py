@@ -11,10 +11,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import partial
 from io import BytesIO
-from sys import stderr
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import structlog
 from flask import Flask
@@ -31,11 +30,11 @@ from werkzeug.exceptions import (
 from consent_tokens import metrics
 from consent_tokens.clock import Clock
 from consent_tokens.web.request_pool import RequestPool
+from consent_tokens.web.rsgi_environ import environ_of
 from consent_tokens.web.security import REFUSAL, max_body_bytes
+from consent_tokens.web.wsgi import Answer, Environ, LateBody, Work, call_wsgi
 
 log = structlog.get_logger()
-
-Environ = dict[str, Any]
 
 # Requests that must not wait behind submissions: what a consumer uses to say no, and the merchant's
 # revocation.
@@ -44,15 +43,8 @@ PROBE_PATHS: Final = frozenset({"/healthz", "/readyz"})
 MAX_SMALL_BODY_BYTES: Final = 64 * 1024  # read at once; of larger ones, what has arrived is counted
 RETRY_SECONDS: Final = 1
 FINISH_SECONDS: Final = 0.02
-BASE_ENVIRON: Final[Environ] = {
-    "SCRIPT_NAME": "",
-    "wsgi.version": (1, 0),
-    "wsgi.errors": stderr,
-    "wsgi.input_terminated": True,  # werkzeug reads to the end instead of to CONTENT_LENGTH
-    "wsgi.multithread": True,
-    "wsgi.multiprocess": True,
-    "wsgi.run_once": False,
-}
+COMMITTERS: Final = 2  # threads: one commits messages, the other one answers those before
+MAX_FOLLOWING: Final = 64  # answers to messages that wait for their commit without a thread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +54,7 @@ class ServingLimits:
     body_seconds: float = 30.0  # for the whole body; 1 MiB at 35 kB/s
     queue_seconds: float = 10.0  # for a thread; then the client is answered 503
     buffered_bytes: int = 256 * 1024 * 1024  # of all bodies that are held at one time
-    submission_threads: int = 16  # those that wait for the disk share one commit
+    submission_threads: int = 8  # single messages wait for their commit without one
     submissions_waiting: int = 512
     revocation_threads: int = 6
     probe_threads: int = 1
@@ -86,10 +78,13 @@ class HTTPProtocol(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes
+class _Request:
+    """A request that was read."""
+
+    environ: Environ
+    protocol: HTTPProtocol
+    finished: "asyncio.Future[None]"
+    queued_at: float  # monotonic seconds
 
 
 @dataclass(slots=True)
@@ -130,6 +125,8 @@ class RsgiApp:
     on_start: Callable[[], None] = lambda: None  # called in the event loop once it runs
     _loop: asyncio.AbstractEventLoop = field(init=False)
     _pools: tuple[RequestPool, RequestPool, RequestPool] = field(init=False)
+    _committers: RequestPool = field(init=False)
+    _following: "set[asyncio.Future[None]]" = field(default_factory=set)  # of late answers
     _finished: "deque[asyncio.Future[None]]" = field(default_factory=deque)
     _is_finishing: bool = False  # whether the event loop is about to look at `_finished`
     _bodies: _BodyMemory = field(init=False)  # being read, or of requests not yet answered
@@ -142,18 +139,19 @@ class RsgiApp:
             RequestPool("revocation", limits.revocation_threads, limits.others_waiting),
             RequestPool("probe", limits.probe_threads, limits.others_waiting),
         )
+        self._committers = RequestPool("committer", COMMITTERS, limits.others_waiting)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start the threads."""
         self._loop = loop
-        for pool in self._pools:
+        for pool in (*self._pools, self._committers):
             pool.start()
         loop.call_soon(self.on_start)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Finish the requests that were taken, and end the threads."""
         del loop
-        for pool in self._pools:
+        for pool in (*self._pools, self._committers):  # it is the last to have work
             pool.stop()
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
@@ -175,8 +173,8 @@ class RsgiApp:
         environ["wsgi.input"] = BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body)) if body else ""
         finished = self._loop.create_future()
-        respond = partial(self._respond, environ, protocol, finished, self.clock.monotonic())
-        if not self._pool_of(path).submit(respond):
+        request = _Request(environ, protocol, finished, self.clock.monotonic())
+        if not self._pool_of(path).submit(partial(self._respond, request)):
             raise ServiceUnavailable(retry_after=RETRY_SECONDS)
         await finished
 
@@ -207,32 +205,60 @@ class RsgiApp:
             raise ProtocolClosed  # the client left: granian ends the iteration without an error
         return body
 
-    def _refuse(self, environ: Environ, error: HTTPException) -> _Answer:
+    def _refuse(self, environ: Environ, error: HTTPException) -> Answer:
         """Return the answer to a request that no view looks at, in the form of its path."""
         metrics.REQUESTS_REFUSED.labels(str(error.code)).inc()
         refused = {**environ, REFUSAL: error, "wsgi.input": BytesIO(), "CONTENT_LENGTH": ""}
         answer = call_wsgi(self.app, refused)
         return replace(answer, headers=[*answer.headers, ("Connection", "close")])
 
-    def _respond(
-        self,
-        environ: Environ,
-        protocol: HTTPProtocol,
-        finished: "asyncio.Future[None]",
-        queued_at: float,
-    ) -> None:
+    def _respond(self, request: _Request) -> None:
         """Handle one request in a thread of a pool."""
+        self._send(request, partial(self._answer, request))
+
+    def _answer(self, request: _Request) -> Answer | None:
+        """Return the answer; None if it follows, once what others sent is committed too."""
+        if self.clock.monotonic() - request.queued_at > self.limits.queue_seconds:
+            return self._refuse(request.environ, ServiceUnavailable(retry_after=RETRY_SECONDS))
+        answer = Answer()
+        body = self.app(request.environ, answer.start)
+        if isinstance(body, LateBody) and len(self._following) < MAX_FOLLOWING:
+            self._following.add(request.finished)
+            body.follow(self._commit, partial(self._send_late, request, answer))
+            return None
+        answer.read(body)
+        return answer
+
+    def _send_late(
+        self, request: _Request, answer: Answer, start: Callable[[], Iterable[bytes]]
+    ) -> None:
+        """Send an answer that followed."""
+
+        def read() -> Answer:
+            answer.read(start())
+            return answer
+
+        self._send(request, read)
+
+    def _send(self, request: _Request, make: Callable[[], Answer | None]) -> None:
+        """Send the answer that `make` returns, if it does, and finish the request."""
+        is_to_follow = False
         try:
-            if self.clock.monotonic() - queued_at > self.limits.queue_seconds:
-                answer = self._refuse(environ, ServiceUnavailable(retry_after=RETRY_SECONDS))
-            else:
-                answer = call_wsgi(self.app, environ)
-            with suppress(ProtocolClosed):  # the client left; what was done is done
-                _send(protocol, answer)
+            answer = make()
+            is_to_follow = answer is None
+            if answer is not None:
+                with suppress(ProtocolClosed):  # the client left; what was done is done
+                    _send(request.protocol, answer)
         except Exception as error:  # noqa: BLE001 - logged; the thread serves the next request
             log.critical("request_faulty", fault=type(error).__name__)
         finally:
-            self._finish(finished)
+            if not is_to_follow:
+                self._following.discard(request.finished)
+                self._finish(request.finished)
+
+    def _commit(self, work: Work) -> None:
+        """Have a group of messages committed, of which one waits at most."""
+        self._committers.submit(work)
 
     def _finish(self, finished: "asyncio.Future[None]") -> None:
         """Have the request's coroutine end: soon, since the client has its answer already.
@@ -252,69 +278,6 @@ class RsgiApp:
             finished = self._finished.popleft()
             if not finished.done():
                 finished.set_result(None)
-
-
-def environ_of(scope: Scope) -> Environ:
-    """Return the WSGI environ of a request (PEP 3333), without its body."""
-    host, _, port = scope.server.rpartition(":")
-    environ = {
-        **BASE_ENVIRON,
-        "REQUEST_METHOD": scope.method,
-        "PATH_INFO": scope.path.encode().decode("latin-1"),
-        "QUERY_STRING": scope.query_string,
-        "SERVER_NAME": host.strip("[]"),
-        "SERVER_PORT": port,
-        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
-        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
-        "wsgi.url_scheme": scope.scheme,
-    }
-    for name, value in scope.headers.items():
-        key = _environ_key(name)
-        if key in environ:
-            separator = "; " if name == "cookie" else ","
-            environ[key] = f"{environ[key]}{separator}{value}"
-        elif key:
-            environ[key] = value
-    return environ
-
-
-@lru_cache(maxsize=256)
-def _environ_key(name: str) -> str | None:
-    """Return the environ's name of a header; None for one that is left out.
-
-    A name with `_` could pass for another one with `-`. The body's length is set once it is read.
-    """
-    if "_" in name or name in {"content-length", "transfer-encoding"}:
-        return None
-    key = name.upper().replace("-", "_")
-    return key if name == "content-type" else f"HTTP_{key}"
-
-
-def call_wsgi(app: Callable[..., Iterable[bytes]], environ: Environ) -> _Answer:
-    """Return a WSGI app's answer, whole: a client that reads slowly then occupies no thread."""
-    status = 500
-    headers: list[tuple[str, str]] = []
-
-    def start_response(
-        started: str, fields: list[tuple[str, str]], exc_info: object = None
-    ) -> Callable[[bytes], object]:
-        nonlocal status, headers
-        del exc_info
-        status, headers = int(started[:3]), fields
-        return _write
-
-    chunks = app(environ, start_response)
-    try:
-        body = b"".join(chunks)
-    finally:
-        close = getattr(chunks, "close", None)
-        if close:
-            close()
-    return _Answer(status, headers, body)
-
-
-def _write(data: bytes) -> None:
-    raise NotImplementedError("an app yields its body (PEP 3333 keeps write() for older ones)")
 
 
 def _declared_length(scope: Scope) -> int | None:
@@ -344,7 +307,7 @@ async def _read_chunks(protocol: HTTPProtocol, limit: int, reserved: _Reservatio
     return b"".join(chunks)
 
 
-def _send(protocol: HTTPProtocol, answer: _Answer) -> None:
+def _send(protocol: HTTPProtocol, answer: Answer) -> None:
     # granian names itself unless an answer has that field
     headers = [*answer.headers, ("Server", "")]
     protocol.response_bytes(answer.status, headers, answer.body)

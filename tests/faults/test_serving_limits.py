@@ -2,27 +2,35 @@
 
 import signal
 import socket
+import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from functools import partial
 from http.client import HTTPResponse
 from pathlib import Path
 
 import httpx
 import pytest
 
+from consent_tokens.clock import SystemClock
+from consent_tokens.services.admission.senders import add_sender
+from consent_tokens.services.merchants import add_merchant
+from tests.fixtures import insert_grants
 from tests.number_scan import WRITTEN
 from tests.processes import free_port, process
+from tests.service import make_context
 
 pytestmark = pytest.mark.processes
+PURPOSE, TEXT = "marketing.promotions", "满 200 减 50，今晚八点"
 
 
 class Limited:
     """A web process with small limits."""
 
     def __init__(self, port: int, folder: Path) -> None:
-        self.port, self.waiting = port, folder / "waiting"
+        self.port, self.folder, self.waiting = port, folder, folder / "waiting"
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20)
 
     def send(self, data: bytes) -> bytes:
@@ -47,6 +55,34 @@ class Limited:
                 yield answer
             finally:
                 self.waiting.unlink(missing_ok=True)
+
+    def merchant(self) -> tuple[dict[str, str], list[str]]:
+        """Admit a merchant; return the headers that authenticate it, and two tokens."""
+        url = f"sqlite:///{self.folder}/consent.db"
+        base_url = f"http://127.0.0.1:{self.port}"
+        context = make_context(url, self.folder / "keys", clock=SystemClock(), base_url=base_url)
+        admitted = add_merchant(context.runtime, "shop")
+        add_sender(
+            context.runtime, admitted.merchant.id, port="1069", extension="1", signature="店名"
+        )
+        tokens = insert_grants(context.runtime, admitted.merchant.id, 2)
+        context.close()
+        return {"Authorization": f"Bearer {admitted.api_key}"}, tokens
+
+    @contextmanager
+    def message_before_its_commit(
+        self,
+    ) -> Iterator[tuple["Future[httpx.Response]", Callable[[], object]]]:
+        """Lock the database, and send a message; yield its answer to come, and what unlocks."""
+        headers, tokens = self.merchant()
+        drafts = [{"token": each, "purpose": PURPOSE, "text": TEXT} for each in tokens]
+        send = partial(self.client.post, "/v1/messages", headers=headers)
+        known = send(json=drafts[0])  # so is the API key, from here on
+        assert known.status_code == 202, known.text
+        locked = sqlite3.connect(self.folder / "consent.db", isolation_level=None)
+        with closing(locked), ThreadPoolExecutor(1) as pool:
+            locked.execute("BEGIN IMMEDIATE")
+            yield pool.submit(send, json=drafts[1]), partial(locked.execute, "ROLLBACK")
 
 
 @pytest.fixture
@@ -132,3 +168,41 @@ def test_a_request_in_a_thread_is_answered_before_the_process_stops(tmp_path: Pa
             threading.Event().wait(0.5)
             limited.waiting.unlink()
             assert answer.result().json() == {"waited": True}
+
+
+def test_a_message_that_waits_for_its_commit_occupies_no_thread(limited: Limited) -> None:
+    with limited.message_before_its_commit() as (answer, unlock):
+        threading.Event().wait(0.2)
+        assert limited.client.get("/v1/client").status_code == 200
+        assert not answer.done()
+        unlock()
+        assert answer.result().status_code == 202
+
+
+def test_a_message_is_committed_and_answered_before_the_process_stops(tmp_path: Path) -> None:
+    WRITTEN.append(tmp_path)
+    port = free_port()
+    with process("tests.short_deadlines", str(port), str(tmp_path)) as (started, said):
+        said.wait_for(lambda line: "ready at" in line)
+        limited = Limited(port, tmp_path)
+        with limited.client, limited.message_before_its_commit() as (answer, unlock):
+            threading.Event().wait(0.2)
+            started.send_signal(signal.SIGTERM)
+            threading.Event().wait(0.5)
+            unlock()
+            assert answer.result().status_code == 202
+
+
+def test_an_error_that_follows_has_its_problem_and_its_headers(limited: Limited) -> None:
+    headers, tokens = limited.merchant()
+    headers |= {"Idempotency-Key": '"once"', "X-Request-Id": "4711"}
+    drafts = [{"token": each, "purpose": PURPOSE, "text": TEXT} for each in tokens]
+    send = partial(limited.client.post, "/v1/messages", headers=headers)
+    accepted, repeated, refused = (send(json=drafts[place]) for place in (0, 0, 1))
+    assert accepted.status_code == 202, accepted.text
+    assert repeated.headers["idempotent-replayed"] == "true"
+    assert repeated.json() == accepted.json()
+    assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_key_reused")
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.headers["x-request-id"] == "4711"
+    assert refused.headers["x-content-type-options"] == "nosniff"

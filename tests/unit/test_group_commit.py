@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -58,3 +59,29 @@ def test_each_of_many_is_answered_in_some_group() -> None:
     queue, sizes = committing()
     submit(queue, 500, threads=16)
     assert sum(sizes) == 500
+
+
+def test_a_message_without_a_thread_is_committed_by_whoever_leads_for_it() -> None:
+    queue, sizes = committing()
+    turns: list[str] = []
+    outcomes: list[object] = []
+    for name in ("first", "second"):
+        queue.enqueue(cast("Any", object()), partial(turns.append, name), outcomes.append)
+    assert (turns, outcomes) == (["first"], [])
+    queue.lead()
+    assert (turns, sizes, outcomes) == (["first"], [2], [RESULT, RESULT])
+
+
+def test_an_error_is_that_of_the_message_that_causes_it() -> None:
+    good, bad = cast("Any", "good"), cast("Any", "bad")
+
+    def accept_all(submissions: Sequence[Submission]) -> Sequence[Done[SubmissionResult]]:
+        if bad in submissions:
+            raise ZeroDivisionError
+        return [RESULT for _ in submissions]
+
+    queue, outcomes = GroupCommit(accept_all), list[object]()
+    for each in (good, bad, good):
+        queue.enqueue(each, lambda: None, outcomes.append)
+    queue.lead()
+    assert [isinstance(each, ZeroDivisionError) for each in outcomes] == [False, True, False]

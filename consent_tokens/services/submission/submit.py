@@ -86,12 +86,36 @@ class Submitter:
         Raises NotReadyError, OutboxFullError, IdempotencyKeyReusedError, and what the database
         raises; nothing has been accepted then.
         """
+        return self.accept(self.prepare(merchant_id, request, render, key)).response
+
+    def prepare(
+        self,
+        merchant_id: str,
+        request: MessageRequest,
+        render: Render,
+        key: IdempotencyKey | None = None,
+    ) -> Submission:
+        """Return a message for `accept` or `enqueue`. Raises OutboxFullError."""
         if is_limited(request.purpose) and self._backpressure.is_saturated():
             raise OutboxFullError
-        done = self._group_commit.accept(Submission(merchant_id, request, render, key))
-        _count([done.result])
-        self.runtime.wake_dispatcher.set()
-        return done.response
+        return Submission(merchant_id, request, render, key)
+
+    def accept(self, submission: Submission) -> Done[SubmissionResult]:
+        """Submit one message, and wait for it. Raises as `submit`."""
+        return self._group_commit.accept(submission)
+
+    def enqueue(
+        self,
+        submission: Submission,
+        on_turn: Callable[[], None],
+        on_done: Callable[[Outcome | Exception], None],
+    ) -> None:
+        """Submit one message without waiting for it: see `GroupCommit.enqueue`."""
+        self._group_commit.enqueue(submission, on_turn, on_done)
+
+    def lead(self) -> None:
+        """Commit the messages that are queued: see `GroupCommit.lead`."""
+        self._group_commit.lead()
 
     def submit_batch(
         self,
@@ -212,7 +236,10 @@ class Submitter:
 
             return work
 
-        return run_each_once(self.runtime, [each.key for each in submissions], ask)
+        outcomes = run_each_once(self.runtime, [each.key for each in submissions], ask)
+        _count([each.result for each in outcomes if isinstance(each, Done)])
+        self.runtime.wake_dispatcher.set()
+        return outcomes
 
 
 def _count(results: Iterable[SubmissionResult | None]) -> None:

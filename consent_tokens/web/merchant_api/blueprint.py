@@ -121,7 +121,8 @@ class ApiBlueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smor
             def answering(*, merchant_id: str, key: str | None, **arguments: object) -> Response:
                 once = _idempotency_key(merchant_id, key, is_of_key=is_of_key)
                 answer = Answer(status, schema, once)
-                return to_response(view(merchant_id=merchant_id, answer=answer, **arguments))
+                found = view(merchant_id=merchant_id, answer=answer, **arguments)
+                return found if isinstance(found, Response) else to_response(found)
 
             return answering
 
@@ -165,18 +166,19 @@ class ApiBlueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smor
 
 def to_response(answer: ApiResponse) -> Response:
     """Return an answer as a response; with a status of 400 and more it is a problem."""
+    return Response(answer.body, status=answer.status, headers=headers_of(answer))
+
+
+def headers_of(answer: ApiResponse) -> list[tuple[str, str]]:
+    """Return the headers of an answer."""
     is_problem = answer.status >= HTTPStatus.BAD_REQUEST
-    response = Response(
-        answer.body,
-        status=answer.status,
-        content_type=problems.PROBLEM_JSON if is_problem else JSON,
-    )
+    headers = [("Content-Type", problems.PROBLEM_JSON if is_problem else JSON)]
     if answer.status == HTTPStatus.CREATED:
         created = msgspec.json.decode(answer.body)["id"]
-        response.headers["Location"] = f"{runtime().service.base_url}{request.path}/{created}"
+        headers.append(("Location", f"{runtime().service.base_url}{request.path}/{created}"))
     if answer.is_replayed:
-        response.headers["Idempotent-Replayed"] = "true"
-    return response
+        headers.append(("Idempotent-Replayed", "true"))
+    return headers
 
 
 def _chain(*decorators: Decorator) -> Decorator:

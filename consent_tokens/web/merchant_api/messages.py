@@ -11,6 +11,7 @@ from consent_tokens.services.submission.submit import Item
 from consent_tokens.web import problems
 from consent_tokens.web.merchant_api.answers import MessageDetail, MessagePage
 from consent_tokens.web.merchant_api.blueprint import Answer, ApiBlueprint
+from consent_tokens.web.merchant_api.late_response import LateResponse
 from consent_tokens.web.merchant_api.message_schemas import (
     AcceptedAnswer,
     BatchAnswer,
@@ -28,13 +29,14 @@ bp = ApiBlueprint("messages", "Messages, sent under consent tokens.")
 @bp.body(MessageIn())
 @bp.answer_once(202, AcceptedAnswer())
 @bp.problems(403, 422)
-def send_message(merchant_id: str, body: MessageRequest, answer: Answer) -> ApiResponse:
+def send_message(merchant_id: str, body: MessageRequest, answer: Answer) -> LateResponse:
     """Send one message."""
+    submitter = app_context().submitter
 
     def render(result: SubmissionResult) -> ApiResponse:
         return _refusal(result) or answer.render(result)
 
-    return app_context().submitter.submit(merchant_id, body, render, answer.key)
+    return LateResponse(submitter, submitter.prepare(merchant_id, body, render, answer.key))
 
 
 @bp.post("/messages/batch")
