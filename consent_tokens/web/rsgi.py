@@ -54,7 +54,7 @@ class ServingLimits:
     body_seconds: float = 30.0  # for the whole body; 1 MiB at 35 kB/s
     queue_seconds: float = 10.0  # for a thread; then the client is answered 503
     buffered_bytes: int = 256 * 1024 * 1024  # of all bodies that are held at one time
-    submission_threads: int = 8  # single messages wait for their commit without one
+    submission_threads: int = 16  # single messages wait for their commit without one
     submissions_waiting: int = 512
     revocation_threads: int = 6
     probe_threads: int = 1

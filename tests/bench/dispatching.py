@@ -3,7 +3,9 @@
 import multiprocessing
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -71,6 +73,12 @@ def _drain(
     os._exit(0)
 
 
+def _check_alive(running: Sequence[SpawnProcess]) -> None:
+    """Fail if one of the processes has ended with an error, which it printed."""
+    if any(each.exitcode for each in running):
+        raise SystemExit("a dispatcher that was to be measured failed")
+
+
 def drained(
     url: str, keys: Path, gateway: str, count: int, *, processes: int = 1,
     links: LinkModes | None = None,
@@ -80,7 +88,7 @@ def drained(
     As with smpp34 alone, neither binding nor unbinding counts.
     """
     fresh = multiprocessing.get_context("spawn")
-    signals = _Signals(fresh.Semaphore(0), fresh.Event(), fresh.Queue())
+    signals = _Signals(fresh.Semaphore(0), fresh.Event(), fresh.SimpleQueue())
     running = [
         fresh.Process(target=_drain, args=(url, keys, gateway, links, signals))
         for _ in range(processes)
@@ -88,12 +96,14 @@ def drained(
     for each in running:
         each.start()
     for _ in running:
-        signals.ready.acquire()
+        while not signals.ready.acquire(timeout=1):
+            _check_alive(running)
     begun = time.perf_counter()
     signals.go.set()
-    until: float = max(signals.ended.get() for _ in running)
     for each in running:
         each.join()
+    _check_alive(running)
+    until: float = max(signals.ended.get() for _ in running)
     return count / (until - begun)
 
 

@@ -75,6 +75,7 @@ def insert_unused_grants(context: AppContext, merchant_id: str, count: int) -> N
     """Insert so many grants that nobody has a token of."""
     now = int(context.runtime.clock.now().timestamp())
     drawn = context.runtime.random.token_bytes(16 * count)
+    kid = context.runtime.keyring.wrapping.kid  # a key that is not there keeps it from starting
 
     def insert(begin: int, transaction: Transaction) -> None:
         rows = [
@@ -82,7 +83,7 @@ def insert_unused_grants(context: AppContext, merchant_id: str, count: int) -> N
                 int.from_bytes(drawn[at : at + 8], "big", signed=True),
                 int.from_bytes(drawn[at + 8 : at + 16], "big", signed=True),
                 merchant_id, PURPOSE, 4, 30, 0, 1440, "Asia/Shanghai", now + 10**7, "zh-CN", now,
-                "live", now, drawn[at : at + 16] * 3, bytes(48),
+                "live", now, kid + (drawn[at : at + 16] * 3)[len(kid) :], bytes(48),
             )
             for at in range(begin * 16, min(begin + 2000, count) * 16, 16)
         ]  # fmt: skip
