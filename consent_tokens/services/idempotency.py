@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, NamedTuple, Self, TypeAlias, TypeVar
 
 import msgspec
 
-from consent_tokens.errors import DatabaseBusyError, IdempotencyKeyReusedError
+from consent_tokens.errors import ConsentTokensError, DatabaseBusyError, IdempotencyKeyReusedError
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import idempotency
 from consent_tokens.store.database import MAX_TRANSACTION_ATTEMPTS, Transaction
@@ -134,19 +134,25 @@ def run_each_once(
     runtime: Runtime,
     keys: Sequence[IdempotencyKey | None],
     work: EachWork[Result],
-) -> "list[Done[Result] | IdempotencyKeyReusedError]":
+) -> "list[Done[Result] | Exception]":
     """Do the work of several requests in one transaction, each once per idempotency key.
 
     What the work inserts is sent together with the responses and the commit. Of two requests with
-    one key, the second gets what is stored of the first. Raises what `work` and the database raise;
-    nothing has been done then.
+    one key, the second gets what is stored of the first, in a transaction after it; what that
+    raises is the outcome of those that are in it. Raises what `work` and the database raise in the
+    first transaction; nothing has been done then.
     """
     places: dict[object, list[int]] = {}
     for place, key in enumerate(keys):
         places.setdefault(key.stored_under if key else place, []).append(place)
-    outcomes: dict[int, Done[Result] | IdempotencyKeyReusedError] = {}
+    outcomes: dict[int, Done[Result] | Exception] = {}
     while turn := [listed.pop(0) for listed in places.values() if listed]:
-        outcomes |= zip(turn, _run_different(runtime, keys, work, turn), strict=True)
+        try:
+            outcomes |= zip(turn, _run_different(runtime, keys, work, turn), strict=True)
+        except Exception as error:
+            if not outcomes:
+                raise
+            outcomes |= dict.fromkeys(turn, error)  # what came before is committed
     return [outcomes[place] for place in range(len(keys))]
 
 
@@ -155,7 +161,7 @@ def _run_different(
     keys: Sequence[IdempotencyKey | None],
     work: EachWork[Result],
     places: Sequence[int],
-) -> "list[Done[Result] | IdempotencyKeyReusedError]":
+) -> "list[Done[Result] | ConsentTokensError]":
     """Do what `run_each_once` does, of requests that have no key in common."""
 
     def find_and_work(transaction: Transaction) -> _Outcomes[Result]:
@@ -187,7 +193,7 @@ def _run_different(
 class _Outcomes(NamedTuple, Generic[Result]):
     """Outcomes of requests, and what is to be inserted of them."""
 
-    outcomes: "list[Done[Result] | IdempotencyKeyReusedError]"
+    outcomes: "list[Done[Result] | ConsentTokensError]"
     insert: Callable[[Transaction], None]
     responses: "Sequence[StoredRow]"
 
@@ -202,11 +208,12 @@ def _is_stored(key: IdempotencyKey | None, stored: _Stored) -> bool:
 
 def _repeat(
     runtime: Runtime, key: IdempotencyKey | None, stored: _Stored
-) -> "Done[Any] | IdempotencyKeyReusedError":
+) -> "Done[Any] | ConsentTokensError":
+    """Return the stored response of a request, or why it cannot be returned."""
     assert key is not None  # noqa: S101 - a request without a key is always new
     try:
         return Done(_open_response(runtime, key, stored[key.stored_under]))
-    except IdempotencyKeyReusedError as error:
+    except ConsentTokensError as error:
         return error
 
 

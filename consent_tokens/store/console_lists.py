@@ -173,11 +173,18 @@ def find_templates(
 def find_plans(
     transaction: Transaction, wanted: Search, ended_after: datetime
 ) -> tuple[list[Plan], int]:
-    """Return a page of the plans that are not withdrawn, nor over before then; how many match."""
+    """Return a page of the plans that are not withdrawn, nor over before then; how many match.
+
+    Those of sandboxes are left out.
+    """
     query = (
         select(plans)
         .join(merchants, merchants.c.id == plans.c.merchant_id)
-        .where(plans.c.ends_at > ended_after, plans.c.withdrawn_at.is_(None))
+        .where(
+            plans.c.ends_at > ended_after,
+            plans.c.withdrawn_at.is_(None),
+            ~plans.c.merchant_id.endswith(SUFFIX, autoescape=True),
+        )
     )
     if wanted.text:
         query = query.where(_contains(wanted.text, merchants.c.name, plans.c.id, plans.c.reference))

@@ -60,6 +60,12 @@ def is_serialization_failure(error: DBAPIError) -> bool:
     return sqlstate in RETRIABLE_SQLSTATES or sqlite_error.startswith("SQLITE_BUSY")
 
 
+def _has_lost_server(error: DBAPIError) -> bool:
+    """Whether PostgreSQL did not answer: what it refuses, such as for a full disk, is undone."""
+    sqlstate = getattr(error.orig, "sqlstate", None) or ""
+    return error.connection_invalidated or not sqlstate or sqlstate.startswith(("08", "57P"))
+
+
 def is_unavailable(error: DBAPIError) -> bool:
     """Whether the database could not be reached or could not write, so that nothing was done."""
     sqlstate = getattr(error.orig, "sqlstate", None) or ""
@@ -127,7 +133,8 @@ class Database:
         `work` may therefore run more than once: it must touch nothing but its transaction. What
         `finish` then inserts is sent together with the commit: see `committing`. Raises
         DatabaseBusyError after MAX_TRANSACTION_ATTEMPTS, DatabaseUnavailableError if the database
-        cannot be reached, and CommitUncertainError if the connection broke during the commit.
+        cannot be reached or refuses, and CommitUncertainError if the connection broke during
+        `finish` or the commit.
         """
         for _ in range(MAX_TRANSACTION_ATTEMPTS):
             has_run = False
@@ -144,7 +151,7 @@ class Database:
                     continue
                 if is_unavailable(error):
                     # a server may have committed before the connection broke; SQLite has not
-                    is_uncertain = has_run and not self.is_sqlite
+                    is_uncertain = has_run and not self.is_sqlite and _has_lost_server(error)
                     fault = CommitUncertainError if is_uncertain else DatabaseUnavailableError
                     raise fault(cause_of(error)) from error
                 raise

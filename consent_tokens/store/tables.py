@@ -199,7 +199,7 @@ messages = Table(  # in the recipient's partition; what waits here is the outbox
     # without the id, by which lists sort: entries of a second would go to all pages of that second
     Index("messages_by_merchant", "merchant_id", "accepted_at",
           postgresql_where=HAS_MERCHANT, sqlite_where=HAS_MERCHANT, postgresql_with=ONE_BY_ONE),
-    # for retention: new rows go to their end, and nothing else changes them
+    # for retention: new rows go to their end, and an update writes its entry there again
     Index("messages_by_acceptance", "accepted_at", postgresql_with=ONE_BY_ONE),
     Index("messages_with_text", "accepted_at",
           postgresql_where=HAS_TEXT, sqlite_where=HAS_TEXT, postgresql_with=ONE_BY_ONE),

@@ -17,6 +17,7 @@ from typing import Final, Self
 MAX_WAIT_SECONDS: Final = 2.0  # in the queue; then SQLite's own lock is asked for
 RETRY_SECONDS: Final = 0.0005
 OWNER_ONLY: Final = 0o600
+FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 WRITER, NEXT = 0, 1  # bytes of the file: whose lock says who writes, and who is next
 NEVER: Final = threading.Event()
 
@@ -56,7 +57,8 @@ class WriterQueue:
         try:
             if self._is_writer and self._file is not None:
                 self._is_writer = False
-                _unlock(self._file, WRITER)
+                with suppress(OSError):  # what is committed is done
+                    _unlock(self._file, WRITER)
         finally:
             self._threads.release()
 
@@ -86,12 +88,14 @@ def _open_beside(database: Path) -> int | None:
     """Open the file of a database's queue; None if that is not possible."""
     path = database.with_name(f"{database.name}.writers")
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
         owner = database.stat()
+        descriptor = os.open(path, FLAGS, OWNER_ONLY)
     except OSError:
         return None
-    with suppress(OSError):  # opened by root, it becomes the database's owner's, as SQLite's do
-        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    with suppress(OSError):  # made by root, it becomes the database's owner's
+        made = os.fstat(descriptor)
+        if made.st_uid == os.geteuid() != owner.st_uid and made.st_nlink == 1:
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
     return descriptor
 
 
@@ -104,6 +108,8 @@ def _lock(file: int, place: int, until: float) -> bool:
             if monotonic() >= until:
                 return False
             NEVER.wait(RETRY_SECONDS)  # what waits in the kernel cannot be ended after a time
+        except OSError:  # a file system without locks
+            return False
         else:
             return True
 

@@ -2,9 +2,14 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Final
+
+import structlog
+
+log = structlog.get_logger()
 
 STOP_SECONDS: Final = 20.0  # that a stopping pool gives the requests it has taken
 
@@ -41,12 +46,21 @@ class RequestPool:
             self._queue.put(None)
         for thread in self._started:
             thread.join(STOP_SECONDS)
-        has_ended = not any(thread.is_alive() for thread in self._started)
         self._started.clear()
-        while has_ended and not self._queue.empty():  # what the last work queued itself
-            if work := self._queue.get():
-                work()
 
     def _run(self) -> None:
         while (work := self._queue.get()) is not None:
-            work()
+            _do(work)
+        with suppress(Empty):  # what the last work queued itself
+            while (work := self._queue.get_nowait()) is not None:
+                _do(work)
+            self._queue.put(None)  # of another thread
+
+
+def _do(work: Work) -> None:
+    """Do work; a fault of it costs no thread."""
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001 - logged
+        with suppress(OSError):  # of a log that cannot be written
+            log.critical("work_faulty", fault=type(error).__name__)

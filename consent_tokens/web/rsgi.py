@@ -44,7 +44,7 @@ MAX_SMALL_BODY_BYTES: Final = 64 * 1024  # read at once; of larger ones, what ha
 RETRY_SECONDS: Final = 1
 FINISH_SECONDS: Final = 0.02
 COMMITTERS: Final = 2  # threads: one commits messages, the other one answers those before
-MAX_FOLLOWING: Final = 64  # answers to messages that wait for their commit without a thread
+MAX_FOLLOWING: Final = 64  # about: messages that wait for their commit without a thread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +258,8 @@ class RsgiApp:
 
     def _commit(self, work: Work) -> None:
         """Have a group of messages committed, of which one waits at most."""
-        self._committers.submit(work)
+        if not self._committers.submit(work):
+            work()
 
     def _finish(self, finished: "asyncio.Future[None]") -> None:
         """Have the request's coroutine end: soon, since the client has its answer already.

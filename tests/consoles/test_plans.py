@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from consent_tokens.consent.purposes import PurposeClass
 from consent_tokens.rules_source import RulesSource
 from consent_tokens.services import plans
 from tests.admissions import insert_template
+from tests.api.test_test_keys import with_test_key
 from tests.console_people import ConsoleUser, events_by, merchant_person, operator
 from tests.service import ORDERS, PROMOTIONS, Page, Service, found
 from tests.stories.test_plans import IN_NOVEMBER, PEAKS
@@ -42,10 +44,14 @@ def test_a_plan_is_stated_changed_and_withdrawn(small: Service) -> None:
     assert changed.status_code == 303, changed.text
     after = merchant.get("/v1/plans").json["items"][0]
     assert (after["id"], after["messages"], after["purpose"]) == (plan["id"], 60_000, PROMOTIONS)
-    assert "Withdraw the plan" in user.get(path).text
+    for words in ("Change the plan", "Withdraw the plan"):
+        assert words in user.get(path).text
     assert user.post(f"{path}/withdraw").status_code == 303
     assert merchant.get("/v1/plans?status=withdrawn").json["items"][0]["id"] == plan["id"]
-    assert "State the plan" not in user.get(path).text
+    for words in ("Change the plan", "Withdraw the plan"):
+        assert words not in user.get(path).text
+    assert "autumn" in user.get(path).text, "what it was is still shown"
+    assert user.post(path, **FORM | {"messages": "x"}).status_code == 409
     assert user.post(path, **FORM).status_code == user.post(f"{path}/withdraw").status_code == 409
     recorded = [each for each in events_by(user) if each.startswith("plan_")]
     assert sorted(recorded) == ["plan_changed", "plan_stated", "plan_withdrawn"]
@@ -97,6 +103,20 @@ def test_nobody_sees_or_changes_the_plan_of_another_merchant(small: Service) -> 
     assert stranger.post(f"{path}/withdraw").status_code == 404
 
 
+def test_a_purpose_that_is_not_offered_any_more_stays_in_its_plan(small: Service) -> None:
+    merchant = small.legal_merchant(classes=[PurposeClass.MARKETING])
+    user = merchant_person(small, merchant.id)
+    times = {name: f"{at}:00+08:00" for name, at in TIMES.items()}
+    unusable = {"purpose": "finance.loans", "messages": 5}
+    plan = merchant.post("/v1/plans", {**times, **unusable}).json
+    shown = user.get(f"/plans/{plan['id']}").text
+    assert '<option value="finance.loans" selected>' in shown
+    assert "finance.loans" not in user.get("/plans/new").text
+    changed = FORM | {"purpose": "finance.loans", "messages": "5"}
+    assert user.post(f"/plans/{plan['id']}", shown, **changed).status_code == 303
+    assert merchant.get(f"/v1/plans/{plan['id']}").json["stated_at"] == plan["stated_at"]
+
+
 def test_there_are_so_many_plans_at_most(small: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plans, "MAX_OPEN", 1)
     user = merchant_person(small, small.merchant().id)
@@ -119,13 +139,18 @@ def test_an_operator_sees_the_plans_of_all_and_the_seasons(small: Service) -> No
             messages=messages,
         )
     ann = operator(small, "auditor")
+    times = {name: f"{at}:00+08:00" for name, at in TIMES.items()}
+    tests = with_test_key(small.merchant("Sandbox"))
+    assert tests.post("/v1/plans", {**times, "messages": 9_000_000}).status_code == 201
     page = overview(ann).text
+    assert ">Sandbox<" not in page
     assert "Peak seasons" in page
     assert "Double 11" in page
     assert "2,010" in page, "what both plan for the busiest day"
     assert "more than planned" in page, "by the platform"
-    by_count = overview(ann, "?sort=planned&dir=desc").text
-    assert by_count.index(">Books<") < by_count.index(">Tea<")
+    for direction, first, second in (("asc", "Tea", "Books"), ("desc", "Books", "Tea")):
+        by_count = overview(ann, f"?sort=planned&dir={direction}").text
+        assert by_count.index(f">{first}<") < by_count.index(f">{second}<")
     assert ">Tea<" not in overview(ann, "?q=books").text
     rows = overview(ann, "?format=csv").text.splitlines()
     assert len(rows) == 3

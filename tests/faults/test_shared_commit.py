@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from consent_tokens.errors import CommitUncertainError, IdempotencyKeyReusedError
+from consent_tokens.errors import (
+    CommitUncertainError,
+    DatabaseUnavailableError,
+)
 from consent_tokens.services.idempotency import (
     ApiResponse,
     Done,
@@ -20,7 +24,7 @@ from consent_tokens.services.submission.group_commit import Submission
 from consent_tokens.services.submission.message_request import MessageRequest
 from consent_tokens.store import checkpoints
 from consent_tokens.store.bulk import RowSet, insert_rows
-from consent_tokens.store.database import Transaction
+from consent_tokens.store.database import Database, Transaction
 from consent_tokens.store.round_trips import one_round_trip
 from tests.fixtures import insert_grants
 from tests.service import ORDERS, Service
@@ -46,7 +50,7 @@ def stored(service: Service, name: str) -> str | None:
 def test_a_key_that_was_stored_meanwhile_is_answered_as_it_was_there(on_postgres: Service) -> None:
     attempts: list[str] = []
 
-    def run(name: str, meanwhile: Callable[[], object]) -> Done[str] | IdempotencyKeyReusedError:
+    def run(name: str, meanwhile: Callable[[], object]) -> Done[str] | Exception:
         def work(places: Sequence[int]) -> Worked[str]:
             attempts.append(name)
             meanwhile()
@@ -146,3 +150,47 @@ def test_a_query_leaves_what_the_server_has_prepared(on_postgres: Service) -> No
         return int(transaction.execute(prepared).scalar_one())
 
     assert [database.read(ask) for _ in range(8)][-1] == 1
+
+
+def test_what_was_committed_before_a_repeated_key_is_answered_as_committed(
+    on_postgres: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A group with one key twice takes two transactions; the second one finds no database."""
+    runs: list[int] = []
+    run = Database.run
+
+    def run_once_only(database: Database, work: Any, finish: Any = None) -> Any:  # noqa: ANN401 - as the real one
+        runs.append(1)
+        if len(runs) > 1:
+            raise DatabaseUnavailableError
+        return run(database, work, finish)
+
+    def work(places: Sequence[int]) -> Worked[str]:
+        done = [Done(ApiResponse.render(202, {}), "accepted") for _ in places]
+        return Worked(done, lambda at: insert_one(at, "committed"))
+
+    monkeypatch.setattr(Database, "run", run_once_only)
+    outcomes = run_each_once(on_postgres.runtime, [KEY, None, KEY], lambda _transaction: work)
+    assert [type(each) for each in outcomes] == [Done, Done, DatabaseUnavailableError]
+    assert stored(on_postgres, "committed") == "1"
+
+
+def test_what_the_server_refuses_at_the_end_is_not_called_uncertain(on_postgres: Service) -> None:
+    """Class 53 of SQLSTATE: there is no room on the disk, say; nothing was committed."""
+
+    def refuse(transaction: Transaction, _: None) -> None:
+        insert_one(transaction, "refused")
+        RowSet({"name": "text"}, [("x",)]).ask(
+            transaction, "SELECT pg_temp.no_room() AS name FROM {input}"
+        )
+
+    database = on_postgres.runtime.database
+    no_room = """CREATE FUNCTION pg_temp.no_room() RETURNS text LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '53100'; END $$"""
+
+    def make_function(transaction: Transaction) -> None:
+        transaction.execute(text(no_room))
+
+    with pytest.raises(DatabaseUnavailableError):
+        database.run(make_function, refuse)
+    assert stored(on_postgres, "refused") is None

@@ -85,3 +85,24 @@ def test_an_error_is_that_of_the_message_that_causes_it() -> None:
         queue.enqueue(each, lambda: None, outcomes.append)
     queue.lead()
     assert [isinstance(each, ZeroDivisionError) for each in outcomes] == [False, True, False]
+
+
+def test_who_cannot_be_told_keeps_nobody_else_from_being_told() -> None:
+    """What is told after the commit may fail: a log on a full disk, a client that is gone."""
+    sizes: list[int] = []
+    told: list[object] = []
+
+    def accept_all(submissions: Sequence[Submission]) -> Sequence[Done[SubmissionResult]]:
+        sizes.append(len(submissions))
+        return [RESULT for _ in submissions]
+
+    def fail(_what: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    queue = GroupCommit(accept_all, on_outcomes=fail)
+    submission = cast("Any", object())
+    queue.enqueue(submission, lambda: None, fail)
+    queue.enqueue(submission, lambda: None, told.append)
+    queue.lead()
+    assert (sizes, told) == ([2], [RESULT])
+    assert queue.accept(submission) == RESULT

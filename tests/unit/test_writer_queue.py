@@ -123,3 +123,15 @@ def test_a_database_without_a_queue_is_written_to(path: Path, database: Database
     path.with_name("consent.db.writers").mkdir()
     write(database, "next")
     assert writers(database) == ["next"]
+
+
+def test_the_file_of_the_queue_is_no_link_to_another(path: Path, database: Database) -> None:
+    """Whoever may write to the folder cannot have another file opened, or given away by root."""
+    database.close()
+    file, other = path.with_name("consent.db.writers"), path.with_name("other")
+    file.unlink()
+    file.symlink_to(other)
+    with WriterQueue(path):
+        assert not other.exists()
+    write(database, "next")
+    assert writers(database) == ["next"]

@@ -15,12 +15,17 @@ PostgreSQL.
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
+
+import structlog
 
 from consent_tokens.errors import ConsentTokensError
 from consent_tokens.services.idempotency import ApiResponse, Done, IdempotencyKey
 from consent_tokens.services.submission.message_request import MessageRequest, SubmissionResult
+
+log = structlog.get_logger()
 
 MAX_GROUP_SIZE: Final = 200
 GATHER_SECONDS: Final = 0.001  # that the leader waits for more messages, as long as some arrive
@@ -38,8 +43,9 @@ class Submission(NamedTuple):
     key: IdempotencyKey | None = None
 
 
-Outcome = Done[SubmissionResult] | ConsentTokensError
+Outcome = Done[SubmissionResult] | Exception
 AcceptAll = Callable[[Sequence[Submission]], Sequence[Outcome]]  # in one transaction
+Told = TypeVar("Told")
 
 
 class _Pending(NamedTuple):
@@ -47,7 +53,20 @@ class _Pending(NamedTuple):
 
     submission: Submission
     on_turn: Callable[[], None]  # has `lead` called, soon and by a thread that may wait
-    on_done: Callable[[Outcome | Exception], None]
+    on_done: Callable[[Outcome], None]
+
+
+def _tell(call: Callable[[Told], None], what: Told) -> None:
+    """Call somebody back. The group is committed: who raises keeps nobody else from being told."""
+    try:
+        call(what)
+    except Exception as error:  # noqa: BLE001 - logged
+        with suppress(OSError):  # of a log that cannot be written
+            log.critical("outcome_not_told", fault=type(error).__name__)
+
+
+def _ignore(_outcomes: Sequence[Outcome]) -> None:
+    """Do nothing with what was decided."""
 
 
 @dataclass(slots=True)
@@ -55,6 +74,7 @@ class GroupCommit:
     """The queue of submissions of one process."""
 
     accept_all: AcceptAll
+    on_outcomes: Callable[[Sequence[Outcome]], None] = _ignore  # of a group, before they are told
     _queue: deque[_Pending] = field(default_factory=deque)
     _has_leader: bool = False
     _expected: int = 1  # messages: as many as were there at the end of the group before
@@ -65,9 +85,9 @@ class GroupCommit:
         """Return the relay's decision on one message, rendered. Raises what the database raises."""
         turn = threading.Lock()  # released when done, or when this thread leads
         turn.acquire()
-        outcomes: list[Outcome | Exception] = []
+        outcomes: list[Outcome] = []
 
-        def take(outcome: Outcome | Exception) -> None:
+        def take(outcome: Outcome) -> None:
             outcomes.append(outcome)
             turn.release()
 
@@ -83,12 +103,12 @@ class GroupCommit:
         self,
         submission: Submission,
         on_turn: Callable[[], None],
-        on_done: Callable[[Outcome | Exception], None],
+        on_done: Callable[[Outcome], None],
     ) -> None:
-        """Queue a message. One of the two is called: `on_turn` if `lead` is to be called for it.
+        """Queue a message. `on_turn` is called if `lead` is to be called for it; it may not raise.
 
-        `on_done` gets the decision, or what the database raises, in the thread that leads. Neither
-        may raise.
+        `on_done` is called once, in the thread that leads, with the decision or with what the
+        database raises.
         """
         with self._lock:
             self._queue.append(_Pending(submission, on_turn, on_done))
@@ -112,16 +132,17 @@ class GroupCommit:
             self._is_complete.clear()
         if following:
             following.on_turn()
+        _tell(self.on_outcomes, outcomes)
         for each, outcome in zip(group, outcomes, strict=True):
-            each.on_done(outcome)
+            _tell(each.on_done, outcome)
 
-    def _outcomes(self, group: Sequence[Submission]) -> Sequence[Outcome | Exception]:
+    def _outcomes(self, group: Sequence[Submission]) -> Sequence[Outcome]:
         """Return what is decided on a group, or what the database raises, for each message."""
         try:
             return self.accept_all(group)
         except ConsentTokensError as error:
             return [error] * len(group)
-        except Exception as error:  # noqa: BLE001 - each message's thread raises it
+        except Exception as error:  # noqa: BLE001 - it is the outcome of each
             # one of the group may have caused it: try each alone
             return [error] if len(group) == 1 else [self._outcomes([each])[0] for each in group]
 

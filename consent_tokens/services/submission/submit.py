@@ -72,7 +72,7 @@ class Submitter:
         # they wait for a server meanwhile, as on PostgreSQL, they do so less (decision 58).
         self._turn = threading.Lock() if self.runtime.database.is_sqlite else nullcontext()
         self._backpressure = Backpressure(self.runtime, self.policy.outbox_limit)
-        self._group_commit = GroupCommit(self._accept_all)
+        self._group_commit = GroupCommit(self._accept_all, self._on_outcomes)
 
     def submit(
         self,
@@ -95,20 +95,23 @@ class Submitter:
         render: Render,
         key: IdempotencyKey | None = None,
     ) -> Submission:
-        """Return a message for `accept` or `enqueue`. Raises OutboxFullError."""
+        """Return a message for `accept` or `enqueue`.
+
+        Raises OutboxFullError, and what the database raises.
+        """
         if is_limited(request.purpose) and self._backpressure.is_saturated():
             raise OutboxFullError
         return Submission(merchant_id, request, render, key)
 
     def accept(self, submission: Submission) -> Done[SubmissionResult]:
-        """Submit one message, and wait for it. Raises as `submit`."""
+        """Submit one message, and wait for it. Raises as `submit`, but no OutboxFullError."""
         return self._group_commit.accept(submission)
 
     def enqueue(
         self,
         submission: Submission,
         on_turn: Callable[[], None],
-        on_done: Callable[[Outcome | Exception], None],
+        on_done: Callable[[Outcome], None],
     ) -> None:
         """Submit one message without waiting for it: see `GroupCommit.enqueue`."""
         self._group_commit.enqueue(submission, on_turn, on_done)
@@ -236,10 +239,12 @@ class Submitter:
 
             return work
 
-        outcomes = run_each_once(self.runtime, [each.key for each in submissions], ask)
-        _count([each.result for each in outcomes if isinstance(each, Done)])
+        return run_each_once(self.runtime, [each.key for each in submissions], ask)
+
+    def _on_outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        """Count what was decided, and have it sent."""
         self.runtime.wake_dispatcher.set()
-        return outcomes
+        _count([each.result for each in outcomes if isinstance(each, Done)])
 
 
 def _count(results: Iterable[SubmissionResult | None]) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from consent_tokens.relay.plan import Plan, PlanStatus
+from consent_tokens.relay.sandbox import is_sandbox
 from consent_tokens.rules.rule import Peak
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import console_lists, merchants, plans
@@ -48,13 +49,13 @@ def list_plans(runtime: Runtime, merchant_id: str | None = None) -> list[ListedP
 
     def query(transaction: Transaction) -> list[ListedPlan]:
         found = plans.between(transaction, now - LISTED_AFTERWARDS, now + FAR, wanted)
-        return _listed(transaction, found, now)
+        return _listed(transaction, _without_sandboxes(found), now)
 
     return runtime.database.read(query)
 
 
 def find_plans(runtime: Runtime, wanted: Search) -> tuple[list[ListedPlan], int]:
-    """Return a page of the plans that are not over, or not for long; and how many match."""
+    """Return a page of the plans that are not withdrawn, nor over for long; and how many match."""
     now = runtime.clock.now()
 
     def query(transaction: Transaction) -> tuple[list[ListedPlan], int]:
@@ -62,6 +63,11 @@ def find_plans(runtime: Runtime, wanted: Search) -> tuple[list[ListedPlan], int]
         return _listed(transaction, found, now), total
 
     return runtime.database.read(query)
+
+
+def _without_sandboxes(found: Sequence[Plan]) -> list[Plan]:
+    """Return the plans that merchants did not state with a test key."""
+    return [each for each in found if not is_sandbox(each.merchant_id)]
 
 
 def _listed(transaction: Transaction, found: Sequence[Plan], now: datetime) -> list[ListedPlan]:
@@ -82,8 +88,9 @@ def peak_plans(runtime: Runtime) -> list[PeakPlan]:
 
     def query(transaction: Transaction) -> list[PeakPlan]:
         return [
-            _peak_plan(peak, first, last, plans.between(transaction, _start(first), _end(last)))
+            _peak_plan(peak, first, last, _without_sandboxes(found))
             for (first, last), peak in peaks
+            for found in [plans.between(transaction, _start(first), _end(last))]
         ]
 
     return runtime.database.read(query)

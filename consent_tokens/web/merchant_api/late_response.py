@@ -46,7 +46,7 @@ class _Body(LateBody):
     def __iter__(self) -> Iterator[bytes]:
         """Submit the message, wait, and return the body."""
         try:
-            outcome: Outcome | Exception = self.response.submitter.accept(self._submission())
+            outcome: Outcome = self.response.submitter.accept(self._submission())
         except Exception as error:  # noqa: BLE001 - it is answered
             outcome = error
         return iter(self._complete(outcome))
@@ -68,10 +68,10 @@ class _Body(LateBody):
             render=lambda result: self.context.run(submission.render, result)
         )
 
-    def _complete(self, outcome: Outcome | Exception) -> Iterable[bytes]:
+    def _complete(self, outcome: Outcome) -> Iterable[bytes]:
         return self.context.run(self._answer, outcome)
 
-    def _answer(self, outcome: Outcome | Exception) -> Iterable[bytes]:
+    def _answer(self, outcome: Outcome) -> Iterable[bytes]:
         """Call `start_response`, and return the body."""
         if isinstance(outcome, Exception):
             problem = problems.handle_exception(outcome)

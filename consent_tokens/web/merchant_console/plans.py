@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from marshmallow import ValidationError
 
 from consent_tokens.consent.purposes import Purpose
-from consent_tokens.errors import InvalidError, TooManyOpenError
+from consent_tokens.errors import ConflictError, InvalidError, TooManyOpenError
 from consent_tokens.relay.plan import Plan, PlanStatus
 from consent_tokens.services import plans
 from consent_tokens.services.merchant_records import read_merchant
@@ -33,8 +33,8 @@ from consent_tokens.web.request_context import app_context, runtime
 bp = console_blueprint("plans", MERCHANT)
 ONE: Final = "/plans/<plan_id>"
 TIMES: Final = ("starts_at", "ends_at")
-NARROWED_BY: Final = ("purpose", "template", "sender")
-FIELDS: Final = (*TIMES, "messages", *NARROWED_BY, "reference")
+FIELDS: Final = (*TIMES, "messages", "purpose", "template", "sender", "reference")
+OPEN: Final = (PlanStatus.UPCOMING, PlanStatus.CURRENT)
 
 
 @bp.get("/plans")
@@ -77,8 +77,11 @@ def show_one(plan_id: str) -> Response:
 def change(plan_id: str) -> Response:
     """State a plan anew: what was accepted still counts."""
     merchant, actor = merchant_id(), person().id
+    standing = plans.get_own(runtime(), merchant, plan_id)
+    if standing.status not in OPEN:
+        raise ConflictError(f"the plan is {standing.status}")
     return _save(
-        plans.get_own(runtime(), merchant, plan_id),
+        standing,
         lambda terms: runtime().database.run(
             lambda transaction: plans.change(
                 runtime(), transaction, merchant, plan_id, terms, actor
@@ -170,6 +173,8 @@ def _plan_page(
     errors: Mapping[str, str] | None = None,
 ) -> Response:
     merchant = read_merchant(runtime(), merchant_id())
+    named = _fields_of(standing.plan) if standing else dict.fromkeys(FIELDS, "")
+    purposes = [(str(each), purpose_name(each)) for each in Purpose if merchant.may_use(each)]
     templates = [each.version.template for each in offered_templates(merchant.id)]
     senders = [each.sender for each in offered_senders(merchant.id)]
     return page(
@@ -177,17 +182,19 @@ def _plan_page(
         standing=standing,
         entered=entered,
         errors=errors or {},
-        purposes=[(str(each), purpose_name(each)) for each in Purpose if merchant.may_use(each)],
-        templates=_with([(each.id, each.text) for each in templates], entered["template"]),
-        senders=_with([(each.id, each.source) for each in senders], entered["sender"]),
+        is_open=standing is None or standing.status in OPEN,
+        max_days=plans.MAX_PERIOD.days,
+        purposes=_with(purposes, named["purpose"]),
+        templates=_with([(each.id, each.text) for each in templates], named["template"]),
+        senders=_with([(each.id, each.source) for each in senders], named["sender"]),
         **_shown(),
     )
 
 
-def _with(offered: list[tuple[str, str]], chosen: str) -> list[tuple[str, str]]:
-    """Return the choices of a field, also what a plan names and is not offered any more."""
-    is_offered = not chosen or chosen in dict(offered)
-    return offered if is_offered else [*offered, (chosen, chosen)]
+def _with(offered: list[tuple[str, str]], named: str) -> list[tuple[str, str]]:
+    """Return the choices of a field, also what the plan names and is not offered any more."""
+    is_offered = not named or named in dict(offered)
+    return offered if is_offered else [*offered, (named, named)]
 
 
 def _shown() -> dict[str, Any]:
