@@ -53,11 +53,14 @@ DUE = """
 SELECT partition, id FROM messages
 WHERE status IN ('queued', 'deferred') AND priority = :priority AND send_at <= :now AND {owner}
 ORDER BY send_at LIMIT :limit"""
+# Written so that no index of what waits is used to find the messages again: after statistics of an
+# empty outbox PostgreSQL expects few rows in it, and would look through all of it for each.
+STILL_WAITS = "status || '' IN ('queued', 'deferred')"
 LEASE = f"""
 UPDATE messages
 SET status = 'sending', attempts = attempts + 1, lease_until = :until, send_at = :now,
     changed_at = :now
-WHERE status IN ('queued', 'deferred') AND (partition, id) IN ({{due}})
+WHERE {STILL_WAITS} AND (partition, id) IN ({{due}})
 RETURNING {COLUMNS}
 """  # noqa: S608 - the names are this package's own
 # What another dispatcher is leasing is passed over: without that, this one would wait until the
@@ -160,7 +163,7 @@ IS_EXPIRED = (
 LEASE_EXPIRED = f"""
 UPDATE messages
 SET status = 'sending', attempts = attempts + 1, lease_until = :until, changed_at = :now
-WHERE status IN ('queued', 'deferred') AND (partition, id) IN (
+WHERE {STILL_WAITS} AND (partition, id) IN (
     SELECT partition, id FROM messages WHERE {IS_EXPIRED} LIMIT :limit)
 RETURNING {COLUMNS}
 """  # noqa: S608 - the names are this package's own
