@@ -71,7 +71,7 @@ bench: .make/test .make/system
 	$(BIN)/python -m tests.bench --json docs/images/bench.json
 	$(BIN)/python -m tests.bench.chart docs/images/bench.json docs/images/bench.svg
 
-# two minutes, for those who change the way of a message
+# four minutes, for those who change the way of a message
 bench-quick: .make/test .make/system
 	$(BIN)/python -m tests.bench --quick
 

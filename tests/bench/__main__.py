@@ -1,6 +1,6 @@
 """`make bench`: how fast it is on this machine, as ratios in one run (docs/performance.md).
 
-`python -m tests.bench [--quick] [--json FILE]`. The quick one takes two minutes.
+`python -m tests.bench [--quick] [--json FILE]`. The quick one takes four minutes.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def _sizes(size: Size, folder: Path, server: Any) -> list[Sizes]:  # noqa: ANN40
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
-    parser.add_argument("--quick", action="store_true", help="two rounds, in two minutes")
+    parser.add_argument("--quick", action="store_true", help="two rounds, in four minutes")
     parser.add_argument("--json", type=Path, help="write everything that was measured")
     options = parser.parse_args()
     logging.disable()

@@ -45,7 +45,7 @@ class Submission(NamedTuple):
 
 Outcome = Done[SubmissionResult] | Exception
 AcceptAll = Callable[[Sequence[Submission]], Sequence[Outcome]]  # in one transaction
-Told = TypeVar("Told")
+Value = TypeVar("Value")
 
 
 class _Pending(NamedTuple):
@@ -56,13 +56,13 @@ class _Pending(NamedTuple):
     on_done: Callable[[Outcome], None]
 
 
-def _tell(call: Callable[[Told], None], what: Told) -> None:
-    """Call somebody back. The group is committed: who raises keeps nobody else from being told."""
+def _call_back(call: Callable[[Value], None], what: Value) -> None:
+    """Call back, after the commit. A fault of one call keeps no other from being made."""
     try:
         call(what)
     except Exception as error:  # noqa: BLE001 - logged
         with suppress(OSError):  # of a log that cannot be written
-            log.critical("outcome_not_told", fault=type(error).__name__)
+            log.critical("callback_faulty", fault=type(error).__name__)
 
 
 def _ignore(_outcomes: Sequence[Outcome]) -> None:
@@ -74,7 +74,9 @@ class GroupCommit:
     """The queue of submissions of one process."""
 
     accept_all: AcceptAll
-    on_outcomes: Callable[[Sequence[Outcome]], None] = _ignore  # of a group, before they are told
+    on_outcomes: Callable[[Sequence[Outcome]], None] = (
+        _ignore  # of a group, before `on_done` of each
+    )
     _queue: deque[_Pending] = field(default_factory=deque)
     _has_leader: bool = False
     _expected: int = 1  # messages: as many as were there at the end of the group before
@@ -132,9 +134,9 @@ class GroupCommit:
             self._is_complete.clear()
         if following:
             following.on_turn()
-        _tell(self.on_outcomes, outcomes)
+        _call_back(self.on_outcomes, outcomes)
         for each, outcome in zip(group, outcomes, strict=True):
-            _tell(each.on_done, outcome)
+            _call_back(each.on_done, outcome)
 
     def _outcomes(self, group: Sequence[Submission]) -> Sequence[Outcome]:
         """Return what is decided on a group, or what the database raises, for each message."""
