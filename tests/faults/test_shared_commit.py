@@ -176,20 +176,20 @@ def test_what_was_committed_before_a_repeated_key_is_answered_as_committed(
 
 
 def test_what_the_server_refuses_at_the_end_is_not_called_uncertain(on_postgres: Service) -> None:
-    """Class 53 of SQLSTATE: there is no room on the disk, say; nothing was committed."""
+    """Class 53 of SQLSTATE: the disk is full, say; nothing was committed."""
 
     def refuse(transaction: Transaction, _: None) -> None:
         insert_one(transaction, "refused")
         RowSet({"name": "text"}, [("x",)]).ask(
-            transaction, "SELECT pg_temp.no_room() AS name FROM {input}"
+            transaction, "SELECT pg_temp.refuses() AS name FROM {input}"
         )
 
     database = on_postgres.runtime.database
-    no_room = """CREATE FUNCTION pg_temp.no_room() RETURNS text LANGUAGE plpgsql AS
-        $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '53100'; END $$"""
+    refuses = """CREATE FUNCTION pg_temp.refuses() RETURNS text LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'disk full' USING ERRCODE = '53100'; END $$"""
 
     def make_function(transaction: Transaction) -> None:
-        transaction.execute(text(no_room))
+        transaction.execute(text(refuses))
 
     with pytest.raises(DatabaseUnavailableError):
         database.run(make_function, refuse)
