@@ -168,6 +168,7 @@ def test_a_request_in_a_thread_is_answered_before_the_process_stops(tmp_path: Pa
             threading.Event().wait(0.5)
             limited.waiting.unlink()
             assert answer.result().json() == {"waited": True}
+        started.wait(30)  # a second signal, just before it has ended, would kill it
 
 
 def test_a_message_that_waits_for_its_commit_occupies_no_thread(limited: Limited) -> None:
@@ -191,6 +192,7 @@ def test_a_message_is_committed_and_answered_before_the_process_stops(tmp_path: 
             threading.Event().wait(0.5)
             unlock()
             assert answer.result().status_code == 202
+        started.wait(30)
 
 
 def test_an_error_that_follows_has_its_problem_and_its_headers(limited: Limited) -> None:
