@@ -20,6 +20,11 @@ class PlanStatus(StrEnum):
     OVER = "over"
     WITHDRAWN = "withdrawn"
 
+    @property
+    def is_open(self) -> bool:
+        """Whether messages are, or will be, accepted in it."""
+        return self in {PlanStatus.UPCOMING, PlanStatus.CURRENT}
+
 
 class Plan(Struct, frozen=True, kw_only=True):
     """A number of messages that a merchant plans to have leave from `starts_at` to `ends_at`.

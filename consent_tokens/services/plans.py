@@ -135,7 +135,7 @@ def _lock_open(transaction: Transaction, merchant_id: str, plan_id: str, now: da
     plans.lock_merchant(transaction, merchant_id)
     plan = _own(next(iter(plans.lock(transaction, [plan_id])), None), merchant_id)
     status = plan.status_at(now)
-    if status in {PlanStatus.OVER, PlanStatus.WITHDRAWN}:
+    if not status.is_open:
         raise ConflictError(f"the plan is {status}")
     return plan
 

@@ -1,7 +1,6 @@
 """A pool of threads with a queue of limited length: one for each class of requests."""
 
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -9,11 +8,11 @@ from typing import Final
 
 import structlog
 
+from consent_tokens.web.wsgi import Work
+
 log = structlog.get_logger()
 
 STOP_SECONDS: Final = 20.0  # that a stopping pool gives the requests it has taken
-
-Work = Callable[[], None]
 
 
 @dataclass(slots=True)

@@ -1,11 +1,13 @@
 """All threads of a process share one arena of malloc."""
 
-import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import need
 
 THREADS = """
 import ctypes, sys, threading
@@ -28,8 +30,7 @@ libc.fclose(file)
 
 @pytest.mark.parametrize("shares", [True, False])
 def test_threads_share_one_arena(tmp_path: Path, *, shares: bool) -> None:
-    if "glibc" not in os.confstr("CS_GNU_LIBC_VERSION").lower():
-        pytest.skip("needs glibc")
+    need(is_there=platform.libc_ver()[0] == "glibc", what="glibc")
     code = THREADS if shares else THREADS.replace("\nshare_malloc_arena()", "")
     told = tmp_path / "malloc.xml"
     subprocess.run([sys.executable, "-c", code, str(told)], check=True)

@@ -64,7 +64,7 @@ class Submitter:
     runtime: Runtime
     policy: RelayPolicy
     _backpressure: Backpressure = field(init=False)
-    _group_commit: GroupCommit = field(init=False)
+    group_commit: GroupCommit = field(init=False)  # of single messages
     _turn: AbstractContextManager[Any] = field(init=False)  # of a batch
 
     def __post_init__(self) -> None:
@@ -72,7 +72,7 @@ class Submitter:
         # they wait for a server meanwhile, as on PostgreSQL, they do so less (decision 58).
         self._turn = threading.Lock() if self.runtime.database.is_sqlite else nullcontext()
         self._backpressure = Backpressure(self.runtime, self.policy.outbox_limit)
-        self._group_commit = GroupCommit(self._accept_all, self._on_outcomes)
+        self.group_commit = GroupCommit(self._accept_all, self._on_outcomes)
 
     def submit(
         self,
@@ -86,7 +86,8 @@ class Submitter:
         Raises NotReadyError, OutboxFullError, IdempotencyKeyReusedError, and what the database
         raises; nothing has been accepted then.
         """
-        return self.accept(self.prepare(merchant_id, request, render, key)).response
+        submission = self.prepare(merchant_id, request, render, key)
+        return self.group_commit.accept(submission).response
 
     def prepare(
         self,
@@ -95,30 +96,13 @@ class Submitter:
         render: Render,
         key: IdempotencyKey | None = None,
     ) -> Submission:
-        """Return a message for `accept` or `enqueue`.
+        """Return a message for `group_commit`.
 
         Raises OutboxFullError, and what the database raises.
         """
         if is_limited(request.purpose) and self._backpressure.is_saturated():
             raise OutboxFullError
         return Submission(merchant_id, request, render, key)
-
-    def accept(self, submission: Submission) -> Done[SubmissionResult]:
-        """Submit one message, and wait for it. Raises as `submit`, but no OutboxFullError."""
-        return self._group_commit.accept(submission)
-
-    def enqueue(
-        self,
-        submission: Submission,
-        on_turn: Callable[[], None],
-        on_done: Callable[[Outcome], None],
-    ) -> None:
-        """Submit one message without waiting for it: see `GroupCommit.enqueue`."""
-        self._group_commit.enqueue(submission, on_turn, on_done)
-
-    def lead(self) -> None:
-        """Commit the messages that are queued: see `GroupCommit.lead`."""
-        self._group_commit.lead()
 
     def submit_batch(
         self,

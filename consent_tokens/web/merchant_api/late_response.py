@@ -13,8 +13,11 @@ from http import HTTPStatus
 
 from flask import Response
 
-from consent_tokens.services.submission.group_commit import Outcome, Submission
-from consent_tokens.services.submission.submit import Submitter
+from consent_tokens.services.submission.group_commit import (
+    GroupCommit,
+    Outcome,
+    Submission,
+)
 from consent_tokens.web import problems
 from consent_tokens.web.merchant_api.blueprint import headers_of
 from consent_tokens.web.wsgi import Environ, LateBody, StartResponse, Work
@@ -23,10 +26,10 @@ from consent_tokens.web.wsgi import Environ, LateBody, StartResponse, Work
 class LateResponse(Response):
     """The response to a message that is submitted once the app has returned."""
 
-    def __init__(self, submitter: Submitter, submission: Submission) -> None:
+    def __init__(self, group_commit: GroupCommit, submission: Submission) -> None:
         super().__init__()
         self.headers.clear()
-        self.submitter = submitter
+        self.group_commit = group_commit
         self.submission = submission
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -46,7 +49,7 @@ class _Body(LateBody):
     def __iter__(self) -> Iterator[bytes]:
         """Submit the message, wait, and return the body."""
         try:
-            outcome: Outcome = self.response.submitter.accept(self._submission())
+            outcome: Outcome = self.response.group_commit.accept(self._submission())
         except Exception as error:  # noqa: BLE001 - it is answered
             outcome = error
         return iter(self._complete(outcome))
@@ -55,10 +58,10 @@ class _Body(LateBody):
         self, run: Callable[[Work], None], on_ready: Callable[[Callable[[], Iterable[bytes]]], None]
     ) -> None:
         """Submit the message, and have `on_ready` called once it is committed."""
-        submitter = self.response.submitter
-        submitter.enqueue(
+        group_commit = self.response.group_commit
+        group_commit.enqueue(
             self._submission(),
-            on_turn=partial(run, submitter.lead),
+            on_turn=partial(run, group_commit.lead),
             on_done=lambda outcome: on_ready(partial(self._complete, outcome)),
         )
 

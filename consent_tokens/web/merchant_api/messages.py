@@ -36,7 +36,8 @@ def send_message(merchant_id: str, body: MessageRequest, answer: Answer) -> Late
     def render(result: SubmissionResult) -> ApiResponse:
         return _refusal(result) or answer.render(result)
 
-    return LateResponse(submitter, submitter.prepare(merchant_id, body, render, answer.key))
+    submission = submitter.prepare(merchant_id, body, render, answer.key)
+    return LateResponse(submitter.group_commit, submission)
 
 
 @bp.post("/messages/batch")

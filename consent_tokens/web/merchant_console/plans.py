@@ -34,7 +34,6 @@ bp = console_blueprint("plans", MERCHANT)
 ONE: Final = "/plans/<plan_id>"
 TIMES: Final = ("starts_at", "ends_at")
 FIELDS: Final = (*TIMES, "messages", "purpose", "template", "sender", "reference")
-OPEN: Final = (PlanStatus.UPCOMING, PlanStatus.CURRENT)
 
 
 @bp.get("/plans")
@@ -78,7 +77,7 @@ def change(plan_id: str) -> Response:
     """State a plan anew: what was accepted still counts."""
     merchant, actor = merchant_id(), person().id
     standing = plans.get_own(runtime(), merchant, plan_id)
-    if standing.status not in OPEN:
+    if not standing.status.is_open:
         raise ConflictError(f"the plan is {standing.status}")
     return _save(
         standing,
@@ -182,7 +181,7 @@ def _plan_page(
         standing=standing,
         entered=entered,
         errors=errors or {},
-        is_open=standing is None or standing.status in OPEN,
+        is_open=standing is None or standing.status.is_open,
         max_days=plans.MAX_PERIOD.days,
         purposes=_with(purposes, named["purpose"]),
         templates=_with([(each.id, each.text) for each in templates], named["template"]),
