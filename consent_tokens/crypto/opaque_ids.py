@@ -6,13 +6,13 @@ nothing in common. Each kind has a key of its own: an id of one kind decodes to 
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from consent_tokens.crypto.encoding import decode, encode
+from consent_tokens.crypto.encoding import decode_all, encode, encode_all
 from consent_tokens.crypto.keys import IdKey, derive_key
 from consent_tokens.row_key import RowKey
 
@@ -42,36 +42,38 @@ class OpaqueIdCodec:
         blocks = self.cipher.encryptor().update(
             b"".join(ROW_KEY_STRUCT.pack(*each) for each in keys)
         )
-        return [
-            self.prefix + encode(blocks[place : place + PUBLIC_ID_BYTES])
+        parts = [
+            blocks[place : place + PUBLIC_ID_BYTES]
             for place in range(0, len(blocks), PUBLIC_ID_BYTES)
         ]
+        return [self.prefix + text for text in encode_all(parts, PUBLIC_ID_BYTES)]
 
     def decode(self, public_id: str) -> RowKey | None:
         """Return the row key of a public id; None if it cannot be an id of this kind."""
         return self.decode_all([public_id]).get(public_id)
 
-    def decode_all(self, public_ids: Iterable[str]) -> dict[str, RowKey]:
+    def decode_all(self, public_ids: Collection[str]) -> dict[str, RowKey]:
         """Return the row keys of many public ids; those that are not valid are left out."""
-        blocks = {
-            public_id: block
-            for public_id in public_ids
-            if (block := self._block(public_id)) is not None
-        }
+        blocks = self._blocks(public_ids)
         clear = self.cipher.decryptor().update(b"".join(blocks.values()))
         return {
             public_id: RowKey(*pair)
             for public_id, pair in zip(blocks, ROW_KEY_STRUCT.iter_unpack(clear), strict=True)
         }
 
-    def _block(self, public_id: str) -> bytes | None:
-        text = public_id.removeprefix(self.prefix)
-        if len(text) != ID_CHARACTERS or len(public_id) != len(self.prefix) + ID_CHARACTERS:
-            return None
+    def _blocks(self, public_ids: Collection[str]) -> dict[str, bytes]:
+        """Return the blocks of the ids that are valid."""
+        texts = {each: each[len(self.prefix) :] for each in public_ids if self._has_form(each)}
         try:
-            return decode(text)
+            return dict(zip(texts, decode_all([*texts.values()], PUBLIC_ID_BYTES), strict=True))
         except ValueError:
-            return None
+            if len(texts) == 1:
+                return {}
+        return {each: block for part in texts for each, block in self._blocks([part]).items()}
+
+    def _has_form(self, public_id: str) -> bool:
+        is_long_enough = len(public_id) == len(self.prefix) + ID_CHARACTERS
+        return is_long_enough and public_id.startswith(self.prefix)
 
 
 @dataclass(frozen=True, slots=True)

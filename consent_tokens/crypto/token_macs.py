@@ -54,8 +54,28 @@ class TokenMac(Struct, frozen=True):
         return self.digest == _digest(token)
 
 
+class KnownTokens:
+    """The MACs of many tokens under one key, which is set up once for all of them."""
+
+    def __init__(self, key: TokenMacKey) -> None:
+        self._kid = key.kid
+        self._keyed = hmac.new(key.secret, digestmod="sha256")
+
+    def has(self, token: str, grant: RowKey, stored: bytes) -> bool:
+        """Whether stored bytes are the MAC of this token for this grant, under this key."""
+        if len(stored) != STORED_BYTES or not stored.startswith(self._kid):
+            return False
+        mac = self._keyed.copy()
+        mac.update(_message(token, grant))
+        return hmac.compare_digest(stored[-MAC_BYTES:], mac.digest())
+
+
 def _mac(token: str, grant: RowKey, key: TokenMacKey) -> bytes:
-    return hmac.digest(key.secret, ROW_KEY_STRUCT.pack(*grant) + token.encode("ascii"), "sha256")
+    return hmac.digest(key.secret, _message(token, grant), "sha256")
+
+
+def _message(token: str, grant: RowKey) -> bytes:
+    return ROW_KEY_STRUCT.pack(*grant) + token.encode("ascii")
 
 
 def _digest(token: str) -> bytes:

@@ -2,7 +2,9 @@
 
 A MAC is read without a lock, before any transaction that writes. It stands for the signature and
 for nothing else: what the claims say is checked after either, and whoever acts on the grant reads
-it again, locked (docs/decisions/, number 34).
+it again, locked (docs/decisions/, number 34). A token whose MAC matches is one that this service
+has read strictly before, or minted: it is read once more in less than half of the time
+(docs/decisions/, number 68).
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,14 +14,16 @@ from msgspec import Struct
 
 from consent_tokens.crypto.keyring import Keyring
 from consent_tokens.crypto.keys import VerifyingKey
-from consent_tokens.crypto.token_macs import TokenMac
+from consent_tokens.crypto.token_macs import KnownTokens, TokenMac
 from consent_tokens.errors import TokenError, TokenMalformedError
 from consent_tokens.row_key import RowKey
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import token_macs
-from consent_tokens.store.token_macs import GrantOfMerchant, MacChange
-from consent_tokens.tokens.claims import Claims
-from consent_tokens.tokens.verify import UnverifiedToken, read
+from consent_tokens.store.token_macs import GrantMac, MacChange
+from consent_tokens.tokens.claims import Claims, Members
+from consent_tokens.tokens.verify import UnverifiedToken, members_of, read
+
+Macs = dict[RowKey, GrantMac | None]  # that were read; None: of no live grant
 
 
 class PresentedToken(NamedTuple):
@@ -43,12 +47,11 @@ def verify_tokens(runtime: Runtime, presented: Sequence[PresentedToken]) -> list
     A token under a signing key that is not held is malformed, even if its MAC matches: that key may
     have been withdrawn. Raises what the database raises.
     """
-    tokens = _read_all(presented, runtime.keyring.verifying)
-    if any(isinstance(token, TokenError) for token in tokens):
-        held = runtime.keyring
-        if (latest := runtime.keys.latest()) is not held:  # another process may use a new key
-            tokens = _read_all(presented, latest.verifying)
-    return _verify_all(runtime, presented, tokens)
+    macs: Macs = {}
+    known = _verify_known(runtime, presented, macs)
+    others = [each for each, found in zip(presented, known, strict=True) if found is None]
+    verified = iter(_verify_others(runtime, others, macs) if others else [])
+    return [found or next(verified) for found in known]
 
 
 def verify_token(runtime: Runtime, presented: PresentedToken) -> VerifiedToken:
@@ -66,7 +69,66 @@ def verify_to_renew(runtime: Runtime, presented: PresentedToken) -> VerifiedToke
     found = tokens[0]
     if isinstance(found, UnverifiedToken) and found.jws.header not in runtime.keyring.verifying:
         runtime.keys.latest()  # another process may use a new key
-    return _verify_all(runtime, [presented], tokens)[0]
+    return _verify_all(runtime, [presented], tokens, {})[0]
+
+
+# --- Tokens that are known by their MACs: nearly all ----------------------------------------------
+
+
+def _verify_known(
+    runtime: Runtime, presented: Sequence[PresentedToken], macs: Macs
+) -> list[VerifiedToken | None]:
+    """Return what tokens prove whose MAC is under the key in use; None for all others.
+
+    Nothing is refused here. Adds to `macs` what is read.
+    """
+    keyring = runtime.keyring
+    members = [members_of(each.token, keyring.verifying) for each in presented]
+    ids = [
+        found.jti if found and found.client_id == each.merchant_id else ""
+        for each, found in zip(presented, members, strict=True)
+    ]
+    grants = _named_grants(runtime, ids, macs)
+    check = _KnownCheck(KnownTokens(keyring.token_mac), runtime.service.issuer, macs)
+    return [
+        check.verify(each, found, grant) if found and grant else None
+        for each, found, grant in zip(presented, members, grants, strict=True)
+    ]
+
+
+class _KnownCheck(Struct, frozen=True):
+    """The key of MACs in use, and the MACs that are stored with the grants that tokens name."""
+
+    known: KnownTokens
+    issuer: str
+    macs: Macs
+
+    def verify(
+        self, presented: PresentedToken, members: Members, grant: RowKey
+    ) -> VerifiedToken | None:
+        """Return what a token proves; None if it is not known, or not valid."""
+        mac = _mac_of(self.macs, presented, grant)
+        if not mac or not mac.stored or not self.known.has(presented.token, grant, mac.stored):
+            return None
+        try:
+            claims = Claims.of_members(members)
+        except TokenMalformedError:
+            return None
+        return VerifiedToken(claims, None, grant) if claims.issuer == self.issuer else None
+
+
+# --- All others, read strictly --------------------------------------------------------------------
+
+
+def _verify_others(
+    runtime: Runtime, presented: Sequence[PresentedToken], macs: Macs
+) -> list[VerifiedToken]:
+    tokens = _read_all(presented, runtime.keyring.verifying)
+    if any(isinstance(token, TokenError) for token in tokens):
+        held = runtime.keyring
+        if (latest := runtime.keys.latest()) is not held:  # another process may use a new key
+            tokens = _read_all(presented, latest.verifying)
+    return _verify_all(runtime, presented, tokens, macs)
 
 
 def _read_all(
@@ -86,65 +148,68 @@ def _verify_all(
     runtime: Runtime,
     presented: Sequence[PresentedToken],
     tokens: Sequence[UnverifiedToken | TokenError],
+    macs: Macs,
 ) -> list[VerifiedToken]:
-    named = _named_grants(runtime, presented, tokens)
-    wanted = [each for each in named if each is not None]
-    stored = (
-        runtime.database.read(
-            lambda transaction: token_macs.of_grants(transaction, wanted), is_one_statement=True
-        )
-        if wanted
-        else {}
-    )
-    macs = {grant: TokenMac.parse(each) if each else None for grant, each in stored.items()}
+    ids = [_id_of(each, token) for each, token in zip(presented, tokens, strict=True)]
+    grants = _named_grants(runtime, ids, macs)
+    found = [
+        _mac_of(macs, each, grant) if grant else None
+        for each, grant in zip(presented, grants, strict=True)
+    ]
+    stored = [TokenMac.parse(each.stored) if each and each.stored else None for each in found]
     keyring = runtime.keyring
-    if any(mac and mac.kid not in keyring.token_macs for mac in macs.values()):
+    if any(mac and mac.kid not in keyring.token_macs for mac in stored):
         keyring = runtime.keys.latest()
-    check = _Check(keyring, keyring.token_mac.kid, runtime.service.issuer, stored, macs)
-    return [check.verify(token, grant) for token, grant in zip(tokens, named, strict=True)]
-
-
-def _named_grants(
-    runtime: Runtime,
-    presented: Sequence[PresentedToken],
-    tokens: Sequence[UnverifiedToken | TokenError],
-) -> list[GrantOfMerchant | None]:
-    """Return which grant each token says it is of, if it says that it is the presenter's."""
-    claims = [
-        token.claims
-        if isinstance(token, UnverifiedToken)
-        and token.claims is not None
-        and token.claims.merchant_id == each.merchant_id
-        else None
-        for each, token in zip(presented, tokens, strict=True)
-    ]
-    keys = runtime.ids.grant.decode_all({each.jti for each in claims if each is not None})
+    check = _Check(keyring, keyring.token_mac.kid, runtime.service.issuer)
     return [
-        GrantOfMerchant(key, each.merchant_id)
-        if each is not None and (key := keys.get(each.jti)) is not None
-        else None
-        for each in claims
+        check.verify(token, grant, mac, parsed)
+        for token, grant, mac, parsed in zip(tokens, grants, found, stored, strict=True)
     ]
+
+
+def _id_of(presented: PresentedToken, token: UnverifiedToken | TokenError) -> str:
+    """Return the id of the grant that a token says it is of, if it says it is the presenter's."""
+    claims = token.claims if isinstance(token, UnverifiedToken) else None
+    return claims.jti if claims and claims.merchant_id == presented.merchant_id else ""
+
+
+def _named_grants(runtime: Runtime, ids: Sequence[str], macs: Macs) -> list[RowKey | None]:
+    """Return the grants of these ids; None for what is no id. Reads the MACs that are missing."""
+    keys = runtime.ids.grant.decode_all(frozenset(ids))
+    missing = frozenset(keys.values()) - macs.keys()
+    if missing:
+        macs |= dict.fromkeys(missing)
+        macs |= runtime.database.read(
+            lambda transaction: token_macs.of_grants(transaction, missing), is_one_statement=True
+        )
+    return [keys.get(each) for each in ids]
+
+
+def _mac_of(macs: Macs, presented: PresentedToken, grant: RowKey) -> GrantMac | None:
+    """Return the MAC of a grant, if it is live and the presenter's."""
+    mac = macs[grant]
+    return mac if mac and mac.merchant_id == presented.merchant_id else None
 
 
 class _Check(Struct, frozen=True):
-    """The keys, and the MACs that are stored with the grants that tokens name."""
+    """The keys, and what is the same for all tokens."""
 
     keyring: Keyring
     mac_kid: bytes  # of the current key of MACs; derived once
     issuer: str
-    stored: Mapping[GrantOfMerchant, bytes | None]
-    macs: Mapping[GrantOfMerchant, TokenMac | None]
 
     def verify(
-        self, token: UnverifiedToken | TokenError, grant: GrantOfMerchant | None
+        self,
+        token: UnverifiedToken | TokenError,
+        grant: RowKey | None,
+        found: GrantMac | None,
+        mac: TokenMac | None,
     ) -> VerifiedToken:
-        """Return what a token proves, of the grant that it names."""
+        """Return what a token proves, of the grant that it names, with the MAC found there."""
         if isinstance(token, TokenError):
             return VerifiedToken(token)
-        mac = self.macs.get(grant) if grant else None
         try:
-            if grant and mac and mac.matches(token.compact, grant.key, self.keyring.token_macs):
+            if grant and mac and mac.matches(token.compact, grant, self.keyring.token_macs):
                 claims = token.claims_once_proven(self.issuer)
                 is_due = mac.kid != self.mac_kid
             else:
@@ -152,10 +217,10 @@ class _Check(Struct, frozen=True):
                 is_due = self._may_be_newest(token, mac)
         except TokenError as error:
             return VerifiedToken(error)
-        key = grant.key if grant else None
-        if not is_due or grant is None or grant not in self.stored:
-            return VerifiedToken(claims, None, key)
-        return VerifiedToken(claims, self._change(token, grant), key)
+        if not is_due or grant is None or found is None:
+            return VerifiedToken(claims, None, grant)
+        mac = TokenMac.of(token.compact, grant, self.keyring.token_mac)
+        return VerifiedToken(claims, MacChange(grant, found.stored, mac.to_bytes()), grant)
 
     def _may_be_newest(self, token: UnverifiedToken, mac: TokenMac | None) -> bool:
         """Whether a token that its signature proves is the one that the MAC was of.
@@ -164,7 +229,3 @@ class _Check(Struct, frozen=True):
         is held is of a newer token, if it is not of this one.
         """
         return mac is None or (mac.kid not in self.keyring.token_macs and mac.names(token.compact))
-
-    def _change(self, token: UnverifiedToken, grant: GrantOfMerchant) -> MacChange:
-        mac = TokenMac.of(token.compact, grant.key, self.keyring.token_mac)
-        return MacChange(grant.key, self.stored[grant], mac.to_bytes())

@@ -1,6 +1,6 @@
 """Queries on the MACs of grants' newest tokens."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from sqlalchemy import bindparam, func, select, update
@@ -12,11 +12,11 @@ from consent_tokens.store.tables import grants
 from consent_tokens.store.wrapped_keys import KID_BYTES
 
 
-class GrantOfMerchant(NamedTuple):
-    """A grant, if it is of that merchant."""
+class GrantMac(NamedTuple):
+    """The MAC of a live grant, and whose grant it is."""
 
-    key: RowKey
     merchant_id: str
+    stored: bytes | None  # None: a grant of before has none
 
 
 class MacChange(NamedTuple):
@@ -36,21 +36,14 @@ FROM {input} JOIN grants ON grants.partition = input.partition AND grants.id = i
 """
 
 
-def of_grants(
-    transaction: Transaction, wanted: Sequence[GrantOfMerchant]
-) -> Mapping[GrantOfMerchant, bytes | None]:
-    """Return the stored MACs of live grants, without a lock; None for a grant without one.
-
-    A grant that has ended, or is another merchant's, is left out.
-    """
-    sought = frozenset(wanted)
-    rows = RowSet(ROW_KEY_COLUMNS, sorted({each.key for each in sought}))
-    found = {
-        GrantOfMerchant(RowKey(row.partition, row.id), row.merchant_id): row.token_mac
+def of_grants(transaction: Transaction, keys: Collection[RowKey]) -> Mapping[RowKey, GrantMac]:
+    """Return the stored MACs of live grants, without a lock. A grant that has ended is left out."""
+    rows = RowSet(ROW_KEY_COLUMNS, sorted(keys))
+    return {
+        RowKey(row.partition, row.id): GrantMac(row.merchant_id, row.token_mac)
         for row in rows.run(transaction, OF_GRANTS)
         if row.is_live
     }
-    return {grant: mac for grant, mac in found.items() if grant in sought}
 
 
 def replace(transaction: Transaction, changes: Sequence[MacChange]) -> None:

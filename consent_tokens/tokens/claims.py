@@ -38,8 +38,11 @@ class _Limits(Struct, frozen=True, kw_only=True):
     tz: str
 
 
-class _Members(Struct, frozen=True, kw_only=True):
-    """The members of a token and their types, in the order in which they are written."""
+class Members(Struct, frozen=True, kw_only=True):
+    """The members of a token and their types, in the order in which they are written.
+
+    What they say is checked once they become claims.
+    """
 
     aud: str
     channels: list[str]
@@ -99,12 +102,21 @@ class Claims(Struct, frozen=True, kw_only=True):
     def from_json(cls, payload: bytes) -> Self:
         """Return the claims in a payload. Raises TokenMalformedError for every kind of error."""
         try:
-            return cls._of(_read_canonical(payload) or _read_strictly(payload))
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+            members = _read_canonical(payload) or _read_strictly(payload)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise TokenMalformedError from error
+        return cls.of_members(members)
+
+    @classmethod
+    def of_members(cls, members: Members) -> Self:
+        """Return the claims that members make. Raises TokenMalformedError."""
+        try:
+            return cls._of(members)
+        except (ValueError, KeyError, OverflowError) as error:
             raise TokenMalformedError from error
 
     @classmethod
-    def _of(cls, members: _Members) -> Self:
+    def _of(cls, members: Members) -> Self:
         claims = cls(
             issuer=members.iss,
             merchant_id=members.client_id,
@@ -120,24 +132,29 @@ class Claims(Struct, frozen=True, kw_only=True):
         return claims
 
 
-def _read_canonical(payload: bytes) -> _Members | None:
+def read_loosely(payload: bytes) -> Members | None:
+    """Return the members of a payload, else None; of a member that occurs twice, the last."""
+    try:
+        return FAST_DECODER.decode(payload)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _read_canonical(payload: bytes) -> Members | None:
     """Return the members of a payload that is written as this service writes it, else None.
 
     In a third of the time: a member twice, another member, or a number written in another way are
     not what the members would be written as again.
     """
-    try:
-        members = FAST_DECODER.decode(payload)
-    except (ValueError, RecursionError):
-        return None
-    return members if FAST_ENCODER.encode(members) == payload else None
+    members = read_loosely(payload)
+    return members if members and FAST_ENCODER.encode(members) == payload else None
 
 
-FAST_DECODER: Final = msgspec.json.Decoder(_Members)
+FAST_DECODER: Final = msgspec.json.Decoder(Members)
 FAST_ENCODER: Final = msgspec.json.Encoder()
 
 
-def _read_strictly(payload: bytes) -> _Members:
+def _read_strictly(payload: bytes) -> Members:
     """Return the members of any payload. Raises ValueError, KeyError, TypeError, RecursionError."""
     members = DECODER.decode(payload.decode("utf-8"))
     if not isinstance(members, dict) or members.keys() != MEMBERS:
@@ -145,7 +162,7 @@ def _read_strictly(payload: bytes) -> _Members:
     limits = members["limits"]
     if not isinstance(limits, dict) or limits.keys() != LIMIT_MEMBERS:
         raise ValueError("not the limits of a consent token")
-    return _Members(
+    return Members(
         aud=_text(members["aud"]),
         channels=[_text(channel) for channel in _list(members["channels"])],
         client_id=_text(members["client_id"]),
@@ -211,7 +228,7 @@ def _bytes(text: str, size: int) -> bytes:
     return data
 
 
-def _scope(members: _Members) -> Scope:
+def _scope(members: Members) -> Scope:
     limits = members.limits
     return Scope(
         purposes=purposes_of(members.scope),

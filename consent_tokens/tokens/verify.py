@@ -9,10 +9,11 @@ from collections.abc import Container, Mapping
 from msgspec import Struct
 
 from consent_tokens.crypto import jws
-from consent_tokens.crypto.jws import UnverifiedJws
+from consent_tokens.crypto.encoding import decode_fast
+from consent_tokens.crypto.jws import MAX_TOKEN_LENGTH, UnverifiedJws
 from consent_tokens.crypto.keys import VerifyingKey
 from consent_tokens.errors import TokenMalformedError
-from consent_tokens.tokens.claims import Claims
+from consent_tokens.tokens.claims import Claims, Members, read_loosely
 
 
 class UnverifiedToken(Struct, frozen=True):
@@ -57,6 +58,24 @@ def read(compact: str, headers: Container[str] | None = None) -> UnverifiedToken
     except TokenMalformedError:
         return UnverifiedToken(compact, found, None)
     return UnverifiedToken(compact, found, claims)
+
+
+def members_of(compact: str, headers: Container[str]) -> Members | None:
+    """Return the members of a token that its MAC may prove, in a quarter of the time of `read`.
+
+    Its header must be one of `headers`; nothing else of its form is checked. They find the MAC, and
+    count once that matches: the token is then, byte for byte, one that was minted here or verified
+    before. None for a token that has to be read strictly.
+    """
+    if len(compact) > MAX_TOKEN_LENGTH or not compact.isascii():
+        return None
+    head, _, rest = compact.partition(".")
+    if head not in headers:
+        return None
+    try:
+        return read_loosely(decode_fast(rest.partition(".")[0]))
+    except ValueError:
+        return None
 
 
 def verify(token: str, keys: Mapping[str, VerifyingKey], *, issuer: str) -> Claims:

@@ -12,6 +12,7 @@ from consent_tokens.crypto.encoding import decode, encode
 from consent_tokens.crypto.key_files import KeyKind
 from consent_tokens.crypto.key_source import KeySource
 from consent_tokens.crypto.keys import SigningKey, TokenMacKey
+from consent_tokens.crypto.token_macs import KnownTokens, TokenMac
 from consent_tokens.row_key import RowKey
 from consent_tokens.services.integrity.key_rotation import (
     KeyState,
@@ -226,6 +227,23 @@ def test_a_mac_that_is_moved_to_another_grant_proves_nothing(service: Service) -
     for broken in (b"", b"x", bytes(56), (macs[here] or b"")[:-1]):
         store(service, here, broken)
         assert not by_mac(service, merchant, one)
+
+
+def test_a_mac_is_compared_alike_for_one_token_and_for_many() -> None:
+    key, other = TokenMacKey(b"k" * 32), TokenMacKey(b"o" * 32)
+    grant = RowKey(-1, 2)
+    mac = TokenMac.of("a.b.c", grant, key)
+    stored = mac.to_bytes()
+    known = KnownTokens(key)
+    assert mac.matches("a.b.c", grant, {key.kid: key})
+    assert known.has("a.b.c", grant, stored)
+    assert known.has("a.b.c", grant, stored), "a second time"
+    for token, row, under in (
+        ("a.b.d", grant, stored), ("a.b.c", RowKey(-1, 3), stored), ("a.b.c", grant, b""),
+        ("a.b.c", grant, stored[:-1]), ("a.b.c", grant, stored[:-1] + b"\0"),
+        ("a.b.c", grant, TokenMac.of("a.b.c", grant, other).to_bytes()),
+    ):  # fmt: skip
+        assert not known.has(token, row, under)
 
 
 def test_a_mac_that_is_put_back_gives_nothing_back(service: Service) -> None:

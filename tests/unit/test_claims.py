@@ -7,6 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from consent_tokens.consent.grant import Grant, GrantStatus
@@ -14,6 +16,7 @@ from consent_tokens.consent.phone import PhoneNumber
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.scope import FrequencyCap, Scope, SendWindow
 from consent_tokens.crypto import jws
+from consent_tokens.crypto.encoding import encode
 from consent_tokens.crypto.keys import GrantKey, SigningKey
 from consent_tokens.errors import SealBrokenError, TokenMalformedError
 from consent_tokens.row_key import RowKey
@@ -26,7 +29,7 @@ from consent_tokens.tokens.mint import (
     seal_number,
     unpad_number,
 )
-from consent_tokens.tokens.verify import verify
+from consent_tokens.tokens.verify import members_of, verify
 
 ISSUER = "https://consent.example"
 ISSUED, ENDS = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
@@ -57,6 +60,8 @@ LAST_SECOND = 253402300799  # of the year 9999
 NUMBER = PhoneNumber.parse("+8613912345678")
 KEY = GrantKey(bytes(range(32)))
 BINDING = Binding(ISSUER, "g", "m")
+SIGNER = SigningKey.from_seed(bytes(32))
+KEYS = {jws.header(SIGNER.kid): SIGNER.verifying}
 
 
 def payload(**changes: Any) -> bytes:  # noqa: ANN401 - any JSON
@@ -141,12 +146,45 @@ def test_a_grant_is_minted_as_it_is_and_verified() -> None:
         key=RowKey(1, 2), merchant_id="m", scope=SCOPE, language="en", granted_at=ISSUED,
         status=GrantStatus.LIVE, status_since=ISSUED,
     )  # fmt: skip
-    key = SigningKey.from_seed(bytes(32))
-    keys = {jws.header(key.kid): key.verifying}
-    token = mint(grant, BINDING, sealed_number=bytes(44), notice=bytes(32), now=ISSUED, key=key)
-    assert verify(token, keys, issuer=ISSUER) == CLAIMS
+    token = mint(grant, BINDING, sealed_number=bytes(44), notice=bytes(32), now=ISSUED, key=SIGNER)
+    assert verify(token, KEYS, issuer=ISSUER) == CLAIMS
     with pytest.raises(TokenMalformedError):
-        verify(token, keys, issuer="https://other.example")
+        verify(token, KEYS, issuer="https://other.example")
+
+
+@given(
+    st.sets(st.sampled_from(tuple(Purpose)), min_size=1),
+    st.integers(1, 1000), st.integers(1, 365), st.integers(0, 1439), st.integers(0, LAST_SECOND),
+    st.binary(min_size=44, max_size=44),
+)  # fmt: skip
+def test_a_token_reads_the_same_for_its_mac_as_for_its_signature(
+    purposes: set[Purpose], limit: int, days: int, opens: int, seconds: int, sealed: bytes
+) -> None:
+    claims = Claims(
+        issuer=ISSUER, merchant_id="m", jti="g", channels=("sms",), notice=sealed[:32],
+        sealed_number=sealed, issued_at=datetime.fromtimestamp(seconds, UTC),
+        scope=Scope(
+            purposes=frozenset(purposes), frequency_cap=FrequencyCap(limit, timedelta(days=days)),
+            send_window=SendWindow(opens, 1440, ZoneInfo("Asia/Shanghai")),
+            ends_at=datetime.fromtimestamp(LAST_SECOND - seconds, UTC),
+        ),
+    )  # fmt: skip
+    token = jws.sign(claims.to_json(), SIGNER)
+    members = members_of(token, KEYS)
+    assert members
+    assert Claims.of_members(members) == claims == verify(token, KEYS, issuer=ISSUER)
+
+
+def test_a_token_under_another_header_or_too_long_is_read_strictly_alone() -> None:
+    token = jws.sign(CLAIMS.to_json(), SIGNER)
+    head, body, signature = token.split(".")
+    assert members_of(token, KEYS)
+    for other in (
+        f"{head[:-1]}.{body}.{signature}", f"{head}.{body}.{signature[:-1]}À", head, f"{head}.",
+        f"{head}.{body[:-1]}.{signature}", f"{head}.{encode(b'{}')}.{signature}", "",
+        f"{token}{'A' * 4096}", f"{head}.{encode(b'[' * 2000)}.{signature}",
+    ):  # fmt: skip
+        assert members_of(other, KEYS) is None
 
 
 def test_a_number_is_padded_to_one_length() -> None:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from itsdangerous import URLSafeTimedSerializer
 
 from consent_tokens.crypto import jws
-from consent_tokens.crypto.encoding import decode, encode
+from consent_tokens.crypto.encoding import decode, decode_all, decode_fast, encode, encode_all
 from consent_tokens.crypto.keyed_hashes import (
     blind_index,
     code_hash,
@@ -112,6 +112,39 @@ def test_the_last_letter_has_no_bits_to_spare() -> None:
             else:
                 with pytest.raises(ValueError, match="base64url"):
                     decode(start + letter)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 16, 32, 44])
+def test_many_texts_of_one_length_are_as_one_by_one(size: int) -> None:
+    values = [bytes((each * place) % 256 for place in range(size)) for each in range(1, 40)]
+    texts = encode_all(values, size)
+    assert texts == [encode(value) for value in values]
+    assert decode_all(texts, size) == values
+    assert encode_all([], size) == []
+    assert decode_all([], size) == []
+
+
+@pytest.mark.parametrize("size", [16, 32, 44])
+@pytest.mark.parametrize("spoil", ["shorter", "longer", "spare bits", "letter", "moved"])
+def test_one_text_that_is_not_canonical_is_refused_among_many(size: int, spoil: str) -> None:
+    one, two, three = encode_all([bytes(size)] * 3, size)
+    spoiled = {
+        "shorter": [one, two[:-1], three],
+        "longer": [one, f"{two}A", three],
+        "spare bits": [one, f"{two[:-1]}B", three],
+        "letter": [one, f"{two[:-1]}*", three],
+        "moved": [one, f"{two}A", three[1:]],
+    }
+    with pytest.raises(ValueError, match=r"base64url|length"):
+        decode_all(spoiled[spoil], size)
+
+
+def test_text_without_special_letters_is_decoded_fast() -> None:
+    for data in (b"", b"a", b"ab", b"abc", b'{"jti":"x"}'):
+        assert decode_fast(encode(data)) == data
+    for text in ("A", "A_AA", "A-AA", "A.AA", "AAAÀ", "A A="):
+        with pytest.raises(ValueError, match="base64"):
+            decode_fast(text)
 
 
 def test_each_hash_has_a_key_of_its_own() -> None:

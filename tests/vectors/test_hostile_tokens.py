@@ -7,7 +7,8 @@ import pytest
 
 from consent_tokens.crypto import jws
 from consent_tokens.errors import TokenError
-from consent_tokens.tokens.verify import verify
+from consent_tokens.tokens.claims import Claims
+from consent_tokens.tokens.verify import members_of, read, verify
 from tests.service import PROMOTIONS, Service
 from tests.vectors.make import CLAIMS, FOLDER, ISSUER, KEY, vectors
 
@@ -34,6 +35,19 @@ def test_it_is_refused_with_its_code(path: Path) -> None:
     with pytest.raises(TokenError) as fault:
         verify(vector["token"], KEYS, issuer=ISSUER)
     assert fault.value.error_code == vector["expect"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_its_claims_are_none_or_those_that_were_signed(path: Path) -> None:
+    """What finds the MAC of a token crashes on none, and reads nothing else out of one."""
+    token = json.loads(path.read_text())["token"]
+    members = members_of(token, KEYS)
+    try:
+        signed = read(token, KEYS).claims
+    except TokenError:
+        signed = None
+    if members and signed:
+        assert Claims.of_members(members) == signed
 
 
 def test_every_call_refuses_each_and_crashes_on_none(small: Service) -> None:
