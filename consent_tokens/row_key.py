@@ -4,6 +4,7 @@ Everything of one recipient is in one partition, so that no statement on the way
 more than one. Merchants have partitions of their own.
 """
 
+import struct
 from typing import Final, NamedTuple, Self
 
 ID_BYTES: Final = 8  # of a partition or an id
@@ -20,6 +21,11 @@ class RowKey(NamedTuple):
     def new(cls, partition: int, random_bytes: bytes) -> Self:
         """Return a new key in a partition, from 8 random bytes."""
         return cls(partition, _signed(random_bytes))
+
+
+def new_ids(random_bytes: bytes) -> tuple[int, ...]:
+    """Return new ids, from 8 random bytes each."""
+    return struct.unpack(f">{len(random_bytes) // ID_BYTES}q", random_bytes)
 
 
 def new_partition(random_bytes: bytes) -> int:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,6 +19,9 @@ class GrantStatus(StrEnum):
     PAUSED = "paused"
     REVOKED = "revoked"
     EXPIRED = "expired"
+
+
+ENDED: Final = frozenset({GrantStatus.REVOKED, GrantStatus.EXPIRED})
 
 
 class EndReason(StrEnum):
@@ -56,7 +60,7 @@ class Grant(Struct, frozen=True, kw_only=True):
     @property
     def is_ended(self) -> bool:
         """Whether its end is recorded and its key deleted."""
-        return self.status in {GrantStatus.REVOKED, GrantStatus.EXPIRED}
+        return self.status in ENDED
 
     def ended(self, now: datetime, reason: EndReason) -> "Grant":
         """Return the grant, revoked or expired by `reason`; unchanged if it has ended already."""
@@ -78,6 +82,6 @@ class Grant(Struct, frozen=True, kw_only=True):
         return replace(self._with_status(now, status=self.status), scope=scope)
 
     def _with_status(self, now: datetime, *, status: GrantStatus) -> "Grant":
-        if self.status_at(now) in {GrantStatus.REVOKED, GrantStatus.EXPIRED}:
+        if self.status_at(now) in ENDED:
             raise ConflictError("this consent is over")
         return self if status is self.status else replace(self, status=status, status_since=now)

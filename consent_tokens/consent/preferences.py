@@ -115,12 +115,14 @@ class Preferences:
     @property
     def rate_limits(self) -> tuple[FrequencyCap, ...]:
         """Return the limits over all merchants, as sliding windows."""
+        if self is NO_PREFERENCES:  # as of most recipients
+            return ()
         limits = ((self.daily_limit, DAY), (self.weekly_limit, WEEK))
         return tuple(FrequencyCap(limit, window) for limit, window in limits if limit is not None)
 
     def is_quiet_at(self, at: datetime) -> bool:
         """Whether `at` is within a quiet period."""
-        return any(each.covers(at) for each in self.quiet_periods)
+        return bool(self.quiet_periods) and any(each.covers(at) for each in self.quiet_periods)
 
 
 NO_PREFERENCES: Final = Preferences()

@@ -4,12 +4,12 @@ Pure: no clock, key or row is read here.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final, TypeAlias, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from consent_tokens.consent.grant import Grant
 from consent_tokens.consent.preferences import NO_PREFERENCES, Preferences
@@ -31,6 +31,7 @@ from consent_tokens.tokens.claims import Claims
 
 _Limit = TypeVar("_Limit")
 _Step: TypeAlias = Callable[[datetime], datetime]
+LATEST: Final = datetime.max.replace(tzinfo=UTC)
 MAX_SEARCH_STEPS: Final = 1000  # windows in different time zones may never overlap
 
 
@@ -76,8 +77,7 @@ class EventUse(Struct, frozen=True):
     texts: int  # that the event had of this template
 
 
-@dataclass(slots=True, kw_only=True)  # frozen would take twice as long to create
-class Case:
+class Case(Struct, kw_only=True):  # frozen would take longer to create
     """The input of a decision; not changed once it is created.
 
     `token` is the claims, the reason why it is invalid, or None once the message has been accepted.
@@ -114,31 +114,28 @@ class Case:
     is_dropped: bool = False  # the pacing of its texts has ended: they are refused
     plans: Sequence[Plan] = ()  # of the merchant, that are about the message
 
-    # derived once, because several checks need them
-    claims: Claims | None = field(init=False)
-    purpose_class: PurposeClass = field(init=False)
-    is_limited: bool = field(init=False)
-    frequency_caps: tuple[RateLimit, ...] = field(init=False)  # of token and row: both bind
-    send_windows: tuple[SendWindow, ...] = field(init=False)
-    ends_at: datetime | None = field(init=False)  # the earlier end of token and row
-    send_at: datetime = field(init=False)  # the first time when all windows are open
+    # derived on creation, because several checks need them; what is passed for them is replaced
+    claims: Claims | None = None
+    purpose_class: PurposeClass = PurposeClass.MARKETING
+    is_limited: bool = True
+    frequency_caps: tuple[RateLimit, ...] = ()  # of token and row: both bind
+    send_windows: tuple[SendWindow, ...] = ()
+    ends_at: datetime | None = None  # the earlier end of token and row
+    send_at: datetime = LATEST  # the first time when all windows are open
 
     def __post_init__(self) -> None:
-        claims = self.token if isinstance(self.token, Claims) else None
-        scopes = [party.scope for party in (self.grant, claims) if party is not None]
-        ends = min([scope.ends_at for scope in scopes], default=None)
-        purpose_class = class_of(self.purpose)
-        is_bound = purpose_class.is_limited
-        windows: tuple[SendWindow, ...] = ()
-        caps: tuple[RateLimit, ...] = (self.transactional_cap,)
-        if is_bound:
-            windows = (*_distinct([scope.send_window for scope in scopes]), *self.more_windows)
-            caps = _distinct([scope.frequency_cap for scope in scopes])
-        at = max(self.now, self.not_before)
-        self.claims, self.ends_at = claims, ends
-        self.purpose_class, self.is_limited = purpose_class, is_bound
-        self.frequency_caps, self.send_windows = caps, windows
-        self.send_at = _first_fixed_point(at, self.window_steps)
+        self.claims = self.token if isinstance(self.token, Claims) else None
+        scopes = [party.scope for party in (self.grant, self.claims) if party is not None]
+        self.ends_at = min([scope.ends_at for scope in scopes], default=None)
+        self.purpose_class = class_of(self.purpose)
+        self.is_limited = self.purpose_class.is_limited
+        if self.is_limited:
+            windows = _distinct([scope.send_window for scope in scopes])
+            self.send_windows = windows + self.more_windows
+            self.frequency_caps = _distinct([scope.frequency_cap for scope in scopes])
+        else:
+            self.send_windows, self.frequency_caps = (), (self.transactional_cap,)
+        self.send_at = _first_fixed_point(max(self.now, self.not_before), self.window_steps)
 
     @property
     def window_steps(self) -> "list[_Step]":

@@ -16,6 +16,7 @@ from consent_tokens.consent.preferences import NO_PREFERENCES, QuietHours
 from consent_tokens.consent.purposes import Purpose
 from consent_tokens.consent.scope import SMS, SendWindow
 from consent_tokens.policies import RateLimit
+from consent_tokens.relay.alike import AlikeCases
 from consent_tokens.relay.case import Case
 from consent_tokens.relay.case_record import (
     UNKNOWN,
@@ -43,56 +44,28 @@ ARRAY_OF_FOUR, ARRAY_OF_SIX = b"\x94", b"\x96"
 MAX_PAST_SENDS: Final = 100  # that are kept; of older ones, what higher caps compare with
 
 
-class CaseRecorder:
-    """Encodes cases; keeps what it has encoded, so one is made for each transaction.
+def encode_case(case: Case, decision: Decision, alike: AlikeCases | None = None) -> bytes:
+    """Return what is kept of a case; of those that are alike, what they share is encoded once.
 
-    Most values come from caches, and are known by their identity; they are kept with what was
-    encoded, so that no other value gets the same identity.
+    What is wrong with the text is taken from the decision: a text that was not looked at, because
+    an earlier check refused the message, is not looked at again either.
     """
+    shared, tail = _shared(case, alike), ENCODER.encode(_tail(case, decision))
+    if case.template is None and _is_plain(case, decision):
+        return ARRAY_OF_FOUR + shared + tail
+    template, extra = _template(case), _extra(case, decision)
+    return b"".join((ARRAY_OF_SIX, shared, tail, ENCODER.encode(template), ENCODER.encode(extra)))
 
-    def __init__(self) -> None:
-        self._found: dict[tuple[object, ...], tuple[Case, object, bytes]] = {}
 
-    def encode(self, case: Case, decision: Decision, alike: object = None) -> bytes:
-        """Return what is kept of a case.
-
-        What is wrong with the text is taken from the decision: a text that was not looked at,
-        because an earlier check refused the message, is not looked at again either. `alike` is the
-        same object for cases of one merchant, purpose and policy.
-        """
-        shared, tail = self._shared(case, alike or case), ENCODER.encode(_tail(case, decision))
-        if case.template is None and _is_plain(case, decision):
-            return ARRAY_OF_FOUR + shared + tail
-        template, extra = _template(case), _extra(case, decision)
-        return b"".join(
-            (ARRAY_OF_SIX, shared, tail, ENCODER.encode(template), ENCODER.encode(extra))
-        )
-
-    def _shared(self, case: Case, alike: object) -> bytes:
-        """Return head, grant and token: the same for most messages of a campaign."""
-        grant, token = case.grant, case.claims
-        if grant is None or token is None:
-            return _encode_shared(case)
-        agreed, said = grant.scope, token.scope
-        key = (
-            id(alike),
-            case.classes,  # a limit of the day may end one
-            len(case.composed.segments),
-            grant.status,
-            grant.merchant_id,
-            id(agreed.frequency_cap),
-            id(agreed.send_window),
-            agreed.purposes,
-            token.merchant_id,
-            token.channels,
-            id(said.frequency_cap),
-            id(said.send_window),
-            said.purposes,
-        )
-        found = self._found.get(key)
-        if found is None:
-            found = self._found[key] = (case, alike, _encode_shared(case))
-        return found[2]
+def _shared(case: Case, alike: AlikeCases | None) -> bytes:
+    """Return head, grant and token."""
+    if alike is None:
+        return _encode_shared(case)
+    segments = len(case.composed.segments)
+    found = alike.encoded.get(segments)
+    if found is None:
+        found = alike.encoded[segments] = _encode_shared(case)
+    return found
 
 
 def _encode_shared(case: Case) -> bytes:

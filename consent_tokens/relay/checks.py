@@ -62,8 +62,9 @@ def check_expiry(case: Case) -> Refused | None:
 
 def check_merchant_binding(case: Case) -> Refused | None:
     """Refuse a token or grant of another merchant (promise 4)."""
-    if any(each and each.merchant_id != case.merchant_id for each in (case.claims, case.grant)):
-        return Refused(Reason.TOKEN_NOT_YOURS)
+    for party in (case.claims, case.grant):
+        if party is not None and party.merchant_id != case.merchant_id:
+            return Refused(Reason.TOKEN_NOT_YOURS)
     return None
 
 
@@ -240,12 +241,13 @@ def _lacks_room(
 def check_frequency_caps(case: Case) -> Refused | None:
     """Refuse beyond a frequency cap or a limit of the recipient, as of `send_at` (promise 6)."""
     send_at = case.send_at
-    is_within_caps = all(fits(cap, case.counted_sends, send_at) for cap in case.frequency_caps)
-    if is_within_caps and all(
-        fits(each, case.marketing_sends, send_at) for each in case.recipient_limits
-    ):
-        return None
-    return Refused(Reason.CAP_REACHED, case.next_allowed_at)
+    for cap in case.frequency_caps:
+        if not fits(cap, case.counted_sends, send_at):
+            return Refused(Reason.CAP_REACHED, case.next_allowed_at)
+    for limit in case.recipient_limits:
+        if not fits(limit, case.marketing_sends, send_at):
+            return Refused(Reason.CAP_REACHED, case.next_allowed_at)
+    return None
 
 
 def check_send_window(case: Case) -> Refused | None:
@@ -293,7 +295,7 @@ INVITATION_CHECKS: Final = tuple(
 
 def decide(case: Case) -> Decision:
     """Return the decision on a message."""
-    return _decide(case, CHECKS)
+    return decide_by(case, CHECKS)
 
 
 def checks_of(case: Case) -> Sequence[Check]:
@@ -304,12 +306,12 @@ def checks_of(case: Case) -> Sequence[Check]:
 
 def decide_again(case: Case) -> Decision:
     """Return the decision on a case that was recorded (`relay.case_record`)."""
-    return _decide(case, checks_of(case))
+    return decide_by(case, checks_of(case))
 
 
 def decide_invitation(case: Case) -> Decision:
     """Return the decision on an invitation: all that binds marketing binds it, but the purpose."""
-    return _decide(case, INVITATION_CHECKS)
+    return decide_by(case, INVITATION_CHECKS)
 
 
 def _with_rules(case: Case, check: Check, refusal: Refused) -> Refused:
@@ -319,7 +321,8 @@ def _with_rules(case: Case, check: Check, refusal: Refused) -> Refused:
     return replace(refusal, rules=case.moving_rules)
 
 
-def _decide(case: Case, checks: Sequence[Check]) -> Decision:
+def decide_by(case: Case, checks: Sequence[Check]) -> Decision:
+    """Return the decision by these checks, in their order."""
     for check in checks:
         if refusal := check(case):
             return _with_rules(case, check, refusal)

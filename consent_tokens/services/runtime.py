@@ -25,7 +25,7 @@ from consent_tokens.relay.templates.fill import FilledText
 from consent_tokens.relay.templates.fingerprint import skeleton
 from consent_tokens.relay.templates.template import Template, counted_names
 from consent_tokens.revocation_journal import JournalPosition, RevocationJournal
-from consent_tokens.row_key import ID_BYTES, RowKey, new_partition
+from consent_tokens.row_key import ID_BYTES, RowKey, new_ids, new_partition
 from consent_tokens.rules_source import RulesSource, packaged_rules
 from consent_tokens.store import events
 from consent_tokens.store.database import Database, Transaction
@@ -93,6 +93,10 @@ class Runtime:
     def new_key(self, partition: int) -> RowKey:
         """Return a new random row key in a partition."""
         return RowKey.new(partition, self.random.token_bytes(ID_BYTES))
+
+    def new_ids(self, count: int) -> tuple[int, ...]:
+        """Return so many new random ids of rows."""
+        return new_ids(self.random.token_bytes(ID_BYTES * count))
 
     def new_partition(self) -> int:
         """Return a new random partition."""

@@ -1,6 +1,5 @@
 """Events (evidence): inserted and read. No function here changes or deletes one."""
 
-import struct
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -9,7 +8,7 @@ from sqlalchemy import Row, func, select
 
 from consent_tokens.consent.grant import EndReason
 from consent_tokens.evidence.events import Event, EventKind
-from consent_tokens.row_key import RowKey
+from consent_tokens.row_key import ID_BYTES, RowKey, new_ids
 from consent_tokens.store.bulk import insert_rows
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.tables import (
@@ -23,7 +22,6 @@ COLUMNS: Final = (
     "partition", "id", "at", "kind", "merchant_id", "grant_id", "message_id", "reason",
     "actor", "rules", "inputs",
 )  # fmt: skip
-EVENT_ID_BYTES: Final = 8
 
 TokenBytes = Callable[[int], bytes]  # returns that many random bytes
 
@@ -32,8 +30,7 @@ def record(
     transaction: Transaction, events_to_record: Sequence[Event], token_bytes: TokenBytes
 ) -> None:
     """Insert events with one statement, each with its id or a random one from `token_bytes`."""
-    count = len(events_to_record)
-    ids = struct.unpack(f">{count}q", token_bytes(EVENT_ID_BYTES * count))
+    ids = new_ids(token_bytes(ID_BYTES * len(events_to_record)))
     insert_rows(
         transaction,
         "events",

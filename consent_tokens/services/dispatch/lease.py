@@ -19,7 +19,7 @@ from consent_tokens.consent.scope import SendWindow, invitation_window
 from consent_tokens.evidence.events import rules_text
 from consent_tokens.policies import LinkMode, RelayPolicy, ServiceIdentity
 from consent_tokens.relay.case import Case, TemplateUse, limits_of
-from consent_tokens.relay.case_recorder import CaseRecorder
+from consent_tokens.relay.case_recorder import encode_case
 from consent_tokens.relay.checks import decide, decide_invitation
 from consent_tokens.relay.composition import Coding, ComposedText
 from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused, class_of
@@ -184,7 +184,6 @@ class _LeaseContext:
     barred_invitations: frozenset[RowKey]
     sandbox_outcomes: SandboxOutcomes
     now: datetime
-    recorder: CaseRecorder
 
     @classmethod
     def load(
@@ -228,7 +227,6 @@ class _LeaseContext:
             ),
             sandbox_outcomes=SandboxOutcomes(runtime, now),
             now=now,
-            recorder=CaseRecorder(),
         )
 
     def decide(self, message: Message) -> LeasedMessage | MessageOutcome:
@@ -293,7 +291,7 @@ class _LeaseContext:
         return replace(
             outcome,
             rules=rules_text(self.rule_set.version, rules),
-            inputs=self.recorder.encode(case, decision),
+            inputs=encode_case(case, decision),
         )
 
     def _template_use(self, message: Message) -> TemplateUse | None:

@@ -6,25 +6,30 @@ not depend on the number of messages: grants, merchants and sends are loaded for
 
 from bisect import insort
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
 from consent_tokens.consent.scope import MAX_DAYS
-from consent_tokens.crypto.message_link_ids import PLACEHOLDER_LINK_ID
 from consent_tokens.errors import TokenError
 from consent_tokens.evidence.events import Event, decision_kind, rules_text
 from consent_tokens.evidence.rollups import Counted, Measure, counted_for, of_messages
 from consent_tokens.metrics import RULES_SHADOW
-from consent_tokens.policies import LinkMode, RelayPolicy
-from consent_tokens.relay.case import Case, limits_of
-from consent_tokens.relay.case_recorder import CaseRecorder
-from consent_tokens.relay.checks import decide, stopping_rules
-from consent_tokens.relay.composition import ComposedText, compose, with_signature_and_opt_out
-from consent_tokens.relay.decision import Decision, Reason, Refused, class_of, is_limited
+from consent_tokens.policies import RelayPolicy
+from consent_tokens.relay.case import Case
+from consent_tokens.relay.case_recorder import encode_case
+from consent_tokens.relay.checks import stopping_rules
+from consent_tokens.relay.decision import (
+    Accepted,
+    Decision,
+    Deferred,
+    Reason,
+    Refused,
+    is_limited,
+)
 from consent_tokens.relay.message import (
     COUNTED,
     HELD_BACK,
@@ -32,7 +37,7 @@ from consent_tokens.relay.message import (
     MessageStatus,
     Priority,
 )
-from consent_tokens.relay.pacing import Pacing, PacingStatus, day_of
+from consent_tokens.relay.pacing import Pacing, day_of
 from consent_tokens.relay.sandbox import refusal_of
 from consent_tokens.relay.templates.template import Template
 from consent_tokens.row_key import RowKey
@@ -42,6 +47,7 @@ from consent_tokens.services.preferences.snapshot import PreferenceSnapshot
 from consent_tokens.services.rollups.counting import count
 from consent_tokens.services.rule_versions import rules_in_force
 from consent_tokens.services.runtime import Runtime
+from consent_tokens.services.submission.cases import Cases, Submission, SubmissionCase
 from consent_tokens.services.submission.daily_limits import DailyLimits
 from consent_tokens.services.submission.message_request import (
     MessageRequest,
@@ -134,9 +140,7 @@ def decide_all(
         runtime, policy, transaction, submissions, standings, is_trial=is_trial
     )
     results = [context.decide(merchant_id, verified) for merchant_id, verified in submissions]
-    context.paces.save(transaction)
-    context.daily_limits.save(transaction)
-    context.plans.save(runtime, transaction, context.now)
+    context.cases.save(runtime, transaction)
     token_macs.replace(transaction, [each.mac for _, each in submissions if each.mac])
     return Decided(results, context.insert)
 
@@ -146,24 +150,16 @@ class _AcceptContext:
     """What was loaded for the submissions of one transaction, and what it will write."""
 
     runtime: Runtime
-    policy: RelayPolicy
-    rule_set: RuleSet
     standings: Standings
-    paces: Paces
     keys: Mapping[str, RowKey]  # by public grant id
-    grants: Mapping[RowKey, LockedGrant]
-    counted_sends: dict[tuple[RowKey, Priority], list[datetime]]
     template_texts: TemplateTexts
-    preferences: PreferenceSnapshot
+    cases: Cases
+    ids: Iterator[int]  # one for each submission
     now: datetime
-    enqueued: list[Message]
-    events: list[Event]
-    refused: list[Counted]  # for rollups
-    recorder: CaseRecorder
-    daily_limits: DailyLimits
-    plans: Plans
     is_trial: bool
-    composed: dict[tuple[object, ...], ComposedText]  # by text, language, link mode and standing
+    enqueued: list[Message] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    refused: list[Counted] = field(default_factory=list)  # for rollups
 
     @classmethod
     def load(
@@ -199,24 +195,17 @@ class _AcceptContext:
         for key, sends in asked_sends().items():
             for send in sends:
                 counted_sends[key, send.priority].append(send.send_at)
-        return cls(
-            runtime=runtime,
+        template_texts = _load_template_texts(runtime, transaction, submissions, keys)
+        cases = Cases(
+            service=runtime.service,
             policy=policy,
             rule_set=rule_set,
-            standings=standings,
-            paces=paces,
-            keys=keys,
             grants=locked,
             counted_sends=counted_sends,
-            template_texts=_load_template_texts(runtime, transaction, submissions, keys),
             preferences=PreferenceSnapshot.load(
                 transaction, locked, now, counted=counted, asked=asked
             ),
-            now=now,
-            enqueued=[],
-            events=[],
-            refused=[],
-            recorder=CaseRecorder(),
+            paces=paces,
             daily_limits=DailyLimits.load(
                 transaction,
                 standings.merchants,
@@ -224,9 +213,10 @@ class _AcceptContext:
                 now.astimezone(policy.pacing.timezone).date(),
             ),
             plans=Plans.load(transaction, standings, requests, now),
-            is_trial=is_trial,
-            composed={},
+            now=now,
         )
+        ids = iter(runtime.new_ids(len(submissions)))
+        return cls(runtime, standings, keys, template_texts, cases, ids, now, is_trial)
 
     def insert(self, transaction: Transaction) -> None:
         """Insert what was accepted, the evidence of each decision, and what rollups count."""
@@ -236,48 +226,63 @@ class _AcceptContext:
 
     def decide(self, merchant_id: str, verified: VerifiedRequest) -> SubmissionResult:
         """Decide one message, and collect what is to be written for it."""
-        key, claims = None, verified.claims
-        if isinstance(claims, Claims) and claims.merchant_id == merchant_id:
-            key = self.keys.get(claims.jti)
-        request = verified.request
-        standing = self.standings.of(merchant_id, request.purpose, request.sender_id)
-        sender, priority = standing.sender, standing.priority
-        text = self._prepare(merchant_id, standing, request, key)
-        template = text.use.template if text.use else None
-        pacing = self.paces.of(request, standing, template)
-        case = self._case(merchant_id, standing, verified, key, text, pacing)
-        decision = decide(case)
+        each = self._submission(merchant_id, verified)
+        key, sender = each.key, each.standing.sender
+        found = self.cases.of(each)
+        case = found.case
+        decision = found.decide()
         if isinstance(decision, Refused) or key is None or sender is None:
-            return self._refuse(case, standing, decision, key if key in self.grants else None)
+            return self._refuse(each, found, decision)
         if case.limits.shadow and not self.is_trial:
             _count_shadow(case.limits.shadow, case)
-        message = self._message(case, request, key, priority, sender, text)
-        if pacing is not None:
-            message = self._paced(pacing, message, case)
+        message = self._message(each, case, key, sender)
+        if each.pacing is not None:
+            message = self._paced(each.pacing, message, case)
         self.enqueued.append(message)
         # before the message counts, because the case has the lists that it is counted in
-        self.events.append(self._event(case, standing, decision, key, message.key.id))
-        self.template_texts.count(key, text)
-        insort(self.counted_sends[key, priority], decision.send_at)
-        self.preferences.count(key, priority, decision.send_at)
-        self._count_of_merchant(case, decision)
+        event = self._event(found, decision, key.partition, key, message_id=message.key.id)
+        self.events.append(event)
+        self._count(each, case, decision, key)
         left = case.composed.characters_left
         return SubmissionResult(decision, message.key, message.segments, left)
 
-    def _count_of_merchant(self, case: Case, decision: Decision) -> None:
-        """Count an accepted message against the limits and in the plans of its merchant."""
-        self.daily_limits.count(case.merchant_id, case.purpose_class)
-        self.plans.count(case, decision)
+    def _submission(self, merchant_id: str, verified: VerifiedRequest) -> Submission:
+        """Look up what is known of a message before it is decided."""
+        key, claims, request = None, verified.claims, verified.request
+        if isinstance(claims, Claims) and claims.merchant_id == merchant_id:
+            key = self.keys.get(claims.jti)
+        standing = self.standings.of(merchant_id, request.purpose, request.sender_id)
+        text = self._prepare(merchant_id, standing, request, key)
+        template = text.use.template if text.use else None
+        pacing = self.cases.paces.of(request, standing, template)
+        return Submission(merchant_id, verified, key, standing, text, pacing)
+
+    def _count(
+        self, each: Submission, case: Case, decision: Accepted | Deferred, key: RowKey
+    ) -> None:
+        """Count an accepted message wherever texts are limited."""
+        cases, priority, send_at = self.cases, each.standing.priority, decision.send_at
+        self.template_texts.count(key, each.text)
+        insort(cases.counted_sends[key, priority], send_at)
+        cases.preferences.count(key, priority, send_at)
+        cases.daily_limits.count(case.merchant_id, case.purpose_class)
+        cases.plans.count(case, decision)
 
     def _refuse(
-        self, case: Case, standing: Standing, decision: Decision, grant: RowKey | None
+        self, each: Submission, found: SubmissionCase, decision: Decision
     ) -> SubmissionResult:
-        """Return a refusal, with the key of the event that it is recorded as."""
-        self.plans.count(case, decision)
-        event = self._event(case, standing, decision, grant)
-        key = self.runtime.new_key(event.partition)
-        self.events.append(replace(event, id=key.id))
-        sender, template = standing.sender, case.template.template if case.template else None
+        """Return a refusal, with the key of the event that it is recorded as.
+
+        That is in the recipient's partition if it is known, else in the merchant's.
+        """
+        case, standing = found.case, each.standing
+        self.cases.plans.count(case, decision)
+        grant = each.key if each.key in self.cases.grants else None
+        partition = grant.partition if grant else standing.partition
+        key = RowKey(partition, next(self.ids))
+        event = self._event(found, decision, partition, grant, event_id=key.id)
+        self.events.append(event)
+        sender, template = standing.sender, each.template
         of = counted_for(
             case.merchant_id,
             sender.id if sender else None,
@@ -295,7 +300,7 @@ class _AcceptContext:
 
     def _paced(self, pacing: Pacing, message: Message, case: Case) -> Message:
         """Return an accepted message with its place in a part, or held back."""
-        self.paces.take(pacing)
+        self.cases.paces.take(pacing)
         if not case.is_held_back:
             return replace(message, pacing_id=pacing.id, pacing=COUNTED)
         return replace(
@@ -322,119 +327,28 @@ class _AcceptContext:
             link_domains=standing.link_domains,
         )
 
-    def _case(
-        self,
-        merchant_id: str,
-        standing: Standing,
-        verified: VerifiedRequest,
-        key: RowKey | None,
-        text: PreparedText,
-        pacing: Pacing | None,
-    ) -> Case:
-        request = verified.request
-        locked = self.grants.get(key) if key else None
-        not_before = request.send_at or self.now
-        limits = limits_of(
-            self.rule_set,
-            request.purpose,
-            locked.grant if locked else None,
-            self.now,
-            is_demonstration=standing.is_demonstration,
-        )
-        return Case(
-            merchant_id=merchant_id,
-            is_merchant_active=standing.is_active,
-            classes=self.daily_limits.left_of(merchant_id, standing.classes),
-            named_purposes=standing.named_purposes,
-            is_demonstration=standing.is_demonstration,
-            has_sender=standing.sender is not None,
-            token=verified.claims,
-            grant=locked.grant if locked else None,
-            purpose=request.purpose,
-            text=text.text,
-            template=text.use,
-            event=text.event,
-            link_domains=standing.link_domains,
-            composed=self._compose(text.text, request.purpose, locked, standing, limits.link_mode),
-            max_segments=self.policy.max_segments,
-            counted_sends=self.counted_sends[key, standing.priority] if key else (),
-            limits=limits,
-            transactional_cap=self.policy.transactional_frequency_cap,
-            not_before=not_before,
-            valid_until=max(not_before, self.now) + min(request.validity, standing.max_validity),
-            now=self.now,
-            preferences=self.preferences.preferences_of(key),
-            marketing_sends=self.preferences.marketing_sends_of(key),
-            is_held_back=pacing is not None and not self.paces.has_place(pacing),
-            is_dropped=pacing is not None and pacing.status is PacingStatus.DROPPED,
-            plans=self.plans.of(
-                merchant_id,
-                request.purpose,
-                request.template.id if request.template else None,
-                standing.sender.id if standing.sender else None,
-            ),
-        )
-
-    def _compose(
-        self,
-        text: str,
-        purpose: str,
-        locked: LockedGrant | None,
-        standing: Standing,
-        links: LinkMode,
-    ) -> ComposedText:
-        """Return the text as it will be sent, with a placeholder for its link.
-
-        The texts of a campaign are mostly the same: each is composed once.
-        """
-        language = locked.grant.language if locked else "zh-CN"
-        key = text, language, links, id(standing)  # which is one object for merchant and purpose
-        found = self.composed.get(key)
-        if found is None:
-            sender = standing.sender
-            class_ = class_of(purpose)
-            found = self.composed[key] = compose(
-                with_signature_and_opt_out(
-                    text,
-                    signature=sender.signature if sender else "",
-                    language=language,
-                    link=self.runtime.service.opt_out_link(class_, PLACEHOLDER_LINK_ID, links),
-                    is_limited=standing.priority is Priority.MARKETING,
-                )
-            )
-        return found
-
-    def _message(
-        self,
-        case: Case,
-        request: MessageRequest,
-        key: RowKey,
-        priority: Priority,
-        sender: Sender,
-        text: PreparedText,
-    ) -> Message:
-        claims, send_at = case.claims, case.send_at
-        template = text.use.template if text.use else None
+    def _message(self, each: Submission, case: Case, key: RowKey, sender: Sender) -> Message:
+        claims, template, now = case.claims, each.template, self.now
         return Message(
-            key=self.runtime.new_key(key.partition),
+            key=RowKey(key.partition, next(self.ids)),
             grant_key=key,
             merchant_id=case.merchant_id,
             sender_id=sender.id,
-            priority=priority,
-            purpose=request.purpose,
-            reference=request.reference,
-            status=MessageStatus.DEFERRED if send_at > self.now else MessageStatus.QUEUED,
-            accepted_at=self.now,
-            send_at=send_at,
+            priority=each.standing.priority,
+            purpose=case.purpose,
+            reference=each.verified.request.reference,
+            status=MessageStatus.DEFERRED if case.send_at > now else MessageStatus.QUEUED,
+            accepted_at=now,
+            send_at=case.send_at,
             valid_until=min(case.valid_until, case.ends_at or case.valid_until),
-            changed_at=self.now,
+            changed_at=now,
             segments=len(case.composed.segments),
             sealed_number=claims.sealed_number if claims else None,
-            text=text.text,
+            text=case.text,
             template_id=template.id if template else None,
             template_version=template.version if template else None,
-            value_hashes=self._value_hashes(template, text),
-            event_hash=text.event_hash,
+            value_hashes=self._value_hashes(template, each.text),
+            event_hash=each.text.event_hash,
         )
 
     def _value_hashes(self, template: Template | None, text: PreparedText) -> bytes | None:
@@ -445,29 +359,31 @@ class _AcceptContext:
 
     def _event(
         self,
-        case: Case,
-        standing: Standing,
+        found: SubmissionCase,
         decision: Decision,
+        partition: int,
         grant: RowKey | None,
+        *,
         message_id: int | None = None,
+        event_id: int | None = None,
     ) -> Event:
-        """Return an event: in the recipient's partition if it is known, else the merchant's."""
         kind, reason = decision_kind(decision)
         return Event(
-            partition=grant.partition if grant else standing.partition,
+            partition=partition,
             at=self.now,
             kind=kind,
-            merchant_id=case.merchant_id,
+            merchant_id=found.case.merchant_id,
             grant_id=grant.id if grant else None,
             message_id=message_id,
             reason=reason,
             rules=self._rules_of(decision),
-            inputs=self.recorder.encode(case, decision, standing),
+            inputs=encode_case(found.case, decision, found.alike),
+            id=event_id,
         )
 
     def _rules_of(self, decision: Decision) -> str:
         """Return the version of the rules, with the ids of those that refused."""
-        version = self.rule_set.version
+        version = self.cases.rule_set.version
         return rules_text(version, decision.rules) if isinstance(decision, Refused) else version
 
 
