@@ -17,6 +17,7 @@ from consent_tokens.row_key import RowKey
 from consent_tokens.services.submission.message_request import SubmissionResult
 from consent_tokens.web import strict_json
 from consent_tokens.web.merchant_api.message_decoding import (
+    MAX_BATCH_SIZE,
     MAX_EVENT_ID_LENGTH,
     MAX_NAME_LENGTH,
     MAX_PURPOSE_LENGTH,
@@ -27,7 +28,6 @@ from consent_tokens.web.merchant_api.message_decoding import (
     MAX_VARIABLES,
 )
 from consent_tokens.web.merchant_api.message_schemas import (
-    MAX_BATCH_SIZE,
     AcceptedAnswer,
     BatchAnswer,
     BatchIn,

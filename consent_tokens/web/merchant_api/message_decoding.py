@@ -27,6 +27,7 @@ from consent_tokens.web.merchant_api.schemas import (
 from consent_tokens.web.request_context import runtime
 from consent_tokens.web.strict_json import count_quotes
 
+MAX_BATCH_SIZE: Final = 1000
 MAX_PURPOSE_LENGTH: Final = 64
 MAX_TEXT_LENGTH: Final = 20_000  # the relay says `text_too_long` far below
 MAX_VALIDITY_MINUTES: Final = int(MAX_VALIDITY.total_seconds() // 60)
@@ -92,16 +93,39 @@ class _Message(Struct, forbid_unknown_fields=True):
     valid_for_minutes: Annotated[int, Meta(ge=1, le=MAX_VALIDITY_MINUTES)] | UnsetType = UNSET
 
 
+class _Batch(Struct, forbid_unknown_fields=True):
+    """The member of BatchIn."""
+
+    messages: Annotated[list[_Message], Meta(min_length=1, max_length=MAX_BATCH_SIZE)]
+
+
 _MESSAGE_DECODER: Final = msgspec.json.Decoder(_Message)
+_BATCH_DECODER: Final = msgspec.json.Decoder(_Batch)
 _SEND_AT: Final = SendAt(format="iso")
 
 
 def decode_message(body: bytes) -> MessageRequest:
     """Return the message request in a body. Raises what UNREAD lists."""
     found = _MESSAGE_DECODER.decode(body)
-    expected = _expected_quotes(found)  # there are no fewer
+    _check_quotes(body, _expected_quotes(found))
+    return _to_request(found)
+
+
+def decode_batch(body: bytes) -> list[MessageRequest]:
+    """Return the message requests in a batch that are all valid. Raises what UNREAD lists."""
+    found = _BATCH_DECODER.decode(body).messages
+    _check_quotes(body, 2 + sum(map(_expected_quotes, found)))  # 2: of the name `messages`
+    return [_to_request(each) for each in found]
+
+
+def _check_quotes(body: bytes, expected: int) -> None:
+    """Raise ValueError for more quotation marks than expected; there are no fewer."""
     if body.count(b'"') != expected != count_quotes(body):
         raise ValueError("a member occurs twice")  # msgspec takes the last
+
+
+def _to_request(found: _Message) -> MessageRequest:
+    """Return the message request of its members. Raises ValidationError, ValueError."""
     if found.reference is not UNSET:
         is_printable(found.reference)
     text, template = _text_or_template(found)
