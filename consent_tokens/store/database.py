@@ -31,7 +31,7 @@ from consent_tokens.errors import (
     SettingError,
 )
 from consent_tokens.store.outage import BY_SQLITE, cause_of
-from consent_tokens.store.round_trips import committing
+from consent_tokens.store.round_trips import committing, driver_connection
 from consent_tokens.store.writer_queue import WriterQueue
 
 Result = TypeVar("Result")
@@ -282,7 +282,10 @@ def _sqlite_engine(path: Path) -> Engine:
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
         reads = connection.get_execution_options().get("reads", False)
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+        statement = "BEGIN" if reads else "BEGIN IMMEDIATE"
+        # SQLAlchemy would look for a result of it
+        with driver_connection(connection, statement) as driver:
+            driver.execute(statement)
 
     return engine
 
