@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, Final, Generic, NamedTuple, Self, TypeAlias, TypeVar
 
@@ -52,7 +53,7 @@ class Done(NamedTuple, Generic[Result]):
     result: Result | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class IdempotencyKey:
     """A merchant's `Idempotency-Key` and the request that it was sent with."""
 
@@ -60,7 +61,7 @@ class IdempotencyKey:
     text: str
     request_bytes: bytes  # method, path and body
 
-    @property
+    @cached_property
     def key_hash(self) -> bytes:
         """Return the SHA-256 under which the key is stored."""
         return sha256(self.text.encode()).digest()
@@ -122,7 +123,7 @@ def run_once(
             return Done(_open_response(runtime, key, stored))
         result = work(transaction)
         response = render(result)
-        envelope = _seal_response(runtime, key, response)
+        envelope = runtime.seal_envelope(_plaintext(response), key.associated_data)
         idempotency.save_response(transaction, key.merchant_id, key.key_hash, envelope)
         return Done(response, result)
 
@@ -221,16 +222,20 @@ def _sealed(
     runtime: Runtime, responses: Sequence[tuple[IdempotencyKey, ApiResponse]]
 ) -> list[StoredRow]:
     """Return the rows of responses."""
+    if not responses:
+        return []
     now = runtime.clock.now()
+    envelopes = runtime.seal_envelopes(
+        [(_plaintext(response), key.associated_data) for key, response in responses]
+    )
     return [
-        (*key.stored_under, key.request_fingerprint, now, _seal_response(runtime, key, response))
-        for key, response in responses
+        (*key.stored_under, key.request_fingerprint, now, envelope)
+        for (key, _), envelope in zip(responses, envelopes, strict=True)
     ]
 
 
-def _seal_response(runtime: Runtime, key: IdempotencyKey, response: ApiResponse) -> bytes:
-    plaintext = b"[%d,%s]" % (response.status, response.body)
-    return runtime.seal_envelope(plaintext, key.associated_data)
+def _plaintext(response: ApiResponse) -> bytes:
+    return b"[%d,%s]" % (response.status, response.body)
 
 
 def _open_response(runtime: Runtime, key: IdempotencyKey, stored: StoredResponse) -> ApiResponse:

@@ -5,6 +5,7 @@ takes the policy value that it needs.
 """
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from consent_tokens.crypto.key_source import KeySource
 from consent_tokens.crypto.keyed_hashes import blind_index, rate_limit_key, value_hash
 from consent_tokens.crypto.keyring import Keyring
 from consent_tokens.crypto.opaque_ids import OpaqueIds
-from consent_tokens.crypto.sealing import Key, open_envelope, seal_envelope, unwrap
+from consent_tokens.crypto.sealing import Key, open_envelope, seal_envelopes, unwrap
 from consent_tokens.crypto.signed_values import open_value, sign_value
 from consent_tokens.errors import KeyUnavailableError, NotReadyError
 from consent_tokens.evidence.events import Event
@@ -104,12 +105,11 @@ class Runtime:
 
     def seal_envelope(self, plaintext: bytes, associated_data: bytes) -> bytes:
         """Encrypt under the current wrapping key."""
-        return seal_envelope(
-            plaintext,
-            self.keyring.wrapping,
-            associated_data=associated_data,
-            token_bytes=self.random.token_bytes,
-        )
+        return self.seal_envelopes([(plaintext, associated_data)])[0]
+
+    def seal_envelopes(self, values: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
+        """Encrypt plaintexts, each with its associated data, under the current wrapping key."""
+        return seal_envelopes(values, self.keyring.wrapping, self.random.token_bytes)
 
     def open_envelope(self, envelope: bytes, associated_data: bytes) -> bytes:
         """Decrypt an envelope. Raises KeyUnavailableError, SealBrokenError."""

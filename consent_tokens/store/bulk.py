@@ -18,7 +18,8 @@ from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any, Final
+from itertools import chain
+from typing import Any, Final, TypeVar
 
 import psycopg
 from msgspec import json
@@ -27,6 +28,8 @@ from psycopg.rows import namedtuple_row
 
 from consent_tokens.store.database import Transaction, is_distributed
 from consent_tokens.store.round_trips import Asked, driver_connection
+
+Row = TypeVar("Row", bound=Sequence[Any])
 
 MAX_SQLITE_ROWS: Final = 64  # of one statement
 ROW_KEY_COLUMNS: Final = {"partition": "bigint", "id": "bigint"}  # PostgreSQL types, for RowSet
@@ -67,7 +70,7 @@ def insert_rows(
     return count
 
 
-def _parts(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
+def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
     """Divide rows into parts of 64, 32, 16 ... : few lengths, so that SQLite parses few texts."""
     at = 0
     while left := len(rows) - at:
@@ -235,24 +238,28 @@ def find_rows(
 ) -> Asked[Sequence[Any]]:
     """Ask for the rows with these keys, with the columns of the key; it may be of bytes.
 
-    `key` maps each column to its PostgreSQL type. SQLite is asked once for each row: in-process, so
-    a call is cheap, and JSON has no bytes.
+    `key` maps each column to its PostgreSQL type. SQLite gets the keys as rows, up to 64 at once:
+    JSON has no bytes.
     """
     # table and column names come from this package, never from input
     selected = ", ".join(f"{table}.{name} AS {name}" for name in (*key, *columns))
+    matches = " AND ".join(f"{table}.{name} = input.{name}" for name in key)
     if transaction.dialect.name != "sqlite":
-        matches = " AND ".join(f"{table}.{name} = input.{name}" for name in key)
         return RowSet(key, wanted).ask(
             transaction,
             f"SELECT {selected} FROM {{input}} JOIN {table} ON {matches}",  # noqa: S608 - see above
         )
-    matches = " AND ".join(f"{table}.{name} = :{name}" for name in key)
-    statement = f"SELECT {selected} FROM {table} WHERE {matches}"  # noqa: S608 - see above
-    found = [
-        row
-        for values in wanted
-        for row in _ask_rows(transaction, statement, dict(zip(key, values, strict=True)))()
-    ]
+    names = ", ".join(key)
+    positions = tuple((place, len(key)) for place in range(1, len(key) + 1))
+    found: list[Any] = []
+    for part in _parts(wanted):
+        rows = _numbered_placeholders("?", len(part), positions)
+        # CROSS JOIN: SQLite looks each row up, in any statistics
+        statement = (
+            f"WITH input ({names}) AS (VALUES {rows}) "  # noqa: S608 - see above
+            f"SELECT {selected} FROM input CROSS JOIN {table} ON {matches}"
+        )
+        found += _ask_rows(transaction, statement, list(chain.from_iterable(part)))()
     return lambda: found
 
 
@@ -302,7 +309,7 @@ def _execute_raw(transaction: Transaction, statement: str, values: Sequence[Any]
 
 
 def _ask_rows(
-    transaction: Transaction, statement: str, parameters: Mapping[str, Any]
+    transaction: Transaction, statement: str, parameters: Mapping[str, Any] | Sequence[Any]
 ) -> Asked[list[Any]]:
     """Execute a statement in the driver's dialect; return what gives its rows as named tuples.
 

@@ -2,6 +2,7 @@
 
 import hmac
 import json
+import os
 from base64 import b64encode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -43,6 +44,7 @@ from consent_tokens.crypto.sealing import (
     open_sealed,
     seal,
     seal_envelope,
+    seal_envelopes,
     unwrap,
     wrap,
 )
@@ -263,6 +265,18 @@ def test_an_envelope_holds_its_own_wrapped_key() -> None:
         unwrap(envelope[:47] + b"\x00", keys, DataKey)
     with pytest.raises(SealBrokenError):
         unwrap(envelope[:47], keys, DataKey)
+
+
+def test_envelopes_of_one_key_have_nonces_and_bindings_of_their_own() -> None:
+    under = WrappingKey(SECRET)
+    first, second = seal_envelopes([(b"text", b"a"), (b"text", b"b")], under, os.urandom)
+    keys = {under.kid: under}
+    assert first[:48] == second[:48]
+    assert first[48:60] != second[48:60]
+    assert open_envelope(first, keys, associated_data=b"a") == b"text"
+    assert open_envelope(second, keys, associated_data=b"b") == b"text"
+    with pytest.raises(SealBrokenError):
+        open_envelope(first, keys, associated_data=b"b")
 
 
 def test_an_opaque_id_is_one_block_of_aes_under_a_key_of_its_kind() -> None:
