@@ -10,6 +10,7 @@ from flask import Response, redirect, request
 
 from consent_tokens.crypto.message_link_ids import LINK_ID_CHARACTERS
 from consent_tokens.crypto.opaque_ids import ID_CHARACTERS
+from consent_tokens.web.request_context import current_request
 from consent_tokens.web.wsgi import Environ, StartResponse, WSGIApp
 
 LINK_ID: Final = rf"[A-Za-z0-9_-]{{1,{ID_CHARACTERS}}}"
@@ -52,7 +53,7 @@ def redirect_to_link() -> Response | None:
     Phones take a full stop, a bracket or a slash behind a link for a part of it, and carriers
     append their own words to a text. Only a GET is redirected, and it changes nothing (promise 8).
     """
-    match = LINK.fullmatch(request.path)
+    match = LINK.fullmatch(current_request().path)
     if match is None or request.method not in {"GET", "HEAD"} or _is_page():
         return None
     query = request.query_string.decode("latin-1")

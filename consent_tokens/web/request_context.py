@@ -1,8 +1,12 @@
-"""What a view knows about its request: the app's context and the client's IP address."""
+"""What a view knows about its request: the app's context and the client's IP address.
+
+Where every request passes, Flask's objects are taken out of their proxies once: each access through
+one takes a microsecond.
+"""
 
 from typing import cast
 
-from flask import current_app, request
+from flask import Flask, Request, current_app, request
 
 from consent_tokens.app_context import AppContext
 from consent_tokens.relay.admission.api_access import ApiKey
@@ -19,9 +23,18 @@ LINK_MISSES = "consent_tokens.link_misses"
 FAILED_AUTHENTICATIONS = "consent_tokens.failed_authentications"
 
 
+def current_request() -> Request:
+    """Return the current request, out of its proxy."""
+    return cast("Request", request._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001 - documented
+
+
+def _app() -> Flask:
+    return cast("Flask", current_app._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001 - documented
+
+
 def app_context() -> AppContext:
     """Return the context of the current app."""
-    return cast("AppContext", current_app.extensions[EXTENSION])
+    return cast("AppContext", _app().extensions[EXTENSION])
 
 
 def runtime() -> Runtime:
@@ -31,24 +44,24 @@ def runtime() -> Runtime:
 
 def failed_authentications() -> FailedAuthentications:
     """Return where failed authentications of the current app are counted and logged."""
-    return cast("FailedAuthentications", current_app.extensions[FAILED_AUTHENTICATIONS])
+    return cast("FailedAuthentications", _app().extensions[FAILED_AUTHENTICATIONS])
 
 
 def link_misses() -> LinkMisses:
     """Return where the current app counts links that lead nowhere."""
-    return cast("LinkMisses", current_app.extensions[LINK_MISSES])
+    return cast("LinkMisses", _app().extensions[LINK_MISSES])
 
 
 def client_ip() -> str:
     """Return the client's IP address, as given by the trusted proxies if there are any."""
-    return request.remote_addr or "unknown"
+    return current_request().remote_addr or "unknown"
 
 
 def api_key() -> ApiKey:
     """Return the API key of a request to the merchant API, once it was verified."""
-    return cast("ApiKey", request.environ[API_KEY])
+    return cast("ApiKey", current_request().environ[API_KEY])
 
 
 def api_rates() -> ApiRates:
     """Return the rate limits of the merchant API, as this process counts them."""
-    return cast("ApiRates", current_app.extensions[API_RATES])
+    return cast("ApiRates", _app().extensions[API_RATES])

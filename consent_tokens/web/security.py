@@ -16,7 +16,7 @@ from consent_tokens.crypto.encoding import encode
 from consent_tokens.crypto.signed_values import serializer
 from consent_tokens.services.integrity.key_set import ensure_compared
 from consent_tokens.web.addresses import base_path
-from consent_tokens.web.request_context import EXTENSION, runtime
+from consent_tokens.web.request_context import EXTENSION, current_request, runtime
 
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024  # a batch of 1000 messages, each with a token of 4 KiB
 MAX_FORM_BYTES: Final = 64 * 1024
@@ -89,20 +89,20 @@ def secure(app: Flask, context: AppContext) -> None:
 
 def _raise_refusal() -> None:
     """Raise the error with which the server refuses a request that no view is to look at."""
-    error: HTTPException | None = request.environ.get(REFUSAL)
+    error: HTTPException | None = current_request().environ.get(REFUSAL)
     if error is not None:
         raise error
 
 
 def _refuse_null_bytes() -> None:
     """Abort with 404 for a path with a null byte: nothing has such an id; PostgreSQL takes none."""
-    if "\0" in request.path:
+    if "\0" in current_request().path:
         abort(404)
 
 
 def _ensure_own_keys() -> None:
     """Raise KeysChangedError before a change, if the database is not that of these keys."""
-    if request.method not in SAFE_METHODS:
+    if current_request().method not in SAFE_METHODS:
         ensure_compared(runtime())
 
 

@@ -3,13 +3,14 @@
 from abc import abstractmethod
 from typing import Any, ClassVar, NoReturn
 
-from flask import Request, request
+from flask import Request
 from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import UnsupportedMediaType
 
 from consent_tokens.errors import InvalidError
 from consent_tokens.web import strict_json
+from consent_tokens.web.request_context import current_request
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -40,11 +41,12 @@ class InputParser(FlaskParser):
 
     def parse(self, argmap: Any, req: Request | None = None, **options: Any) -> Any:  # noqa: ANN401 - webargs's
         """Return the loaded input, by the schema's fast reader where that accepts the body."""
-        if isinstance(argmap, FastSchema) and request.is_json:
-            found = argmap.read_fast(request.get_data())
+        current = current_request()
+        if isinstance(argmap, FastSchema) and current.is_json:
+            found = argmap.read_fast(current.get_data())
             if found is not None:
                 return found
-        if isinstance(argmap, FastHeader) and (value := request.headers.get(argmap.name)):
+        if isinstance(argmap, FastHeader) and (value := current.headers.get(argmap.name)):
             header = argmap.read_fast(value)
             if header is not None:
                 return header
