@@ -14,6 +14,12 @@ def utc_from_epoch(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+@lru_cache(maxsize=1024)
+def epoch_of(moment: datetime) -> int:
+    """Return the Unix timestamp of a time, in whole seconds; cached, as above."""
+    return int(moment.timestamp())
+
+
 def start_of_day(moment: datetime) -> datetime:
     """Return the midnight (UTC) before a moment: what others are shown instead of a time."""
     return moment.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -31,7 +31,8 @@ from consent_tokens.store.round_trips import Asked, driver_connection
 
 Row = TypeVar("Row", bound=Sequence[Any])
 
-MAX_SQLITE_ROWS: Final = 64  # of one statement
+MAX_SQLITE_ROWS: Final = 64  # that one statement inserts
+MAX_SQLITE_VALUES: Final = 512  # rows to join with that are parameters; it reads JSON more slowly
 ROW_KEY_COLUMNS: Final = {"partition": "bigint", "id": "bigint"}  # PostgreSQL types, for RowSet
 
 
@@ -154,8 +155,8 @@ def _numbered_placeholders(
 class RowSet:
     """Rows to join with: a FROM item named `input`, written `{input}` in a statement.
 
-    `columns` maps each name to its PostgreSQL type. PostgreSQL gets an array for each column;
-    SQLite gets one JSON text.
+    `columns` maps each name to its PostgreSQL type; the first is null in no row. PostgreSQL gets an
+    array for each column; SQLite gets a parameter for each value, or of many rows one JSON text.
     """
 
     columns: Mapping[str, str]
@@ -173,6 +174,8 @@ class RowSet:
             return list
         by_name = dict(zip(self.columns, zip(*self.rows, strict=True), strict=True))
         if transaction.dialect.name == "sqlite":
+            if len(self.rows) <= MAX_SQLITE_VALUES:
+                return _ask_rows(transaction, *_from_values(statement, by_name, parameters))
             clause, input_parameters = self._from_json(by_name)
             text = statement.format(input=clause)
         else:
@@ -226,6 +229,48 @@ class RowSet:
             f"input_{name}": _array(types[name], column) for name, column in by_name.items()
         }
         return f"unnest({arrays}) AS input({', '.join(by_name)})", parameters
+
+
+def _from_values(
+    statement: str, by_name: Mapping[str, tuple[Any, ...]], parameters: Mapping[str, object]
+) -> tuple[str, list[Any]]:
+    """Return a statement of SQLite with `{input}` as VALUES, and its parameters.
+
+    Filled up with rows of nulls to a power of two, because to parse so long a text takes longer
+    than to execute it: few lengths are parsed, and kept. A value of all rows is passed once.
+    """
+    count = len(next(iter(by_name.values())))
+    size = 1 << (count - 1).bit_length()
+    values: list[Any] = []
+    positions: list[tuple[int, int]] = []  # as in _multi_row_values
+    for column in by_name.values():
+        is_constant = bool(positions) and column.count(column[0]) == count
+        positions.append((len(values) + 1, 0 if is_constant else 1))
+        values.extend(column[:1] if is_constant else column + (None,) * (size - count))
+    text = _with_values(
+        statement, size, tuple(by_name), tuple(positions), tuple(parameters), len(values)
+    )
+    return text, [*values, *parameters.values()]
+
+
+@lru_cache(maxsize=256)
+def _with_values(
+    statement: str,
+    size: int,
+    names: tuple[str, ...],
+    positions: tuple[tuple[int, int], ...],
+    parameters: tuple[str, ...],
+    before: int,
+) -> str:
+    """Return a statement with VALUES of so many rows, and parameters numbered after `before`."""
+    numbered = re.sub(
+        r":(\w+)", lambda match: f"?{before + parameters.index(match[1]) + 1}", statement
+    )
+    selected = ", ".join(f"column{place} AS {name}" for place, name in enumerate(names, 1))
+    rows = _numbered_placeholders("?", size, positions)
+    return numbered.format(
+        input=f"(SELECT {selected} FROM (VALUES {rows}) WHERE column1 IS NOT NULL) AS input"  # noqa: S608 - our names
+    )
 
 
 def find_rows(

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, func, select
 
+from consent_tokens.clock import epoch_of
 from consent_tokens.consent.grant import EndReason
 from consent_tokens.evidence.events import Event, EventKind
 from consent_tokens.row_key import ID_BYTES, RowKey, new_ids
@@ -39,7 +40,7 @@ def record(
             (
                 event.partition,
                 event_id if event.id is None else event.id,
-                int(event.at.timestamp()),
+                epoch_of(event.at),
                 event.kind.value,
                 event.merchant_id,
                 event.grant_id,

@@ -40,7 +40,8 @@ def lock(transaction: Transaction, keys: Sequence[RowKey]) -> Mapping[RowKey, Lo
     Rows are locked in the order of their keys, so that two batches do not deadlock.
     """
     rows = RowSet(ROW_KEY_COLUMNS, sorted(set(keys))).lock_rows(transaction, "grants", COLUMNS)
-    return {RowKey(row[0], row[1]): _locked_grant(*row) for row in rows()}
+    locked = [_locked_grant(*row) for row in rows()]
+    return {each.grant.key: each for each in locked}
 
 
 def lock_one(transaction: Transaction, key: RowKey) -> LockedGrant | None:

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from consent_tokens.clock import utc_from_epoch
+from consent_tokens.clock import epoch_of, utc_from_epoch
 from consent_tokens.relay.message import (
     INVITATION_PURPOSE,
     Message,
@@ -379,18 +379,18 @@ def refuse_queued_invitations(
 def _row(message: Message) -> tuple[Any, ...]:
     return (
         *message.key,
-        message.grant_id,
+        message.grant_key.id if message.grant_key else None,
         message.merchant_id,
         message.sender_id,
-        message.priority.value,
+        int(message.priority),
         message.purpose,
         message.reference,
         message.status.value,
         message.reason,
-        int(message.accepted_at.timestamp()),
-        int(message.send_at.timestamp()),
-        int(message.valid_until.timestamp()),
-        int(message.changed_at.timestamp()),
+        epoch_of(message.accepted_at),
+        epoch_of(message.send_at),
+        epoch_of(message.valid_until),
+        epoch_of(message.changed_at),
         message.segments,
         message.attempts,
         message.sealed_number,
@@ -402,7 +402,7 @@ def _row(message: Message) -> tuple[Any, ...]:
         message.event_hash,
         message.pacing_id,
         message.pacing,
-        int(message.held_from.timestamp()) if message.held_from else None,
+        epoch_of(message.held_from) if message.held_from else None,
     )
 
 

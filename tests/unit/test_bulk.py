@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from consent_tokens.store import schema
-from consent_tokens.store.bulk import RowSet, insert_rows
+from consent_tokens.store.bulk import MAX_SQLITE_VALUES, RowSet, insert_rows
 from consent_tokens.store.database import Database
 from consent_tokens.store.tables import events
 
@@ -53,3 +53,16 @@ def test_what_is_joined_with_is_what_was_given(database: Database) -> None:
     query = "SELECT place, said FROM {input} ORDER BY place"
     found = database.read(lambda at: RowSet(columns, rows).run(at, query))
     assert [tuple(row) for row in found] == rows
+
+
+@pytest.mark.parametrize(
+    "count", [1, 2, 3, MAX_SQLITE_VALUES - 1, MAX_SQLITE_VALUES, MAX_SQLITE_VALUES + 1]
+)
+def test_any_number_of_rows_is_joined_with(database: Database, count: int) -> None:
+    """With values that are equal in all rows, null in some, and beside parameters."""
+    rows = [(place, None if place % 3 else place, "店名") for place in range(-1, count - 1)]
+    columns = {"place": "bigint", "third": "bigint", "said": "text"}
+    query = """SELECT place, third, said, :a AS a, :b AS b FROM {input}
+        WHERE place > CAST(:a AS bigint) ORDER BY place"""
+    found = database.read(lambda at: RowSet(columns, rows).run(at, query, a=-2, b="ß"))
+    assert [(*row[:3], int(row[3]), row[4]) for row in found] == [(*row, -2, "ß") for row in rows]

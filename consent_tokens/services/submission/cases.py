@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -53,7 +53,7 @@ class Submission(Struct, frozen=True):
         return self.text.use.template if self.text.use else None
 
 
-class SubmissionCase(NamedTuple):
+class SubmissionCase(Struct, frozen=True):
     """The case of a submission, and those that are like it."""
 
     case: Case

@@ -52,6 +52,8 @@ class DailyLimits:
         self, merchant_id: str, classes: frozenset[PurposeClass]
     ) -> frozenset[PurposeClass]:
         """Return those of a merchant's classes whose limit of today is not used up."""
+        if not self.limits:
+            return classes
         used_up = {
             purpose_class
             for (limited, purpose_class), limit in self.limits.items()
@@ -61,7 +63,7 @@ class DailyLimits:
 
     def count(self, merchant_id: str, purpose_class: PurposeClass) -> None:
         """Count a message that was accepted."""
-        if (merchant_id, purpose_class) in self.counts:
+        if self.counts and (merchant_id, purpose_class) in self.counts:
             self.counts[merchant_id, purpose_class] += 1
 
     def save(self, transaction: Transaction) -> None:
