@@ -50,6 +50,7 @@ from consent_tokens.workers.dispatcher import Dispatcher
 from tests.compiled import TEMPLATES
 from tests.databases import open_database, upgrade
 from tests.number_scan import NUMBERS
+from tests.page_client import PageClient
 
 REVIEWER = Actor("opr_reviewer", Role.REVIEWER)
 BASE = "http://localhost"
@@ -344,6 +345,7 @@ class Service:
     def from_context(cls, context: AppContext) -> "Service":
         app = create_app(context)
         app.jinja_env.bytecode_cache = TEMPLATES
+        app.test_client_class = PageClient
         dispatcher = Dispatcher(context)
         dispatcher._maintained_at = context.runtime.clock.monotonic()  # not in each first round
         return cls(context, app, dispatcher)
