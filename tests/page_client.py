@@ -1,4 +1,4 @@
-"""A browser of tests without a screen: each page that it gets is checked for dangling references."""
+"""A browser of tests, without a screen: a page that it gets has to have what it refers to."""
 
 import re
 from typing import Any, Final
@@ -20,8 +20,11 @@ class PageClient(FlaskClient):
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:  # noqa: ANN401 - as werkzeug has it
         """Return an answer. Fails if a page refers to an element that it does not have."""
         answer = super().open(*args, **kwargs)
-        if answer.mimetype == "text/html" and not answer.is_streamed:
-            assert dangling_references(answer.text) == [], answer.request.path
+        if answer.mimetype == "text/html":
+            assert not (dangling := dangling_references(answer.text)), (
+                answer.request.path,
+                dangling,
+            )
         return answer
 
 

@@ -71,9 +71,8 @@ def object_to(
 ) -> Objection:
     """Object to a decision, once.
 
-    Raises InvalidError without words, and NotFoundError if that cannot be objected to.
+    Raises NotFoundError if that cannot be objected to, and InvalidError without words.
     """
-    stated = check_reason(words)
 
     def work(transaction: Transaction) -> Objection:
         found = {
@@ -88,7 +87,7 @@ def object_to(
             subject_id=found.subject.id,
             review_id=review_id,
             decided_against_by=found.review.operator_id,
-            words=stated,
+            words=check_reason(words),
             made_by=person_id,
             made_at=runtime.clock.now(),
             status=AppealStatus.OPEN,

@@ -143,11 +143,12 @@ def _suspended_classes() -> list[PurposeClass]:
 @bp.post(f"{ONE}/lift")
 def lift(merchant_id: str) -> Response:
     """Propose to lift a suspension."""
+    suspended = text("suspended", 16)
     try:
-        reason, suspended = stated_reason("lift"), text("suspended", 16)
+        reason = stated_reason("lift")
         is_lifted = lifting.lift(runtime(), person().actor, merchant_id, reason, suspended)
     except InvalidError as error:
-        return merchant_page(merchant_id, reason_errors(error, "lift"))
+        return merchant_page(merchant_id, reason_errors(error, f"lift-{suspended or 'all'}"))
     set_done(
         _("The suspension is lifted.")
         if is_lifted
@@ -188,13 +189,12 @@ def write_note(merchant_id: str) -> Response:
 @bp.post(f"{ONE}/group/join")
 def join_group(merchant_id: str) -> Response:
     """Put two merchants into one control group."""
+    other = text("other", 40)
     try:
         reason = stated_reason("join")
-        control_groups.join(
-            runtime(), person().actor, merchant_id, text("other", 40), reason=reason
-        )
+        control_groups.join(runtime(), person().actor, merchant_id, other, reason=reason)
     except InvalidError as error:
-        return merchant_page(merchant_id, reason_errors(error, "join"))
+        return merchant_page(merchant_id, reason_errors(error, f"join-{other}"))
     set_done(_("They are in one control group."))
     return to_merchant(merchant_id)
 
@@ -202,13 +202,12 @@ def join_group(merchant_id: str) -> Response:
 @bp.post(f"{ONE}/group/reject")
 def reject_twin(merchant_id: str) -> Response:
     """Record that two merchants are not under one control."""
+    other = text("other", 40)
     try:
         reason = stated_reason("reject")
-        control_groups.reject(
-            runtime(), person().actor, merchant_id, text("other", 40), reason=reason
-        )
+        control_groups.reject(runtime(), person().actor, merchant_id, other, reason=reason)
     except InvalidError as error:
-        return merchant_page(merchant_id, reason_errors(error, "reject"))
+        return merchant_page(merchant_id, reason_errors(error, f"reject-{other}"))
     set_done(_("It was recorded that they are not under one control."))
     return to_merchant(merchant_id)
 
