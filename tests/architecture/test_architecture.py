@@ -191,3 +191,15 @@ def test_nothing_in_the_project_names_this_workplace_or_a_registry() -> None:
     for path in tracked:
         text = path.read_text(errors="ignore")
         assert not [host for host in hosts if host in text], path
+
+
+def test_every_field_of_a_page_names_its_type() -> None:
+    """What has none is a field of text, but style sheets do not find it."""
+    pages = list((PACKAGE / "web" / "templates").rglob("*.html"))
+    assert len(pages) > 100
+    untyped = {
+        path.name: found
+        for path in pages
+        if (found := re.findall(r"<input\b(?![^>]*\stype=)[^>]*>", path.read_text("utf-8")))
+    }
+    assert untyped == {}
