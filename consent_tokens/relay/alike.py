@@ -55,7 +55,7 @@ class AlikeCases:
 
     def case_of(  # noqa: PLR0913 - all that each case has of its own, but a filled text
         self,
-        claims: Claims,
+        claims: Claims | None,
         grant: Grant,
         *,
         counted_sends: Sequence[datetime],
@@ -64,10 +64,14 @@ class AlikeCases:
         is_dropped: bool,
         plans: Sequence[Plan],
     ) -> Case:
-        """Return the case of another token and grant, of the same terms (`terms_of`)."""
+        """Return the case of another token and grant, of the same terms (`terms_of`).
+
+        `claims` is None if the token was verified before, when the message was accepted.
+        """
         case = copy(self.first)
         case.token, case.claims, case.grant = claims, claims, grant
-        case.ends_at = min(grant.scope.ends_at, claims.scope.ends_at)
+        ends_at = grant.scope.ends_at
+        case.ends_at = ends_at if claims is None else min(ends_at, claims.scope.ends_at)
         case.counted_sends, case.marketing_sends = counted_sends, marketing_sends
         case.is_held_back, case.is_dropped, case.plans = is_held_back, is_dropped, plans
         return case
@@ -86,20 +90,26 @@ def with_filled_text(
     return filled
 
 
-def terms_of(claims: Claims, grant: Grant) -> tuple[object, ...]:
+def terms_of(claims: Claims | None, grant: Grant) -> tuple[object, ...]:
     """Return what token and grant have in common in cases that are alike: all but their ends.
 
     Caps and windows come from caches, and are known by their identity while the first case has
     them: comparing all of their values would take longer.
     """
-    said, agreed = claims.scope, grant.scope
-    return (
+    agreed = grant.scope
+    terms = (
         grant.status,
         grant.merchant_id,
         grant.language,
         agreed.purposes,
         id(agreed.frequency_cap),
         id(agreed.send_window),
+    )
+    if claims is None:
+        return terms
+    said = claims.scope
+    return (
+        *terms,
         claims.merchant_id,
         claims.channels,
         said.purposes,

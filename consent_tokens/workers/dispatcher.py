@@ -2,9 +2,9 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -50,6 +50,7 @@ from consent_tokens.workers.campaign_worker import CampaignWorker
 from consent_tokens.workers.pacing_worker import PacingWorker
 from consent_tokens.workers.polling_worker import PollingWorker
 from consent_tokens.workers.rollup_worker import RollupWorker
+from consent_tokens.workers.rounds_in_flight import RoundsInFlight
 from consent_tokens.workers.template_counter import TemplateCounter
 from consent_tokens.workers.webhook_worker import WebhookWorker
 
@@ -74,14 +75,15 @@ class Dispatcher:
 
     context: AppContext
     _stop: threading.Event = field(default_factory=threading.Event)
-    _events: list[InboundEvent] = field(default_factory=list)  # not yet recorded
+    _polled: list[InboundEvent] = field(default_factory=list)  # in this round
+    _events: list[InboundEvent] = field(default_factory=list)  # before that, and not yet recorded
     _inbound_failures: int = 0  # of the first inbound message in `_events`
     _acted: list[Grant] | None = None  # what that message ended, once it was acted on
     _early_reports: list[tuple[float, DeliveryReport]] = field(default_factory=list)
     _maintained_at: float = float("-inf")  # monotonic seconds
     _settled_at: float = float("-inf")  # monotonic seconds
     _turn: int = 0
-    _round_in_flight: Round | None = None  # submitted, and not yet recorded
+    _in_flight: RoundsInFlight = field(init=False)
     _is_gateway_quick: bool = False  # in the last round
     _weights: Mapping[str, int] = field(default_factory=dict)  # by merchant id
     _throughput: ThroughputLimiter = field(init=False)
@@ -89,9 +91,6 @@ class Dispatcher:
     _rewrapper: Rewrapper = field(init=False)
     _heartbeat: Heartbeat = field(init=False)
     _rate: Rate = field(default_factory=Rate)  # segments that the gateway accepted
-    _recorder: ThreadPoolExecutor = field(
-        default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="recorder")
-    )
     _lock: DispatcherLock = field(default_factory=DispatcherLock)
     _workers: list[PollingWorker] = field(default_factory=list)
     _thread: threading.Thread | None = None
@@ -100,6 +99,8 @@ class Dispatcher:
         self._throughput = ThroughputLimiter(
             self.context.dispatch.gateway_throughput, self._monotonic()
         )
+        database = self.context.runtime.database
+        self._in_flight = RoundsInFlight(database.is_sqlite, self._account)
         self._rewrapper = Rewrapper(self.context.runtime)
         self._heartbeat = Heartbeat(self.context.runtime, WorkerKind.DISPATCHER)
 
@@ -132,7 +133,7 @@ class Dispatcher:
         self.context.runtime.wake_dispatcher.set()
         if self._thread:
             self._thread.join()
-        self._recorder.shutdown()
+        self._in_flight.close()
         for each in self._workers:
             each.stop()
         self._heartbeat.end()
@@ -162,12 +163,12 @@ class Dispatcher:
                 continue
             if not is_busy:
                 runtime.wake_dispatcher.wait(IDLE_SECONDS)
-        self._finish_last_round()
+        self._finish_last_rounds()
 
-    def _finish_last_round(self) -> None:
-        """Record the round in flight when the dispatcher stops."""
+    def _finish_last_rounds(self) -> None:
+        """Record the rounds in flight when the dispatcher stops."""
         try:
-            self._finish_round()
+            self._in_flight.finish()
         except ConsentTokensError as error:
             log.warning("dispatch_failed", reason=error.error_code)
 
@@ -175,13 +176,13 @@ class Dispatcher:
         """Handle events, maintain and dispatch once; whether there is likely to be more."""
         now = self._monotonic()
         ensure_compared(self.context.runtime)  # the gateway keeps what comes in until then
-        # reports are recorded after the messages that they are about
-        self._events += self.context.gateway.poll()
-        if any(map(_may_revoke, self._events)):
-            self._finish_round()  # a revocation waits until no message is in flight: ours too
-            self._handle_events()
+        # reports are recorded after the messages that they are about: two rounds may be in flight
+        self._events, self._polled = self._events + self._polled, self.context.gateway.poll()
+        if any(map(_may_revoke, (*self._events, *self._polled))):
+            self._in_flight.finish()  # a revocation waits until no message is in flight: ours too
+            self._handle_all_events()
         if now - self._maintained_at >= MAINTENANCE_SECONDS:
-            self._finish_round()
+            self._in_flight.finish()
             self._maintain()
             self._maintained_at = now
         self._beat()
@@ -189,10 +190,11 @@ class Dispatcher:
         if self.context.gateway.is_up:
             is_busy = self._dispatch(now)
         else:
-            self._finish_round()
-        if self._round_in_flight is None:
-            self._events += self.context.gateway.poll()
-        self._handle_events()
+            self._in_flight.finish()
+        if self._in_flight.messages:
+            self._handle_events()
+        else:
+            self._handle_all_events()
         self._retry_early_reports(now)
         if now - self._settled_at >= SETTLE_SECONDS:
             settle_partly_reported(self.context.runtime)
@@ -203,7 +205,7 @@ class Dispatcher:
         """Write every few seconds that this dispatcher runs, and what it does."""
         if not self._heartbeat.is_due:
             return
-        gateway, in_flight = self.context.gateway, self._round_in_flight
+        gateway = self.context.gateway
         sessions = gateway.sessions
         state = WorkerState(
             gateway=gateway.name,
@@ -211,7 +213,7 @@ class Dispatcher:
             max_sessions=sessions.configured,
             gateway_fault=sessions.fault,
             segments_per_minute=self._rate.per_minute(self._monotonic()),
-            in_flight=in_flight.leased if in_flight else 0,
+            in_flight=self._in_flight.messages,
         )
         self._heartbeat.beat(state)
 
@@ -247,26 +249,17 @@ class Dispatcher:
     def _dispatch(self, now: float) -> bool:
         """Dispatch as much as the throughput allows; whether there is likely to be more.
 
-        With a quick gateway the next round is leased while this one is in flight and is recorded; a
-        revocation waits for both. With a throughput limit it is not, because the limit counts sent
-        segments.
+        With a quick gateway the next round is leased before this one is recorded; a revocation
+        waits for both. With a throughput limit it is not, because the limit counts sent segments.
         """
         limit = min(BATCH_SIZE, self._throughput.allowance(now))
         if limit:
-            previous, self._round_in_flight = self._round_in_flight, None
-            recorded = self._recorder.submit(previous.finish) if previous else None
-            try:
-                started = self._round_in_flight = self._start_round(self._quota(limit, now))
-            finally:
-                try:
-                    if recorded:
-                        self._account(recorded.result())
-                finally:
-                    del recorded  # else its exception keeps itself and this frame in memory
+            quota = self._quota(limit, now)
+            started = self._in_flight.start(partial(self._start_round, quota))
             self._turn += 1
             if started.leased == limit and self._may_run_ahead and not started.has_quarantined:
                 return True
-            self._finish_round()
+            self._in_flight.finish()
             if started.leased < limit:
                 return False
         if seconds := self._throughput.seconds_until_allowed():
@@ -283,19 +276,13 @@ class Dispatcher:
         )
         return self._is_gateway_quick and not is_limited
 
-    def _start_round(self, quota: LeaseQuota) -> Round:
+    def _start_round(self, quota: LeaseQuota, previous: Round | None) -> Round:
         context = self.context
         try:
-            return start_round(context.runtime, context.gateway, context.relay, quota)
+            return start_round(context.runtime, context.gateway, context.relay, quota, previous)
         except NotReadyError as error:
             metrics.DISPATCH_WITHHELD.labels(error.error_code).inc()
             raise
-
-    def _finish_round(self) -> None:
-        """Record the outcomes of the round in flight, if there is one."""
-        in_flight, self._round_in_flight = self._round_in_flight, None
-        if in_flight:
-            self._account(in_flight.finish())
 
     def _quota(self, limit: int, now: float) -> LeaseQuota:
         allowed = (
@@ -333,6 +320,12 @@ class Dispatcher:
                         merchant_id, ThroughputLimiter(rate, now)
                     )
                     throughput.record(count)
+
+    def _handle_all_events(self) -> None:
+        """Handle the events up to now: no message is in flight."""
+        self._events += self._polled + self.context.gateway.poll()
+        self._polled = []
+        self._handle_events()
 
     def _handle_events(self) -> None:
         """Record delivery reports and act on inbound messages; keep what fails for next time."""

@@ -220,7 +220,7 @@ def test_a_dispatcher_records_what_is_in_flight_before_it_handles_a_revocation(
     merchant.send(token, text="one")
     merchant.send(token, text="two")
     service.dispatcher.round()
-    assert service.dispatcher._round_in_flight
+    assert service.dispatcher._in_flight.messages
     assert _texts_of(consumer, "one", "two") == 0
     if what == "reply":
         gateway.reply(PhoneNumber.parse(consumer.number), "106900011", "TD")

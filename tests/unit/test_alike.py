@@ -57,6 +57,8 @@ def shared_members(draw: st.DrawFn) -> dict[str, Any]:
         members |= {name: value for name, value in fault.items() if name in members}
     if not isinstance(members["token"], type(CLAIMS)) or members["grant"] is None:
         members |= {"token": CLAIMS, "grant": GRANT}
+    if draw(SELDOM):
+        members["token"] = None  # as when it is decided again, at dispatch
     members["template"] = draw(st.sampled_from(TEMPLATES))
     members["limits"] = limits_of(
         draw(st.sampled_from(RULES)), members["purpose"], members["grant"], NOON,
@@ -70,7 +72,7 @@ def own_members(draw: st.DrawFn, shared: dict[str, Any]) -> dict[str, Any]:
     """Return the members that one of these cases has of its own."""
     token, grant, use = shared["token"], shared["grant"], shared["template"]
     own: dict[str, Any] = {
-        "token": replace(token, scope=replace(token.scope, ends_at=draw(ENDS))),
+        "token": token and replace(token, scope=replace(token.scope, ends_at=draw(ENDS))),
         "grant": replace(grant, scope=replace(grant.scope, ends_at=draw(ENDS))),
         "counted_sends": draw(SENDS),
         "marketing_sends": draw(SENDS),

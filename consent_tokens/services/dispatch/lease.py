@@ -15,14 +15,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from consent_tokens.consent.grant import Grant
-from consent_tokens.consent.scope import SendWindow, invitation_window
 from consent_tokens.evidence.events import rules_text
 from consent_tokens.policies import LinkMode, RelayPolicy, ServiceIdentity
-from consent_tokens.relay.case import Case, TemplateUse, limits_of
+from consent_tokens.relay.case import Case
 from consent_tokens.relay.case_recorder import encode_case
-from consent_tokens.relay.checks import decide, decide_invitation
 from consent_tokens.relay.composition import Coding, ComposedText
-from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused, class_of
+from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused
 from consent_tokens.relay.fair_share import fair_shares
 from consent_tokens.relay.message import (
     INVITATION_PURPOSE,
@@ -36,6 +34,7 @@ from consent_tokens.relay.templates.template import Template
 from consent_tokens.row_key import RowKey
 from consent_tokens.rules.limits import counts_recipients
 from consent_tokens.rules.pack import RuleSet
+from consent_tokens.services.dispatch.cases import LeasedCases
 from consent_tokens.services.dispatch.invitation_bars import barred_invitations
 from consent_tokens.services.dispatch.outcomes import (
     complete,
@@ -63,7 +62,7 @@ from consent_tokens.store import (
 from consent_tokens.store.database import Transaction
 from consent_tokens.store.dispatch_pauses import PausedSubjects
 from consent_tokens.store.grants import LockedGrant
-from consent_tokens.store.merchants import Merchant, is_active
+from consent_tokens.store.merchants import Merchant
 from consent_tokens.store.senders import Sender
 
 LEASE_DURATION: Final = timedelta(seconds=LEASE_SECONDS)
@@ -173,14 +172,11 @@ class _LeaseContext:
     """What was loaded to decide on the leased messages of one round."""
 
     service: ServiceIdentity
-    policy: RelayPolicy
     rule_set: RuleSet
     grants: Mapping[RowKey, LockedGrant]
     merchants: Mapping[str, Merchant]
     senders: Mapping[str, Sender]
-    templates: Mapping[tuple[str, int], Template]  # by id and version
-    counted_sends: dict[tuple[RowKey, Priority], list[datetime]]
-    preferences: PreferenceSnapshot
+    cases: LeasedCases
     barred_invitations: frozenset[RowKey]
     sandbox_outcomes: SandboxOutcomes
     now: datetime
@@ -205,22 +201,30 @@ class _LeaseContext:
             for send in sends:
                 if send.is_submitted:
                     counted_sends[key, send.priority].append(send.send_at)
+        preferences = PreferenceSnapshot.load(
+            transaction,
+            locked,
+            now,
+            excluding=due_ids,
+            submitted_only=True,
+            counted=_counted_over_all(rule_set, now, due),
+        )
+        found_merchants = merchants.find_many(transaction, _present(m.merchant_id for m in due))
         return cls(
             service=runtime.service,
-            policy=policy,
             rule_set=rule_set,
             grants=locked,
-            merchants=merchants.find_many(transaction, _present(m.merchant_id for m in due)),
+            merchants=found_merchants,
             senders=senders.find_many(transaction, _present(m.sender_id for m in due)),
-            templates=_load_templates(transaction, due),
-            counted_sends=counted_sends,
-            preferences=PreferenceSnapshot.load(
-                transaction,
-                locked,
-                now,
-                excluding=due_ids,
-                submitted_only=True,
-                counted=_counted_over_all(rule_set, now, due),
+            cases=LeasedCases(
+                service=runtime.service,
+                policy=policy,
+                rule_set=rule_set,
+                merchants=found_merchants,
+                templates=_load_templates(transaction, due),
+                counted_sends=counted_sends,
+                preferences=preferences,
+                now=now,
             ),
             barred_invitations=barred_invitations(
                 transaction, due, with_rules(runtime, policy), now
@@ -244,11 +248,12 @@ class _LeaseContext:
         self, message: Message, key: RowKey, locked: LockedGrant | None, sender: Sender | None
     ) -> LeasedMessage | MessageOutcome:
         is_invitation = message.purpose == INVITATION_PURPOSE
-        is_unwanted = is_invitation and self.preferences.preferences_of(key).no_invitations
+        preferences = self.cases.preferences.preferences_of(key)
+        is_unwanted = is_invitation and preferences.no_invitations
         if is_unwanted or message.key in self.barred_invitations:
             return self._refused(message, WITHHELD)
-        case = self._case(message, key, locked, sender)
-        match decide_invitation(case) if is_invitation else decide(case):
+        case, decision = self.cases.decide(message, key, locked, sender)
+        match decision:
             case Refused() as refusal:
                 return self._with_evidence(self._not_sent(message, refusal), case, refusal)
             case Deferred(send_at=send_at) as deferral:
@@ -256,8 +261,7 @@ class _LeaseContext:
             case Accepted():
                 if locked is None or locked.wrapped_key is None:
                     return self._refused(message, Reason.CONSENT_REVOKED.value)
-                self.counted_sends[key, message.priority].append(self.now)
-                self.preferences.count(key, message.priority, self.now)
+                self.cases.count(message, key)
                 if is_sandbox(message.merchant_id):  # it never gets to a gateway
                     return self.sandbox_outcomes.of(message, locked.grant, locked.wrapped_key)
                 links = case.limits.link_mode
@@ -294,50 +298,6 @@ class _LeaseContext:
             inputs=encode_case(case, decision),
         )
 
-    def _template_use(self, message: Message) -> TemplateUse | None:
-        """Return the version of the template that the text was made of, as it is now."""
-        if message.template_id is None:
-            return None
-        version = message.template_id, message.template_version or 0
-        return TemplateUse(self.templates.get(version))
-
-    def _case(
-        self, message: Message, key: RowKey, locked: LockedGrant | None, sender: Sender | None
-    ) -> Case:
-        merchant_id = message.merchant_id or ""
-        merchant = self.merchants.get(merchant_id)
-        purpose_class = class_of(message.purpose)
-        return Case(
-            merchant_id=merchant_id,
-            is_merchant_active=is_active(merchant, self.service),
-            classes=merchant.usable_classes if merchant else frozenset(),
-            named_purposes=merchant.purposes if merchant else frozenset(),
-            has_sender=sender is not None and sender.is_usable(purpose_class, self.now),
-            is_demonstration=merchant is not None and merchant.is_demonstration,
-            template=self._template_use(message),
-            token=None,  # verified when the message was accepted
-            grant=locked.grant if locked else None,
-            purpose=message.purpose,
-            text="",  # checked when the message was accepted
-            composed=NO_TEXT,
-            max_segments=self.policy.max_segments,
-            counted_sends=self.counted_sends[key, message.priority],
-            transactional_cap=self.policy.transactional_frequency_cap,
-            not_before=self.now,
-            valid_until=message.valid_until,
-            now=self.now,
-            preferences=self.preferences.preferences_of(key),
-            marketing_sends=self.preferences.marketing_sends_of(key),
-            more_windows=_invitation_windows(message, locked),
-            limits=limits_of(
-                self.rule_set,
-                message.purpose,
-                locked.grant if locked else None,
-                self.now,
-                is_demonstration=merchant is not None and merchant.is_demonstration,
-            ),
-        )
-
 
 def _counted_over_all(rule_set: RuleSet, now: datetime, due: Sequence[Message]) -> set[int]:
     """Return the recipients of whom rules count the texts of all merchants: of limited texts."""
@@ -352,13 +312,6 @@ def _load_templates(
     """Return the templates of these messages as they are now: no statement if they have none."""
     ids = {each.template_id for each in due if each.template_id}
     return templates.all_versions(transaction, ids) if ids else {}
-
-
-def _invitation_windows(message: Message, locked: LockedGrant | None) -> tuple[SendWindow, ...]:
-    """Return the hours of invitations; they were found to overlap when it was accepted."""
-    if message.purpose != INVITATION_PURPOSE or locked is None:
-        return ()
-    return (invitation_window(locked.grant.scope.send_window),)
 
 
 def _present(ids: Iterable[str | None]) -> list[str]:

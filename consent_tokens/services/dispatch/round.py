@@ -9,7 +9,7 @@ after it, in memory only. Further transactions record the outcomes in groups.
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, NamedTuple, TypeAlias
 
@@ -65,6 +65,15 @@ _Opened: TypeAlias = tuple[Message, Submission]
 _Result: TypeAlias = tuple[Message, SubmitOutcome, bytes | None]  # and the text's fingerprint
 
 
+class _Leased(NamedTuple):
+    """What the transaction that leases returns."""
+
+    messages: list[LeasedMessage]
+    completed: list[MessageOutcome]  # of those that may not be submitted
+    links: Mapping[RowKey, str]  # ids, by message
+    recorded: list[MessageOutcome]  # of the round before
+
+
 class _PublicIds(NamedTuple):
     """The public ids of a message's link and of its grant."""
 
@@ -84,29 +93,38 @@ class RoundResult:
 
 
 def start_round(
-    runtime: Runtime, gateway: Gateway, policy: RelayPolicy, quota: LeaseQuota
+    runtime: Runtime,
+    gateway: Gateway,
+    policy: RelayPolicy,
+    quota: LeaseQuota,
+    previous: "Round | None" = None,
 ) -> "Round":
     """Lease due messages and pass them to the gateway, which submits them in the background.
 
-    Raises NotReadyError, and what the database raises; nothing has been submitted then.
+    The last answers to `previous` are recorded in the transaction that leases. Raises
+    NotReadyError, and what the database raises; nothing has been submitted then.
     """
     ensure_ready(runtime)
+    if previous is not None:
+        previous.record_all_but_last()
     started = runtime.clock.monotonic()
 
-    def lease(
-        transaction: Transaction,
-    ) -> tuple[list[LeasedMessage], list[MessageOutcome], Mapping[RowKey, str]]:
+    def lease(transaction: Transaction) -> _Leased:
+        recorded = previous.record_last(transaction) if previous is not None else []
         leased, completed = lease_messages(runtime, policy, transaction, quota)
         links = draw_links(runtime, transaction, list(_with_own_link(runtime, leased)))
-        return leased, completed, links
+        return _Leased(leased, completed, links, recorded)
 
-    leased, completed, links = runtime.database.run(lease)
+    leased, completed, links, recorded = runtime.database.run(lease)
+    if previous is not None:
+        previous.confirm_last(recorded)
     submit_until = started + SUBMIT_WITHIN_SECONDS
     deadline = Deadline(submit_until, runtime.clock.monotonic)
     return Round(
         runtime=runtime,
         leased=len(leased) + len(completed),
         has_quarantined=any(is_quarantined(each.message) for each in leased),
+        _unanswered=len(leased),
         _outcomes=completed,
         _submit_until=submit_until,
         _submitted_at=runtime.clock.monotonic(),
@@ -129,10 +147,13 @@ class Round:
     runtime: Runtime
     leased: int
     has_quarantined: bool  # then no other round may be in flight
+    _unanswered: int  # messages
     _outcomes: list[MessageOutcome]
     _submit_until: float  # monotonic seconds
     _submitted_at: float
     _groups: Generator[list[_Result], None, None]  # closing it frees the gateway's window
+    _results: list[_Result] = field(default_factory=list)
+    _last: list[_Result] = field(default_factory=list)  # the last answers, not recorded yet
 
     def finish(self) -> RoundResult:
         """Record the outcome of each message, in groups as the gateway answers.
@@ -140,13 +161,41 @@ class Round:
         Each group is recorded before the next is read, so a crash leaves at most the gateway's
         window uncertain (promise 7). Raises what the database raises if it stays unavailable.
         """
-        results: list[_Result] = []
-        with closing(self._groups) as groups:
-            for group in groups:
-                self._outcomes += self._record(group)
-                results += group
+        self.record_all_but_last()
+        with closing(self._groups):
+            if self._last:
+                self.confirm_last(self._record(self._last))
         seconds = self.runtime.clock.monotonic() - self._submitted_at
-        return _summarize(self._outcomes, results, seconds)
+        return _summarize(self._outcomes, self._results, seconds)
+
+    def record_all_but_last(self) -> None:
+        """Wait for the answers, and record all but the last group of them. Raises as `finish`."""
+        try:
+            while self._unanswered:
+                group = next(self._groups)
+                self._unanswered -= len(group)
+                self._results += group
+                if self._unanswered:
+                    self._outcomes += self._record(group)
+                else:
+                    self._last = group
+        except BaseException:
+            self._unanswered = 0
+            self._groups.close()
+            raise
+
+    def record_last(self, transaction: Transaction) -> list[MessageOutcome]:
+        """Record the last group in a transaction of the caller; return its outcomes.
+
+        The caller confirms them after the commit. Without that, `finish` records the group again.
+        """
+        return _record_group(self.runtime, self._last, transaction) if self._last else []
+
+    def confirm_last(self, recorded: Sequence[MessageOutcome]) -> None:
+        """Take the last group as recorded, and free its places in the gateway's window."""
+        self._outcomes += recorded
+        self._last = []
+        self._groups.close()
 
     def _record(self, group: Sequence[_Result]) -> list[MessageOutcome]:
         """Record outcomes; while the database is unavailable, retry until half the lease is over.
