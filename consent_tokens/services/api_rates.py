@@ -32,10 +32,16 @@ class RateStanding(NamedTuple):
 class _Bucket:
     """What this process took of the requests of a minute."""
 
-    minute: int
+    minute: int = -1  # since the epoch
     left: int = 0
     used: int = 0  # by all processes, when this one last took a block
     is_exhausted: bool = False
+    taking: threading.Lock = field(default_factory=threading.Lock)  # of the thread that takes one
+
+    def begin(self, minute: int) -> None:
+        """Begin another minute, unless it has begun."""
+        if self.minute != minute:
+            self.minute, self.left, self.used, self.is_exhausted = minute, 0, 0, False
 
 
 @dataclass(slots=True)
@@ -64,27 +70,39 @@ class ApiRates:
 
     def _count(self, name: str, bucket_id: str, limit: int, now: int) -> RateStanding:
         minute, passed = divmod(now, WINDOW_SECONDS)
-        remaining = self._spend(bucket_id, limit, minute)
+        bucket = self._bucket(bucket_id)
+        remaining = self._spend(bucket, limit, minute)
         if remaining is None:
-            remaining = self._take_block(bucket_id, limit, minute)
+            with bucket.taking:  # those who waited spend what one of them took
+                remaining = self._spend(bucket, limit, minute)
+                if remaining is None:
+                    remaining = self._take_block(bucket, bucket_id, limit, minute)
         reset = WINDOW_SECONDS - passed
         return RateStanding(name, limit, max(0, remaining), reset, remaining >= 0)
 
-    def _spend(self, bucket_id: str, limit: int, minute: int) -> int | None:
+    def _bucket(self, bucket_id: str) -> _Bucket:
+        with self._lock:
+            bucket = self._buckets.get(bucket_id)
+            if bucket is None:
+                if len(self._buckets) >= MAX_BUCKETS:
+                    self._buckets.clear()
+                bucket = self._buckets[bucket_id] = _Bucket()
+            return bucket
+
+    def _spend(self, bucket: _Bucket, limit: int, minute: int) -> int | None:
         """Spend one request of those taken; return how many remain, EXHAUSTED if none can be had.
 
         None: a block is to be taken first.
         """
         with self._lock:
-            bucket = self._buckets.get(bucket_id)
-            if bucket is None or bucket.minute != minute:
+            if bucket.minute != minute:
                 return None
             if bucket.left > 0:
                 bucket.left -= 1
                 return max(0, limit - bucket.used + bucket.left)
             return EXHAUSTED if bucket.is_exhausted else None
 
-    def _take_block(self, bucket_id: str, limit: int, minute: int) -> int:
+    def _take_block(self, bucket: _Bucket, bucket_id: str, limit: int, minute: int) -> int:
         """Take a block, and spend one request of it; return what remains, or EXHAUSTED."""
         wanted = max(1, limit // BLOCKS)
         taken, used = self.runtime.database.run(
@@ -93,11 +111,7 @@ class ApiRates:
             )
         )
         with self._lock:
-            if len(self._buckets) >= MAX_BUCKETS:
-                self._buckets.clear()
-            bucket = self._buckets.get(bucket_id)
-            if bucket is None or bucket.minute != minute:
-                bucket = self._buckets[bucket_id] = _Bucket(minute)
+            bucket.begin(minute)
             bucket.left += max(0, taken - 1)
             bucket.used = max(bucket.used, used)
             bucket.is_exhausted = taken < wanted

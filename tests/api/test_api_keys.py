@@ -1,5 +1,6 @@
 """API keys over the merchant API: scopes, networks, expiry."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_network
@@ -146,6 +147,17 @@ def test_a_key_has_its_rate_over_all_processes(service: Service) -> None:
     assert refused.headers["RateLimit"] == f'"key";r=0;t={reset}'
     service.clock.advance(timedelta(seconds=int(reset)))
     assert merchant.get("/v1/grants").headers["RateLimit"] == '"key";r=119;t=60'
+
+
+def test_requests_at_the_same_time_share_a_block_of_the_rate(service: Service) -> None:
+    _, merchant = created(service.merchant(), rate=5000)  # a block is 100
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda _: merchant.get("/v1/grants"), range(16)))
+    assert [each.status_code for each in answers] == [200] * 16
+    other = replace(service, app=create_app(service.context))  # another process on the database
+    answer = Merchant(other, merchant.id, merchant.api_key).get("/v1/grants")
+    reset = answer.headers["RateLimit"].partition("t=")[2]
+    assert answer.headers["RateLimit"] == f'"key";r=4899;t={reset}'  # of 200 that were taken
 
 
 def test_all_keys_of_a_merchant_share_its_rate(small: Service) -> None:
