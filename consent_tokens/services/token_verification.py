@@ -23,7 +23,7 @@ from consent_tokens.store.token_macs import GrantMac, MacChange
 from consent_tokens.tokens.claims import Claims, Members
 from consent_tokens.tokens.verify import UnverifiedToken, members_of, read
 
-Macs = dict[RowKey, GrantMac | None]  # that were read; None: of no live grant
+Macs = dict[RowKey, GrantMac]  # of live grants, that were read
 
 
 class PresentedToken(NamedTuple):
@@ -178,7 +178,6 @@ def _named_grants(runtime: Runtime, ids: Sequence[str], macs: Macs) -> list[RowK
     keys = runtime.ids.grant.decode_all(frozenset(ids))
     missing = frozenset(keys.values()) - macs.keys()
     if missing:
-        macs |= dict.fromkeys(missing)
         macs |= runtime.database.read(
             lambda transaction: token_macs.of_grants(transaction, missing), is_one_statement=True
         )
@@ -187,7 +186,7 @@ def _named_grants(runtime: Runtime, ids: Sequence[str], macs: Macs) -> list[RowK
 
 def _mac_of(macs: Macs, presented: PresentedToken, grant: RowKey) -> GrantMac | None:
     """Return the MAC of a grant, if it is live and the presenter's."""
-    mac = macs[grant]
+    mac = macs.get(grant)
     return mac if mac and mac.merchant_id == presented.merchant_id else None
 
 
