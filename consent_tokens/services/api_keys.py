@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection
 from datetime import datetime
 from hashlib import sha256
+from math import inf
 from typing import Final
 
 from consent_tokens.crypto.encoding import encode
@@ -22,12 +23,13 @@ from consent_tokens.relay.admission.api_access import (
 )
 from consent_tokens.relay.sandbox import is_sandbox, owner_id, sandbox_id
 from consent_tokens.services.merchant_records import get_merchant, record_event
-from consent_tokens.services.runtime import Runtime
+from consent_tokens.services.runtime import CachedKey, Runtime
 from consent_tokens.services.sandboxes import ensure_sandbox
 from consent_tokens.store import api_keys
 from consent_tokens.store.database import Transaction
 
 API_KEY_CACHE_SECONDS: Final = 2.0  # how long a revoked key may still be accepted by a process
+API_KEY_RENEW_SECONDS: Final = 1.0  # then one request reads it again, while others use it
 API_KEY_CACHE_SIZE: Final = 10_000  # keys
 MAX_ERROR_LENGTH: Final = 100  # characters of what is wrong with a network
 MAX_LIVE_KEYS: Final = 100  # of a merchant, where it creates them itself
@@ -99,8 +101,10 @@ def _verified_key(runtime: Runtime, key_id: str, digest: bytes) -> ApiKey:
     """Return the live key of an id, if it has this digest. Raises UnauthenticatedError."""
     now = runtime.clock.monotonic()
     cached = runtime.api_key_cache.get(digest)
-    if cached and 0 <= now - cached[1] < API_KEY_CACHE_SECONDS:
-        return cached[0]
+    if cached and 0 <= now - cached.read_at < API_KEY_CACHE_SECONDS:
+        if now < cached.renew_at:
+            return cached.key
+        cached.renew_at = inf  # this request does
     key = runtime.database.read(lambda transaction: api_keys.find(transaction, key_id))
     is_equal = hmac.compare_digest(key.digest if key else bytes(32), digest)
     if key is None or not is_equal or key.revoked_at is not None:
@@ -108,7 +112,7 @@ def _verified_key(runtime: Runtime, key_id: str, digest: bytes) -> ApiKey:
         raise _refused_key(key, is_equal=is_equal)
     if len(runtime.api_key_cache) >= API_KEY_CACHE_SIZE:
         runtime.api_key_cache.clear()
-    runtime.api_key_cache[digest] = key, now
+    runtime.api_key_cache[digest] = CachedKey(key, now, now + API_KEY_RENEW_SECONDS)
     return key
 
 

@@ -52,6 +52,15 @@ class ReadinessState:
     watched_since: float | None = None  # monotonic seconds: since when dispatchers are looked for
 
 
+@dataclass(slots=True)
+class CachedKey:
+    """An API key that was verified; times are monotonic seconds."""
+
+    key: ApiKey
+    read_at: float
+    renew_at: float  # the first request from then on reads it again
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
     """The dependencies that all services share, and this process's caches."""
@@ -67,8 +76,7 @@ class Runtime:
     readiness: ReadinessState = field(default_factory=ReadinessState)
     # versions of the rules that are known to be stored
     stored_rules: set[str] = field(default_factory=set)
-    # by SHA-256 of the API key: the key, and when it was verified (monotonic seconds)
-    api_key_cache: dict[bytes, tuple[ApiKey, float]] = field(default_factory=dict, repr=False)
+    api_key_cache: dict[bytes, CachedKey] = field(default_factory=dict, repr=False)  # by SHA-256
 
     @property
     def keyring(self) -> Keyring:

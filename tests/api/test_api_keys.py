@@ -6,6 +6,7 @@ from datetime import timedelta
 from ipaddress import ip_network
 
 import pytest
+from sqlalchemy import event
 
 from consent_tokens.relay.admission.api_access import ALL_SCOPES, ApiAccess, ApiScope
 from consent_tokens.services.admission.key_networks import add_api_key
@@ -147,6 +148,34 @@ def test_a_key_has_its_rate_over_all_processes(service: Service) -> None:
     assert refused.headers["RateLimit"] == f'"key";r=0;t={reset}'
     service.clock.advance(timedelta(seconds=int(reset)))
     assert merchant.get("/v1/grants").headers["RateLimit"] == '"key";r=119;t=60'
+
+
+def test_a_key_in_use_is_read_again_by_one_request_a_second(small: Service) -> None:
+    merchant, engine = small.merchant(), small.runtime.database.engine
+    meanwhile = []
+
+    def ask(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if "FROM api_keys" in statement:
+            meanwhile.append(merchant.get("/v1/grants").status_code)  # the key is being read
+
+    merchant.get("/v1/grants")
+    small.clock.advance(timedelta(seconds=1))
+    event.listen(engine, "before_cursor_execute", ask)
+    answers = [merchant.get("/v1/grants").status_code for _ in range(2)]
+    event.remove(engine, "before_cursor_execute", ask)
+    assert (answers, meanwhile) == ([200, 200], [200])
+
+
+def test_a_key_that_another_process_revoked_stops_at_the_next_reading(small: Service) -> None:
+    merchant = small.merchant()
+    key_id, other = created(merchant)
+    assert other.get("/v1/grants").status_code == 200
+    elsewhere = small.with_runtime(api_key_cache={})
+    merchant_elsewhere = Merchant(elsewhere, merchant.id, merchant.api_key)
+    assert merchant_elsewhere.post(f"/v1/api-keys/{key_id}/revoke").status_code == 200
+    assert other.get("/v1/grants").status_code == 200
+    small.clock.advance(timedelta(seconds=1))
+    assert [other.get("/v1/grants").status_code for _ in range(2)] == [401, 401]
 
 
 def test_requests_at_the_same_time_share_a_block_of_the_rate(service: Service) -> None:
