@@ -1,6 +1,6 @@
 """The cases of the messages of one transaction: what the relay decides on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
@@ -18,7 +18,6 @@ from consent_tokens.relay.composition import ComposedText, compose, with_signatu
 from consent_tokens.relay.decision import Decision, class_of
 from consent_tokens.relay.message import Priority
 from consent_tokens.relay.pacing import Pacing, PacingStatus
-from consent_tokens.relay.plan import Plan
 from consent_tokens.relay.templates.template import Template
 from consent_tokens.row_key import RowKey
 from consent_tokens.rules.pack import RuleSet
@@ -103,7 +102,7 @@ class Cases:
             marketing_sends=self.preferences.marketing_sends_of(key),
             is_held_back=is_held_back,
             is_dropped=is_dropped,
-            plans=self._plans_of(each),
+            plans=self.plans.of(each.merchant_id, each.verified.request, each.standing.sender),
         )
         if (use := each.text.use) is not None:
             composed = self._compose(each, grant, case.limits.link_mode)
@@ -165,7 +164,7 @@ class Cases:
             marketing_sends=self.preferences.marketing_sends_of(key),
             is_held_back=is_held_back,
             is_dropped=is_dropped,
-            plans=self._plans_of(each),
+            plans=self.plans.of(each.merchant_id, request, standing.sender),
         )
 
     def _pacing_of(self, each: Submission) -> tuple[bool, bool]:
@@ -174,13 +173,6 @@ class Cases:
         if pacing is None:
             return False, False
         return not self.paces.has_place(pacing), pacing.status is PacingStatus.DROPPED
-
-    def _plans_of(self, each: Submission) -> Sequence[Plan]:
-        request, sender = each.verified.request, each.standing.sender
-        template_id = request.template.id if request.template else None
-        return self.plans.of(
-            each.merchant_id, request.purpose, template_id, sender.id if sender else None
-        )
 
     def _compose(self, each: Submission, grant: Grant | None, links: LinkMode) -> ComposedText:
         """Return the text as it will be sent, with a placeholder for its link.

@@ -21,6 +21,7 @@ from consent_tokens.services.submission.message_request import MessageRequest
 from consent_tokens.services.submission.standing import Standings
 from consent_tokens.store import plans
 from consent_tokens.store.database import Transaction
+from consent_tokens.store.senders import Sender
 
 
 @dataclass(slots=True)
@@ -67,15 +68,18 @@ class Plans:
         return cls({plan.id: by_id[plan.id] for plan in found if plan.id in by_id})
 
     def of(
-        self, merchant_id: str, purpose: str, template_id: str | None, sender_id: str | None
+        self, merchant_id: str, request: MessageRequest, sender: Sender | None
     ) -> Sequence[Plan]:
         """Return the plans that are about a message, as they are used up to now."""
         if not self._plans:
             return ()
+        template_id = request.template.id if request.template else None
+        sender_id = sender.id if sender else None
         return [
             each
             for each in self._plans.values()
-            if each.merchant_id == merchant_id and each.is_for(purpose, template_id, sender_id)
+            if each.merchant_id == merchant_id
+            and each.is_for(request.purpose, template_id, sender_id)
         ]
 
     def count(self, case: Case, decision: Decision) -> None:
