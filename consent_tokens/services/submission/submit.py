@@ -5,7 +5,7 @@ The single entry point for messages: the API, its batch call and the demonstrati
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -125,16 +125,21 @@ class Submitter:
                 raise OutboxFullError
         requests = [item for item in items if not isinstance(item, ConsentTokensError)]
 
+        turn = ExitStack()
+
         def render_all(results: list[SubmissionResult]) -> ApiResponse:
             remaining = iter(results)
-            return render(
+            response = render(
                 [
                     item if isinstance(item, ConsentTokensError) else next(remaining)
                     for item in items
                 ]
             )
+            turn.close()  # the next batch proves its tokens while this one waits for the disk
+            return response
 
-        with self._turn:
+        with turn:
+            turn.enter_context(self._turn)
             submissions = self._verified(merchant_id, requests)
             accept = partial(accept_all, self.runtime, self.policy, submissions=submissions)
             done = run_once(self.runtime, key, accept, render_all)
