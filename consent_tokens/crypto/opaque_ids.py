@@ -56,24 +56,22 @@ class OpaqueIdCodec:
         """Return the row keys of many public ids; those that are not valid are left out."""
         blocks = self._blocks(public_ids)
         clear = self.cipher.decryptor().update(b"".join(blocks.values()))
-        return {
-            public_id: RowKey(*pair)
-            for public_id, pair in zip(blocks, ROW_KEY_STRUCT.iter_unpack(clear), strict=True)
-        }
+        return dict(zip(blocks, map(RowKey._make, ROW_KEY_STRUCT.iter_unpack(clear)), strict=True))
 
     def _blocks(self, public_ids: Collection[str]) -> dict[str, bytes]:
         """Return the blocks of the ids that are valid."""
-        texts = {each: each[len(self.prefix) :] for each in public_ids if self._has_form(each)}
+        prefix, length = self.prefix, len(self.prefix) + ID_CHARACTERS
+        texts = {
+            each: each[len(prefix) :]
+            for each in public_ids
+            if len(each) == length and each.startswith(prefix)
+        }
         try:
             return dict(zip(texts, decode_all([*texts.values()], PUBLIC_ID_BYTES), strict=True))
         except ValueError:
             if len(texts) == 1:
                 return {}
         return {each: block for part in texts for each, block in self._blocks([part]).items()}
-
-    def _has_form(self, public_id: str) -> bool:
-        is_long_enough = len(public_id) == len(self.prefix) + ID_CHARACTERS
-        return is_long_enough and public_id.startswith(self.prefix)
 
 
 @dataclass(frozen=True, slots=True)
