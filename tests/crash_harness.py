@@ -81,7 +81,7 @@ def arm(point: str | None, nth: int) -> None:
     elif point == "in_submit":
         crash_in_submit(nth)
     elif point == "before_record":
-        dispatch_round._record_group = crash_at_call(dispatch_round._record_group, nth)
+        dispatch_round._settle_group = crash_at_call(dispatch_round._settle_group, nth)
     elif point == "after_record":
         account = dispatcher.Dispatcher._account
         dispatcher.Dispatcher._account = crash_at_call(account, nth)  # type: ignore[method-assign]  # see above

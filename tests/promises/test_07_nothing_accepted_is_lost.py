@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -124,11 +125,11 @@ def test_what_left_while_the_database_was_away_is_recorded_when_it_is_back(
         [CommitUncertainError(), DatabaseUnavailableError(), DatabaseBusyError()],
     )
 
-    def fails(store: Database, work: Callable[[Transaction], object]) -> object:
+    def fails(store: Database, *work: Callable[..., Any]) -> object:
         if not gateway.submitted or not faults:
-            return run(store, work)
+            return run(store, *work)
         if was_done:
-            run(store, work)
+            run(store, *work)
         raise faults.pop()
 
     monkeypatch.setattr(Database, "run", fails)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
@@ -30,6 +30,9 @@ from consent_tokens.services.rollups.counting import count
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import message_segments, outbox
 from consent_tokens.store.database import Transaction
+from consent_tokens.store.round_trips import one_round_trip
+
+_Pair: TypeAlias = tuple[Message, MessageOutcome]
 
 RETRY_DELAY: Final = timedelta(seconds=1)  # after throttling, or without a session
 BACK_OFF: Final = timedelta(seconds=5)  # times the number of attempts so far
@@ -158,17 +161,42 @@ def _retry(
 
 
 def complete(
-    runtime: Runtime,
-    transaction: Transaction,
-    pairs: Sequence[tuple[Message, MessageOutcome]],
-    now: datetime,
+    runtime: Runtime, transaction: Transaction, pairs: Sequence[_Pair], now: datetime
 ) -> None:
     """Record outcomes, with an event and a webhook event each.
 
     Skips messages whose lease was lost to another dispatcher.
     """
+    if recorded := settle(runtime, transaction, pairs, now):
+        with one_round_trip(transaction):
+            insert_evidence(runtime, transaction, recorded, now)
+
+
+def settle(
+    runtime: Runtime, transaction: Transaction, pairs: Sequence[_Pair], now: datetime
+) -> list[_Pair]:
+    """Record outcomes without what `insert_evidence` inserts; return those that are recorded.
+
+    Left out are messages whose lease was lost to another dispatcher.
+    """
     completed = outbox.complete(transaction, [outcome for _, outcome in pairs], now)
     recorded = [pair for pair in pairs if pair[1].key in completed]
+    announced = [
+        webhooks.message_status_event(
+            runtime, message.key, message.merchant_id, message.reference, outcome
+        )
+        for message, outcome in recorded
+        if message.merchant_id
+        and (outcome.status.is_failure or outcome.status is MessageStatus.DELIVERED)
+    ]
+    webhooks.enqueue(runtime, transaction, announced, now)
+    return recorded
+
+
+def insert_evidence(
+    runtime: Runtime, transaction: Transaction, recorded: Sequence[_Pair], now: datetime
+) -> None:
+    """Insert segments, events and counts of recorded outcomes; may be sent in one round trip."""
     message_segments.add(transaction, [outcome for _, outcome in recorded], now)
     runtime.record(
         transaction,
@@ -183,15 +211,6 @@ def complete(
         ),
     )
     count(runtime, transaction, of_outcomes(recorded, now))
-    announced = [
-        webhooks.message_status_event(
-            runtime, message.key, message.merchant_id, message.reference, outcome
-        )
-        for message, outcome in recorded
-        if message.merchant_id
-        and (outcome.status.is_failure or outcome.status is MessageStatus.DELIVERED)
-    ]
-    webhooks.enqueue(runtime, transaction, announced, now)
 
 
 def recover_expired_leases(runtime: Runtime, *, is_only_dispatcher: bool = False) -> int:

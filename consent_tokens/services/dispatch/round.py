@@ -10,49 +10,46 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Final, NamedTuple, TypeAlias
 
 import structlog
 
 from consent_tokens import metrics
-from consent_tokens.crypto.keys import DataKey, GrantKey
 from consent_tokens.errors import (
     CommitUncertainError,
     DatabaseBusyError,
     DatabaseUnavailableError,
-    KeyUnavailableError,
-    SealBrokenError,
 )
-from consent_tokens.evidence.complaints import comparable_text
 from consent_tokens.gateways.base import (
     Deadline,
-    Faulty,
     Gateway,
-    Rejected,
     Submission,
     SubmitOutcome,
     Submitted,
     Throttled,
     Uncertain,
-    Unsent,
 )
 from consent_tokens.policies import LinkMode, RelayPolicy
-from consent_tokens.relay.composition import compose, with_signature_and_opt_out
 from consent_tokens.relay.decision import class_of
-from consent_tokens.relay.message import Message, MessageOutcome, MessageStatus, Priority
+from consent_tokens.relay.message import Message, MessageOutcome, MessageStatus
 from consent_tokens.row_key import RowKey
 from consent_tokens.services.dispatch.lease import LeasedMessage, LeaseQuota, lease_messages
-from consent_tokens.services.dispatch.outcomes import complete, is_quarantined, outcome_of
+from consent_tokens.services.dispatch.opening import Opener
+from consent_tokens.services.dispatch.outcomes import (
+    insert_evidence,
+    is_quarantined,
+    outcome_of,
+    settle,
+)
 from consent_tokens.services.integrity.readiness import ensure_ready
 from consent_tokens.services.outbox.in_flight_wait import LEASE_SECONDS
 from consent_tokens.services.outbox.message_links import draw_links
 from consent_tokens.services.outbox.sent_text_fingerprints import fingerprint_of
-from consent_tokens.services.outbox.service_messages import open_service_message
 from consent_tokens.services.runtime import Runtime
 from consent_tokens.store import fingerprints
 from consent_tokens.store.database import Transaction
-from consent_tokens.tokens.mint import Binding, open_number
 
 log = structlog.get_logger()
 
@@ -72,13 +69,6 @@ class _Leased(NamedTuple):
     completed: list[MessageOutcome]  # of those that may not be submitted
     links: Mapping[RowKey, str]  # ids, by message
     recorded: list[MessageOutcome]  # of the round before
-
-
-class _PublicIds(NamedTuple):
-    """The public ids of a message's link and of its grant."""
-
-    link: str  # empty if the text carries none
-    grant: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +179,11 @@ class Round:
 
         The caller confirms them after the commit. Without that, `finish` records the group again.
         """
-        return _record_group(self.runtime, self._last, transaction) if self._last else []
+        if not self._last:
+            return []
+        settled = _settle_group(self.runtime, self._last, transaction)
+        _insert_evidence(self.runtime, transaction, settled)
+        return [outcome for _, outcome in settled.pairs]
 
     def confirm_last(self, recorded: Sequence[MessageOutcome]) -> None:
         """Take the last group as recorded, and free its places in the gateway's window."""
@@ -204,7 +198,11 @@ class Round:
         """
         while True:
             try:
-                return self.runtime.database.run(partial(_record_group, self.runtime, group))
+                settled = self.runtime.database.run(
+                    partial(_settle_group, self.runtime, group),
+                    partial(_insert_evidence, self.runtime),
+                )
+                return [outcome for _, outcome in settled.pairs]
             except (DatabaseBusyError, CommitUncertainError, DatabaseUnavailableError) as error:
                 if self.runtime.clock.monotonic() > self._submit_until:
                     raise
@@ -246,9 +244,9 @@ def _submit_all(
     quarantined: list[_Opened] = []
     keys = [each.message.grant_key or each.message.key for each in leased]
     grant_ids = runtime.ids.grant.encode_all(keys)
+    opener = Opener.of(runtime, deadline)
     for each, grant_id in zip(leased, grant_ids, strict=True):
-        link = links.get(each.message.key, "")
-        match _open_or_fail(runtime, each, _PublicIds(link, grant_id), deadline):
+        match opener.open_or_fail(each, links.get(each.message.key, ""), grant_id):
             case Submission() as submission:
                 group = quarantined if is_quarantined(each.message) else batch
                 group.append((each.message, submission))
@@ -292,62 +290,27 @@ def _with_fingerprint(
     return message, outcome, fingerprint
 
 
-def _open_or_fail(
-    runtime: Runtime, leased: LeasedMessage, ids: _PublicIds, deadline: Deadline
-) -> Submission | SubmitOutcome:
-    """Return a submission with the decrypted number, or the outcome if it cannot be decrypted."""
-    try:
-        return _open_message(runtime, leased, ids, deadline)
-    except SealBrokenError as error:
-        return Rejected(error.error_code)
-    except KeyUnavailableError:
-        return Unsent()  # until the operator restores the key, or the message expires
-    except Exception as error:  # noqa: BLE001 - one message's error must not delay the others
-        log.critical("message_faulty", fault=type(error).__name__)
-        return Faulty(type(error).__name__)
+class _Recording(NamedTuple):
+    """A group of answers that is being recorded."""
+
+    pairs: list[tuple[Message, MessageOutcome]]
+    recorded: list[tuple[Message, MessageOutcome]]  # without messages whose lease was lost
+    fingerprints: list[tuple[bytes, RowKey]]
+    now: datetime
 
 
-def _open_message(
-    runtime: Runtime, leased: LeasedMessage, ids: _PublicIds, deadline: Deadline
-) -> Submission:
-    message, sender, grant = leased.message, leased.sender, leased.grant
-    comparable = ""
-    if grant is None:
-        data_key = runtime.unwrap(leased.wrapped_key, DataKey)
-        number, text = open_service_message(runtime, message, data_key)
-    else:
-        grant_key = runtime.unwrap(leased.wrapped_key, GrantKey)
-        binding = Binding(runtime.service.issuer, ids.grant, grant.merchant_id)
-        number = open_number(message.sealed_number or b"", grant_key, binding)
-        if number.is_test:  # of a sandbox, whose messages were completed when they were leased
-            raise KeyUnavailableError("a test number")
-        signature = sender.signature if sender else ""
-        comparable = comparable_text(f"{signature}\n{message.text}")
-        is_limited = message.priority is Priority.MARKETING
-        text = with_signature_and_opt_out(
-            message.text or "",
-            signature=signature,
-            language=grant.language,
-            link=runtime.service.opt_out_link(class_of(message.purpose), ids.link, leased.links),
-            is_limited=is_limited,
-        )
-    return Submission(
-        number=number,
-        source=sender.source if sender else runtime.service.sender,
-        composed=compose(text),
-        tag=message.key.id & 0xFF,
-        valid_until=message.valid_until,
-        deadline=deadline,
-        comparable_text=comparable,
-    )
-
-
-def _record_group(
+def _settle_group(
     runtime: Runtime, results: Sequence[_Result], transaction: Transaction
-) -> list[MessageOutcome]:
+) -> _Recording:
+    """Record the outcomes themselves."""
     now = runtime.clock.now()
     pairs = [(message, outcome_of(message, outcome, now)) for message, outcome, _ in results]
-    complete(runtime, transaction, pairs, now)
+    recorded = settle(runtime, transaction, pairs, now)
     sent = [(fingerprint, message.key) for message, _, fingerprint in results if fingerprint]
-    fingerprints.add(transaction, sent, now)
-    return [outcome for _, outcome in pairs]
+    return _Recording(pairs, recorded, sent, now)
+
+
+def _insert_evidence(runtime: Runtime, transaction: Transaction, group: _Recording) -> None:
+    """Insert what is kept of the outcomes; may be sent in one round trip, with the commit."""
+    insert_evidence(runtime, transaction, group.recorded, group.now)
+    fingerprints.add(transaction, group.fingerprints, group.now)

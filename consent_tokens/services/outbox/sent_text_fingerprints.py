@@ -9,4 +9,4 @@ def fingerprint_of(
     runtime: Runtime, number: PhoneNumber, source: str, comparable_text: str
 ) -> bytes:
     """Return the keyed hash of a number, a sender's source address and a normalized text."""
-    return fingerprint(number.reveal(), source, comparable_text, runtime.keyring.index)
+    return fingerprint(number.reveal(), source, comparable_text, runtime.keys.keyring.index)
