@@ -26,9 +26,10 @@ from consent_tokens.web.wsgi import Environ, LateBody, StartResponse, Work
 class LateResponse(Response):
     """The response to a message that is submitted once the app has returned."""
 
+    default_mimetype = None  # no Content-Type: that of the answer is not known yet
+
     def __init__(self, group_commit: GroupCommit, submission: Submission) -> None:
         super().__init__()
-        self.headers.clear()
         self.group_commit = group_commit
         self.submission = submission
 
