@@ -56,6 +56,7 @@ from consent_tokens.store import (
     merchants,
     messages,
     outbox,
+    preferences,
     senders,
     templates,
 )
@@ -63,6 +64,7 @@ from consent_tokens.store.database import Transaction
 from consent_tokens.store.dispatch_pauses import PausedSubjects
 from consent_tokens.store.grants import LockedGrant
 from consent_tokens.store.merchants import Merchant
+from consent_tokens.store.round_trips import one_round_trip
 from consent_tokens.store.senders import Sender
 
 LEASE_DURATION: Final = timedelta(seconds=LEASE_SECONDS)
@@ -196,18 +198,21 @@ class _LeaseContext:
         windows = [each.grant.scope.frequency_cap.window for each in locked.values()]
         since = now - max(rule_set.longest_cap, *windows, timedelta(days=1))
         counted_sends: dict[tuple[RowKey, Priority], list[datetime]] = defaultdict(list)
-        counted = messages.counted_sends(transaction, list(locked), since, but=due_ids)()
-        for key, sends in counted.items():
+        with one_round_trip(transaction):
+            asked_sends = messages.counted_sends(transaction, list(locked), since, but=due_ids)
+            asked = preferences.lock(transaction, {key.partition for key in locked})
+        for key, sends in asked_sends().items():
             for send in sends:
                 if send.is_submitted:
                     counted_sends[key, send.priority].append(send.send_at)
-        preferences = PreferenceSnapshot.load(
+        snapshot = PreferenceSnapshot.load(
             transaction,
             locked,
             now,
             excluding=due_ids,
             submitted_only=True,
             counted=_counted_over_all(rule_set, now, due),
+            asked=asked,
         )
         found_merchants = merchants.find_many(transaction, _present(m.merchant_id for m in due))
         return cls(
@@ -223,7 +228,7 @@ class _LeaseContext:
                 merchants=found_merchants,
                 templates=_load_templates(transaction, due),
                 counted_sends=counted_sends,
-                preferences=preferences,
+                preferences=snapshot,
                 now=now,
             ),
             barred_invitations=barred_invitations(
@@ -248,8 +253,8 @@ class _LeaseContext:
         self, message: Message, key: RowKey, locked: LockedGrant | None, sender: Sender | None
     ) -> LeasedMessage | MessageOutcome:
         is_invitation = message.purpose == INVITATION_PURPOSE
-        preferences = self.cases.preferences.preferences_of(key)
-        is_unwanted = is_invitation and preferences.no_invitations
+        wanted = self.cases.preferences.preferences_of(key)
+        is_unwanted = is_invitation and wanted.no_invitations
         if is_unwanted or message.key in self.barred_invitations:
             return self._refused(message, WITHHELD)
         case, decision = self.cases.decide(message, key, locked, sender)
