@@ -71,7 +71,10 @@ def thumbprint(public: Ed25519PublicKey) -> str:
 
 
 class DataKey(_Secret):
-    """AES-256, created for one row (service message, envelope, challenge) and deleted with it."""
+    """AES-256, created for one row (service message, challenge) or the envelopes of a transaction.
+
+    It is deleted with them.
+    """
 
 
 class GrantKey(DataKey):

@@ -23,7 +23,7 @@ from consent_tokens.store.token_macs import GrantMac, MacChange
 from consent_tokens.tokens.claims import Claims, Members
 from consent_tokens.tokens.verify import UnverifiedToken, members_of, read
 
-Macs = dict[RowKey, GrantMac]  # of live grants, that were read
+Macs = dict[RowKey, GrantMac | None]  # that were read; None: of no live grant
 
 
 class PresentedToken(NamedTuple):
@@ -42,7 +42,7 @@ class VerifiedToken(Struct, frozen=True):
 
 
 def verify_tokens(runtime: Runtime, presented: Sequence[PresentedToken]) -> list[VerifiedToken]:
-    """Return what each token proves, in order. The MACs are read with one statement.
+    """Return what each token proves, in order. The MACs are read with one statement or two.
 
     A token under a signing key that is not held is malformed, even if its MAC matches: that key may
     have been withdrawn. Raises what the database raises.
@@ -178,6 +178,7 @@ def _named_grants(runtime: Runtime, ids: Sequence[str], macs: Macs) -> list[RowK
     keys = runtime.ids.grant.decode_all(frozenset(ids))
     missing = frozenset(keys.values()) - macs.keys()
     if missing:
+        macs |= dict.fromkeys(missing)  # of no live grant, unless it is found
         macs |= runtime.database.read(
             lambda transaction: token_macs.of_grants(transaction, missing), is_one_statement=True
         )

@@ -175,7 +175,7 @@ class RowSet:
         by_name = dict(zip(self.columns, zip(*self.rows, strict=True), strict=True))
         if transaction.dialect.name == "sqlite":
             if len(self.rows) <= MAX_SQLITE_VALUES:
-                return _ask_rows(transaction, *_from_values(statement, by_name, parameters))
+                return _ask_rows(transaction, *rows_as_values(statement, by_name, parameters))
             clause, input_parameters = self._from_json(by_name)
             text = statement.format(input=clause)
         else:
@@ -231,7 +231,7 @@ class RowSet:
         return f"unnest({arrays}) AS input({', '.join(by_name)})", parameters
 
 
-def _from_values(
+def rows_as_values(
     statement: str, by_name: Mapping[str, tuple[Any, ...]], parameters: Mapping[str, object]
 ) -> tuple[str, list[Any]]:
     """Return a statement of SQLite with `{input}` as VALUES, and its parameters.

@@ -80,8 +80,9 @@ SETTLE_LATER = """
 UPDATE message_segments SET settle_at = :settle_at
 FROM {input}
 WHERE message_segments.partition = input.partition AND message_segments.id = input.id
-    AND message_segments.status = 'delivered' AND message_segments.settle_at IS NULL
-"""
+    AND message_segments.status = CASE WHEN input.id IS NOT NULL THEN 'delivered' END
+    AND message_segments.settle_at IS NULL
+"""  # CASE: else SQLite indexes all delivered segments for itself, of many rows of input
 
 
 def settle_later(transaction: Transaction, keys: Collection[RowKey], settle_at: datetime) -> None:

@@ -128,7 +128,7 @@ class Dispatcher:
             each.start()
 
     def stop(self) -> None:
-        """Finish the round in flight, start no other, and close the gateway and the database."""
+        """Finish the rounds in flight, start no other, and close the gateway and the database."""
         self._stop.set()
         self.context.runtime.wake_dispatcher.set()
         if self._thread:
@@ -166,9 +166,13 @@ class Dispatcher:
         self._finish_last_rounds()
 
     def _finish_last_rounds(self) -> None:
-        """Record the rounds in flight when the dispatcher stops."""
+        """Record what is in flight, and what came in, when the dispatcher stops.
+
+        The carrier does not send again what the gateway took.
+        """
         try:
             self._in_flight.finish()
+            self._handle_all_events()
         except ConsentTokensError as error:
             log.warning("dispatch_failed", reason=error.error_code)
 
@@ -176,7 +180,7 @@ class Dispatcher:
         """Handle events, maintain and dispatch once; whether there is likely to be more."""
         now = self._monotonic()
         ensure_compared(self.context.runtime)  # the gateway keeps what comes in until then
-        # reports are recorded after the messages that they are about: two rounds may be in flight
+        # reports are recorded after the messages that they are about, which may be in flight
         self._events, self._polled = self._events + self._polled, self.context.gateway.poll()
         if any(map(_may_revoke, (*self._events, *self._polled))):
             self._in_flight.finish()  # a revocation waits until no message is in flight: ours too

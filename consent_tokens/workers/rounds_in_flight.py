@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -17,7 +18,8 @@ class RoundsInFlight:
     """Records the oldest round while the next one is leased (decision 71).
 
     On PostgreSQL by a thread. SQLite has a single writer: there one transaction does both, when two
-    rounds are in flight, so that the first of them has its answers already.
+    rounds are in flight, so that the first of them has its answers already (SMPP is a process of
+    its own; Kannel submits once it is asked for answers).
     """
 
     is_sqlite: bool
@@ -33,23 +35,25 @@ class RoundsInFlight:
         return sum(each.leased for each in self._rounds)
 
     def start(self, start_round: StartRound) -> Round:
-        """Start a round, and record the oldest one; all of them if it cannot be started.
+        """Start a round, and record the oldest one; all of them if one of both fails.
 
         Raises what `start_round` raises, and what the database raises.
         """
         start = self._start_and_record if self.is_sqlite else self._start_beside_recording
         try:
-            started = start(start_round)
+            return start(start_round)
         except Exception:
             self.finish()
             raise
-        self._rounds.append(started)
-        return started
 
     def finish(self) -> None:
-        """Record all rounds, and wait for the answers of the gateway."""
-        while self._rounds:
-            self._finish_oldest()
+        """Record all rounds, and wait for the answers of the gateway.
+
+        One that fails keeps no other from being recorded. Raises what the last that failed did.
+        """
+        with ExitStack() as oldest_first:
+            while self._rounds:
+                oldest_first.callback(self._finish, self._rounds.pop())
 
     def close(self) -> None:
         """End the thread."""
@@ -57,22 +61,27 @@ class RoundsInFlight:
 
     def _start_and_record(self, start_round: StartRound) -> Round:
         oldest = self._rounds[0] if len(self._rounds) > 1 else None
-        started = start_round(oldest)
+        started = self._add(start_round(oldest))
         if oldest is not None:
-            self._finish_oldest()
+            self._finish(self._rounds.popleft())
         return started
 
     def _start_beside_recording(self, start_round: StartRound) -> Round:
         if not self._rounds:
-            return start_round(None)
-        recorded = self._recorder.submit(self._finish_oldest)
+            return self._add(start_round(None))
+        recorded = self._recorder.submit(self._finish, self._rounds.popleft())
         try:
-            return start_round(None)
+            return self._add(start_round(None))
         finally:
             try:
                 recorded.result()
             finally:
                 del recorded  # else its exception keeps itself and this frame in memory
 
-    def _finish_oldest(self) -> None:
-        self.on_recorded(self._rounds.popleft().finish())
+    def _add(self, started: Round) -> Round:
+        """Remember a round at once: what it leased is submitted, whatever fails next."""
+        self._rounds.append(started)
+        return started
+
+    def _finish(self, each: Round) -> None:
+        self.on_recorded(each.finish())

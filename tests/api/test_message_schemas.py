@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from consent_tokens.errors import InvalidError, MalformedJsonError, OutboxFullEr
 from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused
 from consent_tokens.relay.message import MAX_SCHEDULE_AHEAD
 from consent_tokens.row_key import RowKey
-from consent_tokens.services.submission.message_request import SubmissionResult
+from consent_tokens.services.submission.message_request import MessageRequest, SubmissionResult
 from consent_tokens.web import strict_json
 from consent_tokens.web.merchant_api.message_decoding import (
     MAX_BATCH_SIZE,
@@ -238,6 +238,20 @@ def test_how_far_ahead_a_message_may_be_scheduled(app: Service) -> None:
         body = json.dumps(message).encode()
         assert (MessageIn().read_fast(body) is not None) == is_valid
         assert isinstance(outcome(MessageIn(), body), tuple) != is_valid
+
+
+@given(minutes=st.integers(-14 * 60, 14 * 60))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_offset_that_a_time_is_written_with_decides_nothing(app: Service, minutes: int) -> None:
+    """Rules count days of UTC: `plan_missing` depended on it, and so did `send_after`."""
+    at = app.clock.now() + timedelta(hours=9)
+    written = at.astimezone(timezone(timedelta(minutes=minutes))).isoformat()
+    message = {"token": "t", "purpose": "p", "text": "x", "send_at": written}
+    body = json.dumps(message).encode()
+    for read in (MessageIn().read_fast(body), outcome(MessageIn(), body)):
+        assert isinstance(read, MessageRequest)
+        assert read.send_at is not None
+        assert read.send_at.isoformat() == at.isoformat()
 
 
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis adds the zone

@@ -1,13 +1,25 @@
-"""What PostgreSQL's planner makes of statements on the way of a message, in any statistics."""
+"""What the planners make of statements on the way of a message."""
 
+import pkgutil
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 
+from consent_tokens import store
 from consent_tokens.relay.message import Priority
 from consent_tokens.row_key import RowKey
-from consent_tokens.store import messages, outbox
-from consent_tokens.store.bulk import insert_rows
+from consent_tokens.store import messages, outbox, schema
+from consent_tokens.store.bulk import (
+    MAX_SQLITE_VALUES,
+    ROW_KEY_COLUMNS,
+    insert_rows,
+    rows_as_values,
+)
 from consent_tokens.store.database import Database, Transaction
 
 T0 = datetime(2026, 11, 27, tzinfo=UTC)
@@ -70,4 +82,36 @@ def test_a_lease_finds_its_messages_by_key_after_statistics_of_an_empty_outbox(
     count, fetched = database.run(lease)
     assert count == FEW
     assert fetched < MANY, "not all that waits"
+    database.close()
+
+
+def joined() -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each statement that joins with rows."""
+    for module in pkgutil.iter_modules(store.__path__, f"{store.__name__}."):
+        for name, value in vars(import_module(module.name)).items():
+            if isinstance(value, str) and "{input}" in value and "{{" not in value:
+                yield f"{module.name.rpartition('.')[2]}.{name}", value
+
+
+@pytest.mark.parametrize("rows", [1, MAX_SQLITE_VALUES])
+def test_sqlite_looks_up_what_it_joins_with_rows(tmp_path: Path, rows: int) -> None:
+    """Of many rows it indexed a whole table for itself, each time."""
+    database = Database.open(f"sqlite:///{tmp_path}/consent.db")
+    schema.upgrade(database)
+    statements = dict(joined())
+    assert len(statements) > 15
+    for name, statement in statements.items():
+        names = re.findall(r"\binput\.(\w+)", statement) or ROW_KEY_COLUMNS
+        columns = dict.fromkeys(names, tuple(range(rows)))
+        parameters = dict.fromkeys(re.findall(r"(?<!:):(\w+)", statement), 1)
+        plain, values = rows_as_values(statement, columns, parameters)
+
+        def explain(
+            transaction: Transaction, plain: str = plain, values: list[int] = values
+        ) -> list[str]:
+            found = transaction.exec_driver_sql(f"EXPLAIN QUERY PLAN {plain}", tuple(values))
+            return [row.detail for row in found]
+
+        plan = database.read(explain)
+        assert not [step for step in plan if "AUTOMATIC" in step], (name, plan)
     database.close()

@@ -111,6 +111,22 @@ def test_cases_that_are_alike_are_decided_and_recorded_as_each_alone(data: st.Da
         assert encode_case(case, decision, alike) == encode_case(alone, decision)
 
 
+def test_every_member_of_a_case_is_its_own_or_the_same_in_cases_that_are_alike() -> None:
+    own = {
+        "token", "claims", "grant", "ends_at", "counted_sends", "marketing_sends", "is_held_back",
+        "is_dropped", "plans",
+    }  # fmt: skip
+    # a new member of a case is added here once it is part of what is compared, or the same in all
+    # of a transaction: services.submission.cases, services.dispatch.cases
+    shared = {
+        "merchant_id", "is_merchant_active", "classes", "named_purposes", "is_demonstration",
+        "has_sender", "purpose", "link_domains", "max_segments", "limits", "transactional_cap",
+        "not_before", "valid_until", "now", "preferences", "more_windows", "text_fault",
+        "purpose_class", "is_limited", "frequency_caps", "send_windows", "send_at",
+    }  # fmt: skip
+    assert {each.name for each in fields(Case)} == own | FILLED | shared
+
+
 def test_terms_are_all_of_token_and_grant_but_what_no_check_compares() -> None:
     scopes = [
         replace(SCOPE, purposes=frozenset()),

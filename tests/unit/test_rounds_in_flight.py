@@ -1,24 +1,24 @@
 """Rounds that overlap: what the gateway answered to one is recorded while another is leased."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from consent_tokens.gateways.simulator import Simulator
 from consent_tokens.services.submission.message_request import MessageRequest
 from consent_tokens.store.database import Transaction
+from consent_tokens.store.tables import messages
 from consent_tokens.workers import dispatcher
 from tests.fixtures import accept_messages, admit_merchant, insert_grants
 from tests.service import PROMOTIONS, Service
 
 COUNT = 7
-ON_LEASE = "BEFORE UPDATE ON messages FOR EACH ROW WHEN (NEW.status = 'sending')"
-FAIL_ON_SQLITE = [f"CREATE TRIGGER no_lease {ON_LEASE} BEGIN SELECT RAISE(ABORT, 'a fault'); END"]
 FAIL = """
 CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION 'a fault'; END $$"""
-FAIL_ON_POSTGRESQL = [FAIL, f"CREATE TRIGGER no_lease {ON_LEASE} EXECUTE FUNCTION fail()"]
 
 
 @pytest.fixture
@@ -50,6 +50,40 @@ def counts(service: Service) -> tuple[int, int, int]:
     return service.runtime.database.read(query)
 
 
+def states(service: Service) -> dict[int, str]:
+    """Return the status of each message, by id."""
+    return service.runtime.database.read(
+        lambda at: {row.id: row.status for row in at.execute(select(messages))}
+    )
+
+
+def dispatch_all(service: Service) -> None:
+    while service.dispatcher.round():
+        pass
+
+
+@contextmanager
+def failing(service: Service, condition: str) -> Iterator[None]:
+    """Let updates of messages fail while a condition holds of OLD and NEW."""
+    is_sqlite = service.runtime.database.is_sqlite
+    create = f"CREATE TRIGGER failing BEFORE UPDATE ON messages FOR EACH ROW WHEN ({condition})"
+    statements = (
+        [f"{create} BEGIN SELECT RAISE(ABORT, 'a fault'); END"]
+        if is_sqlite
+        else [FAIL, f"{create} EXECUTE FUNCTION fail()"]
+    )
+    with service.runtime.database.engine.begin() as transaction:
+        for statement in statements:
+            transaction.exec_driver_sql(statement)
+    try:
+        yield
+    finally:  # other tests get the same database of PostgreSQL
+        with service.runtime.database.engine.begin() as transaction:
+            transaction.exec_driver_sql(
+                f"DROP TRIGGER failing{'' if is_sqlite else ' ON messages'}"
+            )
+
+
 @pytest.mark.both_databases
 def test_each_message_of_rounds_that_overlap_leaves_and_is_recorded_once(loaded: Service) -> None:
     most_in_flight = 0
@@ -66,17 +100,40 @@ def test_what_left_is_recorded_though_no_other_round_can_be_leased(loaded: Servi
         loaded.dispatcher.round()
     in_flight, recorded, _ = counts(loaded)
     assert in_flight
-    is_sqlite = loaded.runtime.database.is_sqlite
-    with loaded.runtime.database.engine.begin() as transaction:
-        for statement in FAIL_ON_SQLITE if is_sqlite else FAIL_ON_POSTGRESQL:
-            transaction.exec_driver_sql(statement)
-    try:
-        with pytest.raises(Exception, match="a fault"):
-            loaded.dispatcher.round()
-    finally:  # other tests get the same database of PostgreSQL
-        with loaded.runtime.database.engine.begin() as transaction:
-            transaction.exec_driver_sql(
-                f"DROP TRIGGER no_lease{'' if is_sqlite else ' ON messages'}"
-            )
+    with (
+        failing(loaded, "NEW.status = 'sending'"),
+        pytest.raises(Exception, match="a fault"),
+    ):
+        loaded.dispatcher.round()
     assert counts(loaded) == (0, recorded + in_flight, recorded + in_flight)
+    loaded.close()
+
+
+@pytest.mark.both_databases
+def test_what_left_later_is_recorded_though_an_earlier_round_cannot_be(loaded: Service) -> None:
+    loaded.dispatcher.round()
+    loaded.dispatcher.round()  # once the gateway has proven to be quick
+    first = [key for key, status in states(loaded).items() if status == "sending"]
+    assert len(first) == 2
+    ids = ", ".join(map(str, first))
+    with (
+        failing(
+            loaded, f"OLD.status = 'sending' AND NEW.status <> 'sending' AND OLD.id IN ({ids})"
+        ),
+        pytest.raises(Exception, match="a fault"),
+    ):
+        dispatch_all(loaded)
+    in_flight = {key for key, status in states(loaded).items() if status == "sending"}
+    assert in_flight == set(first)
+    assert counts(loaded)[1:] == (4, 4), "what was leased after them is recorded"
+    loaded.close()
+
+
+@pytest.mark.both_databases
+def test_reports_that_came_in_are_recorded_when_the_dispatcher_stops(loaded: Service) -> None:
+    for _ in range(3):
+        loaded.dispatcher.round()
+    loaded.dispatcher._finish_last_rounds()
+    left = {status for status in states(loaded).values() if status != "queued"}
+    assert left == {"delivered"}, "the carrier does not send them again"
     loaded.close()

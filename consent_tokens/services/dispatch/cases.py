@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from consent_tokens.consent.preferences import NO_PREFERENCES
 from consent_tokens.consent.scope import SendWindow, invitation_window
@@ -25,6 +25,14 @@ from consent_tokens.store.senders import Sender
 NO_TEXT: Final = ComposedText(Coding.GSM7, (b"",))  # the text was checked at acceptance
 
 
+class DecidedCase(NamedTuple):
+    """A case, the decision on it, and the cases of the round that are like it."""
+
+    case: Case
+    decision: Decision
+    alike: AlikeCases | None = None
+
+
 @dataclass(slots=True, kw_only=True)
 class LeasedCases:
     """What the cases of one round are made of."""
@@ -41,14 +49,14 @@ class LeasedCases:
 
     def decide(
         self, message: Message, key: RowKey, locked: LockedGrant | None, sender: Sender | None
-    ) -> tuple[Case, Decision]:
+    ) -> DecidedCase:
         """Return the case of a message, as those before it count, and the decision on it."""
         if message.purpose == INVITATION_PURPOSE:
             case = self._new(message, key, locked, sender)
-            return case, decide_invitation(case)
+            return DecidedCase(case, decide_invitation(case))
         if locked is None or self.preferences.preferences_of(key) is not NO_PREFERENCES:
             case = self._new(message, key, locked, sender)
-            return case, decide(case)
+            return DecidedCase(case, decide(case))
         likeness = _likeness(message, locked, sender)
         alike = self._alike.get(likeness)
         if alike is None:
@@ -64,7 +72,7 @@ class LeasedCases:
                 is_dropped=False,
                 plans=(),
             )
-        return case, alike.decide(case)
+        return DecidedCase(case, alike.decide(case), alike)
 
     def count(self, message: Message, key: RowKey) -> None:
         """Count a message that leaves now."""

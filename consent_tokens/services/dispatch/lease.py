@@ -16,10 +16,8 @@ from msgspec.structs import replace
 
 from consent_tokens.consent.grant import Grant
 from consent_tokens.evidence.events import rules_text
-from consent_tokens.policies import LinkMode, RelayPolicy, ServiceIdentity
-from consent_tokens.relay.case import Case
+from consent_tokens.policies import LinkMode, RelayPolicy
 from consent_tokens.relay.case_recorder import encode_case
-from consent_tokens.relay.composition import Coding, ComposedText
 from consent_tokens.relay.decision import Accepted, Deferred, Reason, Refused
 from consent_tokens.relay.fair_share import fair_shares
 from consent_tokens.relay.message import (
@@ -34,7 +32,7 @@ from consent_tokens.relay.templates.template import Template
 from consent_tokens.row_key import RowKey
 from consent_tokens.rules.limits import counts_recipients
 from consent_tokens.rules.pack import RuleSet
-from consent_tokens.services.dispatch.cases import LeasedCases
+from consent_tokens.services.dispatch.cases import DecidedCase, LeasedCases
 from consent_tokens.services.dispatch.invitation_bars import barred_invitations
 from consent_tokens.services.dispatch.outcomes import (
     complete,
@@ -70,7 +68,6 @@ from consent_tokens.store.senders import Sender
 LEASE_DURATION: Final = timedelta(seconds=LEASE_SECONDS)
 MAX_MERCHANTS_PER_ROUND: Final = 64  # bounds the queries of one round; the others take turns
 HELD_TEMPLATE_RETRY: Final = timedelta(minutes=5)  # until a held template is looked at again
-NO_TEXT: Final = ComposedText(Coding.GSM7, (b"",))  # the text was checked at acceptance
 
 
 class LeasedMessage(Struct, frozen=True):
@@ -173,7 +170,6 @@ def _merchants_of_turn(merchant_ids: Sequence[str], quota: LeaseQuota) -> list[s
 class _LeaseContext:
     """What was loaded to decide on the leased messages of one round."""
 
-    service: ServiceIdentity
     rule_set: RuleSet
     grants: Mapping[RowKey, LockedGrant]
     merchants: Mapping[str, Merchant]
@@ -216,7 +212,6 @@ class _LeaseContext:
         )
         found_merchants = merchants.find_many(transaction, _present(m.merchant_id for m in due))
         return cls(
-            service=runtime.service,
             rule_set=rule_set,
             grants=locked,
             merchants=found_merchants,
@@ -257,19 +252,19 @@ class _LeaseContext:
         is_unwanted = is_invitation and wanted.no_invitations
         if is_unwanted or message.key in self.barred_invitations:
             return self._refused(message, WITHHELD)
-        case, decision = self.cases.decide(message, key, locked, sender)
-        match decision:
+        decided = self.cases.decide(message, key, locked, sender)
+        match decided.decision:
             case Refused() as refusal:
-                return self._with_evidence(self._not_sent(message, refusal), case, refusal)
-            case Deferred(send_at=send_at) as deferral:
-                return self._with_evidence(deferred(message, send_at), case, deferral)
+                return self._with_evidence(self._not_sent(message, refusal), decided)
+            case Deferred(send_at=send_at):
+                return self._with_evidence(deferred(message, send_at), decided)
             case Accepted():
                 if locked is None or locked.wrapped_key is None:
                     return self._refused(message, Reason.CONSENT_REVOKED.value)
                 self.cases.count(message, key)
                 if is_sandbox(message.merchant_id):  # it never gets to a gateway
                     return self.sandbox_outcomes.of(message, locked.grant, locked.wrapped_key)
-                links = case.limits.link_mode
+                links = decided.case.limits.link_mode
                 return LeasedMessage(message, locked.grant, locked.wrapped_key, sender, links)
 
     def _sender(self, message: Message) -> Sender | None:
@@ -292,15 +287,14 @@ class _LeaseContext:
     def _refused(self, message: Message, reason: str) -> MessageOutcome:
         return final_outcome(message, MessageStatus.REFUSED, self.now, reason=reason)
 
-    def _with_evidence(
-        self, outcome: MessageOutcome, case: Case, decision: Refused | Deferred
-    ) -> MessageOutcome:
+    def _with_evidence(self, outcome: MessageOutcome, decided: DecidedCase) -> MessageOutcome:
         """Return an outcome with what its event keeps of the decision."""
+        decision = decided.decision
         rules = decision.rules if isinstance(decision, Refused) else ()
         return replace(
             outcome,
             rules=rules_text(self.rule_set.version, rules),
-            inputs=encode_case(case, decision),
+            inputs=encode_case(decided.case, decision, decided.alike),
         )
 
 

@@ -2,8 +2,8 @@
 
 The first transaction leases messages, decides each again and reads the keys of their grants, so
 a message whose grant was revoked by then is not submitted (promises 2 and 3). It draws the links,
-which are on disk before a text leaves. Numbers are decrypted
-after it, in memory only. Further transactions record the outcomes in groups.
+which are on disk before a text leaves. Numbers are decrypted after it, in memory only. Outcomes are
+recorded in groups, by further transactions or by that which leases another round.
 """
 
 from collections import Counter
@@ -79,7 +79,7 @@ class RoundResult:
     outcomes: Mapping[MessageStatus, int]  # messages by status
     submitted: Mapping[str | None, int]  # segments that the gateway accepted, by merchant id
     throttled: int  # messages that the gateway throttled
-    seconds: float  # from the first submission to the last answer
+    seconds: float  # from the first submission until the last answer was read
 
 
 def start_round(
@@ -144,6 +144,7 @@ class Round:
     _groups: Generator[list[_Result], None, None]  # closing it frees the gateway's window
     _results: list[_Result] = field(default_factory=list)
     _last: list[_Result] = field(default_factory=list)  # the last answers, not recorded yet
+    _answered_at: float | None = None  # when they were read
 
     def finish(self) -> RoundResult:
         """Record the outcome of each message, in groups as the gateway answers.
@@ -155,7 +156,7 @@ class Round:
         with closing(self._groups):
             if self._last:
                 self.confirm_last(self._record(self._last))
-        seconds = self.runtime.clock.monotonic() - self._submitted_at
+        seconds = (self._answered_at or self._submitted_at) - self._submitted_at
         return _summarize(self._outcomes, self._results, seconds)
 
     def record_all_but_last(self) -> None:
@@ -168,7 +169,7 @@ class Round:
                 if self._unanswered:
                     self._outcomes += self._record(group)
                 else:
-                    self._last = group
+                    self._last, self._answered_at = group, self.runtime.clock.monotonic()
         except BaseException:
             self._unanswered = 0
             self._groups.close()

@@ -4,7 +4,7 @@ What is not decoded here is left to the schema, which says what is wrong.
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 import msgspec
@@ -42,9 +42,10 @@ UNREAD: Final = (msgspec.MsgspecError, ValidationError, ValueError, RecursionErr
 
 
 class SendAt(fields.AwareDateTime):
-    """A time with an offset, to the second, at most MAX_SCHEDULE_AHEAD from now.
+    """A time with an offset, to the second, at most MAX_SCHEDULE_AHEAD from now; it becomes UTC.
 
-    One that is past by no more than MAX_SCHEDULE_BEHIND means: now.
+    Rules count days of UTC, so the offset that it is written with decides nothing. One that is past
+    by no more than MAX_SCHEDULE_BEHIND means: now.
     """
 
     def _deserialize(
@@ -60,7 +61,7 @@ class SendAt(fields.AwareDateTime):
             raise ValidationError("Must not be in the past.")
         if at > now + MAX_SCHEDULE_AHEAD:
             raise ValidationError(f"Must be within {MAX_SCHEDULE_AHEAD.days} days.")
-        return at.replace(microsecond=0)
+        return at.astimezone(UTC).replace(microsecond=0)
 
 
 class _Event(Struct, forbid_unknown_fields=True):
