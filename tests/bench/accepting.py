@@ -53,7 +53,7 @@ def measure_peers(report: Report, size: Size) -> Peers:
 
 @dataclass(frozen=True)
 class Accepting:
-    """A database with a merchant, to which each round adds grants and messages."""
+    """A new database with a merchant, to which a measurement adds grants and messages."""
 
     name: str
     url: str
@@ -69,12 +69,7 @@ class Accepting:
         context.close()
         return cls(name, url, keys, merchant_id, api_key)
 
-    def measure(self, report: Report, size: Size, beside: Peers) -> None:
-        """Measure one round, with each number of workers."""
-        for workers in WORKERS:
-            self._measure(report, size, beside, workers)
-
-    def _measure(self, report: Report, size: Size, beside: Peers, workers: int) -> None:
+    def measure(self, report: Report, size: Size, beside: Peers, workers: int) -> None:
         """Measure one round. Each token is seen once, by processes that were just started."""
         group = f"accepting on {self.name}, {WORKERS[workers]}"
         context = bench_context(self.url, self.keys)

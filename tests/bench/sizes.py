@@ -58,9 +58,13 @@ def _request(token: str, template: str | None) -> MessageRequest:
     )
 
 
-def measure_templates(report: Report, url: str, keys: Path, merchant_id: str) -> None:
-    """Measure how fast texts of a template are accepted, of free texts beside them."""
+def measure_templates(report: Report, url: str, keys: Path) -> None:
+    """Measure how fast texts of a template are accepted, of free texts beside them.
+
+    Of an empty database at this URL.
+    """
     context = bench_context(url, keys)
+    merchant_id, _ = admit_merchant(context)
     template = insert_template(context.runtime, merchant_id, ORDERS)
     free = accepting(context, merchant_id, TEMPLATE_TEXTS)
     filled = accepting(context, merchant_id, TEMPLATE_TEXTS, template)
