@@ -18,8 +18,6 @@ from consent_tokens.row_key import RowKey
 DIGEST_BYTES: Final = 8  # of SHA-256: which token the MAC is of, if its key is gone
 MAC_BYTES: Final = 32
 STORED_BYTES: Final = KID_BYTES + DIGEST_BYTES + MAC_BYTES
-INNER: Final = bytes(byte ^ 0x36 for byte in range(256))  # RFC 2104, 2: ipad and opad
-OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 
 
 class TokenMac(Struct, frozen=True):
@@ -57,24 +55,19 @@ class TokenMac(Struct, frozen=True):
 
 
 class KnownTokens:
-    """The MACs of many tokens under one key, whose blocks are hashed once for all of them.
-
-    RFC 2104, 4: in half of the time of `hmac.digest`.
-    """
+    """The MACs of many tokens under one key, which is set up once for all of them (RFC 2104, 4)."""
 
     def __init__(self, key: TokenMacKey) -> None:
         self._kid = key.kid
-        block = key.secret.ljust(sha256().block_size, b"\0")
-        self._inner, self._outer = sha256(block.translate(INNER)), sha256(block.translate(OUTER))
+        self._keyed = hmac.new(key.secret, digestmod="sha256")
 
     def has(self, token: str, grant: RowKey, stored: bytes) -> bool:
         """Whether stored bytes are the MAC of this token for this grant, under this key."""
         if len(stored) != STORED_BYTES or not stored.startswith(self._kid):
             return False
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(_message(token, grant))
-        outer.update(inner.digest())
-        return hmac.compare_digest(stored[-MAC_BYTES:], outer.digest())
+        mac = self._keyed.copy()
+        mac.update(_message(token, grant))
+        return hmac.compare_digest(stored[-MAC_BYTES:], mac.digest())
 
 
 def _mac(token: str, grant: RowKey, key: TokenMacKey) -> bytes:
