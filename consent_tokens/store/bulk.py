@@ -18,8 +18,7 @@ from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import chain
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import psycopg
 from msgspec import json
@@ -28,8 +27,6 @@ from psycopg.rows import namedtuple_row
 
 from consent_tokens.store.database import Transaction, is_distributed
 from consent_tokens.store.round_trips import Asked, driver_connection
-
-Row = TypeVar("Row", bound=Sequence[Any])
 
 MAX_SQLITE_ROWS: Final = 64  # that one statement inserts
 MAX_SQLITE_VALUES: Final = 512  # rows to join with that are parameters; it reads JSON more slowly
@@ -71,7 +68,7 @@ def insert_rows(
     return count
 
 
-def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+def _parts(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
     """Divide rows into parts of 64, 32, 16 ... : few lengths, so that SQLite parses few texts."""
     at = 0
     while left := len(rows) - at:
@@ -160,7 +157,7 @@ class RowSet:
     """
 
     columns: Mapping[str, str]
-    rows: Sequence[Sequence[int | str | None]]
+    rows: Sequence[Sequence[int | str | bytes | None]]  # bytes: at most MAX_SQLITE_VALUES rows
 
     def run(self, transaction: Transaction, statement: str, **parameters: object) -> Sequence[Any]:
         """Execute a statement that contains `{input}`; return its rows, if it returns any."""
@@ -283,29 +280,18 @@ def find_rows(
 ) -> Asked[Sequence[Any]]:
     """Ask for the rows with these keys, with the columns of the key; it may be of bytes.
 
-    `key` maps each column to its PostgreSQL type. SQLite gets the keys as rows, up to 64 at once:
+    `key` maps each column to its PostgreSQL type. Asked in parts that SQLite takes as parameters:
     JSON has no bytes.
     """
     # table and column names come from this package, never from input
     selected = ", ".join(f"{table}.{name} AS {name}" for name in (*key, *columns))
     matches = " AND ".join(f"{table}.{name} = input.{name}" for name in key)
-    if transaction.dialect.name != "sqlite":
-        return RowSet(key, wanted).ask(
-            transaction,
-            f"SELECT {selected} FROM {{input}} JOIN {table} ON {matches}",  # noqa: S608 - see above
-        )
-    names = ", ".join(key)
-    positions = tuple((place, len(key)) for place in range(1, len(key) + 1))
-    found: list[Any] = []
-    for part in _parts(wanted):
-        rows = _numbered_placeholders("?", len(part), positions)
-        # CROSS JOIN: SQLite looks each row up, in any statistics
-        statement = (
-            f"WITH input ({names}) AS (VALUES {rows}) "  # noqa: S608 - see above
-            f"SELECT {selected} FROM input CROSS JOIN {table} ON {matches}"
-        )
-        found += _ask_rows(transaction, statement, list(chain.from_iterable(part)))()
-    return lambda: found
+    statement = f"SELECT {selected} FROM {{input}} JOIN {table} ON {matches}"  # noqa: S608 - see above
+    asked = [
+        RowSet(key, wanted[at : at + MAX_SQLITE_VALUES]).ask(transaction, statement)
+        for at in range(0, len(wanted), MAX_SQLITE_VALUES)
+    ]
+    return lambda: [row for part in asked for row in part()]
 
 
 def _array(type_: str, column: Sequence[Any]) -> str:
